@@ -1,0 +1,1 @@
+"""Measurements that print both sides of a ratio; nothing in the service needs them."""

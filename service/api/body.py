@@ -1,0 +1,63 @@
+"""Reading request bodies: bounded while they stream in, parsed from the raw bytes."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from service.api.problems import invalid
+from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
+
+Model = TypeVar("Model", bound=BaseModel)
+
+JSON_TYPE = "application/json"
+CSV_TYPE = "text/csv"
+FILE_TYPE = "application/octet-stream"
+
+
+def media_type(request: Request, *accepted: str) -> str:
+    """Return the content type without its parameters; the first accepted one where there is none.
+
+    Raises UnsupportedContentType.
+    """
+    sent = request.headers.get("content-type", accepted[0]).partition(";")[0].strip().lower()
+    if sent not in accepted:
+        choices = " or ".join(accepted)
+        raise UnsupportedContentType(f"send Content-Type {choices}, got {sent[:100]!r}")
+    return sent
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the whole body. Raises BodyTooLarge as soon as it is known, MalformedBody where it is empty."""
+    most: int = request.app.state.max_body_bytes
+    too_large = BodyTooLarge(f"this server takes bodies of up to {most} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise too_large
+    if not body:
+        raise MalformedBody("the body is empty")
+    return bytes(body)
+
+
+def parse_json(model: type[Model], body: bytes) -> Model:
+    """Validate JSON against a schema, strictly: a number in quotes is no number.
+
+    Raises MalformedBody for broken syntax, InvalidInput with pointers for bad values.
+    """
+    try:
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """Read and validate a JSON body."""
+    media_type(request, JSON_TYPE)
+    return parse_json(model, await read_body(request))

@@ -1,0 +1,59 @@
+"""The query of a CSV upload: how to read the table, and the options of /train as dotted parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from service.errors import Fault, InvalidInput
+
+_READING = ("time", "item", "date_format", "freq", "separator")
+_REPEATED = ("target", "covariates")
+_OF_ROUTE = ("wait", "dry_run")
+
+
+@dataclass(frozen=True)
+class CsvOptions:
+    """reading: arguments of the CSV reader; options: what a JSON body would have beside ``series``."""
+
+    reading: dict[str, Any]
+    options: dict[str, Any]
+
+
+def csv_options(query: QueryParams) -> CsvOptions:
+    """Sort the parameters. Raises InvalidInput for one that is given twice."""
+    reading: dict[str, Any] = {name: query.get(name) for name in _READING}
+    reading["targets"] = query.getlist("target")
+    reading["covariates"] = query.getlist("covariates")
+    options: dict[str, Any] = {}
+    for name in dict.fromkeys(query.keys()):
+        if name in (*_OF_ROUTE, *_REPEATED):
+            continue
+        values = query.getlist(name)
+        if len(values) > 1:
+            detail = f"{name} is given {len(values)} times; only {' and '.join(_REPEATED)} may be repeated"
+            raise InvalidInput(detail, [Fault(tuple(name.split(".")), detail)])
+        if name not in _READING:
+            _place(options, name, values[0])
+    return CsvOptions(reading, options)
+
+
+def _place(options: dict[str, Any], name: str, value: str) -> None:
+    *parents, last = name.split(".")
+    place = options
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            detail = f"{parent} is given both as a value and with parts"
+            raise InvalidInput(detail, [Fault((parent,), detail)])
+    place[last] = None if value == "null" else value
+
+
+def refuse_query(query: QueryParams) -> None:
+    """Raise InvalidInput for parameters beside a JSON body, which would have no effect."""
+    for name in query.keys():  # noqa: SIM118 (QueryParams iterates over pairs otherwise)
+        if name not in _OF_ROUTE:
+            detail = f"with a JSON body, {name} belongs into the body, not into the query"
+            raise InvalidInput(detail, [Fault((name,), detail)])

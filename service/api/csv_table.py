@@ -1,0 +1,129 @@
+"""A CSV body as columns of text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+
+from service.errors import InvalidOption, InvalidSeries, MalformedBody, Path
+
+SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t"}
+PATH: Path = ("series",)
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """Cells by column, all columns of equal length.
+
+    columns: stripped cells by name; lines: the line of the file of each row; separator: what stood between cells.
+    """
+
+    columns: dict[str, list[str]]
+    lines: list[int]
+    separator: str
+
+    def numbers(self, name: str) -> list[float | None]:
+        """Return a column as numbers, None where a cell is empty, NA, NaN or null.
+
+        With the separator ``;`` a comma is the decimal sign. Raises InvalidSeries naming line and column.
+        """
+        cells = self.columns[name]
+        if self.separator == ";":
+            cells = [cell.replace(",", ".") for cell in cells]
+        numbers: list[float | None] = []
+        for row, cell in enumerate(cells):
+            if _NUMBER.fullmatch(cell) and "," not in cell:
+                numbers.append(float(cell))
+            elif cell.lower() in _MISSING:
+                numbers.append(None)
+            else:
+                raise InvalidSeries.at(PATH, self._no_number(name, row))
+        return numbers
+
+    def is_numeric(self, name: str) -> bool:
+        """Tell whether a column has numbers, and nothing but numbers and missing cells."""
+        try:
+            return any(number is not None for number in self.numbers(name))
+        except InvalidSeries:
+            return False
+
+    def hint(self) -> str:
+        """Return what to say where columns were not found because the separator is another."""
+        if len(self.columns) > 1:
+            return ""
+        return "; only one column was found: columns must be separated by comma, semicolon or tab"
+
+    def _no_number(self, name: str, row: int) -> str:
+        cell = self.columns[name][row][:60]
+        decimal = ", with a comma as the decimal sign" if self.separator == ";" else ""
+        return f"line {self.lines[row]}, column {name!r}: {cell!r} is no number (like 1234.5{decimal}) and not empty"
+
+
+def read_table(data: bytes, separator: str | None) -> CsvTable:
+    """Split a CSV body into columns; the separator is found in the header where it is None.
+
+    Raises MalformedBody where the bytes are no UTF-8 or quotes are not closed, InvalidSeries where the header is
+    missing or doubled, no rows follow it, or a row has more or fewer cells; InvalidOption for the separator.
+    """
+    text = _decoded(data)
+    separator = _separator_of(text, separator)
+    names: list[str] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for cells in reader:
+            if not any(cells):
+                continue
+            if not names:
+                names = _header(cells)
+                continue
+            if len(cells) != len(names):
+                detail = f"line {reader.line_num} has {len(cells)} cells, the header has {len(names)}"
+                raise InvalidSeries.at(PATH, detail)
+            rows.append(cells)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise MalformedBody.at((), f"line {reader.line_num} of the CSV cannot be read: {error}") from None
+    if not rows:
+        raise InvalidSeries.at(PATH, f"the CSV has {'a header but no rows' if names else 'no content'}")
+    columns = {
+        name: [cell.strip() for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    return CsvTable(columns, lines, separator)
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedBody.at((), f"the CSV is not in UTF-8 (byte {error.start}): save it as UTF-8") from None
+    if "\0" in text:
+        raise MalformedBody.at((), "the CSV has NUL bytes: save it as UTF-8 text")
+    return text
+
+
+def _separator_of(text: str, given: str | None) -> str:
+    if given is not None:
+        if given not in SEPARATORS:
+            raise InvalidOption.at(("separator",), f"{given[:20]!r} is no separator: use comma, semicolon or tab")
+        return SEPARATORS[given]
+    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    unquoted = re.sub('"[^"]*"?', "", header)
+    return max((",", ";", "\t"), key=unquoted.count)
+
+
+def _header(cells: list[str]) -> list[str]:
+    """Return the names of the columns; one without a name, as pandas writes an index, is named by its place."""
+    names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]
+    if all(_NUMBER.fullmatch(name) for name in names):
+        raise InvalidSeries.at(PATH, f"the first line must name the columns, got {', '.join(names)[:60]!r}")
+    doubled = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if doubled is not None:
+        raise InvalidSeries.at(PATH, f"two columns of the CSV are named {doubled[:60]!r}")
+    return names

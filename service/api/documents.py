@@ -1,0 +1,70 @@
+"""What the routes have in common in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service.api.problems import MEDIA_TYPE
+from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
+from service.api.schemas.models import RenameRequest
+from service.api.schemas.problem import Problem
+from service.api.schemas.training import TrainRequest
+
+_REF = "#/components/schemas/{model}"
+_READ_BY_HAND: tuple[type[BaseModel], ...] = (TrainRequest, ForecastRequest, BacktestRequest, RenameRequest, Problem)
+_MEANINGS = {
+    400: "The body cannot be read",
+    404: "Not there",
+    405: "The route does not take this method",
+    409: "Not possible in this state; with Retry-After: not yet",
+    413: "The body is too large",
+    415: "The content type is not supported",
+    422: "The request has values that cannot be used",
+    500: "The service broke, or a stored model is damaged",
+    503: "Too much at once, or a part is not available; see Retry-After",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the problems that a route answers."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, 500, 503)}
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Document a JSON body that the route reads from the raw bytes."""
+    return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Refer to a schema, with its example."""
+    extra = model.model_config.get("json_schema_extra")
+    examples = extra.get("examples") if isinstance(extra, dict) else None
+    example = {"example": examples[0]} if isinstance(examples, list) else {}
+    return {"schema": {"$ref": _REF.format(model=model.__name__)}, **example}
+
+
+def install(app: FastAPI) -> None:
+    """Add the schemas of the bodies that routes read themselves; the document is made once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            _, definitions = models_json_schema([(model, "validation") for model in _READ_BY_HAND], ref_template=_REF)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(definitions["$defs"])
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

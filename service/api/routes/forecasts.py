@@ -1,0 +1,83 @@
+"""POST /forecast and POST /backtest."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.answers import backtest_answer, forecast_answer, json_response
+from service.api.body import read_json
+from service.api.documents import json_body, problems
+from service.api.schemas.forecasting import (
+    DEFAULT_LEVEL,
+    BacktestAnswer,
+    BacktestRequest,
+    ForecastAnswer,
+    ForecastRequest,
+)
+from service.api.series_reading import read_panel
+from service.api.wiring import in_thread, resources_of
+from service.forecasting.bands import Bands
+from service.usecases.backtest_model import backtest_model
+from service.usecases.make_forecast import make_forecast
+from service.usecases.resources import Resources
+
+router = APIRouter(tags=["forecasting"])
+
+
+@router.post(
+    "/forecast",
+    summary="Forecast from a model",
+    openapi_extra=json_body(ForecastRequest),
+    response_model=None,
+    responses={200: {"model": ForecastAnswer}, **problems(400, 404, 409, 413, 415, 422)},
+)
+async def forecast(request: Request) -> Response:
+    """Forecast `horizon` steps from the end of the model's own series, or of a `history` sent along.
+
+    Horizon 1 is the one-step forecast; any horizon up to the server's limit works, whatever the model was
+    trained for.
+    """
+    asked = await read_json(request, ForecastRequest)
+    return await in_thread(_forecast, resources_of(request), asked)
+
+
+def _forecast(resources: Resources, asked: ForecastRequest) -> Response:
+    bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(tuple(asked.level or DEFAULT_LEVEL))
+    history = read_panel(asked.history, ("history",)) if asked.history is not None else None
+    answer = make_forecast(
+        resources, asked.model_id, asked.name, asked.horizon, bands, history.panel if history else None, asked.items
+    )
+    body = forecast_answer(answer)
+    if history:
+        body["warnings"] = [*history.warnings, *body["warnings"]]
+    return json_response(body)
+
+
+@router.post(
+    "/backtest",
+    summary="Forecast every point of a series from the points before it",
+    openapi_extra=json_body(BacktestRequest),
+    response_model=None,
+    responses={200: {"model": BacktestAnswer}, **problems(400, 404, 409, 413, 415, 422)},
+)
+async def backtest(request: Request) -> Response:
+    """Walk through a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
+    asked = await read_json(request, BacktestRequest)
+    return await in_thread(_backtest, resources_of(request), asked)
+
+
+def _backtest(resources: Resources, asked: BacktestRequest) -> Response:
+    read = read_panel(asked.series)
+    answer = backtest_model(
+        resources,
+        asked.model_id,
+        asked.name,
+        read.panel,
+        asked.horizon,
+        asked.stride,
+        asked.start,
+        Bands(tuple(asked.level or DEFAULT_LEVEL)),
+    )
+    body = backtest_answer(answer, asked.horizon, asked.stride)
+    body["warnings"] = [*read.warnings, *body["warnings"]]
+    return json_response(body)

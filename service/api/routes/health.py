@@ -1,0 +1,29 @@
+"""/livez and /readyz."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.answers import json_response
+from service.api.documents import problems
+from service.api.schemas.jobs import Alive, Ready
+from service.api.wiring import in_thread, resources_of
+from service.errors import Unavailable
+from service.usecases.readiness import check_readiness
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", summary="Alive?", response_model=Alive)
+async def livez() -> Alive:
+    """Answer as long as the process runs."""
+    return Alive(status="alive")
+
+
+@router.get("/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems()})
+async def readyz(request: Request) -> Response:
+    """Answer 200 when models can be trained, stored and asked; 503 with the reason otherwise."""
+    if not request.app.state.warm.is_set():
+        raise Unavailable("the service is starting", retry_after=1)
+    await in_thread(check_readiness, resources_of(request))
+    return json_response(Ready(status="ready").model_dump())

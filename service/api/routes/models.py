@@ -1,0 +1,112 @@
+"""Everything under /models."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.api.answers import json_response, model_answer
+from service.api.body import FILE_TYPE, media_type, read_body, read_json
+from service.api.documents import json_body, problems
+from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
+from service.api.schemas.training import ModelName
+from service.api.wiring import in_thread, resources_of
+from service.storage.entries import ModelStatus
+from service.usecases.model_catalogue import (
+    delete_model,
+    export_model,
+    import_model,
+    list_models,
+    rename_model,
+    show_model,
+)
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+ModelId = Annotated[str, Path(description="ID of the model.", max_length=64)]
+Limit = Annotated[int, Query(ge=1, le=500, description="Most entries on a page.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
+
+_FILE = {"content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@router.get(
+    "",
+    summary="List models",
+    response_model=None,
+    responses={200: {"model": ModelList}, **problems(422)},
+)
+async def list_all(
+    request: Request,
+    name: Annotated[str | None, Query(max_length=200, description="Only models of this name.")] = None,
+    status: Annotated[ModelStatus | None, Query(description="Only models in this state.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """List models, newest first."""
+    page = await in_thread(list_models, resources_of(request), name, status, cursor, limit)
+    return json_response({"models": [model_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Take in a model file",
+    openapi_extra={"requestBody": {"required": True, **_FILE}},
+    response_model=None,
+    responses={201: {"model": ModelAnswer}, **problems(400, 413, 415, 422)},
+)
+async def upload(
+    request: Request,
+    name: Annotated[ModelName | None, Query(description="Name of the model; by default the one in the file.")] = None,
+) -> Response:
+    """Take in a file that `GET /models/{id}/file` gave, under a new ID; the lineage keeps where it came from."""
+    media_type(request, FILE_TYPE)
+    data = await read_body(request)
+    model = await in_thread(import_model, resources_of(request), data, name)
+    return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
+
+
+@router.get(
+    "/{model_id}",
+    summary="One model",
+    response_model=None,
+    responses={200: {"model": ModelAnswer}, **problems(404)},
+)
+async def show(request: Request, model_id: ModelId) -> Response:
+    """Tell everything about a model, in whatever state it is."""
+    return json_response(model_answer(await in_thread(show_model, resources_of(request), model_id)))
+
+
+@router.patch(
+    "/{model_id}",
+    summary="Rename a model",
+    openapi_extra=json_body(RenameRequest),
+    response_model=None,
+    responses={200: {"model": ModelAnswer}, **problems(400, 404, 413, 415, 422)},
+)
+async def rename(request: Request, model_id: ModelId) -> Response:
+    """Give a model another name, or null for none."""
+    asked = await read_json(request, RenameRequest)
+    return json_response(model_answer(await in_thread(rename_model, resources_of(request), model_id, asked.name)))
+
+
+@router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=problems(404))
+async def delete(request: Request, model_id: ModelId) -> None:
+    """Delete a model, its file and what it was trained on; a training that runs is stopped."""
+    await in_thread(delete_model, resources_of(request), model_id)
+
+
+@router.get(
+    "/{model_id}/file",
+    summary="Download a model",
+    response_class=Response,
+    response_model=None,
+    responses={200: {"description": "A safetensors file", **_FILE}, **problems(404, 409)},
+)
+async def download(request: Request, model_id: ModelId) -> Response:
+    """Return the model as one safetensors file."""
+    data = await in_thread(export_model, resources_of(request), model_id)
+    headers = {"Content-Disposition": f'attachment; filename="{model_id}.safetensors"'}
+    return Response(data, 200, headers, FILE_TYPE)

@@ -1,0 +1,131 @@
+"""POST /train."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api.answers import job_answer, json_response, model_answer
+from service.api.documents import problems, schema_of
+from service.api.problems import problem_response
+from service.api.schemas.models import ModelAnswer
+from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
+from service.api.training_request import read_training_request
+from service.api.wiring import in_thread, resources_of
+from service.errors import ModelFailed, ServiceError
+from service.storage.entries import JobEntry
+from service.usecases.job_control import show_job
+from service.usecases.model_catalogue import show_model
+from service.usecases.resources import Resources
+from service.usecases.train_model import plan, submit_training
+
+router = APIRouter(tags=["training"])
+
+LONGEST_WAIT = 300
+_POLL_SECONDS = 0.02
+_SLOWEST_POLL_SECONDS = 0.2
+_RETRY_AFTER = {"Retry-After": "1"}
+
+_CSV_EXAMPLE = "date,units\n" + "".join(f"2024-01-{day:02d},{10 + day % 7}\n" for day in range(1, 32))
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": schema_of(TrainRequest),
+            "text/csv": {
+                "schema": {"type": "string", "description": "A header row, then one row per time (and item)."},
+                "example": _CSV_EXAMPLE,
+            },
+        },
+    },
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": schema,
+            "description": f"{description} (text/csv only)",
+        }
+        for name, schema, description in (
+            ("time", {"type": "string"}, "Column of the times; found where it is left out"),
+            ("target", {"type": "array", "items": {"type": "string"}}, "Column to forecast; repeat for several"),
+            ("covariates", {"type": "array", "items": {"type": "string"}}, "Past covariate; repeat for several"),
+            ("item", {"type": "string"}, "Column that says which item a row belongs to"),
+            ("date_format", {"type": "string"}, "strptime pattern, for dates that can be read two ways"),
+            ("freq", {"type": "string"}, "Frequency alias; found where it is left out"),
+            ("separator", {"type": "string", "enum": [",", ";", "\t"]}, "Column separator; found where left out"),
+        )
+    ],
+}
+
+
+@router.post(
+    "/train",
+    status_code=201,
+    summary="Train a model on a series",
+    openapi_extra=_BODY,
+    response_model=None,
+    responses={
+        200: {"model": DryRun, "description": "With dry_run: what would be chosen; nothing was trained"},
+        201: {"model": ModelAnswer, "description": "The model is ready"},
+        202: {"model": AcceptedTraining, "description": "Still training: ask the job in `Location`"},
+        **problems(400, 409, 413, 415, 422),
+    },
+)
+async def train(
+    request: Request,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the model.")] = 30,
+    dry_run: Annotated[bool, Query(description="Only tell what would be chosen.")] = False,
+) -> Response:
+    """Train on the series in the body and wait for the model up to `wait` seconds; then answer 202.
+
+    Everything but `series` is optional: what is left out is chosen from the data, and `configuration` says
+    how. With `text/csv`, options are dotted query parameters: `?target=units&training.epochs=50`. An
+    `Idempotency-Key` header makes a retried request answer the first one's job.
+    """
+    asked = await read_training_request(request)
+    resources = resources_of(request)
+    if dry_run:
+        decided = await in_thread(plan, resources, asked)
+        return json_response(_dry_run(asked.series, decided, asked.warnings))
+    job = await in_thread(submit_training, resources, asked)
+    ended = await _wait_for(resources, job.id, wait)
+    if ended is None:
+        return await _accepted(resources, job)
+    if ended.status == "succeeded":
+        model = await in_thread(show_model, resources, ended.model_id)
+        return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
+    error = ServiceError.from_record(ended.error) if ended.error else ModelFailed("the training was cancelled")
+    return problem_response(error, request, job_id=ended.id, model_id=ended.model_id)
+
+
+async def _accepted(resources: Resources, job: JobEntry) -> Response:
+    answer = job_answer(await in_thread(show_job, resources, job.id))
+    body = {name: answer[name] for name in ("job_id", "model_id", "status", "links")}
+    return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
+
+
+async def _wait_for(resources: Resources, job_id: str, seconds: float) -> JobEntry | None:
+    """Look at the job until it has ended; None where it has not after so many seconds."""
+    deadline, pause = time.monotonic() + seconds, _POLL_SECONDS
+    while True:
+        job = await in_thread(show_job, resources, job_id)
+        if job.status not in ("queued", "running"):
+            return job
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return None
+        await anyio.sleep(min(pause, left))
+        pause = min(pause * 1.2, _SLOWEST_POLL_SECONDS)
+
+
+def _dry_run(series: dict[str, Any], decided: Any, warnings: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "series": series,
+        "configuration": decided.configuration(),
+        "min_history": decided.min_history,
+        "warnings": [*warnings, *decided.warnings],
+    }

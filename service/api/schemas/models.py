@@ -1,0 +1,88 @@
+"""What is told about models."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID
+from service.api.schemas.training import ModelName
+
+
+class MetricValues(BaseModel):
+    """Errors in the series' own units, on the part after the split, averaged over items."""
+
+    model_config = ConfigDict(extra="allow")
+
+    rmse: float | None = Field(description="Root mean squared error.", examples=[1.2])
+    mae: float | None = Field(description="Mean absolute error.", examples=[0.9])
+    smape: float | None = Field(description="Symmetric mean absolute percentage error, 0 to 200.", examples=[3.4])
+    mase: float | None = Field(description="MAE relative to the in-sample seasonal naive error.", examples=[0.4])
+    coverage: dict[str, float | None] = Field(
+        description="Share of actual values inside the intervals, by level.", examples=[{"80": 0.83, "95": 0.96}]
+    )
+
+
+class BaselineValues(MetricValues):
+    """The same errors for a forecast that costs nothing."""
+
+    method: Literal["seasonal_naive", "mean"] = Field(
+        description="`seasonal_naive`: same as last season, with season_length 1 same as the last value; "
+        "`mean`: where the series looks like noise.",
+        examples=["seasonal_naive"],
+    )
+
+
+class LossCurve(BaseModel):
+    """Losses on scaled values while the recipe was found."""
+
+    epochs: list[int] = Field(description="Epochs that were looked at.", examples=[[1, 2, 3]])
+    training: list[float] = Field(description="Loss on the fitted part.", examples=[[0.9, 0.5, 0.3]])
+    validation: list[float] = Field(description="Loss on the part kept for stopping.", examples=[[0.8, 0.6, 0.4]])
+    best_epoch: int = Field(description="Epoch whose weights were kept.", examples=[3])
+
+
+class ModelAnswer(BaseModel):
+    """One model; the fields of a training that has not ended are absent."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model_id: str = Field(description="ID, made by the server.", examples=[PLACEHOLDER_MODEL_ID])
+    job_id: str | None = Field(description="Job that trained it; null where imported.", examples=[PLACEHOLDER_JOB_ID])
+    status: Literal["training", "ready", "failed"] = Field(description="State of the model.", examples=["ready"])
+    name: str | None = Field(description="Name, not unique.", examples=["sales"])
+    created_at: str = Field(description="When it was accepted (ISO 8601, UTC).", examples=["2026-01-01T12:00:00Z"])
+    ready_at: str | None = Field(description="When it became ready.", examples=["2026-01-01T12:00:01Z"])
+    size_bytes: int | None = Field(description="Size of its file.", examples=[31000])
+    series: dict[str, Any] = Field(default={}, description="What was understood of the series: counts, gaps, freq.")
+    configuration: dict[str, Any] = Field(default={}, description="Every option as used; `chosen` says why.")
+    targets: list[str] = Field(default=[], description="Columns that are forecast.", examples=[["value"]])
+    covariates: list[str] = Field(default=[], description="Past covariates.", examples=[[]])
+    min_history: int | None = Field(None, description="Fewest values in a `history`.", examples=[25])
+    metrics: MetricValues | None = Field(None, description="How good the recipe is on the part after the split.")
+    baseline: BaselineValues | None = Field(None, description="The same for a forecast that costs nothing.")
+    skill: float | None = Field(None, description="1 - MAE / MAE of the baseline.", examples=[0.4])
+    calibration: dict[str, Any] | None = Field(
+        None, description="How many errors stand behind the intervals.", examples=[{"n_errors": 60, "horizon": 4}]
+    )
+    loss_curve: LossCurve | None = Field(None, description="How the training went.")
+    warnings: list[str] = Field(default=[], description="What you should know before you trust it.", examples=[[]])
+    lineage: dict[str, Any] | None = Field(None, description="Hash of the data, seed, versions, parent.")
+    error: dict[str, Any] | None = Field(None, description="Why it failed, as a problem.")
+    links: dict[str, str] = Field(description="Where to go on.", examples=[{"self": f"/models/{PLACEHOLDER_MODEL_ID}"}])
+
+
+class ModelList(BaseModel):
+    """A page of models, newest first."""
+
+    models: list[ModelAnswer] = Field(description="The models of this page.")
+    next_cursor: str | None = Field(description="Send as `cursor` for the next page.", examples=[None])
+
+
+class RenameRequest(BaseModel):
+    """A new name, or null for none."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "sales-2026"}]})
+
+    name: ModelName | None = Field(description="The new name.", examples=["sales-2026"])

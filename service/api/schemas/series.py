@@ -1,0 +1,185 @@
+"""The forms in which a client may send a series.
+
+Tags stand in angle brackets: an error's location names them, and the maker of JSON pointers leaves them out.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from service.api.schemas import series_examples as examples
+
+LARGEST = 1e100
+
+# The bounds are checked in bulk by the reader, which can say them in few words.
+Number = Annotated[
+    float,
+    Field(strict=True, allow_inf_nan=False, json_schema_extra={"minimum": -LARGEST, "maximum": LARGEST}),
+]
+Values = list[Number | None]
+TimeText = Annotated[str, Field(strict=True, max_length=64)]
+TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=10**13)]
+ColumnName = Annotated[str, Field(strict=True, max_length=200)]
+
+
+def _tag_of_times(value: Any) -> str:
+    first = value[0] if isinstance(value, list) and value else value
+    return "<numbers>" if isinstance(first, int) else "<texts>"
+
+
+# One tag for the whole list: a tag for each time would cost a call for each.
+Timestamps = Annotated[
+    Annotated[list[TimeText], Tag("<texts>")] | Annotated[list[TimeNumber], Tag("<numbers>")],
+    Discriminator(_tag_of_times),
+]
+Start = Annotated[
+    Annotated[TimeText, Tag("<texts>")] | Annotated[TimeNumber, Tag("<numbers>")],
+    Discriminator(_tag_of_times),
+]
+
+_FREQ = Field(
+    default=None,
+    max_length=40,
+    description="Step from row to row as a pandas alias, in old or new spelling: D, B, W-MON, MS, M or ME, QS, 15min, "
+    "H or h. Found from the timestamps where it is left out; needed with `start`.",
+    examples=["MS"],
+)
+_DATE_FORMAT = Field(
+    default=None,
+    max_length=66,
+    description="How the times are written, as a strptime pattern (%d-%m-%Y). Needed only where they can be read two "
+    "ways, or are in no form that is known.",
+    examples=["%Y-%m"],
+)
+_TARGETS = Field(
+    default=None,
+    min_length=1,
+    description="Columns to forecast: all of them where this is left out. The others are past covariates.",
+    examples=[["passengers"]],
+)
+_ID = Field(
+    min_length=1, max_length=200, description="Name of the item, different from the others'.", examples=["store-1"]
+)
+
+
+class TimedRows(BaseModel):
+    """When the rows of a series were: by `timestamps`, by `start` and `freq`, or not at all."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    timestamps: Timestamps | None = Field(
+        default=None,
+        description="One time for each row: ISO 8601 dates or times, months, years, or seconds or milliseconds since "
+        "1970. Forecasts are written the same way. Rows that are absent are taken as missing values.",
+        examples=[examples.MONTHS],
+    )
+    start: Start | None = Field(
+        default=None,
+        description="Time of the first row, instead of `timestamps`; needs `freq`.",
+        examples=["1949-01"],
+    )
+    freq: str | None = _FREQ
+    date_format: str | None = _DATE_FORMAT
+
+
+class ValuesSeries(TimedRows):
+    """One target, with or without times."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.VALUES_SERIES, examples.VALUES_WITH_START]})
+
+    values: Values = Field(
+        description="The observations in order of time; null where one is missing.",
+        examples=[examples.PASSENGERS],
+    )
+
+
+class ColumnsSeries(TimedRows):
+    """Several columns of equal length: targets and past covariates."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_SERIES]})
+
+    columns: dict[ColumnName, Values] = Field(
+        min_length=1,
+        description="Observations by name, each list as long as the others; null where one is missing.",
+        examples=[examples.COLUMNS],
+    )
+    targets: list[ColumnName] | None = _TARGETS
+
+
+class ValuesItem(ValuesSeries):
+    """One item with one target."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.VALUES_ITEM]})
+
+    id: str = _ID
+
+
+class ColumnsItem(ColumnsSeries):
+    """One item with several columns."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_ITEM]})
+
+    id: str = _ID
+
+
+def _tag_of_item(value: Any) -> str:
+    has_columns = "columns" in value if isinstance(value, dict) else isinstance(value, ColumnsItem)
+    return "<columns>" if has_columns else "<values>"
+
+
+Item = Annotated[
+    Annotated[ValuesItem, Tag("<values>")] | Annotated[ColumnsItem, Tag("<columns>")],
+    Discriminator(_tag_of_item),
+]
+
+
+class ItemsSeries(BaseModel):
+    """Many series with the same columns, for one model."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"items": examples.ITEMS}]})
+
+    items: list[Item] = Field(
+        min_length=1,
+        description="The series, each with an `id` and a form of its own. What stands beside the items (`targets`, "
+        "`freq`, `date_format`) holds for all that do not say otherwise.",
+        examples=[examples.ITEMS],
+    )
+    targets: list[ColumnName] | None = _TARGETS
+    freq: str | None = _FREQ
+    date_format: str | None = _DATE_FORMAT
+
+
+def _tag_of_series(value: Any) -> str | None:
+    if isinstance(value, list):
+        return "<list>"
+    if isinstance(value, dict):
+        return next((f"<{key}>" for key in ("items", "columns", "values") if key in value), None)
+    if isinstance(value, ItemsSeries):
+        return "<items>"
+    if isinstance(value, ColumnsSeries):
+        return "<columns>"
+    return "<values>" if isinstance(value, ValuesSeries) else None
+
+
+SeriesInput = Annotated[
+    Annotated[Values, Tag("<list>")]
+    | Annotated[ValuesSeries, Tag("<values>")]
+    | Annotated[ColumnsSeries, Tag("<columns>")]
+    | Annotated[ItemsSeries, Tag("<items>")],
+    Discriminator(
+        _tag_of_series,
+        custom_error_type="series_form",
+        custom_error_message=(
+            'A series is a list of numbers, or an object with "values", with "columns" or with "items": '
+            '[112, 118, null], {"values": [...], "timestamps": [...]}, '
+            '{"columns": {"open": [...], "close": [...]}, "targets": ["close"]} or '
+            '{"items": [{"id": "a", "values": [...]}]}'
+        ),
+    ),
+    Field(
+        description="A series: a list of numbers (null is missing), or an object with `values`, `columns` or `items`.",
+        examples=[examples.PASSENGERS, examples.VALUES_SERIES, examples.COLUMNS_SERIES, {"items": examples.ITEMS}],
+    ),
+]

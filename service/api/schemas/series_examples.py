@@ -1,0 +1,27 @@
+"""Examples for the API page: long enough to be trained on as they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PASSENGERS: list[float | None] = [
+    *(112, 118, 132, 129, 121, 135, 148, 148, None, 119, 104, 118),
+    *(115, 126, 141, 135, 125, 149, 170, 170, 158, 133, 114, 140),
+    *(145, 150, 178, 163, 172, 178, 199, 199, 184, 162, 146, 166),
+    *(171, 180, 193, 181, 183, 218, 230, 242, 209, 191, 172, 194),
+]
+FLIGHTS: list[float | None] = [
+    *(10, 10, 12, 11, 11, 12, 13, 13, 12, 11, 9, 10),
+    *(10, 11, 13, 12, 11, 13, 15, 15, 14, 12, 10, 12),
+    *(13, 13, 16, 14, 15, 16, 18, 18, 16, 14, 13, 15),
+    *(15, 16, 17, 16, 16, 19, 20, 22, 19, 17, 15, 17),
+]
+MONTHS = [f"{year}-{month:02}" for year in range(1949, 1953) for month in range(1, 13)]
+COLUMNS = {"passengers": PASSENGERS, "flights": FLIGHTS}
+
+VALUES_SERIES: dict[str, Any] = {"values": PASSENGERS, "timestamps": MONTHS}
+VALUES_WITH_START: dict[str, Any] = {"values": PASSENGERS, "start": "1949-01", "freq": "MS"}
+COLUMNS_SERIES: dict[str, Any] = {"columns": COLUMNS, "targets": ["passengers"], "start": "1949-01", "freq": "MS"}
+VALUES_ITEM: dict[str, Any] = {"id": "passengers", **VALUES_WITH_START}
+COLUMNS_ITEM: dict[str, Any] = {"id": "north", **COLUMNS_SERIES}
+ITEMS: list[Any] = [VALUES_ITEM, {"id": "flights", "values": FLIGHTS, "start": "1949-01", "freq": "MS"}]

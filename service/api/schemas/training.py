@@ -1,0 +1,57 @@
+"""What POST /train takes and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.schemas.examples import SEASONAL_SERIES
+from service.api.schemas.series import SeriesInput
+from service.forecasting.options import TrainOptions
+
+ModelName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="A name to ask for instead of the ID; it means the newest ready model that has it.",
+        examples=["sales"],
+    ),
+]
+
+
+class TrainRequest(TrainOptions):
+    """A series, and anything about its training that is not to be chosen from the data."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"series": SEASONAL_SERIES, "name": "sales", "horizon": 4}]}
+    )
+
+    series: SeriesInput = Field(description="The series in one of four forms.")
+    name: ModelName | None = Field(None, description="A name for the model, not unique.", examples=["sales"])
+
+    def options(self) -> TrainOptions:
+        """Return the options without the series."""
+        return TrainOptions.model_construct(**{name: getattr(self, name) for name in TrainOptions.model_fields})
+
+
+class AcceptedTraining(BaseModel):
+    """The training goes on; ask the job."""
+
+    job_id: str = Field(description="ID of the job.", examples=["3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"])
+    model_id: str = Field(description="ID that the model will have.", examples=["9c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f"])
+    status: str = Field(description="queued or running.", examples=["running"])
+    links: dict[str, str] = Field(
+        description="Where to go on.", examples=[{"job": "/jobs/3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"}]
+    )
+
+
+class DryRun(BaseModel):
+    """What a training would choose."""
+
+    series: dict[str, Any] = Field(description="What was understood of the series.")
+    configuration: dict[str, Any] = Field(description="Every option as it would be used; `chosen` says why.")
+    min_history: int = Field(description="Values that a forecast needs.", examples=[25])
+    warnings: list[str] = Field(description="What you should know before training.", examples=[[]])

@@ -1,0 +1,86 @@
+"""Turn a series as sent into a `Panel`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.api.schemas.series import LARGEST
+from service.api.schemas.series_summary import SeriesSummary, Span
+from service.api.sent_items import SentColumn, SentItem, SentSeries, sent_items
+from service.errors import InvalidSeries, Path
+from service.forecasting.item_times import place_items
+from service.forecasting.series import FloatArray, Panel, Series
+from service.forecasting.timestamps import PlacedRows
+
+
+@dataclass(frozen=True)
+class ReadPanel:
+    """A panel, what the client should be told about it, and what was understood (fields of `SeriesSummary`)."""
+
+    panel: Panel
+    warnings: tuple[str, ...]
+    summary: dict[str, Any]
+
+
+def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
+    """Read a validated series that stands at ``path`` of the request.
+
+    Rows are put in order of time, rows that are absent and nulls become NaN. Raises what `sent_items` and
+    `place_items` raise, and InvalidSeries for a value beyond 1e100.
+    """
+    items = sent_items(series, path)
+    targets = items[0].targets
+    covariates = tuple(name for name in items[0].columns if name not in targets)
+    placed = place_items([item.times for item in items])
+    columns = (*targets, *covariates)
+    rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))
+    panel = Panel(rows, targets, covariates)
+    warnings = tuple(dict.fromkeys(warning for rows in placed for warning in rows.warnings))
+    inferred = all(item.times.freq is None for item in items)
+    return ReadPanel(panel, warnings, _summary(panel, placed, inferred))
+
+
+def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
+    length = len(rows.axis) if rows.axis else item.times.length
+    values = np.full((length, len(names)), np.nan)
+    for channel, name in enumerate(names):
+        values[rows.positions, channel] = _numbers(item.columns[name])
+    return Series(values, item.id, rows.axis)
+
+
+def _numbers(column: SentColumn) -> FloatArray:
+    numbers = np.array(column.values, dtype=np.float64)
+    large = np.abs(numbers) > LARGEST
+    if large.any():
+        index = int(np.argmax(large))
+        detail = f"{numbers[index]:g} is too large: values must lie between -{LARGEST:g} and {LARGEST:g}"
+        raise InvalidSeries.at((*column.path, index), detail)
+    return numbers
+
+
+def _summary(panel: Panel, placed: Sequence[PlacedRows], inferred: bool) -> dict[str, Any]:
+    lengths = [len(series) for series in panel]
+    axes = [rows.axis for rows in placed if rows.axis]
+    gaps = sum(rows.gaps for rows in placed)
+    absent = sum(int(np.isnan(series.values).sum()) for series in panel)
+    earliest = min(axes, key=lambda axis: axis.index[0], default=None)
+    latest = max(axes, key=lambda axis: axis.index[-1], default=None)
+    return SeriesSummary(
+        items=len(panel),
+        targets=list(panel.targets),
+        covariates=list(panel.covariates),
+        rows=sum(lengths),
+        rows_per_item=Span(min=min(lengths), max=max(lengths)) if len(lengths) > 1 else None,
+        points=panel.points,
+        missing=absent - gaps * len(panel.columns),
+        gaps=gaps,
+        holidays=sum(rows.holidays for rows in placed),
+        freq=axes[0].freq if axes else None,
+        freq_inferred=bool(axes) and inferred,
+        start=earliest.slice(0, 1).written()[0] if earliest else None,
+        end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
+    ).model_dump()

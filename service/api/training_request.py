@@ -1,0 +1,71 @@
+"""From the body of POST /train, JSON or CSV, to a training request."""
+
+from __future__ import annotations
+
+import hashlib
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from service.api.body import CSV_TYPE, JSON_TYPE, media_type, parse_json, read_body
+from service.api.csv_options import csv_options, refuse_query
+from service.api.csv_reading import read_csv
+from service.api.problems import invalid
+from service.api.schemas.training import TrainRequest
+from service.api.series_reading import read_panel
+from service.api.wiring import in_thread
+from service.errors import Fault, InvalidInput
+from service.usecases.train_model import TrainingRequest
+
+_LONGEST_KEY = 200
+_NOT_PART_OF_REQUEST = ("wait",)
+
+
+async def read_training_request(request: Request) -> TrainingRequest:
+    """Read and validate; large bodies are worked on off the event loop.
+
+    Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput.
+    """
+    kind = media_type(request, JSON_TYPE, CSV_TYPE)
+    body = await read_body(request)
+    return await in_thread(_read, request, kind, body)
+
+
+def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
+    warnings: tuple[str, ...] = ()
+    if kind == CSV_TYPE:
+        asked, ignored = _from_csv(request, body)
+        if ignored:
+            warnings = (f"columns not used: {', '.join(ignored)}; name them with covariates= to use them",)
+    else:
+        refuse_query(request.query_params)
+        asked = parse_json(TrainRequest, body)
+    read = read_panel(asked.series)
+    return TrainingRequest(
+        read.panel, asked.options(), asked.name, read.summary, (*warnings, *read.warnings), _idempotency(request, body)
+    )
+
+
+def _from_csv(request: Request, body: bytes) -> tuple[TrainRequest, tuple[str, ...]]:
+    query = csv_options(request.query_params)
+    table = read_csv(body, **query.reading)
+    try:
+        # Not strict: in a query every number is a text.
+        return TrainRequest.model_validate({**query.options, "series": table.series}), table.ignored
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _idempotency(request: Request, body: bytes) -> tuple[str, str] | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _LONGEST_KEY:
+        detail = f"the Idempotency-Key must have 1 to {_LONGEST_KEY} characters, got {len(key)}"
+        raise InvalidInput(detail, [Fault(("Idempotency-Key",), detail)])
+    digest = hashlib.sha256(request.headers.get("content-type", "").encode() + b"\0")
+    for name, value in sorted(request.query_params.multi_items()):
+        if name not in _NOT_PART_OF_REQUEST:
+            digest.update(f"{len(name)}:{name}={len(value)}:{value};".encode())
+    digest.update(b"\0" + body)
+    return key, digest.hexdigest()

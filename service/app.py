@@ -1,0 +1,120 @@
+"""create_app(settings): the only place where things are wired."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
+
+from service import __version__
+from service.api import documents, problems
+from service.api.request_id import RequestIdMiddleware
+from service.api.routes import forecasts, health, jobs, models, training
+from service.jobs.process_queue import ProcessQueue
+from service.jobs.queue import Outcome, Tell
+from service.settings import Settings
+from service.storage.model_store import ModelStore
+from service.storage.registry import Registry
+from service.usecases.forecaster_cache import ForecasterCache
+from service.usecases.job_control import take_up_jobs
+from service.usecases.job_outcome import JobRecorder
+from service.usecases.limits import Limits
+from service.usecases.readiness import check_readiness
+from service.usecases.resources import Resources
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+Send a series, get back a model trained on it, ask it for forecasts.
+
+1. `POST /train` with a series: the answer has a `model_id`, and says how good the model is beside a forecast that costs
+   nothing.
+2. `POST /forecast` with that ID and a horizon.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Wire the service. Opens store and database when the application starts, closes them when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        resources = _open(settings)
+        app.state.resources = resources
+        app.state.warm = threading.Event()
+        threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
+        resources.queue.start()
+        taken_up = take_up_jobs(resources)
+        if taken_up:
+            logger.info("took up %d unfinished jobs", taken_up)
+        try:
+            yield
+        finally:
+            resources.queue.stop()
+            resources.registry.close()
+
+    app = FastAPI(
+        title="Forecast service",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    app.state.max_body_bytes = settings.max_body_bytes
+    app.add_middleware(RequestIdMiddleware)
+    for routes in (training, forecasts, models, jobs, health):
+        app.include_router(routes.router)
+    patch_fastapi(app)
+    problems.install(app)
+    documents.install(app)
+    return app
+
+
+def preflight(settings: Settings) -> None:
+    """Open and check store and database once. Raises ValueError or ServiceError with what is wrong."""
+    resources = _open(settings)
+    try:
+        check_readiness(resources)
+    finally:
+        resources.registry.close()
+
+
+def _open(settings: Settings) -> Resources:
+    store = ModelStore.open(settings.store_url)
+    store.remove_leftovers()
+    registry = Registry.open(settings.registry_url)
+    queue = ProcessQueue(
+        partial(_train, settings.store_url),
+        JobRecorder(registry, store),
+        settings.training_processes,
+        settings.max_training_seconds,
+    )
+    return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
+
+
+def _train(store_url: str, job_id: str, tell: Tell) -> Outcome:
+    """Run in the child process, where importing torch costs nothing any more."""
+    from service.usecases.training_work import run_training
+
+    return run_training(store_url, job_id, tell)
+
+
+def _warm_up(done: threading.Event) -> None:
+    """Import what the first forecast needs, so that no request waits for it."""
+    import torch
+
+    import service.forecasting.evaluation
+    import service.forecasting.forecaster_state  # noqa: F401
+
+    torch.set_num_threads(1)
+    done.set()

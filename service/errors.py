@@ -1,0 +1,295 @@
+"""Everything that can go wrong, as one tree that knows no HTTP.
+
+::
+
+    ServiceError
+    ├── InvalidInput                 what was sent cannot be used
+    │   ├── InvalidOption            an option has a value that cannot work
+    │   ├── InvalidSeries            a series that cannot be read as one
+    │   │   ├── MissingValues        missing values where none are allowed
+    │   │   ├── InvalidTimestamps    unreadable, doubled, mixed or irregular
+    │   │   ├── AmbiguousDates       11-10-2021 and nothing says which is the day
+    │   │   ├── UnknownFrequency     no such frequency alias
+    │   │   └── UnknownColumn        a target, covariate or item that is not there
+    │   ├── SeriesTooShort           fewer values than training needs
+    │   ├── HistoryTooShort          fewer values than a forecast needs
+    │   ├── HorizonTooLong           beyond the limit of this server
+    │   ├── InvalidModelFile         an uploaded file that is no model
+    │   └── IdempotencyKeyReused     same key, another request
+    ├── MalformedBody                the syntax is broken
+    ├── BodyTooLarge
+    ├── UnsupportedContentType
+    ├── NotFound
+    │   ├── ModelNotFound
+    │   ├── JobNotFound
+    │   └── RouteNotFound
+    ├── MethodNotAllowed
+    ├── Conflict                     fine in itself, not in this state
+    │   ├── ModelNotReady            still training: come back
+    │   ├── ModelFailed              its training failed: train again
+    │   └── JobFinished              nothing left to cancel
+    ├── TrainingFailed               our fault, not the data's
+    ├── ModelFileCorrupt             a stored model is damaged
+    ├── Overloaded                   too much at once: come back
+    └── Unavailable                  a part of the service is not there
+
+Each class carries a stable ``slug`` and a ``title``; each instance a ``detail``
+with the facts and the cure. docs/problems.md lists them, and a test holds it to
+this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, and where: ``path`` leads through the request to it."""
+
+    path: Path
+    detail: str
+
+
+class ServiceError(Exception):
+    """Root of all errors that this service raises on purpose."""
+
+    slug = "internal-error"
+    title = "Internal error"
+
+    def __init__(self, detail: str, faults: Sequence[Fault] = (), retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.retry_after = retry_after
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what a job keeps of this error, as JSON-able values."""
+        faults = [{"path": list(fault.path), "detail": fault.detail} for fault in self.faults]
+        return {"slug": self.slug, "title": self.title, "detail": self.detail, "faults": faults}
+
+    @staticmethod
+    def from_record(record: Mapping[str, Any]) -> ServiceError:
+        """Undo `to_record`; an unknown slug becomes a plain ServiceError."""
+        classes = {one.slug: one for one in ServiceError.tree()}
+        faults = [Fault(tuple(fault["path"]), fault["detail"]) for fault in record.get("faults", [])]
+        return classes.get(record.get("slug", ""), ServiceError)(str(record.get("detail", "")), faults)
+
+    @classmethod
+    def tree(cls) -> Iterator[type[ServiceError]]:
+        """Yield this class and everything below it."""
+        yield cls
+        for child in cls.__subclasses__():
+            yield from child.tree()
+
+    @classmethod
+    def at(cls, path: Path, detail: str) -> ServiceError:
+        """Make an error that blames one place of the request."""
+        return cls(detail, [Fault(path, detail)])
+
+
+class InvalidInput(ServiceError):
+    """What was sent is well-formed but cannot be used."""
+
+    slug = "invalid-request"
+    title = "The request has values that cannot be used"
+
+
+class InvalidOption(InvalidInput):
+    """An option has a value that cannot work with this series."""
+
+    slug = "invalid-option"
+    title = "An option cannot be used"
+
+
+class InvalidSeries(InvalidInput):
+    """The series cannot be read as one."""
+
+    slug = "invalid-series"
+    title = "The series cannot be used"
+
+
+class MissingValues(InvalidSeries):
+    """Values are missing where the request forbids it, or all of them are."""
+
+    slug = "missing-values"
+    title = "The series has missing values"
+
+
+class InvalidTimestamps(InvalidSeries):
+    """Timestamps are unreadable, doubled, mixed or irregular."""
+
+    slug = "invalid-timestamps"
+    title = "The timestamps cannot be used"
+
+
+class AmbiguousDates(InvalidSeries):
+    """The dates can be read two ways."""
+
+    slug = "ambiguous-dates"
+    title = "The dates can be read two ways"
+
+
+class UnknownFrequency(InvalidSeries):
+    """The frequency alias is not known."""
+
+    slug = "unknown-frequency"
+    title = "The frequency is not known"
+
+
+class UnknownColumn(InvalidSeries):
+    """A target, covariate or item was named that is not in the series or the model."""
+
+    slug = "unknown-column"
+    title = "A column or item is not there"
+
+
+class SeriesTooShort(InvalidInput):
+    """The series has fewer values than training needs."""
+
+    slug = "series-too-short"
+    title = "The series is too short"
+
+
+class HistoryTooShort(InvalidInput):
+    """The history has fewer values than the model reads."""
+
+    slug = "history-too-short"
+    title = "The history is too short"
+
+
+class HorizonTooLong(InvalidInput):
+    """The horizon is beyond the limit of this server."""
+
+    slug = "horizon-too-long"
+    title = "The horizon is too long"
+
+
+class InvalidModelFile(InvalidInput):
+    """The uploaded file is no model, or a damaged one."""
+
+    slug = "invalid-model-file"
+    title = "The file is not a whole model"
+
+
+class IdempotencyKeyReused(InvalidInput):
+    """The idempotency key was used before with another request."""
+
+    slug = "idempotency-key-reused"
+    title = "The idempotency key belongs to another request"
+
+
+class MalformedBody(ServiceError):
+    """The syntax of the body is broken."""
+
+    slug = "malformed-body"
+    title = "The body cannot be read"
+
+
+class BodyTooLarge(ServiceError):
+    """The body is larger than this server takes."""
+
+    slug = "body-too-large"
+    title = "The body is too large"
+
+
+class UnsupportedContentType(ServiceError):
+    """The route does not take this content type."""
+
+    slug = "unsupported-content-type"
+    title = "The content type is not supported"
+
+
+class NotFound(ServiceError):
+    """What was asked for is not there."""
+
+    slug = "not-found"
+    title = "Not found"
+
+
+class ModelNotFound(NotFound):
+    """No model has this ID or name."""
+
+    slug = "model-not-found"
+    title = "No such model"
+
+
+class JobNotFound(NotFound):
+    """No job has this ID."""
+
+    slug = "job-not-found"
+    title = "No such job"
+
+
+class RouteNotFound(NotFound):
+    """No route has this path."""
+
+    slug = "route-not-found"
+    title = "No such route"
+
+
+class MethodNotAllowed(ServiceError):
+    """The route exists, but not for this method."""
+
+    slug = "method-not-allowed"
+    title = "The route does not take this method"
+
+
+class Conflict(ServiceError):
+    """The request is fine in itself, but not in this state."""
+
+    slug = "conflict"
+    title = "Not possible in this state"
+
+
+class ModelNotReady(Conflict):
+    """The model is still training."""
+
+    slug = "model-not-ready"
+    title = "The model is still training"
+
+
+class ModelFailed(Conflict):
+    """The model's training failed; there is nothing to ask."""
+
+    slug = "model-failed"
+    title = "The model's training failed"
+
+
+class JobFinished(Conflict):
+    """The job has already ended; nothing is left to cancel."""
+
+    slug = "job-finished"
+    title = "The job has already ended"
+
+
+class TrainingFailed(ServiceError):
+    """The training broke for a reason that is not in the data."""
+
+    slug = "training-failed"
+    title = "The training failed"
+
+
+class ModelFileCorrupt(ServiceError):
+    """A stored model file is damaged; other models are not affected."""
+
+    slug = "model-file-corrupt"
+    title = "The stored model is damaged"
+
+
+class Overloaded(ServiceError):
+    """Too much work at once."""
+
+    slug = "overloaded"
+    title = "The service is overloaded"
+
+
+class Unavailable(ServiceError):
+    """A part that the service needs cannot be reached."""
+
+    slug = "unavailable"
+    title = "The service is not available"

@@ -1,0 +1,63 @@
+"""A forecast with its uncertainty, as central intervals or as quantiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.forecasting.intervals import Widths
+from service.forecasting.series import FloatArray
+from service.forecasting.timestamps import TimeAxis
+from service.forecasting.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Bands:
+    """What was asked for: interval levels in percent, or quantile probabilities; never both."""
+
+    levels: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
+
+    @classmethod
+    def from_quantiles(cls, quantiles: Sequence[float]) -> Bands:
+        """Ask for quantiles; each is one end of a central interval."""
+        return cls(tuple(sorted({_level_of(quantile) for quantile in quantiles})), tuple(quantiles))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """One item and target, in its own units.
+
+    mean: (horizon,), the point forecast; intervals: lower and upper (horizon,) by level; quantiles:
+    (horizon,) by probability, in place of intervals where they were asked for.
+    """
+
+    item: str | None
+    target: str
+    times: TimeAxis | None
+    mean: FloatArray
+    intervals: dict[float, tuple[FloatArray, FloatArray]]
+    quantiles: dict[float, FloatArray]
+
+
+def _level_of(quantile: float) -> float:
+    return round(abs(2 * quantile - 1) * 100, 10)
+
+
+def banded(
+    bands: Bands, levels_ahead: FloatArray, widths: Widths, spread: float, column: int, transform: Transform
+) -> tuple[FloatArray, dict[float, tuple[FloatArray, FloatArray]], dict[float, FloatArray]]:
+    """Put bands around (horizon,) levels; return mean, intervals and quantiles in the series' own units."""
+    half = {level: width[:, column] * spread for level, width in widths.by_level.items()}
+    mean = transform.from_levels(levels_ahead)
+    if bands.quantiles:
+        ends = {
+            quantile: levels_ahead + (1 if quantile > 0.5 else -1) * half[_level_of(quantile)]
+            for quantile in bands.quantiles
+        }
+        return mean, {}, {quantile: transform.from_levels(end) for quantile, end in ends.items()}
+    intervals = {
+        level: (transform.from_levels(levels_ahead - half[level]), transform.from_levels(levels_ahead + half[level]))
+        for level in bands.levels
+    }
+    return mean, intervals, {}

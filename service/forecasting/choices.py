@@ -1,0 +1,219 @@
+"""What is chosen where nothing was asked: simple rules on the part before the split, each with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.forecasting.frequency import season_length_of
+from service.forecasting.missing import fill
+from service.forecasting.options import Centering, Missing, TrainingOptions, TrainOptions, TransformName
+from service.forecasting.seasonality import find_season, grows_in_proportion, last_value_tells_more
+from service.forecasting.series import FloatArray, Panel
+from service.forecasting.specification import NetworkSpecification, Specification, TrainingSpecification
+from service.forecasting.split import Split
+from service.forecasting.transforms import TRANSFORMS
+
+_LONGEST_DEFAULT_HORIZON = 24
+_DEFAULT_CONTEXT = 30
+_LONGEST_DEFAULT_CONTEXT = 200
+_SCORED_STEPS = 64
+_CHUNK_STEPS = 300
+_ITEMS_LOOKED_AT = 50
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe, and why each part of it that was not asked for was chosen."""
+
+    specification: Specification
+    reasons: dict[str, str]
+
+
+def choose(panel: Panel, splits: Sequence[Split], options: TrainOptions) -> Choice:
+    """Fill in every option that was left open. Looks only at what lies before the split of each series."""
+    return _Chooser(panel, splits, options).choose()
+
+
+def scored_steps(specification: Specification, fitted_length: int) -> int:
+    """Return how many steps of a piece are scored: one for windows, for pieces as many as the data allow."""
+    if specification.training.objective == "windows":
+        return 1
+    return max(1, min(_SCORED_STEPS, fitted_length - specification.context_length))
+
+
+class _Chooser:
+    def __init__(self, panel: Panel, splits: Sequence[Split], options: TrainOptions) -> None:
+        self.options = options
+        self.reasons: dict[str, str] = {}
+        self.panel = panel
+        self.length = min(split.length for split in splits)
+        self.fitted = min(split.stopping for split in splits)
+        self.fitted_total = sum(split.stopping for split in splits)
+        spaced = np.linspace(0, len(panel) - 1, min(len(panel), _ITEMS_LOOKED_AT)).round().astype(int)
+        self.samples: list[FloatArray] = []
+        for row in spaced:
+            known = panel.series[row].values[: splits[row].test, 0]
+            known = known[np.flatnonzero(~np.isnan(known))[0] :] if not np.isnan(known).all() else np.zeros(1)
+            self.samples.append(fill(known[:, None], "interpolate").between[:, 0])
+
+    def choose(self) -> Choice:
+        options = self.options
+        season_length = self._season_length()
+        horizon = self._horizon(season_length)
+        transform = self._transform(season_length)
+        lookback = TRANSFORMS[transform].lookback
+        chunk = self._output_chunk_length(horizon)
+        context = self._context_length(season_length, chunk, lookback)
+        specification = Specification(
+            horizon=horizon,
+            network=self._network(),
+            context_length=context,
+            output_chunk_length=chunk,
+            season_length=season_length,
+            scaling="standard" if options.scaling == "auto" else options.scaling,
+            transform=transform,
+            centering=self._centering(transform),
+            missing=self._missing(),
+            training=self._training(context),
+            validation=options.validation,
+            refit=options.refit,
+        )
+        if options.scaling == "auto":
+            self.reasons["scaling"] = "mean 0 and standard deviation 1 suit every cell"
+        return Choice(specification, self.reasons)
+
+    def _chosen(self, name: str, value: Any, reason: str) -> Any:
+        self.reasons[name] = reason
+        return value
+
+    def _most(self, test: Callable[[FloatArray], bool]) -> bool:
+        return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
+
+    def _season_length(self) -> int:
+        if self.options.season_length is not None:
+            return self.options.season_length
+        times = self.panel.series[0].times
+        expected = season_length_of(times.freq) if times is not None else None
+        found = [find_season(sample, expected) for sample in self.samples]
+        season_length = max(set(found), key=lambda length: (found.count(length), -length))
+        if season_length == 1:
+            return int(self._chosen("season_length", 1, "no season shows in the autocorrelation"))
+        source = f"frequency {times.freq}" if expected and times else "highest peak"
+        return int(self._chosen("season_length", season_length, f"shows in the autocorrelation ({source})"))
+
+    def _horizon(self, season_length: int) -> int:
+        if self.options.horizon is not None:
+            return self.options.horizon
+        longest = max(1, self.fitted // 3)
+        if 1 < season_length <= longest:
+            return int(self._chosen("horizon", season_length, "one season"))
+        horizon = min(max(1, self.length // 10), _LONGEST_DEFAULT_HORIZON, longest)
+        return int(self._chosen("horizon", horizon, f"a tenth of the series, up to {_LONGEST_DEFAULT_HORIZON}"))
+
+    def _transform(self, season_length: int) -> TransformName:
+        if self.options.transform != "auto":
+            return self.options.transform
+        positive = all(np.nanmin(series.values[:, 0], initial=np.inf) > 0 for series in self.panel)
+        block = season_length if season_length > 1 else 12
+        # Positive after the split as well: a logarithm that breaks on later data is no choice.
+        if positive and self._most(lambda sample: grows_in_proportion(sample, block)):
+            self.reasons["transform"] = "the spread grows with the level"
+            return "log"
+        self.reasons["transform"] = "the spread does not grow with the level"
+        return "none"
+
+    def _centering(self, transform: TransformName) -> Centering:
+        if self.options.centering != "auto":
+            return self.options.centering
+        known = TRANSFORMS[transform]
+        if self._most(lambda sample: last_value_tells_more(known.to_steps(known.to_levels(sample)))):
+            self.reasons["centering"] = "the last value tells more than the mean"
+            return "last"
+        self.reasons["centering"] = "the mean tells more than the last value"
+        return "none"
+
+    def _missing(self) -> Missing:
+        if self.options.missing != "auto":
+            return self.options.missing
+        self.reasons["missing"] = "gaps are filled on a straight line; none is scored"
+        return "interpolate"
+
+    def _output_chunk_length(self, horizon: int) -> int:
+        if self.options.output_chunk_length is not None:
+            return self.options.output_chunk_length
+        if self.options.training.objective == "windows":
+            return int(self._chosen("output_chunk_length", 1, "windows are trained one step ahead"))
+        chunk = min(horizon, max(1, self.fitted // 3))
+        return int(self._chosen("output_chunk_length", chunk, "the horizon at once, as far as the data allow"))
+
+    def _context_length(self, season_length: int, chunk: int, lookback: int) -> int:
+        if self.options.context_length is not None:
+            return self.options.context_length
+        wanted = min(max(2 * season_length, _DEFAULT_CONTEXT, chunk), _LONGEST_DEFAULT_CONTEXT)
+        possible = max(1, (self.fitted - chunk - lookback) // 2)
+        return int(self._chosen("context_length", min(wanted, possible), "two seasons or 30, as far as the data allow"))
+
+    def _network(self) -> NetworkSpecification:
+        asked = self.options.network
+        if asked.cell == "auto":
+            self.reasons["network.cell"] = "the fastest to train of those that learn long patterns"
+        hidden_size, num_layers = asked.hidden_size, asked.num_layers
+        if hidden_size is None:
+            hidden_size = self._chosen("network.hidden_size", 32 if self.fitted_total < 5000 else 64, "by points")
+        if num_layers is None:
+            num_layers = self._chosen("network.num_layers", 1, "one layer learns most series")
+        return NetworkSpecification(
+            "lstm" if asked.cell == "auto" else asked.cell, hidden_size, num_layers, asked.dropout
+        )
+
+    def _training(self, context_length: int) -> TrainingSpecification:
+        asked = self.options.training
+        windows = asked.objective == "windows"
+        per_epoch = max(1, self.fitted_total - len(self.panel) * context_length)
+        if not windows:
+            steps = max(1, min(_SCORED_STEPS, self.fitted - context_length))
+            per_epoch = math.ceil(per_epoch / steps)
+        batch_size = asked.batch_size or self._chosen(
+            "training.batch_size", 32 if windows else min(256, max(16, per_epoch // 16)), "by the number of pieces"
+        )
+        epochs = asked.epochs or self._epochs(asked, math.ceil(per_epoch / batch_size))
+        rate = asked.learning_rate or self._chosen(
+            "training.learning_rate", _default_rate(asked), f"usual for {asked.optimizer} on {asked.objective}"
+        )
+        patience = asked.patience or self._chosen(
+            "training.patience",
+            max(20, epochs // 2) if windows else epochs,
+            "half of the epochs" if windows else "the whole one-cycle schedule is run",
+        )
+        ensemble_size = asked.ensemble_size or self._chosen("training.ensemble_size", 1, "one network")
+        return TrainingSpecification(
+            objective=asked.objective,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=rate,
+            optimizer=asked.optimizer,
+            loss=asked.loss,
+            clip_norm=asked.clip_norm,
+            clip_value=asked.clip_value,
+            truncate_bptt=asked.truncate_bptt,
+            patience=patience,
+            ensemble_size=ensemble_size,
+            seed=asked.seed,
+        )
+
+    def _epochs(self, asked: TrainingOptions, steps_per_epoch: int) -> int:
+        if asked.objective == "windows":
+            return int(self._chosen("training.epochs", 100, "usual for windows"))
+        epochs = min(max(10, math.ceil(_CHUNK_STEPS / steps_per_epoch)), _CHUNK_STEPS)
+        return int(self._chosen("training.epochs", epochs, f"about {_CHUNK_STEPS} optimizer steps"))
+
+
+def _default_rate(asked: TrainingOptions) -> float:
+    if asked.optimizer == "sgd":
+        return 0.05
+    return 1e-3 if asked.objective == "windows" else 1e-2

@@ -1,0 +1,158 @@
+"""Rolling-origin forecasts and their scores.
+
+Dimensions: O origins of one item, H horizon, T targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.forecasting.baselines import BaselineMethod, baseline_forecasts
+from service.forecasting.forecaster import FittedItem, Forecaster
+from service.forecasting.intervals import ConformalErrors
+from service.forecasting.metrics import Metrics, average, measure, seasonal_naive_error
+from service.forecasting.preparation import IntArray, PreparedSeries
+from service.forecasting.series import FloatArray, Series
+from service.forecasting.transforms import TRANSFORMS, Transform
+
+SCORED_LEVELS = (80.0, 95.0)
+# Origins of a whole panel that are scored or calibrated on; more only cost time.
+_MOST_ORIGINS = 4096
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One item to forecast from many origins: its raw values and how it is scaled and prepared.
+
+    dropped: rows of the series as it was sent that lie before the first row here.
+    """
+
+    item: FittedItem
+    series: Series
+    prepared: PreparedSeries
+    origins: IntArray
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class RollingForecasts:
+    """Forecasts of one item from its origins; levels are what the transform makes of the values.
+
+    actual: (O, H, T) in the series' own units, NaN where missing or past the end;
+    levels: (O, H, T); errors: (O, H, T), actual minus forecast levels in units of the item's spread.
+    """
+
+    evaluated: Evaluated
+    actual: FloatArray
+    levels: FloatArray
+    errors: FloatArray
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over all items, by target too."""
+
+    overall: Metrics
+    by_target: dict[str, Metrics]
+
+
+def rolling_origins(first: int, end: int, horizon: int, items: int = 1, partial: bool = False) -> IntArray:
+    """Return origins whose forecasts fall on rows first..end-1, evenly thinned where there are too many.
+
+    Each origin has its whole horizon before ``end``, unless there is no such origin or ``partial`` is asked for.
+    """
+    last = end - 2 if partial else max(first - 1, end - 1 - horizon)
+    origins = np.arange(first - 1, last + 1, dtype=np.int64)
+    most = max(1, _MOST_ORIGINS // items)
+    if len(origins) > most:
+        origins = origins[np.linspace(0, len(origins) - 1, most).round().astype(np.int64)]
+    return origins
+
+
+def evaluated_item(forecaster: Forecaster, item: FittedItem, series: Series, origins: IntArray) -> Evaluated:
+    """Prepare one item; origins without a full context before them are left out."""
+    usable = origins[origins >= forecaster.min_history - 1]
+    return Evaluated(item, series, forecaster.prepare(item, series), usable)
+
+
+def roll_model(forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int) -> list[RollingForecasts]:
+    """Forecast every item from all its origins with the model."""
+    levels = forecaster.levels_ahead(
+        [one.item for one in evaluated],
+        [one.prepared for one in evaluated],
+        [one.origins for one in evaluated],
+        horizon,
+    )
+    return [_compared(one, ahead) for one, ahead in zip(evaluated, levels, strict=True)]
+
+
+def roll_baseline(
+    method: BaselineMethod, evaluated: Sequence[Evaluated], horizon: int, season_length: int, known: Sequence[int]
+) -> list[RollingForecasts]:
+    """Forecast the same points by a baseline; ``known``: rows of each item that a mean may use."""
+    rolled = []
+    for one, rows in zip(evaluated, known, strict=True):
+        target_count = one.prepared.preparation.target_count
+        values = one.prepared.filled.behind[:, :target_count]
+        values = one.prepared.preparation.transform.to_levels(values)
+        ahead = baseline_forecasts(method, values, one.origins, horizon, season_length, rows)
+        rolled.append(_compared(one, ahead))
+    return rolled
+
+
+def _compared(one: Evaluated, levels: FloatArray) -> RollingForecasts:
+    preparation = one.prepared.preparation
+    horizon = levels.shape[1]
+    rows = one.origins[:, None] + np.arange(1, horizon + 1)
+    past_end = rows >= len(one.series)
+    actual = one.series.values[np.minimum(rows, len(one.series) - 1), : preparation.target_count]
+    actual = np.where(past_end[:, :, None], np.nan, actual)
+    errors = (preparation.transform.to_levels(actual) - levels) / one.item.spread
+    return RollingForecasts(one, actual, levels, errors)
+
+
+def pooled_errors(rolled: Sequence[RollingForecasts]) -> FloatArray:
+    """Stack the errors of all items: (origin, H, T)."""
+    return np.concatenate([one.errors for one in rolled])
+
+
+def bounds(
+    rolled: RollingForecasts, errors: ConformalErrors, levels: Sequence[float]
+) -> dict[float, tuple[FloatArray, FloatArray]]:
+    """Return lower and upper (O, H, T) in the series' own units, by level."""
+    transform = rolled.evaluated.prepared.preparation.transform
+    widths = errors.widths(levels, rolled.levels.shape[1]).by_level
+    return {level: _around(rolled, width, transform) for level, width in widths.items()}
+
+
+def _around(rolled: RollingForecasts, width: FloatArray, transform: Transform) -> tuple[FloatArray, FloatArray]:
+    half = width * rolled.evaluated.item.spread
+    return transform.from_levels(rolled.levels - half), transform.from_levels(rolled.levels + half)
+
+
+def score(
+    forecaster: Forecaster, rolled: Sequence[RollingForecasts], errors: ConformalErrors, known: Sequence[int]
+) -> Score:
+    """Score rolling forecasts, with intervals from ``errors``; ``known``: rows of each item before what is scored."""
+    transform = TRANSFORMS[forecaster.specification.transform]
+    season_length = forecaster.specification.season_length
+    by_target: dict[str, list[Metrics]] = {target: [] for target in forecaster.targets}
+    for one, rows in zip(rolled, known, strict=True):
+        if not len(one.evaluated.origins):
+            continue
+        mean = transform.from_levels(one.levels)
+        ends = bounds(one, errors, SCORED_LEVELS)
+        for column, target in enumerate(forecaster.targets):
+            by_target[target].append(
+                measure(
+                    one.actual[:, :, column],
+                    mean[:, :, column],
+                    {level: (low[:, :, column], high[:, :, column]) for level, (low, high) in ends.items()},
+                    seasonal_naive_error(one.evaluated.series.values[:rows, column], season_length),
+                )
+            )
+    averaged = {target: average(metrics) for target, metrics in by_target.items()}
+    return Score(average(list(averaged.values())), averaged)

@@ -1,0 +1,182 @@
+"""Frequencies: one table from the pandas aliases of all times to those that pandas takes today."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from service.errors import Path, UnknownFrequency
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+_YEAR_END_FIRST = ("DEC", *MONTHS[:11])
+_QUARTER_ENDS = ("DEC", "NOV", "OCT")
+_QUARTER_STARTS = ("JAN", "FEB", "MAR")
+_WRITTEN = re.compile(r"([0-9]{0,19})([A-Za-z]+)(?:-([0-9A-Z]{3,4}))?")
+_DAY = 86_400 * 10**9
+_LONGEST_STEP = 200 * 366 * _DAY
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """What a pandas alias stands for.
+
+    unit: finest part of a time that tells one row from the next, as a numpy unit.
+    step: length in nanoseconds where it is always the same, else None.
+    anchors: months or weekdays that may follow the alias, the usual one first.
+    season_length: rows of one season, or None where there is no natural one.
+    """
+
+    unit: str
+    step: int | None
+    anchors: tuple[str, ...]
+    season_length: int | None
+
+
+def _yearly(anchors: tuple[str, ...]) -> Frequency:
+    return Frequency("Y", None, anchors, 1)
+
+
+def _quarterly(anchors: tuple[str, ...]) -> Frequency:
+    return Frequency("M", None, anchors, 4)
+
+
+_MONTHLY = Frequency("M", None, (), 12)
+
+_FREQUENCIES = {
+    "YE": _yearly(_YEAR_END_FIRST),
+    "YS": _yearly(MONTHS),
+    "BYE": _yearly(_YEAR_END_FIRST),
+    "BYS": _yearly(MONTHS),
+    "QE": _quarterly(_QUARTER_ENDS),
+    "QS": _quarterly(_QUARTER_STARTS),
+    "BQE": _quarterly(_QUARTER_ENDS),
+    "BQS": _quarterly(_QUARTER_STARTS),
+    "ME": _MONTHLY,
+    "MS": _MONTHLY,
+    "BME": _MONTHLY,
+    "BMS": _MONTHLY,
+    "WOM": Frequency("D", None, tuple(f"{week}{day}" for week in range(1, 5) for day in WEEKDAYS), 12),
+    "W": Frequency("D", 7 * _DAY, ("SUN", *WEEKDAYS[:6]), 52),
+    "B": Frequency("D", None, (), 5),
+    "D": Frequency("D", _DAY, (), 7),
+    "h": Frequency("m", _DAY // 24, (), 24),
+    "min": Frequency("m", 60 * 10**9, (), 60),
+    "s": Frequency("s", 10**9, (), 60),
+    "ms": Frequency("ms", 10**6, (), None),
+    "us": Frequency("us", 10**3, (), None),
+    "ns": Frequency("ns", 1, (), None),
+}
+
+# What an alias may mean, in order. The bare letters of old pandas named whole periods as well as their ends.
+_MEANINGS = {name: (name,) for name in _FREQUENCIES} | {
+    "M": ("ME", "MS"),
+    "Q": ("QE", "QS"),
+    "Y": ("YE", "YS"),
+    "A": ("YE", "YS"),
+    "AS": ("YS",),
+    "BM": ("BME",),
+    "BQ": ("BQE",),
+    "BA": ("BYE",),
+    "BY": ("BYE",),
+    "BAS": ("BYS",),
+    "H": ("h",),
+    "T": ("min",),
+    "S": ("s",),
+    "L": ("ms",),
+    "U": ("us",),
+    "N": ("ns",),
+    "d": ("D",),
+    "b": ("B",),
+    "w": ("W",),
+}
+
+COMMON = "YE, YS, QE, QS, ME, MS, W, W-MON, B, D, h, 15min, min, s"
+
+
+def aliases_of(written: str, path: Path) -> tuple[str, ...]:
+    """Return the current aliases that a written one may mean, the usual one first.
+
+    ``M`` may be month ends or month starts, ``W`` weeks from any day on; ``W-TUE`` and ``ME`` are only
+    themselves. Raises UnknownFrequency at ``path``.
+    """
+    match = _WRITTEN.fullmatch(written.strip())
+    count, name, anchor = match.groups() if match else ("", "", None)
+    multiple = int(count or 1)
+    meanings = _MEANINGS.get(name, ())
+    if anchor is not None:
+        aliases = [f"{meaning}-{anchor}" for meaning in meanings[:1] if anchor in _all_anchors(meaning)]
+    else:
+        aliases = [alias for meaning in meanings for alias in _anchored(meaning)]
+    if not aliases or (name == "WOM" and anchor is None):
+        raise UnknownFrequency.at(path, f"{written[:40]!r} is no frequency that is known; common ones are {COMMON}")
+    if not 0 < multiple * (_FREQUENCIES[meanings[0]].step or _DAY) <= _LONGEST_STEP:
+        raise UnknownFrequency.at(path, f"{written[:40]!r} is no step that times can have: 0, or more than 200 years")
+    return tuple(f"{'' if multiple == 1 else multiple}{alias}" for alias in aliases)
+
+
+def _all_anchors(name: str) -> tuple[str, ...]:
+    return MONTHS if name in ("QE", "QS", "BQE", "BQS") else _FREQUENCIES[name].anchors
+
+
+def _anchored(name: str) -> list[str]:
+    anchors = _FREQUENCIES[name].anchors
+    return [f"{name}-{anchor}" for anchor in anchors] or [name]
+
+
+@lru_cache(maxsize=256)
+def _parts(alias: str) -> tuple[int, str, Frequency]:
+    match = _WRITTEN.fullmatch(alias)
+    if match is None or match[2] not in _FREQUENCIES:
+        raise ValueError(f"no current frequency alias: {alias[:40]!r}")
+    return int(match[1] or 1), match[2], _FREQUENCIES[match[2]]
+
+
+def is_current(alias: str) -> bool:
+    """Tell whether this is exactly an alias that `aliases_of` answers."""
+    try:
+        return alias in aliases_of(alias, ())
+    except UnknownFrequency:
+        return False
+
+
+def step_of(freq: str) -> int | None:
+    """Return the constant step of a current alias in nanoseconds, or None where steps differ (months)."""
+    multiple, _, frequency = _parts(freq)
+    return None if frequency.step is None else multiple * frequency.step
+
+
+def unit_of(freq: str) -> str:
+    """Return the finest part of a time that tells one row from the next: Y, M, D, m, s, ms, us or ns."""
+    return _parts(freq)[2].unit
+
+
+def quarter_alias(name: str, month: int) -> str:
+    """Return the usual alias of quarters that begin or end with a month (0 is January): QS-APR is QS-JAN."""
+    return f"{name}-{next(anchor for anchor in _FREQUENCIES[name].anchors if MONTHS.index(anchor) % 3 == month % 3)}"
+
+
+def alias_of_step(step: int, weekday: int) -> str:
+    """Return the alias of a constant step in nanoseconds; ``weekday`` (0 is Monday) anchors weeks."""
+    for name in ("W", "D", "h", "min", "s", "ms", "us", "ns"):
+        length = _FREQUENCIES[name].step or 1
+        if step % length == 0:
+            count = "" if step == length else str(step // length)
+            return f"{count}{name}-{WEEKDAYS[weekday]}" if name == "W" else f"{count}{name}"
+    raise ValueError(f"no step: {step}")
+
+
+def season_length_of(freq: str) -> int | None:
+    """Return the rows of one natural season of a current alias, or None where there is none.
+
+    A day for hours and for multiples of minutes, an hour for minutes, a week for days, a year for weeks,
+    months, quarters and years.
+    """
+    step = step_of(freq)
+    multiple, name, frequency = _parts(freq if step is None else alias_of_step(step, weekday=0))
+    season = 24 * 60 if name == "min" and multiple > 1 else frequency.season_length
+    if season is None or season % multiple:
+        return None
+    return season // multiple

@@ -1,0 +1,122 @@
+"""What may be asked of a training: every option, its bounds and its meaning; None means: choose from the data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+
+Cell = Literal["rnn", "lstm", "gru"]
+Scaling = Literal["minmax", "standard", "robust", "none"]
+TransformName = Literal["none", "log", "difference", "log_difference"]
+Centering = Literal["last", "none"]
+Missing = Literal["error", "interpolate", "forward_fill"]
+Objective = Literal["chunks", "windows"]
+Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
+Loss = Literal["mae", "mse", "huber"]
+
+
+class Options(BaseModel):
+    """Options are closed: an unknown name is an error, not a silent no-op."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkOptions(Options):
+    """The recurrent network."""
+
+    cell: Literal["auto"] | Cell = Field("auto", description="Recurrent cell; `rnn` is the tanh cell.")
+    hidden_size: int | None = Field(None, ge=1, description="Units in each layer.", examples=[32])
+    num_layers: int | None = Field(None, ge=1, le=16, description="Layers on top of each other.", examples=[1])
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of each layer's outputs dropped in training.")
+
+
+class TrainingOptions(Options):
+    """How the network is trained."""
+
+    objective: Objective = Field(
+        "chunks",
+        description="`chunks`: long pieces, a loss at every step after the context; forecasts carry the state on. "
+        "`windows`: a loss at the last step of each window, as the tutorials do; forecasts slide the window.",
+    )
+    epochs: int | None = Field(None, ge=1, description="At most so many passes over the data.", examples=[20])
+    batch_size: int | None = Field(
+        None, ge=1, description="Windows or pieces per step; more than there are means full batch.", examples=[32]
+    )
+    learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
+    optimizer: Optimizer = Field("adam", description="Optimizer.")
+    loss: Loss = Field("mae", description="Loss on scaled values.")
+    clip_norm: float | None = Field(1.0, gt=0, description="Gradients are cut to this norm; null: not by norm.")
+    clip_value: float | None = Field(None, gt=0, description="Each gradient is cut to ± this; null: not by value.")
+    truncate_bptt: int | None = Field(
+        None, ge=1, description="Gradients flow back at most so many steps; null: through the whole piece."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs without a better validation loss.", examples=[20]
+    )
+    ensemble_size: int | None = Field(
+        None, ge=1, le=32, description="Networks with other seeds whose forecasts are averaged.", examples=[1]
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, data and machine: the same model to the bit.")
+
+
+class ValidationFraction(Options):
+    """Score on the last part of the series, by share."""
+
+    fraction: float = Field(0.2, gt=0, lt=1, description="Share of each series that is only scored.", examples=[0.2])
+
+
+class ValidationStart(Options):
+    """Score on everything from a time on."""
+
+    start: str | int = Field(description="First time that is only scored.", examples=["2021-01-01"])
+
+
+class ValidationSteps(Options):
+    """Score on the last steps of the series."""
+
+    steps: int = Field(ge=1, description="So many last values of each series are only scored.", examples=[24])
+
+
+def _validation_form(value: object) -> str:
+    for key in ("start", "steps"):
+        if (isinstance(value, dict) and key in value) or hasattr(value, key):
+            return f"<{key}>"
+    return "<fraction>"
+
+
+Validation = Annotated[
+    Annotated[ValidationFraction, Tag("<fraction>")]
+    | Annotated[ValidationStart, Tag("<start>")]
+    | Annotated[ValidationSteps, Tag("<steps>")],
+    Discriminator(_validation_form),
+]
+
+
+class TrainOptions(Options):
+    """Everything about a training but the series itself."""
+
+    horizon: int | None = Field(
+        None, ge=1, description="Steps ahead that the model is made for; any other may be asked later.", examples=[12]
+    )
+    network: NetworkOptions = Field(default_factory=NetworkOptions, description="The recurrent network.")
+    context_length: int | None = Field(None, ge=1, description="Steps that the network reads.", examples=[24])
+    output_chunk_length: int | None = Field(
+        None, ge=1, description="Steps that the network emits at once; 1 feeds each step back.", examples=[12]
+    )
+    season_length: int | None = Field(None, ge=1, description="Steps in a season; 1: none.", examples=[12])
+    scaling: Literal["auto"] | Scaling = Field("auto", description="Fitted on the part before the split, per item.")
+    transform: Literal["auto"] | TransformName = Field(
+        "auto", description="Applied to the targets before scaling; `log_difference` works on returns."
+    )
+    centering: Literal["auto"] | Centering = Field(
+        "auto", description="`last`: each window is taken relative to its last value."
+    )
+    missing: Literal["auto"] | Missing = Field("auto", description="What to do with missing values.")
+    training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
+    validation: Validation = Field(
+        default_factory=lambda: ValidationFraction(fraction=0.2),
+        description="The part of the series that is only scored.",
+        examples=[{"fraction": 0.2}],
+    )
+    refit: bool = Field(True, description="Fit the chosen recipe again on everything before serving it.")

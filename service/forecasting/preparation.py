@@ -1,0 +1,97 @@
+"""From a raw series to what the network sees, and back: fill, transform, scale, window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.missing import FilledValues, fill
+from service.forecasting.options import Missing
+from service.forecasting.scaling import Scaler
+from service.forecasting.series import FloatArray
+from service.forecasting.specification import Specification
+from service.forecasting.transforms import TRANSFORMS, Transform
+
+IntArray = NDArray[np.int64]
+
+
+# The network works in float32: a value so far out of scale says no more than that, and its square must be finite.
+_FARTHEST = 1e15
+
+
+def _scaled(scaler: Scaler, steps: FloatArray) -> FloatArray:
+    return np.clip(scaler.apply(steps), -_FARTHEST, _FARTHEST)
+
+
+def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
+    """Return what is scaled and modelled: (time, channel) to (time - lookback, channel); covariates as they are."""
+    targets = transform.to_steps(transform.to_levels(filled[:, :target_count]))
+    return np.concatenate([targets, filled[transform.lookback :, target_count:]], axis=1)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How the values of one item are prepared."""
+
+    transform: Transform
+    scaler: Scaler
+    missing: Missing
+    target_count: int
+
+    def apply(self, values: FloatArray) -> PreparedSeries:
+        """Prepare (time, channel) raw values, NaN where missing, the first row complete."""
+        filled = fill(values, self.missing)
+        between = _scaled(self.scaler, model_steps(filled.between, self.transform, self.target_count))
+        whole = filled.observed.all()
+        behind = (
+            between if whole else _scaled(self.scaler, model_steps(filled.behind, self.transform, self.target_count))
+        )
+        return PreparedSeries(self, filled, between, behind)
+
+
+@dataclass(frozen=True)
+class PreparedSeries:
+    """One item, ready for the network.
+
+    between, behind: (time - lookback, channel), scaled; see `FilledValues` for the two fillings.
+    Rows are counted in the raw series throughout.
+    """
+
+    preparation: Preparation
+    filled: FilledValues
+    between: FloatArray
+    behind: FloatArray
+
+    def contexts(self, origins: IntArray, context_length: int) -> FloatArray:
+        """Return the windows that end at each origin, itself included: (origin, context_length, channel)."""
+        lookback = self.preparation.transform.lookback
+        rows = origins[:, None] + np.arange(1 - context_length, 1)[None, :] - lookback
+        windows = self.between[rows]
+        if self.between is not self.behind:
+            seen = np.where(self.filled.observed, np.arange(len(self.filled.observed))[:, None], 0)
+            last_seen = np.maximum.accumulate(seen, axis=0)[origins]  # (origin, channel)
+            in_open_gap = (rows + lookback)[:, :, None] > last_seen[:, None, :]
+            return np.asarray(np.where(in_open_gap, self.behind[rows], windows))
+        return np.asarray(windows)
+
+    def levels_at(self, origins: IntArray) -> FloatArray:
+        """Return the targets' levels as known at each origin: (origin, target)."""
+        target_count = self.preparation.target_count
+        return self.preparation.transform.to_levels(self.filled.behind[origins, :target_count])
+
+    def levels_ahead(self, scaled: FloatArray, origins: IntArray) -> FloatArray:
+        """Turn scaled forecasts (origin, horizon, channel) to the targets' levels (origin, horizon, target)."""
+        steps = self.preparation.scaler.invert(scaled[:, :, : self.preparation.target_count])
+        return self.preparation.transform.from_steps(steps, self.levels_at(origins))
+
+
+def min_history(specification: Specification) -> int:
+    """Fewest values from which a forecast can start."""
+    return specification.context_length + TRANSFORMS[specification.transform].lookback
+
+
+def preparation(specification: Specification, scaler: Scaler, target_count: int) -> Preparation:
+    """Return how a series is prepared under this recipe."""
+    return Preparation(TRANSFORMS[specification.transform], scaler, specification.missing, target_count)

@@ -1,0 +1,70 @@
+"""Scalers, fitted by scikit-learn on the training part only and kept as two numbers a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.options import Scaling
+from service.forecasting.series import FloatArray
+
+# Below this share of its largest value, a channel's range is rounding, not movement; below the absolute
+# bound, its square is no normal float64 any more.
+_CONSTANT_BELOW = 1e-12
+_VANISHING = 1e-150
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """``scaled = (values - offset) / scale``; offset and scale: (channel,)."""
+
+    offset: FloatArray
+    scale: FloatArray
+
+    def apply(self, values: FloatArray) -> FloatArray:
+        """Scale values of shape (..., channel)."""
+        return (values - self.offset) / self.scale
+
+    def invert(self, scaled: FloatArray) -> FloatArray:
+        """Undo `apply` for the first channels, as many as ``scaled`` has in its last axis."""
+        channels = scaled.shape[-1]
+        return scaled * self.scale[:channels] + self.offset[:channels]
+
+
+def constant_channels(values: FloatArray) -> NDArray[np.bool_]:
+    """Tell which channels of (time, channel) have one value only."""
+    low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    bound = np.maximum(_CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high)), _VANISHING)
+    return np.asarray(high - low <= bound)
+
+
+def spread(values: FloatArray) -> FloatArray:
+    """Return the standard deviation of each channel of (time, channel), 1 where it is constant."""
+    return np.where(constant_channels(values), 1.0, np.nanstd(values, axis=0))
+
+
+def fit_scaler(scaling: Scaling, values: FloatArray) -> Scaler:
+    """Fit on (time, channel), NaN left out; a channel that does not move becomes 0."""
+    offset, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
+    if scaling == "none":
+        return Scaler(offset, scale)
+    from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+    if scaling == "minmax":
+        fitted = MinMaxScaler().fit(values)
+        offset, scale = fitted.data_min_, fitted.data_range_
+    elif scaling == "standard":
+        fitted = StandardScaler().fit(values)
+        offset, scale = fitted.mean_, np.sqrt(fitted.var_)
+    else:
+        fitted = RobustScaler().fit(values)
+        offset, scale = fitted.center_, fitted.scale_
+        # A channel that rests most of the time has no quartile range, yet it moves.
+        scale = np.where(
+            np.nanpercentile(values, 75, axis=0) > np.nanpercentile(values, 25, axis=0), scale, spread(values)
+        )
+    constant = constant_channels(values)
+    # The mean of equal values is off by rounding, which is not little where they are large.
+    return Scaler(np.where(constant, np.nanmin(values, axis=0), offset), np.where(constant, 1.0, scale))

@@ -1,0 +1,171 @@
+"""How a caller writes times, so that the answer is written the same way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TimeArray = NDArray[np.datetime64]
+EPOCH_SECONDS = "epoch_seconds"
+EPOCH_MILLISECONDS = "epoch_milliseconds"
+NANOSECONDS_PER = {EPOCH_SECONDS: 10**9, EPOCH_MILLISECONDS: 10**6}
+OFFSET_PATTERN = r" ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
+SAFE_DIRECTIVES = frozenset("YymdHIMSfpbBj")
+
+_MINUTE = 60 * 10**9
+_UNITS = ("Y", "M", "D", "m", "s", "ms", "us", "ns")
+_OFFSET = re.compile(r" ?(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)")
+_UNPADDED = re.compile(r"(?<![0-9])0(?=[0-9](?![0-9]))")
+# numpy writes these an order of magnitude faster than strftime does.
+_NUMPY_UNITS = {
+    "%Y": "Y",
+    "%Y-%m": "M",
+    "%Y-%m-%d": "D",
+    "%Y-%m-%dT%H:%M": "m",
+    "%Y-%m-%d %H:%M": "m",
+    "%Y-%m-%dT%H:%M:%S": "s",
+    "%Y-%m-%d %H:%M:%S": "s",
+}
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """The written form of a column of times.
+
+    pattern: strptime pattern of the local time, without fraction and offset, or
+        ``epoch_seconds`` or ``epoch_milliseconds``.
+    fraction: digits after the seconds (0..9).
+    offset: offset from UTC as written (``Z``, ``+02:00``), or None for naive times.
+    numeric: written as JSON numbers rather than strings.
+    padded: days and months below ten have a leading zero.
+    """
+
+    pattern: str = "%Y-%m-%d"
+    fraction: int = 0
+    offset: str | None = None
+    numeric: bool = False
+    padded: bool = True
+
+    @property
+    def is_epoch(self) -> bool:
+        """Whether times are counted from 1970 on."""
+        return self.pattern in NANOSECONDS_PER
+
+    @property
+    def unit(self) -> str:
+        """Finest part that is written, as a numpy unit: Y, M, D, m, s, ms, us or ns."""
+        if self.is_epoch:
+            return "s" if self.pattern == EPOCH_SECONDS else "ms"
+        if self.fraction:
+            return ("ms", "us", "ns")[(self.fraction - 1) // 3]
+        finest = {"f": "us", "S": "s", "M": "m", "H": "m", "I": "m", "d": "D", "j": "D", "m": "M", "b": "M", "B": "M"}
+        directives = directives_of(self.pattern)
+        return next((unit for directive, unit in finest.items() if directive in directives), "Y")
+
+    def at_least(self, unit: str) -> TimeForm:
+        """Return this form, or the nearest one that writes times down to ``unit``."""
+        if _UNITS.index(self.unit) >= _UNITS.index(unit):
+            return self
+        if self.is_epoch:
+            return replace(self, pattern=EPOCH_MILLISECONDS)
+        if unit in ("M", "D"):
+            return replace(self, pattern="%Y-%m" if unit == "M" else "%Y-%m-%d", numeric=False)
+        fraction = {"ms": 3, "us": 6, "ns": 9}.get(unit, 0)
+        return replace(self, pattern=self._pattern_with_seconds(), fraction=fraction, numeric=False)
+
+    def _pattern_with_seconds(self) -> str:
+        if self.pattern.endswith("%S"):
+            return self.pattern
+        if self.pattern.endswith("%H:%M"):
+            return f"{self.pattern}:%S"
+        if self.unit == "D" and self.pattern not in ("%Y-%m-%d", "%Y%m%d"):
+            return f"{self.pattern} %H:%M:%S"
+        return "%Y-%m-%dT%H:%M:%S"
+
+    def write(self, times: TimeArray) -> list[str | int]:
+        """Write times (datetime64[ns], UTC where there is an offset) in this form."""
+        if self.is_epoch:
+            counts = (times.astype(np.int64) // NANOSECONDS_PER[self.pattern]).tolist()
+            return counts if self.numeric else [str(count) for count in counts]
+        local = times + np.timedelta64(minutes_of(self.offset) * _MINUTE, "ns")
+        texts = self._local_texts(local)
+        if self.fraction:
+            digits = np.datetime_as_string(local, unit="ns")
+            texts = [f"{text}.{digit[20 : 20 + self.fraction]}" for text, digit in zip(texts, digits, strict=True)]
+        if not self.padded:
+            texts = [_UNPADDED.sub("", text[:10]) + text[10:] for text in texts]
+        if self.offset:
+            texts = [text + self.offset for text in texts]
+        return [int(text) for text in texts] if self.numeric else list(texts)
+
+    def _local_texts(self, local: TimeArray) -> list[str]:
+        unit = _NUMPY_UNITS.get(self.pattern)
+        if unit is None:
+            return [time.strftime(self.pattern) for time in local.astype("datetime64[us]").tolist()]
+        texts: list[str] = np.datetime_as_string(local.astype(f"datetime64[{unit}]")).tolist()
+        return [text.replace("T", " ") for text in texts] if " " in self.pattern else texts
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the form as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> TimeForm:
+        """Read what `to_record` wrote; a record that it can't have written is a ValueError."""
+        try:
+            form = cls(**record)
+            sound = (
+                isinstance(form.pattern, str)
+                and type(form.fraction) is int
+                and 0 <= form.fraction <= 9
+                and isinstance(form.numeric, bool)
+                and isinstance(form.padded, bool)
+                and (form.is_epoch or fault_of_pattern(form.pattern) is None)
+            )
+            minutes_of(form.offset)
+        except TypeError as error:
+            raise ValueError("not the record of a time form") from error
+        if not sound:
+            raise ValueError("not the record of a time form")
+        return form
+
+
+def minutes_of(offset: str | None) -> int:
+    """Return an offset from UTC in minutes; 0 for None and Z. ValueError where it can't be read."""
+    if offset is None:
+        return 0
+    match = _OFFSET.fullmatch(offset)
+    if match is None:
+        raise ValueError(f"no offset from UTC: {offset!r}")
+    sign, hours, minutes = match.groups()
+    if sign is None:
+        return 0
+    total = int(hours) * 60 + int(minutes or 0)
+    if total > 18 * 60 or int(minutes or 0) > 59:
+        raise ValueError(f"no offset from UTC: {offset!r}")
+    return -total if sign == "-" else total
+
+
+def directives_of(pattern: str) -> str:
+    """Return the letters of the directives of a strptime pattern, in order."""
+    return "".join(re.findall(r"%(.)", pattern.replace("%%", ""), re.DOTALL))
+
+
+def fault_of_pattern(pattern: str) -> str | None:
+    """Say what is wrong with a strptime pattern (without %z), or return None."""
+    directives = directives_of(pattern)
+    unknown = sorted(set(directives) - SAFE_DIRECTIVES)
+    if unknown or pattern.replace("%%", "").endswith("%") or len(pattern) > 64:
+        known = " ".join(f"%{directive}" for directive in sorted(SAFE_DIRECTIVES))
+        return f"{pattern[:80]!r} has directives that are not known; known are {known}, and %z at the end"
+    if len(set(directives)) < len(directives):
+        return f"{pattern!r} names a part of the time twice"
+    if not set("Yy") & set(directives):
+        return f"{pattern!r} has no year (%Y)"
+    if "d" in directives and not set("mbB") & set(directives):
+        return f"{pattern!r} has a day but no month (%m)"
+    return None

@@ -1,0 +1,69 @@
+"""Closed table of transforms: the targets' own units to levels (log or as they are) to what the network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.errors import Fault, InvalidSeries, Path
+from service.forecasting.options import TransformName
+from service.forecasting.series import FloatArray
+
+# exp of more is no longer a finite float64.
+_LARGEST_LOG = 700.0
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A logarithm, a first difference, both (returns) or neither."""
+
+    log: bool
+    difference: bool
+
+    @property
+    def lookback(self) -> int:
+        """Leading rows that the transform uses up."""
+        return 1 if self.difference else 0
+
+    def to_levels(self, values: FloatArray) -> FloatArray:
+        """Return log of the values, or the values; any shape."""
+        return np.log(values) if self.log else values
+
+    def from_levels(self, levels: FloatArray) -> FloatArray:
+        """Undo `to_levels`; always finite for finite levels."""
+        return np.exp(np.clip(levels, -_LARGEST_LOG, _LARGEST_LOG)) if self.log else levels
+
+    def to_steps(self, levels: FloatArray) -> FloatArray:
+        """Return what the network models: (time, target) to (time - lookback, target)."""
+        return np.diff(levels, axis=0) if self.difference else levels
+
+    def from_steps(self, steps: FloatArray, last_levels: FloatArray) -> FloatArray:
+        """Undo `to_steps` ahead of an origin.
+
+        steps: (origin, horizon, target); last_levels: (origin, target), the level at each origin.
+        """
+        return last_levels[:, None, :] + np.cumsum(steps, axis=1) if self.difference else steps
+
+
+TRANSFORMS: dict[TransformName, Transform] = {
+    "none": Transform(log=False, difference=False),
+    "log": Transform(log=True, difference=False),
+    "difference": Transform(log=False, difference=True),
+    "log_difference": Transform(log=True, difference=True),
+}
+
+
+def require_positive(values: FloatArray, name: TransformName, path: Path) -> None:
+    """Refuse values of 0 and below, NaN excepted, where the transform takes logarithms.
+
+    Raises InvalidSeries at ``path``.
+    """
+    if not TRANSFORMS[name].log or not np.any(values <= 0):
+        return
+    row = int(np.argwhere(values <= 0)[0][0])
+    detail = (
+        f"transform {name!r} needs values above 0, row {row} has {values[row].min():g}; "
+        "use transform 'none' or 'difference', or shift the series"
+    )
+    raise InvalidSeries(detail, [Fault(path, detail)])

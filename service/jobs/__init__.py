@@ -1,0 +1,1 @@
+"""The training queue and the child processes that work it off."""

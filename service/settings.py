@@ -1,0 +1,51 @@
+"""Every setting of the service, its default and its meaning; the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, computed_field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="FORECAST_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one.")
+    log_level: str = Field(
+        "info", pattern="^(critical|error|warning|info|debug)$", description="What is logged: critical to debug."
+    )
+    store_url: str = Field("models_store", description="Folder of the model files.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the registry; by default an SQLite file beside the models."
+    )
+    training_processes: int = Field(
+        max(1, (os.cpu_count() or 1) - 1), ge=1, description="Trainings that run at once; by default all cores but one."
+    )
+    cache_bytes: int = Field(256 * 2**20, ge=0, description="Memory for loaded models.")
+
+    max_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest request body; beyond it 413.")
+    max_points: int = Field(2_000_000, ge=1, description="Most values in one request, over all items and columns.")
+    max_items: int = Field(10_000, ge=1, description="Most items in one request.")
+    max_columns: int = Field(100, ge=1, description="Most targets and covariates together.")
+    max_horizon: int = Field(10_000, ge=1, description="Longest horizon.")
+    max_context_length: int = Field(10_000, ge=1, description="Longest context_length.")
+    max_hidden_size: int = Field(1024, ge=1, description="Largest hidden_size.")
+    max_epochs: int = Field(10_000, ge=1, description="Most epochs.")
+    max_answer_numbers: int = Field(2_000_000, ge=1, description="Most numbers in one answer.")
+    max_training_seconds: float = Field(3600, gt=0, description="Longest training; beyond it the job fails.")
+    max_queued_jobs: int = Field(1000, ge=1, description="Most unfinished jobs; beyond it 503.")
+
+    @computed_field(description="SQLAlchemy URL that is really used.")  # type: ignore[prop-decorator]
+    @cached_property
+    def registry_url(self) -> str:
+        """The database URL, or that of the SQLite file in the store's folder."""
+        if self.database_url is not None:
+            return self.database_url
+        folder = Path(self.store_url.removeprefix("file://")).resolve()
+        return f"sqlite:///{folder / 'registry.sqlite3'}"

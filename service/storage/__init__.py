@@ -1,0 +1,1 @@
+"""What is kept: one file a model in the store, names and jobs in the database."""

@@ -1,0 +1,124 @@
+"""Models in the database: their names, status and records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import Conflict, ModelNotFound
+from service.storage.database import Database
+from service.storage.entries import JSON, MODEL_STATUSES, ModelEntry, ModelStatus, Page
+from service.storage.identifiers import check_model_id, unknown_model
+from service.storage.pages import read_page
+from service.storage.tables import jobs, models
+
+
+class ModelRegistry(Database):
+    """What can be done with models alone; every method may raise Unavailable."""
+
+    def model(self, model_id: str) -> ModelEntry:
+        """Return one model. Raises ModelNotFound."""
+        with self._reading() as connection:
+            return find_model(connection, model_id)
+
+    def newest_ready(self, name: str) -> ModelEntry:
+        """Return the ready model of this name that was created last. Raises ModelNotFound."""
+        query = (
+            select(models)
+            .where(models.c.name == name, models.c.status == "ready")
+            .order_by(models.c.created_at.desc(), models.c.id.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            raise ModelNotFound(f"No ready model has the name {name[:200]!r}. GET /models lists those that are there.")
+        return _model_entry(row)
+
+    def models(
+        self,
+        name: str | None = None,
+        status: ModelStatus | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[ModelEntry]:
+        """Return a page of models, newest first. Raises InvalidOption for a broken cursor."""
+        query = select(models)
+        if name is not None:
+            query = query.where(models.c.name == name)
+        if status is not None:
+            query = query.where(models.c.status == status)
+        with self._reading() as connection:
+            return read_page(connection, query, models, cursor, limit, _model_entry)
+
+    def count_models(self) -> dict[ModelStatus, int]:
+        """Return how many models have each status; 0 is told too."""
+        found = self._count_by_status(models)
+        return {status: found.get(status, 0) for status in MODEL_STATUSES}
+
+    def insert_ready_model(
+        self, model_id: str, name: str | None, record: Mapping[str, JSON], size_bytes: int
+    ) -> ModelEntry:
+        """Add a model that needs no training, an imported one. Raises Conflict where the ID is taken."""
+        now = self._clock()
+        row = {
+            "id": check_model_id(model_id),
+            "name": name,
+            "status": "ready",
+            "job_id": None,
+            "created_at": now,
+            "ready_at": now,
+            "record": dict(record),
+            "size_bytes": size_bytes,
+        }
+        try:
+            with self._writing() as connection:
+                connection.execute(insert(models).values(row))
+                return find_model(connection, model_id)
+        except IntegrityError as error:
+            raise Conflict(f"A model with the ID {model_id} is there already.") from error
+
+    def rename_model(self, model_id: str, name: str | None) -> ModelEntry:
+        """Give a model another name, or none. Raises ModelNotFound."""
+        with self._writing() as connection:
+            connection.execute(update(models).where(models.c.id == model_id).values(name=name))
+            return find_model(connection, model_id)
+
+    def delete_model(self, model_id: str) -> list[str]:
+        """Remove a model with its jobs and their idempotency keys; return the IDs of those jobs.
+
+        The caller stops such a job where it still runs. Raises ModelNotFound.
+        """
+        with self._writing() as connection:
+            find_model(connection, model_id)
+            job_ids = connection.scalars(select(jobs.c.id).where(jobs.c.model_id == model_id)).all()
+            connection.execute(delete(models).where(models.c.id == model_id))
+        return list(job_ids)
+
+
+def find_model(connection: Connection, model_id: str) -> ModelEntry:
+    """Return one model, within a transaction of the caller. Raises ModelNotFound."""
+    query = select(models).where(models.c.id == check_model_id(model_id))
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise unknown_model(model_id)
+    return _model_entry(row)
+
+
+def settle_model(connection: Connection, model_id: str, status: ModelStatus, **columns: Any) -> None:
+    """Set the status a training led to, within a transaction of the caller."""
+    connection.execute(update(models).where(models.c.id == model_id).values(status=status, **columns))
+
+
+def fail_model(connection: Connection, model_id: str, error: Mapping[str, JSON]) -> None:
+    """Mark a model as failed and keep the reason in its record, within a transaction of the caller."""
+    query = select(models.c.record).where(models.c.id == model_id).with_for_update()
+    record = connection.execute(query).scalar_one()
+    settle_model(connection, model_id, "failed", record={**record, "error": dict(error)})
+
+
+def _model_entry(row: RowMapping) -> ModelEntry:
+    return ModelEntry(**row)

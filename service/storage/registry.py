@@ -1,0 +1,14 @@
+"""What changes about models and jobs, in one database: names, status, progress, who started what."""
+
+from __future__ import annotations
+
+from service.storage.job_registry import JobRegistry
+from service.storage.model_registry import ModelRegistry
+
+
+class Registry(ModelRegistry, JobRegistry):
+    """The registry of models and jobs.
+
+    ``Registry.open(url)`` connects and migrates, ``close()`` ends, ``check()`` is for readiness. All methods are
+    synchronous, thread-safe and one short transaction each; all may raise Unavailable.
+    """

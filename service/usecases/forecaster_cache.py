@@ -1,0 +1,60 @@
+"""Loaded models, the most recently used ones, bounded by the bytes of their files."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from service.errors import InvalidModelFile, ModelFileCorrupt
+from service.storage.model_store import ModelStore
+from service.usecases.model_files import load_forecaster
+
+if TYPE_CHECKING:
+    from service.forecasting.forecaster import Forecaster
+
+
+class ForecasterCache:
+    """Threads may share it; two that miss the same model at once both load it, which is harmless."""
+
+    def __init__(self, store: ModelStore, max_bytes: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, tuple[Forecaster, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, model_id: str) -> Forecaster:
+        """Return the model, loaded from the store if need be.
+
+        Raises ModelNotFound, and ModelFileCorrupt where the stored file is damaged.
+        """
+        with self._lock:
+            if model_id in self._loaded:
+                self._loaded.move_to_end(model_id)
+                return self._loaded[model_id][0]
+        data = self._store.get_model(model_id)
+        try:
+            forecaster = load_forecaster(data)
+        except InvalidModelFile as error:
+            detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
+            raise ModelFileCorrupt(detail) from error
+        self._keep(model_id, forecaster, len(data))
+        return forecaster
+
+    def _keep(self, model_id: str, forecaster: Forecaster, size: int) -> None:
+        with self._lock:
+            self._drop(model_id)
+            self._loaded[model_id] = (forecaster, size)
+            self._bytes += size
+            while self._bytes > self._max_bytes and len(self._loaded) > 1:
+                self._drop(next(iter(self._loaded)))
+
+    def forget(self, model_id: str) -> None:
+        """Drop a model that was deleted."""
+        with self._lock:
+            self._drop(model_id)
+
+    def _drop(self, model_id: str) -> None:
+        if model_id in self._loaded:
+            self._bytes -= self._loaded.pop(model_id)[1]

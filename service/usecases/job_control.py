@@ -1,0 +1,30 @@
+"""Looking jobs up, cancelling them, and taking up what a stopped server left."""
+
+from __future__ import annotations
+
+from service.storage.entries import JobEntry, JobStatus, Page
+from service.usecases.resources import Resources
+
+
+def list_jobs(resources: Resources, status: JobStatus | None, cursor: str | None, limit: int) -> Page[JobEntry]:
+    """Return a page of jobs, newest first. Raises InvalidOption for a broken cursor."""
+    return resources.registry.jobs(status=status, cursor=cursor, limit=limit)
+
+
+def show_job(resources: Resources, job_id: str) -> JobEntry:
+    """Return one job. Raises JobNotFound."""
+    return resources.registry.job(job_id)
+
+
+def cancel_job(resources: Resources, job_id: str) -> None:
+    """Stop a job for good. Raises JobNotFound, JobFinished."""
+    resources.registry.cancel_job(job_id)
+    resources.queue.cancel(job_id)
+
+
+def take_up_jobs(resources: Resources) -> int:
+    """Queue again what was queued or running when the server stopped; return how many."""
+    job_ids = resources.registry.requeue_running()
+    for job_id in job_ids:
+        resources.queue.submit(job_id)
+    return len(job_ids)

@@ -1,0 +1,65 @@
+"""The limits of this server on what comes in and goes out; their numbers are owned by the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.errors import Fault, HorizonTooLong, InvalidOption, InvalidSeries, Path
+from service.forecasting.options import TrainOptions
+from service.forecasting.series import Panel
+
+
+@dataclass(frozen=True)
+class Limits:
+    """See the settings of the same names for what each one bounds."""
+
+    max_points: int
+    max_items: int
+    max_columns: int
+    max_horizon: int
+    max_context_length: int
+    max_hidden_size: int
+    max_epochs: int
+    max_answer_numbers: int
+    max_queued_jobs: int
+
+    def check_panel(self, panel: Panel, path: Path) -> None:
+        """Raise InvalidSeries where the panel is too large."""
+        sizes = (
+            ("items", len(panel), self.max_items),
+            ("columns", len(panel.columns), self.max_columns),
+            ("values", panel.points, self.max_points),
+        )
+        for what, size, most in sizes:
+            if size > most:
+                detail = f"{size} {what}; this server takes at most {most}"
+                raise InvalidSeries(detail, [Fault(path, detail)])
+
+    def check_horizon(self, horizon: int) -> None:
+        """Raise HorizonTooLong."""
+        if horizon > self.max_horizon:
+            detail = f"horizon {horizon} is beyond the limit of {self.max_horizon} steps"
+            raise HorizonTooLong(detail, [Fault(("horizon",), detail)])
+
+    def check_answer(self, numbers: int) -> None:
+        """Raise InvalidOption where an answer would hold too many numbers."""
+        if numbers > self.max_answer_numbers:
+            raise InvalidOption(
+                f"the answer would hold {numbers} numbers, at most {self.max_answer_numbers} are allowed; "
+                "ask for fewer items, levels or steps, or a larger stride"
+            )
+
+    def check_options(self, options: TrainOptions) -> None:
+        """Raise HorizonTooLong or InvalidOption."""
+        self.check_horizon(options.horizon or 1)
+        asked: tuple[tuple[Path, int | None, int], ...] = (
+            (("context_length",), options.context_length, self.max_context_length),
+            (("output_chunk_length",), options.output_chunk_length, self.max_horizon),
+            (("season_length",), options.season_length, self.max_context_length),
+            (("network", "hidden_size"), options.network.hidden_size, self.max_hidden_size),
+            (("training", "epochs"), options.training.epochs, self.max_epochs),
+        )
+        for path, value, most in asked:
+            if value is not None and value > most:
+                detail = f"{path[-1]} {value} is beyond the limit of {most}"
+                raise InvalidOption(detail, [Fault(path, detail)])

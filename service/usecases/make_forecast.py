@@ -1,0 +1,92 @@
+"""Forecasting with a stored model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from service.errors import ModelFailed, ModelNotReady
+from service.forecasting.series import Panel
+from service.storage.entries import ModelEntry
+from service.usecases.resources import Resources
+
+if TYPE_CHECKING:
+    from service.forecasting.bands import Bands, Forecast
+    from service.forecasting.forecaster import Forecaster
+
+_RETRY_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class ForecastAnswer:
+    """The forecasts, one for each item and target, and what the caller should know about them."""
+
+    model_id: str
+    horizon: int
+    forecasts: list[Forecast]
+    warnings: tuple[str, ...]
+
+
+def find_model(resources: Resources, model_id: str | None, name: str | None) -> ModelEntry:
+    """Return a ready model by its ID, or the newest ready one of that name.
+
+    Raises ModelNotFound, ModelNotReady, ModelFailed.
+    """
+    if model_id is None:
+        return resources.registry.newest_ready(name or "")
+    model = resources.registry.model(model_id)
+    if model.status == "training":
+        raise ModelNotReady(f"model {model_id} is still training; ask again in a moment", retry_after=_RETRY_SECONDS)
+    if model.status == "failed":
+        reason = model.record.get("error", {}).get("detail", "unknown reason")
+        raise ModelFailed(f"the training of model {model_id} failed: {reason}; train again")
+    return model
+
+
+def load_model(resources: Resources, model_id: str | None, name: str | None) -> tuple[ModelEntry, Forecaster]:
+    """Return a ready model and its forecaster; raises what `find_model` and the cache raise."""
+    model = find_model(resources, model_id, name)
+    return model, resources.forecasters.get(model.id)
+
+
+def make_forecast(
+    resources: Resources,
+    model_id: str | None,
+    name: str | None,
+    horizon: int | None,
+    bands: Bands,
+    history: Panel | None = None,
+    items: Sequence[str] | None = None,
+) -> ForecastAnswer:
+    """Forecast from the end of the model's own series, or from a history.
+
+    horizon: steps ahead; None: what the model was made for.
+    Raises ModelNotFound, ModelNotReady, ModelFailed, ModelFileCorrupt, InvalidInput.
+    """
+    if history is not None:
+        resources.limits.check_panel(history, ("history",))
+    model, forecaster = load_model(resources, model_id, name)
+    horizon = horizon or forecaster.specification.horizon
+    resources.limits.check_horizon(horizon)
+    count = len(items or history or forecaster.items)
+    per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels))
+    resources.limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
+    forecasts = forecaster.forecast(horizon, bands, history, items)
+    return ForecastAnswer(model.id, horizon, forecasts, band_warnings(forecaster, bands, horizon))
+
+
+def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:
+    """Say where intervals stand on few errors or on none."""
+    warnings = []
+    unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
+    if unsupported:
+        levels = ", ".join(f"{level:g}" for level in unsupported)
+        warnings.append(f"too few errors support level {levels} at every step: a normal distribution widens it there")
+    calibrated = forecaster.specification.horizon
+    if horizon > calibrated and bands.levels:
+        warnings.append(
+            f"intervals are calibrated up to {calibrated} steps ahead; "
+            "beyond, they widen with the square root of the step"
+        )
+    return tuple(warnings)

@@ -1,0 +1,72 @@
+"""Looking models up, renaming, deleting, taking them out and in."""
+
+from __future__ import annotations
+
+from service.errors import InvalidModelFile, ModelFileCorrupt
+from service.storage.entries import ModelEntry, ModelStatus, Page
+from service.storage.identifiers import new_id
+from service.storage.model_file import read_model_file
+from service.usecases.make_forecast import find_model
+from service.usecases.model_files import model_record, restore
+from service.usecases.resources import Resources
+
+
+def list_models(
+    resources: Resources, name: str | None, status: ModelStatus | None, cursor: str | None, limit: int
+) -> Page[ModelEntry]:
+    """Return a page of models, newest first. Raises InvalidOption for a broken cursor."""
+    return resources.registry.models(name=name, status=status, cursor=cursor, limit=limit)
+
+
+def show_model(resources: Resources, model_id: str) -> ModelEntry:
+    """Return one model in any state. Raises ModelNotFound."""
+    return resources.registry.model(model_id)
+
+
+def rename_model(resources: Resources, model_id: str, name: str | None) -> ModelEntry:
+    """Give a model another name, or none. Raises ModelNotFound."""
+    return resources.registry.rename_model(model_id, name)
+
+
+def delete_model(resources: Resources, model_id: str) -> None:
+    """Remove a model, its file, its jobs and what they trained on; a training is stopped. Raises ModelNotFound."""
+    for job_id in resources.registry.delete_model(model_id):
+        resources.queue.cancel(job_id)
+        resources.store.delete_training_input(job_id)
+    resources.store.delete_model(model_id)
+    resources.forecasters.forget(model_id)
+
+
+def export_model(resources: Resources, model_id: str) -> bytes:
+    """Return a ready model's file.
+
+    Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt where the stored file is damaged.
+    """
+    model = find_model(resources, model_id, None)
+    data = resources.store.get_model(model.id)
+    try:
+        read_model_file(data)
+    except InvalidModelFile as error:
+        detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
+        raise ModelFileCorrupt(detail) from error
+    return data
+
+
+def import_model(resources: Resources, data: bytes, name: str | None) -> ModelEntry:
+    """Take in a model file under a new ID; its old record stays, with the file's checksum in the lineage.
+
+    Raises InvalidModelFile.
+    """
+    file = read_model_file(data)
+    record = model_record(file)
+    restore(file)
+    lineage = record.get("lineage")
+    parent = {"checksum": file.checksum, "model_id": record.get("model_id")}
+    record = {**record, "lineage": {**(lineage if isinstance(lineage, dict) else {}), "parent": parent}}
+    kept_name = record.pop("name", None)
+    model_id = new_id()
+    resources.store.put_model(model_id, data)
+    chosen = name if name is not None else kept_name
+    return resources.registry.insert_ready_model(
+        model_id, chosen if isinstance(chosen, str) else None, record, len(data)
+    )

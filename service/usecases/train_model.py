@@ -1,0 +1,72 @@
+"""Accepting a training, or telling what it would choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import Overloaded, ServiceError
+from service.forecasting.options import TrainOptions
+from service.forecasting.planning import Plan, plan_training
+from service.forecasting.series import Panel
+from service.storage.entries import JobEntry
+from service.storage.identifiers import new_id
+from service.usecases.model_files import TrainingInput, training_input_file
+from service.usecases.resources import Resources
+
+_RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """A series that was read, and what to do with it.
+
+    series: what was understood of it; idempotency: the client's key and a hash of the whole request.
+    """
+
+    panel: Panel
+    options: TrainOptions
+    name: str | None
+    series: dict[str, Any]
+    warnings: tuple[str, ...]
+    idempotency: tuple[str, str] | None = None
+
+
+def plan(resources: Resources, request: TrainingRequest) -> Plan:
+    """Check everything that can be checked without training, and choose what was left open.
+
+    Raises InvalidInput and what is below it.
+    """
+    resources.limits.check_options(request.options)
+    resources.limits.check_panel(request.panel, ("series",))
+    return plan_training(request.panel, request.options)
+
+
+def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
+    """Accept a training: store what it trains on, register model and job, queue it.
+
+    A known idempotency key answers the job it started. Raises InvalidInput, Overloaded, Unavailable.
+    """
+    if request.idempotency is not None:
+        earlier = resources.registry.find_idempotent(*request.idempotency)
+        if earlier is not None:
+            return earlier
+    plan(resources, request)
+    counts = resources.registry.count_jobs()
+    if counts["queued"] + counts["running"] >= resources.limits.max_queued_jobs:
+        raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
+    model_id, job_id = new_id(), new_id()
+    content = TrainingInput(model_id, request.name, request.panel, request.options, request.series, request.warnings)
+    resources.store.put_training_input(job_id, training_input_file(content))
+    try:
+        job = resources.registry.create_training(
+            model_id, job_id, request.name, {"series": request.series}, request.idempotency
+        )
+    except ServiceError:
+        resources.store.delete_training_input(job_id)
+        raise
+    if job.id != job_id:  # another request with the same key came first
+        resources.store.delete_training_input(job_id)
+        return job
+    resources.queue.submit(job_id)
+    return job

@@ -1,0 +1,75 @@
+"""What a job does, in its child process: read the input, train, make the model file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from service import __version__
+from service.forecasting.evaluation import Score
+from service.forecasting.series import Panel
+from service.forecasting.training import Trained, train
+from service.jobs.queue import Outcome
+from service.storage.model_store import ModelStore
+from service.usecases.model_files import model_file, read_training_input
+
+_LIBRARIES = ("torch", "numpy", "scikit-learn", "pandas")
+
+
+def run_training(store_url: str, job_id: str, tell: Callable[[dict[str, Any]], None]) -> Outcome:
+    """Train the job from its stored input; return the model's record and its file."""
+    content = read_training_input(ModelStore.open(store_url).get_training_input(job_id))
+    trained = train(content.panel, content.options, tell)
+    record = {
+        "series": content.series,
+        **trained_record(trained),
+        "warnings": [*content.warnings, *trained.warnings],
+        "lineage": _lineage(content.panel, content.options.training.seed),
+    }
+    return Outcome(record, model_file(trained.forecaster, {"name": content.name, **record}))
+
+
+def trained_record(trained: Trained) -> dict[str, Any]:
+    """Tell what was chosen and how good it is, as JSON-able values."""
+    specification = trained.plan.choice.specification
+    curve = trained.curve
+    return {
+        "configuration": trained.plan.configuration(),
+        "targets": list(trained.forecaster.targets),
+        "covariates": list(trained.forecaster.covariates),
+        "min_history": trained.forecaster.min_history,
+        "metrics": _score(trained.score, len(trained.forecaster.targets)),
+        "baseline": {"method": trained.baseline_method, **_score(trained.baseline, len(trained.forecaster.targets))},
+        "skill": trained.skill,
+        "calibration": {"n_errors": trained.forecaster.errors.count, "horizon": specification.horizon},
+        "loss_curve": {
+            "epochs": curve.epochs,
+            "training": curve.training,
+            "validation": curve.validation,
+            "best_epoch": trained.best_epochs[0],
+        },
+    }
+
+
+def _score(score: Score, targets: int) -> dict[str, Any]:
+    record = asdict(score.overall)
+    if targets > 1:
+        record["by_target"] = {target: asdict(metrics) for target, metrics in score.by_target.items()}
+    return record
+
+
+def _lineage(panel: Panel, seed: int) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for one in panel:
+        digest.update(np.ascontiguousarray(one.values).tobytes())
+    return {
+        "data_hash": f"sha256:{digest.hexdigest()}",
+        "seed": seed,
+        "libraries": {"forecast-service": __version__, **{name: version(name) for name in _LIBRARIES}},
+        "parent": None,
+    }

@@ -1,0 +1,58 @@
+"""Seeded series for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from service.forecasting.options import TrainOptions
+from service.forecasting.series import FloatArray, Panel, Series
+
+QUICK: dict[str, Any] = {
+    "horizon": 3,
+    "context_length": 8,
+    "output_chunk_length": 3,
+    "season_length": 1,
+    "transform": "none",
+    "network": {"cell": "gru", "hidden_size": 6, "num_layers": 1},
+    "training": {"epochs": 4, "batch_size": 16, "learning_rate": 0.01},
+}
+"""Options that train in a blink."""
+
+
+def noisy_sine(length: int = 200, noise: float = 0.1, seed: int = 0) -> FloatArray:
+    """sin(0), sin(0.1), ... with normal noise."""
+    return np.sin(np.arange(length) / 10) + np.random.default_rng(seed).normal(0, noise, length)
+
+
+def random_walk(length: int = 200, seed: int = 0) -> FloatArray:
+    """A sum of normal steps."""
+    return np.random.default_rng(seed).normal(size=length).cumsum()
+
+
+def seasonal(length: int = 120, season_length: int = 12, seed: int = 0) -> FloatArray:
+    """A growing positive series with a season in proportion to its level."""
+    steps = np.arange(length)
+    level = 100 * np.exp(1.5 * steps / length)
+    noise = np.random.default_rng(seed).normal(0, 0.01, length)
+    return np.asarray(level * (1 + 0.3 * np.sin(2 * np.pi * steps / season_length) + noise))
+
+
+def panel(*columns: FloatArray, targets: int = 1, item: str | None = None) -> Panel:
+    """One item of the given columns, the first ``targets`` of them to forecast."""
+    names = tuple(f"c{number}" for number in range(len(columns))) if len(columns) > 1 else ("value",)
+    return Panel((Series(np.stack(columns, axis=1), item),), names[:targets], names[targets:])
+
+
+def items(*values: FloatArray) -> Panel:
+    """Several items of one target."""
+    return Panel(tuple(Series(one[:, None], f"item-{row}") for row, one in enumerate(values)))
+
+
+def options(**changes: Any) -> TrainOptions:
+    """Quick options with changes; nested ones are merged."""
+    merged = {**QUICK, **changes}
+    for name in ("network", "training"):
+        merged[name] = {**QUICK[name], **changes.get(name, {})}
+    return TrainOptions.model_validate(merged)

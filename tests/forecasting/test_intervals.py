@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.forecasting.intervals import ConformalErrors, level_key
+from service.forecasting.series import FloatArray
+
+
+def errors(values: FloatArray) -> ConformalErrors:
+    return ConformalErrors(np.asarray(values, float).reshape(len(values), -1, 1))
+
+
+def test_width_is_the_corrected_order_statistic() -> None:
+    widths = errors(np.arange(1.0, 20)).widths([50, 80, 90, 95], 1)
+    # ceil(20 p)-th smallest of 1..19
+    assert {level: width[0, 0] for level, width in widths.by_level.items()} == {50: 10, 80: 16, 90: 18, 95: 19}
+    assert widths.unsupported == ()
+
+
+def test_the_sign_of_an_error_does_not_matter() -> None:
+    plus, minus = errors(np.arange(1.0, 20)), errors(-np.arange(1.0, 20))
+    assert plus.widths([80], 1).by_level[80] == minus.widths([80], 1).by_level[80]
+
+
+def test_a_level_without_enough_errors_is_widened_and_told() -> None:
+    widths = errors(np.arange(1.0, 19)).widths([80, 95], 1)
+    assert widths.unsupported == (95,)
+    assert widths.by_level[95][0, 0] >= 18
+
+
+def test_beyond_the_calibrated_steps_widths_grow_with_the_root_of_the_step() -> None:
+    widths = errors(np.tile([1.0, 2.0], (30, 1))).widths([80], 8).by_level[80].ravel()
+    np.testing.assert_allclose(widths, [1, 2, *(2 * np.sqrt(np.arange(3, 9) / 2))])
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60))
+def test_wider_levels_hold_narrower_ones(values: list[float]) -> None:
+    levels = [1.0, 20.0, 50.0, 80.0, 95.0, 99.0]
+    widths = errors(np.array(values)).widths(levels, 3).by_level
+    for narrow, wide in itertools.pairwise(levels):
+        assert np.all(widths[narrow] <= widths[wide])
+
+
+@pytest.mark.parametrize("level", [50, 80, 95])
+def test_covers_what_it_promises(level: float) -> None:
+    """Exchangeable errors: coverage of at least the level, on the mean over many draws (Lei et al. 2018)."""
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(400):
+        draws = rng.standard_t(3, size=41)
+        width = errors(draws[:40]).widths([level], 1).by_level[level][0, 0]
+        inside.append(abs(draws[40]) <= width)
+    assert level / 100 - 0.06 <= np.mean(inside) <= level / 100 + 0.08
+
+
+@pytest.mark.parametrize(("level", "key"), [(80, "80"), (80.0, "80"), (97.5, "97.5"), (0.1, "0.1"), (99.99, "99.99")])
+def test_keys_are_the_shortest_decimal(level: float, key: str) -> None:
+    assert level_key(level) == key

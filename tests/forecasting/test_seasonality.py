@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.forecasting.seasonality import (
+    autocorrelation,
+    find_season,
+    grows_in_proportion,
+    last_value_tells_more,
+    looks_like_noise,
+)
+from tests.factories import noisy_sine, random_walk, seasonal
+
+
+def test_autocorrelation_by_hand() -> None:
+    values = np.random.default_rng(0).normal(size=50)
+    centred = values - values.mean()
+    expected = [centred[lag:] @ centred[:-lag] / (centred @ centred) for lag in (1, 2, 3)]
+    np.testing.assert_allclose(autocorrelation(values, 3), expected)
+
+
+@pytest.mark.parametrize("season_length", [4, 7, 12, 24])
+def test_finds_a_season_with_and_without_a_frequency(season_length: int) -> None:
+    values = seasonal(20 * season_length, season_length)
+    assert find_season(values, season_length) == season_length
+    assert find_season(values, None) == season_length
+
+
+@pytest.mark.parametrize("expected", [None, 5, 12])
+def test_finds_none_in_noise_or_a_random_walk(expected: int | None) -> None:
+    walks = [find_season(random_walk(500, seed), expected) for seed in range(20)]
+    noises = [find_season(np.random.default_rng(seed).normal(size=500), expected) for seed in range(20)]
+    assert walks.count(1) >= 17  # a test at the 5 % level
+    assert noises.count(1) >= 17
+
+
+def test_noise_is_told_from_what_is_none() -> None:
+    noise = [looks_like_noise(np.random.default_rng(seed).normal(size=500), 1) for seed in range(40)]
+    assert sum(noise) >= 34  # a test at the 5 % level
+    assert not looks_like_noise(noisy_sine(500), 1)
+    assert not looks_like_noise(random_walk(500), 1)
+    assert not looks_like_noise(np.ones(100), 1)
+
+
+def test_growth_in_proportion() -> None:
+    assert grows_in_proportion(seasonal(120), 12)
+    assert not grows_in_proportion(seasonal(120) - 90, 12)
+    assert not grows_in_proportion(10 + noisy_sine(300), 12)
+
+
+def test_last_value_against_mean() -> None:
+    assert last_value_tells_more(random_walk())
+    assert not last_value_tells_more(np.random.default_rng(0).normal(size=200))

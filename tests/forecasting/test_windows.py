@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, whole_windows
+
+
+def part(length: int, first: int = 0, end: int | None = None, start: float = 0) -> Part:
+    values = start + np.arange(length, dtype=float)[:, None]
+    return Part(values, np.ones_like(values, dtype=bool), first, length if end is None else end)
+
+
+def everything(pieces: Pieces) -> tuple[list[list[float]], list[list[list[float]]], list[list[list[float]]]]:
+    batch = pieces.batch(np.arange(len(pieces)))
+    return batch.inputs[..., 0].tolist(), batch.targets[..., 0].tolist(), batch.weights[..., 0].tolist()
+
+
+@given(st.integers(1, 8), st.integers(1, 5), st.integers(0, 20))
+def test_no_window_is_lost(context_length: int, chunk: int, spare: int) -> None:
+    length = context_length + chunk + spare
+    pieces = whole_windows([part(length)], context_length, chunk)
+    assert len(pieces) == length - context_length - chunk + 1
+    inputs, targets, weights = everything(pieces)
+    assert inputs[0] == list(range(context_length))
+    assert targets[0] == [list(range(context_length, context_length + chunk))]
+    assert targets[-1][0][-1] == length - 1
+    assert np.all(np.array(weights) == 1)
+
+
+def test_windows_of_a_later_part_reach_back_for_their_context_alone() -> None:
+    inputs, targets, weights = everything(open_windows([part(10, first=6, end=9)], 3, 2))
+    assert inputs == [[3, 4, 5], [4, 5, 6], [5, 6, 7]]
+    assert [one[0][0] for one in targets] == [6, 7, 8]
+    assert weights == [[[1, 1]], [[1, 1]], [[1, 0]]]
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 5), st.integers(1, 15), st.integers(1, 9))
+def test_nothing_after_the_end_is_read(context_length: int, chunk: int, scored: int, spare: int, after: int) -> None:
+    end = context_length + spare
+    pieces = long_pieces([part(end + after, end=end)], context_length, chunk, scored)
+    batch = pieces.batch(np.arange(len(pieces)))
+    assert batch.inputs.max() < end
+    assert (batch.targets * batch.weights).max() < end
+    followed = batch.inputs[:, -scored:, None, :] + torch.arange(1, chunk + 1)[:, None]
+    assert ((batch.targets - followed) * batch.weights).abs().max() == 0
+
+
+def test_every_target_after_the_first_context_is_scored() -> None:
+    pieces = long_pieces([part(30)], 4, 2, 5)
+    batch = pieces.batch(np.arange(len(pieces)))
+    assert set(batch.targets[batch.weights > 0].tolist()) == set(range(4, 30))
+
+
+def test_items_are_not_mixed() -> None:
+    pieces = long_pieces([part(8), part(9, start=100)], 3, 2, 4)
+    batch = pieces.batch(np.arange(len(pieces)))
+    of_first = batch.inputs[:, 0, 0] < 100
+    scored = batch.targets * batch.weights
+    assert batch.inputs[of_first].max() < 100
+    assert scored[of_first].max() < 100
+    assert batch.targets[~of_first][batch.weights[~of_first] > 0].min() >= 100
+
+
+def test_missing_values_have_no_weight() -> None:
+    values = np.arange(6, dtype=float)[:, None]
+    observed = np.array([[True], [True], [True], [False], [True], [True]])
+    _, targets, weights = everything(whole_windows([Part(values, observed, 0, 6)], 2, 1))
+    assert targets == [[[2]], [[3]], [[4]], [[5]]]
+    assert weights == [[[1]], [[0]], [[1]], [[1]]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_batches_take_each_piece_at_most_once(batch_size: int) -> None:
+    pieces = whole_windows([part(20)], 3, 1)
+    batches = list(pieces.batches(batch_size, len(pieces), np.random.default_rng(0)))
+    seen = [start for batch in batches for start in batch.inputs[:, 0, 0].tolist()]
+    assert sorted(seen) == list(range(17))
+    assert len(batches) == -(-17 // batch_size)

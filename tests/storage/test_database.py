@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, select
+
+from service.errors import Unavailable
+from service.storage import database
+from service.storage.identifiers import new_id
+from service.storage.registry import Registry
+from service.storage.tables import jobs, metadata, models
+from tests.storage.conftest import Clock
+
+OPEN_AND_ADD = """
+import sys
+from service.storage.identifiers import new_id
+from service.storage.registry import Registry
+print("here", flush=True)
+sys.stdin.readline()
+registry = Registry.open(sys.argv[1])
+registry.create_training(new_id(), new_id(), None, {}, ("key", "hash"))
+registry.insert_ready_model(new_id(), "both", {}, 1)
+registry.close()
+"""
+
+
+def file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def test_migrations_lead_to_the_tables_as_written(registry: Registry) -> None:
+    with registry._engine.begin() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+        revision = context.get_current_revision()
+    assert revision == ScriptDirectory(str(database._MIGRATIONS)).get_current_head()
+
+
+def test_comparison_sees_a_difference(registry: Registry) -> None:
+    with registry._engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_models_created_at_id")
+        connection.exec_driver_sql("ALTER TABLE models ADD COLUMN extra INTEGER")
+        differences: list[Any] = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert {difference[0] for difference in differences} == {"add_index", "remove_column"}
+
+
+def test_sqlite_runs_as_promised(registry: Registry, database_url: str) -> None:
+    with registry._engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    assert file_of(database_url).exists()
+
+
+def test_what_was_written_is_there_after_reopening(registry: Registry, database_url: str, clock: Clock) -> None:
+    trained, job_id = new_id(), new_id()
+    registry.create_training(trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
+    registry.start_job(job_id)
+    imported = registry.insert_ready_model(new_id(), None, {"é": 1e-300}, 5)
+    before = (registry.model(trained), registry.job(job_id))
+    registry.close()
+
+    again = Registry.open(database_url, clock=clock)
+    assert (again.model(trained), again.job(job_id)) == before
+    assert again.model(imported.id) == imported
+    assert again.find_idempotent("key", "hash") == before[1]
+    again.close()
+
+
+def test_processes_that_start_at_once_share_one_database(database_url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPEN_AND_ADD, database_url]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    registry = Registry.open(database_url)
+    assert registry.count_models() == {"training": 1, "ready": 3, "failed": 0}
+    registry.close()
+
+
+def test_threads_write_and_read_at_once(registry: Registry) -> None:
+    def work(number: int) -> None:
+        model_id, job_id = new_id(), new_id()
+        registry.create_training(model_id, job_id, f"name-{number}", {"number": number})
+        assert registry.start_job(job_id)
+        assert registry.record_progress(job_id, {"epoch": number})
+        registry.models(limit=5)
+        assert registry.publish(job_id, {"number": number}, number)
+        assert registry.newest_ready(f"name-{number}").record == {"number": number}
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(40)))
+    assert registry.count_models() == {"training": 0, "ready": 40, "failed": 0}
+    assert registry.count_jobs()["succeeded"] == 40
+
+
+def test_other_offsets_are_stored_as_utc(registry: Registry) -> None:
+    model_id = new_id()
+    moment = datetime(2024, 3, 1, 1, 30, 0, 7, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    row = {"id": model_id, "status": "ready", "created_at": moment, "record": {}}
+    with registry._engine.begin() as connection:
+        connection.execute(insert(models).values(row))
+        stored = connection.exec_driver_sql("SELECT created_at FROM models").scalar()
+    assert stored == "2024-02-29 20:00:00.000007"
+    assert registry.model(model_id).created_at == moment
+    assert registry.model(model_id).created_at.tzinfo is UTC
+
+
+def test_missing_error_is_null_in_the_database(registry: Registry) -> None:
+    registry.create_training(new_id(), new_id(), None, {})
+    with registry._engine.begin() as connection:
+        assert connection.scalar(select(jobs.c.id).where(jobs.c.error.is_(None))) is not None
+
+
+def test_lock_held_too_long_is_unavailable(database_url: str) -> None:
+    registry = Registry.open(database_url, busy_timeout=0.01)
+    with closing(sqlite3.connect(file_of(database_url), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="database is locked") as caught:
+            registry.insert_ready_model(new_id(), None, {}, 1)
+        assert caught.value.retry_after == 1
+        assert registry.models().entries == (), "readers go on while somebody writes"
+        registry.check()
+        other.execute("ROLLBACK")
+    registry.insert_ready_model(new_id(), None, {}, 1)
+    registry.close()
+
+
+def test_full_disk_is_unavailable_and_nothing_is_lost(
+    registry: Registry, database_url: str, file_size_limit: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    before = registry.insert_ready_model(new_id(), None, {}, 1)
+    with file_size_limit(200_000), pytest.raises(Unavailable, match="disk"):
+        registry.insert_ready_model(new_id(), None, {"long": "x" * 1_000_000}, 1)
+    assert registry.models().entries == (before,)
+    registry.insert_ready_model(new_id(), None, {"long": "x" * 1_000_000}, 1)
+
+
+def test_folder_without_rights_is_unavailable(
+    tmp_path: Path, no_rights: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with no_rights(folder):
+        for url in (f"sqlite:///{folder}/registry.db", f"sqlite:///{folder}/new/registry.db"):
+            with pytest.raises(Unavailable) as caught:
+                Registry.open(url)
+            assert str(tmp_path) not in caught.value.detail
+
+
+def test_other_file_in_its_place_is_unavailable(database_url: str) -> None:
+    file_of(database_url).parent.mkdir()
+    file_of(database_url).write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(Unavailable, match="not a database"):
+        Registry.open(database_url)
+
+
+def test_lost_tables_fail_the_check(registry: Registry) -> None:
+    registry.check()
+    with registry._engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE models")
+    with pytest.raises(Unavailable, match="no such table"):
+        registry.check()
+
+
+def test_database_of_a_newer_version_is_left_alone(registry: Registry, database_url: str) -> None:
+    with registry._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from-the-future'")
+    registry.close()
+    with pytest.raises(Unavailable, match="newer version"):
+        Registry.open(database_url)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "postgresql://user:secret@host/name"]
+)
+def test_other_urls_are_refused_without_their_secrets(url: str) -> None:
+    with pytest.raises(ValueError, match=r"sqlite:///folder/registry\.db") as caught:
+        Registry.open(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_relative_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Registry.open("sqlite:///a folder/ü.db").close()
+    assert (tmp_path / "a folder" / "ü.db").exists()

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CODE = """
+import sys
+import service.storage.model_file, service.storage.model_store, service.storage.registry
+print(sorted({"torch", "pandas", "sklearn", "scipy", "pickle5", "alembic"} & set(sys.modules)))
+"""
+
+
+def test_storage_starts_without_what_is_slow() -> None:
+    answer = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

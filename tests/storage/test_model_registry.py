@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from service.errors import Conflict, InvalidOption, JobNotFound, ModelNotFound
+from service.storage.entries import ModelEntry, ModelStatus
+from service.storage.identifiers import new_id
+from service.storage.registry import Registry
+from service.storage.tables import models
+from tests.storage.conftest import Clock
+
+RECORD: dict[str, Any] = {
+    "configuration": {"cell": "gru", "layers": [1, 2]},
+    "metrics": {"rmse": 0.1, "mase": None},
+    "é": "ü",
+}
+
+
+def add(registry: Registry, name: str | None = None) -> str:
+    model_id = new_id()
+    registry.insert_ready_model(model_id, name, RECORD, 100)
+    return model_id
+
+
+def add_many(registry: Registry, clock: Clock, count: int, per_moment: int) -> list[str]:
+    """Add ready models, several at each moment; return their IDs, newest first."""
+    rows: list[dict[str, Any]] = []
+    for number in range(count):
+        created_at = clock.now + timedelta(microseconds=number // per_moment)
+        row = {"id": new_id(), "name": f"name-{number % 7}", "status": "ready", "created_at": created_at, "record": {}}
+        rows.append(row)
+    with registry._engine.begin() as connection:
+        connection.execute(insert(models), rows)
+    return [row["id"] for row in sorted(rows, key=lambda row: (row["created_at"], row["id"]), reverse=True)]
+
+
+def read_all(registry: Registry, limit: int, name: str | None = None, status: ModelStatus | None = None) -> list[str]:
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = registry.models(name=name, status=status, cursor=cursor, limit=limit)
+        assert len(page.entries) <= limit
+        seen += [entry.id for entry in page.entries]
+        cursor = page.next_cursor
+        if cursor is None:
+            return seen
+
+
+def test_imported_model_is_ready(registry: Registry, clock: Clock) -> None:
+    model_id = new_id()
+    entry = registry.insert_ready_model(model_id, "a name", RECORD, 2**40)
+    assert entry == registry.model(model_id)
+    assert entry == ModelEntry(model_id, "a name", "ready", None, clock.now, clock.now, RECORD, 2**40)
+    assert entry.created_at.utcoffset() == timedelta(0)
+    assert entry.created_at.microsecond == 123456
+
+
+def test_id_that_is_taken_is_a_conflict(registry: Registry) -> None:
+    model_id = add(registry, "first")
+    with pytest.raises(Conflict):
+        registry.insert_ready_model(model_id, "second", {}, 1)
+    assert registry.model(model_id).name == "first"
+
+
+@pytest.mark.parametrize("model_id", ["f" * 32, "", "x", "' OR 1=1 --", "0" * 31 + "\0"])
+def test_unknown_model(registry: Registry, model_id: str) -> None:
+    add(registry)
+    with pytest.raises(ModelNotFound):
+        registry.model(model_id)
+    with pytest.raises(ModelNotFound):
+        registry.rename_model(model_id, "name")
+    with pytest.raises(ModelNotFound):
+        registry.delete_model(model_id)
+    assert len(registry.models().entries) == 1
+
+
+def test_name_means_its_newest_ready_model(registry: Registry, clock: Clock) -> None:
+    first = add(registry, "sales")
+    clock.advance(microseconds=1)
+    second = add(registry, "sales")
+    clock.advance(microseconds=1)
+    add(registry, "other")
+    registry.create_training(new_id(), new_id(), "sales", {})
+    assert registry.newest_ready("sales").id == second
+    registry.delete_model(second)
+    assert registry.newest_ready("sales").id == first
+    registry.delete_model(first)
+    with pytest.raises(ModelNotFound, match="'sales'"):
+        registry.newest_ready("sales")
+
+
+def test_names_made_at_the_same_moment_have_one_newest(registry: Registry) -> None:
+    ids = [add(registry, "sales") for _ in range(5)]
+    assert registry.newest_ready("sales").id == max(ids) == registry.models(name="sales").entries[0].id
+
+
+def test_rename_changes_the_name_only(registry: Registry) -> None:
+    model_id = add(registry, "old")
+    before = registry.model(model_id)
+    entry = registry.rename_model(model_id, "new")
+    assert entry.name == "new"
+    assert registry.newest_ready("new") == entry
+    with pytest.raises(ModelNotFound):
+        registry.newest_ready("old")
+    assert registry.rename_model(model_id, None).name is None
+    assert registry.rename_model(model_id, "old") == before
+
+
+def test_delete_takes_jobs_and_keys_along(registry: Registry) -> None:
+    model_id, job_id, other = new_id(), new_id(), new_id()
+    registry.create_training(model_id, job_id, None, {}, ("key", "hash"))
+    registry.create_training(new_id(), other, None, {}, ("other", "hash"))
+    assert registry.delete_model(model_id) == [job_id]
+    with pytest.raises(ModelNotFound):
+        registry.model(model_id)
+    with pytest.raises(JobNotFound):
+        registry.job(job_id)
+    assert registry.find_idempotent("key", "hash") is None
+    assert registry.find_idempotent("other", "hash") == registry.job(other)
+    assert registry.delete_model(add(registry)) == []
+
+
+def test_counts_every_status(registry: Registry) -> None:
+    assert registry.count_models() == {"training": 0, "ready": 0, "failed": 0}
+    add(registry)
+    add(registry)
+    registry.create_training(new_id(), job_id := new_id(), None, {})
+    assert registry.count_models() == {"training": 1, "ready": 2, "failed": 0}
+    registry.cancel_job(job_id)
+    assert registry.count_models() == {"training": 0, "ready": 2, "failed": 1}
+
+
+def test_list_filters_by_name_and_status(registry: Registry, clock: Clock) -> None:
+    ready = add(registry, "a")
+    clock.advance(seconds=1)
+    training = new_id()
+    registry.create_training(training, new_id(), "a", {})
+    clock.advance(seconds=1)
+    other = add(registry, "b")
+    nameless = add(registry)
+    assert set(read_all(registry, 50)) == {ready, training, other, nameless}
+    assert read_all(registry, 50, name="a") == [training, ready]
+    assert read_all(registry, 50, name="a", status="ready") == [ready]
+    assert read_all(registry, 50, status="training") == [training]
+    assert read_all(registry, 50, name="a", status="failed") == []
+    assert read_all(registry, 50, name="A") == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 30, 31])
+def test_pages_lose_and_double_nothing(registry: Registry, clock: Clock, limit: int) -> None:
+    ids = add_many(registry, clock, count=30, per_moment=4)
+    assert read_all(registry, limit) == ids
+
+
+def test_pages_stand_while_rows_come_and_go(registry: Registry, clock: Clock) -> None:
+    ids = add_many(registry, clock, count=12, per_moment=12)
+    clock.advance(seconds=1)
+    page = registry.models(limit=5)
+    newer = add(registry)
+    registry.delete_model(ids[0])
+    registry.delete_model(ids[4])
+    registry.delete_model(ids[5])
+    rest = registry.models(cursor=page.next_cursor, limit=50)
+    assert [entry.id for entry in page.entries + rest.entries] == ids[:5] + ids[6:]
+    assert rest.next_cursor is None
+    assert registry.models(limit=1).entries[0].id == newer
+
+
+def test_full_last_page_leads_nowhere(registry: Registry, clock: Clock) -> None:
+    add_many(registry, clock, count=4, per_moment=2)
+    assert registry.models(limit=4).next_cursor is None
+    assert registry.models(limit=3).next_cursor is not None
+    assert registry.models(name="nobody").next_cursor is None
+
+
+def test_bad_cursor_and_limit_are_refused(registry: Registry) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        registry.models(cursor="nonsense")
+    assert caught.value.faults[0].path == ("cursor",)
+    with pytest.raises(InvalidOption) as caught:
+        registry.models(limit=0)
+    assert caught.value.faults[0].path == ("limit",)
+
+
+def test_ten_thousand_models_in_pages(registry: Registry, clock: Clock) -> None:
+    ids = add_many(registry, clock, count=10_000, per_moment=3)
+    assert read_all(registry, 500) == ids
+    assert len(read_all(registry, 500, name="name-3", status="ready")) == 1429
+    cursor = registry.models(limit=9_000).next_cursor
+    page = registry.models(cursor=cursor, limit=50)
+    assert [entry.id for entry in page.entries] == ids[9_000:9_050]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "index"),
+    [
+        ("", "ix_models_created_at_id"),
+        ("WHERE (created_at, id) < ('2024', 'a')", "ix_models_created_at_id"),
+        ("WHERE name = 'a'", "ix_models_name_created_at_id"),
+        ("WHERE status = 'ready'", "ix_models_status_created_at_id"),
+        ("WHERE name = 'a' AND status = 'ready'", "ix_models_name_status_created_at_id"),
+        (
+            "WHERE name = 'a' AND status = 'ready' AND (created_at, id) < ('2024', 'a')",
+            "ix_models_name_status_created_at_id",
+        ),
+    ],
+)
+def test_lists_need_no_sorting(registry: Registry, conditions: str, index: str) -> None:
+    query = f"EXPLAIN QUERY PLAN SELECT * FROM models {conditions} ORDER BY created_at DESC, id DESC LIMIT 51"
+    with registry._engine.begin() as connection:
+        plan = " ".join(str(row) for row in connection.exec_driver_sql(query))
+    assert index in plan
+    assert "TEMP B-TREE" not in plan

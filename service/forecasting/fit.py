@@ -17,14 +17,17 @@ from service.forecasting.networks import RecurrentNetwork, build_network
 from service.forecasting.specification import Specification
 from service.forecasting.windows import Batch, Pieces
 
-# How often, at most, a training is validated: more tells little and costs as much as training.
-_VALIDATIONS = 100
-_VALIDATION_WINDOWS = 256
+# How often, at most, a training is judged: more tells little and costs as much as training.
+_JUDGEMENTS = 100
+_JUDGED_PIECES = 256
+# With nothing to validate on, the weights are the best of this last part of the epochs: late enough to be
+# trained, and not whichever phase of an oscillation the last epoch happens to be.
+_LAST_PART = 0.2
 
 
 @dataclass
 class LossCurve:
-    """Losses on scaled values at the epochs that were validated; validation is empty where there was none."""
+    """Losses on scaled values at the epochs that were judged; validation is empty where there was none."""
 
     epochs: list[int] = field(default_factory=list)
     training: list[float] = field(default_factory=list)
@@ -42,6 +45,12 @@ class Fit:
     best_epoch: int
     curve: LossCurve
 
+    @property
+    def epochs_to_repeat(self) -> int:
+        """Epochs for another fit of the same recipe: all of them, where it was still good at the end."""
+        last = self.curve.epochs[-1]
+        return last if self.best_epoch > (1 - _LAST_PART) * last else self.best_epoch
+
 
 def pieces_per_epoch(pieces: Pieces) -> int:
     """Count the pieces after which every target has been scored about once."""
@@ -58,8 +67,9 @@ def fit_network(
 ) -> Fit:
     """Train one network.
 
-    validation: windows to stop early by; None trains for ``stop_after`` epochs of the same schedule
-    (all of them by default) and keeps the last weights. The result depends on the arguments alone.
+    validation: windows to stop early and to choose the weights by; None trains for ``stop_after`` epochs
+    of the same schedule and chooses by the training pieces among the last of them. The result depends on
+    the arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
     with _repeatable(seed):
@@ -101,33 +111,36 @@ class _Loop:
         self.total_steps = self.training.epochs * math.ceil(self.limit / self.training.batch_size)
         self.step = 0
         self.curve = LossCurve()
-        self.validation_batch = None
-        if validation is not None:
-            spaced = np.linspace(0, len(validation) - 1, min(len(validation), _VALIDATION_WINDOWS)).round()
-            self.validation_batch = validation.batch(spaced.astype(np.int64))
+        self.validated = validation is not None
+        judged = pieces if validation is None else validation
+        spaced = np.linspace(0, len(judged) - 1, min(len(judged), _JUDGED_PIECES)).round()
+        self.judged = judged.batch(spaced.astype(np.int64))
 
     def run(self, epochs: int) -> Fit:
-        best_loss, best_epoch, best_weights = math.inf, epochs, None
-        interval = max(1, self.training.epochs // _VALIDATIONS)
+        best_loss, best_epoch, best_weights = math.inf, epochs, self.network.state_dict()
+        interval = max(1, self.training.epochs // _JUDGEMENTS)
+        first = 1 if self.validated else math.ceil((1 - _LAST_PART) * epochs)
         for epoch in range(1, epochs + 1):
             loss = self._epoch()
             if epoch % interval and epoch != epochs:
                 continue
-            self.curve.epochs.append(epoch)
-            self.curve.training.append(loss)
-            if self.validation_batch is not None:
-                validation_loss = self._loss_of(self.validation_batch)
-                self.curve.validation.append(validation_loss)
-                if validation_loss < best_loss:
-                    best_loss, best_epoch = validation_loss, epoch
-                    best_weights = {name: weight.clone() for name, weight in self.network.state_dict().items()}
-            if self.report:
-                self.report(epoch, self.curve)
+            judged = self._judge() if epoch >= first else math.inf
+            self._note(epoch, loss, judged)
+            if judged < best_loss:
+                best_loss, best_epoch = judged, epoch
+                best_weights = {name: weight.clone() for name, weight in self.network.state_dict().items()}
             if epoch - best_epoch >= self.training.patience:
                 break
-        if best_weights is not None:
-            self.network.load_state_dict(best_weights)
+        self.network.load_state_dict(best_weights)
         return Fit(self.network.eval(), best_epoch, self.curve)
+
+    def _note(self, epoch: int, training_loss: float, judged: float) -> None:
+        self.curve.epochs.append(epoch)
+        self.curve.training.append(training_loss)
+        if self.validated:
+            self.curve.validation.append(judged)
+        if self.report:
+            self.report(epoch, self.curve)
 
     def _epoch(self) -> float:
         self.network.train()
@@ -159,7 +172,7 @@ class _Loop:
         return value
 
     @torch.no_grad()
-    def _loss_of(self, batch: Batch) -> float:
+    def _judge(self) -> float:
         self.network.eval()
-        forecasts = self.network.score_steps(batch.inputs, 1, self.centred)
-        return float(weighted_loss(self.training.loss, forecasts, batch.targets, batch.weights))
+        forecasts = self.network.score_steps(self.judged.inputs, self.judged.targets.shape[1], self.centred)
+        return float(weighted_loss(self.training.loss, forecasts, self.judged.targets, self.judged.weights))

@@ -13,6 +13,7 @@ from service.forecasting.forecaster import FittedItem, Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.networks import RecurrentNetwork
 from service.forecasting.panel_state import State, panel_state, restore_panel
+from service.forecasting.preparation import min_history
 from service.forecasting.scaling import Scaler
 from service.forecasting.series import Panel
 from service.forecasting.specification import Specification
@@ -52,8 +53,10 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     errors = arrays["errors"].astype(np.float64)
     if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets or np.isinf(errors).any():
         raise ValueError("errors must be (origin, horizon, target) and not infinite")
-    if np.isnan(arrays["tails"]).any() or (scale <= 0).any():
-        raise ValueError("the tails must be whole and the scales above 0")
+    if min(len(tail) for tail in tails) < min_history(specification):
+        raise ValueError("the tails are shorter than what a forecast reads")
+    if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any():
+        raise ValueError("the tails must be finite numbers and the scales above 0")
     fitted = tuple(
         FittedItem(tail.item, Scaler(offset[row], scale[row]), spread[row], constant[row], tail)
         for row, tail in enumerate(tails)
@@ -77,6 +80,9 @@ def _network(
     prefix = f"network.{member}."
     weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     shape = specification.network
+    back = weights.get("recurrent.weight_hh_l0")
+    if back is None or back.ndim != 2 or back.shape[1] != shape.hidden_size:
+        raise ValueError(f"network {member} has no layers of {shape.hidden_size} units")
     if len(weights) != _WEIGHTS_PER_LAYER * shape.num_layers + _HEAD_WEIGHTS:
         raise ValueError(f"network {member} has {len(weights)} weights, which {shape.num_layers} layers do not have")
     # On the meta device a network has shapes but no memory, so a lying header costs nothing.

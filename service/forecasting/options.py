@@ -105,7 +105,11 @@ class TrainOptions(Options):
         None, ge=1, description="Steps that the network emits at once; 1 feeds each step back.", examples=[12]
     )
     season_length: int | None = Field(None, ge=1, description="Steps in a season; 1: none.", examples=[12])
-    scaling: Literal["auto"] | Scaling = Field("auto", description="Fitted on the part before the split, per item.")
+    scaling: Literal["auto"] | Scaling = Field(
+        "auto",
+        description="Fitted on the part before the split, per item. `minmax`: to -1..1; `standard`: mean 0 and "
+        "deviation 1; `robust`: median 0 and quartile range 1.",
+    )
     transform: Literal["auto"] | TransformName = Field(
         "auto", description="Applied to the targets before scaling; `log_difference` works on returns."
     )

@@ -53,8 +53,9 @@ def fit_scaler(scaling: Scaling, values: FloatArray) -> Scaler:
     from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
     if scaling == "minmax":
-        fitted = MinMaxScaler().fit(values)
-        offset, scale = fitted.data_min_, fitted.data_range_
+        # To -1..1 rather than 0..1: cells start from zeros, which then are the middle of the range.
+        fitted = MinMaxScaler(feature_range=(-1, 1)).fit(values)
+        offset, scale = fitted.data_min_ + fitted.data_range_ / 2, fitted.data_range_ / 2
     elif scaling == "standard":
         fitted = StandardScaler().fit(values)
         offset, scale = fitted.mean_, np.sqrt(fitted.var_)

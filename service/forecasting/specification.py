@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from service.forecasting.options import (
@@ -21,15 +21,22 @@ from service.forecasting.options import (
 
 _CLOSED = ConfigDict(extra="forbid")
 
+# A model file is input from outside: these bounds keep a lie in it from costing memory or time.
+Size = Annotated[int, Field(ge=1, le=10_000_000)]
+Layers = Annotated[int, Field(ge=1, le=16)]
+Members = Annotated[int, Field(ge=1, le=32)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 
 @dataclass(frozen=True, config=_CLOSED)
 class NetworkSpecification:
     """Shape of the recurrent network."""
 
     cell: Cell
-    hidden_size: int
-    num_layers: int
-    dropout: float
+    hidden_size: Size
+    num_layers: Layers
+    dropout: Share
 
 
 @dataclass(frozen=True, config=_CLOSED)
@@ -37,16 +44,16 @@ class TrainingSpecification:
     """How the network is trained."""
 
     objective: Objective
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    epochs: Size
+    batch_size: Size
+    learning_rate: Positive
     optimizer: Optimizer
     loss: Loss
-    clip_norm: float | None
-    clip_value: float | None
-    truncate_bptt: int | None
-    patience: int
-    ensemble_size: int
+    clip_norm: Positive | None
+    clip_value: Positive | None
+    truncate_bptt: Size | None
+    patience: Size
+    ensemble_size: Members
     seed: int
 
 
@@ -54,11 +61,11 @@ class TrainingSpecification:
 class Specification:
     """Everything that a training needs besides the series."""
 
-    horizon: int
+    horizon: Size
     network: NetworkSpecification
-    context_length: int
-    output_chunk_length: int
-    season_length: int
+    context_length: Size
+    output_chunk_length: Size
+    season_length: Size
     scaling: Scaling
     transform: TransformName
     centering: Centering

@@ -82,13 +82,14 @@ class _Training:
     def run(self) -> Trained:
         fits, earlier, known_errors = self._calibrated()
         best_epochs = tuple(fit.best_epoch for fit in fits)
-        scored = self._fitted("score", self.test, best_epochs)
+        epochs = [fit.epochs_to_repeat for fit in fits]
+        scored = self._fitted("score", self.test, epochs)
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
         total = score(scored, rolled, known_errors, self.test)
         baseline, method = self._baseline(scored, earlier, later)
         errors = ConformalErrors(np.concatenate([known_errors.errors, pooled_errors(rolled)]))
-        served = self._fitted("refit", self.end, best_epochs) if self.specification.refit else scored
+        served = self._fitted("refit", self.end, epochs) if self.specification.refit else scored
         forecaster = Forecaster(
             self.specification,
             self.panel.targets,

@@ -1,0 +1,40 @@
+"""Trainings for the queue's tests: each shows one way in which a job may end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from service.errors import SeriesTooShort
+from service.jobs.queue import Outcome, Tell
+
+
+def quick(job_id: str, tell: Tell) -> Outcome:
+    tell({"epoch": 1})
+    return Outcome({"job": job_id, "torch": "torch" in sys.modules}, b"file of " + job_id.encode())
+
+
+def large(job_id: str, tell: Tell) -> Outcome:
+    return Outcome({}, os.urandom(1) * 5_000_000)
+
+
+def too_short(job_id: str, tell: Tell) -> Outcome:
+    raise SeriesTooShort.at(("series",), "needs 96 values, got 40")
+
+
+def broken(job_id: str, tell: Tell) -> Outcome:
+    raise ZeroDivisionError("a bug with a /secret/path")
+
+
+def dying(job_id: str, tell: Tell) -> Outcome:
+    os._exit(7)
+
+
+def endless(job_id: str, tell: Tell) -> Outcome:
+    """Write the process ID into a file named by the job, then never end."""
+    Path(job_id).write_text(str(os.getpid()))
+    while True:
+        tell({"alive": True})
+        time.sleep(0.01)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +11,11 @@ from typing import Any
 
 import httpx
 
+from examples.server import running_server
+
 Json = dict[str, Any]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
 WAIT_SECONDS = 300
 
 
@@ -71,55 +68,14 @@ class ForecastApi:
 
 
 @contextmanager
-def running_server(log_file: Path | None = None) -> Iterator[ForecastApi]:
-    """Start the service with an empty store and default settings; stop it and remove the store afterwards.
+def serving(log: Path | None = None) -> Iterator[ForecastApi]:
+    """Run the service with an empty store and default settings; stop it and remove the store afterwards.
 
-    log_file: where the server's output stays; by default it goes with the store.
+    log: where the server's output stays; by default it goes with the store.
     """
-    with TemporaryDirectory(prefix="forecast-benchmark-") as folder:
-        port = _free_port()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("FORECAST_")}
-        environment |= {
-            "FORECAST_HOST": "127.0.0.1",
-            "FORECAST_PORT": str(port),
-            "FORECAST_STORE_URL": str(Path(folder) / "models"),
-        }
-        log = log_file or Path(folder) / "server.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "service"], cwd=REPOSITORY, env=environment, stdout=output, stderr=output
-            )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS + 60) as client:
-                _wait_until_ready(client, process, log)
-                yield ForecastApi(client)
-        finally:
-            _stop(process)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if client.get("/readyz").is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise RuntimeError(f"the service did not become ready:\n{log.read_text(errors='replace')[-4000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with (
+        TemporaryDirectory(prefix="forecast-benchmark-") as folder,
+        running_server(Path(folder) / "models", log=log or Path(folder) / "server.log") as url,
+        httpx.Client(base_url=url, timeout=WAIT_SECONDS + 60) as client,
+    ):
+        yield ForecastApi(client)

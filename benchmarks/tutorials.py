@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import torch
 
-from benchmarks.server import REPOSITORY, ForecastApi, RequestError, running_server
+from benchmarks.server import REPOSITORY, ForecastApi, RequestError, serving
 from benchmarks.tutorial_data import TutorialSeries
 from benchmarks.tutorial_recipes import CASES, Case
 from benchmarks.tutorial_reference import fit_reference
@@ -67,7 +67,7 @@ def main() -> None:
     prepare_torch()
     outcomes = []
     print(heading(options.seeds, options.quick), flush=True)
-    server = nullcontext(None) if options.side == "reference" else running_server(options.server_log)
+    server = nullcontext(None) if options.side == "reference" else serving(options.server_log)
     with server as api:
         for case in chosen_cases(options):
             try:

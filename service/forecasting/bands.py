@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from service.forecasting.intervals import Widths
 from service.forecasting.series import FloatArray
 from service.forecasting.timestamps import TimeAxis
@@ -48,6 +50,7 @@ def banded(
     bands: Bands, levels_ahead: FloatArray, widths: Widths, spread: float, column: int, transform: Transform
 ) -> tuple[FloatArray, dict[float, tuple[FloatArray, FloatArray]], dict[float, FloatArray]]:
     """Put bands around (horizon,) levels; return mean, intervals and quantiles in the series' own units."""
+    levels_ahead = np.ascontiguousarray(levels_ahead)  # JSON is written from whole arrays
     half = {level: width[:, column] * spread for level, width in widths.by_level.items()}
     mean = transform.from_levels(levels_ahead)
     if bands.quantiles:

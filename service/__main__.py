@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve() -> int:
     """Run the server until it is told to stop; 2 where the settings are wrong."""
+    # Also before uvicorn listens to it, and where this is a container's first process, which ignores it by default.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import uvicorn

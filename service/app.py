@@ -16,7 +16,6 @@ from service.api import documents, problems
 from service.api.request_id import RequestIdMiddleware
 from service.api.routes import forecasts, health, jobs, models, training
 from service.jobs.process_queue import ProcessQueue
-from service.jobs.queue import Outcome, Tell
 from service.settings import Settings
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
@@ -26,6 +25,7 @@ from service.usecases.job_outcome import JobRecorder
 from service.usecases.limits import Limits
 from service.usecases.readiness import check_readiness
 from service.usecases.resources import Resources
+from service.usecases.training_child import train_in_child
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def _open(settings: Settings) -> Resources:
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
     queue = ProcessQueue(
-        partial(_train, settings.store_url),
+        partial(train_in_child, settings.store_url),
         JobRecorder(registry, store),
         settings.training_processes,
         settings.max_training_seconds,
@@ -100,13 +100,6 @@ def _open(settings: Settings) -> Resources:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
-
-
-def _train(store_url: str, job_id: str, tell: Tell) -> Outcome:
-    """Run in the child process, where importing torch costs nothing any more."""
-    from service.usecases.training_work import run_training
-
-    return run_training(store_url, job_id, tell)
 
 
 def _warm_up(done: threading.Event) -> None:

@@ -25,7 +25,7 @@ class Settings(BaseSettings):
         None, description="SQLAlchemy URL of the registry; by default an SQLite file beside the models."
     )
     training_processes: int = Field(
-        max(1, (os.cpu_count() or 1) - 1), ge=1, description="Trainings that run at once; by default all cores but one."
+        max(1, len(os.sched_getaffinity(0)) - 1), ge=1, description="Trainings at once; by default all cores but one."
     )
     cache_bytes: int = Field(256 * 2**20, ge=0, description="Memory for loaded models.")
 

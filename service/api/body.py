@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
 
 from service.api.problems import invalid
 from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
@@ -30,17 +32,23 @@ def media_type(request: Request, *accepted: str) -> str:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the whole body. Raises BodyTooLarge as soon as it is known, MalformedBody where it is empty."""
+    """Return the whole body.
+
+    Raises BodyTooLarge as soon as that is known, MalformedBody where it is empty or cut short.
+    """
     most: int = request.app.state.max_body_bytes
     too_large = BodyTooLarge(f"this server takes bodies of up to {most} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise too_large
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise too_large
+    except ClientDisconnect:
+        raise MalformedBody("the connection ended before the body did") from None
     if not body:
         raise MalformedBody("the body is empty")
     return bytes(body)
@@ -54,7 +62,7 @@ def parse_json(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, lambda: from_json(body)) from None
 
 
 async def read_json(request: Request, model: type[Model]) -> Model:

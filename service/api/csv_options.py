@@ -11,6 +11,8 @@ from service.errors import Fault, InvalidInput
 
 _READING = ("time", "item", "date_format", "freq", "separator")
 _REPEATED = ("target", "covariates")
+# Options that are lists: given once for each element.
+_LISTS = ("scaling_range",)
 _OF_ROUTE = ("wait", "dry_run")
 
 
@@ -32,12 +34,21 @@ def csv_options(query: QueryParams) -> CsvOptions:
         if name in (*_OF_ROUTE, *_REPEATED):
             continue
         values = query.getlist(name)
-        if len(values) > 1:
-            detail = f"{name} is given {len(values)} times; only {' and '.join(_REPEATED)} may be repeated"
-            raise InvalidInput(detail, [Fault(tuple(name.split(".")), detail)])
+        if name in _LISTS:
+            options[name] = None if values == ["null"] else values
+            continue
+        _refuse_misplaced(name, len(values))
         if name not in _READING:
             _place(options, name, values[0])
     return CsvOptions(reading, options)
+
+
+def _refuse_misplaced(name: str, count: int) -> None:
+    if count > 1:
+        detail = f"{name} is given {count} times; only {', '.join((*_REPEATED, *_LISTS))} may be repeated"
+        raise InvalidInput(detail, [Fault(tuple(name.split(".")), detail)])
+    if name.partition(".")[0] == "series":
+        raise InvalidInput.at((name,), "with text/csv the series is the body; it cannot be in the query too")
 
 
 def _place(options: dict[str, Any], name: str, value: str) -> None:

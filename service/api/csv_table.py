@@ -13,6 +13,7 @@ SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "t
 PATH: Path = ("series",)
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 
 
@@ -121,7 +122,7 @@ def _separator_of(text: str, given: str | None) -> str:
 def _header(cells: list[str]) -> list[str]:
     """Return the names of the columns; one without a name, as pandas writes an index, is named by its place."""
     names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]
-    if all(_NUMBER.fullmatch(name) for name in names):
+    if all(_NUMBER.fullmatch(name) or _DATE.fullmatch(name) for name in names):
         raise InvalidSeries.at(PATH, f"the first line must name the columns, got {', '.join(names)[:60]!r}")
     doubled = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if doubled is not None:

@@ -64,7 +64,18 @@ def install(app: FastAPI) -> None:
             _, definitions = models_json_schema([(model, "validation") for model in _READ_BY_HAND], ref_template=_REF)
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(definitions["$defs"])
+            _drop_validation_of_fastapi(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _drop_validation_of_fastapi(document: dict[str, Any]) -> None:
+    """Take out the 422 that FastAPI adds to every route with a parameter: ours are problems, and documented."""
+    for routes in document["paths"].values():
+        for route in routes.values():
+            if "application/json" in route["responses"].get("422", {}).get("content", {}):
+                del route["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

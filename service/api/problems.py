@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -12,8 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service import errors
+from service.api.request_id import HEADER
 from service.errors import Fault, InvalidInput, MalformedBody, Path, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,14 @@ STATUS: dict[type[ServiceError], int] = {
 }
 _RETRY_SECONDS = 5
 _MOST_FAULTS = 20
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Where pydantic's own words do not say what to do.
+_CURES = {
+    "missing": "this is missing and has no default: send it",
+    "extra_forbidden": "nothing here has this name: leave it out, or look its name up in /docs",
+    "finite_number": "NaN and infinity are refused: send a number, or null where a value is missing",
+    "model_type": "must be an object with names and values",
+}
 
 
 def status_of(error: ServiceError) -> int:
@@ -72,20 +82,32 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
     return Response(orjson.dumps(body), status_of(error), headers, MEDIA_TYPE)
 
 
-def from_validation(details: Iterable[ErrorDetails], skip: int = 0) -> ServiceError:
-    """Turn pydantic's findings into ours; ``skip`` leading parts of each location are left out."""
-    found = list(details)
-    broken = next((one for one in found if one["type"] == "json_invalid"), None)
-    if broken is not None:
-        return MalformedBody(f"the body is not valid JSON: {_plain(broken['msg'])}")
-    faults = [Fault(tuple(one["loc"])[skip:], _plain(one["msg"])) for one in found[:_MOST_FAULTS]]
-    first = faults[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return InvalidInput(f"{pointer(first.path)}: {first.detail}{more}", faults)
+def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
+    """Turn pydantic's findings about ``sent`` into ours; ``skip`` leading parts of each location are left out."""
+    found: dict[Path, list[str]] = {}
+    for one in details:
+        found.setdefault(_place(one["loc"][skip:], sent), []).append(_plain(one))
+    faults = [Fault(path, " or ".join(dict.fromkeys(texts))) for path, texts in found.items()]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return InvalidInput(f"{pointer(faults[0].path)}: {faults[0].detail}{more}", faults[:_MOST_FAULTS])
 
 
-def _plain(message: str) -> str:
-    return message.removeprefix("Invalid JSON: ").removeprefix("Value error, ")
+def _place(location: Path, sent: Any) -> Path:
+    """Leave out of pydantic's location what names a branch of a union, and no place of the request."""
+    place: list[str | int] = []
+    for number, part in enumerate(location, 1):
+        if isinstance(sent, dict) and (part in sent or number == len(location)):
+            sent = sent.get(part)
+        elif isinstance(sent, list) and isinstance(part, int) and part < len(sent):
+            sent = sent[part]
+        else:
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _plain(one: ErrorDetails) -> str:
+    return _CURES.get(one["type"], one["msg"].removeprefix("Value error, "))
 
 
 def install(app: FastAPI) -> None:
@@ -99,16 +121,24 @@ def install(app: FastAPI) -> None:
 
     async def on_query(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        return problem_response(from_validation(error.errors(), skip=1), request)
+        sent = {**request.path_params, **request.query_params}
+        return problem_response(from_validation(error.errors(), sent, skip=1), request)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         response = problem_response(_of_http(error, request), request)
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            # Starlette names the methods of the first route that has this path, not those of all of them.
+            response.headers["Allow"] = ", ".join(_methods_of(request))
         return response
 
     async def on_bug(request: Request, _: Exception) -> Response:
-        return problem_response(ServiceError("something broke on our side; the server's log says what"), request)
+        error = ServiceError("something broke on our side; the server's log says what")
+        response = problem_response(error, request)
+        # Starlette answers bugs outside of all middleware.
+        response.headers[HEADER] = request.state.request_id
+        return response
 
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(RequestValidationError, on_query)
@@ -120,10 +150,22 @@ def _of_http(error: HTTPException, request: Request) -> ServiceError:
     if error.status_code == 404:
         return errors.RouteNotFound(f"there is nothing at {request.url.path[:200]}; GET /docs lists the routes")
     if error.status_code == 405:
-        return errors.MethodNotAllowed(f"{request.url.path[:200]} does not take {request.method}")
+        allowed = " and ".join(_methods_of(request))
+        return errors.MethodNotAllowed(f"{request.url.path[:200]} takes {allowed}, not {request.method[:20]}")
     return InvalidInput(str(error.detail)) if error.status_code < 500 else ServiceError(str(error.detail))
 
 
-def invalid(error: ValidationError) -> ServiceError:
-    """Turn a pydantic error into ours."""
-    return from_validation(error.errors(include_url=False, include_context=False, include_input=False))
+def _methods_of(request: Request) -> list[str]:
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if takes(method)]
+
+
+def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
+    """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for broken JSON."""
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    if details[0]["type"] == "json_invalid":
+        return MalformedBody(f"the body is not valid JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}")
+    return from_validation(details, sent())

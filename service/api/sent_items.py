@@ -9,6 +9,7 @@ from service.api.schemas.series import ColumnsSeries, ItemsSeries, TimedRows, Va
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.frequency import aliases_of
 from service.forecasting.item_times import SentTimes
+from service.forecasting.split import SHORTEST_SERIES
 from service.forecasting.time_reading import check_date_format
 
 SentSeries = list[float | None] | ValuesSeries | ColumnsSeries | ItemsSeries
@@ -115,7 +116,8 @@ def _checked(columns: dict[str, SentColumn]) -> dict[str, SentColumn]:
         if not name:
             raise InvalidSeries.at(column.path, "a column needs a name")
     if not rows:
-        raise InvalidSeries.at(columns[first].path, "the series has no values")
+        needed = f"training needs at least {SHORTEST_SERIES}, a forecast the model's min_history"
+        raise InvalidSeries.at(columns[first].path, f"the series has no values: {needed}")
     return columns
 
 

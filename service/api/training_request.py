@@ -49,11 +49,12 @@ def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
 def _from_csv(request: Request, body: bytes) -> tuple[TrainRequest, tuple[str, ...]]:
     query = csv_options(request.query_params)
     table = read_csv(body, **query.reading)
+    sent = {**query.options, "series": table.series}
     try:
         # Not strict: in a query every number is a text.
-        return TrainRequest.model_validate({**query.options, "series": table.series}), table.ignored
+        return TrainRequest.model_validate(sent), table.ignored
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, lambda: sent) from None
 
 
 def _idempotency(request: Request, body: bytes) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.errors import Fault, InvalidOption
+from service.errors import Fault, HistoryTooShort, InvalidOption
 from service.forecasting.metrics import skill
 from service.forecasting.series import Panel
 from service.usecases.make_forecast import band_warnings, load_model
@@ -92,6 +92,10 @@ def _first_row(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
     series = aligned.series
     if start is None:
         first = forecaster.min_history
+        if first >= len(series):
+            item = "" if series.item is None else f"item {series.item!r}: "
+            detail = f"{item}needs {first + 1} values, one more than min_history, got {len(series)}"
+            raise HistoryTooShort(detail, [Fault(("series",), detail)])
     elif isinstance(start, int):
         first = start - aligned.dropped
     elif series.times is None:

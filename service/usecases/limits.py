@@ -8,6 +8,9 @@ from service.errors import Fault, HorizonTooLong, InvalidOption, InvalidSeries, 
 from service.forecasting.options import TrainOptions
 from service.forecasting.series import Panel
 
+# Far beyond any gradient, and a finite number, which an answer can tell.
+_LARGEST_CLIP = 1e30
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -52,12 +55,18 @@ class Limits:
     def check_options(self, options: TrainOptions) -> None:
         """Raise HorizonTooLong or InvalidOption."""
         self.check_horizon(options.horizon or 1)
-        asked: tuple[tuple[Path, int | None, int], ...] = (
+        training = options.training
+        asked: tuple[tuple[Path, float | None, float], ...] = (
             (("context_length",), options.context_length, self.max_context_length),
             (("output_chunk_length",), options.output_chunk_length, self.max_horizon),
             (("season_length",), options.season_length, self.max_context_length),
             (("network", "hidden_size"), options.network.hidden_size, self.max_hidden_size),
-            (("training", "epochs"), options.training.epochs, self.max_epochs),
+            (("training", "epochs"), training.epochs, self.max_epochs),
+            (("training", "patience"), training.patience, self.max_epochs),
+            (("training", "batch_size"), training.batch_size, self.max_points),
+            (("training", "truncate_bptt"), training.truncate_bptt, self.max_points),
+            (("training", "clip_norm"), training.clip_norm, _LARGEST_CLIP),
+            (("training", "clip_value"), training.clip_value, _LARGEST_CLIP),
         )
         for path, value, most in asked:
             if value is not None and value > most:

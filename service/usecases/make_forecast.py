@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.errors import ModelFailed, ModelNotReady
+from service.forecasting.intervals import level_key
 from service.forecasting.series import Panel
 from service.storage.entries import ModelEntry
 from service.usecases.resources import Resources
@@ -40,7 +41,7 @@ def find_model(resources: Resources, model_id: str | None, name: str | None) -> 
         raise ModelNotReady(f"model {model_id} is still training; ask again in a moment", retry_after=_RETRY_SECONDS)
     if model.status == "failed":
         reason = model.record.get("error", {}).get("detail", "unknown reason")
-        raise ModelFailed(f"the training of model {model_id} failed: {reason}; train again")
+        raise ModelFailed(f"the training of model {model_id} failed, so train again; the reason: {reason}")
     return model
 
 
@@ -81,7 +82,7 @@ def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[s
     warnings = []
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:
-        levels = ", ".join(f"{level:g}" for level in unsupported)
+        levels = ", ".join(level_key(level) for level in unsupported)
         warnings.append(f"too few errors support level {levels} at every step: a normal distribution widens it there")
     calibrated = forecaster.specification.horizon
     if horizon > calibrated and bands.levels:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import torch
 
 from service import __version__
 from service.forecasting.evaluation import Score
@@ -23,6 +24,8 @@ _LIBRARIES = ("torch", "numpy", "scikit-learn", "pandas")
 
 def run_training(store_url: str, job_id: str, tell: Callable[[dict[str, Any]], None]) -> Outcome:
     """Train the job from its stored input; return the model's record and its file."""
+    # More threads than one fight over the cores with the other processes, whatever the environment says.
+    torch.set_num_threads(1)
     content = read_training_input(ModelStore.open(store_url).get_training_input(job_id))
     trained = train(content.panel, content.options, tell)
     record = {

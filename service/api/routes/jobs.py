@@ -16,7 +16,7 @@ from service.usecases.job_control import cancel_job, list_jobs, show_job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-JobId = Annotated[str, Path(description="ID of the job.", max_length=64)]
+JobId = Annotated[str, Path(description="ID of the job.")]
 
 
 @router.get("", summary="List jobs", response_model=None, responses={200: {"model": JobList}, **problems(422)})
@@ -37,7 +37,9 @@ async def show(request: Request, job_id: JobId) -> Response:
     return json_response(job_answer(await in_thread(show_job, resources_of(request), job_id)))
 
 
-@router.delete("/{job_id}", status_code=204, summary="Cancel a job", responses=problems(404, 409))
+@router.delete(
+    "/{job_id}", status_code=204, summary="Cancel a job", response_class=Response, responses=problems(404, 409)
+)
 async def cancel(request: Request, job_id: JobId) -> None:
     """Stop a job that waits or runs; its model becomes failed."""
     await in_thread(cancel_job, resources_of(request), job_id)

@@ -24,7 +24,7 @@ from service.usecases.model_catalogue import (
 
 router = APIRouter(prefix="/models", tags=["models"])
 
-ModelId = Annotated[str, Path(description="ID of the model.", max_length=64)]
+ModelId = Annotated[str, Path(description="ID of the model.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most entries on a page.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 
@@ -92,7 +92,9 @@ async def rename(request: Request, model_id: ModelId) -> Response:
     return json_response(model_answer(await in_thread(rename_model, resources_of(request), model_id, asked.name)))
 
 
-@router.delete("/{model_id}", status_code=204, summary="Delete a model", responses=problems(404))
+@router.delete(
+    "/{model_id}", status_code=204, summary="Delete a model", response_class=Response, responses=problems(404)
+)
 async def delete(request: Request, model_id: ModelId) -> None:
     """Delete a model, its file and what it was trained on; a training that runs is stopped."""
     await in_thread(delete_model, resources_of(request), model_id)

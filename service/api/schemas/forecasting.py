@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from service.api.schemas.examples import PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
+from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
 from service.api.schemas.models import BaselineValues, MetricValues
-from service.api.schemas.series import SeriesInput
+from service.api.schemas.series import SeriesInput, Start
 
 Level = Annotated[float, Field(gt=0, lt=100)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
@@ -48,9 +48,7 @@ class AskedModel(BaseModel):
 class ForecastRequest(AskedModel):
     """A model and how far ahead."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"model_id": PLACEHOLDER_MODEL_ID, "horizon": 8, "level": [80, 95]}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": EXAMPLE_NAME, "horizon": 8, "level": [80, 95]}]})
 
     horizon: int | None = Field(
         None, ge=1, description="Steps ahead; by default what the model was trained for.", examples=[8]
@@ -58,7 +56,7 @@ class ForecastRequest(AskedModel):
     history: SeriesInput | None = Field(
         None, description="Forecast from the end of this series instead of the model's own.", examples=[None]
     )
-    items: list[str] | None = Field(
+    items: Annotated[list[str], Field(fail_fast=True)] | None = Field(
         None, min_length=1, description="Only these of the model's own items.", examples=[None]
     )
     quantiles: list[Quantile] | None = Field(
@@ -78,14 +76,16 @@ class BacktestRequest(AskedModel):
     """A model and a series to walk through."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"model_id": PLACEHOLDER_MODEL_ID, "series": SEASONAL_SERIES, "horizon": 1}]}
+        json_schema_extra={"examples": [{"name": EXAMPLE_NAME, "series": SEASONAL_SERIES, "horizon": 1}]}
     )
 
     series: SeriesInput = Field(description="Every point of it, from `start` on, is forecast from those before it.")
     horizon: int = Field(1, ge=1, description="Steps ahead from each point.", examples=[1])
-    stride: int = Field(1, ge=1, description="Points from one origin to the next.", examples=[1])
-    start: int | str | None = Field(
-        None, description="Row number (from 0) or time of the first forecast point; by default as early as possible."
+    stride: int = Field(1, ge=1, lt=2**31, description="Points from one origin to the next.", examples=[1])
+    start: Start | None = Field(
+        None,
+        description="Row number (from 0) or time of the first forecast point; by default as early as possible.",
+        examples=[32],
     )
 
 
@@ -103,8 +103,14 @@ class ForecastValues(BaseModel):
     target: str = Field(description="Name of the target.", examples=["value"])
     timestamps: list[str | int] | None = Field(description="Times, written as they were sent.", examples=[None])
     mean: list[float] = Field(description="Point forecasts, one per step ahead.", examples=[[47.0, 44.6]])
-    intervals: dict[str, Interval] | None = Field(None, description="Central intervals by level.")
-    quantiles: dict[str, list[float]] | None = Field(None, description="Quantiles, where they were asked for.")
+    intervals: dict[str, Interval] | None = Field(
+        None,
+        description="Central intervals by level; absent where quantiles were asked for.",
+        examples=[{"80": {"lower": [44.1, 41.9], "upper": [49.8, 47.2]}}],
+    )
+    quantiles: dict[str, list[float]] | None = Field(
+        None, description="Quantiles, where they were asked for.", examples=[{"0.1": [44.1, 41.9]}]
+    )
 
 
 class ForecastAnswer(BaseModel):

@@ -68,8 +68,16 @@ class ModelAnswer(BaseModel):
     )
     loss_curve: LossCurve | None = Field(None, description="How the training went.")
     warnings: list[str] = Field(default=[], description="What you should know before you trust it.", examples=[[]])
-    lineage: dict[str, Any] | None = Field(None, description="Hash of the data, seed, versions, parent.")
-    error: dict[str, Any] | None = Field(None, description="Why it failed, as a problem.")
+    lineage: dict[str, Any] | None = Field(
+        None,
+        description="Hash of the data, seed, versions, parent.",
+        examples=[{"data_hash": "sha256:2c26b46b", "seed": 0, "libraries": {"torch": "2.13.0"}, "parent": None}],
+    )
+    error: dict[str, Any] | None = Field(
+        None,
+        description="Why it failed, as a problem.",
+        examples=[{"type": "urn:forecast:problem:training-failed", "title": "The training failed", "status": 500}],
+    )
     links: dict[str, str] = Field(description="Where to go on.", examples=[{"self": f"/models/{PLACEHOLDER_MODEL_ID}"}])
 
 

@@ -18,7 +18,8 @@ Number = Annotated[
     float,
     Field(strict=True, allow_inf_nan=False, json_schema_extra={"minimum": -LARGEST, "maximum": LARGEST}),
 ]
-Values = list[Number | None]
+# Fail fast: millions of wrong values in one list would cost gigabytes to report, and the first one says it all.
+Values = Annotated[list[Number | None], Field(fail_fast=True)]
 TimeText = Annotated[str, Field(strict=True, max_length=64)]
 TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=10**13)]
 ColumnName = Annotated[str, Field(strict=True, max_length=200)]
@@ -31,7 +32,8 @@ def _tag_of_times(value: Any) -> str:
 
 # One tag for the whole list: a tag for each time would cost a call for each.
 Timestamps = Annotated[
-    Annotated[list[TimeText], Tag("<texts>")] | Annotated[list[TimeNumber], Tag("<numbers>")],
+    Annotated[list[TimeText], Field(fail_fast=True), Tag("<texts>")]
+    | Annotated[list[TimeNumber], Field(fail_fast=True), Tag("<numbers>")],
     Discriminator(_tag_of_times),
 ]
 Start = Annotated[
@@ -140,7 +142,7 @@ class ItemsSeries(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"items": examples.ITEMS}]})
 
-    items: list[Item] = Field(
+    items: Annotated[list[Item], Field(fail_fast=True)] = Field(
         min_length=1,
         description="The series, each with an `id` and a form of its own. What stands beside the items (`targets`, "
         "`freq`, `date_format`) holds for all that do not say otherwise.",

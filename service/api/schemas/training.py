@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.schemas.examples import SEASONAL_SERIES
+from service.api.schemas.examples import EXAMPLE_NAME, SEASONAL_SERIES
 from service.api.schemas.series import SeriesInput
 from service.forecasting.options import TrainOptions
 
@@ -26,7 +26,7 @@ class TrainRequest(TrainOptions):
     """A series, and anything about its training that is not to be chosen from the data."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"series": SEASONAL_SERIES, "name": "sales", "horizon": 4}]}
+        json_schema_extra={"examples": [{"series": SEASONAL_SERIES, "name": EXAMPLE_NAME, "horizon": 4}]}
     )
 
     series: SeriesInput = Field(description="The series in one of four forms.")
@@ -51,7 +51,12 @@ class AcceptedTraining(BaseModel):
 class DryRun(BaseModel):
     """What a training would choose."""
 
-    series: dict[str, Any] = Field(description="What was understood of the series.")
-    configuration: dict[str, Any] = Field(description="Every option as it would be used; `chosen` says why.")
+    series: dict[str, Any] = Field(
+        description="What was understood of the series.", examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}]
+    )
+    configuration: dict[str, Any] = Field(
+        description="Every option as it would be used; `chosen` says why.",
+        examples=[{"horizon": 4, "season_length": 4, "chosen": {"season_length": "shows in the autocorrelation"}}],
+    )
     min_history: int = Field(description="Values that a forecast needs.", examples=[25])
     warnings: list[str] = Field(description="What you should know before training.", examples=[[]])

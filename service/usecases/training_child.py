@@ -1,0 +1,18 @@
+"""What a training child calls first: a module so light that the child can import it in no time.
+
+The child finds its function by the module's name. Everything else that it needs, its forkserver has imported before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.jobs.queue import Outcome, Tell
+
+
+def train_in_child(store_url: str, job_id: str, tell: Tell) -> Outcome:
+    """Train the job from its stored input; return the model's record and its file."""
+    from service.usecases.training_work import run_training
+
+    return run_training(store_url, job_id, tell)

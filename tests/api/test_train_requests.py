@@ -1,0 +1,123 @@
+"""POST /train with a key, with a full queue, and where the training itself fails."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.application import ENDLESS, Application, running
+from tests.api.contract import problem_of
+from tests.api.series import VALUES, csv_of
+from tests.factories import QUICK
+
+BODY = {**QUICK, "series": VALUES}
+
+
+def keyed(client: httpx.Client, key: str, body: dict[str, Any], **query: Any) -> httpx.Response:
+    return client.post("/train", params={"wait": 0, **query}, json=body, headers={"Idempotency-Key": key})
+
+
+def test_the_same_key_starts_one_training(client: httpx.Client, application: Application) -> None:
+    first = keyed(client, "same", BODY).json()
+    again = keyed(client, "same", BODY).json()
+    assert (again["job_id"], again["model_id"]) == (first["job_id"], first["model_id"])
+    # How long to wait is no part of the request: the retry may wait for the model.
+    ready = keyed(client, "same", BODY, wait=120)
+    assert (ready.status_code, ready.json()["model_id"]) == (201, first["model_id"])
+    other = keyed(client, "another", BODY).json()
+    assert other["job_id"] != first["job_id"]
+    application.job(other["job_id"], "succeeded")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"json": {**BODY, "horizon": 2}},
+        {"json": {**BODY, "series": VALUES[:-1]}},
+        {"content": csv_of({"n": VALUES}), "headers": {"Content-Type": "text/csv"}},
+    ],
+)
+def test_the_same_key_with_another_request_is_refused(client: httpx.Client, other: dict[str, Any]) -> None:
+    assert keyed(client, "taken", BODY).status_code == 202
+    headers = {**other.pop("headers", {}), "Idempotency-Key": "taken"}
+    response = client.post("/train", params={"wait": 0}, headers=headers, **other)
+    problem_of(response, 422, "idempotency-key-reused", contains="Send a new key")
+
+
+def test_another_query_is_another_request(client: httpx.Client) -> None:
+    headers = {"Content-Type": "text/csv", "Idempotency-Key": "query"}
+    table = csv_of({"n": VALUES})
+    assert client.post("/train", params={"wait": 0, "seed": 1}, content=table, headers=headers).status_code == 422
+    query = {"wait": 0, "training.epochs": 1}
+    assert client.post("/train", params=query, content=table, headers=headers).status_code == 202
+    response = client.post("/train", params={**query, "training.seed": 1}, content=table, headers=headers)
+    problem_of(response, 422, "idempotency-key-reused")
+
+
+def test_many_at_once_with_one_key_start_one_training(client: httpx.Client, application: Application) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: keyed(client, "at once", BODY), range(8)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["job_id"] for answer in answers}) == 1
+    application.job(answers[0].json()["job_id"], "succeeded")
+
+
+def test_a_key_of_a_deleted_model_trains_again(client: httpx.Client) -> None:
+    first = keyed(client, "deleted", BODY, wait=120).json()
+    assert client.delete(f"/models/{first['model_id']}").status_code == 204
+    again = keyed(client, "deleted", BODY, wait=120)
+    assert (again.status_code, again.json()["model_id"] != first["model_id"]) == (201, True)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 201])
+def test_a_key_of_a_bad_length_is_refused(client: httpx.Client, key: str) -> None:
+    problem_of(keyed(client, key, BODY), 422, "invalid-request", "#/Idempotency-Key", "1 to 200")
+
+
+def test_a_training_that_diverges_is_told_within_the_wait(client: httpx.Client, application: Application) -> None:
+    wild = {
+        "scaling": "none",
+        "training": {
+            "objective": "windows",
+            "epochs": 50,
+            "optimizer": "sgd",
+            "learning_rate": 10,
+            "clip_norm": None,
+            "loss": "mse",
+        },
+    }
+    response = client.post("/train", params={"wait": 120}, json={**BODY, **wild})
+    problem = problem_of(response, 422, "invalid-option", "#/training/learning_rate", "smaller learning_rate")
+    job = client.get(f"/jobs/{problem['job_id']}").json()
+    assert job["status"] == "failed"
+    assert (job["error"]["type"], job["error"]["detail"]) == (problem["type"], problem["detail"])
+    model = client.get(f"/models/{job['model_id']}").json()
+    assert (model["status"], model["error"]) == ("failed", job["error"])
+    failed = client.post("/forecast", json={"model_id": job["model_id"]})
+    problem_of(failed, 409, "model-failed", contains="train again")
+    assert "Retry-After" not in failed.headers
+    problem_of(client.get(f"/models/{job['model_id']}/file"), 409, "model-failed")
+
+
+def test_a_training_that_takes_too_long_fails(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running(tmp_path_factory.mktemp("hasty"), max_training_seconds=0.5, training_processes=1) as hasty:
+        first, second = hasty.start(ENDLESS), hasty.start(ENDLESS)
+        # The second only fails because the first has made way for it.
+        for accepted in (first, second):
+            job = hasty.job(accepted["job_id"], "failed")
+            assert "longer than 0.5 s" in job["error"]["detail"]
+            assert job["started_at"]
+
+
+def test_a_full_queue_is_told_with_a_time_to_come_back(limited: Application) -> None:
+    endless = {**ENDLESS, "series": VALUES, "network": {"hidden_size": 64, "num_layers": 4}}
+    accepted = [limited.start(endless), limited.start(endless)]
+    response = limited.client.post("/train", params={"wait": 0}, json=BODY)
+    problem_of(response, 503, "overloaded", contains="try again later")
+    assert int(response.headers["Retry-After"]) > 0
+    for one in accepted:
+        assert limited.client.delete(f"/jobs/{one['job_id']}").status_code == 204
+    assert limited.train(VALUES)["status"] == "ready"

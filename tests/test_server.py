@@ -1,0 +1,265 @@
+"""A real ``python -m service`` process over a socket: what only a process can show."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from examples.server import running_server
+from tests.api.application import ENDLESS
+from tests.api.contract import check_answer, problem_of
+from tests.api.series import AFTER, DAYS, VALUES, csv_of
+from tests.factories import QUICK
+
+pytestmark = pytest.mark.process
+
+PATIENCE = 60.0
+LIMIT = 200_000
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def log(store: Path) -> Path:
+    return store.parent / f"{store.name}.log"
+
+
+@pytest.fixture(scope="module")
+def client(store: Path, log: Path) -> Iterator[httpx.Client]:
+    with running_server(store, {"FORECAST_MAX_BODY_BYTES": str(LIMIT)}, log) as url, connected(url) as one:
+        yield one
+
+
+def connected(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=PATIENCE, event_hooks={"response": [check_answer]})
+
+
+def trained(client: httpx.Client, **options: Any) -> dict[str, Any]:
+    body = {**QUICK, "series": {"values": VALUES, "timestamps": DAYS}, **options}
+    response = client.post("/train", params={"wait": PATIENCE}, json=body)
+    assert response.status_code == 201, response.text
+    model: dict[str, Any] = response.json()
+    return model
+
+
+def until(client: httpx.Client, job_id: str, status: str) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE
+    while (job := client.get(f"/jobs/{job_id}").json())["status"] != status:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.05)
+    return dict(job)
+
+
+def children_of(process_id: int) -> list[int]:
+    """Return the process IDs of the children, from what the kernel tells of all processes."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if int(parent) == process_id:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def descendants_of(process_id: int) -> list[int]:
+    children = children_of(process_id)
+    return children + [one for child in children for one in descendants_of(child)]
+
+
+def server_process() -> int:
+    """Return the process ID of the server that this process has started last."""
+    servers = [
+        child
+        for child in children_of(os.getpid())
+        if Path(f"/proc/{child}/cmdline").read_bytes().endswith(b"-m\0service\0")
+    ]
+    return max(servers)
+
+
+def check_gone(process_ids: list[int]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while alive := [one for one in process_ids if is_alive(one)]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.02)
+
+
+def is_alive(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def raw(client: httpx.Client, request: bytes) -> bytes:
+    """Send bytes as they are; return the whole answer."""
+    address = urlsplit(str(client.base_url))
+    assert address.hostname
+    assert address.port
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
+        connection.sendall(request)
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+        return answer
+
+
+def test_the_main_job(client: httpx.Client) -> None:
+    table = csv_of({"date": DAYS, "units": VALUES})
+    query = {"wait": "60", "name": "main", "horizon": "3", "context_length": "8", "training.epochs": "4"}
+    response = client.post("/train", params=query, content=table, headers={"Content-Type": "text/csv"})
+    assert response.status_code == 201
+    model = response.json()
+    assert model["metrics"]["mae"] > 0
+    assert model["baseline"]["mae"] > 0
+    forecast = client.post("/forecast", json={"name": "main", "horizon": 5}).json()
+    assert forecast["forecasts"][0]["timestamps"][0] == AFTER
+    series = {"columns": {"units": VALUES}, "start": DAYS[0], "freq": "D"}
+    rolled = client.post("/backtest", json={"name": "main", "series": series})
+    assert rolled.status_code == 200
+    data = client.get(model["links"]["file"]).content
+    copy = client.post("/models", content=data, headers={"Content-Type": "application/octet-stream"}).json()
+    assert client.delete(model["links"]["self"]).status_code == 204
+    again = client.post("/forecast", json={"model_id": copy["model_id"], "horizon": 5}).json()
+    assert again["forecasts"] == forecast["forecasts"]
+
+
+def test_many_clients_at_once(client: httpx.Client) -> None:
+    model = trained(client)
+    asked = {"model_id": model["model_id"], "horizon": 24}
+
+    def ask(_: int) -> httpx.Response:
+        return client.post("/forecast", json=asked)
+
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(ask, range(200)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert len({answer.headers["X-Request-ID"] for answer in answers}) == 200
+
+
+def test_a_body_over_the_limit(client: httpx.Client) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(10):
+            yield b" " * (LIMIT // 8)
+
+    for content in (b" " * (LIMIT + 1), chunks()):
+        response = client.post("/train", content=content, headers={"Content-Type": "application/json"})
+        problem_of(response, 413, "body-too-large", contains=str(LIMIT))
+    # An announced length is enough: the body is not waited for.
+    head = f"POST /train HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {10**12}\r\n\r\n"
+    assert raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/models/../../etc/passwd", "/../etc/passwd", "/models/..%2f..%2fetc%2fpasswd/file", "/swagger/../../main"],
+)
+def test_paths_that_lead_out_are_nothing(client: httpx.Client, target: str) -> None:
+    answer = raw(client, f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b"urn:forecast:problem:" in answer
+    assert b"root:" not in answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9\r\n\r\n",
+        b"POST /train HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        b"POST /train HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+)
+def test_what_is_no_request_leaves_the_server_alone(client: httpx.Client, request_bytes: bytes) -> None:
+    assert b"Traceback" not in raw(client, request_bytes)
+    assert client.get("/livez").status_code == 200
+
+
+def test_a_client_that_goes_away_leaves_the_server_alone(client: httpx.Client) -> None:
+    address = urlsplit(str(client.base_url))
+    for request in (b"POST /train HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{", b"GET /models HTTP/1.1\r\n"):
+        with socket.create_connection((str(address.hostname), address.port or 0), timeout=PATIENCE) as connection:
+            connection.sendall(request)
+    impatient = httpx.Client(base_url=client.base_url, timeout=0.3)
+    with pytest.raises(httpx.ReadTimeout):
+        impatient.post("/train", params={"wait": 60}, json={**ENDLESS, "name": "left alone"})
+    [model] = client.get("/models", params={"name": "left alone"}).json()["models"]
+    until(client, model["job_id"], "running")
+    assert client.delete(model["links"]["job"]).status_code == 204
+
+
+def test_the_server_logs_no_traceback_for_what_clients_sent(client: httpx.Client, log: Path) -> None:
+    client.post("/train", json={"series": ["x"]})
+    client.get("/models/x")
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: Path) -> None:
+    settings = {"FORECAST_TRAINING_PROCESSES": "1"}
+    with running_server(tmp_path, settings) as url, connected(url) as client:
+        model = trained(client, name="kept")
+        asked = {"name": "kept", "horizon": 9}
+        forecast = client.post("/forecast", json=asked).json()
+        first = client.post("/train", params={"wait": 0}, json=ENDLESS).json()
+        second = client.post("/train", params={"wait": 0}, json={**QUICK, "series": VALUES}).json()
+        until(client, first["job_id"], "running")
+        server = server_process()
+        processes = [server, *descendants_of(server)]
+        assert len(processes) >= 3, "the server, its forkserver, the training"
+        os.kill(server, signal.SIGKILL)
+        check_gone(processes)
+    with running_server(tmp_path, settings) as url, connected(url) as client:
+        assert client.get(model["links"]["self"]).json() == model
+        assert client.post("/forecast", json=asked).json() == forecast
+        assert until(client, first["job_id"], "running")["attempt"] == 2
+        assert client.delete(f"/jobs/{first['job_id']}").status_code == 204
+        until(client, second["job_id"], "succeeded")
+        # And one that is told to stop in the midst of a training stops, with all that it started.
+        endless = client.post("/train", params={"wait": 0}, json=ENDLESS).json()
+        until(client, endless["job_id"], "running")
+        server = server_process()
+        processes = [server, *descendants_of(server)]
+    check_gone(processes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"FORECAST_PORT": "99999", "FORECAST_LOG_LEVEL": "loud"}, "FORECAST_PORT.*\nFORECAST_LOG_LEVEL"),
+        ({"FORECAST_STORE_URL": "s3://bucket"}, "cannot start"),
+        ({"FORECAST_STORE_URL": "/dev/null/models"}, "cannot start"),
+        ({"FORECAST_DATABASE_URL": "oracle://nowhere"}, "cannot start"),
+    ],
+)
+def test_wrong_settings_are_told_before_the_start(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    environment = {**os.environ, "FORECAST_STORE_URL": str(tmp_path), **settings}
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert re.search(told, ended.stderr), ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -70,6 +70,7 @@ def recipe_options(recipe: Recipe, series: TutorialSeries, seed: int) -> Json:
         "output_chunk_length": 1,
         "season_length": 1,
         "scaling": "minmax" if recipe.value_range else "none",
+        "scaling_range": recipe.value_range,
         "transform": "none",
         "centering": "none",
         "training": {

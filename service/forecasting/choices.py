@@ -76,6 +76,7 @@ class _Chooser:
             output_chunk_length=chunk,
             season_length=season_length,
             scaling="standard" if options.scaling == "auto" else options.scaling,
+            scaling_range=options.scaling_range or (0.0, 1.0),
             transform=transform,
             centering=self._centering(transform),
             missing=self._missing(),

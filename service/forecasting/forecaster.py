@@ -176,7 +176,7 @@ def fit_item(
     modelled = model_steps(filled.between, TRANSFORMS[specification.transform], target_count)
     return FittedItem(
         series.item,
-        fit_scaler(specification.scaling, modelled),
+        fit_scaler(specification.scaling, modelled, specification.scaling_range),
         spread(modelled[:, :target_count]),
         constant_channels(filled.between),
         tail,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Cell = Literal["rnn", "lstm", "gru"]
 Scaling = Literal["minmax", "standard", "robust", "none"]
@@ -20,6 +20,16 @@ class Options(BaseModel):
     """Options are closed: an unknown name is an error, not a silent no-op."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] >= ends[1]:
+        raise ValueError("the first end of scaling_range must be below the second")
+    return ends
+
+
+_End = Annotated[float, Field(ge=-100, le=100)]
+ScalingRange = Annotated[tuple[_End, _End], AfterValidator(_rising)]
 
 
 class NetworkOptions(Options):
@@ -107,8 +117,11 @@ class TrainOptions(Options):
     season_length: int | None = Field(None, ge=1, description="Steps in a season; 1: none.", examples=[12])
     scaling: Literal["auto"] | Scaling = Field(
         "auto",
-        description="Fitted on the part before the split, per item. `minmax`: to -1..1; `standard`: mean 0 and "
-        "deviation 1; `robust`: median 0 and quartile range 1.",
+        description="Fitted on the part before the split, per item. `minmax`: to `scaling_range`; `standard`: mean 0, "
+        "deviation 1; `robust`: median 0, quartile range 1.",
+    )
+    scaling_range: ScalingRange | None = Field(
+        None, description="What `minmax` maps the values before the split to; 0 to 1 by default.", examples=[[-1, 1]]
     )
     transform: Literal["auto"] | TransformName = Field(
         "auto", description="Applied to the targets before scaling; `log_difference` works on returns."

@@ -45,17 +45,21 @@ def spread(values: FloatArray) -> FloatArray:
     return np.where(constant_channels(values), 1.0, np.nanstd(values, axis=0))
 
 
-def fit_scaler(scaling: Scaling, values: FloatArray) -> Scaler:
-    """Fit on (time, channel), NaN left out; a channel that does not move becomes 0."""
+def fit_scaler(scaling: Scaling, values: FloatArray, scaling_range: tuple[float, float] = (0.0, 1.0)) -> Scaler:
+    """Fit on (time, channel), NaN left out; a channel that does not move becomes 0.
+
+    scaling_range: what ``minmax`` maps the values to.
+    """
     offset, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     if scaling == "none":
         return Scaler(offset, scale)
     from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
     if scaling == "minmax":
-        # To -1..1 rather than 0..1: cells start from zeros, which then are the middle of the range.
-        fitted = MinMaxScaler(feature_range=(-1, 1)).fit(values)
-        offset, scale = fitted.data_min_ + fitted.data_range_ / 2, fitted.data_range_ / 2
+        fitted = MinMaxScaler().fit(values)
+        low, high = scaling_range
+        scale = fitted.data_range_ / (high - low)
+        offset = fitted.data_min_ - low * scale
     elif scaling == "standard":
         fitted = StandardScaler().fit(values)
         offset, scale = fitted.mean_, np.sqrt(fitted.var_)

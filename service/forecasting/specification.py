@@ -15,6 +15,7 @@ from service.forecasting.options import (
     Objective,
     Optimizer,
     Scaling,
+    ScalingRange,
     TransformName,
     Validation,
 )
@@ -67,6 +68,7 @@ class Specification:
     output_chunk_length: Size
     season_length: Size
     scaling: Scaling
+    scaling_range: ScalingRange
     transform: TransformName
     centering: Centering
     missing: Missing

@@ -26,7 +26,8 @@ def test_inverts(scaling: Scaling, rows: FloatArray) -> None:
 
 def test_says_what_its_name_says() -> None:
     rows = np.array([[1.0], [2.0], [3.0], [4.0], [10.0]])
-    assert fit_scaler("minmax", rows).apply(rows)[[0, -1]].ravel().tolist() == [-1, 1]
+    assert fit_scaler("minmax", rows).apply(rows)[[0, -1]].ravel().tolist() == [0, 1]
+    assert fit_scaler("minmax", rows, (-1, 1)).apply(rows)[[0, -1]].ravel().tolist() == [-1, 1]
     standard = fit_scaler("standard", rows).apply(rows)
     assert standard.mean() == pytest.approx(0)
     assert standard.std() == pytest.approx(1)

@@ -37,6 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "context_length": {"context_length": 9},
     "output_chunk_length": {"output_chunk_length": 1},
     "scaling": {"scaling": "minmax"},
+    "scaling_range": {"scaling": "minmax", "scaling_range": (-3, 5)},
     "scaling robust": {"scaling": "robust"},
     "scaling none": {"scaling": "none"},
     "log": {"transform": "log"},

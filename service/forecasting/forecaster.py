@@ -19,6 +19,7 @@ from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS, require_positive
 
+
 @dataclass(frozen=True)
 class FittedItem:
     """What is known of one item.

@@ -70,9 +70,7 @@ def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ..
     return array
 
 
-def _network(
-    specification: Specification, channels: int, member: int, arrays: Mapping[str, NDArray[Any]]
-) -> Network:
+def _network(specification: Specification, channels: int, member: int, arrays: Mapping[str, NDArray[Any]]) -> Network:
     prefix = f"network.{member}."
     weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
     return network_of(NetworkShape.of(specification.network, channels, specification.output_chunk_length), weights)

@@ -1,4 +1,4 @@
-"""The one network: recurrent layers that read step by step and emit a chunk of steps at once; its weights are one vector.
+"""The one network: recurrent layers that read step by step and emit a chunk of steps at once; one vector of weights.
 
 Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) with a linear head.
 """

@@ -6,7 +6,21 @@ Legend: B rows of a batch, T steps, C channels, H hidden_size, G gates times H, 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-JIT: dict[str, Any] = {"cache": True, "fastmath": True, "boundscheck": False, "error_model": "numpy", "nogil": True}
-"""How every kernel is compiled. fastmath: sums may be reordered, which is what lets them be vectorised."""
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a kernel at its first call and keep it on disk; other threads run meanwhile.
+
+    fastmath: sums may be reordered, which is what lets them be vectorised.
+    """
+    compiler: Callable[[Function], Any] = njit(
+        cache=True, fastmath=True, boundscheck=False, error_model="numpy", nogil=True
+    )
+    kernel: Function = compiler(function)
+    return kernel

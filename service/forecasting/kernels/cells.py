@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from service.forecasting.kernels import JIT
+from service.forecasting.kernels import compiled
 from service.forecasting.kernels.activations import sigmoid, tanh
 
 Array = Any
@@ -20,7 +18,7 @@ CODES = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
 
-@njit(**JIT)
+@compiled
 def rnn_step(before: Array, back: Array, hidden: Array) -> None:
     """Elman's cell with tanh; hidden: (B, H), out."""
     for row in range(hidden.shape[0]):
@@ -29,7 +27,7 @@ def rnn_step(before: Array, back: Array, hidden: Array) -> None:
             h[j] = tanh(p[j] + r[j])
 
 
-@njit(**JIT)
+@compiled
 def rnn_back(d_hidden: Array, hidden: Array, d_gates: Array) -> None:
     """Gradient of the gates from that of the hidden state."""
     for row in range(hidden.shape[0]):
@@ -38,7 +36,7 @@ def rnn_back(d_hidden: Array, hidden: Array, d_gates: Array) -> None:
             g[j] = d[j] * (1 - h[j] * h[j])
 
 
-@njit(**JIT)
+@compiled
 def lstm_step(
     before: Array, back: Array, memory: Array, hidden: Array, new_memory: Array, gates: Array, seen: Array
 ) -> None:
@@ -62,7 +60,7 @@ def lstm_step(
             h[j] = a[3 * size + j] * s[j]
 
 
-@njit(**JIT)
+@compiled
 def lstm_back(d_hidden: Array, d_memory: Array, gates: Array, seen: Array, memory: Array, d_gates: Array) -> None:
     """Gradient of the gates; d_memory: (B, H), that of the new memory in, of the old one out."""
     size = memory.shape[1]
@@ -78,7 +76,7 @@ def lstm_back(d_hidden: Array, d_memory: Array, gates: Array, seen: Array, memor
             e[j] = total * f
 
 
-@njit(**JIT)
+@compiled
 def gru_step(before: Array, back: Array, last: Array, hidden: Array, gates: Array, seen: Array) -> None:
     """Cho's cell as cuDNN and torch have it; gates: reset, update, new.
 
@@ -96,7 +94,7 @@ def gru_step(before: Array, back: Array, last: Array, hidden: Array, gates: Arra
             h[j] = a[2 * size + j] + a[size + j] * (v[j] - a[2 * size + j])
 
 
-@njit(**JIT)
+@compiled
 def gru_back(
     d_hidden: Array, gates: Array, seen: Array, last: Array, d_gates: Array, d_back: Array, d_last: Array
 ) -> None:

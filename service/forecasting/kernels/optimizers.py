@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
-from service.forecasting.kernels import JIT
+from service.forecasting.kernels import compiled
 
 Array = Any
 
@@ -19,7 +17,7 @@ _DECAY = 0.01
 _SQUARES = 0.9
 
 
-@njit(**JIT)
+@compiled
 def clip(gradient: Array, norm: float, value: float) -> None:
     """Cut the gradient to a norm, then each of its numbers to ± value; 0 means: not."""
     if norm > 0:
@@ -35,7 +33,7 @@ def clip(gradient: Array, norm: float, value: float) -> None:
             gradient[n] = min(max(gradient[n], -value), value)
 
 
-@njit(**JIT)
+@compiled
 def update(
     optimizer: int, weights: Array, gradient: Array, first: Array, second: Array, step: int, rate: float
 ) -> None:

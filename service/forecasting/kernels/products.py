@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from service.forecasting.kernels import JIT
+from service.forecasting.kernels import compiled
 
 Array = Any
 
 
-@njit(**JIT)
+@compiled
 def affine(x: Array, weights: Array, bias: Array, out: Array) -> None:
     """out = bias + x @ weights; x: (B, K), weights: (K, N), bias: (N,), out: (B, N)."""
     rows, inner = x.shape
@@ -59,7 +57,7 @@ def affine(x: Array, weights: Array, bias: Array, out: Array) -> None:
             k += 1
 
 
-@njit(**JIT)
+@compiled
 def add_outer(x: Array, y: Array, out: Array) -> None:
     """out += x.T @ y; x: (R, M), y: (R, N), out: (M, N). Gradients of weights over all rows and steps."""
     rows, left = x.shape
@@ -82,7 +80,7 @@ def add_outer(x: Array, y: Array, out: Array) -> None:
         row += 1
 
 
-@njit(**JIT)
+@compiled
 def add_rows(x: Array, out: Array) -> None:
     """out += the sum of the rows of x; x: (R, N), out: (N,). Gradients of biases."""
     for row in range(x.shape[0]):
@@ -91,7 +89,7 @@ def add_rows(x: Array, out: Array) -> None:
             out[n] += values[n]
 
 
-@njit(**JIT)
+@compiled
 def transpose(x: Array, out: Array) -> None:
     """out = x.T; x: (M, N), out: (N, M)."""
     for m in range(x.shape[0]):

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from service.forecasting.kernels import JIT
+from service.forecasting.kernels import compiled
 from service.forecasting.kernels.cells import GRU, LSTM, gru_step, lstm_step, rnn_step
 from service.forecasting.kernels.products import affine
 from service.forecasting.kernels.sequence import layer_size, layer_weights
@@ -20,7 +19,7 @@ Array = Any
 _BLOCK = 16
 
 
-@njit(**JIT)
+@compiled
 def _advance(
     cell: int,
     flat: Array,
@@ -33,7 +32,7 @@ def _advance(
     seen: Array,
 ) -> None:
     """Take all layers one step on; step: (B, C); old, new: (2, L, B, H), hidden state and memory."""
-    layers, rows, size = old.shape[1:]
+    layers, size = old.shape[1], old.shape[3]
     width = before.shape[1]
     offset = 0
     for layer in range(layers):
@@ -51,7 +50,7 @@ def _advance(
             rnn_step(before, back, new[0, layer])
 
 
-@njit(**JIT)
+@compiled
 def _roll_block(
     cell: int,
     flat: Array,
@@ -99,7 +98,7 @@ def _roll_block(
         known += chunk
 
 
-@njit(**JIT)
+@compiled
 def roll_out(
     cell: int,
     flat: Array,
@@ -115,7 +114,8 @@ def roll_out(
     """Forecast after each context.
 
     flat: all weights, those of the head (H, K C) and (K C,) last; contexts: (B, c, C); returns (B, horizon, C).
-    slide: a window is read anew for each chunk; else the state is carried on. centred: see `score_steps` of the network.
+    slide: a window is read anew for each chunk; else the state is carried on. centred: each window, or the whole
+    context, is read relative to its last value, and a chunk is added to the value before it.
     """
     rows, context_length, channels = contexts.shape
     result = np.empty((rows, horizon, channels), contexts.dtype)

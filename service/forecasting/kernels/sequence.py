@@ -1,7 +1,7 @@
 """Recurrent layers over whole sequences, forward and backward.
 
-Weights lie in one flat vector, layer by layer: from the input (C or H, G), from the last hidden state (H, G), and a bias
-(G,) for each of the two. Time comes first: a step's rows lie together.
+Weights lie in one flat vector, layer by layer: from the input (C or H, G), from the last hidden state (H, G), and a
+bias (G,) for each of the two. Time comes first: a step's rows lie together.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from service.forecasting.kernels import JIT
+from service.forecasting.kernels import compiled
 from service.forecasting.kernels.cells import (
     GRU,
     LSTM,
@@ -27,13 +26,13 @@ from service.forecasting.kernels.products import add_outer, add_rows, affine, tr
 Array = Any
 
 
-@njit(**JIT)
+@compiled
 def layer_size(inputs: int, hidden_size: int, gates: int) -> int:
     """Count the weights of one layer; gates: G."""
     return (inputs + hidden_size + 2) * gates
 
 
-@njit(**JIT)
+@compiled
 def layer_weights(flat: Array, offset: int, inputs: int, hidden_size: int, gates: int) -> tuple[Array, ...]:
     """Return views of one layer's weights: (inputs, G), (H, G), (G,), (G,)."""
     a = offset + inputs * gates
@@ -46,7 +45,7 @@ def layer_weights(flat: Array, offset: int, inputs: int, hidden_size: int, gates
     )
 
 
-@njit(**JIT)
+@compiled
 def layer_forward(
     cell: int,
     inputs: Array,
@@ -78,7 +77,7 @@ def layer_forward(
             rnn_step(before[t], back, hidden[t + 1])
 
 
-@njit(**JIT)
+@compiled
 def layer_backward(
     cell: int,
     inputs: Array,

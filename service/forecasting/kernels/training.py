@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from service.forecasting.kernels import JIT
+from service.forecasting.kernels import compiled
 from service.forecasting.kernels.optimizers import clip, update
 from service.forecasting.kernels.products import add_outer, add_rows, affine, transpose
 from service.forecasting.kernels.sequence import layer_backward, layer_forward, layer_size, layer_weights
@@ -18,7 +17,7 @@ MAE, MSE, HUBER = 0, 1, 2
 LOSSES = {"mae": MAE, "mse": MSE, "huber": HUBER}
 
 
-@njit(**JIT)
+@compiled
 def gather(
     values: Array, weights: Array, starts: Array, ends: Array, first: int, scored: int, chunk: int, centred: bool
 ) -> tuple[Array, Array, Array]:
@@ -47,7 +46,7 @@ def gather(
     return inputs, targets, known
 
 
-@njit(**JIT)
+@compiled
 def weighted_loss(loss: int, forecasts: Array, targets: Array, known: Array) -> float:
     """Mean penalty over the values with weight; its gradient replaces ``forecasts``. All (R, K C)."""
     weight, total = 0.0, 0.0
@@ -74,7 +73,7 @@ def weighted_loss(loss: int, forecasts: Array, targets: Array, known: Array) -> 
     return total
 
 
-@njit(**JIT)
+@compiled
 def loss_and_gradient(
     cell: int,
     flat: Array,
@@ -150,7 +149,7 @@ def loss_and_gradient(
     return total
 
 
-@njit(**JIT)
+@compiled
 def _layer_input(layer: int, inputs: Array, hidden: Array, passed: Array) -> Array:
     """What a layer reads, (T B, inputs): the series, or what the layer below lets through."""
     steps, rows, channels = inputs.shape
@@ -161,28 +160,28 @@ def _layer_input(layer: int, inputs: Array, hidden: Array, passed: Array) -> Arr
     return hidden[layer - 1].reshape((steps + 1) * rows, hidden.shape[3])[rows:]
 
 
-@njit(**JIT)
+@compiled
 def _drop(values: Array, dropout: float, kept: Array, passed: Array) -> None:
     for row in range(values.shape[0]):
         for n in range(values.shape[1]):
-            kept[row, n] = 0 if np.random.random() < dropout else 1 / (1 - dropout)  # noqa: NPY002
+            kept[row, n] = 0 if np.random.random() < dropout else 1 / (1 - dropout)
             passed[row, n] = values[row, n] * kept[row, n]
 
 
-@njit(**JIT)
+@compiled
 def _undrop(gradient: Array, kept: Array) -> None:
     for row in range(gradient.shape[0]):
         for n in range(gradient.shape[1]):
             gradient[row, n] *= kept[row, n]
 
 
-@njit(**JIT)
+@compiled
 def seed_dropout(seed: int) -> None:
     """Set the compiled code's own random state, which Python's generators do not share."""
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)
 
 
-@njit(**JIT)
+@compiled
 def train_epoch(
     cell: int, layers: int, size: int, width: int,
     flat: Array, first_moment: Array, second_moment: Array,

@@ -1,15 +1,22 @@
-"""The one network: recurrent layers that read step by step and emit a chunk of steps at once.
+"""The network and its training step in plain torch, to hold the kernels to.
 
 Dimensions: B batch, T steps, H hidden_size, K output_chunk_length, C channels.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Callable
 
-from service.forecasting.options import Cell
-from service.forecasting.specification import NetworkSpecification
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from service.forecasting.networks import Network
+from service.forecasting.options import Cell, Loss
+from service.forecasting.specification import NetworkSpecification, TrainingSpecification
+from service.forecasting.windows import Pieces
 
 State = Tensor | tuple[Tensor, Tensor]
 
@@ -77,10 +84,49 @@ class RecurrentNetwork(nn.Module):
         return inputs[:, first:, None, :] + self.emit(hidden[:, first:])
 
 
-def build_network(
-    specification: NetworkSpecification, channels: int, output_chunk_length: int, seed: int
-) -> RecurrentNetwork:
-    """Make a network whose weights depend on the seed alone; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return RecurrentNetwork(specification, channels, output_chunk_length)
+def torch_network(network: Network, dropout: float = 0.0) -> RecurrentNetwork:
+    """Return the same network in torch."""
+    shape = network.shape
+    specification = NetworkSpecification(shape.cell, shape.hidden_size, shape.num_layers, dropout)
+    module = RecurrentNetwork(specification, shape.channels, shape.output_chunk_length)
+    module.load_state_dict({name: torch.from_numpy(weight) for name, weight in network.named_weights().items()})
+    return module.eval()
+
+
+PENALTIES: dict[Loss, Callable[..., Tensor]] = {
+    "mae": functional.l1_loss,
+    "mse": functional.mse_loss,
+    "huber": functional.huber_loss,
+}
+
+
+def weighted_loss(loss: Loss, forecasts: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Mean penalty over the values with weight."""
+    penalties = PENALTIES[loss](forecasts, targets, reduction="none")
+    return (penalties * weights).sum() / weights.sum().clamp(min=1.0)
+
+
+def optimizer_of(training: TrainingSpecification, module: nn.Module) -> torch.optim.Optimizer:
+    """Return torch's optimizer with the constants that the service documents."""
+    rate = training.learning_rate
+    if training.optimizer == "rmsprop":
+        return torch.optim.RMSprop(module.parameters(), lr=rate, alpha=0.9)
+    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD
+    }  # fmt: skip
+    return kinds[training.optimizer](module.parameters(), lr=rate)
+
+
+def batch_of(pieces: Pieces, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+    """Cut pieces: inputs (B, T, C), targets and weights (B, S, K, C)."""
+    read = pieces.context_length + pieces.scored_steps - 1
+    rows = pieces.starts[chosen][:, None] + np.arange(read + pieces.output_chunk_length)
+    ends = pieces.ends[chosen][:, None]
+    place = np.minimum(rows, ends - 1)
+    values, weights = pieces.values[place], pieces.weights[place] * (rows < ends)[:, :, None]
+
+    def chunks(rows: NDArray[np.float32]) -> Tensor:
+        ahead = torch.from_numpy(rows)[:, pieces.context_length :]
+        return ahead.unfold(1, pieces.output_chunk_length, 1).transpose(2, 3)
+
+    return torch.from_numpy(values)[:, :read], chunks(values), chunks(weights)

@@ -35,6 +35,8 @@ def serve() -> int:
             name = "_".join(str(part) for part in one["loc"]).upper()
             print(f"FORECAST_{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
         return 2
+    if settings.kernel_cache is not None:
+        os.environ["NUMBA_CACHE_DIR"] = settings.kernel_cache
     try:
         preflight(settings)
     except (ValueError, ServiceError) as error:

@@ -103,18 +103,17 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _train(store_url: str, job_id: str, tell: Tell) -> Outcome:
-    """Run in the child process, where importing torch costs nothing any more."""
+    """Run in the child process, where imports and kernels cost nothing any more."""
     from service.usecases.training_work import run_training
 
     return run_training(store_url, job_id, tell)
 
 
 def _warm_up(done: threading.Event) -> None:
-    """Import what the first forecast needs, so that no request waits for it."""
-    import torch
-
+    """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
     import service.forecasting.evaluation
     import service.forecasting.forecaster_state  # noqa: F401
+    from service.forecasting.warming import warm_rollout
 
-    torch.set_num_threads(1)
+    warm_rollout()
     done.set()

@@ -17,7 +17,9 @@ from service.forecasting.windows import Pieces
 class CompiledTrainer:
     """Holds the weights and the optimizer's moments of one network in training."""
 
-    def __init__(self, specification: Specification, start: Network, pieces: Pieces, judged: Pieces, seed: int) -> None:
+    def __init__(
+        self, specification: Specification, start: Network, pieces: Pieces, judged: Pieces | None, seed: int
+    ) -> None:
         self._training = specification.training
         self._dropout = specification.network.dropout
         self._centred = specification.centering == "last"
@@ -26,7 +28,7 @@ class CompiledTrainer:
         self._weights = start.weights.copy()
         self._first, self._second = np.zeros_like(self._weights), np.zeros_like(self._weights)
         self._steps = 0
-        self._judged = self._gathered(judged)
+        self._judged = None if judged is None else self._gathered(judged)
         seed_dropout(seed)
 
     def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
@@ -45,6 +47,8 @@ class CompiledTrainer:
 
     def judge(self) -> float:
         """Return the loss on the pieces to judge by."""
+        if self._judged is None:
+            raise ValueError("there is nothing to judge by")
         shape = self._shape
         inputs, targets, known = self._judged
         loss: float = loss_and_gradient(

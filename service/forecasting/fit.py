@@ -1,4 +1,4 @@
-"""The training loop: one network, early stopping on later data, the best weights kept."""
+"""The training loop: one network; the best weights where there is something to judge them by, else an average."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from service.forecasting.windows import Pieces
 # How often, at most, a training is judged: more tells little and costs as much as training.
 _JUDGEMENTS = 100
 _JUDGED_PIECES = 256
-# With nothing to validate on, the weights are the best of this last part of the epochs: late enough to be
-# trained, and not whichever phase of an oscillation the last epoch happens to be.
-_LAST_PART = 0.2
+# What is still best in this last part of the epochs had not begun to learn by heart.
+_STILL_GOOD = 0.2
+# With nothing to judge by, the weights are the mean over this last part of the epochs, not those of whichever phase
+# of an oscillation comes last (stochastic weight averaging, Izmailov et al. 2018).
+_AVERAGED = 0.1
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Fit:
     def epochs_to_repeat(self) -> int:
         """Epochs for another fit of the same recipe: all of them, where it was still good at the end."""
         last = self.curve.epochs[-1]
-        return last if self.best_epoch > (1 - _LAST_PART) * last else self.best_epoch
+        return last if self.best_epoch > (1 - _STILL_GOOD) * last else self.best_epoch
 
 
 def pieces_per_epoch(pieces: Pieces) -> int:
@@ -66,12 +68,12 @@ def fit_network(
     """Train one network.
 
     validation: windows to stop early and to choose the weights by; None trains for ``stop_after`` epochs
-    of the same schedule and chooses by the training pieces among the last of them. The result depends on
-    the arguments alone.
+    of the same schedule and takes the mean weights of the last of them. The result depends on the
+    arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
     loop = _Loop(specification, pieces, validation, seed, report)
-    return loop.run(stop_after or specification.training.epochs)
+    return loop.averaged(stop_after or specification.training.epochs) if validation is None else loop.best()
 
 
 class _Loop:
@@ -89,35 +91,45 @@ class _Loop:
         self.order = np.random.default_rng(seed)
         channels = pieces.values.shape[1]
         shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
-        self.validated = validation is not None
-        judged = (pieces if validation is None else validation).spaced(_JUDGED_PIECES)
         self.shape = shape
+        judged = None if validation is None else validation.spaced(_JUDGED_PIECES)
         self.trainer = CompiledTrainer(specification, initial_network(shape, seed), pieces, judged, seed)
         self.limit = pieces_per_epoch(pieces)
         self.batches = math.ceil(self.limit / self.training.batch_size)
+        self.interval = max(1, self.training.epochs // _JUDGEMENTS)
         self.curve = LossCurve()
 
-    def run(self, epochs: int) -> Fit:
-        best_loss, best_epoch, best_weights = math.inf, epochs, self.trainer.weights()
-        interval = max(1, self.training.epochs // _JUDGEMENTS)
-        first = 1 if self.validated else math.ceil((1 - _LAST_PART) * epochs)
-        for epoch in range(1, epochs + 1):
+    def best(self) -> Fit:
+        """Train until nothing gets better or the epochs are over; keep the weights of the best epoch."""
+        best_loss, best_epoch, best_weights = math.inf, self.training.epochs, self.trainer.weights()
+        for epoch in range(1, self.training.epochs + 1):
             loss = self._epoch(epoch)
-            if epoch % interval and epoch != epochs:
+            if epoch % self.interval and epoch != self.training.epochs:
                 continue
-            judged = self.trainer.judge() if epoch >= first else math.inf
+            judged = self.trainer.judge()
             self._note(epoch, loss, judged)
             if judged < best_loss:
-                best_loss, best_epoch = judged, epoch
-                best_weights = self.trainer.weights()
+                best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
             if epoch - best_epoch >= self.training.patience:
                 break
         return Fit(Network(self.shape, best_weights), best_epoch, self.curve)
 
-    def _note(self, epoch: int, training_loss: float, judged: float) -> None:
+    def averaged(self, epochs: int) -> Fit:
+        """Train for so many epochs; keep the mean weights of the last of them."""
+        last = max(1, round(_AVERAGED * epochs))
+        total = np.zeros(self.shape.size)
+        for epoch in range(1, epochs + 1):
+            loss = self._epoch(epoch)
+            if epoch > epochs - last:
+                total += self.trainer.weights()
+            if epoch % self.interval == 0 or epoch == epochs:
+                self._note(epoch, loss, None)
+        return Fit(Network(self.shape, (total / last).astype(np.float32)), epochs, self.curve)
+
+    def _note(self, epoch: int, training_loss: float, judged: float | None) -> None:
         self.curve.epochs.append(epoch)
         self.curve.training.append(training_loss)
-        if self.validated:
+        if judged is not None:
             self.curve.validation.append(judged)
         if self.report:
             self.report(epoch, self.curve)

@@ -1,4 +1,4 @@
-"""``python -m service``: run the server."""
+"""``python -m service``: run the server, or make it ready to run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the server (the default); settings come from FORECAST_* variables")
-    parser.parse_args(arguments)
+    compiling = commands.add_parser("compile", help="compile the kernels ahead, as an image does when it is built")
+    compiling.add_argument("folder", help="where to keep them")
+    asked = parser.parse_args(arguments)
+    if asked.command == "compile":
+        from service.kernel_cache import compile_kernels
+
+        compile_kernels(asked.folder)
+        return 0
     return serve()
 
 
@@ -29,6 +36,7 @@ def serve() -> int:
 
     from service.app import create_app, preflight
     from service.errors import ServiceError
+    from service.kernel_cache import use_kernel_cache
     from service.settings import Settings
 
     try:
@@ -38,6 +46,7 @@ def serve() -> int:
             name = "_".join(str(part) for part in one["loc"]).upper()
             print(f"FORECAST_{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
         return 2
+    use_kernel_cache(settings.kernel_cache)
     try:
         preflight(settings)
     except (ValueError, ServiceError) as error:

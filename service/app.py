@@ -103,11 +103,10 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _warm_up(done: threading.Event) -> None:
-    """Import what the first forecast needs, so that no request waits for it."""
-    import torch
-
+    """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
     import service.forecasting.evaluation
     import service.forecasting.forecaster_state  # noqa: F401
+    from service.forecasting.warming import warm_rollout
 
-    torch.set_num_threads(1)
+    warm_rollout()
     done.set()

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     training_processes: int = Field(
         max(1, len(os.sched_getaffinity(0)) - 1), ge=1, description="Trainings at once; by default all cores but one."
     )
+    kernel_cache: str | None = Field(
+        None, description="Folder of the compiled kernels; by default beside the code, or in the user's cache folder."
+    )
     cache_bytes: int = Field(256 * 2**20, ge=0, description="Memory for loaded models.")
 
     max_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest request body; beyond it 413.")

@@ -84,14 +84,11 @@ def descendants_of(process_id: int) -> list[int]:
     return children + [one for child in children for one in descendants_of(child)]
 
 
-def server_process() -> int:
-    """Return the process ID of the server that this process has started last."""
-    servers = [
-        child
-        for child in children_of(os.getpid())
-        if Path(f"/proc/{child}/cmdline").read_bytes().endswith(b"-m\0service\0")
-    ]
-    return max(servers)
+def server_of(store: Path) -> int:
+    """Return the process ID of the server that this process has started on a store."""
+    setting = f"FORECAST_STORE_URL={store}\0".encode()
+    [server] = [child for child in children_of(os.getpid()) if setting in Path(f"/proc/{child}/environ").read_bytes()]
+    return server
 
 
 def check_gone(process_ids: list[int]) -> None:
@@ -222,7 +219,7 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         first = client.post("/train", params={"wait": 0}, json=ENDLESS).json()
         second = client.post("/train", params={"wait": 0}, json={**QUICK, "series": VALUES}).json()
         until(client, first["job_id"], "running")
-        server = server_process()
+        server = server_of(tmp_path)
         processes = [server, *descendants_of(server)]
         assert len(processes) >= 3, "the server, its forkserver, the training"
         os.kill(server, signal.SIGKILL)
@@ -236,7 +233,7 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         # And one that is told to stop in the midst of a training stops, with all that it started.
         endless = client.post("/train", params={"wait": 0}, json=ENDLESS).json()
         until(client, endless["job_id"], "running")
-        server = server_process()
+        server = server_of(tmp_path)
         processes = [server, *descendants_of(server)]
     check_gone(processes)
 

@@ -21,5 +21,5 @@ def resources_of(request: Request) -> Resources:
 
 
 async def in_thread(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Run a use case off the event loop, which is never to wait for torch, the database or a disk."""
+    """Run a use case off the event loop, which is never to wait for a model, the database or a disk."""
     return await run_in_threadpool(function, *args, **kwargs)

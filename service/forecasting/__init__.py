@@ -1,1 +1,1 @@
-"""How a forecast is made: numpy and torch; no files, no web, no clock."""
+"""How a forecast is made: numpy and numba; no files, no web, no clock."""

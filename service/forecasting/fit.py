@@ -1,28 +1,28 @@
-"""The training loop: one network, early stopping on later data, the best weights kept."""
+"""The training loop: one network; the best weights where there is something to judge them by, else an average."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from service.errors import InvalidOption
-from service.forecasting.losses import build_optimizer, rate_share, weighted_loss
-from service.forecasting.networks import RecurrentNetwork, build_network
+from service.forecasting.compiled_trainer import CompiledTrainer
+from service.forecasting.networks import Network, NetworkShape, initial_network
+from service.forecasting.schedules import rate_share
 from service.forecasting.specification import Specification
-from service.forecasting.windows import Batch, Pieces
+from service.forecasting.windows import Pieces
 
 # How often, at most, a training is judged: more tells little and costs as much as training.
 _JUDGEMENTS = 100
 _JUDGED_PIECES = 256
-# With nothing to validate on, the weights are the best of this last part of the epochs: late enough to be
-# trained, and not whichever phase of an oscillation the last epoch happens to be.
-_LAST_PART = 0.2
+# What is still best in this last part of the epochs had not begun to learn by heart.
+_STILL_GOOD = 0.2
+# With nothing to judge by, the weights are the mean over this last part of the epochs, not those of whichever phase
+# of an oscillation comes last (stochastic weight averaging, Izmailov et al. 2018).
+_AVERAGED = 0.1
 
 
 @dataclass
@@ -41,7 +41,7 @@ EpochReport = Callable[[int, LossCurve], None]
 class Fit:
     """A trained network, the epoch its weights are from, and how it got there."""
 
-    network: RecurrentNetwork
+    network: Network
     best_epoch: int
     curve: LossCurve
 
@@ -49,7 +49,7 @@ class Fit:
     def epochs_to_repeat(self) -> int:
         """Epochs for another fit of the same recipe: all of them, where it was still good at the end."""
         last = self.curve.epochs[-1]
-        return last if self.best_epoch > (1 - _LAST_PART) * last else self.best_epoch
+        return last if self.best_epoch > (1 - _STILL_GOOD) * last else self.best_epoch
 
 
 def pieces_per_epoch(pieces: Pieces) -> int:
@@ -68,26 +68,12 @@ def fit_network(
     """Train one network.
 
     validation: windows to stop early and to choose the weights by; None trains for ``stop_after`` epochs
-    of the same schedule and chooses by the training pieces among the last of them. The result depends on
-    the arguments alone.
+    of the same schedule and takes the mean weights of the last of them. The result depends on the
+    arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
-    with _repeatable(seed):
-        loop = _Loop(specification, pieces, validation, seed, report)
-        return loop.run(stop_after or specification.training.epochs)
-
-
-@contextmanager
-def _repeatable(seed: int) -> Iterator[None]:
-    """One thread and a private random state: the same bits again, and no thread waits for a busy core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    loop = _Loop(specification, pieces, validation, seed, report)
+    return loop.averaged(stop_after or specification.training.epochs) if validation is None else loop.best()
 
 
 class _Loop:
@@ -100,79 +86,61 @@ class _Loop:
         report: EpochReport | None,
     ) -> None:
         self.training = specification.training
-        self.centred = specification.centering == "last"
         self.pieces = pieces
         self.report = report
         self.order = np.random.default_rng(seed)
         channels = pieces.values.shape[1]
-        self.network = build_network(specification.network, channels, specification.output_chunk_length, seed)
-        self.optimizer = build_optimizer(self.training, self.network)
+        shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
+        self.shape = shape
+        judged = None if validation is None else validation.spaced(_JUDGED_PIECES)
+        self.trainer = CompiledTrainer(specification, initial_network(shape, seed), pieces, judged, seed)
         self.limit = pieces_per_epoch(pieces)
-        self.total_steps = self.training.epochs * math.ceil(self.limit / self.training.batch_size)
-        self.step = 0
+        self.batches = math.ceil(self.limit / self.training.batch_size)
+        self.interval = max(1, self.training.epochs // _JUDGEMENTS)
         self.curve = LossCurve()
-        self.validated = validation is not None
-        judged = pieces if validation is None else validation
-        spaced = np.linspace(0, len(judged) - 1, min(len(judged), _JUDGED_PIECES)).round()
-        self.judged = judged.batch(spaced.astype(np.int64))
 
-    def run(self, epochs: int) -> Fit:
-        best_loss, best_epoch, best_weights = math.inf, epochs, self.network.state_dict()
-        interval = max(1, self.training.epochs // _JUDGEMENTS)
-        first = 1 if self.validated else math.ceil((1 - _LAST_PART) * epochs)
-        for epoch in range(1, epochs + 1):
-            loss = self._epoch()
-            if epoch % interval and epoch != epochs:
+    def best(self) -> Fit:
+        """Train until nothing gets better or the epochs are over; keep the weights of the best epoch."""
+        best_loss, best_epoch, best_weights = math.inf, self.training.epochs, self.trainer.weights()
+        for epoch in range(1, self.training.epochs + 1):
+            loss = self._epoch(epoch)
+            if epoch % self.interval and epoch != self.training.epochs:
                 continue
-            judged = self._judge() if epoch >= first else math.inf
+            judged = self.trainer.judge()
             self._note(epoch, loss, judged)
             if judged < best_loss:
-                best_loss, best_epoch = judged, epoch
-                best_weights = {name: weight.clone() for name, weight in self.network.state_dict().items()}
+                best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
             if epoch - best_epoch >= self.training.patience:
                 break
-        self.network.load_state_dict(best_weights)
-        return Fit(self.network.eval(), best_epoch, self.curve)
+        return Fit(Network(self.shape, best_weights), best_epoch, self.curve)
 
-    def _note(self, epoch: int, training_loss: float, judged: float) -> None:
+    def averaged(self, epochs: int) -> Fit:
+        """Train for so many epochs; keep the mean weights of the last of them."""
+        last = max(1, round(_AVERAGED * epochs))
+        total = np.zeros(self.shape.size)
+        for epoch in range(1, epochs + 1):
+            loss = self._epoch(epoch)
+            if epoch > epochs - last:
+                total += self.trainer.weights()
+            if epoch % self.interval == 0 or epoch == epochs:
+                self._note(epoch, loss, None)
+        return Fit(Network(self.shape, (total / last).astype(np.float32)), epochs, self.curve)
+
+    def _note(self, epoch: int, training_loss: float, judged: float | None) -> None:
         self.curve.epochs.append(epoch)
         self.curve.training.append(training_loss)
-        if self.validated:
+        if judged is not None:
             self.curve.validation.append(judged)
         if self.report:
             self.report(epoch, self.curve)
 
-    def _epoch(self) -> float:
-        self.network.train()
-        losses = [
-            self._optimize(batch) for batch in self.pieces.batches(self.training.batch_size, self.limit, self.order)
-        ]
-        return float(np.mean(losses))
-
-    def _optimize(self, batch: Batch) -> float:
-        share = rate_share(self.training.objective, self.step, self.total_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.training.learning_rate * share
-        self.optimizer.zero_grad(set_to_none=True)
-        forecasts = self.network.score_steps(
-            batch.inputs, self.pieces.scored_steps, self.centred, self.training.truncate_bptt
+    def _epoch(self, epoch: int) -> float:
+        first, total = (epoch - 1) * self.batches, self.training.epochs * self.batches
+        rates = self.training.learning_rate * np.array(
+            [rate_share(self.training.objective, first + batch, total) for batch in range(self.batches)]
         )
-        loss = weighted_loss(self.training.loss, forecasts, batch.targets, batch.weights)
-        value = float(loss.detach())
-        if not math.isfinite(value):
+        loss = self.trainer.epoch(self.order.permutation(len(self.pieces))[: self.limit], rates)
+        if not math.isfinite(loss):
             detail = "the training diverged: its loss is no longer finite; use a smaller learning_rate or a clip_norm"
             raise InvalidOption.at(("training", "learning_rate"), detail)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self.training.clip_norm is not None:
-            clip_grad_norm_(self.network.parameters(), self.training.clip_norm)
-        if self.training.clip_value is not None:
-            clip_grad_value_(self.network.parameters(), self.training.clip_value)
-        self.optimizer.step()
-        self.step += 1
-        return value
-
-    @torch.no_grad()
-    def _judge(self) -> float:
-        self.network.eval()
-        forecasts = self.network.score_steps(self.judged.inputs, self.judged.targets.shape[1], self.centred)
-        return float(weighted_loss(self.training.loss, forecasts, self.judged.targets, self.judged.weights))
+        return loss

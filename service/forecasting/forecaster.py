@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
 from service.forecasting.bands import Bands, Forecast, banded
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.missing import drop_leading, refuse_missing
-from service.forecasting.networks import RecurrentNetwork
+from service.forecasting.networks import Network
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history, model_steps, preparation
 from service.forecasting.rollout import roll_out
 from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, spread
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS, require_positive
-
-# Origins that go through the network at once: bounds memory, and is past the point where more is faster.
-_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Forecaster:
     targets: tuple[str, ...]
     covariates: tuple[str, ...]
     items: tuple[FittedItem, ...]
-    networks: tuple[RecurrentNetwork, ...]
+    networks: tuple[Network, ...]
     errors: ConformalErrors
 
     @property
@@ -119,12 +115,10 @@ class Forecaster:
         """(origin, context_length, channel) to (origin, horizon, channel), the mean over the ensemble."""
         training = self.specification.training
         centred = self.specification.centering == "last"
-        inputs = torch.from_numpy(contexts.astype(np.float32))
+        inputs = contexts.astype(np.float32)
         total = np.zeros((len(contexts), horizon, contexts.shape[2]))
         for network in self.networks:
-            for first in range(0, len(contexts), _BATCH):
-                batch = slice(first, first + _BATCH)
-                total[batch] += roll_out(network, inputs[batch], horizon, training.objective, centred).numpy()
+            total += roll_out(network, inputs, horizon, training.objective, centred)
         return total / len(self.networks)
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:

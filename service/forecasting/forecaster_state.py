@@ -6,20 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from service.forecasting.forecaster import FittedItem, Forecaster
 from service.forecasting.intervals import ConformalErrors
-from service.forecasting.networks import RecurrentNetwork
+from service.forecasting.networks import Network, NetworkShape, network_of
 from service.forecasting.panel_state import State, panel_state, restore_panel
 from service.forecasting.preparation import min_history
 from service.forecasting.scaling import Scaler
 from service.forecasting.series import Panel
 from service.forecasting.specification import Specification
-
-_WEIGHTS_PER_LAYER = 4
-_HEAD_WEIGHTS = 2
 
 
 def forecaster_state(forecaster: Forecaster) -> State:
@@ -36,8 +32,8 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "errors": forecaster.errors.errors.astype(np.float32),
     }
     for member, network in enumerate(forecaster.networks):
-        for name, weight in network.state_dict().items():
-            arrays[f"network.{member}.{name}"] = np.ascontiguousarray(weight.cpu().numpy())
+        for name, weight in network.named_weights().items():
+            arrays[f"network.{member}.{name}"] = weight
     return record, arrays
 
 
@@ -74,24 +70,7 @@ def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ..
     return array
 
 
-def _network(
-    specification: Specification, channels: int, member: int, arrays: Mapping[str, NDArray[Any]]
-) -> RecurrentNetwork:
+def _network(specification: Specification, channels: int, member: int, arrays: Mapping[str, NDArray[Any]]) -> Network:
     prefix = f"network.{member}."
     weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    shape = specification.network
-    back = weights.get("recurrent.weight_hh_l0")
-    if back is None or back.ndim != 2 or back.shape[1] != shape.hidden_size:
-        raise ValueError(f"network {member} has no layers of {shape.hidden_size} units")
-    if len(weights) != _WEIGHTS_PER_LAYER * shape.num_layers + _HEAD_WEIGHTS:
-        raise ValueError(f"network {member} has {len(weights)} weights, which {shape.num_layers} layers do not have")
-    # On the meta device a network has shapes but no memory, so a lying header costs nothing.
-    with torch.device("meta"):
-        network = RecurrentNetwork(shape, channels, specification.output_chunk_length)
-    for name, expected in network.state_dict().items():
-        array = weights.get(name)
-        if array is None or array.shape != tuple(expected.shape) or not np.isfinite(array).all():
-            raise ValueError(f"network {member} has no finite weight {name} of shape {tuple(expected.shape)}")
-    state = {name: torch.from_numpy(np.array(array, dtype=np.float32)) for name, array in weights.items()}
-    network.load_state_dict(state, assign=True)
-    return network.eval()
+    return network_of(NetworkShape.of(specification.network, channels, specification.output_chunk_length), weights)

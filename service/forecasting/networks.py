@@ -1,86 +1,103 @@
-"""The one network: recurrent layers that read step by step and emit a chunk of steps at once.
+"""The one network: recurrent layers that read step by step and emit a chunk of steps at once; one vector of weights.
 
-Dimensions: B batch, T steps, H hidden_size, K output_chunk_length, C channels.
+Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) with a linear head.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.kernels.cells import CODES, GATES
 from service.forecasting.options import Cell
 from service.forecasting.specification import NetworkSpecification
 
-State = Tensor | tuple[Tensor, Tensor]
-
-_CELLS: dict[Cell, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+Weights = NDArray[np.float32]
 
 
-def _detached(state: State) -> State:
-    return state.detach() if isinstance(state, Tensor) else (state[0].detach(), state[1].detach())
+@dataclass(frozen=True)
+class NetworkShape:
+    """What decides how many weights there are, and what they mean."""
 
+    cell: Cell
+    channels: int
+    hidden_size: int
+    num_layers: int
+    output_chunk_length: int
 
-class RecurrentNetwork(nn.Module):
-    """Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) with a linear head."""
-
-    def __init__(self, specification: NetworkSpecification, channels: int, output_chunk_length: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.output_chunk_length = output_chunk_length
-        layers = specification.num_layers
-        self.recurrent = _CELLS[specification.cell](
-            channels,
-            specification.hidden_size,
-            num_layers=layers,
-            batch_first=True,
-            dropout=specification.dropout if layers > 1 else 0.0,
+    @classmethod
+    def of(cls, specification: NetworkSpecification, channels: int, output_chunk_length: int) -> NetworkShape:
+        """Return the shape that a recipe asks for."""
+        return cls(
+            specification.cell, channels, specification.hidden_size, specification.num_layers, output_chunk_length
         )
-        self.dropout = nn.Dropout(specification.dropout)
-        self.head = nn.Linear(specification.hidden_size, output_chunk_length * channels)
 
-    def read(
-        self, inputs: Tensor, state: State | None = None, truncate_bptt: int | None = None
-    ) -> tuple[Tensor, State]:
-        """Read (B, T, C) on from ``state`` (None: zeros); return the hidden steps (B, T, H) and the new state.
+    @property
+    def code(self) -> int:
+        """The cell as kernels know it."""
+        return CODES[self.cell]
 
-        With ``truncate_bptt`` the state is cut off from its past every so many steps, counted back
-        from the end (Williams & Peng 1990), so gradients flow back at most that far.
-        """
-        if truncate_bptt is None:
-            hidden, state = self.recurrent(inputs, state)
-            return hidden, state
-        steps = inputs.shape[1]
-        cuts = list(range(steps % truncate_bptt or truncate_bptt, steps, truncate_bptt))
-        segments = []
-        for segment in torch.tensor_split(inputs, cuts, dim=1):
-            hidden, state = self.recurrent(segment, None if state is None else _detached(state))
-            segments.append(hidden)
-        if state is None:
-            raise ValueError("nothing to read: the input has no steps")
-        return torch.cat(segments, dim=1), state
+    @property
+    def gates(self) -> int:
+        """Gates times hidden_size."""
+        return GATES[self.cell] * self.hidden_size
 
-    def emit(self, hidden: Tensor) -> Tensor:
-        """Turn hidden steps (B, T, H) to the chunk after each of them: (B, T, K, C)."""
-        chunks: Tensor = self.head(self.dropout(hidden))
-        return chunks.reshape(*hidden.shape[:-1], self.output_chunk_length, self.channels)
+    @property
+    def outputs(self) -> int:
+        """Numbers that the head emits after a step."""
+        return self.output_chunk_length * self.channels
 
-    def score_steps(self, inputs: Tensor, scored_steps: int, centred: bool, truncate_bptt: int | None = None) -> Tensor:
-        """Emit the chunks after the last ``scored_steps`` of (B, T, C): (B, scored_steps, K, C).
+    def named(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield torch's names and shapes of all weights, in the order in which they lie in the vector."""
+        for layer in range(self.num_layers):
+            inputs = self.hidden_size if layer else self.channels
+            yield f"recurrent.weight_ih_l{layer}", (self.gates, inputs)
+            yield f"recurrent.weight_hh_l{layer}", (self.gates, self.hidden_size)
+            yield f"recurrent.bias_ih_l{layer}", (self.gates,)
+            yield f"recurrent.bias_hh_l{layer}", (self.gates,)
+        yield "head.weight", (self.outputs, self.hidden_size)
+        yield "head.bias", (self.outputs,)
 
-        Centred: the piece is read relative to its value at the first scored step, where a
-        forecast would start, and each chunk is what is added to the value at its own step.
-        """
-        first = inputs.shape[1] - scored_steps
-        if not centred:
-            return self.emit(self.read(inputs, truncate_bptt=truncate_bptt)[0][:, first:])
-        hidden, _ = self.read(inputs - inputs[:, first : first + 1], truncate_bptt=truncate_bptt)
-        return inputs[:, first:, None, :] + self.emit(hidden[:, first:])
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return sum(int(np.prod(shape)) for _, shape in self.named())
 
 
-def build_network(
-    specification: NetworkSpecification, channels: int, output_chunk_length: int, seed: int
-) -> RecurrentNetwork:
-    """Make a network whose weights depend on the seed alone; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return RecurrentNetwork(specification, channels, output_chunk_length)
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A shape and its weights: (shape.size,) float32, matrices transposed as the kernels read them."""
+
+    shape: NetworkShape
+    weights: Weights
+
+    def named_weights(self) -> dict[str, Weights]:
+        """Return the weights under torch's names and in torch's shapes."""
+        found, offset = {}, 0
+        for name, shape in self.shape.named():
+            count = int(np.prod(shape))
+            found[name] = np.ascontiguousarray(self.weights[offset : offset + count].reshape(shape[::-1]).T)
+            offset += count
+        return found
+
+
+def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Network:
+    """Undo `named_weights`; raises ValueError where a weight is missing, not finite or of another shape."""
+    expected = dict(shape.named())
+    if set(named) != set(expected):
+        raise ValueError(f"a network of {shape.num_layers} layers has other weights than {', '.join(sorted(named))}")
+    for name, size in expected.items():
+        if named[name].shape != size or not np.isfinite(named[name]).all():
+            raise ValueError(f"the weight {name} must be finite numbers of shape {size}, got {named[name].shape}")
+    return Network(shape, np.concatenate([named[name].T.ravel() for name in expected]).astype(np.float32))
+
+
+def initial_network(shape: NetworkShape, seed: int) -> Network:
+    """Draw weights evenly from ±1/sqrt(hidden_size), as torch does; they depend on shape and seed alone."""
+    bound = shape.hidden_size**-0.5
+    drawn = np.random.default_rng(seed).uniform(-bound, bound, shape.size)
+    return Network(shape, drawn.astype(np.float32))

@@ -2,46 +2,36 @@
 
 A network trained on windows has only ever seen windows, so its window is slid; one trained on
 pieces has learnt to carry its state on, so it carries it. The wrong one doubles the error.
-Dimensions: B origins, c context_length, K output_chunk_length, C channels.
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from service.forecasting.networks import RecurrentNetwork
+from service.forecasting.kernels.rollout import roll_out as compiled
+from service.forecasting.networks import Network
 from service.forecasting.options import Objective
 
 
-@torch.no_grad()
-def roll_out(network: RecurrentNetwork, contexts: Tensor, horizon: int, objective: Objective, centred: bool) -> Tensor:
-    """Forecast ``horizon`` steps after each context (B, c, C), in the same scale: (B, horizon, C)."""
-    network.eval()
-    if objective == "windows":
-        return _slide(network, contexts, horizon, centred)
-    return _carry(network, contexts, horizon, centred)
+def roll_out(
+    network: Network, contexts: NDArray[np.float32], horizon: int, objective: Objective, centred: bool
+) -> NDArray[np.float32]:
+    """Forecast ``horizon`` steps after each context (origin, context_length, channel), in the same scale.
 
-
-def _slide(network: RecurrentNetwork, contexts: Tensor, horizon: int, centred: bool) -> Tensor:
-    chunks: list[Tensor] = []
-    window = contexts
-    for _ in range(0, horizon, network.output_chunk_length):
-        chunk = network.score_steps(window, 1, centred)[:, 0]
-        chunks.append(chunk)
-        window = torch.cat([window, chunk], dim=1)[:, -contexts.shape[1] :]
-    return torch.cat(chunks, dim=1)[:, :horizon]
-
-
-def _carry(network: RecurrentNetwork, contexts: Tensor, horizon: int, centred: bool) -> Tensor:
-    reference = contexts[:, -1:] if centred else torch.zeros_like(contexts[:, -1:])
-    chunks: list[Tensor] = []
-    state, steps = None, contexts - reference
-    for _ in range(0, horizon, network.output_chunk_length):
-        hidden, state = network.read(steps, state)
-        chunk = network.emit(hidden[:, -1:])[:, 0]
-        if centred:
-            chunk = chunk + steps[:, -1:]
-        chunks.append(chunk)
-        steps = chunk
-    return torch.cat(chunks, dim=1)[:, :horizon] + reference
+    Returns (origin, horizon, channel). Lets other threads run meanwhile.
+    """
+    shape = network.shape
+    forecasts: NDArray[np.float32] = compiled(
+        shape.code,
+        network.weights,
+        shape.num_layers,
+        shape.hidden_size,
+        shape.gates,
+        shape.output_chunk_length,
+        np.ascontiguousarray(contexts, dtype=np.float32),
+        horizon,
+        objective == "windows",
+        centred,
+    )
+    return forecasts

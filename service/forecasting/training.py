@@ -31,7 +31,7 @@ from service.forecasting.fit import Fit, LossCurve, fit_network
 from service.forecasting.forecaster import FittedItem, Forecaster, fit_item
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.metrics import skill
-from service.forecasting.networks import RecurrentNetwork
+from service.forecasting.networks import Network
 from service.forecasting.options import TrainOptions
 from service.forecasting.planning import Plan, plan_training
 from service.forecasting.preparation import min_history, preparation
@@ -166,7 +166,7 @@ class _Training:
         # The recipe stays the same over the three fits, so the length is that of the first.
         return long_pieces(parts, context, chunk, scored_steps(self.specification, min(self.stopping)))
 
-    def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[RecurrentNetwork]) -> Forecaster:
+    def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network]) -> Forecaster:
         panel = self.panel
         no_errors = ConformalErrors(np.empty((0, 1, len(panel.targets))))
         return Forecaster(self.specification, panel.targets, panel.covariates, tuple(items), tuple(networks), no_errors)

@@ -1,32 +1,17 @@
-"""Pieces of series that the network learns from; no value after a piece's end is ever touched.
-
-Dimensions: B pieces in a batch, L steps read, S steps scored, K output_chunk_length, C channels.
-"""
+"""Pieces of series that the network learns from; no value after a piece's end is ever touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from service.forecasting.preparation import IntArray
 from service.forecasting.series import FloatArray
 
-
-@dataclass(frozen=True)
-class Batch:
-    """What one optimizer step sees.
-
-    inputs: (B, L, C); targets: (B, S, K, C), the chunk after each scored step; weights: like
-    targets, 0 where a value is missing or past the end. The scored steps are the last S of the L.
-    """
-
-    inputs: Tensor
-    targets: Tensor
-    weights: Tensor
+Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -37,8 +22,8 @@ class Pieces:
     last one that the piece may use. A piece reads context_length steps before its first scored one.
     """
 
-    values: Tensor
-    weights: Tensor
+    values: Rows
+    weights: Rows
     starts: IntArray
     ends: IntArray
     context_length: int
@@ -48,25 +33,10 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def batch(self, chosen: IntArray) -> Batch:
-        """Gather the chosen pieces."""
-        read = self.context_length + self.scored_steps - 1
-        starts = torch.from_numpy(self.starts[chosen])[:, None]
-        ends = torch.from_numpy(self.ends[chosen])[:, None]
-        rows = starts + torch.arange(read + self.output_chunk_length)
-        inside = (rows < ends).unsqueeze(2)
-        rows = torch.minimum(rows, ends - 1)
-        values, weights = self.values[rows], self.weights[rows] * inside
-        return Batch(values[:, :read], self._chunks(values), self._chunks(weights))
-
-    def _chunks(self, rows: Tensor) -> Tensor:
-        return rows[:, self.context_length :].unfold(1, self.output_chunk_length, 1).transpose(2, 3)
-
-    def batches(self, batch_size: int, limit: int, generator: np.random.Generator) -> Iterator[Batch]:
-        """Yield up to ``limit`` pieces in random order, each at most once."""
-        order = generator.permutation(len(self))[:limit]
-        for first in range(0, len(order), batch_size):
-            yield self.batch(np.sort(order[first : first + batch_size]))
+    def spaced(self, most: int) -> Pieces:
+        """Return up to ``most`` of the pieces, evenly spaced."""
+        chosen = np.linspace(0, len(self) - 1, min(len(self), most)).round().astype(np.int64)
+        return replace(self, starts=self.starts[chosen], ends=self.ends[chosen])
 
 
 @dataclass(frozen=True)
@@ -83,9 +53,9 @@ class Part:
     end: int
 
 
-def _flat(parts: Sequence[Part]) -> tuple[Tensor, Tensor, IntArray]:
-    values = torch.from_numpy(np.concatenate([part.values for part in parts]).astype(np.float32))
-    weights = torch.from_numpy(np.concatenate([part.observed for part in parts]).astype(np.float32))
+def _flat(parts: Sequence[Part]) -> tuple[Rows, Rows, IntArray]:
+    values = np.concatenate([part.values for part in parts]).astype(np.float32)
+    weights = np.concatenate([part.observed for part in parts]).astype(np.float32)
     lengths = [len(part.values) for part in parts]
     return values, weights, np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
 

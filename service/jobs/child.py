@@ -16,8 +16,13 @@ import orjson
 from service.errors import ServiceError, TrainingFailed
 from service.jobs.queue import Progress, Train
 
-# Each module that a training needs and that takes long to import; torch.optim imports torch._dynamo at first use.
-PRELOADED = ("torch", "torch._dynamo", "sklearn.preprocessing", "pandas", "service.usecases.training_work")
+# Each module that a training needs and that takes long to import, and the one that makes the kernels ready.
+PRELOADED = (
+    "sklearn.preprocessing",
+    "pandas",
+    "service.usecases.training_work",
+    "service.usecases.training_preload",
+)
 _PROGRESS_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
 

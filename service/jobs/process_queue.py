@@ -26,7 +26,7 @@ class ProcessQueue:
     """Works off jobs in the order they came.
 
     train: a function that can be imported by name; it runs in a child of a forkserver which has imported
-    torch, so that a job starts in milliseconds. seconds_limit: longest run of one job.
+    what trainings need, so that a job starts in milliseconds. seconds_limit: longest run of one job.
     """
 
     def __init__(self, train: Train, listener: JobListener, processes: int, seconds_limit: float) -> None:

@@ -7,7 +7,8 @@ from service.storage.entries import ModelEntry, ModelStatus, Page
 from service.storage.identifiers import new_id
 from service.storage.model_file import read_model_file
 from service.usecases.make_forecast import find_model
-from service.usecases.model_files import model_record, restore
+from service.usecases.model_files import restore
+from service.usecases.model_record import model_record
 from service.usecases.resources import Resources
 
 
@@ -53,20 +54,16 @@ def export_model(resources: Resources, model_id: str) -> bytes:
 
 
 def import_model(resources: Resources, data: bytes, name: str | None) -> ModelEntry:
-    """Take in a model file under a new ID; its old record stays, with the file's checksum in the lineage.
+    """Take in a model file under a new ID; its old record stays, and its lineage tells the old ID and the checksum.
 
     Raises InvalidModelFile.
     """
     file = read_model_file(data)
     record = model_record(file)
     restore(file)
-    lineage = record.get("lineage")
-    parent = {"checksum": file.checksum, "model_id": record.get("model_id")}
-    record = {**record, "lineage": {**(lineage if isinstance(lineage, dict) else {}), "parent": parent}}
+    parent = {"checksum": file.checksum, "model_id": record.pop("model_id", None)}
+    record["lineage"] = {**record["lineage"], "parent": parent}
     kept_name = record.pop("name", None)
     model_id = new_id()
     resources.store.put_model(model_id, data)
-    chosen = name if name is not None else kept_name
-    return resources.registry.insert_ready_model(
-        model_id, chosen if isinstance(chosen, str) else None, record, len(data)
-    )
+    return resources.registry.insert_ready_model(model_id, name if name is not None else kept_name, record, len(data))

@@ -58,14 +58,6 @@ def restore(file: ModelFile) -> Forecaster:
         raise InvalidModelFile(f"the file is whole but is no model of this service: {_reason(error)}") from error
 
 
-def model_record(file: ModelFile) -> dict[str, Any]:
-    """Return the record in a model file. Raises InvalidModelFile."""
-    record = file.record.get("model")
-    if not isinstance(record, dict):
-        raise InvalidModelFile("the file is whole but has no record of a model")
-    return record
-
-
 def training_input_file(content: TrainingInput) -> bytes:
     """Return a training input as one file of the same format as a model."""
     state, arrays = panel_state(content.panel)

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
 
 from service import __version__
 from service.forecasting.evaluation import Score
@@ -19,13 +18,11 @@ from service.jobs.queue import Outcome
 from service.storage.model_store import ModelStore
 from service.usecases.model_files import model_file, read_training_input
 
-_LIBRARIES = ("torch", "numpy", "scikit-learn", "pandas")
+_LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
 def run_training(store_url: str, job_id: str, tell: Callable[[dict[str, Any]], None]) -> Outcome:
     """Train the job from its stored input; return the model's record and its file."""
-    # More threads than one fight over the cores with the other processes, whatever the environment says.
-    torch.set_num_threads(1)
     content = read_training_input(ModelStore.open(store_url).get_training_input(job_id))
     trained = train(content.panel, content.options, tell)
     record = {
@@ -34,7 +31,8 @@ def run_training(store_url: str, job_id: str, tell: Callable[[dict[str, Any]], N
         "warnings": [*content.warnings, *trained.warnings],
         "lineage": _lineage(content.panel, content.options.training.seed),
     }
-    return Outcome(record, model_file(trained.forecaster, {"name": content.name, **record}))
+    told = {"model_id": content.model_id, "name": content.name, **record}
+    return Outcome(record, model_file(trained.forecaster, told))
 
 
 def trained_record(trained: Trained) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from service.api.schemas.problem import Problem
 from service.api.schemas.training import AcceptedTraining, DryRun
 
 PROBLEM_TYPE = "application/problem+json"
-# The only 500 that a test may cause, by damaging a file on purpose.
-_OUR_FAULT = {f"{TYPE_PREFIX}model-file-corrupt"}
+# The only 500 that tests may cause: they damage a file, or allow a training no time.
+_OUR_FAULT = {f"{TYPE_PREFIX}model-file-corrupt", f"{TYPE_PREFIX}training-failed"}
 _LEAKS = re.compile(rb"Traceback|site-packages|\.py\b|/tmp/|/home/|/root/|/work/|sqlite3?\.|<class|<function")
 
 _SCHEMAS: tuple[tuple[str, str, int, type[BaseModel]], ...] = (

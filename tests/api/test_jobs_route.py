@@ -132,6 +132,7 @@ def test_lists_are_paged_and_filtered(application: Application) -> None:
         assert {job["status"] for job in page["jobs"]} == {"succeeded"}
         found += [job["job_id"] for job in page["jobs"]]
         cursor = page["next_cursor"]
+        assert cursor or set(made) <= set(found)
     assert [job_id for job_id in found if job_id in made] == made[::-1]
     assert len(found) == len(set(found))
     everything = client.get("/jobs", params={"limit": 500}).json()["jobs"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from service.storage.model_file import read_model_file, write_model_file
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import DAYS, VALUES
@@ -146,7 +149,8 @@ def test_a_file_taken_out_and_in_again_forecasts_the_same_to_the_bit(application
     assert (taken_in["status"], taken_in["job_id"], taken_in["name"]) == ("ready", None, "traveller")
     for field in ("configuration", "metrics", "baseline", "skill", "targets", "min_history", "series", "warnings"):
         assert taken_in[field] == model[field], field
-    assert set(taken_in["lineage"]["parent"]) == {"checksum", "model_id"}
+    assert taken_in["lineage"]["parent"]["model_id"] == model["model_id"]
+    assert taken_in["lineage"]["parent"]["checksum"].startswith("sha256:")
     assert taken_in["lineage"]["data_hash"] == model["lineage"]["data_hash"]
     after = application.forecast(model_id=taken_in["model_id"], **asked)
     assert {**after, "model_id": None} == {**before, "model_id": None}
@@ -167,6 +171,48 @@ def test_a_file_with_any_byte_changed_is_refused(client: httpx.Client, plain_mod
         changed[place] ^= 1
         problem_of(upload(client, bytes(changed)), 422, "invalid-model-file", contains="Download it again")
     assert len(client.get("/models", params={"limit": 500}).json()["models"]) == count
+
+
+SPOILINGS: dict[str, Callable[[Record], Any]] = {
+    "a record of text": lambda record: record.update(model="boom"),
+    "no record": lambda record: record.pop("model"),
+    "no metrics": lambda record: record["model"].pop("metrics"),
+    "metrics of text": lambda record: record["model"].update(metrics="good"),
+    "a skill of text": lambda record: record["model"].update(skill="much"),
+    "another baseline": lambda record: record["model"]["baseline"].update(method="guess"),
+    "warnings of numbers": lambda record: record["model"].update(warnings=[1]),
+    "a name of two lines": lambda record: record["model"].update(name="a\nb"),
+    "a lineage of text": lambda record: record["model"].update(lineage="noble"),
+    "facts without an end": lambda record: record["model"].update(series=deep(200)),
+    "no forecaster": lambda record: record.pop("forecaster"),
+    "an unknown cell": lambda record: record["forecaster"]["specification"]["network"].update(cell="os.system"),
+}
+
+
+def deep(levels: int) -> Record:
+    return {"series": deep(levels - 1)} if levels else {}
+
+
+@pytest.mark.parametrize("how", SPOILINGS)
+def test_a_file_with_a_right_checksum_and_lies_inside_is_refused(
+    client: httpx.Client, plain_model: Record, how: str
+) -> None:
+    file = read_model_file(download(client, plain_model))
+    record = copy.deepcopy(file.record)
+    SPOILINGS[how](record)
+    problem_of(upload(client, write_model_file(record, file.tensors)), 422, "invalid-model-file", contains="whole but")
+    assert client.get("/models").status_code == 200
+
+
+def test_what_a_file_tells_beside_its_model_is_left_out(client: httpx.Client, plain_model: Record) -> None:
+    file = read_model_file(download(client, plain_model))
+    record = copy.deepcopy(file.record)
+    record["model"] |= {"error": "boom", "status": "failed", "model_id": "x" * 32, "links": None, "size_bytes": -1}
+    taken_in = upload(client, write_model_file(record, file.tensors)).json()
+    assert (taken_in["status"], "error" in taken_in) == ("ready", False)
+    assert taken_in["lineage"]["parent"]["model_id"] == "x" * 32
+    assert client.get(taken_in["links"]["self"]).json() == taken_in
+    assert client.delete(taken_in["links"]["self"]).status_code == 204
 
 
 @pytest.mark.parametrize("cut", ["half", "last", "longer", "text", "length"])

@@ -1,64 +1,92 @@
-"""Rollouts against plain loops over the network."""
+"""Rollouts against plain loops over the network in torch."""
 
 from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from service.forecasting.networks import RecurrentNetwork, build_network
+from service.forecasting.networks import NetworkShape, initial_network
 from service.forecasting.options import Cell, Objective
 from service.forecasting.rollout import roll_out
-from service.forecasting.specification import NetworkSpecification
+from tests.forecasting.torch_reference import RecurrentNetwork, torch_network
 
 CELLS = get_args(Cell)
 
 
-def network(cell: Cell, chunk: int) -> RecurrentNetwork:
-    return build_network(NetworkSpecification(cell, 6, 2, 0.0), 2, chunk, seed=0).eval()
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("chunk", [1, 3])
-@pytest.mark.parametrize("centred", [True, False])
 @torch.no_grad()
-def test_windows_slide(cell: Cell, chunk: int, centred: bool) -> None:
-    net, contexts = network(cell, chunk), torch.randn(4, 7, 2)
-    known = contexts
-    while known.shape[1] < 7 + 10:
-        window = known[:, -7:]
+def slide(module: RecurrentNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
+    known, length = contexts, contexts.shape[1]
+    while known.shape[1] < length + horizon:
+        window = known[:, -length:]
         reference = window[:, -1:] if centred else 0
-        known = torch.cat([known, net.emit(net.read(window - reference)[0][:, -1]) + reference], dim=1)
-    torch.testing.assert_close(roll_out(net, contexts, 10, "windows", centred), known[:, 7:17], rtol=1e-4, atol=1e-5)
+        known = torch.cat([known, module.emit(module.read(window - reference)[0][:, -1]) + reference], dim=1)
+    return known[:, length : length + horizon]
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("chunk", [1, 3])
-@pytest.mark.parametrize("centred", [True, False])
 @torch.no_grad()
-def test_pieces_carry_their_state(cell: Cell, chunk: int, centred: bool) -> None:
-    net, contexts = network(cell, chunk), torch.randn(4, 7, 2)
-    reference = contexts[:, -1:] if centred else torch.zeros(4, 1, 2)
-    read = contexts - reference
-    for _ in range(4):
-        last = net.emit(net.read(read)[0][:, -1])  # everything again from the start: the same as carrying on
+def carry(module: RecurrentNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
+    reference = contexts[:, -1:] if centred else torch.zeros_like(contexts[:, -1:])
+    read, length = contexts - reference, contexts.shape[1]
+    while read.shape[1] < length + horizon:
+        last = module.emit(module.read(read)[0][:, -1])  # all of it again from the start: the same as carrying on
         read = torch.cat([read, last + read[:, -1:] if centred else last], dim=1)
-    ahead = read[:, 7:] + reference
-    torch.testing.assert_close(roll_out(net, contexts, 4, "chunks", centred), ahead[:, :4], rtol=1e-4, atol=1e-5)
+    return (read + reference)[:, length : length + horizon]
 
 
-def test_the_rollout_scores_what_was_trained() -> None:
+@given(
+    cell=st.sampled_from(CELLS),
+    layers=st.integers(1, 3),
+    size=st.integers(1, 20),
+    channels=st.integers(1, 3),
+    chunk=st.integers(1, 5),
+    rows=st.integers(1, 40),
+    context_length=st.integers(1, 12),
+    horizon=st.integers(1, 14),
+    objective=st.sampled_from(get_args(Objective)),
+    centred=st.booleans(),
+)
+def test_against_torch(
+    cell: Cell, layers: int, size: int, channels: int, chunk: int, rows: int, context_length: int, horizon: int,
+    objective: Objective, centred: bool,
+) -> None:  # fmt: skip
+    network = initial_network(NetworkShape(cell, channels, size, layers, chunk), seed=0)
+    contexts = np.random.default_rng(0).normal(size=(rows, context_length, channels)).astype(np.float32)
+    expected = (slide if objective == "windows" else carry)(
+        torch_network(network), torch.from_numpy(contexts), horizon, centred
+    )
+    rolled = roll_out(network, contexts, horizon, objective, centred)
+    assert rolled.shape == (rows, horizon, channels)
+    np.testing.assert_allclose(rolled, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_the_rollout_scores_what_was_trained(objective: Objective) -> None:
     """The first chunk of a rollout is the chunk that training scores after the same context."""
-    net, contexts = network("gru", 3), torch.randn(2, 7, 2)
-    trained = net.score_steps(contexts, 1, centred=True)[:, 0]
-    for objective in get_args(Objective):
-        rolled = roll_out(net, contexts, 3, objective, True)
-        torch.testing.assert_close(rolled, trained.detach())
+    network = initial_network(NetworkShape("gru", 2, 6, 2, 3), seed=0)
+    contexts = np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32)
+    trained = torch_network(network).score_steps(torch.from_numpy(contexts), 1, centred=True)[:, 0]
+    rolled = roll_out(network, contexts, 3, objective, True)
+    np.testing.assert_allclose(rolled, trained.detach().numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, 4, 7])
 def test_a_longer_horizon_begins_like_a_shorter_one(horizon: int) -> None:
-    net, contexts = network("lstm", 3), torch.randn(2, 7, 2)
-    longest = roll_out(net, contexts, 9, "chunks", True)
-    assert torch.equal(roll_out(net, contexts, horizon, "chunks", True), longest[:, :horizon])
+    network = initial_network(NetworkShape("lstm", 2, 6, 2, 3), seed=0)
+    contexts = np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32)
+    longest = roll_out(network, contexts, 9, "chunks", True)
+    assert np.array_equal(roll_out(network, contexts, horizon, "chunks", True), longest[:, :horizon])
+
+
+def test_what_is_centred_takes_the_level_away() -> None:
+    network = initial_network(NetworkShape("gru", 1, 6, 1, 2), seed=0)
+    contexts = np.random.default_rng(0).normal(size=(3, 7, 1)).astype(np.float32)
+    for objective in get_args(Objective):
+        shifted = roll_out(network, contexts + 50, 6, objective, True) - 50
+        np.testing.assert_allclose(shifted, roll_out(network, contexts, 6, objective, True), atol=1e-4)
+        plain = roll_out(network, contexts + 50, 6, objective, False) - 50
+        assert not np.allclose(plain, roll_out(network, contexts, 6, objective, False), atol=1)

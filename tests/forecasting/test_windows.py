@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.forecasting.kernels.training import gather
+from service.forecasting.series import FloatArray
 from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, whole_windows
 
 
@@ -14,8 +17,27 @@ def part(length: int, first: int = 0, end: int | None = None, start: float = 0) 
     return Part(values, np.ones_like(values, dtype=bool), first, length if end is None else end)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """inputs: (piece, step, channel); targets, weights: (piece, scored step, chunk, channel)."""
+
+    inputs: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+
+
+def whole(pieces: Pieces) -> Batch:
+    """All pieces as the kernel cuts them."""
+    inputs, targets, known = gather(
+        pieces.values, pieces.weights, pieces.starts, pieces.ends,
+        pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length, False,
+    )  # fmt: skip
+    form = (pieces.scored_steps, len(pieces), pieces.output_chunk_length, 1)
+    return Batch(inputs.swapaxes(0, 1), targets.reshape(form).swapaxes(0, 1), known.reshape(form).swapaxes(0, 1))
+
+
 def everything(pieces: Pieces) -> tuple[list[list[float]], list[list[list[float]]], list[list[list[float]]]]:
-    batch = pieces.batch(np.arange(len(pieces)))
+    batch = whole(pieces)
     return batch.inputs[..., 0].tolist(), batch.targets[..., 0].tolist(), batch.weights[..., 0].tolist()
 
 
@@ -42,22 +64,22 @@ def test_windows_of_a_later_part_reach_back_for_their_context_alone() -> None:
 def test_nothing_after_the_end_is_read(context_length: int, chunk: int, scored: int, spare: int, after: int) -> None:
     end = context_length + spare
     pieces = long_pieces([part(end + after, end=end)], context_length, chunk, scored)
-    batch = pieces.batch(np.arange(len(pieces)))
+    batch = whole(pieces)
     assert batch.inputs.max() < end
     assert (batch.targets * batch.weights).max() < end
-    followed = batch.inputs[:, -scored:, None, :] + torch.arange(1, chunk + 1)[:, None]
-    assert ((batch.targets - followed) * batch.weights).abs().max() == 0
+    followed = batch.inputs[:, -scored:, None, :] + np.arange(1, chunk + 1)[:, None]
+    assert not np.any((batch.targets - followed) * batch.weights)
 
 
 def test_every_target_after_the_first_context_is_scored() -> None:
     pieces = long_pieces([part(30)], 4, 2, 5)
-    batch = pieces.batch(np.arange(len(pieces)))
+    batch = whole(pieces)
     assert set(batch.targets[batch.weights > 0].tolist()) == set(range(4, 30))
 
 
 def test_items_are_not_mixed() -> None:
     pieces = long_pieces([part(8), part(9, start=100)], 3, 2, 4)
-    batch = pieces.batch(np.arange(len(pieces)))
+    batch = whole(pieces)
     of_first = batch.inputs[:, 0, 0] < 100
     scored = batch.targets * batch.weights
     assert batch.inputs[of_first].max() < 100
@@ -73,10 +95,18 @@ def test_missing_values_have_no_weight() -> None:
     assert weights == [[[1]], [[0]], [[1]], [[1]]]
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 100])
-def test_batches_take_each_piece_at_most_once(batch_size: int) -> None:
+@pytest.mark.parametrize("most", [1, 4, 100])
+def test_spaced_pieces_reach_from_the_first_to_the_last(most: int) -> None:
     pieces = whole_windows([part(20)], 3, 1)
-    batches = list(pieces.batches(batch_size, len(pieces), np.random.default_rng(0)))
-    seen = [start for batch in batches for start in batch.inputs[:, 0, 0].tolist()]
-    assert sorted(seen) == list(range(17))
-    assert len(batches) == -(-17 // batch_size)
+    spaced = pieces.spaced(most)
+    assert len(spaced) == min(most, 17)
+    assert spaced.starts[0] == 0
+    assert most == 1 or spaced.starts[-1] == pieces.starts[-1]
+    assert len(set(spaced.starts.tolist())) == len(spaced)
+
+
+def test_what_is_centred_is_relative_to_the_first_scored_step() -> None:
+    pieces = long_pieces([part(12, start=5)], 4, 2, 3)
+    inputs, targets, _ = gather(pieces.values, pieces.weights, pieces.starts, pieces.ends, 3, 3, 2, True)
+    assert inputs[:, 0, 0].tolist() == [-3, -2, -1, 0, 1, 2]
+    assert targets[0].tolist() == [1, 2]  # relative to the value at its own step

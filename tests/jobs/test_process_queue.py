@@ -94,7 +94,7 @@ def test_jobs_run_in_a_warm_child_in_their_order() -> None:
         events = [recorder.next() for _ in range(4)]
     assert [kind for kind, _, _ in events] == ["started", "succeeded", "started", "succeeded"]
     assert [job_id for _, job_id, _ in events] == ["a", "a", "b", "b"]
-    assert events[1][2] == Outcome({"job": "a", "torch": True}, b"file of a")
+    assert events[1][2] == Outcome({"job": "a", "warm": True}, b"file of a")
     assert recorder.progress == [{"epoch": 1}, {"epoch": 1}]
 
 

@@ -71,7 +71,7 @@ class ModelAnswer(BaseModel):
     lineage: dict[str, Any] | None = Field(
         None,
         description="Hash of the data, seed, versions, parent.",
-        examples=[{"data_hash": "sha256:2c26b46b", "seed": 0, "libraries": {"torch": "2.13.0"}, "parent": None}],
+        examples=[{"data_hash": "sha256:2c26b46b", "seed": 0, "libraries": {"numba": "0.68.1"}, "parent": None}],
     )
     error: dict[str, Any] | None = Field(
         None,

@@ -1,0 +1,69 @@
+"""Training on the CPU: whole epochs in compiled code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.forecasting.kernels.cells import CODES
+from service.forecasting.kernels.optimizers import OPTIMIZERS
+from service.forecasting.kernels.training import LOSSES, gather, loss_and_gradient, seed_dropout, train_epoch
+from service.forecasting.networks import Network, NetworkShape, Weights
+from service.forecasting.preparation import IntArray
+from service.forecasting.series import FloatArray
+from service.forecasting.specification import Specification
+from service.forecasting.windows import Pieces
+
+
+class CompiledTrainer:
+    """Holds the weights and the optimizer's moments of one network in training."""
+
+    def __init__(
+        self, specification: Specification, start: Network, pieces: Pieces, judged: Pieces | None, seed: int
+    ) -> None:
+        self._training = specification.training
+        self._dropout = specification.network.dropout
+        self._centred = specification.centering == "last"
+        self._shape: NetworkShape = start.shape
+        self._pieces = pieces
+        self._weights = start.weights.copy()
+        self._first, self._second = np.zeros_like(self._weights), np.zeros_like(self._weights)
+        self._steps = 0
+        self._judged = None if judged is None else self._gathered(judged)
+        seed_dropout(seed)
+
+    def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
+        """Take a step on each batch of the chosen pieces, in their order; return the mean loss."""
+        training, pieces, shape = self._training, self._pieces, self._shape
+        loss: float = train_epoch(
+            CODES[shape.cell], shape.num_layers, shape.hidden_size, shape.gates,
+            self._weights, self._first, self._second,
+            pieces.values, pieces.weights, pieces.starts[chosen], pieces.ends[chosen],
+            training.batch_size, pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length,
+            self._centred, LOSSES[training.loss], training.truncate_bptt or 0, self._dropout,
+            OPTIMIZERS[training.optimizer], rates, self._steps, training.clip_norm or 0.0, training.clip_value or 0.0,
+        )  # fmt: skip
+        self._steps += len(rates)
+        return loss
+
+    def judge(self) -> float:
+        """Return the loss on the pieces to judge by."""
+        if self._judged is None:
+            raise ValueError("there is nothing to judge by")
+        shape = self._shape
+        inputs, targets, known = self._judged
+        loss: float = loss_and_gradient(
+            CODES[shape.cell], self._weights, self._weights, shape.num_layers, shape.hidden_size, shape.gates,
+            inputs, targets, known, LOSSES[self._training.loss], 0, 0.0, False,
+        )  # fmt: skip
+        return loss
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights as they are now."""
+        return self._weights.copy()
+
+    def _gathered(self, pieces: Pieces) -> tuple[Weights, Weights, Weights]:
+        gathered: tuple[Weights, Weights, Weights] = gather(
+            pieces.values, pieces.weights, pieces.starts, pieces.ends,
+            pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length, self._centred,
+        )  # fmt: skip
+        return gathered

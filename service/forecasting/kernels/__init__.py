@@ -1,0 +1,26 @@
+"""Compiled kernels (numba): recurrent layers forward and backward, rollouts, training steps.
+
+All arrays are C-contiguous and of one float type; float32 is what the service uses, float64 is for checking gradients.
+Legend: B rows of a batch, T steps, C channels, H hidden_size, G gates times H, K output_chunk_length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile a kernel at its first call and keep it on disk; other threads run meanwhile.
+
+    fastmath: sums may be reordered, which is what lets them be vectorised.
+    """
+    compiler: Callable[[Function], Any] = njit(
+        cache=True, fastmath=True, boundscheck=False, error_model="numpy", nogil=True
+    )
+    kernel: Function = compiler(function)
+    return kernel

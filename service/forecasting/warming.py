@@ -1,0 +1,35 @@
+"""Makes every kernel ready for use: compiled at the first start, loaded from disk at later ones."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+
+from service.forecasting.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
+from service.forecasting.networks import NetworkShape, initial_network
+from service.forecasting.options import Cell
+from service.forecasting.rollout import roll_out
+
+
+def warm_rollout() -> None:
+    """Make forecasts ready."""
+    for cell in get_args(Cell):
+        network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
+        roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
+
+
+def warm_training() -> None:
+    """Make trainings ready, and the forecasts that score them."""
+    warm_rollout()
+    seed_dropout(0)
+    shape = NetworkShape("gru", 1, 2, 1, 1)
+    weights = initial_network(shape, seed=0).weights
+    values, starts, ends = np.zeros((4, 1), np.float32), np.zeros(1, np.int64), np.full(1, 4, np.int64)
+    batch = gather(values, values, starts, ends, 1, 1, 1, True)
+    loss_and_gradient(shape.code, weights, weights, 1, 2, shape.gates, *batch, 0, 0, 0.0, False)
+    moments = np.zeros_like(weights)
+    train_epoch(
+        shape.code, 1, 2, shape.gates, weights, moments, moments.copy(), values, values, starts, ends,
+        1, 1, 1, 1, True, 0, 0, 0.0, 0, np.zeros(1), 0, 0.0, 0.0,
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""What a model file tells about its model, besides the forecaster itself; a stranger's file may tell anything."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from service.errors import InvalidModelFile
+from service.storage.model_file import ModelFile
+
+# What nests deeper than this is no record of ours, and what nests without end could not be written as JSON again.
+_LEVELS = 10
+
+
+def _refuse_deep(value: JsonValue, levels: int = _LEVELS) -> JsonValue:
+    if levels == 0:
+        raise ValueError(f"nested deeper than {_LEVELS} levels")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        _refuse_deep(one, levels - 1)
+    return value
+
+
+Facts = Annotated[dict[str, JsonValue], AfterValidator(_refuse_deep)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Scores(_Told):
+    rmse: float | None
+    mae: float | None
+    smape: float | None
+    mase: float | None
+    coverage: dict[str, float | None]
+    by_target: dict[str, Facts] = {}
+
+
+class _BaselineScores(_Scores):
+    method: str = Field(pattern="^(seasonal_naive|mean)$")
+
+
+class _LossCurve(_Told):
+    epochs: list[int]
+    training: list[float]
+    validation: list[float]
+    best_epoch: int
+
+
+class _ModelRecord(_Told):
+    model_id: str | None = Field(None, max_length=64)
+    name: Name | None = None
+    series: Facts
+    configuration: Facts
+    targets: list[str]
+    covariates: list[str]
+    min_history: int
+    metrics: _Scores
+    baseline: _BaselineScores
+    skill: float | None
+    calibration: Facts
+    loss_curve: _LossCurve
+    warnings: list[str]
+    lineage: Facts
+
+
+def model_record(file: ModelFile) -> dict[str, Any]:
+    """Return the record in a model file, without anything in it that is not known.
+
+    Raises InvalidModelFile where a part is missing or of the wrong kind: it would break every list it is shown in.
+    """
+    try:
+        return _ModelRecord.model_validate(file.record.get("model")).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])[:60]
+        raise InvalidModelFile(f"the file is whole but its record of the model cannot be used ({place})") from error

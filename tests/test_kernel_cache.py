@@ -1,0 +1,48 @@
+"""Kernels are compiled once: ahead, or at the first start; later processes load them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service import kernel_cache
+
+
+def files(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.nb*")}
+
+
+def test_kernels_are_compiled_into_the_folder_and_loaded_from_it(tmp_path: Path) -> None:
+    folder = tmp_path / "kernels"
+    command = [sys.executable, "-m", "service", "compile", str(folder)]
+    subprocess.run(command, check=True, timeout=300)
+    compiled = files(folder)
+    assert any("roll_out" in name for name in compiled)
+    assert any("train_epoch" in name for name in compiled)
+    subprocess.run(command, check=True, timeout=300)
+    assert files(folder) == compiled
+
+
+def test_an_empty_cache_starts_with_the_shipped_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, cache = tmp_path / "shipped", tmp_path / "cache"
+    shipped.mkdir()
+    (shipped / "kernel.nbi").write_text("compiled")
+    monkeypatch.setattr(kernel_cache, "SHIPPED", shipped)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "before")
+    kernel_cache.use_kernel_cache(str(cache))
+    assert (cache / "kernel.nbi").read_text() == "compiled"
+    assert os.environ["NUMBA_CACHE_DIR"] == str(cache)
+    (cache / "kernel.nbi").write_text("newer")
+    kernel_cache.use_kernel_cache(str(cache))
+    assert (cache / "kernel.nbi").read_text() == "newer"
+
+
+def test_without_a_folder_numba_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "before")
+    kernel_cache.use_kernel_cache(None)
+    assert os.environ["NUMBA_CACHE_DIR"] == "before"

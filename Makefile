@@ -31,7 +31,7 @@ format: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.tutorials
 
-# torch first and by its pin: a range would draw in gigabytes of CUDA.
+# torch, which tests compare kernels with, first and by its pin: a range would draw in gigabytes of CUDA.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)

@@ -20,9 +20,10 @@ _JUDGEMENTS = 100
 _JUDGED_PIECES = 256
 # What is still best in this last part of the epochs had not begun to learn by heart.
 _STILL_GOOD = 0.2
-# With nothing to judge by, the weights are the mean over this last part of the epochs, not those of whichever phase
-# of an oscillation comes last (stochastic weight averaging, Izmailov et al. 2018).
-_AVERAGED = 0.1
+# With nothing to judge by, the weights are the mean over the last epochs, not those of whichever phase of an
+# oscillation comes last (stochastic weight averaging, Izmailov et al. 2018); over more, they lag behind.
+_AVERAGED_EPOCHS = 5
+_AVERAGED_SHARE = 0.1
 
 
 @dataclass
@@ -116,7 +117,7 @@ class _Loop:
 
     def averaged(self, epochs: int) -> Fit:
         """Train for so many epochs; keep the mean weights of the last of them."""
-        last = max(1, round(_AVERAGED * epochs))
+        last = max(1, min(_AVERAGED_EPOCHS, int(_AVERAGED_SHARE * epochs)))
         total = np.zeros(self.shape.size)
         for epoch in range(1, epochs + 1):
             loss = self._epoch(epoch)

@@ -39,6 +39,8 @@ STATUS: dict[type[ServiceError], int] = {
 }
 _RETRY_SECONDS = 5
 _MOST_FAULTS = 20
+# More than this takes seconds to look at and tells nobody anything.
+_MOST_FINDINGS = 1000
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Where pydantic's own words do not say what to do.
 _CURES = {
@@ -85,10 +87,11 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
     """Turn pydantic's findings about ``sent`` into ours; ``skip`` leading parts of each location are left out."""
     found: dict[Path, list[str]] = {}
-    for one in details:
+    for one in details[:_MOST_FINDINGS]:
         found.setdefault(_place(one["loc"][skip:], sent), []).append(_plain(one))
     faults = [Fault(path, " or ".join(dict.fromkeys(texts))) for path, texts in found.items()]
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    others = len(faults) - 1 + len(details[_MOST_FINDINGS:])
+    more = f" (and {others} more)" if others else ""
     return InvalidInput(f"{pointer(faults[0].path)}: {faults[0].detail}{more}", faults[:_MOST_FAULTS])
 
 

@@ -19,11 +19,17 @@ from service.forecasting.timestamps import PlacedRows
 
 @dataclass(frozen=True)
 class ReadPanel:
-    """A panel, what the client should be told about it, and what was understood (fields of `SeriesSummary`)."""
+    """A panel, what the client should be told about it, and how its rows were placed in time."""
 
     panel: Panel
     warnings: tuple[str, ...]
-    summary: dict[str, Any]
+    placed: tuple[PlacedRows, ...]
+    freq_inferred: bool
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What was understood, for those who tell it: the fields of `SeriesSummary`."""
+        return _summary(self.panel, self.placed, self.freq_inferred)
 
 
 def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
@@ -41,7 +47,7 @@ def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
     panel = Panel(rows, targets, covariates)
     warnings = tuple(dict.fromkeys(warning for rows in placed for warning in rows.warnings))
     inferred = all(item.times.freq is None for item in items)
-    return ReadPanel(panel, warnings, _summary(panel, placed, inferred))
+    return ReadPanel(panel, warnings, tuple(placed), inferred)
 
 
 def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:

@@ -18,8 +18,10 @@ from service.forecasting.windows import Pieces
 # How often, at most, a training is judged: more tells little and costs as much as training.
 _JUDGEMENTS = 100
 _JUDGED_PIECES = 256
-# What is still best in this last part of the epochs had not begun to learn by heart.
-_STILL_GOOD = 0.2
+# A validation loss that ends within this of its best had not begun to learn by heart; both are medians of
+# neighbours, for the least of many noisy numbers is mere luck.
+_STILL_GOOD = 1.1
+_NEIGHBOURS = 5
 # With nothing to judge by, the weights are the mean over the last epochs, not those of whichever phase of an
 # oscillation comes last (stochastic weight averaging, Izmailov et al. 2018); over more, they lag behind.
 _AVERAGED_EPOCHS = 5
@@ -49,8 +51,10 @@ class Fit:
     @property
     def epochs_to_repeat(self) -> int:
         """Epochs for another fit of the same recipe: all of them, where it was still good at the end."""
-        last = self.curve.epochs[-1]
-        return last if self.best_epoch > (1 - _STILL_GOOD) * last else self.best_epoch
+        losses = np.array(self.curve.validation)
+        if len(losses) >= _NEIGHBOURS:
+            losses = np.median(np.lib.stride_tricks.sliding_window_view(losses, _NEIGHBOURS), axis=1)
+        return self.curve.epochs[-1] if losses[-1] <= _STILL_GOOD * losses.min() else self.best_epoch
 
 
 def pieces_per_epoch(pieces: Pieces) -> int:

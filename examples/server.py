@@ -39,7 +39,7 @@ def running_server(store: Path, settings: Mapping[str, str] | None = None, log: 
     process = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stdout=output, stderr=output)
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(process, url)
+        wait_until_ready(process, url)
         yield url
     finally:
         process.terminate()
@@ -52,7 +52,8 @@ def running_server(store: Path, settings: Mapping[str, str] | None = None, log: 
             output.close()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    """Return when ``/readyz`` answers 200. Raises RuntimeError where the process ends or takes too long."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class AlignedSeries:
     known: FittedItem | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Forecaster:
     """Networks with everything that is needed to forecast from the end of their own series or from a history."""
 
@@ -73,10 +74,11 @@ class Forecaster:
         """
         if history is None:
             chosen = self._stored(items)
+            prepared = [self._prepared_tails[item.item] for item in chosen]
         else:
             aligned = self.align(history, ("history",))
-            chosen = [fit_item(one.series, self.specification, len(self.targets), one.known) for one in aligned]
-        prepared = [self.prepare(item, item.tail) for item in chosen]
+            chosen = [self._end_of(one) for one in aligned]
+            prepared = [self.prepare(item, item.tail) for item in chosen]
         origins = [np.array([len(item.tail) - 1]) for item in chosen]
         levels = self.levels_ahead(chosen, prepared, origins, horizon)
         widths = self.errors.widths(bands.levels, horizon)
@@ -88,6 +90,22 @@ class Forecaster:
                 band = banded(bands, ahead[0, :, column], widths, item.spread[column], column, transform)
                 forecasts.append(Forecast(item.item, target, times, *band))
         return forecasts
+
+    def cost(self, rows: int, horizon: int) -> int:
+        """Estimate the multiplications of forecasting from so many origins."""
+        specification = self.specification
+        chunks = -(-horizon // specification.output_chunk_length)
+        slides = specification.training.objective == "windows"
+        steps = specification.context_length * (chunks if slides else 1) + horizon
+        return rows * steps * sum(len(network.weights) for network in self.networks)
+
+    def _end_of(self, aligned: AlignedSeries) -> FittedItem:
+        """The item as it is at the end of a history; what lies before is read only where something needs it."""
+        series, known = aligned.series, aligned.known
+        if known is not None:
+            tail = series.tail(self.min_history)
+            series = series if np.isnan(tail.values).any() else tail
+        return fit_item(series, self.specification, len(self.targets), known)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""
@@ -154,6 +172,10 @@ class Forecaster:
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
             raise UnknownColumn(detail, [Fault(path, detail)])
         return [panel.columns.index(column) for column in wanted]
+
+    @cached_property
+    def _prepared_tails(self) -> dict[str | None, PreparedSeries]:
+        return {item.item: self.prepare(item, item.tail) for item in self.items}
 
     def _stored(self, items: Sequence[str] | None) -> list[FittedItem]:
         if items is None:

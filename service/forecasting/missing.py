@@ -34,6 +34,8 @@ def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[
     Raises MissingValues where a channel has no value at all.
     """
     observed = ~np.isnan(series.values)
+    if observed.all() and len(series):
+        return series, 0
     for channel in np.flatnonzero(~observed.any(axis=0)):
         detail = f"column {columns[channel]!r} has no value at all; leave it out or send values"
         raise MissingValues(detail, [Fault(path, detail)])

@@ -57,7 +57,7 @@ def backtest_model(
 
     resources.limits.check_horizon(horizon)
     resources.limits.check_panel(panel, ("series",))
-    model, forecaster = load_model(resources, model_id, name)
+    found, forecaster = load_model(resources, model_id, name)
     evaluated = [_evaluated(forecaster, one, start, stride) for one in forecaster.align(panel, ("series",))]
     numbers = sum(len(one.origins) for one in evaluated) * horizon * len(forecaster.targets)
     resources.limits.check_answer(numbers * (3 + 2 * len(bands.levels)))
@@ -66,7 +66,7 @@ def backtest_model(
     season_length = forecaster.specification.season_length
     naive = roll_baseline("seasonal_naive", evaluated, horizon, season_length, known)
     return BacktestAnswer(
-        model.id,
+        found,
         forecaster.targets,
         rolled,
         [bounds(one, forecaster.errors, bands.levels) for one in rolled],

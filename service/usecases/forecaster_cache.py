@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidModelFile, ModelFileCorrupt
@@ -14,6 +16,17 @@ if TYPE_CHECKING:
     from service.forecasting.forecaster import Forecaster
 
 
+CONFIRMED_SECONDS = 5.0
+"""A model that another server has deleted may be served for so long."""
+
+
+@dataclass
+class _Loaded:
+    forecaster: Forecaster
+    size: int
+    confirmed_at: float
+
+
 class ForecasterCache:
     """Threads may share it; two that miss the same model at once both load it, which is harmless."""
 
@@ -21,18 +34,28 @@ class ForecasterCache:
         self._store = store
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, tuple[Forecaster, int]] = OrderedDict()
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._bytes = 0
 
+    def confirmed(self, model_id: str) -> Forecaster | None:
+        """Return the model if it is loaded and was known to the registry a moment ago."""
+        with self._lock:
+            loaded = self._loaded.get(model_id)
+            if loaded is None or time.monotonic() - loaded.confirmed_at > CONFIRMED_SECONDS:
+                return None
+            self._loaded.move_to_end(model_id)
+            return loaded.forecaster
+
     def get(self, model_id: str) -> Forecaster:
-        """Return the model, loaded from the store if need be.
+        """Return a model that the registry has just named as ready, loaded from the store if need be.
 
         Raises ModelNotFound, and ModelFileCorrupt where the stored file is damaged.
         """
         with self._lock:
             if model_id in self._loaded:
                 self._loaded.move_to_end(model_id)
-                return self._loaded[model_id][0]
+                self._loaded[model_id].confirmed_at = time.monotonic()
+                return self._loaded[model_id].forecaster
         data = self._store.get_model(model_id)
         try:
             forecaster = load_forecaster(data)
@@ -45,7 +68,7 @@ class ForecasterCache:
     def _keep(self, model_id: str, forecaster: Forecaster, size: int) -> None:
         with self._lock:
             self._drop(model_id)
-            self._loaded[model_id] = (forecaster, size)
+            self._loaded[model_id] = _Loaded(forecaster, size, time.monotonic())
             self._bytes += size
             while self._bytes > self._max_bytes and len(self._loaded) > 1:
                 self._drop(next(iter(self._loaded)))
@@ -57,4 +80,4 @@ class ForecasterCache:
 
     def _drop(self, model_id: str) -> None:
         if model_id in self._loaded:
-            self._bytes -= self._loaded.pop(model_id)[1]
+            self._bytes -= self._loaded.pop(model_id).size

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from service.api.answers import backtest_answer, forecast_answer, json_response
-from service.api.body import read_json
+from service.api.body import JSON_TYPE, media_type, parse_json, read_body, read_json
 from service.api.documents import json_body, problems
+from service.api.raw_route import RawRoute
 from service.api.schemas.forecasting import (
     DEFAULT_LEVEL,
     BacktestAnswer,
@@ -14,14 +15,18 @@ from service.api.schemas.forecasting import (
     ForecastAnswer,
     ForecastRequest,
 )
+from service.api.schemas.series import ItemsSeries
 from service.api.series_reading import read_panel
 from service.api.wiring import in_thread, resources_of
 from service.forecasting.bands import Bands
 from service.usecases.backtest_model import backtest_model
-from service.usecases.make_forecast import make_forecast
+from service.usecases.make_forecast import make_forecast, takes_microseconds
 from service.usecases.resources import Resources
 
-router = APIRouter(tags=["forecasting"])
+router = APIRouter(tags=["forecasting"], route_class=RawRoute)
+
+# Larger bodies take longer to read than a forecast: off the event loop with them.
+_SMALL_BODY = 100_000
 
 
 @router.post(
@@ -37,8 +42,23 @@ async def forecast(request: Request) -> Response:
     Horizon 1 is the one-step forecast; any horizon up to the server's limit works, whatever the model was
     trained for.
     """
-    asked = await read_json(request, ForecastRequest)
-    return await in_thread(_forecast, resources_of(request), asked)
+    media_type(request, JSON_TYPE)
+    body = await read_body(request)
+    resources = resources_of(request)
+    if len(body) > _SMALL_BODY:
+        return await in_thread(lambda: _forecast(resources, parse_json(ForecastRequest, body)))
+    asked = parse_json(ForecastRequest, body)
+    if takes_microseconds(resources, asked.model_id, asked.horizon, _items_asked(asked)):
+        return _forecast(resources, asked)
+    return await in_thread(_forecast, resources, asked)
+
+
+def _items_asked(asked: ForecastRequest) -> int | None:
+    if isinstance(asked.history, ItemsSeries):
+        return len(asked.history.items)
+    if asked.history is not None:
+        return 1
+    return None if asked.items is None else len(asked.items)
 
 
 def _forecast(resources: Resources, asked: ForecastRequest) -> Response:

@@ -1,0 +1,91 @@
+"""Loaded models: bounded by bytes, trusted for a moment, forgotten at once when deleted here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.errors import ModelFileCorrupt, ModelNotFound
+from service.forecasting.training import train
+from service.storage.identifiers import new_id
+from service.storage.model_store import ModelStore
+from service.usecases import forecaster_cache
+from service.usecases.forecaster_cache import ForecasterCache
+from service.usecases.model_files import model_file
+from tests.factories import noisy_sine, options, panel
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return model_file(train(panel(noisy_sine(80)), options()).forecaster, {})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore.open(str(tmp_path))
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    clock = [100.0]
+    monkeypatch.setattr(forecaster_cache.time, "monotonic", lambda: clock[0])
+    yield clock
+
+
+def stored(store: ModelStore, data: bytes) -> str:
+    model_id = new_id()
+    store.put_model(model_id, data)
+    return model_id
+
+
+def test_a_model_is_loaded_once(store: ModelStore, data: bytes) -> None:
+    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    first = cache.get(model_id)
+    store.delete_model(model_id)
+    assert cache.get(model_id) is first
+
+
+def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore, data: bytes) -> None:
+    cache = ForecasterCache(store, 2 * len(data))
+    first, second, third = (stored(store, data) for _ in range(3))
+    for model_id in (first, second, first, third):
+        cache.get(model_id)
+    assert cache.confirmed(first)
+    assert cache.confirmed(third)
+    assert cache.confirmed(second) is None
+
+
+def test_one_model_larger_than_the_cache_still_serves(store: ModelStore, data: bytes) -> None:
+    cache, model_id = ForecasterCache(store, 1), stored(store, data)
+    assert cache.get(model_id)
+    assert cache.confirmed(model_id)
+
+
+def test_what_the_registry_said_is_trusted_for_a_moment_only(store: ModelStore, data: bytes, now: list[float]) -> None:
+    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    assert cache.confirmed(model_id) is None
+    cache.get(model_id)
+    now[0] += forecaster_cache.CONFIRMED_SECONDS
+    assert cache.confirmed(model_id)
+    now[0] += 0.1
+    assert cache.confirmed(model_id) is None
+    cache.get(model_id)
+    assert cache.confirmed(model_id)
+
+
+def test_a_deleted_model_is_gone_at_once(store: ModelStore, data: bytes) -> None:
+    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache.get(model_id)
+    store.delete_model(model_id)
+    cache.forget(model_id)
+    assert cache.confirmed(model_id) is None
+    with pytest.raises(ModelNotFound):
+        cache.get(model_id)
+
+
+def test_a_damaged_file_is_named(store: ModelStore, data: bytes) -> None:
+    model_id = stored(store, data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ModelFileCorrupt, match=model_id):
+        ForecasterCache(store, 2**20).get(model_id)

@@ -24,6 +24,7 @@ _LONGEST_DEFAULT_CONTEXT = 200
 _SCORED_STEPS = 64
 _CHUNK_STEPS = 300
 _ITEMS_LOOKED_AT = 50
+_TARGETS_LOOKED_AT = 10
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Choice:
 
 
 def choose(panel: Panel, splits: Sequence[Split], options: TrainOptions) -> Choice:
-    """Fill in every option that was left open. Looks only at what lies before the split of each series."""
+    """Fill in every option that was left open.
+
+    Looks only at what lies before the split of each series, but for one thing: no logarithm is chosen where
+    any value is not above 0.
+    """
     return _Chooser(panel, splits, options).choose()
 
 
@@ -55,11 +60,10 @@ class _Chooser:
         self.fitted = min(split.stopping for split in splits)
         self.fitted_total = sum(split.stopping for split in splits)
         spaced = np.linspace(0, len(panel) - 1, min(len(panel), _ITEMS_LOOKED_AT)).round().astype(int)
-        self.samples: list[FloatArray] = []
-        for row in spaced:
-            known = panel.series[row].values[: splits[row].test, 0]
-            known = known[np.flatnonzero(~np.isnan(known))[0] :] if not np.isnan(known).all() else np.zeros(1)
-            self.samples.append(fill(known[:, None], "interpolate").between[:, 0])
+        targets = range(min(len(panel.targets), _TARGETS_LOOKED_AT))
+        self.samples = [
+            _known(panel.series[row].values[: splits[row].test, column]) for row in spaced for column in targets
+        ]
 
     def choose(self) -> Choice:
         options = self.options
@@ -119,14 +123,17 @@ class _Chooser:
     def _transform(self, season_length: int) -> TransformName:
         if self.options.transform != "auto":
             return self.options.transform
-        positive = all(np.nanmin(series.values[:, 0], initial=np.inf) > 0 for series in self.panel)
         block = season_length if season_length > 1 else 12
-        # Positive after the split as well: a logarithm that breaks on later data is no choice.
-        if positive and self._most(lambda sample: grows_in_proportion(sample, block)):
-            self.reasons["transform"] = "the spread grows with the level"
-            return "log"
-        self.reasons["transform"] = "the spread does not grow with the level"
-        return "none"
+        if not self._most(lambda sample: grows_in_proportion(sample, block)):
+            self.reasons["transform"] = "the spread does not grow with the level"
+            return "none"
+        # The one look past the split: a logarithm that later values do not have cannot be scored, nor served.
+        targets = len(self.panel.targets)
+        if any(np.nanmin(one.values[:, :targets], initial=np.inf) <= 0 for one in self.panel):
+            self.reasons["transform"] = "the spread grows with the level, but there are values of 0 or below"
+            return "none"
+        self.reasons["transform"] = "the spread grows with the level"
+        return "log"
 
     def _centering(self, transform: TransformName) -> Centering:
         if self.options.centering != "auto":
@@ -212,6 +219,12 @@ class _Chooser:
             return int(self._chosen("training.epochs", 100, "usual for windows"))
         epochs = min(max(10, math.ceil(_CHUNK_STEPS / steps_per_epoch)), _CHUNK_STEPS)
         return int(self._chosen("training.epochs", epochs, f"about {_CHUNK_STEPS} optimizer steps"))
+
+
+def _known(values: FloatArray) -> FloatArray:
+    """Return (time,) from its first value on, gaps filled."""
+    seen = np.flatnonzero(~np.isnan(values))
+    return fill(values[seen[0] :, None], "interpolate").between[:, 0] if len(seen) else np.zeros(1)
 
 
 def _default_rate(asked: TrainingOptions) -> float:

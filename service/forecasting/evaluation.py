@@ -6,13 +6,13 @@ Dimensions: O origins of one item, H horizon, T targets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from service.forecasting.baselines import BaselineMethod, baseline_forecasts
 from service.forecasting.forecaster import FittedItem, Forecaster
-from service.forecasting.intervals import ConformalErrors
+from service.forecasting.intervals import ConformalErrors, level_key
 from service.forecasting.metrics import Metrics, average, measure, seasonal_naive_error
 from service.forecasting.preparation import IntArray, PreparedSeries
 from service.forecasting.series import FloatArray, Series
@@ -42,7 +42,7 @@ class RollingForecasts:
     """Forecasts of one item from its origins; levels are what the transform makes of the values.
 
     actual: (O, H, T) in the series' own units, NaN where missing or past the end;
-    levels: (O, H, T); errors: (O, H, T), actual minus forecast levels in units of the item's spread.
+    levels: (O, H, T); errors: (O, H, T), actual minus forecast levels in the item's unit.
     """
 
     evaluated: Evaluated
@@ -110,7 +110,7 @@ def _compared(one: Evaluated, levels: FloatArray) -> RollingForecasts:
     past_end = rows >= len(one.series)
     actual = one.series.values[np.minimum(rows, len(one.series) - 1), : preparation.target_count]
     actual = np.where(past_end[:, :, None], np.nan, actual)
-    errors = (preparation.transform.to_levels(actual) - levels) / one.item.spread
+    errors = (preparation.transform.to_levels(actual) - levels) / one.item.unit
     return RollingForecasts(one, actual, levels, errors)
 
 
@@ -129,14 +129,17 @@ def bounds(
 
 
 def _around(rolled: RollingForecasts, width: FloatArray, transform: Transform) -> tuple[FloatArray, FloatArray]:
-    half = width * rolled.evaluated.item.spread
+    half = width * rolled.evaluated.item.unit
     return transform.from_levels(rolled.levels - half), transform.from_levels(rolled.levels + half)
 
 
 def score(
-    forecaster: Forecaster, rolled: Sequence[RollingForecasts], errors: ConformalErrors, known: Sequence[int]
+    forecaster: Forecaster, rolled: Sequence[RollingForecasts], errors: ConformalErrors | None, known: Sequence[int]
 ) -> Score:
-    """Score rolling forecasts, with intervals from ``errors``; ``known``: rows of each item before what is scored."""
+    """Score rolling forecasts; ``known``: rows of each item before what is scored.
+
+    errors: what the intervals are made of; None: there are none, and their coverage is not known.
+    """
     transform = TRANSFORMS[forecaster.specification.transform]
     season_length = forecaster.specification.season_length
     by_target: dict[str, list[Metrics]] = {target: [] for target in forecaster.targets}
@@ -144,7 +147,7 @@ def score(
         if not len(one.evaluated.origins):
             continue
         mean = transform.from_levels(one.levels)
-        ends = bounds(one, errors, SCORED_LEVELS)
+        ends = bounds(one, errors, SCORED_LEVELS) if errors is not None else {}
         for column, target in enumerate(forecaster.targets):
             by_target[target].append(
                 measure(
@@ -154,5 +157,10 @@ def score(
                     seasonal_naive_error(one.evaluated.series.values[:rows, column], season_length),
                 )
             )
+    if errors is None:
+        unknown: dict[str, float | None] = {level_key(level): None for level in SCORED_LEVELS}
+        by_target = {
+            target: [replace(one, coverage=unknown) for one in metrics] for target, metrics in by_target.items()
+        }
     averaged = {target: average(metrics) for target, metrics in by_target.items()}
     return Score(average(list(averaged.values())), averaged)

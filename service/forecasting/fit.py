@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from service.errors import InvalidOption
+from service.errors import InvalidOption, ServiceError
 from service.forecasting.compiled_trainer import CompiledTrainer
-from service.forecasting.networks import Network, NetworkShape, initial_network
+from service.forecasting.networks import Network, NetworkShape, Weights, initial_network
 from service.forecasting.schedules import rate_share
 from service.forecasting.specification import Specification
 from service.forecasting.windows import Pieces
@@ -117,7 +117,7 @@ class _Loop:
                 best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
             if epoch - best_epoch >= self.training.patience:
                 break
-        return Fit(Network(self.shape, best_weights), best_epoch, self.curve)
+        return Fit(self._network(best_weights), best_epoch, self.curve)
 
     def averaged(self, epochs: int) -> Fit:
         """Train for so many epochs; keep the mean weights of the last of them."""
@@ -129,7 +129,12 @@ class _Loop:
                 total += self.trainer.weights()
             if epoch % self.interval == 0 or epoch == epochs:
                 self._note(epoch, loss, None)
-        return Fit(Network(self.shape, (total / last).astype(np.float32)), epochs, self.curve)
+        return Fit(self._network((total / last).astype(np.float32)), epochs, self.curve)
+
+    def _network(self, weights: Weights) -> Network:
+        if not np.isfinite(weights).all():
+            raise _diverged()
+        return Network(self.shape, weights)
 
     def _note(self, epoch: int, training_loss: float, judged: float | None) -> None:
         self.curve.epochs.append(epoch)
@@ -146,6 +151,10 @@ class _Loop:
         )
         loss = self.trainer.epoch(self.order.permutation(len(self.pieces))[: self.limit], rates)
         if not math.isfinite(loss):
-            detail = "the training diverged: its loss is no longer finite; use a smaller learning_rate or a clip_norm"
-            raise InvalidOption.at(("training", "learning_rate"), detail)
+            raise _diverged()
         return loss
+
+
+def _diverged() -> ServiceError:
+    detail = "the training diverged: its numbers are no longer finite; use a smaller learning_rate or a clip_norm"
+    return InvalidOption.at(("training", "learning_rate"), detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,27 +11,30 @@ import numpy as np
 from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
 from service.forecasting.bands import Bands, Forecast, banded
 from service.forecasting.intervals import ConformalErrors
-from service.forecasting.missing import drop_leading, refuse_missing
+from service.forecasting.missing import drop_leading, fill, refuse_missing
 from service.forecasting.networks import Network
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history, model_steps, preparation
 from service.forecasting.rollout import roll_out
-from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, spread
+from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, usual_change
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS, require_positive
+
+# Numbers of the contexts that are held at once, so that memory is bounded however many origins there are.
+_BLOCK_NUMBERS = 2**21
 
 
 @dataclass(frozen=True)
 class FittedItem:
     """What is known of one item.
 
-    spread: (target,), the standard deviation of what is modelled, the unit of interval errors;
+    unit: (target,), the usual change over a season, in which interval errors are counted;
     constant: (channel,), True where the training part has one value only; tail: the end of the series, without holes.
     """
 
     item: str | None
     scaler: Scaler
-    spread: FloatArray
+    unit: FloatArray
     constant: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     tail: Series
 
@@ -87,7 +90,7 @@ class Forecaster:
         for item, ahead in zip(chosen, levels, strict=True):
             times = item.tail.times.future(horizon) if item.tail.times else None
             for column, target in enumerate(self.targets):
-                band = banded(bands, ahead[0, :, column], widths, item.spread[column], column, transform)
+                band = banded(bands, ahead[0, :, column], widths, item.unit[column], column, transform)
                 forecasts.append(Forecast(item.item, target, times, *band))
         return forecasts
 
@@ -115,10 +118,7 @@ class Forecaster:
         self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
     ) -> list[FloatArray]:
         """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item."""
-        contexts = [
-            one.contexts(rows, self.specification.context_length) for one, rows in zip(prepared, origins, strict=True)
-        ]
-        scaled = self._roll_out(np.concatenate(contexts), horizon)
+        scaled = self._roll_out(prepared, origins, horizon)
         bounds = np.cumsum([len(rows) for rows in origins])[:-1]
         results = []
         for item, one, rows, ahead in zip(items, prepared, origins, np.split(scaled, bounds), strict=True):
@@ -129,14 +129,19 @@ class Forecaster:
             results.append(levels)
         return results
 
-    def _roll_out(self, contexts: FloatArray, horizon: int) -> FloatArray:
-        """(origin, context_length, channel) to (origin, horizon, channel), the mean over the ensemble."""
+    def _roll_out(self, prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int) -> FloatArray:
+        """Forecast from all origins, a block at a time: (origin, horizon, channel), the mean over the ensemble."""
         training = self.specification.training
         centred = self.specification.centering == "last"
-        inputs = contexts.astype(np.float32)
-        total = np.zeros((len(contexts), horizon, contexts.shape[2]))
-        for network in self.networks:
-            total += roll_out(network, inputs, horizon, training.objective, centred)
+        length = self.specification.context_length
+        channels = len(self.targets) + len(self.covariates)
+        total = np.zeros((sum(len(rows) for rows in origins), horizon, channels))
+        done = 0
+        for block in _blocks(prepared, origins, max(1, _BLOCK_NUMBERS // (length * channels))):
+            inputs = np.concatenate([one.contexts(rows, length) for one, rows in block]).astype(np.float32)
+            for network in self.networks:
+                total[done : done + len(inputs)] += roll_out(network, inputs, horizon, training.objective, centred)
+            done += len(inputs)
         return total / len(self.networks)
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:
@@ -188,22 +193,42 @@ class Forecaster:
         return [known[name] for name in items]
 
 
+def _blocks(
+    prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], most: int
+) -> Iterator[list[tuple[PreparedSeries, IntArray]]]:
+    """Yield up to ``most`` origins at a time, with the items that they belong to."""
+    block: list[tuple[PreparedSeries, IntArray]] = []
+    count = 0
+    for one, rows in zip(prepared, origins, strict=True):
+        for first in range(0, len(rows), most):
+            part = rows[first : first + most]
+            if count + len(part) > most:
+                yield block
+                block, count = [], 0
+            block.append((one, part))
+            count += len(part)
+    if block:
+        yield block
+
+
 def fit_item(
-    series: Series, specification: Specification, target_count: int, known: FittedItem | None = None
+    series: Series,
+    specification: Specification,
+    target_count: int,
+    known: FittedItem | None = None,
+    unit: FloatArray | None = None,
 ) -> FittedItem:
-    """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts."""
-    filled = preparation(specification, _IDENTITY, target_count).apply(series.values).filled
-    tail = Series(filled.between, series.item, series.times)
+    """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts.
+
+    unit: in which errors are counted; by default measured on ``series``.
+    """
+    filled = fill(series.values, specification.missing).between
+    tail = Series(filled, series.item, series.times)
     if known is not None:
-        return FittedItem(known.item, known.scaler, known.spread, known.constant, tail)
-    modelled = model_steps(filled.between, TRANSFORMS[specification.transform], target_count)
-    return FittedItem(
-        series.item,
-        fit_scaler(specification.scaling, modelled, specification.scaling_range),
-        spread(modelled[:, :target_count]),
-        constant_channels(filled.between),
-        tail,
-    )
-
-
-_IDENTITY = Scaler(np.zeros(1), np.ones(1))
+        return FittedItem(known.item, known.scaler, known.unit, known.constant, tail)
+    transform = TRANSFORMS[specification.transform]
+    modelled = model_steps(filled, transform, target_count)
+    if unit is None:
+        unit = usual_change(transform.to_levels(filled[:, :target_count]), specification.season_length)
+    scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
+    return FittedItem(series.item, scaler, unit, constant_channels(filled), tail)

@@ -27,9 +27,9 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "tails": arrays["values"],
         "scaler.offset": np.stack([item.scaler.offset for item in items]),
         "scaler.scale": np.stack([item.scaler.scale for item in items]),
-        "spread": np.stack([item.spread for item in items]),
+        "unit": np.stack([item.unit for item in items]),
         "constant": np.stack([item.constant for item in items]).astype(np.uint8),
-        "errors": forecaster.errors.errors.astype(np.float32),
+        "errors": forecaster.errors.errors,
     }
     for member, network in enumerate(forecaster.networks):
         for name, weight in network.named_weights().items():
@@ -44,17 +44,17 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     items, channels, targets = len(tails), len(tails.columns), len(tails.targets)
     offset = _numbers(arrays, "scaler.offset", (items, channels))
     scale = _numbers(arrays, "scaler.scale", (items, channels))
-    spread = _numbers(arrays, "spread", (items, targets))
+    unit = _numbers(arrays, "unit", (items, targets))
     constant = _numbers(arrays, "constant", (items, channels)) != 0
     errors = arrays["errors"].astype(np.float64)
     if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets or np.isinf(errors).any():
         raise ValueError("errors must be (origin, horizon, target) and not infinite")
     if min(len(tail) for tail in tails) < min_history(specification):
         raise ValueError("the tails are shorter than what a forecast reads")
-    if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any():
-        raise ValueError("the tails must be finite numbers and the scales above 0")
+    if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any() or (unit <= 0).any():
+        raise ValueError("the tails must be finite numbers and the scales and units above 0")
     fitted = tuple(
-        FittedItem(tail.item, Scaler(offset[row], scale[row]), spread[row], constant[row], tail)
+        FittedItem(tail.item, Scaler(offset[row], scale[row]), unit[row], constant[row], tail)
         for row, tail in enumerate(tails)
     )
     networks = tuple(

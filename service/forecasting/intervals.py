@@ -30,13 +30,16 @@ class Widths:
     unsupported: tuple[float, ...]
 
 
+# The standard deviation of a normal distribution whose mean absolute deviation is 1, the unit of errors.
+_DEVIATION = 1.2533
+
 # Different questions whose widths are remembered: clients ask the same few.
 _REMEMBERED = 32
 
 
 @dataclass(frozen=True, eq=False)
 class ConformalErrors:
-    """Out-of-sample errors: (origin, step ahead, target), in units of each item's spread, NaN where unknown."""
+    """Out-of-sample errors: (origin, step ahead, target), in units of each item's usual change, NaN where unknown."""
 
     errors: FloatArray
 
@@ -49,9 +52,10 @@ class ConformalErrors:
         """Return the half-width for each level (0 <= level < 100).
 
         The width at level p is the ceil((n + 1) p)-th smallest of n absolute errors: the finite-sample
-        correction. Where n is too small for that, a normal quantile of the errors' root mean square, at
-        least the largest error, and the level is reported. Beyond the last step with errors, widths grow with
-        the square root of the step, as a random walk's do.
+        correction. Where n is too small for that, the largest error is stretched as a normal distribution
+        stretches from the highest level that n errors support to p, and the level is reported. A step without
+        errors has the width of the last one that has some, growing with the square root of the step, as a
+        random walk's do.
         """
         return self._remember(tuple(levels), horizon)
 
@@ -60,38 +64,53 @@ class ConformalErrors:
         return lru_cache(_REMEMBERED)(self._widths)
 
     @cached_property
-    def _sorted(self) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
-        """Absolute errors in order, unknown ones last, how many are known, and their root mean square."""
+    def _sorted(self) -> tuple[FloatArray, NDArray[np.intp]]:
+        """Absolute errors in order, unknown ones last, and how many are known."""
         sizes = np.sort(np.abs(self.errors), axis=0)
-        counts = np.sum(~np.isnan(sizes), axis=0)
-        squares = np.nansum(sizes**2, axis=0) / np.maximum(counts, 1)
-        return sizes, counts, np.sqrt(squares)
+        return sizes, np.sum(~np.isnan(sizes), axis=0)
 
     def _widths(self, levels: tuple[float, ...], horizon: int) -> Widths:
-        counts = self._sorted[1]
-        known = int(np.max(np.flatnonzero(counts.any(axis=1)), initial=0)) + 1
-        growth = np.sqrt(np.maximum(np.arange(1, horizon + 1) / known, 1.0))[:, None]
-        steps = np.minimum(np.arange(horizon), known - 1)
-        by_level, unsupported = {}, []
+        sources = [_sources(counts > 0, horizon) for counts in self._sorted[1].T]
+        by_level = {level: np.empty((horizon, len(sources))) for level in levels}
+        unsupported = set()
         for level in levels:
-            width, supported = self._width(level / 100)
-            by_level[level] = width[steps] * growth
-            if not supported[: min(horizon, known)].all():
-                unsupported.append(level)
+            widths, supported = self._width(level / 100)
+            for target, (steps, growth) in enumerate(sources):
+                by_level[level][:, target] = widths[steps, target] * growth
+                if not supported[steps, target].all():
+                    unsupported.add(level)
         return Widths(by_level, tuple(sorted(unsupported)))
 
     def _width(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Half-widths (step ahead, target) at one level, and where enough errors stand behind them."""
-        sizes, counts, spread = self._sorted
+        sizes, counts = self._sorted
         if probability <= 0:
             return np.zeros(counts.shape), np.ones(counts.shape, dtype=bool)
         # Rounded first: 0.8 of 5 must be rank 4, not 5 for the last bit of a product.
         ranks = np.ceil(np.round((counts + 1) * probability, 9)).astype(np.intp)
         supported = ranks <= counts
+        if not len(sizes):
+            return np.full(counts.shape, _normal(probability) * _DEVIATION), supported
         places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
-        ranked = (
-            np.nan_to_num(np.take_along_axis(sizes, places[None], axis=0)[0]) if len(sizes) else np.zeros_like(spread)
-        )
-        quantile = NormalDist().inv_cdf((1 + probability) / 2)
-        normal = quantile * spread * np.sqrt(1 + 1 / np.maximum(counts, 1))
-        return np.where(supported, ranked, np.maximum(ranked, normal)), supported
+        ranked = np.take_along_axis(sizes, places[None], axis=0)[0]
+        stretch = np.array([_normal(probability) / _normal(n / (n + 1)) if n else 0.0 for n in counts.ravel()])
+        widths = np.where(supported, ranked, ranked * stretch.reshape(counts.shape))
+        return np.where(counts > 0, widths, _normal(probability) * _DEVIATION), supported
+
+
+def _sources(known: NDArray[np.bool_], horizon: int) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return for each step ahead the step whose errors stand for it, and how much wider it is.
+
+    That is the step itself, else the last one before it with errors, else the first one with any.
+    """
+    ahead = np.arange(horizon)
+    if not known.any():
+        return np.zeros(horizon, np.intp), np.sqrt(ahead + 1.0)
+    steps = np.flatnonzero(known)
+    sources = steps[np.clip(np.searchsorted(steps, ahead, side="right") - 1, 0, None)]
+    return sources, np.sqrt(np.maximum((ahead + 1) / (sources + 1), 1.0))
+
+
+def _normal(probability: float) -> float:
+    """Return the half-width of the central interval of the standard normal distribution."""
+    return NormalDist().inv_cdf((1 + probability) / 2)

@@ -43,6 +43,8 @@ def measure(
         return Metrics(None, None, None, None, {level_key(level): None for level in bounds})
     actual, mean = actual[scored], mean[scored]
     errors = np.abs(actual - mean)
+    if not np.isfinite(errors).all():
+        return Metrics(None, None, None, None, {level_key(level): None for level in bounds})
     mae = float(errors.mean())
     size = np.abs(actual) + np.abs(mean)
     smape = float(np.mean(np.divide(200 * errors, size, out=np.zeros_like(errors), where=size > 0)))

@@ -38,6 +38,9 @@ def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
     series = []
     end = np.cumsum(lengths)
     for item, last, length in zip(record["items"], end, lengths, strict=True):
+        # Compared before the axis is walked, so that a lie costs no time.
+        if item["times"] and item["times"].get("length", length) != length:
+            raise ValueError("the times do not have the rows of the record")
         times = TimeAxis.from_record(item["times"]) if item["times"] else None
         if times is not None and len(times.index) != length:
             raise ValueError("the times do not have the rows of the record")

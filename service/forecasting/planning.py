@@ -17,6 +17,8 @@ from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.split import Split, require_length, require_shortest, split_series
 from service.forecasting.transforms import require_positive
 
+NOISE = "the series looks like noise: nothing forecasts it better than its mean, so expect a skill of 0"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -27,6 +29,11 @@ class Plan:
     choice: Choice
     noise: bool
     warnings: tuple[str, ...]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is worth telling before anything is trained."""
+        return (*self.warnings, NOISE) if self.noise else self.warnings
 
     @property
     def min_history(self) -> int:
@@ -64,10 +71,6 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         require_positive(one.values[:, : len(panel.targets)], specification.transform, _path(row, one))
     noisy = [_is_noise(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
     noise = sum(noisy) * 2 > len(noisy)
-    if noise:
-        warnings.append(
-            "the series looks like noise: nothing forecasts it better than its mean, so expect a skill of 0"
-        )
     return Plan(panel, splits, choice, noise, tuple(warnings))
 
 

@@ -45,6 +45,18 @@ def spread(values: FloatArray) -> FloatArray:
     return np.where(constant_channels(values), 1.0, np.nanstd(values, axis=0))
 
 
+def usual_change(levels: FloatArray, season_length: int) -> FloatArray:
+    """Return the mean absolute change over a season of each channel of (time, channel), the unit of its errors.
+
+    A trend does not make it grow with the length, as it does the standard deviation. Where nothing changes over a
+    season, the deviation; where nothing moves, 1.
+    """
+    lag = season_length if len(levels) > season_length else 1
+    changes = np.abs(levels[lag:] - levels[:-lag])
+    mean = changes.mean(axis=0) if len(changes) else np.zeros(levels.shape[1])
+    return np.where((mean > _VANISHING) & np.isfinite(mean), mean, spread(levels))
+
+
 def fit_scaler(scaling: Scaling, values: FloatArray, scaling_range: tuple[float, float] = (0.0, 1.0)) -> Scaler:
     """Fit on (time, channel), NaN left out; a channel that does not move becomes 0.
 

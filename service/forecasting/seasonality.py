@@ -10,6 +10,7 @@ from service.forecasting.series import FloatArray
 
 # A season must show in the autocorrelation beyond this many standard errors, as in the M4 competition's Naive2 test.
 _SEASON_Z = 1.645
+_STEEP_PEAK = 0.4
 _NOISE_LEVEL = 0.05
 _LONGEST_SEASON = 366
 
@@ -30,11 +31,16 @@ def has_season(values: FloatArray, season_length: int) -> bool:
 
     Every lag of a random walk is correlated, so that the competitions' test finds a season in share prices.
     """
-    if season_length < 2 or len(values) < 3 * season_length:
+    if season_length < 2 or len(values) <= 2 * season_length:
         return False
-    correlations = autocorrelation(np.diff(values), season_length)
-    bound = _SEASON_Z * np.sqrt((1 + 2 * np.sum(correlations[:-1] ** 2)) / len(values))
-    return bool(correlations[-1] > bound)
+    nearby = max(1, season_length // 8)
+    correlations = autocorrelation(np.diff(values), season_length + nearby)
+    before, here, after = correlations[season_length - 1 - nearby :: nearby]
+    if not before < here > after:
+        return False  # merely smooth: the neighbours of a season are less alike than it is
+    bound = _SEASON_Z * np.sqrt((1 + 2 * np.sum(correlations[: season_length - 1] ** 2)) / len(values))
+    # The bound is beyond reach where everything is season; a steep peak needs none.
+    return bool(here > _STEEP_PEAK or (len(values) >= 3 * season_length and here > bound))
 
 
 def find_season(values: FloatArray, expected: int | None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.errors import Fault, InvalidOption, Path, SeriesTooShort
@@ -45,7 +47,8 @@ def split_series(series: Series, validation: Validation, path: Path) -> Split:
 def require_shortest(series: Series, path: Path) -> None:
     """Raise SeriesTooShort where a series is too short under any options."""
     if len(series) < SHORTEST_SERIES:
-        detail = f"training needs at least {SHORTEST_SERIES} values, got {len(series)}"
+        item = "" if series.item is None else f"item {series.item!r}: "
+        detail = f"{item}training needs at least {SHORTEST_SERIES} values, got {len(series)}"
         raise SeriesTooShort(detail, [Fault(path, detail)])
 
 
@@ -76,15 +79,20 @@ def require_length(series: Series, split: Split, needed: int, validation: Valida
     if split.stopping >= needed:
         return
     item = "" if series.item is None else f"item {series.item!r}: "
+    before = _least(lambda rows: fit_length(rows) >= needed)
     if isinstance(validation, ValidationFraction):
-        length = split.length
-        while fit_length(fraction_start(length, validation.fraction)) < needed:
-            length += 1
+        fraction = validation.fraction
+        length = _least(lambda rows: fraction_start(rows, fraction) >= before)
         detail = f"{item}needs {length} values with these options, got {split.length}"
     else:
-        before = split.test
-        while fit_length(before) < needed:
-            before += 1
         detail = f"{item}needs {before} values before the split with these options, got {split.test}"
     detail += "; send more, or use a smaller context_length or output_chunk_length"
     raise SeriesTooShort(detail, [Fault(path, detail)])
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """Return the least number of rows that is enough, where more are enough too."""
+    high = 1
+    while not enough(high):
+        high *= 2
+    return bisect.bisect_left(range(high + 1), True, key=enough)

@@ -33,7 +33,7 @@ from service.forecasting.intervals import ConformalErrors
 from service.forecasting.metrics import skill
 from service.forecasting.networks import Network
 from service.forecasting.options import TrainOptions
-from service.forecasting.planning import Plan, plan_training
+from service.forecasting.planning import NOISE, Plan, plan_training
 from service.forecasting.preparation import min_history, preparation
 from service.forecasting.series import Panel, Series
 from service.forecasting.specification import Specification
@@ -41,6 +41,8 @@ from service.forecasting.windows import Part, Pieces, long_pieces, open_windows,
 
 # Losing by less than this is a draw.
 _WORTH_TELLING = 0.01
+# What is forecast so much better than by its mean was no noise, whatever it looked like.
+_MORE_THAN_NOISE = 0.1
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -78,6 +80,12 @@ class _Training:
         self.stopping = [split.stopping for split in plan.splits]
         self.test = [split.test for split in plan.splits]
         self.end = [split.length for split in plan.splits]
+        # One unit an item for all three fits: errors of one are widths of the next.
+        targets = len(self.panel.targets)
+        self.units = [
+            fit_item(one.head(end), self.specification, targets).unit
+            for one, end in zip(self.panel, self.test, strict=True)
+        ]
 
     def run(self) -> Trained:
         fits, earlier, known_errors = self._calibrated()
@@ -145,8 +153,8 @@ class _Training:
 
     def _items(self, ends: Sequence[int]) -> list[FittedItem]:
         return [
-            fit_item(one.head(end), self.specification, len(self.panel.targets))
-            for one, end in zip(self.panel, ends, strict=True)
+            fit_item(one.head(end), self.specification, len(self.panel.targets), unit=unit)
+            for one, end, unit in zip(self.panel, ends, self.units, strict=True)
         ]
 
     def _parts(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[Part]:
@@ -197,11 +205,17 @@ class _Training:
         """The end of the series to forecast from, with the scaling that the network was served with."""
         whole = fit_item(series, self.specification, len(self.panel.targets), item)
         tail = whole.tail.tail(min_history(self.specification))
-        return FittedItem(series.item, item.scaler, item.spread, item.constant, tail)
+        return FittedItem(series.item, item.scaler, item.unit, item.constant, tail)
 
     def _warnings(self, total: Score, baseline: Score, errors: ConformalErrors) -> list[str]:
         warnings = []
+        if total.overall.mae is None:
+            warnings.append("the part after the split has no values: nothing could be scored")
         gain = skill(total.overall.mae, baseline.overall.mae)
+        if self.plan.noise and (gain is None or gain < _MORE_THAN_NOISE):
+            warnings.append(NOISE)
+        if gain is None and total.overall.mae:
+            warnings.append("the naive forecast makes no error here, the model does")
         if gain is not None and gain <= -_WORTH_TELLING and not self.plan.noise:
             warnings.append(f"the model loses to the seasonal naive forecast by {-gain:.0%} (mean absolute error)")
         if errors.count < 19:

@@ -71,7 +71,7 @@ def backtest_model(
         rolled,
         [bounds(one, forecaster.errors, bands.levels) for one in rolled],
         score(forecaster, rolled, forecaster.errors, known),
-        score(forecaster, naive, forecaster.errors, known),
+        score(forecaster, naive, None, known),
         band_warnings(forecaster, bands, horizon),
     )
 

@@ -102,7 +102,10 @@ def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[s
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:
         levels = ", ".join(level_key(level) for level in unsupported)
-        warnings.append(f"too few errors support level {levels} at every step: a normal distribution widens it there")
+        warnings.append(
+            f"level {levels}: too few errors stand behind some of the steps ahead; "
+            "there the largest error is stretched as a normal distribution would be"
+        )
     calibrated = forecaster.specification.horizon
     if horizon > calibrated and bands.levels:
         warnings.append(

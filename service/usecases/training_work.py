@@ -16,7 +16,7 @@ from service.forecasting.series import Panel
 from service.forecasting.training import Trained, train
 from service.jobs.queue import Outcome
 from service.storage.model_store import ModelStore
-from service.usecases.model_files import model_file, read_training_input
+from service.usecases.model_files import load_forecaster, model_file, read_training_input
 
 _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
@@ -32,7 +32,10 @@ def run_training(store_url: str, job_id: str, tell: Callable[[dict[str, Any]], N
         "lineage": _lineage(content.panel, content.options.training.seed),
     }
     told = {"model_id": content.model_id, "name": content.name, **record}
-    return Outcome(record, model_file(trained.forecaster, told))
+    file = model_file(trained.forecaster, told)
+    # What could not be loaded is a failed job here and now, never a model that is said to be ready.
+    load_forecaster(file)
+    return Outcome(record, file)
 
 
 def trained_record(trained: Trained) -> dict[str, Any]:

@@ -61,3 +61,26 @@ def test_covers_what_it_promises(level: float) -> None:
 @pytest.mark.parametrize(("level", "key"), [(80, "80"), (80.0, "80"), (97.5, "97.5"), (0.1, "0.1"), (99.99, "99.99")])
 def test_keys_are_the_shortest_decimal(level: float, key: str) -> None:
     assert level_key(level) == key
+
+
+def test_levels_that_few_errors_support_are_still_apart() -> None:
+    """80 and 95 from two errors: both beyond what is known, and 95 the wider one."""
+    widths = errors(np.array([1.0, 2.0])).widths([50, 80, 95], 1)
+    assert widths.unsupported == (80, 95)
+    at = {level: width[0, 0] for level, width in widths.by_level.items()}
+    assert 2 < at[80] < at[95] < 20
+
+
+def test_a_step_without_errors_takes_the_width_of_the_last_one_before() -> None:
+    known = np.tile([1.0, np.nan, 2.0, np.nan], (30, 1))
+    widths = errors(known).widths([80], 5).by_level[80].ravel()
+    np.testing.assert_allclose(widths, [1, np.sqrt(2), 2, 2 * np.sqrt(4 / 3), 2 * np.sqrt(5 / 3)])
+
+
+def test_without_any_error_a_width_is_guessed_from_the_usual_change_and_told() -> None:
+    for nothing in (np.full((3, 2), np.nan), np.empty((0, 2))):
+        widths = ConformalErrors(nothing[:, :, None]).widths([80, 95], 3)
+        assert widths.unsupported == (80, 95)
+        assert np.all(widths.by_level[80] > 0)
+        assert np.all(widths.by_level[95] > widths.by_level[80])
+        assert np.all(np.diff(widths.by_level[80], axis=0) > 0)

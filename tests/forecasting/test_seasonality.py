@@ -52,3 +52,14 @@ def test_growth_in_proportion() -> None:
 def test_last_value_against_mean() -> None:
     assert last_value_tells_more(random_walk())
     assert not last_value_tells_more(np.random.default_rng(0).normal(size=200))
+
+
+def test_a_pure_season_of_weeks_is_found_after_three_years() -> None:
+    weeks = np.sin(2 * np.pi * np.arange(166) / 52) + 0.01 * np.arange(166)
+    assert find_season(weeks, 52) == 52
+
+
+@pytest.mark.parametrize("expected", [4, 7, 12])
+def test_what_is_merely_smooth_has_no_season(expected: int) -> None:
+    assert find_season(np.sin(np.arange(400) / 30), expected) == 1
+    assert find_season(np.arange(100.0) ** 2, expected) == 1

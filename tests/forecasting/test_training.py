@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from service.errors import InvalidOption, InvalidSeries, MissingValues, SeriesTooShort
 from service.forecasting.bands import Bands
+from service.forecasting.forecaster_state import forecaster_state, restore_forecaster
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.training import Trained, train
 from tests.factories import items, noisy_sine, options, panel, random_walk, seasonal
@@ -337,3 +339,85 @@ def test_progress_is_told() -> None:
     assert [one["stage"] for one in told if one["epoch"] == 1] == ["select", "score", "refit"]
     assert told[0]["epochs"] == 4
     assert told[0]["training_loss"] > 0
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1, 1.0])
+def test_widths_are_ranks_of_the_errors_in_own_units(slope: float) -> None:
+    """Whatever the unit in which errors are kept, a trend may not blow intervals up."""
+    values = slope * np.arange(300) + np.random.default_rng(0).normal(size=300)
+    trained = train(panel(values), options(horizon=1, output_chunk_length=1, transform="none"))
+    forecaster = trained.forecaster
+    own = np.sort(np.abs(forecaster.errors.errors[:, 0, 0]) * forecaster.items[0].unit[0])
+    one = forecaster.forecast(1, BANDS)[0]
+    width = (one.intervals[80.0][1] - one.intervals[80.0][0])[0] / 2
+    assert width == pytest.approx(own[int(np.ceil((len(own) + 1) * 0.8)) - 1])
+    recent = np.abs(np.diff(values[-100:])).mean()
+    assert 0.5 * recent < width < 4 * recent
+
+
+def test_a_series_that_only_begins_to_move_after_the_split_keeps_its_units() -> None:
+    values = np.concatenate([np.zeros(128), 1000 + 100 * np.random.default_rng(0).normal(size=72)])
+    one = train(panel(values), options()).forecaster.forecast(3, BANDS)[0]
+    assert np.all(one.intervals[80.0][1] - one.intervals[80.0][0] < 10_000)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+@pytest.mark.parametrize("scale", [1.0, 1e8])
+def test_no_diverged_network_is_ever_returned(epochs: int, scale: float) -> None:
+    wild = {"learning_rate": 10, "optimizer": "sgd", "clip_norm": None, "loss": "mse", "epochs": epochs}
+    for objective in ("chunks", "windows"):
+        asked = options(scaling="none", centering="none", training={**wild, "objective": objective})
+        try:
+            trained = train(panel(scale * random_walk(60)), asked)
+        except InvalidOption:
+            continue
+        assert all(np.isfinite(network.weights).all() for network in trained.forecaster.networks)
+        assert trained.score.overall.rmse is None or trained.score.overall.rmse > 0
+
+
+@pytest.mark.parametrize("outlier", [1e10, 1e60, 1e100])
+@pytest.mark.parametrize("place", [50, 99])
+def test_an_outlier_of_any_size_leaves_a_model_that_can_be_loaded(outlier: float, place: int) -> None:
+    values = np.sin(np.arange(100) / 3)
+    values[place] = outlier
+    forecaster = train(panel(values), options()).forecaster
+    state, arrays = forecaster_state(forecaster)
+    one = restore_forecaster(state, arrays).forecast(5, BANDS)[0]
+    assert np.isfinite([one.mean, *one.intervals[95.0]]).all()
+
+
+def test_a_second_target_below_zero_keeps_the_logarithm_away() -> None:
+    trained = train(panel(seasonal(), noisy_sine(120), targets=2), options(transform="auto"))
+    assert trained.plan.choice.specification.transform == "none"
+
+
+def test_the_choice_sees_nothing_after_the_split_but_whether_a_logarithm_can_be_taken() -> None:
+    values = seasonal(240)
+    asked = options(transform="auto", season_length=None, context_length=None, centering="auto")
+    changed, below = values.copy(), values.copy()
+    changed[200:] = 5
+    below[-1] = -1
+    one, other, without = (train(panel(each), asked).plan.choice for each in (values, changed, below))
+    assert one == other
+    assert one.specification.transform == "log"
+    assert without.specification.transform == "none"
+    assert "0 or below" in without.reasons["transform"]
+
+
+def test_a_backtest_takes_bounded_memory() -> None:
+    forecaster = train(panel(noisy_sine(900)), options(context_length=400, training={"epochs": 1})).forecaster
+    values = noisy_sine(12_000)
+    item = forecaster.items[0]
+    prepared = forecaster.prepare(item, Series(values[:, None]))
+    origins = np.arange(400, 11_990)
+    tracemalloc.start()
+    whole = forecaster.levels_ahead([item, item], [prepared, prepared], [origins, origins[:7]], 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    np.testing.assert_array_equal(whole[1], whole[0][:7])
+
+
+def test_the_number_that_is_needed_is_found_at_once_whatever_the_fraction() -> None:
+    with pytest.raises(SeriesTooShort, match=r"needs \d{7} values"):
+        train(panel(random_walk(100_000)), options(validation={"fraction": 0.9999}, context_length=400))

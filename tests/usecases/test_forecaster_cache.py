@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,10 +27,10 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 @pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = [100.0]
-    monkeypatch.setattr(forecaster_cache.time, "monotonic", lambda: clock[0])
-    yield clock
+    monkeypatch.setattr("service.usecases.forecaster_cache.time.monotonic", lambda: clock[0])
+    return clock
 
 
 def stored(store: ModelStore, data: bytes) -> str:

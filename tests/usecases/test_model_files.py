@@ -90,7 +90,7 @@ SPOILINGS: dict[str, Callable[[State, State], Any]] = {
     "items of text": lambda state, arrays: state["tails"].update(items="abc"),
     "errors without steps": lambda state, arrays: arrays.update(errors=arrays["errors"][:, :0]),
     "infinite errors": lambda state, arrays: arrays.update(errors=arrays["errors"] / 0),
-    "huge spread": lambda state, arrays: arrays.update(spread=arrays["spread"] / 0),
+    "huge unit": lambda state, arrays: arrays.update(unit=arrays["unit"] / 0),
 }
 
 

@@ -92,7 +92,7 @@ async def train(
         decided = await in_thread(plan, resources, asked)
         return json_response(_dry_run(asked.series, decided, asked.warnings))
     job = await in_thread(submit_training, resources, asked)
-    ended = await _wait_for(resources, job.id, wait)
+    ended = await _wait_for(request, job.id, wait)
     if ended is None:
         return await _accepted(resources, job)
     if ended.status == "succeeded":
@@ -108,15 +108,15 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
     return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
 
 
-async def _wait_for(resources: Resources, job_id: str, seconds: float) -> JobEntry | None:
-    """Look at the job until it has ended; None where it has not after so many seconds."""
+async def _wait_for(request: Request, job_id: str, seconds: float) -> JobEntry | None:
+    """Look at the job until it has ended; None where it has not after so many seconds, or when the server stops."""
     deadline, pause = time.monotonic() + seconds, _POLL_SECONDS
     while True:
-        job = await in_thread(show_job, resources, job_id)
+        job = await in_thread(show_job, resources_of(request), job_id)
         if job.status not in ("queued", "running"):
             return job
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or request.app.state.stopping:
             return None
         await anyio.sleep(min(pause, left))
         pause = min(pause * 1.2, _SLOWEST_POLL_SECONDS)
@@ -127,5 +127,5 @@ def _dry_run(series: dict[str, Any], decided: Any, warnings: tuple[str, ...]) ->
         "series": series,
         "configuration": decided.configuration(),
         "min_history": decided.min_history,
-        "warnings": [*warnings, *decided.warnings],
+        "warnings": [*warnings, *decided.told],
     }

@@ -1,4 +1,4 @@
-"""The series of the examples in the API's documents: two years of quarters and more, short enough to read."""
+"""The series of the examples in the API's documents: ten years of quarters, short enough to read."""
 
 from __future__ import annotations
 

@@ -102,7 +102,10 @@ class ForecastValues(BaseModel):
     item: str | None = Field(description="ID of the item; null for a single series.", examples=[None])
     target: str = Field(description="Name of the target.", examples=["value"])
     timestamps: list[str | int] | None = Field(description="Times, written as they were sent.", examples=[None])
-    mean: list[float] = Field(description="Point forecasts, one per step ahead.", examples=[[47.0, 44.6]])
+    mean: list[float] = Field(
+        description="Point forecasts, one per step ahead: medians with the default loss `mae`, means with `mse`.",
+        examples=[[47.0, 44.6]],
+    )
     intervals: dict[str, Interval] | None = Field(
         None,
         description="Central intervals by level; absent where quantiles were asked for.",

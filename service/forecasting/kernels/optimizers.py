@@ -1,4 +1,4 @@
-"""Optimizers on one flat vector of weights, as torch.optim has them; and the clipping of gradients."""
+"""Optimizers on one flat vector of weights, as torch.optim has them but for RMSprop's decay; clipping of gradients."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ OPTIMIZERS = {"adam": ADAM, "adamw": ADAMW, "rmsprop": RMSPROP, "sgd": SGD}
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _DECAY = 0.01
+# That of its inventors (Tieleman & Hinton 2012) and of Keras; torch's is 0.99.
 _SQUARES = 0.9
 
 

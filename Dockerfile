@@ -15,8 +15,10 @@ RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
  && find /opt/venv -name tests -prune -exec rm -r {} +
 COPY LICENSE README.md ./
 COPY service service
-RUN pip install --no-deps . \
- && cd / && /opt/venv/bin/python -m service compile /opt/venv/share/forecast-service/kernels
+RUN pip install --no-deps .
+# From elsewhere, so that it is the installed code that is compiled: the cache knows its files by their paths.
+WORKDIR /
+RUN /opt/venv/bin/python -m service compile /opt/venv/share/forecast-service/kernels
 
 FROM python:3.11-slim
 RUN groupadd --gid 10001 forecast \

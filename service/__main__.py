@@ -31,11 +31,9 @@ def serve() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import uvicorn
     from pydantic import ValidationError
 
-    from service.app import create_app, preflight
-    from service.errors import ServiceError
+    from service.app import UnusableSetting, run
     from service.kernel_cache import use_kernel_cache
     from service.settings import Settings
 
@@ -48,11 +46,10 @@ def serve() -> int:
         return 2
     use_kernel_cache(settings.kernel_cache)
     try:
-        preflight(settings)
-    except (ValueError, ServiceError) as error:
+        run(settings)
+    except UnusableSetting as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_level=settings.log_level)
     return 0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
 from fastapi import FastAPI
@@ -15,6 +15,8 @@ from service import __version__
 from service.api import documents, problems
 from service.api.request_id import RequestIdMiddleware
 from service.api.routes import forecasts, health, jobs, models, training
+from service.api.server import Server, bind
+from service.errors import ServiceError
 from service.jobs.process_queue import ProcessQueue
 from service.settings import Settings
 from service.storage.model_store import ModelStore
@@ -23,7 +25,6 @@ from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_control import take_up_jobs
 from service.usecases.job_outcome import JobRecorder
 from service.usecases.limits import Limits
-from service.usecases.readiness import check_readiness
 from service.usecases.resources import Resources
 from service.usecases.training_child import train_in_child
 
@@ -67,6 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.max_body_bytes = settings.max_body_bytes
+    # Set by a server that is told to stop.
+    app.state.stopping = False
     app.add_middleware(RequestIdMiddleware)
     for routes in (training, forecasts, models, jobs, health):
         app.include_router(routes.router)
@@ -76,13 +79,44 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def preflight(settings: Settings) -> None:
-    """Open and check store and database once. Raises ValueError or ServiceError with what is wrong."""
-    resources = _open(settings)
+class UnusableSetting(Exception):
+    """A setting that the service cannot start with: its name, and why."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop. Raises UnusableSetting."""
+    with _blaming("FORECAST_HOST and FORECAST_PORT"):
+        # Before the store is touched: a second server by mistake must not take the first one's jobs.
+        sockets = bind(settings.host, settings.port)
     try:
-        check_readiness(resources)
+        _preflight(settings)
+        with suppress(KeyboardInterrupt):
+            Server(create_app(settings), settings.log_level).run(sockets)
     finally:
-        resources.registry.close()
+        for one in sockets:
+            one.close()
+
+
+def _preflight(settings: Settings) -> None:
+    """Open and check store and database once. Raises UnusableSetting."""
+    with _blaming("FORECAST_STORE_URL"):
+        store = ModelStore.open(settings.store_url)
+        store.remove_leftovers()
+        store.check_writable()
+    with _blaming("FORECAST_DATABASE_URL"):
+        registry = Registry.open(settings.registry_url)
+        try:
+            registry.check()
+        finally:
+            registry.close()
+
+
+@contextmanager
+def _blaming(setting: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, ServiceError) as error:
+        raise UnusableSetting(f"{setting}: {error}") from error
 
 
 def _open(settings: Settings) -> Resources:

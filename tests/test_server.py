@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from examples.server import running_server
+from examples.server import free_port, running_server, wait_until_ready
 from tests.api.application import ENDLESS
 from tests.api.contract import check_answer, problem_of
 from tests.api.series import AFTER, DAYS, VALUES, csv_of
@@ -242,21 +242,54 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
     ("settings", "told"),
     [
         ({"FORECAST_PORT": "99999", "FORECAST_LOG_LEVEL": "loud"}, "FORECAST_PORT.*\nFORECAST_LOG_LEVEL"),
-        ({"FORECAST_STORE_URL": "s3://bucket"}, "cannot start"),
-        ({"FORECAST_STORE_URL": "/dev/null/models"}, "cannot start"),
-        ({"FORECAST_DATABASE_URL": "oracle://nowhere"}, "cannot start"),
+        ({"FORECAST_STORE_URL": "s3://bucket"}, "cannot start: FORECAST_STORE_URL: "),
+        ({"FORECAST_STORE_URL": "/dev/null/models"}, "cannot start: FORECAST_STORE_URL: "),
+        ({"FORECAST_DATABASE_URL": "oracle://nowhere"}, "cannot start: FORECAST_DATABASE_URL: "),
+        ({"FORECAST_DATABASE_URL": "sqlite:////dev/null/x"}, "cannot start: FORECAST_DATABASE_URL: "),
+        ({"FORECAST_HOST": "192.0.2.1"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*assign.*\n$"),
+        ({"FORECAST_HOST": "no such host"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*\n$"),
     ],
 )
 def test_wrong_settings_are_told_before_the_start(tmp_path: Path, settings: dict[str, str], told: str) -> None:
-    environment = {**os.environ, "FORECAST_STORE_URL": str(tmp_path), **settings}
+    check_refused({"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": "0", **settings}, told)
+
+
+def test_a_port_in_use_is_told_before_the_store_is_touched(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {"FORECAST_STORE_URL": str(tmp_path / "store"), "FORECAST_PORT": str(taken.getsockname()[1])}
+        check_refused(settings, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*in use.*\n$")
+    assert not (tmp_path / "store").exists()
+
+
+def check_refused(settings: dict[str, str], told: str) -> None:
+    """Fail unless the server ends at once, with exit code 2, telling this."""
     ended = subprocess.run(
         [sys.executable, "-m", "service"],
-        env=environment,
+        env={**os.environ, **settings},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
-    assert ended.returncode == 2
+    assert ended.returncode == 2, ended.stderr
     assert re.search(told, ended.stderr), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_who_waits_is_answered_when_the_server_is_told_to_stop(tmp_path: Path) -> None:
+    environment = {**os.environ, "FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": str(free_port())}
+    server = subprocess.Popen([sys.executable, "-m", "service"], env=environment)
+    url = f"http://127.0.0.1:{environment['FORECAST_PORT']}"
+    try:
+        wait_until_ready(server, url)
+        with connected(url) as client, ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(client.post, "/train", params={"wait": 300}, json={**ENDLESS, "name": "awaited"})
+            while not client.get("/models", params={"name": "awaited"}).json()["models"]:
+                time.sleep(0.05)
+            server.terminate()
+            answer = waiting.result(PATIENCE)
+        assert (answer.status_code, answer.json()["status"] in ("queued", "running")) == (202, True)
+        assert server.wait(PATIENCE) == 0
+    finally:
+        server.kill()
+        server.wait()

@@ -39,7 +39,7 @@ STATUS: dict[type[ServiceError], int] = {
 }
 _RETRY_SECONDS = 5
 _MOST_FAULTS = 20
-# More than this takes seconds to look at and tells nobody anything.
+# More than this takes pydantic seconds to list and tells nobody anything.
 _MOST_FINDINGS = 1000
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Where pydantic's own words do not say what to do.
@@ -87,11 +87,10 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
     """Turn pydantic's findings about ``sent`` into ours; ``skip`` leading parts of each location are left out."""
     found: dict[Path, list[str]] = {}
-    for one in details[:_MOST_FINDINGS]:
+    for one in details:
         found.setdefault(_place(one["loc"][skip:], sent), []).append(_plain(one))
     faults = [Fault(path, " or ".join(dict.fromkeys(texts))) for path, texts in found.items()]
-    others = len(faults) - 1 + len(details[_MOST_FINDINGS:])
-    more = f" (and {others} more)" if others else ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return InvalidInput(f"{pointer(faults[0].path)}: {faults[0].detail}{more}", faults[:_MOST_FAULTS])
 
 
@@ -168,6 +167,13 @@ def _methods_of(request: Request) -> list[str]:
 
 def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
     """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for broken JSON."""
+    count = error.error_count()
+    if count > _MOST_FINDINGS:
+        detail = (
+            f"{count} values or names of the request cannot be used, too many to list: "
+            "send numbers or null as values, and only names that /docs has"
+        )
+        return InvalidInput.at((), detail)
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         return MalformedBody(f"the body is not valid JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}")

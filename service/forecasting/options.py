@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic.fields import FieldInfo
 
 Cell = Literal["rnn", "lstm", "gru"]
 Scaling = Literal["minmax", "standard", "robust", "none"]
@@ -17,9 +18,25 @@ Loss = Literal["mae", "mse", "huber"]
 
 
 class Options(BaseModel):
-    """Options are closed: an unknown name is an error, not a silent no-op."""
+    """Options are closed: an unknown name is an error, not a silent no-op. Null is as if it were left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        fields = cls.model_fields
+        return {
+            name: value
+            for name, value in sent.items()
+            if value is not None or name not in fields or fields[name].is_required() or _may_be_null(fields[name])
+        }
+
+
+def _may_be_null(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
 
 
 def _rising(ends: tuple[float, float]) -> tuple[float, float]:
@@ -29,7 +46,13 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
 
 
 _End = Annotated[float, Field(ge=-100, le=100)]
-ScalingRange = Annotated[tuple[_End, _End], AfterValidator(_rising)]
+
+
+def _pair(sent: Any) -> Any:
+    return tuple(sent) if isinstance(sent, list) else sent  # JSON has no tuples
+
+
+ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
 
 
 class NetworkOptions(Options):

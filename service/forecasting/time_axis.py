@@ -68,7 +68,8 @@ class TimeAxis:
     def _read_like_own(self, timestamp: RawTime, path: Path) -> ReadTimes:
         """Read a time in the series' own form where it fits (11-10-2021 is no riddle then), else in any."""
         if isinstance(timestamp, str) and not self.form.is_epoch:
-            for suffix in ("", "%z"):
+            # In a year or month there is no offset to be read: the end of 2020-06-01 is a day.
+            for suffix in ("",) if self.form.unit in ("Y", "M") else ("", "%z"):
                 try:
                     return read_time(timestamp, self.form.pattern + suffix, path)
                 except InvalidTimestamps:

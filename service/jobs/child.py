@@ -30,33 +30,56 @@ _PR_SET_PDEATHSIG = 1
 def work(train: Train, job_id: str, connection: Connection) -> None:
     """Train one job and send progress, then the outcome or the error, as JSON messages."""
     die_with_parent()
-
-    def send(kind: str, content: dict[str, Any]) -> None:
-        connection.send_bytes(orjson.dumps({"kind": kind, "content": content}, option=orjson.OPT_SERIALIZE_NUMPY))
-
-    last_told = 0.0
-
-    def tell(progress: Progress) -> None:
-        nonlocal last_told
-        if time.monotonic() - last_told >= _PROGRESS_SECONDS:
-            last_told = time.monotonic()
-            send("progress", progress)
-
+    progress = _ProgressReport(connection)
     try:
-        outcome = train(job_id, tell)
-        send("outcome", outcome.record)
-        connection.send_bytes(outcome.file)
+        outcome = train(job_id, progress.tell)
+        progress.flush()
+        _send(connection, "outcome", outcome.record)
+        _send_bytes(connection, outcome.file)
     except ServiceError as error:
-        send("error", error.to_record())
+        _send(connection, "error", error.to_record())
     except MemoryError:
-        send(
-            "error", TrainingFailed("the training ran out of memory; use fewer values or a smaller network").to_record()
-        )
+        detail = "the training ran out of memory; use fewer values or a smaller network"
+        _send(connection, "error", TrainingFailed(detail).to_record())
     except Exception:
         traceback.print_exc(file=sys.stderr)
-        send("error", TrainingFailed("the training broke; the server's log says why").to_record())
+        _send(connection, "error", TrainingFailed("the training broke; the server's log says why").to_record())
     finally:
         connection.close()
+
+
+class _ProgressReport:
+    """Sends progress twice a second at most, and always the last of each stage."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sent_at = -_PROGRESS_SECONDS
+        self._latest: Progress = {}
+        self._unsent = False
+
+    def tell(self, progress: Progress) -> None:
+        if progress.get("stage") != self._latest.get("stage"):
+            self.flush()
+        self._latest, self._unsent = progress, True
+        if time.monotonic() - self._sent_at >= _PROGRESS_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._unsent:
+            _send(self._connection, "progress", self._latest)
+            self._sent_at, self._unsent = time.monotonic(), False
+
+
+def _send(connection: Connection, kind: str, content: dict[str, Any]) -> None:
+    _send_bytes(connection, orjson.dumps({"kind": kind, "content": content}, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _send_bytes(connection: Connection, data: bytes) -> None:
+    try:
+        connection.send_bytes(data)
+    except BrokenPipeError:
+        # Nobody listens any more: the job was cancelled, or the server is gone.
+        sys.exit(1)
 
 
 def die_with_parent() -> None:

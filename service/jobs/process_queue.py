@@ -14,6 +14,7 @@ import orjson
 
 from service.errors import ServiceError, TrainingFailed
 from service.jobs.child import PRELOADED, warm_up, work
+from service.jobs.patient_listener import PatientListener
 from service.jobs.queue import JobListener, Outcome, Train
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,6 @@ class ProcessQueue:
 
     def __init__(self, train: Train, listener: JobListener, processes: int, seconds_limit: float) -> None:
         self._train = train
-        self._listener = listener
         self._seconds_limit = seconds_limit
         self._context = multiprocessing.get_context("forkserver")
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -39,6 +39,7 @@ class ProcessQueue:
         self._taken: dict[str, ForkServerProcess | None] = {}
         self._unwanted: set[str] = set()
         self._stopping = threading.Event()
+        self._listener = PatientListener(listener, self._stopping)
         self._threads = [
             threading.Thread(target=self._work_off, name=f"training-{number}", daemon=True)
             for number in range(processes)
@@ -92,39 +93,56 @@ class ProcessQueue:
             with self._lock:
                 self._taken[job_id] = None
             try:
-                if self._listener.started(job_id):
+                if self._started(job_id):
                     self._run(job_id)
             except Exception:
                 logger.exception("job %s could not be run", job_id)
+                self._fail(job_id, TrainingFailed("the training could not be run; the server's log says why"))
             finally:
                 with self._lock:
                     del self._taken[job_id]
                     self._unwanted.discard(job_id)
 
+    def _started(self, job_id: str) -> bool:
+        try:
+            return self._listener.started(job_id)
+        except Exception:
+            logger.exception("job %s could not be started; it goes back to the end of the queue", job_id)
+            self._waiting.put(job_id)
+            return False
+
     def _run(self, job_id: str) -> None:
         receiving, sending = self._context.Pipe(duplex=False)
         process = self._context.Process(target=work, args=(self._train, job_id, sending), name=f"job-{job_id}")
         with receiving:
-            with sending, self._lock:
-                if not self._wanted(job_id):
+            with sending:
+                if not self._is_wanted(job_id):
                     return
+                # Not under the lock: it takes seconds while the forkserver still imports.
                 process.start()
-                self._taken[job_id] = process
             try:
-                outcome = self._listen(job_id, process, receiving)
+                outcome = self._listen(job_id, process, receiving) if self._register(job_id, process) else None
             finally:
                 process.kill()
                 process.join()
-        with self._lock:
-            if not self._wanted(job_id):
-                return
         if isinstance(outcome, ServiceError):
-            self._listener.failed(job_id, outcome)
-        else:
+            self._fail(job_id, outcome)
+        elif outcome and self._is_wanted(job_id):
             self._listener.succeeded(job_id, outcome)
 
-    def _wanted(self, job_id: str) -> bool:
-        return job_id not in self._unwanted and not self._stopping.is_set()
+    def _register(self, job_id: str, process: ForkServerProcess) -> bool:
+        """Let others kill the process from now on; False where the job is not wanted any more."""
+        with self._lock:
+            self._taken[job_id] = process
+        return self._is_wanted(job_id)
+
+    def _fail(self, job_id: str, error: ServiceError) -> None:
+        if self._is_wanted(job_id):
+            self._listener.failed(job_id, error)
+
+    def _is_wanted(self, job_id: str) -> bool:
+        with self._lock:
+            return job_id not in self._unwanted and not self._stopping.is_set()
 
     def _listen(self, job_id: str, process: ForkServerProcess, receiving: Connection) -> Outcome | ServiceError:
         deadline = time.monotonic() + self._seconds_limit

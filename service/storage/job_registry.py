@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import JobFinished
+from service.errors import JobFinished, ModelFailed
 from service.storage.database import Database
 from service.storage.entries import JOB_STATUSES, JSON, JobEntry, JobStatus, Page
 from service.storage.idempotency import find_job_of_key, forget_old_keys, remember_key
@@ -26,6 +26,7 @@ from service.storage.tables import jobs, models
 
 _UNFINISHED = ("queued", "running")
 _CANCELLED: Mapping[str, JSON] = {
+    "slug": ModelFailed.slug,
     "title": "The training was cancelled",
     "detail": "The training was cancelled before the model was ready: train again.",
 }

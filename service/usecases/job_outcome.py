@@ -28,12 +28,18 @@ class JobRecorder:
         self._registry.record_progress(job_id, progress)
 
     def succeeded(self, job_id: str, outcome: Outcome) -> None:
-        """Store the file, then publish the model; what was cancelled or deleted meanwhile leaves nothing."""
+        """Store the file, then publish the model; what was cancelled or deleted meanwhile leaves nothing.
+
+        May be called again where it raised.
+        """
         try:
-            model_id = self._registry.job(job_id).model_id
+            job = self._registry.job(job_id)
         except JobNotFound:
             return
-        # A server that died between storing and publishing left a file behind.
+        if job.status == "succeeded":
+            return
+        model_id = job.model_id
+        # A server that died, or an earlier call that raised, between storing and publishing left a file behind.
         self._store.delete_model(model_id)
         self._store.put_model(model_id, outcome.file)
         if self._registry.publish(job_id, outcome.record, len(outcome.file)):

@@ -150,6 +150,8 @@ def test_items_and_targets_are_averaged(application: Application, items_model: R
         ({"values": VALUES, "timestamps": DAYS}, "2024-02-09T12:00:00", 40),
         ({"values": VALUES, "timestamps": DAYS}, 40, 40),
         ({"values": VALUES, "start": "2019-01", "freq": "MS"}, "2022-05", 40),
+        ({"values": VALUES, "start": "2019-01", "freq": "MS"}, "2022-05-01", 40),
+        ({"values": VALUES, "start": "1960", "freq": "YS"}, "2000-01-01", 40),
         # Rows are counted in the series as sent, leading nulls included.
         ([None, None, None, *VALUES], None, CONTEXT + 3),
         ([None, None, None, *VALUES], 40, 40),
@@ -239,3 +241,10 @@ def test_a_stride_beyond_the_end_leaves_one_origin(application: Application, pla
 def test_a_series_is_needed(client: httpx.Client, plain_model: Record) -> None:
     response = client.post("/backtest", json={"model_id": plain_model["model_id"]})
     problem_of(response, 422, "invalid-request", "#/series", "missing")
+
+
+@pytest.mark.parametrize("start", ["2016-09", "2016-09-01", "2016-08-15T12:00"])
+def test_a_monthly_series_is_walked_from_a_date_on(application: Application, plain_model: Record, start: str) -> None:
+    series = {"values": VALUES, "start": "2015-01", "freq": "MS"}
+    [one] = backtest(application, plain_model, series, start=start)["forecasts"]
+    assert one["timestamps"][0] == ["2016-09"]

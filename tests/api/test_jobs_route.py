@@ -96,6 +96,11 @@ def test_a_finished_job_cannot_be_cancelled(client: httpx.Client, plain_model: d
     assert client.get(plain_model["links"]["self"]).json()["status"] == "ready"
 
 
+def test_a_finished_job_tells_of_its_last_epoch(client: httpx.Client, plain_model: dict[str, Any]) -> None:
+    progress = client.get(plain_model["links"]["job"]).json()["progress"]
+    assert (progress["stage"], progress["epoch"]) == ("refit", progress["epochs"])
+
+
 def test_who_waits_is_told_of_the_cancel(application: Application) -> None:
     client = application.client
     with ThreadPoolExecutor(1) as threads:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
+from service.api import body as body_reading
+from service.api import problems
 from service.api.problems import STATUS, TYPE_PREFIX, status_of
 from service.errors import ServiceError
 from tests.api.application import Application, running
@@ -163,10 +167,46 @@ def test_many_faults_are_told_together(client: httpx.Client) -> None:
     assert all(name in cell["detail"] for name in ("auto", "rnn", "lstm", "gru"))
 
 
-def test_a_flood_of_faults_is_cut(client: httpx.Client) -> None:
-    body = {f"option-{number}": number for number in range(5000)}
-    problem = problem_of(client.post("/train", json=body), 422, "invalid-request", contains="and 5000 more")
+def test_many_faults_are_cut(client: httpx.Client) -> None:
+    body = {f"option-{number}": number for number in range(900)}
+    problem = problem_of(client.post("/train", json=body), 422, "invalid-request", contains="and 900 more")
     assert len(problem["errors"]) == 20
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {f"option-{number}": number for number in range(5000)},
+        {"series": {"columns": {f"c{number}": "x" for number in range(5000)}}},
+    ],
+)
+def test_a_flood_of_faults_is_counted_and_not_listed(
+    client: httpx.Client, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems, "from_validation", None)
+    for path in ("/train", "/backtest"):
+        problem = problem_of(client.post(path, json=body), 422, "invalid-request", "#", r"^[0-9]{4,6} values or names")
+        assert len(problem["errors"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/forecast", "/backtest"])
+@pytest.mark.parametrize(("length", "on_loop"), [(100_000, True), (100_001, False)])
+def test_a_large_body_is_read_off_the_event_loop(
+    client: httpx.Client, path: str, length: int, on_loop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    parse_json = body_reading.parse_json
+
+    def watched(model: type[BaseModel], content: bytes) -> BaseModel:
+        try:
+            seen.append(bool(asyncio.get_running_loop()))
+        except RuntimeError:
+            seen.append(False)
+        return parse_json(model, content)
+
+    monkeypatch.setattr(body_reading, "parse_json", watched)
+    problem_of(client.post(path, content=b"{}".ljust(length), headers=JSON), 422, "invalid-request")
+    assert seen == [on_loop]
 
 
 def test_a_bug_of_ours_tells_nothing_but_the_request(tmp_path: Any) -> None:

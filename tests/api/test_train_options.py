@@ -48,20 +48,20 @@ HUGE = 10**30
 BAD: dict[str, list[Any]] = {
     "horizon": [0, -1, 1.5, "3", True, 10_001, HUGE],
     "network": [3, []],
-    "network.cell": ["transformer", 3, None],
+    "network.cell": ["transformer", 3],
     "network.hidden_size": [0, 1.5, 1025, HUGE],
     "network.num_layers": [0, 17],
     "network.dropout": [-0.1, 1, "0.1"],
     "context_length": [0, 10_001, HUGE],
     "output_chunk_length": [0, 10_001, HUGE],
     "season_length": [0, 10_001, HUGE],
-    "scaling": ["max", None],
+    "scaling": ["max", 3],
     "scaling_range": [[1, -1], [0, 0], [0], [0, 1, 2], [-101, 0], [0, "1"], "0,1", 1],
     "transform": ["sqrt"],
     "centering": ["first"],
     "missing": ["drop"],
     "training": ["fast"],
-    "training.objective": ["pieces", None],
+    "training.objective": ["pieces", 3],
     "training.epochs": [0, 10_001, HUGE],
     "training.batch_size": [0, HUGE],
     "training.learning_rate": [0, -1, 11],
@@ -118,6 +118,14 @@ def test_every_option_is_taken_as_a_dotted_query_parameter(client: httpx.Client)
         headers={"Content-Type": "text/csv"},
     )
     assert response.json()["configuration"] == {**ALL_OPTIONS, "chosen": {}}
+
+
+def test_null_in_a_query_is_null(client: httpx.Client) -> None:
+    query = {"horizon": "null", "training.clip_norm": "null", "scaling_range": "null", "dry_run": "true"}
+    table, kind = csv_of({"n": VALUES}), {"Content-Type": "text/csv"}
+    told = client.post("/train", params=query, content=table, headers=kind).json()["configuration"]
+    assert (told["horizon"], told["training"]["clip_norm"]) == (12, None)
+    assert "horizon" in told["chosen"]
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,28 @@ def test_position_is_the_first_row_at_or_after_a_time() -> None:
         assert caught.value.faults[0].path == ("validation", "start")
 
 
+@pytest.mark.parametrize(
+    ("start", "freq", "rows"),
+    [
+        ("2015-01", "MS", {"2015-03": 2, "2015-03-01": 2, "2015-03-02": 3, "2015-02-15T06:00": 2, "20150301": 2}),
+        ("2015-01", "ME", {"2015-03": 2, "2015-03-31": 2, "2015-03-31T01:00": 3, "2016": 12}),
+        ("2015", "YS", {"2017-01": 2, "2016-06-01": 2, "2016-12-31T23:59:59": 2, "2018": 3}),
+        ("2015-01-01", "D", {"2015-02": 31, "2015-01-03T00:00:01": 3, "2016": 365}),
+        ("2015-01-01T00:00", "h", {"2015-01-02": 24, "2015-02": 744, "2015-01-01T00:00:30.5": 1}),
+        ("2015-01-01T00:00+02:00", "h", {"2015-01-02": 24, "2015-02": 744, "2015-01-01T00:00Z": 2}),
+    ],
+)
+def test_position_takes_a_time_in_any_form(start: str, freq: str, rows: dict[str, int]) -> None:
+    axis = axis_from_start(start, freq, 1000 if freq == "h" else 500 if freq == "D" else 24, ("start",))
+    assert {timestamp: axis.position(timestamp, ("start",)) for timestamp in rows} == rows
+
+
+@pytest.mark.parametrize("timestamp", ["2015-03-01Z", "2015-03-01T00:00-01:00"])
+def test_position_refuses_an_offset_where_the_series_has_none(timestamp: str) -> None:
+    with pytest.raises(InvalidTimestamps, match="leave it out"):
+        axis_from_start("2015-01", "MS", 24, ("start",)).position(timestamp, ("start",))
+
+
 def test_position_reads_a_time_as_the_series_does() -> None:
     day_first = axis_of(["11-10-2021", "12-10-2021", "13-10-2021"])
     assert day_first.position("12-10-2021", ()) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from service.api.answers import backtest_answer, forecast_answer, json_response
-from service.api.body import JSON_TYPE, media_type, parse_json, read_body, read_json
+from service.api.body import read_json, read_json_and_size
 from service.api.documents import json_body, problems
 from service.api.raw_route import RawRoute
 from service.api.schemas.forecasting import (
@@ -25,9 +25,6 @@ from service.usecases.resources import Resources
 
 router = APIRouter(tags=["forecasting"], route_class=RawRoute)
 
-# Larger bodies take longer to read than a forecast: off the event loop with them.
-_SMALL_BODY = 100_000
-
 
 @router.post(
     "/forecast",
@@ -42,13 +39,9 @@ async def forecast(request: Request) -> Response:
     Horizon 1 is the one-step forecast; any horizon up to the server's limit works, whatever the model was
     trained for.
     """
-    media_type(request, JSON_TYPE)
-    body = await read_body(request)
+    asked, small = await read_json_and_size(request, ForecastRequest)
     resources = resources_of(request)
-    if len(body) > _SMALL_BODY:
-        return await in_thread(lambda: _forecast(resources, parse_json(ForecastRequest, body)))
-    asked = parse_json(ForecastRequest, body)
-    if takes_microseconds(resources, asked.model_id, asked.horizon, _items_asked(asked)):
+    if small and takes_microseconds(resources, asked.model_id, asked.horizon, _items_asked(asked)):
         return _forecast(resources, asked)
     return await in_thread(_forecast, resources, asked)
 

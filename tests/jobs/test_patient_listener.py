@@ -1,0 +1,47 @@
+"""What a listener is told when it can never be told."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from service.errors import ServiceError, TrainingFailed, Unavailable
+from service.jobs.patient_listener import PatientListener
+from service.jobs.queue import Outcome
+from tests.jobs.test_process_queue import Failing
+
+
+def listened(recorder: Failing) -> list[tuple[str, str, object]]:
+    return [recorder.events.get_nowait() for _ in range(recorder.events.qsize())]
+
+
+def test_a_success_that_cannot_be_told_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Failing(succeeded=10**6)
+    PatientListener(recorder, threading.Event(), patience=0.0).succeeded("a", Outcome({}, b""))
+    [(kind, job_id, error)] = listened(recorder)
+    assert (kind, job_id, type(error)) == ("failed", "a", TrainingFailed)
+    assert "the model of job a could not be kept" in caplog.text
+
+
+def test_a_job_whose_end_cannot_be_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Failing(succeeded=10**6, failed=10**6)
+    listener = PatientListener(recorder, threading.Event(), patience=0.0)
+    listener.succeeded("a", Outcome({}, b""))
+    listener.failed("b", ServiceError("a reason"))
+    assert listened(recorder) == []
+    for line in ("job a stays running", "job b stays running", "a reason"):
+        assert line in caplog.text
+
+
+def test_a_start_that_cannot_be_told_raises() -> None:
+    with pytest.raises(Unavailable):
+        PatientListener(Failing(started=10**6), threading.Event(), patience=0.0).started("a")
+
+
+def test_nothing_is_told_again_once_the_queue_stops() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    recorder = Failing(succeeded=1)
+    PatientListener(recorder, stopping, patience=10**6).succeeded("a", Outcome({}, b""))
+    assert listened(recorder) == []

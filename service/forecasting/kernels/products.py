@@ -13,6 +13,24 @@ Array = Any
 
 
 @compiled
+def add_product(x: Array, weights: Array, out: Array) -> None:
+    """out += x @ weights; x: (K,), weights: (K, N), out: (N,)."""
+    inner, columns = len(x), len(out)
+    k = 0
+    while k + 4 <= inner:
+        a0, a1, a2, a3 = x[k], x[k + 1], x[k + 2], x[k + 3]
+        w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        for n in range(columns):
+            out[n] += a0 * w0[n] + a1 * w1[n] + a2 * w2[n] + a3 * w3[n]
+        k += 4
+    while k < inner:
+        a0, w0 = x[k], weights[k]
+        for n in range(columns):
+            out[n] += a0 * w0[n]
+        k += 1
+
+
+@compiled
 def affine(x: Array, weights: Array, bias: Array, out: Array) -> None:
     """out = bias + x @ weights; x: (B, K), weights: (K, N), bias: (N,), out: (B, N)."""
     rows, inner = x.shape
@@ -40,21 +58,9 @@ def affine(x: Array, weights: Array, bias: Array, out: Array) -> None:
             k += 1
         row += 2
     if row < rows:
-        out0, x0 = out[row], x[row]
         for n in range(columns):
-            out0[n] = bias[n]
-        k = 0
-        while k + 4 <= inner:
-            a0, a1, a2, a3 = x0[k], x0[k + 1], x0[k + 2], x0[k + 3]
-            w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
-            for n in range(columns):
-                out0[n] += a0 * w0[n] + a1 * w1[n] + a2 * w2[n] + a3 * w3[n]
-            k += 4
-        while k < inner:
-            a0, w0 = x0[k], weights[k]
-            for n in range(columns):
-                out0[n] += a0 * w0[n]
-            k += 1
+            out[row, n] = bias[n]
+        add_product(x[row], weights, out[row])
 
 
 @compiled

@@ -13,32 +13,18 @@ import numpy as np
 from service.forecasting.kernels import compiled
 from service.forecasting.kernels.activations import sigmoid, tanh
 from service.forecasting.kernels.cells import GRU, LSTM
+from service.forecasting.kernels.products import add_product
 from service.forecasting.kernels.sequence import layer_size, layer_weights
 
 Array = Any
 
 
 @compiled
-def _add_product(x: Array, weights: Array, out: Array) -> None:
-    """out += x @ weights; x: (K,), weights: (K, N), out: (N,)."""
-    inner, columns = len(x), len(out)
-    k = 0
-    while k + 4 <= inner:
-        a0, a1, a2, a3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-        w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
-        for n in range(columns):
-            out[n] += a0 * w0[n] + a1 * w1[n] + a2 * w2[n] + a3 * w3[n]
-        k += 4
-    while k < inner:
-        a0, w0 = x[k], weights[k]
-        for n in range(columns):
-            out[n] += a0 * w0[n]
-        k += 1
-
-
-@compiled
 def _activate(cell: int, before: Array, back: Array, hidden: Array, memory: Array) -> None:
-    """Take one row's state a step on, in place; before, back: (G,), what input and state add; both are used up."""
+    """Take one row's state a step on, in place, as the steps of `cells` do for many.
+
+    before, back: (G,), what input and state add to the gates; both are used up.
+    """
     size = len(hidden)
     if cell == GRU:
         for j in range(2 * size):
@@ -79,8 +65,8 @@ def _read(
             for n in range(width):
                 before[n] = input_bias[n]
                 back[n] = hidden_bias[n]
-            _add_product(steps[t] if layer == 0 else between[t], from_input, before)
-            _add_product(state, from_hidden, back)
+            add_product(steps[t] if layer == 0 else between[t], from_input, before)
+            add_product(state, from_hidden, back)
             _activate(cell, before, back, state, kept)
             if layer + 1 < layers:
                 between[t] = state
@@ -116,7 +102,7 @@ def _roll_row(
         _read(cell, flat, relative[: known - read], hidden, memory, before, back, between)
         read = known
         out[:] = head_bias
-        _add_product(hidden[layers - 1], head_weights, out)
+        add_product(hidden[layers - 1], head_weights, out)
         for k in range(min(chunk, total - known)):
             for channel in range(channels):
                 level = steps[known - 1, channel] if centred else kind.type(0)

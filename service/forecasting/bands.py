@@ -31,7 +31,8 @@ class Forecast:
     """One item and target, in its own units.
 
     mean: (horizon,), the point forecast; intervals: lower and upper (horizon,) by level; quantiles:
-    (horizon,) by probability, in place of intervals where they were asked for.
+    (horizon,) by probability, in place of intervals where they were asked for; far_outside: what it
+    started from lies so far from what was trained on that the network has seen nothing like it.
     """
 
     item: str | None
@@ -40,6 +41,7 @@ class Forecast:
     mean: FloatArray
     intervals: dict[float, tuple[FloatArray, FloatArray]]
     quantiles: dict[float, FloatArray]
+    far_outside: bool = False
 
 
 def _level_of(quantile: float) -> float:

@@ -24,6 +24,10 @@ from service.forecasting.transforms import TRANSFORMS, require_positive
 _BLOCK_NUMBERS = 2**21
 
 
+# Scaled values beyond this are many deviations, or ranges, away from all that was trained on.
+_FAR_OUTSIDE = 20.0
+
+
 @dataclass(frozen=True)
 class FittedItem:
     """What is known of one item.
@@ -87,11 +91,12 @@ class Forecaster:
         widths = self.errors.widths(bands.levels, horizon)
         transform = TRANSFORMS[self.specification.transform]
         forecasts = []
-        for item, ahead in zip(chosen, levels, strict=True):
+        for item, one, ahead in zip(chosen, prepared, levels, strict=True):
+            far = self._is_far_outside(one)
             times = item.tail.times.future(horizon) if item.tail.times else None
             for column, target in enumerate(self.targets):
                 band = banded(bands, ahead[0, :, column], widths, item.unit[column], column, transform)
-                forecasts.append(Forecast(item.item, target, times, *band))
+                forecasts.append(Forecast(item.item, target, times, *band, far_outside=far))
         return forecasts
 
     def cost(self, rows: int, horizon: int) -> int:
@@ -109,6 +114,12 @@ class Forecaster:
             tail = series.tail(self.min_history)
             series = series if np.isnan(tail.values).any() else tail
         return fit_item(series, self.specification, len(self.targets), known)
+
+    def _is_far_outside(self, prepared: PreparedSeries) -> bool:
+        if self.specification.scaling == "none":
+            return False
+        context = prepared.between[-self.specification.context_length :]
+        return bool(np.abs(context).max() > _FAR_OUTSIDE)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""

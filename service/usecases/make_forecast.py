@@ -93,7 +93,17 @@ def make_forecast(
     per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels))
     resources.limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
     forecasts = forecaster.forecast(horizon, bands, history, items)
-    return ForecastAnswer(found, horizon, forecasts, band_warnings(forecaster, bands, horizon))
+    warnings = (*_far_outside(forecasts), *band_warnings(forecaster, bands, horizon))
+    return ForecastAnswer(found, horizon, forecasts, warnings)
+
+
+def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
+    far = dict.fromkeys(one.item for one in forecasts if one.far_outside)
+    return [
+        ("the series" if item is None else f"item {item!r}")
+        + " lies far outside what the model was trained on, where it has learnt nothing: train on such values"
+        for item in far
+    ]
 
 
 def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:

@@ -421,3 +421,14 @@ def test_a_backtest_takes_bounded_memory() -> None:
 def test_the_number_that_is_needed_is_found_at_once_whatever_the_fraction() -> None:
     with pytest.raises(SeriesTooShort, match=r"needs \d{7} values"):
         train(panel(random_walk(100_000)), options(validation={"fraction": 0.9999}, context_length=400))
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+def test_a_history_far_outside_what_was_trained_on_is_told(scaling: str) -> None:
+    values = 100 + noisy_sine(150)
+    forecaster = train(panel(values), options(scaling=scaling)).forecaster
+    assert not forecaster.forecast(3, BANDS)[0].far_outside
+    assert not forecaster.forecast(3, BANDS, panel(values[:90] + 1))[0].far_outside
+    far = forecaster.forecast(3, BANDS, panel(values * 1e6))[0]
+    assert far.far_outside
+    assert np.isfinite(far.mean).all()

@@ -51,10 +51,12 @@ def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
 
 
 def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
-    length = len(rows.axis) if rows.axis else item.times.length
-    values = np.full((length, len(names)), np.nan)
-    for channel, name in enumerate(names):
-        values[rows.positions, channel] = _numbers(item.columns[name])
+    columns = [_numbers(item.columns[name]) for name in names]
+    if rows.axis is None:
+        return Series(np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None], item.id)
+    values = np.full((len(rows.axis), len(names)), np.nan)
+    for channel, column in enumerate(columns):
+        values[rows.positions, channel] = column
     return Series(values, item.id, rows.axis)
 
 

@@ -28,7 +28,8 @@ from service.forecasting.evaluation import (
     score,
 )
 from service.forecasting.fit import Fit, LossCurve, fit_network
-from service.forecasting.forecaster import FittedItem, Forecaster, fit_item
+from service.forecasting.fitted_item import FittedItem, fit_item
+from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.metrics import skill
 from service.forecasting.networks import Network

@@ -78,7 +78,7 @@ def backtest_model(
 
 def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str | None, stride: int) -> Evaluated:
     from service.forecasting.evaluation import Evaluated
-    from service.forecasting.forecaster import fit_item
+    from service.forecasting.fitted_item import fit_item
 
     series = aligned.series
     first = _first_row(forecaster, aligned, start)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.answers import backtest_answer, forecast_answer, json_response
 from service.api.body import read_json, read_json_and_size
+from service.api.direct_routes import DirectRoute
 from service.api.documents import json_body, problems
-from service.api.raw_route import RawRoute
 from service.api.schemas.forecasting import (
     DEFAULT_LEVEL,
     BacktestAnswer,
@@ -23,7 +23,7 @@ from service.usecases.backtest_model import backtest_model
 from service.usecases.make_forecast import make_forecast, takes_microseconds
 from service.usecases.resources import Resources
 
-router = APIRouter(tags=["forecasting"], route_class=RawRoute)
+router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 
 
 @router.post(

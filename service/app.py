@@ -13,7 +13,7 @@ from fastapi_swagger import patch_fastapi
 
 from service import __version__
 from service.api import documents, problems
-from service.api.direct_routes import DirectRoutes
+from service.api.direct_routes import Application
 from service.api.request_id import RequestIdMiddleware
 from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
             resources.queue.stop()
             resources.registry.close()
 
-    app = FastAPI(
+    app = Application(
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,
@@ -71,11 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.max_body_bytes = settings.max_body_bytes
     # Set by a server that is told to stop.
     app.state.stopping = False
-    routers = [routes.router for routes in (training, forecasts, models, jobs, health)]
-    app.add_middleware(DirectRoutes, routers=routers)
     app.add_middleware(RequestIdMiddleware)
-    for router in routers:
-        app.include_router(router)
+    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health)])
     patch_fastapi(app)
     problems.install(app)
     documents.install(app)

@@ -91,6 +91,11 @@ def service_problem(error: ServiceError, request: Request) -> Response:
     return problem_response(error, request)
 
 
+def bug_problem(request: Request) -> Response:
+    """Answer where we have broken something; that is for the log, not for the client."""
+    return problem_response(ServiceError("something broke on our side; the server's log says what"), request)
+
+
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
     """Turn pydantic's findings about ``sent`` into ours; ``skip`` leading parts of each location are left out."""
     found: dict[Path, list[str]] = {}
@@ -141,8 +146,7 @@ def install(app: FastAPI) -> None:
         return response
 
     async def on_bug(request: Request, _: Exception) -> Response:
-        error = ServiceError("something broke on our side; the server's log says what")
-        response = problem_response(error, request)
+        response = bug_problem(request)
         # Starlette answers bugs outside of all middleware.
         response.headers[HEADER] = request.state.request_id
         return response

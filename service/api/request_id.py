@@ -23,15 +23,20 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _sent_id(scope) or uuid4().hex.encode()
-        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        await self.app(scope, receive, with_request_id(scope, send))
 
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
-            await send(message)
 
-        await self.app(scope, receive, send_with_id)
+def with_request_id(scope: Scope, send: Send) -> Send:
+    """Give a request its ID; return what sends the answer with it."""
+    request_id = _sent_id(scope) or uuid4().hex.encode()
+    scope.setdefault("state", {})["request_id"] = request_id.decode()
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
+        await send(message)
+
+    return send_with_id
 
 
 def _sent_id(scope: Scope) -> bytes | None:

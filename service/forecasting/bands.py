@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.forecasting.intervals import Widths
 from service.forecasting.series import FloatArray
 from service.forecasting.timestamps import TimeAxis

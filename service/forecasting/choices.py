@@ -139,7 +139,7 @@ class _Chooser:
         if self.options.centering != "auto":
             return self.options.centering
         known = TRANSFORMS[transform]
-        if self._most(lambda sample: last_value_tells_more(known.to_steps(known.to_levels(sample)))):
+        if self._most(lambda sample: last_value_tells_more(known.to_steps(known.to_levels(sample[:, None]))[:, 0])):
             self.reasons["centering"] = "the last value tells more than the mean"
             return "last"
         self.reasons["centering"] = "the mean tells more than the last value"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.fitted_item import FittedItem
-from service.forecasting.preparation import preparation
-from service.forecasting.series import FloatArray
+from service.forecasting.preparation import min_history, scaled_steps
+from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS, Transform
 
@@ -25,11 +25,11 @@ _FAR_OUTSIDE = 20.0
 class Ends:
     """Where forecasts start, one row an item.
 
-    contexts: (I, L, C), scaled; offset, scale: (I, 1, T), what turns scaled forecasts to steps; last: (I, T), the last
-    level; unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only.
+    contexts: (I, L, C), scaled; offset, scale: (I, 1, C), what scales them; last: (I, T), the last level;
+    unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only.
     """
 
-    items: tuple[FittedItem, ...]
+    tails: tuple[Series, ...]
     contexts: NDArray[np.float32]
     offset: FloatArray
     scale: FloatArray
@@ -38,25 +38,34 @@ class Ends:
     still: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, items: Sequence[FittedItem], specification: Specification, targets: int) -> Ends:
+    def of(cls, items: Sequence[FittedItem], specification: Specification) -> Ends:
         """Take the last rows of each item's tail, which has no holes."""
-        transform, length = TRANSFORMS[specification.transform], specification.context_length
-        steps = (preparation(specification, item.scaler, targets).scaled(item.tail.values) for item in items)
-        return cls(
-            tuple(items),
-            np.array([one[-length:] for one in steps], np.float32),
-            np.array([item.scaler.offset[None, :targets] for item in items]),
-            np.array([item.scaler.scale[None, :targets] for item in items]),
-            transform.to_levels(np.array([item.tail.values[-1, :targets] for item in items])),
-            np.array([item.unit for item in items]),
-            np.array([item.constant[:targets] for item in items]),
-        )
+        offset = np.array([item.scaler.offset[None] for item in items])
+        scale = np.array([item.scaler.scale[None] for item in items])
+        unit = np.array([item.unit for item in items])
+        still = np.array([item.constant[: unit.shape[1]] for item in items])
+        tails = tuple(item.tail for item in items)
+        contexts, last = _read(tails, offset, scale, specification, unit.shape[1])
+        return cls(tails, contexts, offset, scale, last, unit, still)
+
+    def moved(self, tails: Sequence[Series], specification: Specification) -> Ends:
+        """Return the same items, in the same order, with other tails, which have no holes either."""
+        contexts, last = _read(tails, self.offset, self.scale, specification, self.unit.shape[1])
+        return Ends(tuple(tails), contexts, self.offset, self.scale, last, self.unit, self.still)
 
     def chosen(self, rows: Sequence[int]) -> Ends:
         """Return some of the items."""
-        kept = tuple(self.items[row] for row in rows)
-        arrays = (self.contexts, self.offset, self.scale, self.last, self.unit, self.still)
-        return Ends(kept, *(array[rows] for array in arrays))
+        if list(rows) == list(range(len(self.tails))):
+            return self
+        return Ends(
+            tuple(self.tails[row] for row in rows),
+            self.contexts[rows],
+            self.offset[rows],
+            self.scale[rows],
+            self.last[rows],
+            self.unit[rows],
+            self.still[rows],
+        )
 
     @property
     def far_outside(self) -> NDArray[np.bool_]:
@@ -66,5 +75,17 @@ class Ends:
     def levels_ahead(self, scaled: FloatArray, transform: Transform) -> FloatArray:
         """Turn scaled forecasts (I, H, C) to the targets' levels (I, H, T)."""
         targets = self.last.shape[1]
-        levels = transform.from_steps(scaled[:, :, :targets] * self.scale + self.offset, self.last)
+        steps = scaled[:, :, :targets] * self.scale[:, :, :targets] + self.offset[:, :, :targets]
+        levels = transform.from_steps(steps, self.last)
         return np.where(self.still[:, None, :], self.last[:, None, :], levels) if self.still.any() else levels
+
+
+def _read(
+    tails: Sequence[Series], offset: FloatArray, scale: FloatArray, specification: Specification, targets: int
+) -> tuple[NDArray[np.float32], FloatArray]:
+    """Return contexts and last levels."""
+    transform = TRANSFORMS[specification.transform]
+    rows = min_history(specification)
+    values = np.array([tail.values[-rows:] for tail in tails])
+    contexts = scaled_steps(values, transform, targets, offset, scale).astype(np.float32)
+    return contexts, transform.to_levels(values[:, -1, :targets])

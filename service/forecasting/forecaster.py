@@ -15,7 +15,7 @@ from service.forecasting.bands import Bands, Forecast, banded
 from service.forecasting.ends import Ends
 from service.forecasting.fitted_item import FittedItem, fit_item
 from service.forecasting.intervals import ConformalErrors
-from service.forecasting.missing import drop_leading, refuse_missing
+from service.forecasting.missing import drop_leading, fill, refuse_missing
 from service.forecasting.networks import Network
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history, preparation
 from service.forecasting.rollout import roll_out
@@ -68,15 +68,15 @@ class Forecaster:
         by_step = np.ascontiguousarray(ahead.swapaxes(1, 2))  # (item, target, horizon): JSON is written from whole rows
         widths = self.errors.widths(bands.levels, horizon)
         mean, intervals, quantiles = banded(bands, by_step, widths, ends.unit[:, :, None], self._transform)
-        far_outside = ends.far_outside if self.specification.scaling != "none" else np.zeros(len(ends.items), bool)
+        far_outside = ends.far_outside if self.specification.scaling != "none" else np.zeros(len(ends.tails), bool)
         forecasts = []
-        for row, item in enumerate(ends.items):
-            times = item.tail.times.future(horizon) if item.tail.times else None
+        for row, tail in enumerate(ends.tails):
+            times = tail.times.future(horizon) if tail.times else None
             for column, target in enumerate(self.targets):
                 place = row, column
                 forecasts.append(
                     Forecast(
-                        item.item,
+                        tail.item,
                         target,
                         times,
                         mean[place],
@@ -100,15 +100,19 @@ class Forecaster:
         return TRANSFORMS[self.specification.transform]
 
     def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
-        return Ends.of([self._item_at_end(one) for one in history], self.specification, len(self.targets))
+        rows = [self._rows[one.known.item] for one in history if one.known is not None]
+        if len(rows) == len(history):
+            return self._own_ends.chosen(rows).moved([self._tail(one.series) for one in history], self.specification)
+        targets = len(self.targets)
+        items = [fit_item(one.series, self.specification, targets, one.known) for one in history]
+        return Ends.of(items, self.specification)
 
-    def _item_at_end(self, aligned: AlignedSeries) -> FittedItem:
-        """The item as it is at the end of a history; what lies before is read only where something needs it."""
-        series, known = aligned.series, aligned.known
-        if known is not None:
-            tail = series.tail(self.min_history)
-            series = series if np.isnan(tail.values).any() else tail
-        return fit_item(series, self.specification, len(self.targets), known)
+    def _tail(self, series: Series) -> Series:
+        """The end of a series, without holes; what lies before is read only where something needs it."""
+        tail = series.tail(self.min_history)
+        if not np.isnan(tail.values).any():
+            return tail
+        return Series(fill(series.values, self.specification.missing).between, series.item, series.times)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""
@@ -159,7 +163,7 @@ class Forecaster:
             place = path if series.item is None else (*path, "items", row)
             ordered = series if order is None else replace(series, values=series.values[:, order])
             usable, dropped = self._usable(ordered, place)
-            aligned.append(AlignedSeries(usable, dropped, self._known.get(series.item)))
+            aligned.append(AlignedSeries(usable, dropped, self._known(series.item)))
         return aligned
 
     def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
@@ -183,22 +187,25 @@ class Forecaster:
         return [panel.columns.index(column) for column in wanted]
 
     @cached_property
-    def _known(self) -> dict[str | None, FittedItem]:
-        return {item.item: item for item in self.items}
+    def _rows(self) -> dict[str | None, int]:
+        return {item.item: row for row, item in enumerate(self.items)}
 
     @cached_property
     def _own_ends(self) -> Ends:
-        return Ends.of(self.items, self.specification, len(self.targets))
+        return Ends.of(self.items, self.specification)
 
     def _stored(self, items: Sequence[str] | None) -> Ends:
         if items is None:
             return self._own_ends
-        rows = {item.item: row for row, item in enumerate(self.items)}
         for place, name in enumerate(items):
-            if name not in rows:
+            if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
                 raise UnknownColumn(detail, [Fault(("items", place), detail)])
-        return self._own_ends.chosen([rows[name] for name in items])
+        return self._own_ends.chosen([self._rows[name] for name in items])
+
+    def _known(self, item: str | None) -> FittedItem | None:
+        row = self._rows.get(item)
+        return None if row is None else self.items[row]
 
 
 def _blocks(

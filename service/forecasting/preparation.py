@@ -22,11 +22,22 @@ _FARTHEST = 1e15
 
 
 def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
-    """Return what is scaled and modelled: (time, channel) to (time - lookback, channel); covariates as they are."""
+    """Return what is scaled: (..., time, channel) to (..., time - lookback, channel); covariates as they are."""
     if not transform.log and not transform.difference:
         return filled
-    targets = transform.to_steps(transform.to_levels(filled[:, :target_count]))
-    return np.concatenate([targets, filled[transform.lookback :, target_count:]], axis=1)
+    targets = transform.to_steps(transform.to_levels(filled[..., :target_count]))
+    return np.concatenate([targets, filled[..., transform.lookback :, target_count:]], axis=-1)
+
+
+def scaled_steps(
+    filled: FloatArray, transform: Transform, target_count: int, offset: FloatArray, scale: FloatArray
+) -> FloatArray:
+    """Return what the network reads of values without holes: (..., time, channel) to (..., time - lookback, channel).
+
+    offset, scale: of a shape that fits (..., 1, channel).
+    """
+    scaled = (model_steps(filled, transform, target_count) - offset) / scale
+    return scaled.clip(-_FARTHEST, _FARTHEST)
 
 
 @dataclass(frozen=True)
@@ -47,8 +58,7 @@ class Preparation:
 
     def scaled(self, filled: FloatArray) -> FloatArray:
         """Return what the network reads of values without holes: (time, channel) to (time - lookback, channel)."""
-        steps = self.scaler.apply(model_steps(filled, self.transform, self.target_count))
-        return steps.clip(-_FARTHEST, _FARTHEST)
+        return scaled_steps(filled, self.transform, self.target_count, self.scaler.offset, self.scaler.scale)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from service.forecasting.specification import Specification
 from service.forecasting.windows import Pieces
 
 # How often, at most, a training is judged: more tells little and costs as much as training.
-_JUDGEMENTS = 100
+_JUDGEMENTS = 40
 _JUDGED_PIECES = 256
 # A validation loss that ends within this of its best had not begun to learn by heart; both are medians of
 # neighbours, for the least of many noisy numbers is mere luck.

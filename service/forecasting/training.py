@@ -38,7 +38,7 @@ from service.forecasting.planning import NOISE, Plan, plan_training
 from service.forecasting.preparation import min_history, preparation
 from service.forecasting.series import Panel, Series
 from service.forecasting.specification import Specification
-from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, whole_windows
+from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
 
 # Losing by less than this is a draw.
 _WORTH_TELLING = 0.01
@@ -114,11 +114,7 @@ class _Training:
         """First fit: finds the best epochs, and the errors that the intervals are made of."""
         items = self._items(self.stopping)
         pieces = self._pieces(items, self.stopping)
-        validation = open_windows(
-            self._parts(items, self.stopping, self.test),
-            self.specification.context_length,
-            self.specification.output_chunk_length,
-        )
+        validation = self._validation(items)
         members = range(self.specification.training.ensemble_size)
         fits = [self._fit("select", member, pieces, validation, None) for member in members]
         forecaster = self._forecaster(items, [fit.network for fit in fits])
@@ -174,6 +170,14 @@ class _Training:
             return whole_windows(parts, context, chunk)
         # The recipe stays the same over the three fits, so the length is that of the first.
         return long_pieces(parts, context, chunk, scored_steps(self.specification, min(self.stopping)))
+
+    def _validation(self, items: Sequence[FittedItem]) -> Pieces:
+        """What the first fit is judged by: read as it is trained, windows one by one, pieces with the state carried on."""
+        parts = self._parts(items, self.stopping, self.test)
+        context, chunk = self.specification.context_length, self.specification.output_chunk_length
+        if self.specification.training.objective == "windows":
+            return open_windows(parts, context, chunk)
+        return tiled_pieces(parts, context, chunk, scored_steps(self.specification, min(self.stopping)))
 
     def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network]) -> Forecaster:
         panel = self.panel

@@ -84,7 +84,12 @@ def tiled_pieces(parts: Sequence[Part], context_length: int, output_chunk_length
 
 
 def _cut(
-    parts: Sequence[Part], context_length: int, scored_steps: int, output_chunk_length: int, whole_chunks: bool, stride: int = 1
+    parts: Sequence[Part],
+    context_length: int,
+    scored_steps: int,
+    output_chunk_length: int,
+    whole_chunks: bool,
+    stride: int = 1,
 ) -> Pieces:
     values, weights, offsets = _flat(parts)
     starts, ends = [], []

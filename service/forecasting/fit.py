@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.errors import InvalidOption, ServiceError
-from service.forecasting.compiled_trainer import CompiledTrainer
 from service.forecasting.networks import Network, NetworkShape, Weights, initial_network
 from service.forecasting.schedules import rate_share
 from service.forecasting.specification import Specification
+from service.forecasting.trainers import trainer_on
 from service.forecasting.windows import Pieces
 
 # How often, at most, a training is judged: more tells little and costs as much as training.
@@ -69,15 +69,16 @@ def fit_network(
     seed: int,
     stop_after: int | None = None,
     report: EpochReport | None = None,
+    device: str | None = None,
 ) -> Fit:
     """Train one network.
 
     validation: windows to stop early and to choose the weights by; None trains for ``stop_after`` epochs
-    of the same schedule and takes the mean weights of the last of them. The result depends on the
-    arguments alone.
+    of the same schedule and takes the mean weights of the last of them. device: of torch; None: this CPU, in compiled
+    kernels. The result depends on the arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
-    loop = _Loop(specification, pieces, validation, seed, report)
+    loop = _Loop(specification, pieces, validation, seed, report, device)
     return loop.averaged(stop_after or specification.training.epochs) if validation is None else loop.best()
 
 
@@ -89,6 +90,7 @@ class _Loop:
         validation: Pieces | None,
         seed: int,
         report: EpochReport | None,
+        device: str | None,
     ) -> None:
         self.training = specification.training
         self.pieces = pieces
@@ -98,7 +100,7 @@ class _Loop:
         shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
         self.shape = shape
         judged = None if validation is None else validation.spaced(_JUDGED_PIECES)
-        self.trainer = CompiledTrainer(specification, initial_network(shape, seed), pieces, judged, seed)
+        self.trainer = trainer_on(device, specification, initial_network(shape, seed), pieces, judged, seed)
         self.limit = pieces_per_epoch(pieces)
         self.batches = math.ceil(self.limit / self.training.batch_size)
         self.interval = max(1, self.training.epochs // _JUDGEMENTS)

@@ -58,7 +58,10 @@ class AlignedSeries:
 
 @dataclass(frozen=True, eq=False)
 class Forecaster:
-    """Networks with everything that is needed to forecast from the end of their own series or from a history."""
+    """Networks with everything that is needed to forecast from the end of their own series or from a history.
+
+    device: torch's name of where rollouts run; None: this CPU. It belongs to this object, not to the model.
+    """
 
     specification: Specification
     targets: tuple[str, ...]
@@ -66,6 +69,7 @@ class Forecaster:
     items: tuple[FittedItem, ...]
     networks: tuple[Network, ...]
     errors: ConformalErrors
+    device: str | None = None
 
     @property
     def min_history(self) -> int:
@@ -151,7 +155,8 @@ class Forecaster:
         for block in _blocks(prepared, origins, max(1, _BLOCK_NUMBERS // (length * channels))):
             inputs = np.concatenate([one.contexts(rows, length) for one, rows in block]).astype(np.float32)
             for network in self.networks:
-                total[done : done + len(inputs)] += roll_out(network, inputs, horizon, training.objective, centred)
+                rolled = roll_out(network, inputs, horizon, training.objective, centred, self.device)
+                total[done : done + len(inputs)] += rolled
             done += len(inputs)
         return total / len(self.networks)
 

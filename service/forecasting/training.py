@@ -66,14 +66,19 @@ class Trained:
         return skill(self.score.overall.mae, self.baseline.overall.mae)
 
 
-def train(panel: Panel, options: TrainOptions, report: Report | None = None) -> Trained:
-    """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises."""
-    return _Training(plan_training(panel, options), report or _unreported).run()
+def train(panel: Panel, options: TrainOptions, report: Report | None = None, device: str | None = None) -> Trained:
+    """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises.
+
+    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The forecaster
+    that is returned forecasts on the CPU either way.
+    """
+    return _Training(plan_training(panel, options), report or _unreported, device).run()
 
 
 class _Training:
-    def __init__(self, plan: Plan, report: Report) -> None:
+    def __init__(self, plan: Plan, report: Report, device: str | None) -> None:
         self.plan = plan
+        self.device = device
         self.panel = plan.panel
         self.specification: Specification = plan.choice.specification
         self.report = report
@@ -146,7 +151,7 @@ class _Training:
                 }
             )
 
-        return fit_network(self.specification, pieces, validation, self._seed(member), epochs, tell)
+        return fit_network(self.specification, pieces, validation, self._seed(member), epochs, tell, self.device)
 
     def _seed(self, member: int) -> int:
         return self.specification.training.seed + member
@@ -177,7 +182,9 @@ class _Training:
     def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network]) -> Forecaster:
         panel = self.panel
         no_errors = ConformalErrors(np.empty((0, 1, len(panel.targets))))
-        return Forecaster(self.specification, panel.targets, panel.covariates, tuple(items), tuple(networks), no_errors)
+        return Forecaster(
+            self.specification, panel.targets, panel.covariates, tuple(items), tuple(networks), no_errors, self.device
+        )
 
     def _evaluated(
         self, forecaster: Forecaster, firsts: Sequence[int], ends: Sequence[int], partial: bool

@@ -13,6 +13,7 @@ from fastapi_swagger import patch_fastapi
 
 from service import __version__
 from service.api import documents, problems
+from service.api.direct_routes import Application
 from service.api.request_id import RequestIdMiddleware
 from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
@@ -62,7 +63,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None) -> Fast
             resources.queue.stop()
             resources.registry.close()
 
-    app = FastAPI(
+    app = Application(
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,
@@ -75,8 +76,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None) -> Fast
     # Set by a server that is told to stop.
     app.state.stopping = False
     app.add_middleware(RequestIdMiddleware)
-    for routes in (training, forecasts, models, jobs, health):
-        app.include_router(routes.router)
+    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health)])
     patch_fastapi(app)
     problems.install(app)
     documents.install(app)

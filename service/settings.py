@@ -19,7 +19,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one.")
     log_level: str = Field(
-        "info", pattern="^(critical|error|warning|info|debug)$", description="What is logged: critical to debug."
+        "info",
+        pattern="^(critical|error|warning|info|debug)$",
+        description="What is logged: critical to debug; a line for each request with debug only.",
     )
     store_url: str = Field("models_store", description="Folder of the model files.")
     database_url: str | None = Field(

@@ -84,6 +84,18 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
     return Response(orjson.dumps(body), status_of(error), headers, MEDIA_TYPE)
 
 
+def service_problem(error: ServiceError, request: Request) -> Response:
+    """Answer an error that a use case raised; log it where it is ours."""
+    if status_of(error) == 500:
+        logger.error("%s: %s", error.slug, error.detail)
+    return problem_response(error, request)
+
+
+def bug_problem(request: Request) -> Response:
+    """Answer where we have broken something; that is for the log, not for the client."""
+    return problem_response(ServiceError("something broke on our side; the server's log says what"), request)
+
+
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
     """Turn pydantic's findings about ``sent`` into ours; ``skip`` leading parts of each location are left out."""
     found: dict[Path, list[str]] = {}
@@ -117,9 +129,7 @@ def install(app: FastAPI) -> None:
 
     async def on_service_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)  # noqa: S101 (narrows the type; Starlette calls by class)
-        if status_of(error) == 500:
-            logger.error("%s: %s", error.slug, error.detail)
-        return problem_response(error, request)
+        return service_problem(error, request)
 
     async def on_query(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
@@ -136,8 +146,7 @@ def install(app: FastAPI) -> None:
         return response
 
     async def on_bug(request: Request, _: Exception) -> Response:
-        error = ServiceError("something broke on our side; the server's log says what")
-        response = problem_response(error, request)
+        response = bug_problem(request)
         # Starlette answers bugs outside of all middleware.
         response.headers[HEADER] = request.state.request_id
         return response

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
-_SOUND = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RAW_HEADER = HEADER.lower().encode()
+_SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestIdMiddleware:
@@ -23,13 +23,24 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get(HEADER, "")
-        request_id = sent if _SOUND.fullmatch(sent) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        await self.app(scope, receive, with_request_id(scope, send))
 
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
-            await send(message)
 
-        await self.app(scope, receive, send_with_id)
+def with_request_id(scope: Scope, send: Send) -> Send:
+    """Give a request its ID; return what sends the answer with it."""
+    request_id = _sent_id(scope) or uuid4().hex.encode()
+    scope.setdefault("state", {})["request_id"] = request_id.decode()
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
+        await send(message)
+
+    return send_with_id
+
+
+def _sent_id(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == _RAW_HEADER:
+            return value if _SOUND.fullmatch(value) else None
+    return None

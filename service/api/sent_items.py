@@ -12,8 +12,9 @@ from service.forecasting.item_times import SentTimes
 from service.forecasting.split import SHORTEST_SERIES
 from service.forecasting.time_reading import check_date_format
 
-SentSeries = list[float | None] | ValuesSeries | ColumnsSeries | ItemsSeries
 SentValues = list[float | None]
+SentRows = ValuesSeries | ColumnsSeries | ItemsSeries
+SentSeries = SentValues | SentRows
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,12 @@ class SentItem:
     targets_path: Path
 
 
-def sent_items(series: SentSeries, path: Path) -> list[SentItem]:
+def sent_items(series: SentRows, path: Path) -> list[SentItem]:
     """Return the items of a series that stands at ``path``.
 
     Raises InvalidSeries where one has no values, columns of unequal length, or other columns or targets than the
     first; UnknownColumn for a target that is not there; UnknownFrequency and InvalidOption for what is shared.
     """
-    if isinstance(series, list):
-        columns = _checked({"value": SentColumn(series, path)})
-        times = SentTimes(len(series), None, None, None, None, path)
-        return [SentItem(None, columns, ("value",), times, path, path)]
     if not isinstance(series, ItemsSeries):
         return [_item(series, None, None, path, path)]
     _check_shared(series, path)
@@ -115,10 +112,15 @@ def _checked(columns: dict[str, SentColumn]) -> dict[str, SentColumn]:
             raise InvalidSeries.at(column.path, detail)
         if not name:
             raise InvalidSeries.at(column.path, "a column needs a name")
-    if not rows:
-        needed = f"training needs at least {SHORTEST_SERIES}, a forecast the model's min_history"
-        raise InvalidSeries.at(columns[first].path, f"the series has no values: {needed}")
+    require_values(columns[first])
     return columns
+
+
+def require_values(column: SentColumn) -> None:
+    """Raise InvalidSeries where a column is empty."""
+    if not column.values:
+        needed = f"training needs at least {SHORTEST_SERIES}, a forecast the model's min_history"
+        raise InvalidSeries.at(column.path, f"the series has no values: {needed}")
 
 
 def _refuse_unknown_targets(targets: tuple[str, ...], columns: dict[str, SentColumn], path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from service.api.schemas.series import LARGEST
 from service.api.schemas.series_summary import SeriesSummary, Span
-from service.api.sent_items import SentColumn, SentItem, SentSeries, sent_items
+from service.api.sent_items import SentColumn, SentItem, SentSeries, SentValues, require_values, sent_items
 from service.errors import InvalidSeries, Path
 from service.forecasting.item_times import place_items
 from service.forecasting.series import FloatArray, Panel, Series
@@ -38,6 +38,8 @@ def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
     Rows are put in order of time, rows that are absent and nulls become NaN. Raises what `sent_items` and
     `place_items` raise, and InvalidSeries for a value beyond 1e100.
     """
+    if isinstance(series, list):
+        return _plain(series, path)
     items = sent_items(series, path)
     targets = items[0].targets
     covariates = tuple(name for name in items[0].columns if name not in targets)
@@ -50,11 +52,21 @@ def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
     return ReadPanel(panel, warnings, tuple(placed), inferred)
 
 
+def _plain(values: SentValues, path: Path) -> ReadPanel:
+    """Read a list of numbers, the form that is sent most and is to cost least."""
+    column = SentColumn(values, path)
+    require_values(column)
+    panel = Panel((Series(_numbers(column)[:, None]),))
+    return ReadPanel(panel, (), (PlacedRows(None, np.arange(len(values))),), freq_inferred=True)
+
+
 def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
-    length = len(rows.axis) if rows.axis else item.times.length
-    values = np.full((length, len(names)), np.nan)
-    for channel, name in enumerate(names):
-        values[rows.positions, channel] = _numbers(item.columns[name])
+    columns = [_numbers(item.columns[name]) for name in names]
+    if rows.axis is None:
+        return Series(np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None], item.id)
+    values = np.full((len(rows.axis), len(names)), np.nan)
+    for channel, column in enumerate(columns):
+        values[rows.positions, channel] = column
     return Series(values, item.id, rows.axis)
 
 

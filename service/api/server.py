@@ -47,7 +47,11 @@ class Server(uvicorn.Server):
     """Serves one application; told to stop, it has requests that wait for a training answered at once."""
 
     def __init__(self, app: FastAPI, log_level: str) -> None:
-        super().__init__(uvicorn.Config(app, log_level=log_level, timeout_graceful_shutdown=_STOP_SECONDS))
+        # A line for each request would cost as much as a forecast.
+        config = uvicorn.Config(
+            app, log_level=log_level, access_log=log_level == "debug", timeout_graceful_shutdown=_STOP_SECONDS
+        )
+        super().__init__(config)
         self._app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

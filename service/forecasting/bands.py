@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.forecasting.intervals import Widths
 from service.forecasting.series import FloatArray
 from service.forecasting.timestamps import TimeAxis
@@ -49,11 +47,13 @@ def _level_of(quantile: float) -> float:
 
 
 def banded(
-    bands: Bands, levels_ahead: FloatArray, widths: Widths, unit: float, column: int, transform: Transform
+    bands: Bands, levels_ahead: FloatArray, widths: Widths, unit: FloatArray, transform: Transform
 ) -> tuple[FloatArray, dict[float, tuple[FloatArray, FloatArray]], dict[float, FloatArray]]:
-    """Put bands around (horizon,) levels; return mean, intervals and quantiles in the series' own units."""
-    levels_ahead = np.ascontiguousarray(levels_ahead)  # JSON is written from whole arrays
-    half = {level: width[:, column] * unit for level, width in widths.by_level.items()}
+    """Put bands around levels (item, target, horizon); unit: (item, target, 1).
+
+    Returns mean, lower and upper by interval level, and values by quantile, in the series' own units.
+    """
+    half = {level: width.T * unit for level, width in widths.by_level.items()}
     mean = transform.from_levels(levels_ahead)
     if bands.quantiles:
         ends = {

@@ -22,7 +22,7 @@ _LONGEST_DEFAULT_HORIZON = 24
 _DEFAULT_CONTEXT = 30
 _LONGEST_DEFAULT_CONTEXT = 200
 _SCORED_STEPS = 64
-_CHUNK_STEPS = 300
+_CHUNK_STEPS = 200
 _ITEMS_LOOKED_AT = 50
 _TARGETS_LOOKED_AT = 10
 
@@ -139,7 +139,7 @@ class _Chooser:
         if self.options.centering != "auto":
             return self.options.centering
         known = TRANSFORMS[transform]
-        if self._most(lambda sample: last_value_tells_more(known.to_steps(known.to_levels(sample)))):
+        if self._most(lambda sample: last_value_tells_more(known.to_steps(known.to_levels(sample[:, None]))[:, 0])):
             self.reasons["centering"] = "the last value tells more than the mean"
             return "last"
         self.reasons["centering"] = "the mean tells more than the last value"
@@ -187,7 +187,7 @@ class _Chooser:
             steps = max(1, min(_SCORED_STEPS, self.fitted - context_length))
             per_epoch = math.ceil(per_epoch / steps)
         batch_size = asked.batch_size or self._chosen(
-            "training.batch_size", 32 if windows else min(256, max(16, per_epoch // 16)), "by the number of pieces"
+            "training.batch_size", 32 if windows else min(256, max(8, per_epoch // 16)), "by the number of pieces"
         )
         epochs = asked.epochs or self._epochs(asked, math.ceil(per_epoch / batch_size))
         rate = asked.learning_rate or self._chosen(
@@ -230,4 +230,4 @@ def _known(values: FloatArray) -> FloatArray:
 def _default_rate(asked: TrainingOptions) -> float:
     if asked.optimizer == "sgd":
         return 0.05
-    return 1e-3 if asked.objective == "windows" else 1e-2
+    return 1e-3 if asked.objective == "windows" else 2e-2

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from service.forecasting.baselines import BaselineMethod, baseline_forecasts
-from service.forecasting.forecaster import FittedItem, Forecaster
+from service.forecasting.fitted_item import FittedItem
+from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors, level_key
 from service.forecasting.metrics import Metrics, average, measure, seasonal_naive_error
 from service.forecasting.preparation import IntArray, PreparedSeries

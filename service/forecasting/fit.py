@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from service.forecasting.trainers import trainer_on
 from service.forecasting.windows import Pieces
 
 # How often, at most, a training is judged: more tells little and costs as much as training.
-_JUDGEMENTS = 100
+_JUDGEMENTS = 40
 _JUDGED_PIECES = 256
 # A validation loss that ends within this of its best had not begun to learn by heart; both are medians of
 # neighbours, for the least of many noisy numbers is mere luck.
@@ -26,6 +26,9 @@ _NEIGHBOURS = 5
 # oscillation comes last (stochastic weight averaging, Izmailov et al. 2018); over more, they lag behind.
 _AVERAGED_EPOCHS = 5
 _AVERAGED_SHARE = 0.1
+# Shares of the first fit's epochs and rate for going on with it on more data.
+_CONTINUED_EPOCHS = 0.3
+_CONTINUED_RATE = 0.5
 
 
 @dataclass
@@ -37,7 +40,8 @@ class LossCurve:
     validation: list[float] = field(default_factory=list)
 
 
-EpochReport = Callable[[int, LossCurve], None]
+EpochReport = Callable[[int, int, LossCurve], None]
+"""Told the epoch, of how many at most, and the losses so far."""
 
 
 @dataclass(frozen=True)
@@ -65,21 +69,42 @@ def pieces_per_epoch(pieces: Pieces) -> int:
 def fit_network(
     specification: Specification,
     pieces: Pieces,
-    validation: Pieces | None,
+    validation: Pieces,
     seed: int,
-    stop_after: int | None = None,
     report: EpochReport | None = None,
     device: str | None = None,
 ) -> Fit:
-    """Train one network.
+    """Train one network; ``validation``: what to stop early and to choose the weights by.
 
-    validation: windows to stop early and to choose the weights by; None trains for ``stop_after`` epochs
-    of the same schedule and takes the mean weights of the last of them. device: of torch; None: this CPU, in compiled
-    kernels. The result depends on the arguments alone.
+    device: of torch; None: this CPU, in compiled kernels. The result depends on the arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
-    loop = _Loop(specification, pieces, validation, seed, report, device)
-    return loop.averaged(stop_after or specification.training.epochs) if validation is None else loop.best()
+    return _Loop(specification, pieces, validation, seed, None, report, device).best()
+
+
+def fit_again(
+    specification: Specification,
+    pieces: Pieces,
+    first: Fit,
+    seed: int,
+    report: EpochReport | None = None,
+    device: str | None = None,
+) -> Fit:
+    """Fit the recipe on more data than ``first`` had, with nothing to judge by: the mean weights of the last epochs.
+
+    Windows are trained anew, for as long as the first fit was good. Pieces go on from its weights, at a part of its
+    rate and epochs: as accurate in our trials as training anew, for a third of the time.
+    """
+    if specification.training.objective == "windows":
+        return _Loop(specification, pieces, None, seed, None, report, device).averaged(first.epochs_to_repeat)
+    training = specification.training
+    training = replace(
+        training,
+        epochs=max(1, round(training.epochs * _CONTINUED_EPOCHS)),
+        learning_rate=training.learning_rate * _CONTINUED_RATE,
+    )
+    loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device)
+    return loop.averaged(training.epochs)
 
 
 class _Loop:
@@ -89,6 +114,7 @@ class _Loop:
         pieces: Pieces,
         validation: Pieces | None,
         seed: int,
+        start: Network | None,
         report: EpochReport | None,
         device: str | None,
     ) -> None:
@@ -100,10 +126,11 @@ class _Loop:
         shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
         self.shape = shape
         judged = None if validation is None else validation.spaced(_JUDGED_PIECES)
-        self.trainer = trainer_on(device, specification, initial_network(shape, seed), pieces, judged, seed)
+        first = start or initial_network(shape, seed)
+        self.trainer = trainer_on(device, specification, first, pieces, judged, seed)
         self.limit = pieces_per_epoch(pieces)
         self.batches = math.ceil(self.limit / self.training.batch_size)
-        self.interval = max(1, self.training.epochs // _JUDGEMENTS)
+        self.interval = max(1, min(self.training.epochs // _JUDGEMENTS, self.training.patience))
         self.curve = LossCurve()
 
     def best(self) -> Fit:
@@ -144,7 +171,7 @@ class _Loop:
         if judged is not None:
             self.curve.validation.append(judged)
         if self.report:
-            self.report(epoch, self.curve)
+            self.report(epoch, self.training.epochs, self.curve)
 
     def _epoch(self, epoch: int) -> float:
         first, total = (epoch - 1) * self.batches, self.training.epochs * self.batches

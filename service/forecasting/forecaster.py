@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
 from service.forecasting.bands import Bands, Forecast, banded
+from service.forecasting.ends import Ends
+from service.forecasting.fitted_item import FittedItem, fit_item
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.missing import drop_leading, fill, refuse_missing
 from service.forecasting.networks import Network
-from service.forecasting.preparation import IntArray, PreparedSeries, min_history, model_steps, preparation
+from service.forecasting.preparation import IntArray, PreparedSeries, min_history, preparation
 from service.forecasting.rollout import roll_out
-from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, usual_change
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
-from service.forecasting.transforms import TRANSFORMS, require_positive
+from service.forecasting.transforms import TRANSFORMS, Transform, require_positive
 
 # Numbers of the contexts that are held at once, so that memory is bounded however many origins there are.
 _BLOCK_NUMBERS = 2**21
-
-
-# Scaled values beyond this are many deviations, or ranges, away from all that was trained on.
-_FAR_OUTSIDE = 20.0
-
-
-@dataclass(frozen=True)
-class FittedItem:
-    """What is known of one item.
-
-    unit: (target,), the usual change over a season, in which interval errors are counted;
-    constant: (channel,), True where the training part has one value only; tail: the end of the series, without holes.
-    """
-
-    item: str | None
-    scaler: Scaler
-    unit: FloatArray
-    constant: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
-    tail: Series
 
 
 @dataclass(frozen=True)
@@ -83,24 +67,28 @@ class Forecaster:
 
         Returns one forecast for each item and target. Raises HistoryTooShort, UnknownColumn, InvalidSeries.
         """
-        if history is None:
-            chosen = self._stored(items)
-            prepared = [self._prepared_tails[item.item] for item in chosen]
-        else:
-            aligned = self.align(history, ("history",))
-            chosen = [self._end_of(one) for one in aligned]
-            prepared = [self.prepare(item, item.tail) for item in chosen]
-        origins = [np.array([len(item.tail) - 1]) for item in chosen]
-        levels = self.levels_ahead(chosen, prepared, origins, horizon)
+        ends = self._stored(items) if history is None else self._ends_of(self.align(history, ("history",)))
+        ahead = ends.levels_ahead(self._roll_out(ends.contexts, horizon), self._transform)
+        by_step = np.ascontiguousarray(ahead.swapaxes(1, 2))  # (item, target, horizon): JSON is written from whole rows
         widths = self.errors.widths(bands.levels, horizon)
-        transform = TRANSFORMS[self.specification.transform]
+        mean, intervals, quantiles = banded(bands, by_step, widths, ends.unit[:, :, None], self._transform)
+        far_outside = ends.far_outside if self.specification.scaling != "none" else np.zeros(len(ends.tails), bool)
         forecasts = []
-        for item, one, ahead in zip(chosen, prepared, levels, strict=True):
-            far = self._is_far_outside(one)
-            times = item.tail.times.future(horizon) if item.tail.times else None
+        for row, tail in enumerate(ends.tails):
+            times = tail.times.future(horizon) if tail.times else None
             for column, target in enumerate(self.targets):
-                band = banded(bands, ahead[0, :, column], widths, item.unit[column], column, transform)
-                forecasts.append(Forecast(item.item, target, times, *band, far_outside=far))
+                place = row, column
+                forecasts.append(
+                    Forecast(
+                        tail.item,
+                        target,
+                        times,
+                        mean[place],
+                        {level: (low[place], high[place]) for level, (low, high) in intervals.items()},
+                        {quantile: values[place] for quantile, values in quantiles.items()},
+                        bool(far_outside[row]),
+                    )
+                )
         return forecasts
 
     def cost(self, rows: int, horizon: int) -> int:
@@ -111,19 +99,24 @@ class Forecaster:
         steps = specification.context_length * (chunks if slides else 1) + horizon
         return rows * steps * sum(len(network.weights) for network in self.networks)
 
-    def _end_of(self, aligned: AlignedSeries) -> FittedItem:
-        """The item as it is at the end of a history; what lies before is read only where something needs it."""
-        series, known = aligned.series, aligned.known
-        if known is not None:
-            tail = series.tail(self.min_history)
-            series = series if np.isnan(tail.values).any() else tail
-        return fit_item(series, self.specification, len(self.targets), known)
+    @cached_property
+    def _transform(self) -> Transform:
+        return TRANSFORMS[self.specification.transform]
 
-    def _is_far_outside(self, prepared: PreparedSeries) -> bool:
-        if self.specification.scaling == "none":
-            return False
-        context = prepared.between[-self.specification.context_length :]
-        return bool(np.abs(context).max() > _FAR_OUTSIDE)
+    def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
+        rows = [self._rows[one.known.item] for one in history if one.known is not None]
+        if len(rows) == len(history):
+            return self._own_ends.chosen(rows).moved([self._tail(one.series) for one in history], self.specification)
+        targets = len(self.targets)
+        items = [fit_item(one.series, self.specification, targets, one.known) for one in history]
+        return Ends.of(items, self.specification)
+
+    def _tail(self, series: Series) -> Series:
+        """The end of a series, without holes; what lies before is read only where something needs it."""
+        tail = series.tail(self.min_history)
+        if not np.isnan(tail.values).any():
+            return tail
+        return Series(fill(series.values, self.specification.missing).between, series.item, series.times)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""
@@ -133,7 +126,7 @@ class Forecaster:
         self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
     ) -> list[FloatArray]:
         """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item."""
-        scaled = self._roll_out(prepared, origins, horizon)
+        scaled = self._rolled(prepared, origins, horizon)
         bounds = np.cumsum([len(rows) for rows in origins])[:-1]
         results = []
         for item, one, rows, ahead in zip(items, prepared, origins, np.split(scaled, bounds), strict=True):
@@ -144,21 +137,24 @@ class Forecaster:
             results.append(levels)
         return results
 
-    def _roll_out(self, prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int) -> FloatArray:
-        """Forecast from all origins, a block at a time: (origin, horizon, channel), the mean over the ensemble."""
-        training = self.specification.training
-        centred = self.specification.centering == "last"
+    def _rolled(self, prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int) -> FloatArray:
+        """Forecast from all origins, a block at a time: (origin, horizon, channel)."""
         length = self.specification.context_length
         channels = len(self.targets) + len(self.covariates)
-        total = np.zeros((sum(len(rows) for rows in origins), horizon, channels))
-        done = 0
-        for block in _blocks(prepared, origins, max(1, _BLOCK_NUMBERS // (length * channels))):
-            inputs = np.concatenate([one.contexts(rows, length) for one, rows in block]).astype(np.float32)
-            for network in self.networks:
-                rolled = roll_out(network, inputs, horizon, training.objective, centred, self.device)
-                total[done : done + len(inputs)] += rolled
-            done += len(inputs)
-        return total / len(self.networks)
+        blocks = [
+            self._roll_out(np.concatenate([one.contexts(rows, length) for one, rows in block]), horizon)
+            for block in _blocks(prepared, origins, max(1, _BLOCK_NUMBERS // (length * channels)))
+        ]
+        return np.concatenate(blocks) if blocks else np.zeros((0, horizon, channels))
+
+    def _roll_out(self, contexts: NDArray[Any], horizon: int) -> FloatArray:
+        """Forecast after contexts (N, context_length, channel): (N, horizon, channel), the mean over the ensemble."""
+        objective, centred = self.specification.training.objective, self.specification.centering == "last"
+        inputs = contexts.astype(np.float32, copy=False)
+        total = roll_out(self.networks[0], inputs, horizon, objective, centred, self.device).astype(np.float64)
+        for network in self.networks[1:]:
+            total += roll_out(network, inputs, horizon, objective, centred, self.device)
+        return total if len(self.networks) == 1 else total / len(self.networks)
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:
         """Bring a panel from outside into this model's columns.
@@ -166,13 +162,12 @@ class Forecaster:
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
         order = self._column_order(panel, path)
-        known = {item.item: item for item in self.items}
         aligned = []
         for row, series in enumerate(panel):
             place = path if series.item is None else (*path, "items", row)
-            ordered = Series(series.values[:, order], series.item, series.times)
+            ordered = series if order is None else replace(series, values=series.values[:, order])
             usable, dropped = self._usable(ordered, place)
-            aligned.append(AlignedSeries(usable, dropped, known.get(series.item)))
+            aligned.append(AlignedSeries(usable, dropped, self._known(series.item)))
         return aligned
 
     def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
@@ -185,28 +180,36 @@ class Forecaster:
         require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
         return series, dropped
 
-    def _column_order(self, panel: Panel, path: Path) -> list[int]:
+    def _column_order(self, panel: Panel, path: Path) -> list[int] | None:
+        """Where the panel has the model's columns; None: in the same order."""
         wanted = self.targets + self.covariates
-        if len(wanted) == 1 and panel.columns == ("value",):
-            return [0]
+        if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
+            return None
         if set(wanted) != set(panel.columns):
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
             raise UnknownColumn(detail, [Fault(path, detail)])
         return [panel.columns.index(column) for column in wanted]
 
     @cached_property
-    def _prepared_tails(self) -> dict[str | None, PreparedSeries]:
-        return {item.item: self.prepare(item, item.tail) for item in self.items}
+    def _rows(self) -> dict[str | None, int]:
+        return {item.item: row for row, item in enumerate(self.items)}
 
-    def _stored(self, items: Sequence[str] | None) -> list[FittedItem]:
+    @cached_property
+    def _own_ends(self) -> Ends:
+        return Ends.of(self.items, self.specification)
+
+    def _stored(self, items: Sequence[str] | None) -> Ends:
         if items is None:
-            return list(self.items)
-        known = {item.item: item for item in self.items}
-        for row, name in enumerate(items):
-            if name not in known:
+            return self._own_ends
+        for place, name in enumerate(items):
+            if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
-                raise UnknownColumn(detail, [Fault(("items", row), detail)])
-        return [known[name] for name in items]
+                raise UnknownColumn(detail, [Fault(("items", place), detail)])
+        return self._own_ends.chosen([self._rows[name] for name in items])
+
+    def _known(self, item: str | None) -> FittedItem | None:
+        row = self._rows.get(item)
+        return None if row is None else self.items[row]
 
 
 def _blocks(
@@ -225,26 +228,3 @@ def _blocks(
             count += len(part)
     if block:
         yield block
-
-
-def fit_item(
-    series: Series,
-    specification: Specification,
-    target_count: int,
-    known: FittedItem | None = None,
-    unit: FloatArray | None = None,
-) -> FittedItem:
-    """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts.
-
-    unit: in which errors are counted; by default measured on ``series``.
-    """
-    filled = fill(series.values, specification.missing).between
-    tail = Series(filled, series.item, series.times)
-    if known is not None:
-        return FittedItem(known.item, known.scaler, known.unit, known.constant, tail)
-    transform = TRANSFORMS[specification.transform]
-    modelled = model_steps(filled, transform, target_count)
-    if unit is None:
-        unit = usual_change(transform.to_levels(filled[:, :target_count]), specification.season_length)
-    scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
-    return FittedItem(series.item, scaler, unit, constant_channels(filled), tail)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.forecaster import FittedItem, Forecaster
+from service.forecasting.fitted_item import FittedItem
+from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.networks import Network, NetworkShape, network_of
 from service.forecasting.panel_state import State, panel_state, restore_panel

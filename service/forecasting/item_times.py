@@ -28,6 +28,11 @@ class SentTimes:
     date_format: str | None
     path: Path
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether any time was sent."""
+        return self.timestamps is not None or self.start is not None
+
 
 def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
     """Place the rows of all items on grids of one frequency.
@@ -36,6 +41,8 @@ def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
     frequency that most items have for those that are too short to tell. Raises as `axis_from_timestamps` does, and
     InvalidSeries where the frequencies differ or only some items have times.
     """
+    if not any(item.is_timed for item in items):
+        return [PlacedRows(None, np.arange(item.length)) for item in items]
     _refuse_some_without_times(items)
     settled, placed = _settle_dates(items)
     return _one_frequency(settled, placed)
@@ -112,7 +119,7 @@ def _step_name(rows: PlacedRows) -> str | None:
 
 
 def _refuse_some_without_times(items: Sequence[SentTimes]) -> None:
-    timed = [item.timestamps is not None or item.start is not None for item in items]
-    if any(timed) and not all(timed):
+    timed = [item.is_timed for item in items]
+    if not all(timed):
         detail = "this item has no times while others have: give all of them timestamps or a start, or none"
         raise InvalidSeries.at(items[timed.index(False)].path, detail)

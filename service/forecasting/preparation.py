@@ -21,14 +21,23 @@ IntArray = NDArray[np.int64]
 _FARTHEST = 1e15
 
 
-def _scaled(scaler: Scaler, steps: FloatArray) -> FloatArray:
-    return np.clip(scaler.apply(steps), -_FARTHEST, _FARTHEST)
-
-
 def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
-    """Return what is scaled and modelled: (time, channel) to (time - lookback, channel); covariates as they are."""
-    targets = transform.to_steps(transform.to_levels(filled[:, :target_count]))
-    return np.concatenate([targets, filled[transform.lookback :, target_count:]], axis=1)
+    """Return what is scaled: (..., time, channel) to (..., time - lookback, channel); covariates as they are."""
+    if not transform.log and not transform.difference:
+        return filled
+    targets = transform.to_steps(transform.to_levels(filled[..., :target_count]))
+    return np.concatenate([targets, filled[..., transform.lookback :, target_count:]], axis=-1)
+
+
+def scaled_steps(
+    filled: FloatArray, transform: Transform, target_count: int, offset: FloatArray, scale: FloatArray
+) -> FloatArray:
+    """Return what the network reads of values without holes: (..., time, channel) to (..., time - lookback, channel).
+
+    offset, scale: of a shape that fits (..., 1, channel).
+    """
+    scaled = (model_steps(filled, transform, target_count) - offset) / scale
+    return scaled.clip(-_FARTHEST, _FARTHEST)
 
 
 @dataclass(frozen=True)
@@ -43,12 +52,13 @@ class Preparation:
     def apply(self, values: FloatArray) -> PreparedSeries:
         """Prepare (time, channel) raw values, NaN where missing, the first row complete."""
         filled = fill(values, self.missing)
-        between = _scaled(self.scaler, model_steps(filled.between, self.transform, self.target_count))
-        whole = filled.observed.all()
-        behind = (
-            between if whole else _scaled(self.scaler, model_steps(filled.behind, self.transform, self.target_count))
-        )
+        between = self.scaled(filled.between)
+        behind = between if filled.between is filled.behind else self.scaled(filled.behind)
         return PreparedSeries(self, filled, between, behind)
+
+    def scaled(self, filled: FloatArray) -> FloatArray:
+        """Return what the network reads of values without holes: (time, channel) to (time - lookback, channel)."""
+        return scaled_steps(filled, self.transform, self.target_count, self.scaler.offset, self.scaler.scale)
 
 
 @dataclass(frozen=True)

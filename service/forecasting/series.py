@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,12 @@ class Series:
 
     def head(self, length: int) -> Series:
         """Return the first ``length`` rows."""
-        return replace(self, values=self.values[:length], times=self.times and self.times.slice(0, length))
+        return Series(self.values[:length], self.item, self.times and self.times.slice(0, length))
 
     def tail(self, length: int) -> Series:
         """Return the last ``length`` rows, or all where there are fewer."""
         start = max(len(self) - length, 0)
-        return replace(self, values=self.values[start:], times=self.times and self.times.slice(start, len(self)))
+        return Series(self.values[start:], self.item, self.times and self.times.slice(start, len(self)))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 Three fits of one recipe, so that nothing is judged on what it has seen:
 
 1. on [0, stopping): stops early by, and makes interval errors on, [stopping, test);
-2. on [0, test), for the epochs found: scored on [test, end), with the intervals of the first;
+2. on [0, test): scored on [test, end), with the intervals of the first;
 3. on everything, unless ``refit`` is false: served, with the errors of both.
+
+The second and the third go on from the first, or repeat it; see `fit_again`.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from service.forecasting.evaluation import (
     rolling_origins,
     score,
 )
-from service.forecasting.fit import Fit, LossCurve, fit_network
-from service.forecasting.forecaster import FittedItem, Forecaster, fit_item
+from service.forecasting.fit import EpochReport, Fit, LossCurve, fit_again, fit_network
+from service.forecasting.fitted_item import FittedItem, fit_item
+from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.metrics import skill
 from service.forecasting.networks import Network
@@ -37,7 +40,7 @@ from service.forecasting.planning import NOISE, Plan, plan_training
 from service.forecasting.preparation import min_history, preparation
 from service.forecasting.series import Panel, Series
 from service.forecasting.specification import Specification
-from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, whole_windows
+from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
 
 # Losing by less than this is a draw.
 _WORTH_TELLING = 0.01
@@ -95,14 +98,13 @@ class _Training:
     def run(self) -> Trained:
         fits, earlier, known_errors = self._calibrated()
         best_epochs = tuple(fit.best_epoch for fit in fits)
-        epochs = [fit.epochs_to_repeat for fit in fits]
-        scored = self._fitted("score", self.test, epochs)
+        scored = self._fitted("score", self.test, fits)
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
         total = score(scored, rolled, known_errors, self.test)
         baseline, method = self._baseline(scored, earlier, later)
         errors = ConformalErrors(np.concatenate([known_errors.errors, pooled_errors(rolled)]))
-        served = self._fitted("refit", self.end, epochs) if self.specification.refit else scored
+        served = self._fitted("refit", self.end, fits) if self.specification.refit else scored
         forecaster = Forecaster(
             self.specification,
             self.panel.targets,
@@ -118,40 +120,45 @@ class _Training:
         """First fit: finds the best epochs, and the errors that the intervals are made of."""
         items = self._items(self.stopping)
         pieces = self._pieces(items, self.stopping)
-        validation = open_windows(
-            self._parts(items, self.stopping, self.test),
-            self.specification.context_length,
-            self.specification.output_chunk_length,
-        )
-        members = range(self.specification.training.ensemble_size)
-        fits = [self._fit("select", member, pieces, validation, None) for member in members]
+        validation = self._validation(items)
+        fits = [
+            fit_network(
+                self.specification, pieces, validation, self._seed(member), self._tell("select", member), self.device
+            )
+            for member in range(self.specification.training.ensemble_size)
+        ]
         forecaster = self._forecaster(items, [fit.network for fit in fits])
         evaluated = self._evaluated(forecaster, self.stopping, self.test, partial=True)
         rolled = roll_model(forecaster, evaluated, self.specification.horizon)
         return fits, evaluated, ConformalErrors(pooled_errors(rolled))
 
-    def _fitted(self, stage: str, ends: Sequence[int], epochs: Sequence[int]) -> Forecaster:
-        """Fit the recipe on the rows before ``ends``, each member for the epochs found for it."""
+    def _fitted(self, stage: str, ends: Sequence[int], fits: Sequence[Fit]) -> Forecaster:
+        """Fit the recipe on the rows before ``ends``, each member after its first fit."""
         items = self._items(ends)
         pieces = self._pieces(items, ends)
-        networks = [self._fit(stage, member, pieces, None, epochs[member]).network for member in range(len(epochs))]
+        networks = [
+            fit_again(
+                self.specification, pieces, fit, self._seed(member), self._tell(stage, member), self.device
+            ).network
+            for member, fit in enumerate(fits)
+        ]
         return self._forecaster(items, networks)
 
-    def _fit(self, stage: str, member: int, pieces: Pieces, validation: Pieces | None, epochs: int | None) -> Fit:
-        def tell(epoch: int, curve: LossCurve) -> None:
+    def _tell(self, stage: str, member: int) -> EpochReport:
+        def tell(epoch: int, epochs: int, curve: LossCurve) -> None:
             self.report(
                 {
                     "stage": stage,
                     "member": member + 1,
                     "members": self.specification.training.ensemble_size,
                     "epoch": epoch,
-                    "epochs": epochs or self.specification.training.epochs,
+                    "epochs": epochs,
                     "training_loss": curve.training[-1],
                     "validation_loss": curve.validation[-1] if curve.validation else None,
                 }
             )
 
-        return fit_network(self.specification, pieces, validation, self._seed(member), epochs, tell, self.device)
+        return tell
 
     def _seed(self, member: int) -> int:
         return self.specification.training.seed + member
@@ -178,6 +185,14 @@ class _Training:
             return whole_windows(parts, context, chunk)
         # The recipe stays the same over the three fits, so the length is that of the first.
         return long_pieces(parts, context, chunk, scored_steps(self.specification, min(self.stopping)))
+
+    def _validation(self, items: Sequence[FittedItem]) -> Pieces:
+        """What the first fit is judged by, read as it is trained: windows, or pieces with the state carried on."""
+        parts = self._parts(items, self.stopping, self.test)
+        context, chunk = self.specification.context_length, self.specification.output_chunk_length
+        if self.specification.training.objective == "windows":
+            return open_windows(parts, context, chunk)
+        return tiled_pieces(parts, context, chunk, scored_steps(self.specification, min(self.stopping)))
 
     def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network]) -> Forecaster:
         panel = self.panel

@@ -35,8 +35,8 @@ class Transform:
         return np.exp(np.clip(levels, -_LARGEST_LOG, _LARGEST_LOG)) if self.log else levels
 
     def to_steps(self, levels: FloatArray) -> FloatArray:
-        """Return what the network models: (time, target) to (time - lookback, target)."""
-        return np.diff(levels, axis=0) if self.difference else levels
+        """Return what the network models: (..., time, target) to (..., time - lookback, target)."""
+        return np.diff(levels, axis=-2) if self.difference else levels
 
     def from_steps(self, steps: FloatArray, last_levels: FloatArray) -> FloatArray:
         """Undo `to_steps` ahead of an origin.

@@ -78,15 +78,25 @@ def long_pieces(parts: Sequence[Part], context_length: int, output_chunk_length:
     return _cut(parts, context_length, scored_steps, output_chunk_length, whole_chunks=False)
 
 
+def tiled_pieces(parts: Sequence[Part], context_length: int, output_chunk_length: int, scored_steps: int) -> Pieces:
+    """Cut pieces that score each target row about once as the first of a chunk, one piece after the other."""
+    return _cut(parts, context_length, scored_steps, output_chunk_length, whole_chunks=False, stride=scored_steps)
+
+
 def _cut(
-    parts: Sequence[Part], context_length: int, scored_steps: int, output_chunk_length: int, whole_chunks: bool
+    parts: Sequence[Part],
+    context_length: int,
+    scored_steps: int,
+    output_chunk_length: int,
+    whole_chunks: bool,
+    stride: int = 1,
 ) -> Pieces:
     values, weights, offsets = _flat(parts)
     starts, ends = [], []
     for part, offset in zip(parts, offsets, strict=True):
         first = max(part.first - context_length, 0)
         last = part.end - context_length - (output_chunk_length if whole_chunks else 1)
-        rows = np.arange(first, last + 1, dtype=np.int64)
+        rows = np.arange(first, last + 1, stride, dtype=np.int64)
         starts.append(rows + offset)
         ends.append(np.full(len(rows), part.end + offset, dtype=np.int64))
     return Pieces(

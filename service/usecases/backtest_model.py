@@ -57,7 +57,8 @@ def backtest_model(
 
     resources.limits.check_horizon(horizon)
     resources.limits.check_panel(panel, ("series",))
-    found, forecaster = load_model(resources, model_id, name)
+    model = load_model(resources, model_id, name)
+    forecaster = model.forecaster
     evaluated = [_evaluated(forecaster, one, start, stride) for one in forecaster.align(panel, ("series",))]
     numbers = sum(len(one.origins) for one in evaluated) * horizon * len(forecaster.targets)
     resources.limits.check_answer(numbers * (3 + 2 * len(bands.levels)))
@@ -66,7 +67,7 @@ def backtest_model(
     season_length = forecaster.specification.season_length
     naive = roll_baseline("seasonal_naive", evaluated, horizon, season_length, known)
     return BacktestAnswer(
-        found,
+        model.id,
         forecaster.targets,
         rolled,
         [bounds(one, forecaster.errors, bands.levels) for one in rolled],
@@ -78,7 +79,7 @@ def backtest_model(
 
 def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str | None, stride: int) -> Evaluated:
     from service.forecasting.evaluation import Evaluated
-    from service.forecasting.forecaster import fit_item
+    from service.forecasting.fitted_item import fit_item
 
     series = aligned.series
     first = _first_row(forecaster, aligned, start)

@@ -10,6 +10,7 @@ from service.errors import ModelFailed, ModelNotReady
 from service.forecasting.intervals import level_key
 from service.forecasting.series import Panel
 from service.storage.entries import ModelEntry
+from service.usecases.limits import Limits
 from service.usecases.resources import Resources
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ class ForecastAnswer:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to forecast."""
+
+    id: str
+    forecaster: Forecaster
+
+
 def find_model(resources: Resources, model_id: str | None, name: str | None) -> ModelEntry:
     """Return a ready model by its ID, or the newest ready one of that name.
 
@@ -48,32 +57,34 @@ def find_model(resources: Resources, model_id: str | None, name: str | None) -> 
     return model
 
 
-def load_model(resources: Resources, model_id: str | None, name: str | None) -> tuple[str, Forecaster]:
-    """Return the ID of a ready model and its forecaster; raises what `find_model` and the cache raise."""
-    confirmed = resources.forecasters.confirmed(model_id) if model_id is not None else None
-    if model_id is not None and confirmed is not None:
-        return model_id, confirmed
-    model = find_model(resources, model_id, name)
-    return model.id, resources.forecasters.get(model.id)
+def model_at_hand(resources: Resources, model_id: str | None) -> LoadedModel | None:
+    """Return a model that needs neither disk nor database; None where it would."""
+    forecaster = resources.forecasters.confirmed(model_id) if model_id is not None else None
+    return None if forecaster is None or model_id is None else LoadedModel(model_id, forecaster)
 
 
-def takes_microseconds(resources: Resources, model_id: str | None, horizon: int | None, items: int | None) -> bool:
-    """Tell whether a forecast needs neither disk nor database and less computing than handing it to a thread.
+def load_model(resources: Resources, model_id: str | None, name: str | None) -> LoadedModel:
+    """Return a ready model; raises what `find_model` and the cache raise."""
+    at_hand = model_at_hand(resources, model_id)
+    if at_hand is not None:
+        return at_hand
+    found = find_model(resources, model_id, name)
+    return LoadedModel(found.id, resources.forecasters.get(found.id))
+
+
+def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:
+    """Tell whether a forecast needs less computing than handing it to a thread.
 
     items: how many are asked for; None: all that are stored.
     """
-    forecaster = resources.forecasters.confirmed(model_id) if model_id is not None else None
-    if forecaster is None:
-        return False
     rows = len(forecaster.items) if items is None else items
     steps = horizon or forecaster.specification.horizon
     return forecaster.cost(rows, steps) <= _AT_ONCE and rows * steps <= _NUMBERS_AT_ONCE
 
 
 def make_forecast(
-    resources: Resources,
-    model_id: str | None,
-    name: str | None,
+    limits: Limits,
+    model: LoadedModel,
     horizon: int | None,
     bands: Bands,
     history: Panel | None = None,
@@ -81,20 +92,17 @@ def make_forecast(
 ) -> ForecastAnswer:
     """Forecast from the end of the model's own series, or from a history.
 
-    horizon: steps ahead; None: what the model was made for.
-    Raises ModelNotFound, ModelNotReady, ModelFailed, ModelFileCorrupt, InvalidInput.
+    horizon: steps ahead; None: what the model was made for. Raises InvalidInput.
     """
-    if history is not None:
-        resources.limits.check_panel(history, ("history",))
-    found, forecaster = load_model(resources, model_id, name)
+    forecaster = model.forecaster
     horizon = horizon or forecaster.specification.horizon
-    resources.limits.check_horizon(horizon)
+    limits.check_horizon(horizon)
     count = len(items or history or forecaster.items)
     per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels))
-    resources.limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
+    limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
     forecasts = forecaster.forecast(horizon, bands, history, items)
     warnings = (*_far_outside(forecasts), *band_warnings(forecaster, bands, horizon))
-    return ForecastAnswer(found, horizon, forecasts, warnings)
+    return ForecastAnswer(model.id, horizon, forecasts, warnings)
 
 
 def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:

@@ -138,7 +138,7 @@ def test_an_unknown_route(client: httpx.Client, path: str) -> None:
         assert len(response.content) < 1000
 
 
-@pytest.mark.parametrize("path", ["/livez", "/nothing", "/train", "/models/x"])
+@pytest.mark.parametrize("path", ["/livez", "/nothing", "/train", "/forecast", "/models/x"])
 def test_the_request_id_of_the_client_is_given_back(client: httpx.Client, path: str) -> None:
     for request_id in ("a", "My_request-1.2", "f" * 64):
         response = client.get(path, headers={"X-Request-ID": request_id})
@@ -209,11 +209,13 @@ def test_a_large_body_is_read_off_the_event_loop(
     assert seen == [on_loop]
 
 
-def test_a_bug_of_ours_tells_nothing_but_the_request(tmp_path: Any) -> None:
+@pytest.mark.parametrize(("method", "path"), [("GET", "/models"), ("POST", "/forecast")])
+def test_a_bug_of_ours_tells_nothing_but_the_request(tmp_path: Any, method: str, path: str) -> None:
     with running(tmp_path, raise_bugs=False) as application:
         application.client.event_hooks = {"response": []}
         del application.app.state.resources
-        response = application.client.get("/models", headers={"X-Request-ID": "mine"})
+        body = {"model_id": "x", "horizon": 1} if method == "POST" else None
+        response = application.client.request(method, path, json=body, headers={"X-Request-ID": "mine"})
         problem = problem_of(response, 500, "internal-error", contains="the server's log")
         assert (problem["request_id"], response.headers["X-Request-ID"]) == ("mine", "mine")
         assert "resources" not in response.text

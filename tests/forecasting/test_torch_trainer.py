@@ -16,7 +16,6 @@ from service.forecasting.specification import Specification
 from service.forecasting.torch_trainer import TorchTrainer
 from service.forecasting.trainers import Trainer, trainer_on
 from service.forecasting.training import train
-from service.forecasting.windows import Pieces
 from tests.factories import items, noisy_sine, options, panel, random_walk
 from tests.forecasting.kernels.test_training import pieces_of
 
@@ -27,12 +26,11 @@ def specified(**changes: Any) -> Specification:
     return plan_training(panel(random_walk(120)), options(**changes)).choice.specification
 
 
-def trainer(
-    device: str | None, specification: Specification, layers: int = 1, seed: int = 0, pieces: Pieces | None = None
-) -> Trainer:
-    pieces = pieces or pieces_of(2, 8, 3, 6)
+def trainer(device: str | None, specification: Specification, layers: int = 1, seed: int = 0) -> Trainer:
+    """A trainer that is judged by pieces of another length than it trains on."""
+    pieces, judged = pieces_of(2, 8, 3, 6), pieces_of(2, 8, 3, 9).spaced(20)
     network = initial_network(NetworkShape(specification.network.cell, 2, 6, layers, 3), seed=2)
-    return trainer_on(device, specification, network, pieces, pieces.spaced(20), seed)
+    return trainer_on(device, specification, network, pieces, judged, seed)
 
 
 def epochs(one: Trainer, specification: Specification) -> list[tuple[float, float]]:

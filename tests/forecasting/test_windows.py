@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.forecasting.kernels.training import gather
 from service.forecasting.series import FloatArray
-from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, whole_windows
+from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
 
 
 def part(length: int, first: int = 0, end: int | None = None, start: float = 0) -> Part:
@@ -69,6 +69,14 @@ def test_nothing_after_the_end_is_read(context_length: int, chunk: int, scored: 
     assert (batch.targets * batch.weights).max() < end
     followed = batch.inputs[:, -scored:, None, :] + np.arange(1, chunk + 1)[:, None]
     assert not np.any((batch.targets - followed) * batch.weights)
+
+
+@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 7), st.integers(1, 30))
+def test_tiles_score_each_row_of_their_part_once(context_length: int, chunk: int, scored: int, rows: int) -> None:
+    first = context_length + 3
+    batch = whole(tiled_pieces([part(first + rows, first=first)], context_length, chunk, scored))
+    known = batch.weights[:, :, 0, 0] > 0
+    assert sorted(batch.targets[:, :, 0, 0][known]) == list(range(first, first + rows))
 
 
 def test_every_target_after_the_first_context_is_scored() -> None:

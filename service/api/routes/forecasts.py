@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.answers import backtest_answer, forecast_answer, json_response
 from service.api.body import read_json, read_json_and_size
+from service.api.direct_routes import DirectRoute
 from service.api.documents import json_body, problems
-from service.api.raw_route import RawRoute
 from service.api.schemas.forecasting import (
     DEFAULT_LEVEL,
     BacktestAnswer,
@@ -20,10 +20,10 @@ from service.api.series_reading import read_panel
 from service.api.wiring import in_thread, resources_of
 from service.forecasting.bands import Bands
 from service.usecases.backtest_model import backtest_model
-from service.usecases.make_forecast import make_forecast, takes_microseconds
+from service.usecases.make_forecast import LoadedModel, load_model, make_forecast, model_at_hand, takes_microseconds
 from service.usecases.resources import Resources
 
-router = APIRouter(tags=["forecasting"], route_class=RawRoute)
+router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 
 
 @router.post(
@@ -41,9 +41,10 @@ async def forecast(request: Request) -> Response:
     """
     asked, small = await read_json_and_size(request, ForecastRequest)
     resources = resources_of(request)
-    if small and takes_microseconds(resources, asked.model_id, asked.horizon, _items_asked(asked)):
-        return _forecast(resources, asked)
-    return await in_thread(_forecast, resources, asked)
+    model = model_at_hand(resources, asked.model_id)
+    if small and model and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
+        return _forecast(resources, asked, model)
+    return await in_thread(_forecast, resources, asked, model)
 
 
 def _items_asked(asked: ForecastRequest) -> int | None:
@@ -54,12 +55,14 @@ def _items_asked(asked: ForecastRequest) -> int | None:
     return None if asked.items is None else len(asked.items)
 
 
-def _forecast(resources: Resources, asked: ForecastRequest) -> Response:
+def _forecast(resources: Resources, asked: ForecastRequest, model: LoadedModel | None) -> Response:
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(tuple(asked.level or DEFAULT_LEVEL))
     history = read_panel(asked.history, ("history",)) if asked.history is not None else None
-    answer = make_forecast(
-        resources, asked.model_id, asked.name, asked.horizon, bands, history.panel if history else None, asked.items
-    )
+    if history:
+        resources.limits.check_panel(history.panel, ("history",))
+    model = model or load_model(resources, asked.model_id, asked.name)
+    panel = history.panel if history else None
+    answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items)
     body = forecast_answer(answer)
     if history:
         body["warnings"] = [*history.warnings, *body["warnings"]]

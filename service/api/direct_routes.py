@@ -1,0 +1,72 @@
+"""Routes that must cost no more than their request: answered before FastAPI's routers are asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
+
+from service.api.problems import bug_problem, service_problem
+from service.api.request_id import with_request_id
+from service.errors import ServiceError
+
+logger = logging.getLogger(__name__)
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class DirectRoute(APIRoute):
+    """A route like the others in the API's documents, whose endpoint takes the request as it is.
+
+    The endpoint is ``async (request) -> Response``: FastAPI has no parameters to resolve for it.
+    """
+
+    def get_route_handler(self) -> Endpoint:
+        """Return the endpoint itself."""
+        endpoint: Endpoint = self.endpoint
+        return endpoint
+
+
+class Application(FastAPI):
+    """FastAPI, but that a `DirectRoute` is called at once, without asking every router and middleware first.
+
+    Finding a route through FastAPI's layers costs as much as a forecast. Whatever is not exactly the path and method of
+    a direct route goes the common way, and finds the same routes there.
+    """
+
+    _direct: Mapping[tuple[str, str], Endpoint] = MappingProxyType({})
+
+    def include_routers(self, routers: Sequence[APIRouter]) -> None:
+        """Include routers, and remember which of their routes are direct."""
+        for router in routers:
+            self.include_router(router)
+        self._direct = {
+            (route.path, method): route.endpoint
+            for router in routers
+            for route in router.routes
+            if isinstance(route, DirectRoute)
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        endpoint = self._direct.get((scope["path"], scope["method"])) if scope["type"] == "http" else None
+        if endpoint is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        send = with_request_id(scope, send)
+        request = Request(scope, receive)
+        try:
+            response = await endpoint(request)
+        except ServiceError as error:
+            response = service_problem(error, request)
+        except Exception:
+            logger.exception("a bug met a request of %s", scope["path"])
+            response = bug_problem(request)
+        await response(scope, receive, send)

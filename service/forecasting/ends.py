@@ -1,0 +1,91 @@
+"""The ends of series, side by side: all that a forecast from there needs.
+
+Dimensions: I items, L context_length, C channels, T targets, H horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.fitted_item import FittedItem
+from service.forecasting.preparation import min_history, scaled_steps
+from service.forecasting.series import FloatArray, Series
+from service.forecasting.specification import Specification
+from service.forecasting.transforms import TRANSFORMS, Transform
+
+# Scaled values beyond this are many deviations, or ranges, away from all that was trained on.
+_FAR_OUTSIDE = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Where forecasts start, one row an item.
+
+    contexts: (I, L, C), scaled; offset, scale: (I, 1, C), what scales them; last: (I, T), the last level;
+    unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only.
+    """
+
+    tails: tuple[Series, ...]
+    contexts: NDArray[np.float32]
+    offset: FloatArray
+    scale: FloatArray
+    last: FloatArray
+    unit: FloatArray
+    still: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, items: Sequence[FittedItem], specification: Specification) -> Ends:
+        """Take the last rows of each item's tail, which has no holes."""
+        offset = np.array([item.scaler.offset[None] for item in items])
+        scale = np.array([item.scaler.scale[None] for item in items])
+        unit = np.array([item.unit for item in items])
+        still = np.array([item.constant[: unit.shape[1]] for item in items])
+        tails = tuple(item.tail for item in items)
+        contexts, last = _read(tails, offset, scale, specification, unit.shape[1])
+        return cls(tails, contexts, offset, scale, last, unit, still)
+
+    def moved(self, tails: Sequence[Series], specification: Specification) -> Ends:
+        """Return the same items, in the same order, with other tails, which have no holes either."""
+        contexts, last = _read(tails, self.offset, self.scale, specification, self.unit.shape[1])
+        return Ends(tuple(tails), contexts, self.offset, self.scale, last, self.unit, self.still)
+
+    def chosen(self, rows: Sequence[int]) -> Ends:
+        """Return some of the items."""
+        if list(rows) == list(range(len(self.tails))):
+            return self
+        return Ends(
+            tuple(self.tails[row] for row in rows),
+            self.contexts[rows],
+            self.offset[rows],
+            self.scale[rows],
+            self.last[rows],
+            self.unit[rows],
+            self.still[rows],
+        )
+
+    @property
+    def far_outside(self) -> NDArray[np.bool_]:
+        """Tell (I,) of which items the context lies far outside what was trained on."""
+        return np.asarray(np.abs(self.contexts).max(axis=(1, 2)) > _FAR_OUTSIDE)
+
+    def levels_ahead(self, scaled: FloatArray, transform: Transform) -> FloatArray:
+        """Turn scaled forecasts (I, H, C) to the targets' levels (I, H, T)."""
+        targets = self.last.shape[1]
+        steps = scaled[:, :, :targets] * self.scale[:, :, :targets] + self.offset[:, :, :targets]
+        levels = transform.from_steps(steps, self.last)
+        return np.where(self.still[:, None, :], self.last[:, None, :], levels) if self.still.any() else levels
+
+
+def _read(
+    tails: Sequence[Series], offset: FloatArray, scale: FloatArray, specification: Specification, targets: int
+) -> tuple[NDArray[np.float32], FloatArray]:
+    """Return contexts and last levels."""
+    transform = TRANSFORMS[specification.transform]
+    rows = min_history(specification)
+    values = np.array([tail.values[-rows:] for tail in tails])
+    contexts = scaled_steps(values, transform, targets, offset, scale).astype(np.float32)
+    return contexts, transform.to_levels(values[:, -1, :targets])

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.forecasting.choices import choose
+from service.forecasting.fit import Fit, fit_again, fit_network
+from service.forecasting.networks import Network, NetworkShape, initial_network
+from service.forecasting.options import Objective
+from service.forecasting.specification import Specification
+from service.forecasting.split import split_series
+from service.forecasting.windows import Part, long_pieces, open_windows, tiled_pieces, whole_windows
+from tests.factories import noisy_sine, options, panel
+
+
+def recipe(objective: Objective, **training: float) -> Specification:
+    one = panel(noisy_sine(120))
+    asked = options(training={"objective": objective, "epochs": 10, **training})
+    splits = [split_series(series, asked.validation, ("series",)) for series in one]
+    return choose(one, splits, asked).specification
+
+
+def first_and_again(specification: Specification) -> tuple[Fit, Fit]:
+    values = noisy_sine(120)[:, None]
+    observed = np.ones_like(values, dtype=bool)
+    known, judged = [Part(values, observed, 0, 80)], [Part(values, observed, 80, 120)]
+    context, chunk = specification.context_length, specification.output_chunk_length
+    if specification.training.objective == "windows":
+        pieces, validation = whole_windows(known, context, chunk), open_windows(judged, context, chunk)
+    else:
+        pieces, validation = long_pieces(known, context, chunk, 10), tiled_pieces(judged, context, chunk, 10)
+    first = fit_network(specification, pieces, validation, seed=0)
+    return first, fit_again(specification, pieces, first, seed=0)
+
+
+def distance(one: Network, other: Network) -> float:
+    return float(np.abs(one.weights - other.weights).max())
+
+
+@pytest.mark.parametrize("objective", ["chunks", "windows"])
+def test_more_data_is_learnt_from_where_the_first_fit_ended_or_anew(objective: Objective) -> None:
+    specification = recipe(objective, learning_rate=0.01)
+    start = initial_network(NetworkShape.of(specification.network, 1, specification.output_chunk_length), seed=0)
+    first, again = first_and_again(specification)
+    assert first.network.shape == again.network.shape
+    moved = distance(again.network, first.network)
+    if objective == "windows":
+        assert moved == 0  # the same data, from the same start
+    else:
+        assert 0 < moved < distance(first.network, start) / 2
+    assert again.curve.validation == []
+    assert again.curve.epochs[-1] == (3 if objective == "chunks" else first.epochs_to_repeat)
+
+
+def test_it_is_judged_often_enough_for_the_patience_that_was_asked() -> None:
+    first, _ = first_and_again(recipe("chunks", epochs=200, patience=2))
+    assert set(np.diff(first.curve.epochs)) == {2}

@@ -31,6 +31,8 @@ def serve() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Without this, two trainings of one seed may differ on a GPU: what torch's nn.LSTM says of cuDNN.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
     from service.app import UnusableSetting, run

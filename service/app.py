@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
@@ -18,6 +18,7 @@ from service.api.request_id import RequestIdMiddleware
 from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
 from service.errors import ServiceError
+from service.jobs.devices import training_devices
 from service.jobs.process_queue import ProcessQueue
 from service.settings import Settings
 from service.storage.model_store import ModelStore
@@ -40,12 +41,15 @@ Send a series, get back a model trained on it, ask it for forecasts.
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Wire the service. Opens store and database when the application starts, closes them when it stops."""
+def create_app(settings: Settings, devices: Sequence[str] | None = None) -> FastAPI:
+    """Wire the service. Opens store and database when the application starts, closes them when it stops.
+
+    devices: torch's names of those to train on; None: those that the setting allows and the machine has.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        resources = _open(settings)
+        resources = _open(settings, training_devices(settings.device) if devices is None else devices)
         app.state.resources = resources
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
@@ -89,9 +93,11 @@ def run(settings: Settings) -> None:
         # Before the store is touched: a second server by mistake must not take the first one's jobs.
         sockets = bind(settings.host, settings.port)
     try:
+        with _blaming("FORECAST_DEVICE"):
+            devices = training_devices(settings.device)
         _preflight(settings)
         with suppress(KeyboardInterrupt):
-            Server(create_app(settings), settings.log_level).run(sockets)
+            Server(create_app(settings, devices), settings.log_level).run(sockets)
     finally:
         for one in sockets:
             one.close()
@@ -119,15 +125,18 @@ def _blaming(setting: str) -> Iterator[None]:
         raise UnusableSetting(f"{setting}: {error}") from error
 
 
-def _open(settings: Settings) -> Resources:
+def _open(settings: Settings, devices: Sequence[str]) -> Resources:
     store = ModelStore.open(settings.store_url)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
+    if devices:
+        logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
     queue = ProcessQueue(
         partial(train_in_child, settings.store_url),
         JobRecorder(registry, store),
-        settings.training_processes,
+        0 if settings.device == "cuda" else settings.training_processes,
         settings.max_training_seconds,
+        [partial(train_in_child, settings.store_url, device=device) for device in devices],
     )
     return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, computed_field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -28,6 +29,10 @@ class Settings(BaseSettings):
     )
     training_processes: int = Field(
         max(1, len(os.sched_getaffinity(0)) - 1), ge=1, description="Trainings at once; by default all cores but one."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where trainings run: auto has large ones on the GPUs that torch sees, if any, cuda all of them.",
     )
     kernel_cache: str | None = Field(
         None, description="Folder of the compiled kernels; by default beside the code, or in the user's cache folder."

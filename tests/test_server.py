@@ -246,6 +246,11 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         ({"FORECAST_STORE_URL": "/dev/null/models"}, "cannot start: FORECAST_STORE_URL: "),
         ({"FORECAST_DATABASE_URL": "oracle://nowhere"}, "cannot start: FORECAST_DATABASE_URL: "),
         ({"FORECAST_DATABASE_URL": "sqlite:////dev/null/x"}, "cannot start: FORECAST_DATABASE_URL: "),
+        ({"FORECAST_DEVICE": "tpu"}, "^FORECAST_DEVICE: Input should be 'auto', 'cpu' or 'cuda', got 'tpu'\n$"),
+        (
+            {"FORECAST_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": ""},
+            "^cannot start: FORECAST_DEVICE: torch sees no GPU: ",
+        ),
         ({"FORECAST_HOST": "192.0.2.1"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*assign.*\n$"),
         ({"FORECAST_HOST": "no such host"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*\n$"),
     ],

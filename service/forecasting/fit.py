@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from service.errors import InvalidOption, ServiceError
-from service.forecasting.compiled_trainer import CompiledTrainer
 from service.forecasting.networks import Network, NetworkShape, Weights, initial_network
 from service.forecasting.schedules import rate_share
 from service.forecasting.specification import Specification
+from service.forecasting.trainers import trainer_on
 from service.forecasting.windows import Pieces
 
 # How often, at most, a training is judged: more tells little and costs as much as training.
@@ -72,16 +72,23 @@ def fit_network(
     validation: Pieces,
     seed: int,
     report: EpochReport | None = None,
+    device: str | None = None,
 ) -> Fit:
     """Train one network; ``validation``: what to stop early and to choose the weights by.
 
-    The result depends on the arguments alone. Raises InvalidOption where the loss is no longer a finite number.
+    device: of torch; None: this CPU, in compiled kernels. The result depends on the arguments alone.
+    Raises InvalidOption where the loss is no longer a finite number.
     """
-    return _Loop(specification, pieces, validation, seed, None, report).best()
+    return _Loop(specification, pieces, validation, seed, None, report, device).best()
 
 
 def fit_again(
-    specification: Specification, pieces: Pieces, first: Fit, seed: int, report: EpochReport | None = None
+    specification: Specification,
+    pieces: Pieces,
+    first: Fit,
+    seed: int,
+    report: EpochReport | None = None,
+    device: str | None = None,
 ) -> Fit:
     """Fit the recipe on more data than ``first`` had, with nothing to judge by: the mean weights of the last epochs.
 
@@ -89,14 +96,14 @@ def fit_again(
     rate and epochs: as accurate in our trials as training anew, for a third of the time.
     """
     if specification.training.objective == "windows":
-        return _Loop(specification, pieces, None, seed, None, report).averaged(first.epochs_to_repeat)
+        return _Loop(specification, pieces, None, seed, None, report, device).averaged(first.epochs_to_repeat)
     training = specification.training
     training = replace(
         training,
         epochs=max(1, round(training.epochs * _CONTINUED_EPOCHS)),
         learning_rate=training.learning_rate * _CONTINUED_RATE,
     )
-    loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report)
+    loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device)
     return loop.averaged(training.epochs)
 
 
@@ -109,6 +116,7 @@ class _Loop:
         seed: int,
         start: Network | None,
         report: EpochReport | None,
+        device: str | None,
     ) -> None:
         self.training = specification.training
         self.pieces = pieces
@@ -118,7 +126,8 @@ class _Loop:
         shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
         self.shape = shape
         judged = None if validation is None else validation.spaced(_JUDGED_PIECES)
-        self.trainer = CompiledTrainer(specification, start or initial_network(shape, seed), pieces, judged, seed)
+        first = start or initial_network(shape, seed)
+        self.trainer = trainer_on(device, specification, first, pieces, judged, seed)
         self.limit = pieces_per_epoch(pieces)
         self.batches = math.ceil(self.limit / self.training.batch_size)
         self.interval = max(1, min(self.training.epochs // _JUDGEMENTS, self.training.patience))

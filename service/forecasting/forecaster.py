@@ -42,7 +42,10 @@ class AlignedSeries:
 
 @dataclass(frozen=True, eq=False)
 class Forecaster:
-    """Networks with everything that is needed to forecast from the end of their own series or from a history."""
+    """Networks with everything that is needed to forecast from the end of their own series or from a history.
+
+    device: torch's name of where rollouts run; None: this CPU. It belongs to this object, not to the model.
+    """
 
     specification: Specification
     targets: tuple[str, ...]
@@ -50,6 +53,7 @@ class Forecaster:
     items: tuple[FittedItem, ...]
     networks: tuple[Network, ...]
     errors: ConformalErrors
+    device: str | None = None
 
     @property
     def min_history(self) -> int:
@@ -147,9 +151,9 @@ class Forecaster:
         """Forecast after contexts (N, context_length, channel): (N, horizon, channel), the mean over the ensemble."""
         objective, centred = self.specification.training.objective, self.specification.centering == "last"
         inputs = contexts.astype(np.float32, copy=False)
-        total = roll_out(self.networks[0], inputs, horizon, objective, centred).astype(np.float64)
+        total = roll_out(self.networks[0], inputs, horizon, objective, centred, self.device).astype(np.float64)
         for network in self.networks[1:]:
-            total += roll_out(network, inputs, horizon, objective, centred)
+            total += roll_out(network, inputs, horizon, objective, centred, self.device)
         return total if len(self.networks) == 1 else total / len(self.networks)
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:

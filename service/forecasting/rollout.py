@@ -15,12 +15,22 @@ from service.forecasting.options import Objective
 
 
 def roll_out(
-    network: Network, contexts: NDArray[np.float32], horizon: int, objective: Objective, centred: bool
+    network: Network,
+    contexts: NDArray[np.float32],
+    horizon: int,
+    objective: Objective,
+    centred: bool,
+    device: str | None = None,
 ) -> NDArray[np.float32]:
     """Forecast ``horizon`` steps after each context (origin, context_length, channel), in the same scale.
 
-    Returns (origin, horizon, channel). Lets other threads run meanwhile.
+    Returns (origin, horizon, channel). device: of torch; None: this CPU, in compiled code, which lets other threads run
+    meanwhile.
     """
+    if device is not None:
+        from service.forecasting.torch_rollout import roll_out as roll_out_on
+
+        return roll_out_on(network, contexts, horizon, objective, centred, device)
     shape = network.shape
     forecasts: NDArray[np.float32] = compiled(
         shape.code,

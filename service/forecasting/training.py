@@ -69,14 +69,19 @@ class Trained:
         return skill(self.score.overall.mae, self.baseline.overall.mae)
 
 
-def train(panel: Panel, options: TrainOptions, report: Report | None = None) -> Trained:
-    """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises."""
-    return _Training(plan_training(panel, options), report or _unreported).run()
+def train(panel: Panel, options: TrainOptions, report: Report | None = None, device: str | None = None) -> Trained:
+    """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises.
+
+    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The forecaster
+    that is returned forecasts on the CPU either way.
+    """
+    return _Training(plan_training(panel, options), report or _unreported, device).run()
 
 
 class _Training:
-    def __init__(self, plan: Plan, report: Report) -> None:
+    def __init__(self, plan: Plan, report: Report, device: str | None) -> None:
         self.plan = plan
+        self.device = device
         self.panel = plan.panel
         self.specification: Specification = plan.choice.specification
         self.report = report
@@ -117,7 +122,9 @@ class _Training:
         pieces = self._pieces(items, self.stopping)
         validation = self._validation(items)
         fits = [
-            fit_network(self.specification, pieces, validation, self._seed(member), self._tell("select", member))
+            fit_network(
+                self.specification, pieces, validation, self._seed(member), self._tell("select", member), self.device
+            )
             for member in range(self.specification.training.ensemble_size)
         ]
         forecaster = self._forecaster(items, [fit.network for fit in fits])
@@ -130,7 +137,9 @@ class _Training:
         items = self._items(ends)
         pieces = self._pieces(items, ends)
         networks = [
-            fit_again(self.specification, pieces, fit, self._seed(member), self._tell(stage, member)).network
+            fit_again(
+                self.specification, pieces, fit, self._seed(member), self._tell(stage, member), self.device
+            ).network
             for member, fit in enumerate(fits)
         ]
         return self._forecaster(items, networks)
@@ -188,7 +197,9 @@ class _Training:
     def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network]) -> Forecaster:
         panel = self.panel
         no_errors = ConformalErrors(np.empty((0, 1, len(panel.targets))))
-        return Forecaster(self.specification, panel.targets, panel.covariates, tuple(items), tuple(networks), no_errors)
+        return Forecaster(
+            self.specification, panel.targets, panel.covariates, tuple(items), tuple(networks), no_errors, self.device
+        )
 
     def _evaluated(
         self, forecaster: Forecaster, firsts: Sequence[int], ends: Sequence[int], partial: bool

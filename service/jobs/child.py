@@ -1,4 +1,4 @@
-"""What runs in the child process of one training."""
+"""What runs in a child process that trains."""
 
 from __future__ import annotations
 
@@ -28,8 +28,16 @@ _PR_SET_PDEATHSIG = 1
 
 
 def work(train: Train, job_id: str, connection: Connection) -> None:
-    """Train one job and send progress, then the outcome or the error, as JSON messages."""
+    """Train one job, the only one of this process; see `run_job`."""
     die_with_parent()
+    try:
+        run_job(train, job_id, connection)
+    finally:
+        connection.close()
+
+
+def run_job(train: Train, job_id: str, connection: Connection) -> None:
+    """Train one job and send progress, then the outcome or the error, as JSON messages."""
     progress = _ProgressReport(connection)
     try:
         outcome = train(job_id, progress.tell)
@@ -44,8 +52,6 @@ def work(train: Train, job_id: str, connection: Connection) -> None:
     except Exception:
         traceback.print_exc(file=sys.stderr)
         _send(connection, "error", TrainingFailed("the training broke; the server's log says why").to_record())
-    finally:
-        connection.close()
 
 
 class _ProgressReport:
@@ -82,11 +88,15 @@ def _send_bytes(connection: Connection, data: bytes) -> None:
         sys.exit(1)
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent, the forkserver, dies; it dies with the server."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when its parent dies: the server, or its forkserver, which dies with it.
+
+    parent: its process ID; None: any but 1. In a container the server itself may be 1.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:  # the parent died before the call
+        found = os.getppid()
+        if found != parent if parent is not None else found == 1:  # the parent died before the call
             os._exit(1)
 
 

@@ -41,13 +41,17 @@ class JobListener(Protocol):
 
 
 class TrainingQueue(Protocol):
-    """Runs trainings, a bounded number at once, each in a process of its own."""
+    """Runs trainings, a bounded number at once, in processes of their own."""
 
     def start(self) -> None:
         """Begin to work off what is submitted."""
 
-    def submit(self, job_id: str) -> None:
-        """Queue a job."""
+    @property
+    def divided(self) -> bool:
+        """Whether it matters if a job is large."""
+
+    def submit(self, job_id: str, large: bool = False) -> None:
+        """Queue a job; large: it is worth a GPU, where there is one."""
 
     def cancel(self, job_id: str) -> None:
         """Make sure that the job does not run, or stops at once; its listener hears no more of it."""

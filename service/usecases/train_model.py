@@ -12,6 +12,7 @@ from service.forecasting.series import Panel
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
 from service.usecases.model_files import TrainingInput, training_input_file
+from service.usecases.placement import is_large
 from service.usecases.resources import Resources
 
 _RETRY_SECONDS = 5
@@ -51,7 +52,7 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
         earlier = resources.registry.find_idempotent(*request.idempotency)
         if earlier is not None:
             return earlier
-    plan(resources, request)
+    planned = plan(resources, request)
     counts = resources.registry.count_jobs()
     if counts["queued"] + counts["running"] >= resources.limits.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
@@ -68,5 +69,5 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
     if job.id != job_id:  # another request with the same key came first
         resources.store.delete_training_input(job_id)
         return job
-    resources.queue.submit(job_id)
+    resources.queue.submit(job_id, is_large(planned))
     return job

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from service.jobs.queue import Outcome, Tell
 
 
-def train_in_child(store_url: str, job_id: str, tell: Tell) -> Outcome:
-    """Train the job from its stored input; return the model's record and its file."""
+def train_in_child(store_url: str, job_id: str, tell: Tell, device: str | None = None) -> Outcome:
+    """Train the job from its stored input; return the model's record and its file.
+
+    device: torch's name of where; None: this CPU, in compiled kernels.
+    """
     from service.usecases.training_work import run_training
 
-    return run_training(store_url, job_id, tell)
+    return run_training(store_url, job_id, tell, device)

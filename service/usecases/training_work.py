@@ -16,26 +16,39 @@ from service.forecasting.series import Panel
 from service.forecasting.training import Trained, train
 from service.jobs.queue import Outcome
 from service.storage.model_store import ModelStore
-from service.usecases.model_files import load_forecaster, model_file, read_training_input
+from service.usecases.model_files import TrainingInput, load_forecaster, model_file, read_training_input
 
 _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
-def run_training(store_url: str, job_id: str, tell: Callable[[dict[str, Any]], None]) -> Outcome:
-    """Train the job from its stored input; return the model's record and its file."""
+def run_training(
+    store_url: str, job_id: str, tell: Callable[[dict[str, Any]], None], device: str | None = None
+) -> Outcome:
+    """Train the job from its stored input, see `train`; return the model's record and its file."""
     content = read_training_input(ModelStore.open(store_url).get_training_input(job_id))
-    trained = train(content.panel, content.options, tell)
+    trained = _trained(content, tell, device)
     record = {
         "series": content.series,
         **trained_record(trained),
         "warnings": [*content.warnings, *trained.warnings],
-        "lineage": _lineage(content.panel, content.options.training.seed),
+        "lineage": _lineage(content.panel, content.options.training.seed, device),
     }
     told = {"model_id": content.model_id, "name": content.name, **record}
     file = model_file(trained.forecaster, told)
     # What could not be loaded is a failed job here and now, never a model that is said to be ready.
     load_forecaster(file)
     return Outcome(record, file)
+
+
+def _trained(content: TrainingInput, tell: Callable[[dict[str, Any]], None], device: str | None) -> Trained:
+    if device is None:
+        return train(content.panel, content.options, tell)
+    import torch
+
+    try:
+        return train(content.panel, content.options, tell, device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from error
 
 
 def trained_record(trained: Trained) -> dict[str, Any]:
@@ -67,13 +80,14 @@ def _score(score: Score, targets: int) -> dict[str, Any]:
     return record
 
 
-def _lineage(panel: Panel, seed: int) -> dict[str, Any]:
+def _lineage(panel: Panel, seed: int, device: str | None) -> dict[str, Any]:
     digest = hashlib.sha256()
     for one in panel:
         digest.update(np.ascontiguousarray(one.values).tobytes())
+    libraries = _LIBRARIES if device is None else (*_LIBRARIES, "torch")
     return {
         "data_hash": f"sha256:{digest.hexdigest()}",
         "seed": seed,
-        "libraries": {"forecast-service": __version__, **{name: version(name) for name in _LIBRARIES}},
+        "libraries": {"forecast-service": __version__, **{name: version(name) for name in libraries}},
         "parent": None,
     }

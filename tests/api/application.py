@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,12 +73,14 @@ class Application:
 
 
 @contextmanager
-def running(store: Path, raise_bugs: bool = True, **settings: Any) -> Iterator[Application]:
+def running(
+    store: Path, raise_bugs: bool = True, devices: Sequence[str] | None = None, **settings: Any
+) -> Iterator[Application]:
     """Run the application on a store until the block ends; every answer is held to the contract.
 
-    raise_bugs: an exception that the application does not handle is raised in the test.
+    raise_bugs: an exception that the application does not handle is raised in the test. devices: of torch, to train on.
     """
-    app = create_app(Settings(store_url=str(store), **settings))
+    app = create_app(Settings(store_url=str(store), **settings), devices)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(app.router.lifespan_context(app)),

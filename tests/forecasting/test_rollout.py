@@ -1,4 +1,4 @@
-"""Rollouts against plain loops over the network in torch."""
+"""Rollouts, compiled and on a device of torch, against plain loops over the network in torch."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from hypothesis import strategies as st
 from service.forecasting.networks import NetworkShape, initial_network
 from service.forecasting.options import Cell, Objective
 from service.forecasting.rollout import roll_out
-from tests.forecasting.torch_reference import RecurrentNetwork, torch_network
+from service.forecasting.torch_network import TorchNetwork, torch_network
 
 CELLS = get_args(Cell)
+DEVICES = (None, "cpu")
 
 
 @torch.no_grad()
-def slide(module: RecurrentNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
+def slide(module: TorchNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
     known, length = contexts, contexts.shape[1]
     while known.shape[1] < length + horizon:
         window = known[:, -length:]
         reference = window[:, -1:] if centred else 0
-        known = torch.cat([known, module.emit(module.read(window - reference)[0][:, -1]) + reference], dim=1)
+        known = torch.cat([known, next_chunk(module, window - reference) + reference], dim=1)
     return known[:, length : length + horizon]
 
 
 @torch.no_grad()
-def carry(module: RecurrentNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
+def carry(module: TorchNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
     reference = contexts[:, -1:] if centred else torch.zeros_like(contexts[:, -1:])
     read, length = contexts - reference, contexts.shape[1]
     while read.shape[1] < length + horizon:
-        last = module.emit(module.read(read)[0][:, -1])  # all of it again from the start: the same as carrying on
+        last = next_chunk(module, read)  # all of it again from the start: the same as carrying on
         read = torch.cat([read, last + read[:, -1:] if centred else last], dim=1)
     return (read + reference)[:, length : length + horizon]
+
+
+def next_chunk(module: TorchNetwork, steps: torch.Tensor) -> torch.Tensor:
+    return module.score_steps(steps.transpose(0, 1), 1)[0]
 
 
 @given(
@@ -49,29 +54,32 @@ def carry(module: RecurrentNetwork, contexts: torch.Tensor, horizon: int, centre
     horizon=st.integers(1, 14),
     objective=st.sampled_from(get_args(Objective)),
     centred=st.booleans(),
+    device=st.sampled_from(DEVICES),
 )
 def test_against_torch(
     cell: Cell, layers: int, size: int, channels: int, chunk: int, rows: int, context_length: int, horizon: int,
-    objective: Objective, centred: bool,
+    objective: Objective, centred: bool, device: str | None,
 ) -> None:  # fmt: skip
     network = initial_network(NetworkShape(cell, channels, size, layers, chunk), seed=0)
     contexts = np.random.default_rng(0).normal(size=(rows, context_length, channels)).astype(np.float32)
     expected = (slide if objective == "windows" else carry)(
-        torch_network(network), torch.from_numpy(contexts), horizon, centred
+        torch_network(network, "cpu"), torch.from_numpy(contexts), horizon, centred
     )
-    rolled = roll_out(network, contexts, horizon, objective, centred)
+    rolled = roll_out(network, contexts, horizon, objective, centred, device)
     assert rolled.shape == (rows, horizon, channels)
     np.testing.assert_allclose(rolled, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("objective", get_args(Objective))
-def test_the_rollout_scores_what_was_trained(objective: Objective) -> None:
+def test_the_rollout_scores_what_was_trained(objective: Objective, device: str | None) -> None:
     """The first chunk of a rollout is the chunk that training scores after the same context."""
     network = initial_network(NetworkShape("gru", 2, 6, 2, 3), seed=0)
     contexts = np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32)
-    trained = torch_network(network).score_steps(torch.from_numpy(contexts), 1, centred=True)[:, 0]
-    rolled = roll_out(network, contexts, 3, objective, True)
-    np.testing.assert_allclose(rolled, trained.detach().numpy(), atol=1e-5)
+    level = contexts[:, -1:]
+    trained = next_chunk(torch_network(network, "cpu"), torch.from_numpy(contexts - level))
+    rolled = roll_out(network, contexts, 3, objective, True, device)
+    np.testing.assert_allclose(rolled, trained.detach().numpy() + level, atol=1e-5)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, 4, 7])

@@ -34,6 +34,20 @@ def dying(job_id: str, tell: Tell) -> Outcome:
     os._exit(7)
 
 
+def whereabouts(job_id: str, tell: Tell) -> Outcome:
+    """Tell the process and its parent; the job's ID says how it ends."""
+    if job_id == "too short":
+        raise SeriesTooShort.at(("series",), "needs 96 values, got 40")
+    if job_id == "broken":
+        raise ZeroDivisionError("a bug with a /secret/path")
+    if job_id == "dying":
+        os._exit(7)
+    if job_id.endswith("endless"):
+        endless(job_id, tell)
+    record = {"pid": os.getpid(), "parent": os.getppid(), "pytest": "pytest" in sys.modules}
+    return Outcome(record, b"file of " + job_id.encode())
+
+
 def endless(job_id: str, tell: Tell) -> Outcome:
     """Write the process ID into a file named by the job, then never end."""
     Path(job_id).write_text(str(os.getpid()))

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.forecasting.compiled_trainer import CompiledTrainer
 from service.forecasting.kernels.training import LOSSES, gather, loss_and_gradient, seed_dropout
 from service.forecasting.networks import Network, NetworkShape, initial_network
-from service.forecasting.options import Cell, Loss, Optimizer
+from service.forecasting.options import Cell, Loss
 from service.forecasting.series import FloatArray
+from service.forecasting.torch_network import torch_network
+from service.forecasting.torch_pieces import TorchPieces
+from service.forecasting.torch_trainer import weighted_loss
 from service.forecasting.windows import Part, Pieces, long_pieces
-from tests.factories import options, panel, random_walk
-from tests.forecasting.torch_reference import batch_of, optimizer_of, torch_network, weighted_loss
 
 CELLS, LOSS_NAMES = get_args(Cell), get_args(Loss)
 
@@ -71,12 +71,13 @@ def test_loss_and_gradients_are_torchs(
     pieces = pieces_of(channels, context_length, chunk, scored)
     chosen = np.arange(0, len(pieces), 7)
     value, gradient = kernel_gradient(network, pieces, chosen, centred, loss, truncate)
-    module = torch_network(network).double()
-    inputs, targets, weights = (one.double() for one in batch_of(pieces, chosen))
-    reference = weighted_loss(loss, module.score_steps(inputs, scored, centred, truncate), targets, weights)
+    module = torch_network(network, "cpu").double()
+    exact: Any = {"values": pieces.values.astype(float), "weights": pieces.weights.astype(float)}
+    batch = TorchPieces(replace(pieces, **exact), "cpu", centred).gather(torch.from_numpy(chosen))
+    reference = weighted_loss(loss, module.score_steps(batch.inputs, scored, truncate), batch)
     reference.backward()  # type: ignore[no-untyped-call]
     assert value == pytest.approx(float(reference.detach()), abs=1e-10)
-    for name, parameter in module.named_parameters():
+    for (name, _), parameter in zip(network.shape.named(), module.parameters(), strict=True):
         assert parameter.grad is not None
         np.testing.assert_allclose(gradient[name], parameter.grad.numpy(), atol=1e-9)
 
@@ -99,57 +100,6 @@ def test_gradients_are_differences(cell: Cell) -> None:
             for one in moved
         )
         assert slopes[place] == pytest.approx((up - down) / 2e-5, abs=1e-7)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("optimizer", get_args(Optimizer))
-@pytest.mark.parametrize("clipping", [{}, {"clip_norm": 0.05}, {"clip_norm": None, "clip_value": 0.01}])
-def test_epochs_are_torchs(cell: Cell, optimizer: Optimizer, clipping: dict[str, Any]) -> None:
-    from service.forecasting.planning import plan_training
-
-    asked = options(network={"cell": cell}, training={"optimizer": optimizer, "batch_size": 5, **clipping})
-    specification = plan_training(panel(random_walk(120)), asked).choice.specification
-    pieces = pieces_of(1, 8, 3, 6)
-    network = initial_network(NetworkShape.of(specification.network, 1, 3), seed=2)
-    trainer = CompiledTrainer(specification, network, pieces, pieces, seed=0)
-    module = torch_network(network).train()
-    torch_optimizer = optimizer_of(specification.training, module)
-    centred = specification.centering == "last"
-    for _ in range(3):
-        chosen = np.arange(0, 48, 4)
-        losses = []
-        for first in range(0, len(chosen), 5):
-            inputs, targets, weights = batch_of(pieces, chosen[first : first + 5])
-            torch_optimizer.zero_grad()
-            forecasts = module.score_steps(inputs, 6, centred)
-            loss = weighted_loss(specification.training.loss, forecasts, targets, weights)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if specification.training.clip_norm:
-                torch.nn.utils.clip_grad_norm_(module.parameters(), specification.training.clip_norm)
-            if specification.training.clip_value:
-                torch.nn.utils.clip_grad_value_(module.parameters(), specification.training.clip_value)
-            torch_optimizer.step()
-            losses.append(float(loss.detach()))
-        rates = np.full(len(losses), specification.training.learning_rate)
-        assert trainer.epoch(chosen, rates) == pytest.approx(np.mean(losses), abs=1e-5)
-    trained = Network(network.shape, trainer.weights()).named_weights()
-    for name, parameter in module.named_parameters():
-        np.testing.assert_allclose(trained[name], parameter.detach().numpy(), atol=3e-5)
-
-
-def test_judging_changes_nothing_and_is_the_loss() -> None:
-    from service.forecasting.planning import plan_training
-
-    specification = plan_training(panel(random_walk(120)), options(network={"dropout": 0.5})).choice.specification
-    pieces = pieces_of(1, 8, 3, 6)
-    network = initial_network(NetworkShape.of(specification.network, 1, 3), seed=2)
-    trainer = CompiledTrainer(specification, network, pieces, pieces.spaced(10), seed=0)
-    inputs, targets, weights = batch_of(pieces.spaced(10), np.arange(10))
-    centred = specification.centering == "last"
-    forecasts = torch_network(network).score_steps(inputs, 6, centred)
-    expected = float(weighted_loss(specification.training.loss, forecasts, targets, weights).detach())
-    assert trainer.judge() == pytest.approx(expected, abs=1e-6)
-    np.testing.assert_array_equal(trainer.weights(), network.weights)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

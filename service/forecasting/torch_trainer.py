@@ -1,0 +1,105 @@
+"""Training on a device of torch: what `CompiledTrainer` does on the CPU, equal to it within float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from service.forecasting.networks import Network, Weights
+from service.forecasting.options import Loss
+from service.forecasting.preparation import IntArray
+from service.forecasting.series import FloatArray
+from service.forecasting.specification import Specification, TrainingSpecification
+from service.forecasting.torch_network import TorchNetwork, flat_weights, torch_network
+from service.forecasting.torch_pieces import Batch, TorchPieces
+from service.forecasting.windows import Pieces
+
+_PENALTIES: dict[Loss, Callable[..., Tensor]] = {
+    "mae": functional.l1_loss,
+    "mse": functional.mse_loss,
+    "huber": functional.huber_loss,
+}
+_FUSED: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+class TorchTrainer:
+    """Holds a network in training on a device, with its data and its optimizer; the methods are those of `Trainer`."""
+
+    def __init__(
+        self,
+        specification: Specification,
+        start: Network,
+        pieces: Pieces,
+        judged: Pieces | None,
+        seed: int,
+        device: str,
+    ) -> None:
+        centred = specification.centering == "last"
+        self._training = specification.training
+        self._network = torch_network(start, device, specification.network.dropout)
+        self._optimizer = optimizer_of(self._training, self._network)
+        self._scored_steps = pieces.scored_steps
+        self._pieces = TorchPieces(pieces, device, centred)
+        self._judged = None if judged is None else TorchPieces(judged, device, centred).all()
+        self._judged_steps = 0 if judged is None else judged.scored_steps
+        torch.manual_seed(seed)  # of dropout
+
+    def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
+        """Take a step on each batch of the chosen pieces, in their order; return the mean loss.
+
+        The device is waited for at the end only.
+        """
+        self._network.train()
+        places = torch.split(self._pieces.chosen(chosen), self._training.batch_size)
+        losses = [self._step(self._pieces.gather(batch), rate) for batch, rate in zip(places, rates, strict=True)]
+        return float(torch.stack(losses).mean())
+
+    @torch.no_grad()
+    def judge(self) -> float:
+        """Return the loss on the pieces to judge by."""
+        if self._judged is None:
+            raise ValueError("there is nothing to judge by")
+        self._network.eval()
+        forecasts = self._network.score_steps(self._judged.inputs, self._judged_steps)
+        return float(weighted_loss(self._training.loss, forecasts, self._judged))
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights as they are now."""
+        return flat_weights(self._network)
+
+    def _step(self, batch: Batch, rate: float) -> Tensor:
+        training = self._training
+        for group in self._optimizer.param_groups:
+            group["lr"] = float(rate)
+        self._optimizer.zero_grad()
+        forecasts = self._network.score_steps(batch.inputs, self._scored_steps, training.truncate_bptt)
+        loss = weighted_loss(training.loss, forecasts, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if training.clip_norm is not None:
+            clip_grad_norm_(self._network.parameters(), training.clip_norm)
+        if training.clip_value is not None:
+            clip_grad_value_(self._network.parameters(), training.clip_value)
+        self._optimizer.step()
+        return loss.detach()
+
+
+def weighted_loss(loss: Loss, forecasts: Tensor, batch: Batch) -> Tensor:
+    """Mean penalty over the values with weight."""
+    penalties = _PENALTIES[loss](forecasts, batch.targets, reduction="none")
+    return (penalties * batch.known).sum() / batch.known.sum().clamp(min=1.0)
+
+
+def optimizer_of(training: TrainingSpecification, network: TorchNetwork) -> torch.optim.Optimizer:
+    """Return torch's optimizer with the constants of `kernels.optimizers`, all weights in one launch where it can."""
+    rate = training.learning_rate
+    if training.optimizer == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), lr=rate, alpha=0.9)
+    return _FUSED[training.optimizer](network.parameters(), lr=rate, fused=True)

@@ -14,6 +14,17 @@ def pin(core: int, process_id: int = 0) -> None:
     os.sched_setaffinity(process_id, {core})
 
 
+def may_go_first() -> bool:
+    """Tell whether we may raise priorities, as root may."""
+    return os.geteuid() == 0
+
+
+def go_first(process_id: int, nice: int) -> None:
+    """Set the niceness of all threads of a process; those that it starts from then on inherit it."""
+    for thread in Path(f"/proc/{process_id}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+
+
 def children(process_id: int, command_part: str) -> list[int]:
     """Return the child processes whose command line contains a text."""
     found = []

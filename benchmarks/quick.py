@@ -20,8 +20,7 @@ from benchmarks.tutorial_loop import prepare_torch
 from benchmarks.wrk import MISSING, is_installed
 
 SEEDS = range(3)
-ROUNDS = 3
-HTTP_ROUNDS = 2
+ROUNDS = 2
 HTTP_SECONDS = 4
 
 
@@ -64,7 +63,7 @@ def round_trip() -> Iterator[str]:
 def http() -> Iterator[str]:
     """Forecasts beside the no-op."""
     if is_installed():
-        yield from http_lines((0, 200), HTTP_SECONDS, HTTP_ROUNDS)
+        yield from http_lines((0, 200), HTTP_SECONDS, ROUNDS)
     else:
         yield f"POST /forecast beside the no-op is left out: {MISSING}"
 

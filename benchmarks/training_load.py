@@ -9,7 +9,6 @@ root. What its core costs it nonetheless shows in the control, two loops that ha
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from benchmarks.cores import CLIENT_CORE, SERVER_CORE, pin, training_parent
+from benchmarks.cores import CLIENT_CORE, SERVER_CORE, go_first, may_go_first, pin, server_process, training_parent
 from benchmarks.http import HORIZON, trained_model
 from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, paced, same_request
 from examples.server import running_server
@@ -52,9 +51,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training_load", description=__doc__)
     parser.add_argument("--seconds", type=int, default=4, help="length of one wrk run")
     parser.add_argument("--rounds", type=int, default=3, help="alternating runs of each side; medians are printed")
+    parser.add_argument("--isolated", action="store_true", help="the server first on its core too: for busy machines")
     asked = parser.parse_args()
     if not is_installed():
         sys.exit(MISSING)
+    if asked.isolated and not may_go_first():
+        sys.exit("--isolated needs root")
     disturbances = (
         Disturbance("2 long trainings", CLIENT_CORE, long_trainings, GOAL),
         Disturbance("2 clients that train", CLIENT_CORE, short_trainings, GOAL),
@@ -68,16 +70,32 @@ def main() -> int:
         pin(CLIENT_CORE)
         body = forecast_body(trained_model(url, HORIZON), HORIZON, HISTORY)
         scripts = {"full": same_request(body), "paced": paced(same_request(body), *_PAUSE_MS)}
-        first = "before all else" if os.geteuid() == 0 else "at the same priority"
-        print(f"server on core {SERVER_CORE}; wrk on core {CLIENT_CORE}, {first}; {CONNECTIONS} connections, history")
-        print(f"of {HISTORY} values; full: without a pause; paced: each pauses {_PAUSE_MS[0]} to {_PAUSE_MS[1]} ms")
+        if asked.isolated:
+            isolate()
+        print(setting(asked.isolated))
         print("beside the forecasts     on core   load   requests/s    idle   p99 ms    idle   ratio  (goal)")
-        for one in disturbances:
+        for one in disturbances[: 3 if asked.isolated else None]:
             for kind, text in scripts.items():
                 script = Path(name) / f"{kind}.lua"
                 script.write_text(text)
                 print(line(one, kind, runs(url, script, one, asked.seconds, asked.rounds)), flush=True)
     return 0
+
+
+def setting(isolated: bool) -> str:
+    """Say what runs where, and how requests are sent."""
+    server = "before all else" if isolated else "at the usual priority"
+    wrk = "before all else" if may_go_first() else "at the usual priority"
+    return (
+        f"server on core {SERVER_CORE}, {server}; wrk on core {CLIENT_CORE}, {wrk}\n{CONNECTIONS} connections, history "
+        f"of {HISTORY} values; full: no pause; paced: each pauses {_PAUSE_MS[0]} to {_PAUSE_MS[1]} ms between requests"
+    )
+
+
+def isolate() -> None:
+    """Let the server, but none of its trainings, go before what other people run on its core."""
+    go_first(server_process(), -15)
+    go_first(training_parent(), 0)
 
 
 def runs(url: str, script: Path, disturbance: Disturbance, seconds: int, rounds: int) -> list[tuple[Load, Load]]:

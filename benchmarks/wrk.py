@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.cores import CLIENT_CORE
+from benchmarks.cores import CLIENT_CORE, may_go_first
 
 MISSING = "wrk is needed: apt-get install wrk"
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -35,10 +34,10 @@ def is_installed() -> bool:
 def load(url: str, script: Path, seconds: int, connections: int = 32, first: bool = False) -> Load:
     """Send a script's requests to ``/forecast`` of a server, each connection the next once it has its answer.
 
-    first: go before all else that runs on the core, where we have the right to (root).
+    first: go before all else that runs on the core, where we may.
     Raises RuntimeError where a request was refused or lost.
     """
-    priority = ["nice", "-n", "-15"] if first and os.geteuid() == 0 else []
+    priority = ["nice", "-n", "-15"] if first and may_go_first() else []
     command = [*priority, "taskset", "-c", str(CLIENT_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     output = subprocess.run(
         [*command, "--latency", "-s", str(script), f"{url}/forecast"], check=True, capture_output=True, text=True

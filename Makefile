@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all serve lint format bench clean
+.PHONY: demo test test-all serve lint format bench bench-quick clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
@@ -30,6 +30,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.tutorials
+
+# The most telling rows with their goals, in 3 minutes.
+bench-quick: $(INSTALLED)
+	$(BIN)/python -m benchmarks.quick
 
 # torch, which tests compare kernels with, first and by its pin: a range would draw in gigabytes of CUDA.
 $(INSTALLED): pyproject.toml constraints.txt

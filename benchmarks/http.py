@@ -6,10 +6,6 @@ Run ``python -m benchmarks.http``; needs wrk (Debian's package). The servers hav
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,14 +17,15 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from benchmarks.cores import SERVER_CORE, pin
 from benchmarks.server import ForecastApi
+from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, same_request
 from examples.server import free_port, running_server, wait_until_ready
 
-CONNECTIONS = 32
-HISTORIES = (0, 200, 2000)
+GOALS = {0: 0.9, 200: 0.85, 2000: 0.5}
+"""The share of the no-op's requests per second to reach, by the length of the history in the body."""
 HORIZON = 30
-SERVER_CORE, CLIENT_CORE = "0", "1"
-_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+HEADING = "history    requests/s      no-op   ratio  (goal)   p99 ms   no-op   ratio"
 
 
 def main() -> int:
@@ -37,41 +34,37 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=4, help="length of one wrk run")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each side; medians are printed")
     asked = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is needed: apt-get install wrk")
-    os.sched_setaffinity(0, {int(SERVER_CORE)})  # inherited by both servers
+    if not is_installed():
+        sys.exit(MISSING)
+    pin(SERVER_CORE)  # inherited by both servers
+    for line in http_lines(tuple(GOALS), asked.seconds, asked.rounds):
+        print(line, flush=True)
+    return 0
+
+
+def http_lines(histories: Sequence[int], seconds: int, rounds: int) -> Iterator[str]:
+    """Load both servers in turn; yield the heading and a line for each length of the history."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         service = stack.enter_context(running_server(folder / "models"))
         noop = stack.enter_context(running_noop())
-        model_id = trained_model(service)
-        print("history    requests/s      no-op   ratio   p99 ms   no-op   ratio")
-        for length in HISTORIES:
-            body = folder / f"{length}.lua"
-            body.write_text(script(model_id, length))
-            rounds = [
-                (load(service, body, asked.seconds), load(noop, body, asked.seconds)) for _ in range(asked.rounds)
-            ]
-            print(line(length, rounds), flush=True)
-    return 0
+        model_id = trained_model(service, HORIZON)
+        yield HEADING
+        for length in histories:
+            script = folder / f"{length}.lua"
+            script.write_text(same_request(forecast_body(model_id, HORIZON, length)))
+            runs = [(load(service, script, seconds), load(noop, script, seconds)) for _ in range(rounds)]
+            yield line(length, runs)
 
 
-def trained_model(url: str) -> str:
+def trained_model(url: str, horizon: int) -> str:
     """Train a GRU of 32 with context 30 on a sine; return its ID."""
     values = np.sin(np.arange(1000) / 10) + np.random.default_rng(0).normal(0, 0.1, 1000)
     with httpx.Client(base_url=url, timeout=600) as client:
         network = {"cell": "gru", "hidden_size": 32, "num_layers": 1}
-        request = {"series": values.tolist(), "horizon": HORIZON, "context_length": 30, "network": network}
+        request = {"series": values.tolist(), "horizon": horizon, "context_length": 30, "network": network}
         model_id: str = ForecastApi(client).train(request)["model_id"]
         return model_id
-
-
-def script(model_id: str, length: int) -> str:
-    """Write wrk's request: a forecast of 30 steps, from a history of so many values or from none."""
-    body: dict[str, object] = {"model_id": model_id, "horizon": HORIZON}
-    if length:
-        body["history"] = np.random.default_rng(1).normal(size=length).round(6).tolist()
-    return f'wrk.method = "POST"\nwrk.body = [[{json.dumps(body)}]]\nwrk.headers["Content-Type"] = "application/json"\n'
 
 
 @contextmanager
@@ -87,29 +80,17 @@ def running_noop() -> Iterator[str]:
         process.wait(10)
 
 
-def load(url: str, body: Path, seconds: int) -> tuple[float, float]:
-    """Load a server; return requests per second and the 99th percentile in ms."""
-    command = ["taskset", "-c", CLIENT_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
-    output = subprocess.run(
-        [*command, "-s", str(body), f"{url}/forecast"], check=True, capture_output=True, text=True
-    ).stdout
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
-    if failed:
-        raise RuntimeError(f"{failed[1]} requests were refused")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
-    if rate is None or p99 is None:
-        raise RuntimeError(f"wrk printed something else:\n{output}")
-    return float(rate[1]), float(p99[1]) * _MILLISECONDS[p99[2]]
-
-
-def line(length: int, rounds: Sequence[tuple[tuple[float, float], ...]]) -> str:
+def line(length: int, runs: Sequence[tuple[Load, Load]]) -> str:
     """Format medians, and the median of the ratios of neighbouring runs."""
-    ours, theirs = np.array(rounds).swapaxes(0, 1)
-    rate, noop_rate = statistics.median(ours[:, 0]), statistics.median(theirs[:, 0])
-    p99, noop_p99 = statistics.median(ours[:, 1]), statistics.median(theirs[:, 1])
-    ratio, slower = statistics.median(ours[:, 0] / theirs[:, 0]), statistics.median(ours[:, 1] / theirs[:, 1])
-    return f"{length:>7} {rate:>13.0f} {noop_rate:>10.0f} {ratio:>7.2f} {p99:>8.1f} {noop_p99:>7.1f} {slower:>7.2f}"
+    ours, theirs = zip(*runs, strict=True)
+    rate, noop_rate = (statistics.median(one.rate for one in side) for side in (ours, theirs))
+    p99, noop_p99 = (statistics.median(one.p99 for one in side) for side in (ours, theirs))
+    ratio = statistics.median(one.rate / noop.rate for one, noop in runs)
+    slower = statistics.median(one.p99 / noop.p99 for one, noop in runs)
+    return (
+        f"{length:>7} {rate:>13.0f} {noop_rate:>10.0f} {ratio:>7.2f} {GOALS[length]:>7.2f} "
+        f"{p99:>8.1f} {noop_p99:>7.1f} {slower:>7.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""Which core each side of a benchmark runs on: the server the first that we may use, its clients the last."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_AVAILABLE = sorted(os.sched_getaffinity(0))
+SERVER_CORE, CLIENT_CORE = _AVAILABLE[0], _AVAILABLE[-1]
+
+
+def pin(core: int, process_id: int = 0) -> None:
+    """Keep a process's main thread, by default our own, on a core; what it starts from then on inherits that."""
+    os.sched_setaffinity(process_id, {core})
+
+
+def may_go_first() -> bool:
+    """Tell whether we may raise priorities, as root may."""
+    return os.geteuid() == 0
+
+
+def go_first(process_id: int, nice: int) -> None:
+    """Set the niceness of all threads of a process; those that it starts from then on inherit it."""
+    for thread in Path(f"/proc/{process_id}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+
+
+def children(process_id: int, command_part: str) -> list[int]:
+    """Return the child processes whose command line contains a text."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            # After the name in parentheses, which may contain anything: state, then parent.
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == process_id and command_part in command:
+            found.append(int(entry.name))
+    return found
+
+
+def server_process() -> int:
+    """Return the process of the one server that we have started."""
+    (process_id,) = children(os.getpid(), "-m service")
+    return process_id
+
+
+def training_parent() -> int:
+    """Return the process that our server's training children are forked from, and inherit their core from."""
+    (process_id,) = children(server_process(), "forkserver")
+    return process_id
+
+
+def resident_megabytes(process_id: int) -> float:
+    """Return how much memory a process has in RAM."""
+    for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {process_id} has no memory")

@@ -1,0 +1,131 @@
+"""How the cost grows with the size: times at doubling sizes, and the exponents between them.
+
+Run ``python -m benchmarks.costs``. An exponent is the binary logarithm of the ratio of two times: 1 where double the
+size takes double the time. Printed are that of each doubling, their mean, and the arithmetic's: how the number of
+multiplications grows for large sizes. What a call costs whatever the size keeps measured exponents below it; a mean
+above it, beyond what noise may do, is a finding.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cores import SERVER_CORE, pin
+from service.forecasting.bands import Bands
+from service.forecasting.forecaster import Forecaster
+from service.forecasting.options import TrainOptions
+from service.forecasting.series import Panel, Series
+from service.forecasting.training import train
+
+ROUNDS = 3
+NOISE = 0.15
+"""So much above the arithmetic's exponent is still put down to noise."""
+_SHORTEST_SECONDS = 0.02
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One line: sizes, each twice the one before; how to make the work of a size; the arithmetic's exponent."""
+
+    what: str
+    sizes: tuple[int, ...]
+    work: Callable[[int], Work]
+    arithmetic: float
+
+
+def panel(items: int, points: int) -> Panel:
+    """Noisy sines, each with a phase of its own."""
+    rng = np.random.default_rng(0)
+    times = np.arange(points) / 10
+    sines = [np.sin(times + rng.uniform(0, 6)) + rng.normal(0, 0.1, points) for _ in range(items)]
+    return Panel(tuple(Series(one[:, None], f"item {row}") for row, one in enumerate(sines)))
+
+
+def options(epochs: int, hidden_size: int, context_length: int = 30, horizon: int = 12) -> TrainOptions:
+    """Ask for a network and a number of epochs, so that the work is known; all else is left to the service."""
+    asked: dict[str, Any] = {
+        "horizon": horizon,
+        "context_length": context_length,
+        "network": {"cell": "gru", "hidden_size": hidden_size, "num_layers": 1},
+        "training": {"epochs": epochs},
+    }
+    return TrainOptions.model_validate(asked)
+
+
+def training(items: int = 1, points: int = 1000, hidden_size: int = 32, epochs: int = 20) -> Work:
+    """Return a whole training: choices, fits, validation, scores."""
+    return partial(train, panel(items, points), options(epochs, hidden_size))
+
+
+def rollout(horizon: int = 100, hidden_size: int = 32, items: int = 1, context_length: int = 30) -> Work:
+    """Return a forecast, one step at a time, with an interval."""
+    forecaster = fitted(hidden_size, items, context_length)
+    return lambda: forecaster.forecast(horizon, Bands((95.0,)))
+
+
+def fitted(hidden_size: int, items: int, context_length: int) -> Forecaster:
+    """Train for a single epoch: what is forecast does not matter here."""
+    asked = options(1, hidden_size, context_length, horizon=1)
+    return train(panel(items, max(200, 4 * context_length)), asked).forecaster
+
+
+GROWTHS = (
+    Growth("training: points", (1000, 2000, 4000, 8000), lambda size: training(points=size), 1),
+    Growth("training: hidden size", (32, 64, 128, 256), lambda size: training(hidden_size=size), 2),
+    Growth("training: items of 200", (8, 16, 32, 64), lambda size: training(items=size, points=200), 1),
+    Growth("rollout: horizon", (500, 1000, 2000, 4000), lambda size: rollout(horizon=size), 1),
+    Growth("rollout: hidden size", (32, 64, 128, 256, 512), lambda size: rollout(hidden_size=size), 2),
+    Growth("rollout: items", (32, 64, 128, 256), lambda size: rollout(items=size), 1),
+    Growth("rollout: context", (125, 250, 500, 1000), lambda size: rollout(horizon=1, context_length=size), 1),
+)
+
+
+def main() -> None:
+    """Print the table."""
+    pin(SERVER_CORE)
+    print("what doubles              from      to   ms from        to   exponents of the doublings   mean  arithmetic")
+    for growth in GROWTHS:
+        print(growth_line(growth), flush=True)
+
+
+def growth_line(growth: Growth) -> str:
+    """Time all sizes in turn, round after round."""
+    works = [growth.work(size) for size in growth.sizes]
+    for work in works:
+        work()
+    rounds = [[seconds(work) for work in works] for _ in range(ROUNDS)]
+    times = [statistics.median(one) for one in zip(*rounds, strict=True)]
+    exponents = [math.log2(larger / smaller) for smaller, larger in pairwise(times)]
+    mean = statistics.mean(exponents)
+    told = " ".join(f"{one:.2f}" for one in exponents)
+    verdict = "ABOVE" if mean > growth.arithmetic + NOISE else "ok"
+    return (
+        f"{growth.what:<22} {growth.sizes[0]:>7} {growth.sizes[-1]:>7} {times[0] * 1000:>9.3g} {times[-1] * 1000:>9.3g}"
+        f"   {told:<26} {mean:>6.2f} {growth.arithmetic:>11.0f}  {verdict}"
+    )
+
+
+def seconds(work: Work) -> float:
+    """Return the mean time of one run, of so many that the clock's grain and a switch of processes count little."""
+    count, total = 0, 0.0
+    while total < _SHORTEST_SECONDS:
+        started = time.perf_counter()
+        work()
+        total += time.perf_counter() - started
+        count += 1
+    return total / count
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,7 @@ from benchmarks.cores import CLIENT_CORE, SERVER_CORE, pin, resident_megabytes, 
 from benchmarks.http import HORIZON, trained_model
 from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, random_models
 from examples.server import running_server
+from service.usecases.forecaster_cache import room_of
 
 GOAL = 0.5
 _UPLOADS_AT_ONCE = 4
@@ -40,14 +41,14 @@ def main() -> int:
     pin(SERVER_CORE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = stored_models(folder / "models", asked.models)
-        with small_cache(folder / "models", asked.cached * file) as url:
+        room = stored_models(folder / "models", asked.models)
+        with small_cache(folder / "models", asked.cached * room) as url:
             compare(url, folder, asked.seconds, asked.rounds)
     return 0
 
 
 def stored_models(store: Path, count: int) -> int:
-    """Fill a store with so many models through the API; return the bytes of one model's file."""
+    """Fill a store with so many models through the API; return the bytes that the cache takes one for."""
     with running_server(store) as url, httpx.Client(base_url=url, timeout=60) as client:
         data = client.get(f"/models/{trained_model(url, HORIZON)}/file").raise_for_status().content
         started = time.perf_counter()
@@ -61,7 +62,7 @@ def stored_models(store: Path, count: int) -> int:
                 pass
         seconds = time.perf_counter() - started
     print(f"{count} models of {len(data) / 1024:.1f} KiB taken in by POST /models in {seconds:.0f} s", flush=True)
-    return len(data)
+    return room_of(data)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from service.forecasting.frequency import season_length_of
 from service.forecasting.missing import fill
 from service.forecasting.options import Centering, Missing, TrainingOptions, TrainOptions, TransformName
-from service.forecasting.seasonality import find_season, grows_in_proportion, last_value_tells_more
+from service.forecasting.seasonality import find_season, grows_in_proportion, returns_to_its_mean
 from service.forecasting.series import FloatArray, Panel
 from service.forecasting.specification import NetworkSpecification, Specification, TrainingSpecification
 from service.forecasting.split import Split
@@ -24,6 +24,7 @@ _LONGEST_DEFAULT_CONTEXT = 200
 _SCORED_STEPS = 64
 _CHUNK_STEPS = 200
 _ITEMS_LOOKED_AT = 50
+_LONGEST_TESTED = 2000
 _TARGETS_LOOKED_AT = 10
 
 
@@ -139,11 +140,13 @@ class _Chooser:
         if self.options.centering != "auto":
             return self.options.centering
         known = TRANSFORMS[transform]
-        if self._most(lambda sample: last_value_tells_more(known.to_steps(known.to_levels(sample[:, None]))[:, 0])):
-            self.reasons["centering"] = "the last value tells more than the mean"
-            return "last"
-        self.reasons["centering"] = "the mean tells more than the last value"
-        return "none"
+        if self._most(
+            lambda sample: returns_to_its_mean(known.to_steps(known.to_levels(sample[:, None]))[-_LONGEST_TESTED:, 0])
+        ):
+            self.reasons["centering"] = "the series returns to its mean (Dickey-Fuller test)"
+            return "none"
+        self.reasons["centering"] = "nothing shows that the series returns to its mean"
+        return "last"
 
     def _missing(self) -> Missing:
         if self.options.missing != "auto":

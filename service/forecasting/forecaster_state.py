@@ -47,9 +47,11 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     scale = _numbers(arrays, "scaler.scale", (items, channels))
     unit = _numbers(arrays, "unit", (items, targets))
     constant = _numbers(arrays, "constant", (items, channels)) != 0
-    errors = arrays["errors"].astype(np.float64)
-    if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets or np.isinf(errors).any():
-        raise ValueError("errors must be (origin, horizon, target) and not infinite")
+    errors = arrays["errors"]
+    if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets:
+        raise ValueError("errors must be (origin, horizon, target)")
+    if errors.dtype.kind != "f" or np.isinf(errors).any():
+        raise ValueError("errors must be floating-point numbers and not infinite")
     if min(len(tail) for tail in tails) < min_history(specification):
         raise ValueError("the tails are shorter than what a forecast reads")
     if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any() or (unit <= 0).any():

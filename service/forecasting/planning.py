@@ -63,12 +63,14 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         series.append(whole)
     panel = Panel(tuple(series), panel.targets, panel.covariates)
     splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
+    if options.transform != "auto":
+        for row, one in enumerate(panel):
+            require_positive(one.values[:, : len(panel.targets)], options.transform, _path(row, one))
     choice = choose(panel, splits, options)
     specification = choice.specification
     needed = min_history(specification) + specification.output_chunk_length
     for row, (one, split) in enumerate(zip(panel, splits, strict=True)):
         require_length(one, split, needed, options.validation, _path(row, one))
-        require_positive(one.values[:, : len(panel.targets)], specification.transform, _path(row, one))
     noisy = [_is_noise(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
     noise = sum(noisy) * 2 > len(noisy)
     return Plan(panel, splits, choice, noise, tuple(warnings))

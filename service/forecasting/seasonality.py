@@ -13,6 +13,8 @@ _SEASON_Z = 1.645
 _STEEP_PEAK = 0.4
 _NOISE_LEVEL = 0.05
 _LONGEST_SEASON = 366
+# 1 % point of the Dickey-Fuller statistic with a constant (MacKinnon 1996).
+_UNIT_ROOT = -3.43
 
 
 def autocorrelation(values: FloatArray, lags: int) -> FloatArray:
@@ -96,9 +98,24 @@ def grows_in_proportion(values: FloatArray, block: int) -> bool:
     return bool(slope > 0.5 and np.corrcoef(np.log(level), np.log(spreads))[0, 1] > 0.5)
 
 
-def last_value_tells_more(values: FloatArray) -> bool:
-    """Tell whether (time,) lies closer to its previous value than to its mean."""
-    return bool(np.mean(np.diff(values) ** 2) < np.var(values)) if len(values) > 2 else True
+def returns_to_its_mean(values: FloatArray) -> bool:
+    """Tell whether (time,) is drawn back to a fixed level, by the augmented Dickey-Fuller test at 1 %.
+
+    Said & Dickey 1984, with a constant and as many lags as Schwert (1989) proposes. A random walk is not, nor what
+    trends; a season around a fixed level is.
+    """
+    lags = min(int(12 * (len(values) / 100) ** 0.25), len(values) // 4 - 2)
+    if lags < 1 or np.ptp(values) == 0:
+        return False
+    values = values / np.abs(values).max()
+    changes = np.diff(values)
+    earlier = [changes[lags - back : len(changes) - back] for back in range(1, lags + 1)]
+    known = np.stack([np.ones(len(changes) - lags), values[lags:-1], *earlier], axis=1)
+    inverse = np.linalg.pinv(known.T @ known)
+    weights = inverse @ (known.T @ changes[lags:])
+    errors = changes[lags:] - known @ weights
+    deviation = np.sqrt(inverse[1, 1] * (errors @ errors) / max(1, len(errors) - known.shape[1]))
+    return bool(weights[1] < _UNIT_ROOT * deviation)
 
 
 def _detrend(values: FloatArray) -> FloatArray:

@@ -111,7 +111,7 @@ class _Training:
             self.panel.covariates,
             tuple(self._tail(item, one) for item, one in zip(served.items, self.panel, strict=True)),
             served.networks,
-            errors,
+            errors.kept(),
         )
         warnings = (*self.plan.warnings, *self._warnings(total, baseline, errors))
         return Trained(forecaster, self.plan, total, baseline, method, fits[0].curve, best_epochs, warnings)

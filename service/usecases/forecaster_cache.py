@@ -1,4 +1,4 @@
-"""Loaded models, the most recently used ones, bounded by the bytes of their files."""
+"""Loaded models, the most recently used ones, bounded by the bytes that they take."""
 
 from __future__ import annotations
 
@@ -20,11 +20,22 @@ CONFIRMED_SECONDS = 5.0
 """A model that another server has deleted may be served for so long."""
 
 
+# Measured as the growth of a server that loads 1,000 models of 11 to 103 kB: the arrays, what is worked out from
+# them once, and the objects around them.
+_ROOM_PER_FILE = 3
+_ROOM_PER_MODEL = 40_000
+
+
 @dataclass
 class _Loaded:
     forecaster: Forecaster
     size: int
     confirmed_at: float
+
+
+def room_of(data: bytes) -> int:
+    """Return about how many bytes of memory the model in a file takes."""
+    return _ROOM_PER_FILE * len(data) + _ROOM_PER_MODEL
 
 
 class ForecasterCache:
@@ -62,7 +73,7 @@ class ForecasterCache:
         except InvalidModelFile as error:
             detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
             raise ModelFileCorrupt(detail) from error
-        self._keep(model_id, forecaster, len(data))
+        self._keep(model_id, forecaster, room_of(data))
         return forecaster
 
     def _keep(self, model_id: str, forecaster: Forecaster, size: int) -> None:

@@ -84,3 +84,16 @@ def test_without_any_error_a_width_is_guessed_from_the_usual_change_and_told() -
         assert np.all(widths.by_level[80] > 0)
         assert np.all(widths.by_level[95] > widths.by_level[80])
         assert np.all(np.diff(widths.by_level[80], axis=0) > 0)
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(1.0, np.float32), (1e60, np.float64)])
+def test_a_model_keeps_few_errors_that_say_the_same(largest: float, kind: type) -> None:
+    errors = np.random.default_rng(0).normal(size=(4000, 2, 1))
+    errors[0, 0, 0], errors[5, 1, 0] = largest, np.nan
+    all_errors = ConformalErrors(errors)
+    kept = all_errors.kept()
+    assert kept.errors.dtype == kind
+    assert 400 <= kept.count <= 500
+    for level in (50.0, 80.0, 95.0):
+        before, after = (one.widths([level], 2).by_level[level] for one in (all_errors, kept))
+        np.testing.assert_allclose(after, before, rtol=0.1)

@@ -7,8 +7,8 @@ from service.forecasting.seasonality import (
     autocorrelation,
     find_season,
     grows_in_proportion,
-    last_value_tells_more,
     looks_like_noise,
+    returns_to_its_mean,
 )
 from tests.factories import noisy_sine, random_walk, seasonal
 
@@ -49,9 +49,19 @@ def test_growth_in_proportion() -> None:
     assert not grows_in_proportion(10 + noisy_sine(300), 12)
 
 
-def test_last_value_against_mean() -> None:
-    assert last_value_tells_more(random_walk())
-    assert not last_value_tells_more(np.random.default_rng(0).normal(size=200))
+def test_what_returns_to_its_mean_and_what_wanders() -> None:
+    assert not returns_to_its_mean(random_walk())
+    assert returns_to_its_mean(np.random.default_rng(0).normal(size=200))
+    assert returns_to_its_mean(noisy_sine(400))
+    assert not returns_to_its_mean(noisy_sine(400) + 0.02 * np.arange(400))
+    assert not returns_to_its_mean(np.ones(50))
+    assert not returns_to_its_mean(np.arange(5.0))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-3, 1e12, 1e99])
+def test_the_unit_of_a_series_does_not_decide_whether_it_returns(scale: float) -> None:
+    assert returns_to_its_mean(noisy_sine(400) * scale)
+    assert not returns_to_its_mean(random_walk(400) * scale)
 
 
 def test_a_pure_season_of_weeks_is_found_after_three_years() -> None:

@@ -11,7 +11,7 @@ from service.forecasting.training import train
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.usecases import forecaster_cache
-from service.usecases.forecaster_cache import ForecasterCache
+from service.usecases.forecaster_cache import ForecasterCache, room_of
 from service.usecases.model_files import model_file
 from tests.factories import noisy_sine, options, panel
 
@@ -47,7 +47,7 @@ def test_a_model_is_loaded_once(store: ModelStore, data: bytes) -> None:
 
 
 def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore, data: bytes) -> None:
-    cache = ForecasterCache(store, 2 * len(data))
+    cache = ForecasterCache(store, 2 * room_of(data))
     first, second, third = (stored(store, data) for _ in range(3))
     for model_id in (first, second, first, third):
         cache.get(model_id)

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.forecasting.compiled_trainer import CompiledTrainer
-from service.forecasting.kernels.training import LOSSES, gather, loss_and_gradient, seed_dropout
+from service.forecasting.kernels.batches import loss_and_gradient
+from service.forecasting.kernels.losses import LOSSES
+from service.forecasting.kernels.training import gather, seed_dropout
 from service.forecasting.networks import Network, NetworkShape, initial_network
 from service.forecasting.options import Cell, Loss, Optimizer
 from service.forecasting.series import FloatArray

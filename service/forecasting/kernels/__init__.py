@@ -29,7 +29,11 @@ def compiled(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile a kernel into each of its callers: what takes and returns tiles, which live in registers."""
+    """Compile a kernel into each of its callers.
+
+    For what takes and returns tiles, which live in registers, and for parts that one kernel alone has: what is compiled
+    for itself is optimised once more with each kernel that calls it. A caller must hold arrays whose pointers it takes.
+    """
     compiler: Callable[[Function], Any] = njit(
         inline="always", fastmath=True, boundscheck=False, error_model="numpy", nogil=True
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from benchmarks.training_step import STEP_HEADING, microseconds, step_line
 from benchmarks.tutorial_loop import (
     CONTEXT_LENGTH,
     HIDDEN_SIZE,
@@ -39,6 +40,7 @@ from service.forecasting.rollout import roll_out
 from service.forecasting.series import Panel, Series
 from service.forecasting.training import train
 
+CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 ROUNDS = 7
 SEEDS = 5
 TRAINING_GOAL = 40
@@ -61,6 +63,7 @@ class Rollout:
     horizon: int
     goals: tuple[int | None, int | None]
     objective: Objective = "chunks"
+    items: int = 1
 
 
 ROLLOUTS = (
@@ -68,6 +71,7 @@ ROLLOUTS = (
     Rollout("gru", 32, 1, 30, 300, (500, 80)),
     Rollout("lstm", 64, 2, 100, 300, (100, 40)),
     Rollout("gru", 32, 1, 30, 30, (30, None), "windows"),
+    Rollout("gru", 32, 1, 30, 30, (None, None), items=32),
 )
 SERIES = {"noisy sine": noisy_sine, "noisy Henon": noisy_henon}
 
@@ -75,19 +79,22 @@ SERIES = {"noisy sine": noisy_sine, "noisy Henon": noisy_henon}
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
-    parser.add_argument("--only", choices=["rollout", "training"], help="print one table only")
+    parser.add_argument("--only", choices=["rollout", "step", "training"], help="print one table only")
     parser.add_argument("--first-seed", type=int, default=0, help="train with this seed and the next ones")
     asked = parser.parse_args()
     prepare_torch()
-    if asked.only != "training":
+    if asked.only in (None, "rollout"):
         print(ROLLOUT_HEADING)
         for one in ROLLOUTS:
             print(rollout_line(one), flush=True)
-    if asked.only != "rollout":
+    if asked.only in (None, "step"):
+        print(STEP_HEADING)
+        for cell in CELLS:
+            print(step_line(cell), flush=True)
+    if asked.only in (None, "training"):
         print(TRAINING_HEADING)
-        cells: tuple[Cell, ...] = ("rnn", "gru", "lstm")
         seeds = range(asked.first_seed, asked.first_seed + SEEDS)
-        for cell in cells:
+        for cell in CELLS:
             for name in SERIES:
                 print(training_line(cell, name, seeds), flush=True)
 
@@ -96,7 +103,7 @@ def rollout_line(one: Rollout) -> str:
     """Time one rollout on all sides in turn, once each before it counts."""
     network = initial_network(NetworkShape(one.cell, 1, one.hidden_size, one.num_layers, 1), seed=0)
     module = TutorialNetwork(one.cell, one.hidden_size, one.num_layers).eval()
-    context = np.zeros((1, one.context_length, 1), np.float32)
+    context = np.zeros((one.items, one.context_length, 1), np.float32)
     window = torch.from_numpy(context)
     sides: tuple[tuple[Callable[[], object], int], ...] = (
         (lambda: roll_out(network, context, one.horizon, one.objective, False), 50),
@@ -108,19 +115,12 @@ def rollout_line(one: Rollout) -> str:
     rounds = [[microseconds(run, times) for run, times in sides] for _ in range(ROUNDS)]
     kernel, sliding, stepwise = (statistics.median(side) for side in zip(*rounds, strict=True))
     name = f"{one.cell} {one.hidden_size} x {one.num_layers}, {one.context_length} -> {one.horizon}, {one.objective}"
+    name += f" x {one.items}" if one.items > 1 else ""
     goals = [f"{goal}x" if goal else "" for goal in one.goals]
     return (
         f"{name:<36} {kernel:>11.1f} {sliding:>12.0f} {sliding / kernel:>6.0f}x {goals[0]:>7} "
         f"{stepwise:>13.0f} {stepwise / kernel:>6.0f}x {goals[1]:>7}"
     )
-
-
-def microseconds(run: Callable[[], object], times: int) -> float:
-    """Return the mean time of so many runs."""
-    started = time.perf_counter()
-    for _ in range(times):
-        run()
-    return (time.perf_counter() - started) / times * 1e6
 
 
 def training_line(cell: Cell, name: str, seeds: range) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from service.forecasting.kernels.batches import loss_and_gradient
 from service.forecasting.kernels.cells import CODES
+from service.forecasting.kernels.losses import LOSSES
 from service.forecasting.kernels.optimizers import OPTIMIZERS
-from service.forecasting.kernels.training import LOSSES, gather, loss_and_gradient, seed_dropout, train_epoch
+from service.forecasting.kernels.training import gather, seed_dropout, train_epoch
 from service.forecasting.networks import Network, NetworkShape, Weights
 from service.forecasting.preparation import IntArray
 from service.forecasting.series import FloatArray

@@ -6,7 +6,8 @@ from typing import get_args
 
 import numpy as np
 
-from service.forecasting.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
+from service.forecasting.kernels.batches import loss_and_gradient
+from service.forecasting.kernels.training import gather, seed_dropout, train_epoch
 from service.forecasting.networks import NetworkShape, initial_network
 from service.forecasting.options import Cell
 from service.forecasting.rollout import roll_out

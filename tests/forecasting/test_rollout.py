@@ -70,6 +70,15 @@ def test_against_torch(
     np.testing.assert_allclose(rolled, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_many_long_series(cell: Cell) -> None:
+    """Longer than what is read in one stretch, more rows than go together, more units than a block has."""
+    network = initial_network(NetworkShape(cell, 2, 33, 2, 3), seed=0)
+    contexts = np.random.default_rng(0).normal(size=(18, 70, 2)).astype(np.float32)
+    expected = carry(torch_network(network, "cpu"), torch.from_numpy(contexts), 65, True)
+    np.testing.assert_allclose(roll_out(network, contexts, 65, "chunks", True), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("objective", get_args(Objective))
 def test_the_rollout_scores_what_was_trained(objective: Objective, device: str | None) -> None:

@@ -415,7 +415,8 @@ def test_a_backtest_takes_bounded_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100e6
-    np.testing.assert_array_equal(whole[1], whole[0][:7])
+    # Rows go through the kernel in tiles, in which sums may be taken in another order.
+    np.testing.assert_allclose(whole[1], whole[0][:7], rtol=1e-5, atol=1e-6)
 
 
 def test_the_number_that_is_needed_is_found_at_once_whatever_the_fraction() -> None:

@@ -1,7 +1,9 @@
 """Compiled kernels (numba): recurrent layers forward and backward, rollouts, training steps.
 
 All arrays are C-contiguous and of one float type; float32 is what the service uses, float64 is for checking gradients.
-Legend: B rows of a batch, T steps, C channels, H hidden_size, G gates times H, K output_chunk_length.
+Inner kernels read flat arrays from offsets, in tiles of rows by 16 numbers (`tiles`), every row filled up with zeros.
+Legend: B rows of a batch, T steps, C channels, H hidden_size, G gates times H, K output_chunk_length; P and Q are H and
+G filled up to whole blocks of 16 units, gates of one block side by side (`packing`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,19 @@ def compiled(function: Function) -> Function:
     """
     compiler: Callable[[Function], Any] = njit(
         cache=True, fastmath=True, boundscheck=False, error_model="numpy", nogil=True
+    )
+    kernel: Function = compiler(function)
+    return kernel
+
+
+def inlined(function: Function) -> Function:
+    """Compile a kernel into each of its callers.
+
+    For what takes and returns tiles, which live in registers, and for parts that one kernel alone has: what is compiled
+    for itself is optimised once more with each kernel that calls it. A caller must hold arrays whose pointers it takes.
+    """
+    compiler: Callable[[Function], Any] = njit(
+        inline="always", fastmath=True, boundscheck=False, error_model="numpy", nogil=True
     )
     kernel: Function = compiler(function)
     return kernel

@@ -1,117 +1,140 @@
-"""One step of each cell, forward and backward, for a batch of rows; gates in torch's order.
+"""One step of a block of 16 units, forward and backward, for as many rows as a tile has; gates in torch's order.
 
-before: what the input adds to the gates, its bias included (B, G); back: what the last hidden state adds (B, G);
-gates: the activated gates, kept for the way back (B, G).
+All arrays are flat and filled up to whole blocks (see `packing`); Q: gates times P, P: hidden_size filled up.
+gates: (T, B, Q), what the input adds to the gates in, biases included; the activated gates out, and on the way back
+their gradients. hidden, memory: (T + 1, B, P), the state before the first step first. seen: (T, B, P), kept for the way
+back. A step's row is found by ``here`` = t B + row, and ``block``.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from service.forecasting.kernels import compiled
+from service.forecasting.kernels import inlined
 from service.forecasting.kernels.activations import sigmoid, tanh
+from service.forecasting.kernels.products import product1, product3, product4
+from service.forecasting.kernels.tiles import LANES, load, repeat, store
 
-Array = Any
+Pointer = Any
+Tile = Any
 
 RNN, LSTM, GRU = 0, 1, 2
 CODES = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 
-
-@compiled
-def rnn_step(before: Array, back: Array, hidden: Array) -> None:
-    """Elman's cell with tanh; hidden: (B, H), out."""
-    for row in range(hidden.shape[0]):
-        p, r, h = before[row], back[row], hidden[row]
-        for j in range(hidden.shape[1]):
-            h[j] = tanh(p[j] + r[j])
+_TWO, _THREE, _FOUR = 2 * LANES, 3 * LANES, 4 * LANES
 
 
-@compiled
-def rnn_back(d_hidden: Array, hidden: Array, d_gates: Array) -> None:
+@inlined
+def rnn_step(
+    like: Tile, here: int, rows: int, block: int, units: int, size: int,
+    gates: Pointer, weights: Pointer, w: int, hidden: Pointer,
+) -> None:  # fmt: skip
+    """Elman's cell with tanh."""
+    total = load(like, gates, here * units + block * LANES, units)
+    total = product1(like, hidden, here * units, units, weights, w + block * size * LANES, size, total)
+    store(tanh(total), hidden, (here + rows) * units + block * LANES, units)
+
+
+@inlined
+def rnn_back(
+    like: Tile, here: int, rows: int, block: int, units: int, d_hidden: Pointer, hidden: Pointer, gates: Pointer
+) -> None:
     """Gradient of the gates from that of the hidden state."""
-    for row in range(hidden.shape[0]):
-        d, h, g = d_hidden[row], hidden[row], d_gates[row]
-        for j in range(hidden.shape[1]):
-            g[j] = d[j] * (1 - h[j] * h[j])
+    place = here * units + block * LANES
+    d, h = load(like, d_hidden, place, units), load(like, hidden, place + rows * units, units)
+    store(d - d * h * h, gates, place, units)
 
 
-@compiled
+@inlined
 def lstm_step(
-    before: Array, back: Array, memory: Array, hidden: Array, new_memory: Array, gates: Array, seen: Array
-) -> None:
-    """Hochreiter and Schmidhuber's cell with forget gates; gates: input, forget, new, output.
-
-    memory: (B, H), in; hidden, new_memory: (B, H), out; seen: (B, H), tanh of the new memory, kept.
-    """
-    size = memory.shape[1]
-    for row in range(memory.shape[0]):
-        p, r, a, c = before[row], back[row], gates[row], memory[row]
-        h, m, s = hidden[row], new_memory[row], seen[row]
-        for j in range(2 * size):
-            a[j] = sigmoid(p[j] + r[j])
-        for j in range(2 * size, 3 * size):
-            a[j] = tanh(p[j] + r[j])
-        for j in range(3 * size, 4 * size):
-            a[j] = sigmoid(p[j] + r[j])
-        for j in range(size):
-            m[j] = a[size + j] * c[j] + a[j] * a[2 * size + j]
-            s[j] = tanh(m[j])
-            h[j] = a[3 * size + j] * s[j]
-
-
-@compiled
-def lstm_back(d_hidden: Array, d_memory: Array, gates: Array, seen: Array, memory: Array, d_gates: Array) -> None:
-    """Gradient of the gates; d_memory: (B, H), that of the new memory in, of the old one out."""
-    size = memory.shape[1]
-    for row in range(memory.shape[0]):
-        d, e, a, s, c, g = d_hidden[row], d_memory[row], gates[row], seen[row], memory[row], d_gates[row]
-        for j in range(size):
-            i, f, n, o, t = a[j], a[size + j], a[2 * size + j], a[3 * size + j], s[j]
-            total = e[j] + d[j] * o * (1 - t * t)
-            g[j] = total * n * i * (1 - i)
-            g[size + j] = total * c[j] * f * (1 - f)
-            g[2 * size + j] = total * i * (1 - n * n)
-            g[3 * size + j] = d[j] * t * o * (1 - o)
-            e[j] = total * f
+    like: Tile, here: int, rows: int, block: int, units: int, size: int,
+    gates: Pointer, weights: Pointer, w: int, hidden: Pointer, memory: Pointer, seen: Pointer,
+) -> None:  # fmt: skip
+    """Hochreiter and Schmidhuber's cell with forget gates: input, forget, new, output; seen: tanh of the new memory."""
+    width, place = 4 * units, here * units + block * LANES
+    g = here * width + block * _FOUR
+    i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
+    n, o = load(like, gates, g + _TWO, width), load(like, gates, g + _THREE, width)
+    i, f, n, o = product4(like, hidden, here * units, units, weights, w + block * size * _FOUR, size, i, f, n, o)
+    i, f, n, o = sigmoid(i), sigmoid(f), tanh(n), sigmoid(o)
+    m = f * load(like, memory, place, units) + i * n
+    s = tanh(m)
+    store(i, gates, g, width)
+    store(f, gates, g + LANES, width)
+    store(n, gates, g + _TWO, width)
+    store(o, gates, g + _THREE, width)
+    store(s, seen, place, units)
+    store(m, memory, place + rows * units, units)
+    store(o * s, hidden, place + rows * units, units)
 
 
-@compiled
-def gru_step(before: Array, back: Array, last: Array, hidden: Array, gates: Array, seen: Array) -> None:
-    """Cho's cell as cuDNN and torch have it; gates: reset, update, new.
+@inlined
+def lstm_back(
+    like: Tile, here: int, row: int, block: int, units: int,
+    d_hidden: Pointer, d_memory: Pointer, gates: Pointer, seen: Pointer, memory: Pointer,
+) -> None:  # fmt: skip
+    """Gradient of the gates; d_memory: (B, P), that of the new memory in, of the old one out."""
+    width, place = 4 * units, here * units + block * LANES
+    g, e = here * width + block * _FOUR, row * units + block * LANES
+    i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
+    n, o = load(like, gates, g + _TWO, width), load(like, gates, g + _THREE, width)
+    d, t = load(like, d_hidden, place, units), load(like, seen, place, units)
+    d_o = d * o
+    total = load(like, d_memory, e, units) + (d_o - d_o * t * t)
+    d_input, d_forget = total * i, total * f
+    d_n = d_input * n
+    d_f = d_forget * load(like, memory, place, units)
+    store(d_n - d_n * i, gates, g, width)
+    store(d_f - d_f * f, gates, g + LANES, width)
+    store(d_input - d_input * n * n, gates, g + _TWO, width)
+    store(d_o * t - d_o * t * o, gates, g + _THREE, width)
+    store(d_forget, d_memory, e, units)
 
-    last: (B, H), in; hidden: (B, H), out; seen: (B, H), what the last state adds to the new gate, kept.
-    """
-    size = last.shape[1]
-    for row in range(last.shape[0]):
-        p, r, a, v, h, s = before[row], back[row], gates[row], last[row], hidden[row], seen[row]
-        for j in range(2 * size):
-            a[j] = sigmoid(p[j] + r[j])
-        for j in range(size):
-            s[j] = r[2 * size + j]
-            a[2 * size + j] = tanh(p[2 * size + j] + a[j] * s[j])
-        for j in range(size):
-            h[j] = a[2 * size + j] + a[size + j] * (v[j] - a[2 * size + j])
+
+@inlined
+def gru_step(
+    like: Tile, here: int, rows: int, block: int, units: int, size: int,
+    gates: Pointer, weights: Pointer, w: int, bias: int, hidden: Pointer, seen: Pointer,
+) -> None:  # fmt: skip
+    """Cho's cell as cuDNN and torch have it: reset, update, new; seen: what the last state adds to the new gate."""
+    width, place = 3 * units, here * units + block * LANES
+    g = here * width + block * _THREE
+    r, z, s = load(like, gates, g, width), load(like, gates, g + LANES, width), repeat(like, weights, bias)
+    r, z, s = product3(like, hidden, here * units, units, weights, w + block * size * _THREE, size, r, z, s)
+    r, z = sigmoid(r), sigmoid(z)
+    n = tanh(load(like, gates, g + _TWO, width) + r * s)
+    store(r, gates, g, width)
+    store(z, gates, g + LANES, width)
+    store(n, gates, g + _TWO, width)
+    store(s, seen, place, units)
+    store(n + z * (load(like, hidden, place, units) - n), hidden, place + rows * units, units)
 
 
-@compiled
+@inlined
 def gru_back(
-    d_hidden: Array, gates: Array, seen: Array, last: Array, d_gates: Array, d_back: Array, d_last: Array
-) -> None:
-    """Gradients of both sides of the gates, and of the last state as far as it goes past them."""
-    size = last.shape[1]
-    for row in range(last.shape[0]):
-        d, a, s, v = d_hidden[row], gates[row], seen[row], last[row]
-        g, b, e = d_gates[row], d_back[row], d_last[row]
-        for j in range(size):
-            r, z, n = a[j], a[size + j], a[2 * size + j]
-            d_new = d[j] * (1 - z) * (1 - n * n)
-            d_update = d[j] * (v[j] - n) * z * (1 - z)
-            d_reset = d_new * s[j] * r * (1 - r)
-            g[j] = d_reset
-            g[size + j] = d_update
-            g[2 * size + j] = d_new
-            b[j] = d_reset
-            b[size + j] = d_update
-            b[2 * size + j] = d_new * r
-            e[j] = d[j] * z
+    like: Tile, here: int, block: int, units: int,
+    d_hidden: Pointer, gates: Pointer, seen: Pointer, hidden: Pointer, d_back: Pointer,
+) -> Tile:  # fmt: skip
+    """Gradients of both sides of the gates: of the input's in gates, of the last state's in d_back.
+
+    Returns what of the state's gradient goes past the gates.
+    """
+    width, place = 3 * units, here * units + block * LANES
+    g = here * width + block * _THREE
+    r, z, n = load(like, gates, g, width), load(like, gates, g + LANES, width), load(like, gates, g + _TWO, width)
+    d, s, v = load(like, d_hidden, place, units), load(like, seen, place, units), load(like, hidden, place, units)
+    past = d * z
+    d_n = d - past
+    d_new = d_n - d_n * n * n
+    d_r = d_new * r
+    d_reset = d_r * s - d_r * s * r
+    d_z = past * (v - n)
+    d_update = d_z - d_z * z
+    store(d_reset, gates, g, width)
+    store(d_update, gates, g + LANES, width)
+    store(d_new, gates, g + _TWO, width)
+    store(d_reset, d_back, g, width)
+    store(d_update, d_back, g + LANES, width)
+    store(d_r, d_back, g + _TWO, width)
+    return past

@@ -1,113 +1,182 @@
 """Context in, horizon out, in one call: no Python and no allocation a step.
 
-One row at a time, every state in place: the weights of a small network stay in the nearest cache between steps, so that
-rows side by side would gain little and cost the views that this does without.
+A few rows go together, so that each weight that is loaded serves them all. A context is read layer by layer, a stretch
+at a time: what a layer reads is known then, so that its product with the inputs is one for the whole stretch.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
-from service.forecasting.kernels.activations import sigmoid, tanh
-from service.forecasting.kernels.cells import GRU, LSTM
-from service.forecasting.kernels.products import add_product
-from service.forecasting.kernels.sequence import layer_size, layer_weights
+from service.forecasting.kernels import compiled, inlined
+from service.forecasting.kernels.packing import aligned, blocks_of, layer_size, pack_head, pack_layer, packed_size
+from service.forecasting.kernels.products import affine
+from service.forecasting.kernels.sequence import layer_forward
+from service.forecasting.kernels.tiles import LANES, beyond, pointer, runtime
 
 Array = Any
+Pointer = Any
+
+_STRETCH = 64
+_TOGETHER = 16
 
 
-@compiled
-def _activate(cell: int, before: Array, back: Array, hidden: Array, memory: Array) -> None:
-    """Take one row's state a step on, in place, as the steps of `cells` do for many.
+class _Room(NamedTuple):
+    """Where things lie in one array: weights, packed layer by layer with the head last, and what a stretch needs.
 
-    before, back: (G,), what input and state add to the gates; both are used up.
+    See `cells`; hidden, memory: (L, STRETCH + 1, B, P); gates: (STRETCH, B, Q); seen: (STRETCH, B, P); relative:
+    (STRETCH, B, C), what is read; out: (B, K C) filled up; reference: (B, C), what the series is relative to.
     """
-    size = len(hidden)
-    if cell == GRU:
-        for j in range(2 * size):
-            before[j] = sigmoid(before[j] + back[j])
-        for j in range(size):
-            back[j] = tanh(before[2 * size + j] + before[j] * back[2 * size + j])
-        for j in range(size):
-            hidden[j] = back[j] + before[size + j] * (hidden[j] - back[j])
-    elif cell == LSTM:
-        for j in range(2 * size):
-            before[j] = sigmoid(before[j] + back[j])
-        for j in range(2 * size, 3 * size):
-            before[j] = tanh(before[j] + back[j])
-        for j in range(3 * size, 4 * size):
-            before[j] = sigmoid(before[j] + back[j])
-        for j in range(size):
-            memory[j] = before[size + j] * memory[j] + before[j] * before[2 * size + j]
-            hidden[j] = before[3 * size + j] * tanh(memory[j])
-    else:
-        for j in range(size):
-            hidden[j] = tanh(before[j] + back[j])
+
+    packed: Pointer
+    hidden: Pointer
+    memory: Pointer
+    gates: Pointer
+    seen: Pointer
+    relative: Pointer
+    out: Pointer
+    reference: Pointer
 
 
-@compiled
-def _read(
-    cell: int, flat: Array, steps: Array, hidden: Array, memory: Array, before: Array, back: Array, between: Array
+@inlined
+def _sizes(
+    layers: int, size: int, gate_count: int, channels: int, outputs: int, rows: int
+) -> tuple[int, int, int, int, int, int, int, int]:
+    """How many numbers each field of the room takes."""
+    units, columns = blocks_of(size) * LANES, blocks_of(outputs) * LANES
+    weights = packed_size(channels, size, gate_count) + (layers - 1) * packed_size(size, size, gate_count)
+    states = layers * (_STRETCH + 1) * rows * units
+    read = _STRETCH * rows
+    return (
+        weights + (size + 1) * columns, states, states, read * units * gate_count, read * units,
+        blocks_of(read * channels) * LANES, rows * columns, rows * channels,
+    )  # fmt: skip
+
+
+@inlined
+def _room_in(memory: Array, sizes: tuple[int, int, int, int, int, int, int, int]) -> _Room:
+    a, b, c, d, e, f, g, _ = sizes
+    p = pointer(memory, 0)
+    q = beyond(p, a + b + c)
+    r = beyond(q, d + e)
+    return _Room(p, beyond(p, a), beyond(p, a + b), q, beyond(q, d), r, beyond(r, f), beyond(r, f + g))
+
+
+@inlined
+def _pack(
+    cell: int, flat: Array, layers: int, size: int, width: int, channels: int, outputs: int, packed: Array
 ) -> None:
-    """Read steps (T, C), all of one layer before the next; hidden, memory: (L, H), in place; between: (T, H), room."""
-    layers, size = hidden.shape
-    count, channels = steps.shape
-    width, offset = len(before), 0
+    offset, to = runtime(0), runtime(0)
     for layer in range(layers):
         inputs = channels if layer == 0 else size
-        from_input, from_hidden, input_bias, hidden_bias = layer_weights(flat, offset, inputs, size, width)
+        pack_layer(cell, flat, offset, inputs, size, width, packed, to)
         offset += layer_size(inputs, size, width)
-        state, kept = hidden[layer], memory[layer]
-        for t in range(count):
-            for n in range(width):
-                before[n] = input_bias[n]
-                back[n] = hidden_bias[n]
-            add_product(steps[t] if layer == 0 else between[t], from_input, before)
-            add_product(state, from_hidden, back)
-            _activate(cell, before, back, state, kept)
-            if layer + 1 < layers:
-                between[t] = state
+        to += packed_size(inputs, size, width // size)
+    pack_head(flat, offset, size, outputs, packed, to)
 
 
 @compiled
-def _roll_row(
-    cell: int, flat: Array, layers: int, size: int, width: int, chunk: int, steps: Array, context_length: int,
-    slide: bool, centred: bool,
-) -> None:  # fmt: skip
-    """Fill steps (c + horizon, C) from its first c rows on."""
-    total, channels = steps.shape
-    outputs, kind = chunk * channels, steps.dtype
-    hidden, memory = np.zeros((layers, size), kind), np.zeros((layers, size), kind)
-    before, back, out = np.empty(width, kind), np.empty(width, kind), np.empty(outputs, kind)
-    longest = max(context_length, chunk)
-    relative, between = np.empty((longest, channels), kind), np.empty((longest if layers > 1 else 0, size), kind)
-    reference = np.zeros(channels, kind)
-    head = len(flat) - (size + 1) * outputs
-    head_weights = flat[head : head + size * outputs].reshape(size, outputs)
-    head_bias = flat[head + size * outputs :]
-    read, known = 0, context_length
-    while known < total:
-        if slide:
-            read = known - context_length
-            hidden[:] = 0
-            memory[:] = 0
-        if centred and (slide or known == context_length):
-            reference[:] = steps[known - 1]
-        for t in range(read, known):
-            for channel in range(channels):
-                relative[t - read, channel] = steps[t, channel] - reference[channel]
-        _read(cell, flat, relative[: known - read], hidden, memory, before, back, between)
-        read = known
-        out[:] = head_bias
-        add_product(hidden[layers - 1], head_weights, out)
+def _copy_states(layers: int, every: int, count: int, source: int, room: _Room) -> None:
+    """Make the state at ``source`` the first of each layer; source < 0: zeros."""
+    for layer in range(layers):
+        first = layer * every
+        for n in range(first, first + count):
+            room.hidden[n] = room.hidden[n + source] if source >= 0 else 0
+            room.memory[n] = room.memory[n + source] if source >= 0 else 0
+
+
+@inlined
+def _read(
+    cell: int, layers: int, size: int, gate_count: int, channels: int, rows: int, total: int,
+    steps: Pointer, begin: int, end: int, at: int, room: _Room,
+) -> int:  # fmt: skip
+    """Read steps (B, total, C) from begin to end, the state being that after ``at``; return where it is then."""
+    units = blocks_of(size) * LANES
+    every = (_STRETCH + 1) * rows * units
+    while begin < end:
+        if at == _STRETCH:
+            _copy_states(layers, every, rows * units, at * rows * units, room)
+            at = runtime(0)
+        count = min(end - begin, _STRETCH - at)
+        for row in range(rows):
+            for t in range(count):
+                for c in range(channels):
+                    value = steps[(row * total + begin + t) * channels + c] - room.reference[row * channels + c]
+                    room.relative[(t * rows + row) * channels + c] = value
+        packed = room.packed
+        for layer in range(layers):
+            inputs = channels if layer == 0 else size
+            below = beyond(room.hidden, (layer - 1) * every + (at + 1) * rows * units)
+            layer_forward(
+                cell, at, count, rows, inputs, size, gate_count, room.relative if layer == 0 else below,
+                channels if layer == 0 else units, packed, beyond(room.hidden, layer * every),
+                beyond(room.memory, layer * every), room.gates, room.seen,
+            )  # fmt: skip
+            packed = beyond(packed, packed_size(inputs, size, gate_count))
+        at += count
+        begin += count
+    return at
+
+
+@compiled
+def _emit(
+    chunk: int, channels: int, rows: int, total: int, steps: Pointer, known: int, centred: bool, out: Pointer
+) -> None:
+    """Write a chunk after the steps known; out: (B, K C) filled up."""
+    columns = blocks_of(chunk * channels) * LANES
+    for row in range(rows):
+        last = (row * total + known - 1) * channels
         for k in range(min(chunk, total - known)):
-            for channel in range(channels):
-                level = steps[known - 1, channel] if centred else kind.type(0)
-                steps[known + k, channel] = level + out[k * channels + channel]
+            for c in range(channels):
+                place = k * channels + c
+                level = steps[last + c] if centred else 0
+                steps[last + channels + place] = out[row * columns + place] + level
+
+
+@inlined
+def _roll(
+    cell: int, layers: int, size: int, gate_count: int, chunk: int, channels: int, rows: int, total: int,
+    steps: Pointer, context_length: int, slide: bool, centred: bool, head: int, room: _Room,
+) -> None:  # fmt: skip
+    """Fill steps (B, total, C) from the first c on; head: where its weights lie among the packed ones."""
+    units, columns = blocks_of(size) * LANES, blocks_of(chunk * channels) * LANES
+    every = (_STRETCH + 1) * rows * units
+    for n in range(rows * channels):
+        room.reference[n] = 0
+    head_weights, head_bias = beyond(room.packed, head), beyond(room.packed, head + size * columns)
+    read, known, at = 0, context_length, runtime(0)
+    while known < total:
+        if slide or known == context_length:
+            read, at = known - context_length, runtime(0)
+            _copy_states(layers, every, rows * units, runtime(-1), room)
+            if centred:
+                for row in range(rows):
+                    for c in range(channels):
+                        room.reference[row * channels + c] = steps[(row * total + known - 1) * channels + c]
+        at = _read(cell, layers, size, gate_count, channels, rows, total, steps, read, known, at, room)
+        read = known
+        last = beyond(room.hidden, (layers - 1) * every + at * rows * units)
+        affine(last, units, rows, size, head_weights, columns // LANES, runtime(1), head_bias, room.out, runtime(False))
+        _emit(chunk, channels, rows, total, steps, known, centred, room.out)
         known += chunk
+
+
+@compiled
+def _roll_all(
+    cell: int, flat: Array, layers: int, size: int, width: int, chunk: int, channels: int, rows: int, total: int,
+    steps: Array, context_length: int, slide: bool, centred: bool, memory: Array,
+    sizes: tuple[int, int, int, int, int, int, int, int],
+) -> None:  # fmt: skip
+    _pack(cell, flat, layers, size, width, channels, chunk * channels, memory)
+    head = sizes[0] - (size + 1) * blocks_of(chunk * channels) * LANES
+    room = _room_in(memory, sizes)
+    for row in range(0, rows, _TOGETHER):
+        _roll(
+            cell, layers, size, width // size, chunk, channels, min(rows - row, _TOGETHER), total,
+            pointer(steps, row * total * channels), context_length, slide, centred, head, room,
+        )  # fmt: skip
 
 
 @compiled
@@ -122,10 +191,12 @@ def roll_out(
     context, is read relative to its last value, and a chunk is added to the value before it.
     """
     rows, context_length, channels = contexts.shape
-    result = np.empty((rows, horizon, channels), contexts.dtype)
-    steps = np.empty((context_length + horizon, channels), contexts.dtype)
-    for row in range(rows):
-        steps[:context_length] = contexts[row]
-        _roll_row(cell, flat, layers, size, width, chunk, steps, context_length, slide, centred)
-        result[row] = steps[context_length:]
-    return result
+    total = context_length + horizon
+    sizes = _sizes(layers, size, width // size, channels, chunk * channels, min(rows, _TOGETHER))
+    steps = np.empty((rows, total, channels), contexts.dtype)
+    steps[:, :context_length] = contexts
+    _roll_all(
+        cell, flat, layers, size, width, chunk, channels, rows, total, steps.reshape(-1), context_length, slide,
+        centred, aligned(sum(sizes), flat), sizes,
+    )  # fmt: skip
+    return steps[:, context_length:].copy()

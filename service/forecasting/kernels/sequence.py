@@ -1,16 +1,14 @@
-"""Recurrent layers over whole sequences, forward and backward.
+"""Recurrent layers over whole sequences, forward and backward; the arrays are those of `cells`, time first.
 
-Weights lie in one flat vector, layer by layer: from the input (C or H, G), from the last hidden state (H, G), and a
-bias (G,) for each of the two. Time comes first: a step's rows lie together.
+Only the product with the last state goes step by step; those with the inputs, and the gradients of weights, are one
+product for the whole sequence each.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from service.forecasting.kernels import compiled
+from service.forecasting.kernels import compiled, inlined
 from service.forecasting.kernels.cells import (
     GRU,
     LSTM,
@@ -21,122 +19,172 @@ from service.forecasting.kernels.cells import (
     rnn_back,
     rnn_step,
 )
-from service.forecasting.kernels.products import add_outer, add_rows, affine, transpose
+from service.forecasting.kernels.packing import blocks_of, pack_turned, unpack_rows
+from service.forecasting.kernels.products import add_outer, add_rows, affine
+from service.forecasting.kernels.tiles import LANES, beyond, four_rows, load, one_row, pointer, runtime, store
 
+Pointer = Any
 Array = Any
+Tile = Any
 
 
-@compiled
-def layer_size(inputs: int, hidden_size: int, gates: int) -> int:
-    """Count the weights of one layer; gates: G."""
-    return (inputs + hidden_size + 2) * gates
-
-
-@compiled
-def layer_weights(flat: Array, offset: int, inputs: int, hidden_size: int, gates: int) -> tuple[Array, ...]:
-    """Return views of one layer's weights: (inputs, G), (H, G), (G,), (G,)."""
-    a = offset + inputs * gates
-    b = a + hidden_size * gates
-    return (
-        flat[offset:a].reshape(inputs, gates),
-        flat[a:b].reshape(hidden_size, gates),
-        flat[b : b + gates],
-        flat[b + gates : b + 2 * gates],
-    )
+@inlined
+def _step(
+    like: Tile, cell: int, here: int, rows: int, block: int, units: int, size: int,
+    packed: Pointer, w: int, bias: int, hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
+) -> None:  # fmt: skip
+    if cell == GRU:
+        gru_step(like, here, rows, block, units, size, gates, packed, w, bias + block * LANES, hidden, seen)
+    elif cell == LSTM:
+        lstm_step(like, here, rows, block, units, size, gates, packed, w, hidden, memory, seen)
+    else:
+        rnn_step(like, here, rows, block, units, size, gates, packed, w, hidden)
 
 
 @compiled
 def layer_forward(
-    cell: int,
-    inputs: Array,
-    from_input: Array,
-    from_hidden: Array,
-    input_bias: Array,
-    hidden_bias: Array,
-    hidden: Array,
-    memory: Array,
-    gates: Array,
-    seen: Array,
-    before: Array,
-    back: Array,
-) -> None:
-    """Run one layer over (T B, inputs).
+    cell: int, first: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
+    x: Pointer, stride: int, packed: Pointer,
+    hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
+) -> None:  # fmt: skip
+    """Run one layer from step ``first`` on.
 
-    hidden, memory: (T + 1, B, H), the first step being the state before; gates: (T, B, G) and seen: (T, B, H) are
-    kept for the way back; before: (T, B, G) and back: (B, G) are room to work in.
+    x: (steps, B, inputs), rows ``stride`` apart; packed: the layer's weights; hidden, memory: hold the state before
+    ``first``, get those after; gates and seen are kept for the way back.
     """
-    steps, rows, width = before.shape
-    affine(inputs, from_input, input_bias, before.reshape(steps * rows, width))
-    for t in range(steps):
-        affine(hidden[t], from_hidden, hidden_bias, back)
-        if cell == GRU:
-            gru_step(before[t], back, hidden[t], hidden[t + 1], gates[t], seen[t])
+    four, one = four_rows(hidden), one_row(hidden)
+    blocks = blocks_of(size)
+    units = blocks * LANES
+    width = gate_count * units
+    w = inputs * width
+    bias = w + size * width
+    affine(
+        x, stride, steps * rows, inputs, packed, blocks, gate_count, beyond(packed, bias),
+        beyond(gates, first * rows * width), runtime(False),
+    )  # fmt: skip
+    bias += width
+    for t in range(first, first + steps):
+        for block in range(blocks):
+            here, last = t * rows, (t + 1) * rows
+            while here + 4 <= last:
+                _step(four, cell, here, rows, block, units, size, packed, w, bias, hidden, memory, gates, seen)
+                here += 4
+            while here < last:
+                _step(one, cell, here, rows, block, units, size, packed, w, bias, hidden, memory, gates, seen)
+                here += 1
+
+
+@inlined
+def _back(
+    like: Tile, cell: int, here: int, row: int, rows: int, block: int, units: int, passes: bool,
+    hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
+    d_hidden: Pointer, d_memory: Pointer, d_back: Pointer,
+) -> None:  # fmt: skip
+    if cell == GRU:
+        past = gru_back(like, here, block, units, d_hidden, gates, seen, hidden, d_back)
+        if passes:
+            before = (here - rows) * units + block * LANES
+            store(load(like, d_hidden, before, units) + past, d_hidden, before, units)
+    elif cell == LSTM:
+        lstm_back(like, here, row, block, units, d_hidden, d_memory, gates, seen, memory)
+    else:
+        rnn_back(like, here, rows, block, units, d_hidden, hidden, gates)
+
+
+@compiled
+def layer_gates_back(
+    cell: int, steps: int, rows: int, size: int, gate_count: int, turned: Pointer, vectors: int,
+    hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
+    d_hidden: Pointer, d_memory: Pointer, d_back: Pointer, truncate: int,
+) -> None:  # fmt: skip
+    """Go back through the steps: gradients of the gates take the gates' place.
+
+    turned: the transposed weights from the state; d_hidden: (T, B, P), of the layer's outputs in, of its states out;
+    d_memory: (B, P), zeros; truncate: the state is cut off from its past every so many steps, counted back from the
+    end; 0: never.
+    """
+    four, one = four_rows(hidden), one_row(hidden)
+    blocks = blocks_of(size)
+    units = blocks * LANES
+    width = gate_count * units
+    for t in range(steps - 1, -1, -1):
+        passes = t > 0 and not (truncate > 0 and (steps - t) % truncate == 0)
+        for block in range(blocks):
+            row = 0
+            while row + 4 <= rows:
+                _back(
+                    four, cell, t * rows + row, row, rows, block, units, passes,
+                    hidden, memory, gates, seen, d_hidden, d_memory, d_back,
+                )  # fmt: skip
+                row += 4
+            while row < rows:
+                _back(
+                    one, cell, t * rows + row, row, rows, block, units, passes,
+                    hidden, memory, gates, seen, d_hidden, d_memory, d_back,
+                )  # fmt: skip
+                row += 1
+        if passes:
+            affine(
+                beyond(d_back if cell == GRU else gates, t * rows * width), width, rows, width,
+                turned, blocks // vectors, vectors, turned, beyond(d_hidden, (t - 1) * rows * units), runtime(True),
+            )  # fmt: skip
         elif cell == LSTM:
-            lstm_step(before[t], back, memory[t], hidden[t + 1], memory[t + 1], gates[t], seen[t])
-        else:
-            rnn_step(before[t], back, hidden[t + 1])
+            for n in range(rows * units):
+                d_memory[n] = 0
+
+
+@compiled
+def layer_weights_back(
+    cell: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
+    x: Pointer, stride: int, hidden: Pointer, gates: Pointer, d_back: Pointer,
+    sums: Array, gradient: Array, offset: int,
+) -> None:  # fmt: skip
+    """Add the gradients of one layer's flat weights from those of its gates; sums: room for the packed ones."""
+    units = blocks_of(size) * LANES
+    width, count = gate_count * units, steps * rows
+    from_state = d_back if cell == GRU else gates
+    sums[: (inputs + size + 2) * width] = 0
+    into = pointer(sums, 0)
+    add_outer(x, stride, inputs, gates, width, count, into)
+    add_outer(hidden, units, size, from_state, width, count, beyond(into, inputs * width))
+    add_rows(gates, width, count, beyond(into, (inputs + size) * width))
+    if cell == GRU:
+        add_rows(d_back, width, count, beyond(into, (inputs + size + 1) * width))
+    else:
+        for n in range(width):
+            sums[(inputs + size + 1) * width + n] = sums[(inputs + size) * width + n]
+    unpack_rows(sums, inputs + size + 2, size, gate_count, gradient, offset)
 
 
 @compiled
 def layer_backward(
-    cell: int,
-    inputs: Array,
-    from_input: Array,
-    from_hidden: Array,
-    hidden: Array,
-    memory: Array,
-    gates: Array,
-    seen: Array,
-    d_hidden: Array,
-    d_state: Array,
-    d_memory: Array,
-    d_from_input: Array,
-    d_from_hidden: Array,
-    d_input_bias: Array,
-    d_hidden_bias: Array,
-    d_inputs: Array,
-    truncate: int,
-) -> None:
-    """Add one layer's gradients.
+    cell: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
+    x: Pointer, stride: int, flat: Array, offset: int, turned: Array,
+    hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
+    d_hidden: Pointer, d_memory: Pointer, d_back: Pointer, d_x: Array, truncate: int, sums: Array, gradient: Array,
+) -> None:  # fmt: skip
+    """Add one layer's gradients to ``gradient``, which lies as the flat weights; see `layer_forward`.
 
-    d_hidden: (T, B, H), of the layer's outputs, changed in place; d_state, d_memory: (B, H), of the state after the
-    last step in, of that before the first out; d_inputs: (T B, inputs), out, or no rows where nobody needs it;
-    truncate: the state is cut off from its past every so many steps, counted back from the end; 0: never.
+    d_hidden: (T, B, P), of the layer's outputs in, used up; d_x: (T, B, inputs filled up), out, or empty where nobody
+    needs it; turned, sums, d_memory (zeros), d_back: room to work in.
     """
-    steps, rows, size = d_hidden.shape
-    width = from_hidden.shape[1]
-    d_gates = np.empty((steps, rows, width), d_hidden.dtype)
-    d_back = np.empty((steps, rows, width), d_hidden.dtype) if cell == GRU else d_gates
-    past = np.empty((rows, size), d_hidden.dtype)
-    zeros = np.zeros(max(size, from_input.shape[0]), d_hidden.dtype)
-    hidden_weights = np.empty((width, size), d_hidden.dtype)
-    transpose(from_hidden, hidden_weights)
-    for t in range(steps - 1, -1, -1):
-        d = d_hidden[t]
-        for row in range(rows):
-            for j in range(size):
-                d[row, j] += d_state[row, j]
-        if cell == GRU:
-            gru_back(d, gates[t], seen[t], hidden[t], d_gates[t], d_back[t], past)
-        elif cell == LSTM:
-            lstm_back(d, d_memory, gates[t], seen[t], memory[t], d_gates[t])
-        else:
-            rnn_back(d, hidden[t + 1], d_gates[t])
-        affine(d_back[t], hidden_weights, zeros[:size], d_state)
-        if cell == GRU:
-            for row in range(rows):
-                for j in range(size):
-                    d_state[row, j] += past[row, j]
-        if truncate > 0 and (steps - t) % truncate == 0:
-            d_state[:] = 0
-            d_memory[:] = 0
-    gate_rows = d_gates.reshape(steps * rows, width)
-    back_rows = d_back.reshape(steps * rows, width)
-    add_outer(inputs, gate_rows, d_from_input)
-    add_outer(hidden[:steps].reshape(steps * rows, size), back_rows, d_from_hidden)
-    add_rows(gate_rows, d_input_bias)
-    add_rows(back_rows, d_hidden_bias)
-    if d_inputs.shape[0] > 0:
-        input_weights = np.empty((width, from_input.shape[0]), d_hidden.dtype)
-        transpose(from_input, input_weights)
-        affine(gate_rows, input_weights, zeros[: from_input.shape[0]], d_inputs)
+    width = gate_count * size
+    blocks, below = blocks_of(size), blocks_of(inputs)
+    vectors = 2 - blocks % 2
+    pack_turned(flat, offset + inputs * width, size, size, gate_count, vectors, turned)
+    layer_gates_back(
+        cell, steps, rows, size, gate_count, pointer(turned, 0), vectors,
+        hidden, memory, gates, seen, d_hidden, d_memory, d_back, truncate,
+    )  # fmt: skip
+    layer_weights_back(
+        cell, steps, rows, inputs, size, gate_count, x, stride, hidden, gates, d_back, sums, gradient, offset
+    )
+    if len(d_x) > 0:
+        vectors = 2 - below % 2
+        pack_turned(flat, offset, inputs, size, gate_count, vectors, turned)
+        inner = gate_count * blocks * LANES
+        d_x[: steps * rows * below * LANES] = 0
+        affine(
+            gates, inner, steps * rows, inner, pointer(turned, 0), below // vectors, vectors, pointer(turned, 0),
+            pointer(d_x, 0), runtime(True),
+        )  # fmt: skip

@@ -11,7 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.forecasting.kernels.training import LOSSES, gather, loss_and_gradient, seed_dropout
+from service.forecasting.kernels.batches import loss_and_gradient
+from service.forecasting.kernels.losses import LOSSES
+from service.forecasting.kernels.training import gather, seed_dropout
 from service.forecasting.networks import Network, NetworkShape, initial_network
 from service.forecasting.options import Cell, Loss
 from service.forecasting.series import FloatArray

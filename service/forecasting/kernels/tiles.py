@@ -1,0 +1,264 @@
+"""Tiles: a few rows of 16 numbers that stay in vector registers, as a type of numba's own.
+
+What numba makes of a loop loads and stores every sum at every step; a tile is a local variable, so that a product
+touches memory for its factors only. LLVM splits a tile into whatever registers the machine has. Memory is a pointer and
+an offset: a view of an array, or the count of those who hold it, costs more than the step of a small layer.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+
+Tile = Any
+Array = Any
+Pointer = Any
+
+LANES = 16
+"""Numbers in a row of a tile: a vector of AVX-512 in float32, two of AVX2."""
+
+
+class TileType(types.Type):
+    """Some rows of LANES numbers of one float type."""
+
+    def __init__(self, rows: int, dtype: types.Float) -> None:
+        self.rows, self.dtype = rows, dtype
+        super().__init__(name=f"Tile({rows}, {dtype})")
+
+
+@register_model(TileType)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: TileType) -> None:
+        row = ir.VectorType(manager.lookup(kind.dtype).get_value_type(), LANES)
+        super().__init__(manager, kind, ir.ArrayType(row, kind.rows))
+
+
+def _generated(typed: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an operation of the instructions that ``typed`` returns besides its signature."""
+    operation: Callable[..., Any] = intrinsic(typed)
+    return operation
+
+
+def _spread(builder: Any, value: Any) -> Any:
+    vector = ir.VectorType(value.type, LANES)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _assembled(context: Any, builder: Any, kind: TileType, row: Callable[[int], Any]) -> Any:
+    tile = ir.Constant(context.get_value_type(kind), ir.Undefined)
+    for n in range(kind.rows):
+        tile = builder.insert_value(tile, row(n), n)
+    return tile
+
+
+def _row_pointer(builder: Any, data: Any, place: Any, stride: Any, n: int) -> Any:
+    away = builder.add(place, builder.mul(stride, ir.Constant(stride.type, n)))
+    return builder.gep(data, [away], inbounds=True)
+
+
+def _vector_load(builder: Any, pointer: Any) -> Any:
+    vector = ir.VectorType(pointer.type.pointee, LANES)
+    return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
+
+
+@_generated
+def runtime(_: Any, value: types.Type) -> Any:
+    """Return a number as if it were not known yet: numba compiles a kernel anew for every literal it is called with."""
+    kind = types.unliteral(value)
+    return kind(kind), lambda _context, _builder, _signature, args: args[0]
+
+
+@_generated
+def pointer(_: Any, array: types.Array, place: types.Integer) -> Any:
+    """Return where a number of a flat array lies; whoever calls must hold the array as long as the pointer is used."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.gep(data, [args[1]], inbounds=True)
+
+    return types.CPointer(array.dtype)(array, types.intp), generate
+
+
+@_generated
+def beyond(_: Any, memory: types.CPointer, count: types.Integer) -> Any:
+    """Return the pointer so many numbers further on."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.gep(args[0], [args[1]], inbounds=True)
+
+    return memory(memory, types.intp), generate
+
+
+def _rows_of(rows: int) -> Any:
+    """Make the intrinsic that returns a tile of zeros: what tells a kernel how many rows to take at once."""
+
+    def zeros(_: Any, memory: types.CPointer) -> Any:
+        kind = TileType(rows, memory.dtype)
+
+        def generate(context: Any, _builder: Any, _signature: Any, _args: Any) -> Any:
+            return ir.Constant(context.get_value_type(kind), None)
+
+        return kind(memory), generate
+
+    zeros.__doc__ = f"Return a tile of {rows} rows of zeros, of the memory's float type."
+    return _generated(zeros)
+
+
+one_row: Callable[[Pointer], Tile] = _rows_of(1)
+four_rows: Callable[[Pointer], Tile] = _rows_of(4)
+
+
+@_generated
+def load(_: Any, like: TileType, memory: types.CPointer, place: types.Integer, stride: types.Integer) -> Any:
+    """Load as many rows as ``like`` has, ``stride`` numbers apart."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        def row(n: int) -> Any:
+            return _vector_load(builder, _row_pointer(builder, args[1], args[2], args[3], n))
+
+        return _assembled(context, builder, like, row)
+
+    return like(like, memory, types.intp, types.intp), generate
+
+
+@_generated
+def repeat(_: Any, like: TileType, memory: types.CPointer, place: types.Integer) -> Any:
+    """Load one row of numbers for all rows of the tile: weights, biases."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        vector = _vector_load(builder, builder.gep(args[1], [args[2]], inbounds=True))
+        return _assembled(context, builder, like, lambda _: vector)
+
+    return like(like, memory, types.intp), generate
+
+
+@_generated
+def spread(_: Any, like: TileType, memory: types.CPointer, place: types.Integer, stride: types.Integer) -> Any:
+    """Load one number for each row of the tile, ``stride`` numbers apart."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        def row(n: int) -> Any:
+            pointer = _row_pointer(builder, args[1], args[2], args[3], n)
+            return _spread(builder, builder.load(pointer))
+
+        return _assembled(context, builder, like, row)
+
+    return like(like, memory, types.intp, types.intp), generate
+
+
+@_generated
+def store(_: Any, tile: TileType, memory: types.CPointer, place: types.Integer, stride: types.Integer) -> Any:
+    """Store the rows of a tile, ``stride`` numbers apart."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        for n in range(tile.rows):
+            pointer = _row_pointer(builder, args[1], args[2], args[3], n)
+            vector = builder.extract_value(args[0], n)
+            builder.store(vector, builder.bitcast(pointer, vector.type.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(tile, memory, types.intp, types.intp), generate
+
+
+@_generated
+def bounded(_: Any, tile: TileType, bound: types.Float) -> Any:
+    """Cut every number to ± bound; what is not a number stays so."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        high, low = _spread(builder, args[1]), _spread(builder, builder.fneg(args[1]))
+
+        def row(n: int) -> Any:
+            x = builder.extract_value(args[0], n)
+            x = builder.select(builder.fcmp_ordered(">", x, high), high, x)
+            return builder.select(builder.fcmp_ordered("<", x, low), low, x)
+
+        return _assembled(context, builder, tile, row)
+
+    return tile(tile, tile.dtype), generate
+
+
+@_generated
+def each_tanh(_: Any, tile: TileType) -> Any:
+    """Call the library's tanh for every number: exact and slow, for float64."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        called = context.get_function(math.tanh, tile.dtype(tile.dtype))
+
+        def row(n: int) -> Any:
+            vector = builder.extract_value(args[0], n)
+            for lane in range(LANES):
+                place = ir.Constant(ir.IntType(32), lane)
+                value = called(builder, [builder.extract_element(vector, place)])
+                vector = builder.insert_element(vector, value, place)
+            return vector
+
+        return _assembled(context, builder, tile, row)
+
+    return tile(tile), generate
+
+
+@_generated
+def row_sum(_: Any, like: TileType, tile: TileType) -> Any:
+    """Return the sum of the tile's rows, in each row of a tile like ``like``."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        total = builder.extract_value(args[1], 0)
+        for n in range(1, tile.rows):
+            total = builder.fadd(total, builder.extract_value(args[1], n))
+        return _assembled(context, builder, like, lambda _: total)
+
+    return like(like, tile), generate
+
+
+@_generated
+def is_one_row(_: Any, tile: TileType) -> Any:
+    """Tell, when compiled, whether the tile has one row only."""
+
+    def generate(_context: Any, _builder: Any, _signature: Any, _args: Any) -> Any:
+        return ir.Constant(ir.IntType(1), int(tile.rows == 1))
+
+    return types.boolean(tile), generate
+
+
+def _operator(function: Any, instruction: str) -> None:
+    """Let numba's operator work on two tiles, or a tile and a number; a product and a sum may become one."""
+
+    @type_callable(function)
+    def typer(_: Any) -> Any:
+        def result(left: types.Type, right: types.Type) -> TileType | None:
+            for one, other in ((left, right), (right, left)):
+                if isinstance(one, TileType) and other in (one, one.dtype):
+                    return one
+            return None
+
+        return result
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def row(side: int, n: int) -> Any:
+            value = args[side]
+            return builder.extract_value(value, n) if isinstance(sig.args[side], TileType) else _spread(builder, value)
+
+        def result(n: int) -> Any:
+            return getattr(builder, instruction)(row(0, n), row(1, n), flags=("contract",))
+
+        return _assembled(context, builder, sig.return_type, result)
+
+    lower_builtin(function, TileType, TileType)(lower)
+    lower_builtin(function, TileType, types.Float)(lower)
+    lower_builtin(function, types.Float, TileType)(lower)
+
+
+_operator(operator.add, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+_operator(operator.truediv, "fdiv")

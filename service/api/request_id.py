@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,7 +28,7 @@ class RequestIdMiddleware:
 
 def with_request_id(scope: Scope, send: Send) -> Send:
     """Give a request its ID; return what sends the answer with it."""
-    request_id = _sent_id(scope) or uuid4().hex.encode()
+    request_id = _sent_id(scope) or token_hex(16).encode()
     scope.setdefault("state", {})["request_id"] = request_id.decode()
 
     async def send_with_id(message: Message) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,9 +15,11 @@ from service.forecasting.item_times import place_items
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.timestamps import PlacedRows
 
+_UNPLACED = (PlacedRows(None, np.arange(0)),)
+"""Of rows that have no times and stay in their order."""
 
-@dataclass(frozen=True)
-class ReadPanel:
+
+class ReadPanel(NamedTuple):
     """A panel, what the client should be told about it, and how its rows were placed in time."""
 
     panel: Panel
@@ -57,7 +58,7 @@ def _plain(values: SentValues, path: Path) -> ReadPanel:
     column = SentColumn(values, path)
     require_values(column)
     panel = Panel((Series(_numbers(column)[:, None]),))
-    return ReadPanel(panel, (), (PlacedRows(None, np.arange(len(values))),), freq_inferred=True)
+    return ReadPanel(panel, (), _UNPLACED, freq_inferred=True)
 
 
 def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:

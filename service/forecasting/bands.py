@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from service.forecasting.intervals import Widths
 from service.forecasting.series import FloatArray
@@ -24,8 +25,7 @@ class Bands:
         return cls(tuple(sorted({_level_of(quantile) for quantile in quantiles})), tuple(quantiles))
 
 
-@dataclass(frozen=True)
-class Forecast:
+class Forecast(NamedTuple):
     """One item and target, in its own units.
 
     mean: (horizon,), the point forecast; intervals: lower and upper (horizon,) by level; quantiles:
@@ -53,16 +53,16 @@ def banded(
 
     Returns mean, lower and upper by interval level, and values by quantile, in the series' own units.
     """
-    half = {level: width.T * unit for level, width in widths.by_level.items()}
     mean = transform.from_levels(levels_ahead)
     if bands.quantiles:
+        half = {level: width.T * unit for level, width in widths.by_level.items()}
         ends = {
             quantile: levels_ahead + (1 if quantile > 0.5 else -1) * half[_level_of(quantile)]
             for quantile in bands.quantiles
         }
         return mean, {}, {quantile: transform.from_levels(end) for quantile, end in ends.items()}
-    intervals = {
-        level: (transform.from_levels(levels_ahead - half[level]), transform.from_levels(levels_ahead + half[level]))
-        for level in bands.levels
-    }
-    return mean, intervals, {}
+    if not bands.levels:
+        return mean, {}, {}
+    around = widths.stacked * unit
+    lower, upper = transform.from_levels(levels_ahead - around), transform.from_levels(levels_ahead + around)
+    return mean, dict(zip(bands.levels, zip(lower, upper, strict=True), strict=True)), {}

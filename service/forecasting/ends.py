@@ -6,7 +6,7 @@ Dimensions: I items, L context_length, C channels, T targets, H horizon.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ from service.forecasting.transforms import TRANSFORMS, Transform
 _FAR_OUTSIDE = 20.0
 
 
-@dataclass(frozen=True, eq=False)
-class Ends:
+class Ends(NamedTuple):
     """Where forecasts start, one row an item.
 
     contexts: (I, L, C), scaled; offset, scale: (I, 1, C), what scales them; last: (I, T), the last level;
@@ -70,6 +69,8 @@ class Ends:
     @property
     def far_outside(self) -> NDArray[np.bool_]:
         """Tell (I,) of which items the context lies far outside what was trained on."""
+        if self.contexts.min() >= -_FAR_OUTSIDE and self.contexts.max() <= _FAR_OUTSIDE:
+            return np.zeros(len(self.contexts), np.bool_)
         return np.asarray(np.abs(self.contexts).max(axis=(1, 2)) > _FAR_OUTSIDE)
 
     def levels_ahead(self, scaled: FloatArray, transform: Transform) -> FloatArray:

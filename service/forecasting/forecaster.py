@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ from service.forecasting.transforms import TRANSFORMS, Transform, require_positi
 _BLOCK_NUMBERS = 2**21
 
 
-@dataclass(frozen=True)
-class AlignedSeries:
+class AlignedSeries(NamedTuple):
     """A series from outside in the model's columns.
 
     dropped: leading rows left out because a column had no value yet; known: the item of the model that it belongs to,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from service.forecasting.series import FloatArray
 
 
+@lru_cache(1000)
 def level_key(level: float) -> str:
     """Return the shortest decimal: "80", "97.5", "0.1"."""
     return np.format_float_positional(level, trim="-")
@@ -29,6 +30,11 @@ class Widths:
 
     by_level: dict[float, FloatArray]
     unsupported: tuple[float, ...]
+
+    @cached_property
+    def stacked(self) -> FloatArray:
+        """All levels at once: (level, 1, target, horizon)."""
+        return np.array([width.T[None] for width in self.by_level.values()])
 
 
 # The standard deviation of a normal distribution whose mean absolute deviation is 1, the unit of errors.

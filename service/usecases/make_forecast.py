@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotReady
 from service.forecasting.intervals import level_key
@@ -23,8 +22,7 @@ _AT_ONCE = 5_000_000
 _NUMBERS_AT_ONCE = 2_000
 
 
-@dataclass(frozen=True)
-class ForecastAnswer:
+class ForecastAnswer(NamedTuple):
     """The forecasts, one for each item and target, and what the caller should know about them."""
 
     model_id: str
@@ -33,8 +31,7 @@ class ForecastAnswer:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class LoadedModel:
+class LoadedModel(NamedTuple):
     """A model that is ready to forecast."""
 
     id: str

@@ -10,7 +10,7 @@ from benchmarks.accuracy_metrics import Score, mean_score, owa
 from benchmarks.accuracy_series import LEVELS, AccuracySeries, Forecast
 
 COLUMNS = ("sMAPE", "MASE", "OWA", *(f"in {level}" for level in LEVELS), *(f"MSIS {level}" for level in LEVELS))
-HEADING = f"{'method':<16}" + "".join(f"{name:>9}" for name in (*COLUMNS, "seconds"))
+HEADING = f"{'method':<22}" + "".join(f"{name:>9}" for name in (*COLUMNS, "seconds"))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Line:
         cells = [number(score.smape, 3), number(score.mase, 3), number(self.owa, 3)]
         cells += [number(share, 3) for share in inside] + [number(one, 2) for one in widths]
         failed = f"   failed {score.failures}" if score.failures else ""
-        return f"{self.method:<16}" + "".join(f"{cell:>9}" for cell in (*cells, number(score.seconds, 3))) + failed
+        return f"{self.method:<22}" + "".join(f"{cell:>9}" for cell in (*cells, number(score.seconds, 3))) + failed
 
 
 def number(value: float | None, digits: int) -> str:

@@ -24,7 +24,7 @@ from benchmarks.accuracy_table import HEADING, Line, Result, failures, line_of, 
 from benchmarks.server import ForecastApi, serving
 
 SERVICE = ("service", "service-items")
-METHODS = ("snaive", "naive2", "auto-ets", "auto-theta", "gru", *SERVICE)
+METHODS = ("snaive", "naive2", "auto-ets", "auto-theta", "gru", "gru-standard", *SERVICE)
 PUBLIC = "public-table"
 
 
@@ -113,7 +113,8 @@ def chosen_methods(options: Options, peers: CachedPeers, api: ForecastApi | None
         "naive2": lambda _, panel, __: [naive2(series) for series in panel],
         "auto-ets": lambda group, panel, _: peers.forecast_each("auto_ets", group, panel),
         "auto-theta": lambda group, panel, _: peers.forecast_each("auto_theta", group, panel),
-        "gru": lambda group, panel, seed: peers.forecast_together(group, panel, seed),
+        "gru": lambda group, panel, seed: peers.forecast_together("gru", group, panel, seed),
+        "gru-standard": lambda group, panel, seed: peers.forecast_together("gru-standard", group, panel, seed),
     }
     if api:
         every["service"] = lambda _, panel, seed: accuracy_service.forecast_each(api, panel, seed)

@@ -16,6 +16,8 @@ from benchmarks.peer_process import PeerError, PeerProcess, running_peers
 from benchmarks.server import REPOSITORY
 
 CACHE = REPOSITORY / "benchmarks" / "results" / "peers"
+# How the windows of each network are scaled.
+SCALERS = {"gru": "robust", "gru-standard": "standard"}
 # Series between two writings of the cache.
 _KEPT_EVERY = 10
 
@@ -48,14 +50,19 @@ class CachedPeers:
                 write(file, kept)
         return [forecast_of(series, kept[series.key]) for series in panel]
 
-    def forecast_together(self, group: str, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
-        """Forecast with one recurrent network of neuralforecast for all series."""
-        file = self._folder / f"{group}-gru-{len(panel)}-seed{seed}.json"
+    def forecast_together(self, method: str, group: str, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
+        """Forecast with one recurrent network of neuralforecast for all series. method: one of `SCALERS`."""
+        file = self._folder / f"{group}-{method}-{len(panel)}-seed{seed}.json"
         kept = read(file)
         if any(series.key not in kept for series in panel):
             values = [series.train.tolist() for series in panel]
             answer = self._answer(
-                "forecast_panel", panel=values, horizon=panel[0].horizon, levels=LEVELS, seed=seed + 1
+                "forecast_panel",
+                panel=values,
+                horizon=panel[0].horizon,
+                levels=LEVELS,
+                scaler=SCALERS[method],
+                seed=seed + 1,
             )
             answers = answer if isinstance(answer, list) else [answer] * len(panel)
             kept = {series.key: one for series, one in zip(panel, answers, strict=True)}

@@ -93,13 +93,13 @@ def train_darts(
 
 
 def forecast_panel(
-    panel: Sequence[Sequence[float]], horizon: int, levels: Sequence[int], seed: int
+    panel: Sequence[Sequence[float]], horizon: int, levels: Sequence[int], scaler: str, seed: int
 ) -> list[dict[str, Any]]:
     """Train one GRU of neuralforecast for all series and forecast each.
 
-    Its own defaults (2 layers of 200, context of 3 horizons, 1,000 steps, robust scaling of each window) but for two
-    things: the loss, which is that of several quantiles so that there are intervals, and padding at the start, without
-    which a series shorter than context and horizon is refused.
+    Its own defaults (2 layers of 200, context of 3 horizons, 1,000 steps) but for the loss, which is that of several
+    quantiles so that there are intervals, and padding at the start, without which a series shorter than context and
+    horizon is refused. scaler: how each window is scaled, "robust" (its default) or "standard".
     """
     from neuralforecast import NeuralForecast
     from neuralforecast.losses.pytorch import MQLoss
@@ -107,7 +107,13 @@ def forecast_panel(
 
     torch.set_num_threads(1)
     model = GRU(
-        h=horizon, loss=MQLoss(level=list(levels)), start_padding_enabled=True, random_seed=seed, alias="GRU", **TRAINER
+        h=horizon,
+        loss=MQLoss(level=list(levels)),
+        start_padding_enabled=True,
+        scaler_type=scaler,
+        random_seed=seed,
+        alias="GRU",
+        **TRAINER,
     )
     forecaster = NeuralForecast(models=[model], freq=1)
     started = time.perf_counter()

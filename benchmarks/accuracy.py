@@ -1,0 +1,167 @@
+"""How accurate: this service with no option beside naive forecasts, AutoETS, AutoTheta and a GRU of neuralforecast.
+
+The same cut for all. A plain run scores the test parts of the competitions, to report; ``--inside`` holds out the end
+of the training parts instead and is what a method may be chosen by. Run ``python -m benchmarks.accuracy --help``;
+benchmarks/README.md tells what the columns are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import accuracy_service, public_table
+from benchmarks.accuracy_data import GROUPS, describe, load_group
+from benchmarks.accuracy_metrics import score
+from benchmarks.accuracy_naive import naive2, seasonal_naive
+from benchmarks.accuracy_peers import CachedPeers
+from benchmarks.accuracy_series import AccuracySeries, Forecast
+from benchmarks.accuracy_table import HEADING, Line, Result, failures, line_of, mean_lines, seed_spread
+from benchmarks.server import ForecastApi, serving
+
+SERVICE = ("service", "service-items")
+METHODS = ("snaive", "naive2", "auto-ets", "auto-theta", "gru", "gru-standard", *SERVICE)
+PUBLIC = "public-table"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run. seeds: of the service only; the first is its default, so nothing is sent."""
+
+    groups: tuple[str, ...]
+    methods: tuple[str, ...]
+    sample: int
+    seeds: int
+    inside: bool
+    public: bool
+    json: Path | None
+    server_log: Path | None
+
+
+Panel = Sequence[AccuracySeries]
+Method = Callable[[str, Panel, int], list[Forecast]]
+
+
+def main() -> None:
+    """Run group by group, printing each line when it is done."""
+    options = parse_options()
+    groups: dict[str, Panel] = {}
+    lines: dict[str, list[Line]] = {}
+    results: list[Result] = []
+    with ExitStack() as stack:
+        api = open_service(stack, options)
+        methods = chosen_methods(options, CachedPeers(stack), api)
+        for group in options.groups:
+            panel = load_group(group, options.sample)
+            groups[group] = [series.inside() for series in panel] if options.inside else panel
+            print(f"\n{group}: {describe(groups[group])}\n{HEADING}", flush=True)
+            results += run_group(group, groups[group], methods, options, lines.setdefault(group, []))
+        if options.public and api:
+            print(public_table.run(api, options.inside), flush=True)
+    if len(lines) > 1:
+        print("\n".join([f"\nmean over {len(lines)} groups", HEADING, *map(str, mean_lines(lines))]))
+    notes = [*failures(results, groups), *(spread for one in SERVICE if (spread := seed_spread(lines, one)))]
+    print("\n".join(notes))
+    if options.json:
+        options.json.write_text(json.dumps(record_of(options, groups, results, lines), indent=1))
+
+
+def parse_options() -> Options:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    everything = ",".join((*GROUPS, PUBLIC))
+    parser.add_argument("--groups", default=everything, help=f"of {everything}")
+    parser.add_argument("--methods", default=",".join(METHODS), help=f"of {','.join(METHODS)}")
+    parser.add_argument("--sample", type=int, default=100, help="series a group, of a fixed order (default 100)")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of the service (default 1)")
+    parser.add_argument("--inside", action="store_true", help="hold out the end of the training parts instead")
+    parser.add_argument("--json", type=Path, help="file to write every score to")
+    parser.add_argument("--server-log", type=Path, help="file to keep the server's output in")
+    given = parser.parse_args()
+    groups, methods = given.groups.split(","), given.methods.split(",")
+    if unknown := {*groups, *methods} - {*GROUPS, PUBLIC, *METHODS}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return Options(
+        tuple(group for group in groups if group != PUBLIC),
+        tuple(method for method in METHODS if method in methods),
+        given.sample,
+        given.seeds,
+        given.inside,
+        PUBLIC in groups,
+        given.json,
+        given.server_log,
+    )
+
+
+def open_service(stack: ExitStack, options: Options) -> ForecastApi | None:
+    """Start a server and warm it up, if a method needs one."""
+    if not set(SERVICE) & set(options.methods):
+        return None
+    api = stack.enter_context(serving(options.server_log))
+    accuracy_service.warm_up(api)
+    return api
+
+
+def chosen_methods(options: Options, peers: CachedPeers, api: ForecastApi | None) -> dict[str, Method]:
+    """Return the methods to run, in the table's order."""
+    every: dict[str, Method] = {
+        "snaive": lambda _, panel, __: [seasonal_naive(series) for series in panel],
+        "naive2": lambda _, panel, __: [naive2(series) for series in panel],
+        "auto-ets": lambda group, panel, _: peers.forecast_each("auto_ets", group, panel),
+        "auto-theta": lambda group, panel, _: peers.forecast_each("auto_theta", group, panel),
+        "gru": lambda group, panel, seed: peers.forecast_together("gru", group, panel, seed),
+        "gru-standard": lambda group, panel, seed: peers.forecast_together("gru-standard", group, panel, seed),
+    }
+    if api:
+        every["service"] = lambda _, panel, seed: accuracy_service.forecast_each(api, panel, seed)
+        every["service-items"] = lambda _, panel, seed: accuracy_service.forecast_together(api, panel, seed)
+    return {name: every[name] for name in options.methods}
+
+
+def run_group(
+    group: str, panel: Panel, methods: dict[str, Method], options: Options, lines: list[Line]
+) -> list[Result]:
+    """Forecast and score a group with each method and seed; lines are printed and kept as they come."""
+    results: list[Result] = []
+    name = f"{group}-inside" if options.inside else group
+    reference = scored(group, "naive2", 0, panel, [naive2(series) for series in panel])
+    for method, forecast in methods.items():
+        for seed in range(options.seeds if method in SERVICE else 1):
+            results.append(scored(group, method, seed, panel, forecast(name, panel, seed)))
+            lines.append(line_of(results[-1], reference))
+            print(lines[-1], flush=True)
+    return results
+
+
+def scored(group: str, method: str, seed: int, panel: Panel, forecasts: list[Forecast]) -> Result:
+    """Score the forecasts of a group."""
+    scores = [score(series, forecast) for series, forecast in zip(panel, forecasts, strict=True)]
+    return Result(group, method, seed, forecasts, scores)
+
+
+def record_of(
+    options: Options, groups: dict[str, Panel], results: list[Result], lines: dict[str, list[Line]]
+) -> dict[str, object]:
+    """Return all scores as JSON-able values."""
+    every = [
+        {
+            "group": result.group,
+            "method": result.method,
+            "seed": result.seed,
+            "mean": asdict(result.mean),
+            "series": {
+                series.name: asdict(one) for series, one in zip(groups[result.group], result.scores, strict=True)
+            },
+        }
+        for result in results
+    ]
+    owas = {group: {line.method: line.owa for line in found} for group, found in lines.items()}
+    return {"inside": options.inside, "sample": options.sample, "owa": owas, "results": every}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""This service, asked as a user would who sets nothing: the series and the horizon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import numpy as np
+
+from benchmarks.accuracy_series import LEVELS, AccuracySeries, Forecast, Interval, last_value
+from benchmarks.server import ForecastApi, Json, RequestError
+
+
+def warm_up(api: ForecastApi) -> None:
+    """Train something small, so that the server has imported what it imports on its first training."""
+    api.train({"series": (10 + np.sin(np.arange(60) * np.pi / 6)).tolist(), "horizon": 6})
+
+
+def forecast_each(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
+    """Train one model a series and ask it; seconds are those of both requests."""
+    return [forecast_one(api, series, seed) for series in panel]
+
+
+def forecast_one(api: ForecastApi, series: AccuracySeries, seed: int = 0) -> Forecast:
+    """Train on a series and forecast it."""
+    started = time.perf_counter()
+    try:
+        answer = train_and_ask(api, series_form(series), series.horizon, seed)
+    except (RequestError, httpx.HTTPError) as error:
+        return last_value(series, str(error))
+    return forecast_of(answer["forecasts"][0], time.perf_counter() - started)
+
+
+def forecast_together(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
+    """Train one model for all series and ask it for each; seconds are shared evenly."""
+    items = [{"id": series.name, **values_and_times(series)} for series in panel]
+    started = time.perf_counter()
+    try:
+        answer = train_and_ask(api, {"items": items}, panel[0].horizon, seed)
+    except (RequestError, httpx.HTTPError) as error:
+        return [last_value(series, str(error)) for series in panel]
+    seconds = (time.perf_counter() - started) / len(panel)
+    by_item = {forecast["item"]: forecast for forecast in answer["forecasts"]}
+    return [forecast_of(by_item[series.name], seconds) for series in panel]
+
+
+def train_and_ask(api: ForecastApi, series: Any, horizon: int, seed: int) -> Json:
+    """Train and forecast as far; seed 0 is the default and not sent."""
+    options = {"training": {"seed": seed}} if seed else {}
+    record = api.train({"series": series, "horizon": horizon, **options})
+    return api.forecast({"model_id": record["model_id"], "horizon": horizon, "level": list(LEVELS)})
+
+
+def series_form(series: AccuracySeries) -> Any:
+    """Return the training part in the simplest form that holds it."""
+    return values_and_times(series) if series.timestamps else series.train.tolist()
+
+
+def values_and_times(series: AccuracySeries) -> Json:
+    """Return the training part as an object."""
+    values = {"values": series.train.tolist()}
+    return values | {"timestamps": list(series.timestamps)} if series.timestamps else values
+
+
+def forecast_of(answer: Json, seconds: float) -> Forecast:
+    """Read one forecast of an answer."""
+    intervals = {
+        int(level): Interval(np.array(bounds["lower"]), np.array(bounds["upper"]))
+        for level, bounds in answer["intervals"].items()
+    }
+    return Forecast(np.array(answer["mean"], dtype=np.float64), intervals, seconds)

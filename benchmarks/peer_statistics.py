@@ -1,0 +1,35 @@
+"""statsforecast's automatic methods, one series at a time; run in the peers' environment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def auto_ets(values: Sequence[float], horizon: int, season_length: int, levels: Sequence[int]) -> dict[str, Any]:
+    """Forecast with AutoETS, the default of statsforecast but for the season's length."""
+    from statsforecast.models import AutoETS
+
+    return _forecast(AutoETS(season_length=season_length), values, horizon, levels)
+
+
+def auto_theta(values: Sequence[float], horizon: int, season_length: int, levels: Sequence[int]) -> dict[str, Any]:
+    """Forecast with AutoTheta, the default of statsforecast but for the season's length."""
+    from statsforecast.models import AutoTheta
+
+    return _forecast(AutoTheta(season_length=season_length), values, horizon, levels)
+
+
+def _forecast(model: Any, values: Sequence[float], horizon: int, levels: Sequence[int]) -> dict[str, Any]:
+    series = np.asarray(values, dtype=np.float64)
+    started = time.perf_counter()
+    forecast = model.forecast(y=series, h=horizon, level=list(levels))
+    seconds = time.perf_counter() - started
+    intervals = {
+        str(level): {"lower": forecast[f"lo-{level}"].tolist(), "upper": forecast[f"hi-{level}"].tolist()}
+        for level in levels
+    }
+    return {"mean": forecast["mean"].tolist(), "intervals": intervals, "seconds": seconds}

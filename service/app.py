@@ -25,6 +25,7 @@ from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_control import take_up_jobs
+from service.usecases.job_ends import JobEnds
 from service.usecases.job_outcome import JobRecorder
 from service.usecases.limits import Limits
 from service.usecases.resources import Resources
@@ -131,14 +132,15 @@ def _open(settings: Settings, devices: Sequence[str]) -> Resources:
     registry = Registry.open(settings.registry_url)
     if devices:
         logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
+    ends = JobEnds()
     queue = ProcessQueue(
         partial(train_in_child, settings.store_url),
-        JobRecorder(registry, store),
+        JobRecorder(registry, store, ends),
         0 if settings.device == "cuda" else settings.training_processes,
         settings.max_training_seconds,
         [partial(train_in_child, settings.store_url, device=device) for device in devices],
     )
-    return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings))
+    return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings), ends)
 
 
 def _limits(settings: Settings) -> Limits:

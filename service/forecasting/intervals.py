@@ -108,10 +108,13 @@ class ConformalErrors:
         supported = ranks <= counts
         if not len(sizes):
             return np.full(counts.shape, _normal(probability) * _DEVIATION), supported
+        stretch = np.ones(counts.shape)
+        for place in zip(*np.nonzero(~supported & (counts > 0)), strict=True):
+            n = int(counts[place])
+            stretch[place] = _normal(probability) / _normal(n / (n + 1))
         places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
         ranked = np.take_along_axis(sizes, places[None], axis=0)[0]
-        stretch = np.array([_normal(probability) / _normal(n / (n + 1)) if n else 0.0 for n in counts.ravel()])
-        widths = np.where(supported, ranked, ranked * stretch.reshape(counts.shape))
+        widths = ranked * stretch
         return np.where(counts > 0, widths, _normal(probability) * _DEVIATION), supported
 
 

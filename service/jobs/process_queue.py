@@ -139,12 +139,13 @@ class ProcessQueue:
             receiving = process.begin(job_id)
             if self._register(job_id, process):
                 outcome = self._listen(job_id, process, receiving)
+            if isinstance(outcome, Outcome) and self._is_wanted(job_id):
+                # Before the process has ended: that takes as long as a short training.
+                self._listener.succeeded(job_id, outcome)
         finally:
             process.end(sound=outcome is not None and not isinstance(outcome, TrainingFailed))
         if isinstance(outcome, ServiceError):
             self._fail(job_id, outcome)
-        elif outcome and self._is_wanted(job_id):
-            self._listener.succeeded(job_id, outcome)
 
     def _register(self, job_id: str, process: TrainingProcess) -> bool:
         """Let others kill the process from now on; False where the job is not wanted any more."""

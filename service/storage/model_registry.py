@@ -24,6 +24,12 @@ class ModelRegistry(Database):
         with self._reading() as connection:
             return find_model(connection, model_id)
 
+    def is_ready(self, model_id: str) -> bool:
+        """Tell whether a model can be used, without reading all that is known of it."""
+        query = select(models.c.status).where(models.c.id == check_model_id(model_id))
+        with self._reading() as connection:
+            return connection.execute(query).scalar() == "ready"
+
     def newest_ready(self, name: str) -> ModelEntry:
         """Return the ready model of this name that was created last. Raises ModelNotFound."""
         query = (

@@ -8,6 +8,7 @@ from service.errors import JobNotFound, ServiceError
 from service.jobs.queue import Outcome, Progress
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.usecases.job_ends import JobEnds
 
 logger = logging.getLogger(__name__)
 
@@ -15,9 +16,10 @@ logger = logging.getLogger(__name__)
 class JobRecorder:
     """The queue's listener."""
 
-    def __init__(self, registry: Registry, store: ModelStore) -> None:
+    def __init__(self, registry: Registry, store: ModelStore, ends: JobEnds) -> None:
         self._registry = registry
         self._store = store
+        self._ends = ends
 
     def started(self, job_id: str) -> bool:
         """Mark the job as running; False where it was cancelled or deleted."""
@@ -46,8 +48,10 @@ class JobRecorder:
             logger.info("job %s: model %s is ready", job_id, model_id)
         else:
             self._store.delete_model(model_id)
+        self._ends.told(job_id)
 
     def failed(self, job_id: str, error: ServiceError) -> None:
         """Keep the reason."""
         self._registry.fail_job(job_id, error.to_record())
+        self._ends.told(job_id)
         logger.info("job %s failed: %s", job_id, error.slug)

@@ -65,8 +65,9 @@ def load_model(resources: Resources, model_id: str | None, name: str | None) -> 
     at_hand = model_at_hand(resources, model_id)
     if at_hand is not None:
         return at_hand
-    found = find_model(resources, model_id, name)
-    return LoadedModel(found.id, resources.forecasters.get(found.id))
+    if model_id is None or not resources.registry.is_ready(model_id):
+        model_id = find_model(resources, model_id, name).id
+    return LoadedModel(model_id, resources.forecasters.get(model_id))
 
 
 def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:

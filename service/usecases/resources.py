@@ -8,6 +8,7 @@ from service.jobs.queue import TrainingQueue
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.forecaster_cache import ForecasterCache
+from service.usecases.job_ends import JobEnds
 from service.usecases.limits import Limits
 
 
@@ -20,3 +21,4 @@ class Resources:
     queue: TrainingQueue
     forecasters: ForecasterCache
     limits: Limits
+    ends: JobEnds

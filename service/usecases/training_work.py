@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -80,6 +81,11 @@ def _score(score: Score, targets: int) -> dict[str, Any]:
     return record
 
 
+@cache
+def _version(library: str) -> str:
+    return version(library)
+
+
 def _lineage(panel: Panel, seed: int, device: str | None) -> dict[str, Any]:
     digest = hashlib.sha256()
     for one in panel:
@@ -88,6 +94,6 @@ def _lineage(panel: Panel, seed: int, device: str | None) -> dict[str, Any]:
     return {
         "data_hash": f"sha256:{digest.hexdigest()}",
         "seed": seed,
-        "libraries": {"forecast-service": __version__, **{name: version(name) for name in libraries}},
+        "libraries": {"forecast-service": __version__, **{name: _version(name) for name in libraries}},
         "parent": None,
     }

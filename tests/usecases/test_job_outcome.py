@@ -14,6 +14,7 @@ from service.jobs.queue import Outcome
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.usecases.job_ends import JobEnds
 from service.usecases.job_outcome import JobRecorder
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")
@@ -69,7 +70,7 @@ def test_a_model_survives_a_store_or_registry_that_fails_once(
 ) -> None:
     model_id, job_id = running_job(registry)
     store.failures, registry.failures = full, busy
-    PatientListener(JobRecorder(registry, store), threading.Event()).succeeded(job_id, OUTCOME)
+    PatientListener(JobRecorder(registry, store, JobEnds()), threading.Event()).succeeded(job_id, OUTCOME)
     assert registry.job(job_id).status == "succeeded"
     assert registry.model(model_id).status == "ready"
     assert store.get_model(model_id) == OUTCOME.file
@@ -78,7 +79,7 @@ def test_a_model_survives_a_store_or_registry_that_fails_once(
 def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.failures = 10**6
-    PatientListener(JobRecorder(registry, store), threading.Event(), patience=0.0).succeeded(job_id, OUTCOME)
+    PatientListener(JobRecorder(registry, store, JobEnds()), threading.Event(), patience=0.0).succeeded(job_id, OUTCOME)
     job = registry.job(job_id)
     assert (job.status, registry.model(model_id).status) == ("failed", "failed")
     assert job.error
@@ -88,7 +89,7 @@ def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store:
 def test_a_success_that_is_told_twice_keeps_its_model(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     for _ in range(2):
-        JobRecorder(registry, store).succeeded(job_id, OUTCOME)
+        JobRecorder(registry, store, JobEnds()).succeeded(job_id, OUTCOME)
     assert registry.model(model_id).status == "ready"
     assert store.get_model(model_id) == OUTCOME.file
 
@@ -96,6 +97,6 @@ def test_a_success_that_is_told_twice_keeps_its_model(registry: FailingRegistry,
 def test_a_cancelled_job_leaves_no_file(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     registry.cancel_job(job_id)
-    JobRecorder(registry, store).succeeded(job_id, OUTCOME)
+    JobRecorder(registry, store, JobEnds()).succeeded(job_id, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.answers import job_answer, json_response, model_answer
@@ -25,8 +24,7 @@ from service.usecases.train_model import plan, submit_training
 router = APIRouter(tags=["training"])
 
 LONGEST_WAIT = 300
-_POLL_SECONDS = 0.02
-_SLOWEST_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 _RETRY_AFTER = {"Retry-After": "1"}
 
 _CSV_EXAMPLE = "date,units\n" + "".join(f"2024-01-{day:02d},{10 + day % 7}\n" for day in range(1, 32))
@@ -110,16 +108,17 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
 
 async def _wait_for(request: Request, job_id: str, seconds: float) -> JobEntry | None:
     """Look at the job until it has ended; None where it has not after so many seconds, or when the server stops."""
-    deadline, pause = time.monotonic() + seconds, _POLL_SECONDS
-    while True:
-        job = await in_thread(show_job, resources_of(request), job_id)
-        if job.status not in ("queued", "running"):
-            return job
-        left = deadline - time.monotonic()
-        if left <= 0 or request.app.state.stopping:
-            return None
-        await anyio.sleep(min(pause, left))
-        pause = min(pause * 1.2, _SLOWEST_POLL_SECONDS)
+    deadline = time.monotonic() + seconds
+    resources = resources_of(request)
+    with resources.ends.watch(job_id) as ended:
+        while True:
+            job = await in_thread(show_job, resources, job_id)
+            if job.status not in ("queued", "running"):
+                return job
+            left = deadline - time.monotonic()
+            if left <= 0 or request.app.state.stopping:
+                return None
+            await ended(min(_POLL_SECONDS, left))
 
 
 def _dry_run(series: dict[str, Any], decided: Any, warnings: tuple[str, ...]) -> dict[str, Any]:

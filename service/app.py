@@ -151,7 +151,8 @@ def _warm_up(done: threading.Event) -> None:
     """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
     import service.forecasting.evaluation
     import service.forecasting.forecaster_state  # noqa: F401
-    from service.forecasting.warming import warm_rollout
+    from service.forecasting.warming import warm_methods, warm_rollout
 
     warm_rollout()
+    warm_methods()
     done.set()

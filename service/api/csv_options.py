@@ -12,7 +12,7 @@ from service.errors import Fault, InvalidInput
 _READING = ("time", "item", "date_format", "freq", "separator")
 _REPEATED = ("target", "covariates")
 # Options that are lists: given once for each element.
-_LISTS = ("scaling_range",)
+_LISTS = ("scaling_range", "candidates")
 _OF_ROUTE = ("wait", "dry_run")
 
 

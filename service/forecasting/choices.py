@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from service.forecasting.frequency import season_length_of
 from service.forecasting.missing import fill
-from service.forecasting.options import Centering, Missing, TrainingOptions, TrainOptions, TransformName
+from service.forecasting.options import (
+    Candidate,
+    Centering,
+    MethodName,
+    Missing,
+    Options,
+    TrainingOptions,
+    TrainOptions,
+    TransformName,
+)
 from service.forecasting.seasonality import find_season, grows_in_proportion, returns_to_its_mean
 from service.forecasting.series import FloatArray, Panel
 from service.forecasting.specification import NetworkSpecification, Specification, TrainingSpecification
@@ -22,9 +31,13 @@ _LONGEST_DEFAULT_HORIZON = 24
 _DEFAULT_CONTEXT = 30
 _LONGEST_DEFAULT_CONTEXT = 200
 _SCORED_STEPS = 64
-_CHUNK_STEPS = 200
+_CHUNK_STEPS = 160
+_ENSEMBLE = 2
 _ITEMS_LOOKED_AT = 50
+_SHORT_SHARE = 0.2
 _LONGEST_TESTED = 2000
+# Options of a training that do not ask for a network.
+_NEUTRAL = {"seed", "ensemble_size"}
 _TARGETS_LOOKED_AT = 10
 
 
@@ -58,7 +71,8 @@ class _Chooser:
         self.reasons: dict[str, str] = {}
         self.panel = panel
         self.length = min(split.length for split in splits)
-        self.fitted = min(split.stopping for split in splits)
+        # A few short items do not decide for all: what they are too short for, they do without.
+        self.fitted = int(np.quantile([split.stopping for split in splits], _SHORT_SHARE, method="lower"))
         self.fitted_total = sum(split.stopping for split in splits)
         spaced = np.linspace(0, len(panel) - 1, min(len(panel), _ITEMS_LOOKED_AT)).round().astype(int)
         targets = range(min(len(panel.targets), _TARGETS_LOOKED_AT))
@@ -76,6 +90,7 @@ class _Chooser:
         context = self._context_length(season_length, chunk, lookback)
         specification = Specification(
             horizon=horizon,
+            candidates=self._candidates(),
             network=self._network(),
             context_length=context,
             output_chunk_length=chunk,
@@ -99,6 +114,18 @@ class _Chooser:
 
     def _most(self, test: Callable[[FloatArray], bool]) -> bool:
         return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
+
+    def _candidates(self) -> tuple[Candidate, ...]:
+        asked = self.options
+        if asked.candidates is not None:
+            return tuple(asked.candidates)
+        names = [name for name in ("context_length", "output_chunk_length") if getattr(asked, name) is not None]
+        names += [*_changed(asked.network), *(name for name in _changed(asked.training) if name not in _NEUTRAL)]
+        if names:
+            self.reasons["candidates"] = f"{names[0]} asks for a network"
+            return ("network",)
+        self.reasons["candidates"] = "the network and simple methods, weighed on rolling origins before the split"
+        return ("network", *get_args(MethodName))
 
     def _season_length(self) -> int:
         if self.options.season_length is not None:
@@ -194,14 +221,16 @@ class _Chooser:
         )
         epochs = asked.epochs or self._epochs(asked, math.ceil(per_epoch / batch_size))
         rate = asked.learning_rate or self._chosen(
-            "training.learning_rate", _default_rate(asked), f"usual for {asked.optimizer} on {asked.objective}"
+            "training.learning_rate",
+            _default_rate(asked, self.options.network.cell),
+            f"usual for {asked.optimizer} on {asked.objective}",
         )
         patience = asked.patience or self._chosen(
             "training.patience",
             max(20, epochs // 2) if windows else epochs,
             "half of the epochs" if windows else "the whole one-cycle schedule is run",
         )
-        ensemble_size = asked.ensemble_size or self._chosen("training.ensemble_size", 1, "one network")
+        ensemble_size = asked.ensemble_size or self._ensemble_size()
         return TrainingSpecification(
             objective=asked.objective,
             epochs=epochs,
@@ -217,11 +246,25 @@ class _Chooser:
             seed=asked.seed,
         )
 
+    def _ensemble_size(self) -> int:
+        if self._candidates() == ("network",):
+            return int(self._chosen("training.ensemble_size", 1, "the network that was asked for"))
+        return int(self._chosen("training.ensemble_size", _ENSEMBLE, "the mean of two starts depends less on chance"))
+
     def _epochs(self, asked: TrainingOptions, steps_per_epoch: int) -> int:
         if asked.objective == "windows":
             return int(self._chosen("training.epochs", 100, "usual for windows"))
         epochs = min(max(10, math.ceil(_CHUNK_STEPS / steps_per_epoch)), _CHUNK_STEPS)
         return int(self._chosen("training.epochs", epochs, f"about {_CHUNK_STEPS} optimizer steps"))
+
+
+def _changed(options: Options) -> list[str]:
+    """Names of the options that are not at their defaults."""
+    return [
+        name
+        for name, field in type(options).model_fields.items()
+        if getattr(options, name) != field.get_default(call_default_factory=True)
+    ]
 
 
 def _known(values: FloatArray) -> FloatArray:
@@ -230,7 +273,9 @@ def _known(values: FloatArray) -> FloatArray:
     return fill(values[seen[0] :, None], "interpolate").between[:, 0] if len(seen) else np.zeros(1)
 
 
-def _default_rate(asked: TrainingOptions) -> float:
+def _default_rate(asked: TrainingOptions, cell: str) -> float:
     if asked.optimizer == "sgd":
         return 0.05
-    return 1e-3 if asked.objective == "windows" else 2e-2
+    if asked.objective == "windows":
+        return 1e-3
+    return 1e-2 if cell == "rnn" else 2e-2  # without gates, large steps make it forget

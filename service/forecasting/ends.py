@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.fitted_item import FittedItem
+from service.forecasting.options import MethodName
 from service.forecasting.preparation import min_history, scaled_steps
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
@@ -28,6 +29,7 @@ class Ends(NamedTuple):
     unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only.
     """
 
+    items: tuple[FittedItem, ...]
     tails: tuple[Series, ...]
     contexts: NDArray[np.float32]
     offset: FloatArray
@@ -45,18 +47,19 @@ class Ends(NamedTuple):
         still = np.array([item.constant[: unit.shape[1]] for item in items])
         tails = tuple(item.tail for item in items)
         contexts, last = _read(tails, offset, scale, specification, unit.shape[1])
-        return cls(tails, contexts, offset, scale, last, unit, still)
+        return cls(tuple(items), tails, contexts, offset, scale, last, unit, still)
 
     def moved(self, tails: Sequence[Series], specification: Specification) -> Ends:
         """Return the same items, in the same order, with other tails, which have no holes either."""
         contexts, last = _read(tails, self.offset, self.scale, specification, self.unit.shape[1])
-        return Ends(tuple(tails), contexts, self.offset, self.scale, last, self.unit, self.still)
+        return Ends(self.items, tuple(tails), contexts, self.offset, self.scale, last, self.unit, self.still)
 
     def chosen(self, rows: Sequence[int]) -> Ends:
         """Return some of the items."""
         if list(rows) == list(range(len(self.tails))):
             return self
         return Ends(
+            tuple(self.items[row] for row in rows),
             tuple(self.tails[row] for row in rows),
             self.contexts[rows],
             self.offset[rows],
@@ -80,6 +83,16 @@ class Ends(NamedTuple):
         levels = transform.from_steps(steps, self.last)
         return np.where(self.still[:, None, :], self.last[:, None, :], levels) if self.still.any() else levels
 
+    def method_levels(self, name: MethodName, horizon: int, specification: Specification) -> FloatArray:
+        """Forecast levels (I, H, T) by a simple method."""
+        transform, targets = TRANSFORMS[specification.transform], self.last.shape[1]
+        levels = []
+        for item, tail in zip(self.items, self.tails, strict=True):
+            values = tail.values[:, :targets]
+            ahead = item.forecast(name, values, np.array([len(tail) - 1]), horizon, specification.season_length)
+            levels.append(transform.to_levels_ahead(ahead[0], values.min(axis=0)))
+        return np.array(levels)
+
 
 def _read(
     tails: Sequence[Series], offset: FloatArray, scale: FloatArray, specification: Specification, targets: int
@@ -87,6 +100,12 @@ def _read(
     """Return contexts and last levels."""
     transform = TRANSFORMS[specification.transform]
     rows = min_history(specification)
-    values = np.array([tail.values[-rows:] for tail in tails])
+    values = np.array([_last_rows(tail.values, rows) for tail in tails])
     contexts = scaled_steps(values, transform, targets, offset, scale).astype(np.float32)
     return contexts, transform.to_levels(values[:, -1, :targets])
+
+
+def _last_rows(values: FloatArray, rows: int) -> FloatArray:
+    """Return exactly so many rows; what is shorter, which no network is asked about, begins with its first row."""
+    missing = rows - len(values)
+    return values[-rows:] if missing <= 0 else np.concatenate([np.repeat(values[:1], missing, axis=0), values])

@@ -15,6 +15,7 @@ from service.forecasting.fitted_item import FittedItem
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors, level_key
 from service.forecasting.metrics import Metrics, average, measure, seasonal_naive_error
+from service.forecasting.options import Candidate
 from service.forecasting.preparation import IntArray, PreparedSeries
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.transforms import TRANSFORMS, Transform
@@ -75,19 +76,27 @@ def rolling_origins(first: int, end: int, horizon: int, items: int = 1, partial:
 
 def evaluated_item(forecaster: Forecaster, item: FittedItem, series: Series, origins: IntArray) -> Evaluated:
     """Prepare one item; origins without a full context before them are left out."""
-    usable = origins[origins >= forecaster.min_history - 1]
+    usable = origins[origins >= forecaster.needed_rows(item) - 1]
     return Evaluated(item, series, forecaster.prepare(item, series), usable)
 
 
 def roll_model(forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int) -> list[RollingForecasts]:
     """Forecast every item from all its origins with the model."""
-    levels = forecaster.levels_ahead(
-        [one.item for one in evaluated],
-        [one.prepared for one in evaluated],
-        [one.origins for one in evaluated],
-        horizon,
-    )
-    return [_compared(one, ahead) for one, ahead in zip(evaluated, levels, strict=True)]
+    levels = forecaster.levels_ahead(*_columns(evaluated), horizon)
+    return [compared(one, ahead) for one, ahead in zip(evaluated, levels, strict=True)]
+
+
+def roll_candidates(
+    forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int
+) -> dict[Candidate, list[FloatArray]]:
+    """Forecast every item from all its origins with each candidate: levels (O, H, T), NaN where it has no part."""
+    return forecaster.levels_by_candidate(*_columns(evaluated), horizon)
+
+
+def _columns(
+    evaluated: Sequence[Evaluated],
+) -> tuple[list[FittedItem], list[PreparedSeries], list[IntArray]]:
+    return [one.item for one in evaluated], [one.prepared for one in evaluated], [one.origins for one in evaluated]
 
 
 def roll_baseline(
@@ -100,11 +109,12 @@ def roll_baseline(
         values = one.prepared.filled.behind[:, :target_count]
         values = one.prepared.preparation.transform.to_levels(values)
         ahead = baseline_forecasts(method, values, one.origins, horizon, season_length, rows)
-        rolled.append(_compared(one, ahead))
+        rolled.append(compared(one, ahead))
     return rolled
 
 
-def _compared(one: Evaluated, levels: FloatArray) -> RollingForecasts:
+def compared(one: Evaluated, levels: FloatArray) -> RollingForecasts:
+    """Compare levels (O, H, T) with what came."""
     preparation = one.prepared.preparation
     horizon = levels.shape[1]
     rows = one.origins[:, None] + np.arange(1, horizon + 1)

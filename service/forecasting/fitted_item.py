@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.methods.table import METHODS
 from service.forecasting.missing import fill
-from service.forecasting.preparation import model_steps
+from service.forecasting.options import Candidate, MethodName
+from service.forecasting.preparation import IntArray, model_steps
 from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, usual_change
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS
+
+Parameters = tuple[FloatArray, ...]
+"""Of one method, a flat vector for each target."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,8 @@ class FittedItem:
     """What is known of one item.
 
     unit: (target,), the usual change over a season, in which interval errors are counted;
-    constant: (channel,), True where the training part has one value only; tail: the end of the series, without holes.
+    constant: (channel,), True where the training part has one value only; tail: the end of the series, without holes;
+    methods: the parameters of each simple method.
     """
 
     item: str | None
@@ -28,6 +35,26 @@ class FittedItem:
     unit: FloatArray
     constant: NDArray[np.bool_]
     tail: Series
+    methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
+
+    def with_methods(self, candidates: Sequence[Candidate], values: FloatArray, season_length: int) -> FittedItem:
+        """Fit the simple methods among the candidates on (time, target) without holes, in the series' own units."""
+        fitted = {
+            name: tuple(METHODS[name].fit(np.ascontiguousarray(column), season_length) for column in values.T)
+            for name in candidates
+            if name != "network"
+        }
+        return replace(self, methods=fitted)
+
+    def forecast(
+        self, name: MethodName, values: FloatArray, origins: IntArray, horizon: int, season_length: int
+    ) -> FloatArray:
+        """Forecast by a method from each origin of (time, target): (origin, horizon, target), in the same units."""
+        columns = [
+            METHODS[name].forecast(parameters, np.ascontiguousarray(column), origins, horizon, season_length)
+            for parameters, column in zip(self.methods[name], values.T, strict=True)
+        ]
+        return np.stack(columns, axis=-1)
 
 
 def fit_item(
@@ -39,12 +66,12 @@ def fit_item(
 ) -> FittedItem:
     """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts.
 
-    unit: in which errors are counted; by default measured on ``series``.
+    unit: in which errors are counted; by default measured on ``series``. Simple methods are not fitted here.
     """
     filled = fill(series.values, specification.missing).between
     tail = Series(filled, series.item, series.times)
     if known is not None:
-        return FittedItem(known.item, known.scaler, known.unit, known.constant, tail)
+        return replace(known, tail=tail)
     transform = TRANSFORMS[specification.transform]
     modelled = model_steps(filled, transform, target_count)
     if unit is None:

@@ -2,47 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
+from service.errors import Fault, Path, UnknownColumn
+from service.forecasting.alignment import AlignedSeries, Columns
 from service.forecasting.bands import Bands, Forecast, banded
+from service.forecasting.blend import Blend
 from service.forecasting.ends import Ends
+from service.forecasting.ensemble import Ensemble
 from service.forecasting.fitted_item import FittedItem, fit_item
 from service.forecasting.intervals import ConformalErrors
-from service.forecasting.missing import drop_leading, fill, refuse_missing
+from service.forecasting.missing import fill
 from service.forecasting.networks import Network
+from service.forecasting.options import Candidate
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history, preparation
-from service.forecasting.rollout import roll_out
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
-from service.forecasting.transforms import TRANSFORMS, Transform, require_positive
+from service.forecasting.transforms import TRANSFORMS, Transform
 
-# Numbers of the contexts that are held at once, so that memory is bounded however many origins there are.
-_BLOCK_NUMBERS = 2**21
-
-
-class AlignedSeries(NamedTuple):
-    """A series from outside in the model's columns.
-
-    dropped: leading rows left out because a column had no value yet; known: the item of the model that it belongs to,
-    None for one that the model has not seen, which is scaled by its own values.
-    """
-
-    series: Series
-    dropped: int
-    known: FittedItem | None
+# A simple method's forecast from one end, in multiplications of a network.
+_METHOD_COST = 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Forecaster:
-    """Networks with everything that is needed to forecast from the end of their own series or from a history.
+    """Networks and simple methods, with everything that is needed to forecast from an end of a series.
 
+    That is the end of the model's own series or of a history.
     device: torch's name of where rollouts run; None: this CPU. It belongs to this object, not to the model.
     """
 
@@ -51,13 +41,21 @@ class Forecaster:
     covariates: tuple[str, ...]
     items: tuple[FittedItem, ...]
     networks: tuple[Network, ...]
+    blend: Blend
     errors: ConformalErrors
     device: str | None = None
 
     @property
     def min_history(self) -> int:
         """Fewest values that a history must have."""
-        return min_history(self.specification)
+        return min_history(self.specification) if self.networks else self._transform.lookback + 1
+
+    @property
+    def memory(self) -> int:
+        """So many last values decide a forecast: simple methods have forgotten what lies before."""
+        if self.blend.candidates == ("network",):
+            return self.min_history
+        return max(self.min_history, method_memory(self.specification.season_length))
 
     def forecast(
         self, horizon: int, bands: Bands, history: Panel | None = None, items: Sequence[str] | None = None
@@ -67,11 +65,11 @@ class Forecaster:
         Returns one forecast for each item and target. Raises HistoryTooShort, UnknownColumn, InvalidSeries.
         """
         ends = self._stored(items) if history is None else self._ends_of(self.align(history, ("history",)))
-        ahead = ends.levels_ahead(self._roll_out(ends.contexts, horizon), self._transform)
-        by_step = np.ascontiguousarray(ahead.swapaxes(1, 2))  # (item, target, horizon): JSON is written from whole rows
+        ahead = np.ascontiguousarray(self._ahead(ends, horizon).swapaxes(1, 2))  # JSON is written from whole rows
         widths = self.errors.widths(bands.levels, horizon)
-        mean, intervals, quantiles = banded(bands, by_step, widths, ends.unit[:, :, None], self._transform)
-        far_outside = ends.far_outside if self.specification.scaling != "none" else np.zeros(len(ends.tails), bool)
+        mean, intervals, quantiles = banded(bands, ahead, widths, ends.unit[:, :, None], self._transform)
+        judged = self.networks and self.specification.scaling != "none"
+        far_outside = ends.far_outside if judged else np.zeros(len(ends.tails), bool)
         forecasts = []
         for row, tail in enumerate(ends.tails):
             times = tail.times.future(horizon) if tail.times else None
@@ -96,102 +94,120 @@ class Forecaster:
         chunks = -(-horizon // specification.output_chunk_length)
         slides = specification.training.objective == "windows"
         steps = specification.context_length * (chunks if slides else 1) + horizon
-        return rows * steps * sum(len(network.weights) for network in self.networks)
-
-    @cached_property
-    def _transform(self) -> Transform:
-        return TRANSFORMS[self.specification.transform]
-
-    def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
-        rows = [self._rows[one.known.item] for one in history if one.known is not None]
-        if len(rows) == len(history):
-            return self._own_ends.chosen(rows).moved([self._tail(one.series) for one in history], self.specification)
-        targets = len(self.targets)
-        items = [fit_item(one.series, self.specification, targets, one.known) for one in history]
-        return Ends.of(items, self.specification)
-
-    def _tail(self, series: Series) -> Series:
-        """The end of a series, without holes; what lies before is read only where something needs it."""
-        tail = series.tail(self.min_history)
-        if not np.isnan(tail.values).any():
-            return tail
-        return Series(fill(series.values, self.specification.missing).between, series.item, series.times)
-
-    def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
-        """Fill, transform and scale a series as this item's."""
-        return preparation(self.specification, item.scaler, len(self.targets)).apply(series.values)
-
-    def levels_ahead(
-        self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
-    ) -> list[FloatArray]:
-        """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item."""
-        scaled = self._rolled(prepared, origins, horizon)
-        bounds = np.cumsum([len(rows) for rows in origins])[:-1]
-        results = []
-        for item, one, rows, ahead in zip(items, prepared, origins, np.split(scaled, bounds), strict=True):
-            levels = one.levels_ahead(ahead, rows)
-            still = item.constant[: len(self.targets)]
-            if still.any():
-                levels[:, :, still] = one.levels_at(rows)[:, None, still]
-            results.append(levels)
-        return results
-
-    def _rolled(self, prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int) -> FloatArray:
-        """Forecast from all origins, a block at a time: (origin, horizon, channel)."""
-        length = self.specification.context_length
-        channels = len(self.targets) + len(self.covariates)
-        blocks = [
-            self._roll_out(np.concatenate([one.contexts(rows, length) for one, rows in block]), horizon)
-            for block in _blocks(prepared, origins, max(1, _BLOCK_NUMBERS // (length * channels)))
-        ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, horizon, channels))
-
-    def _roll_out(self, contexts: NDArray[Any], horizon: int) -> FloatArray:
-        """Forecast after contexts (N, context_length, channel): (N, horizon, channel), the mean over the ensemble."""
-        objective, centred = self.specification.training.objective, self.specification.centering == "last"
-        inputs = contexts.astype(np.float32, copy=False)
-        total = roll_out(self.networks[0], inputs, horizon, objective, centred, self.device).astype(np.float64)
-        for network in self.networks[1:]:
-            total += roll_out(network, inputs, horizon, objective, centred, self.device)
-        return total if len(self.networks) == 1 else total / len(self.networks)
+        methods = len(self.blend.candidates) - bool(self.networks)
+        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods * _METHOD_COST)
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:
         """Bring a panel from outside into this model's columns.
 
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
-        order = self._column_order(panel, path)
-        aligned = []
-        for row, series in enumerate(panel):
-            place = path if series.item is None else (*path, "items", row)
-            ordered = series if order is None else replace(series, values=series.values[:, order])
-            usable, dropped = self._usable(ordered, place)
-            aligned.append(AlignedSeries(usable, dropped, self._known(series.item)))
-        return aligned
+        columns = Columns(self.targets, self.covariates, self.specification)
+        return columns.align(panel, path, self._known, self.min_history)
 
-    def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
-        if self.specification.missing == "error":
-            refuse_missing(series, path)
-        series, dropped = drop_leading(series, self.targets + self.covariates, path)
-        if len(series) < self.min_history:
-            detail = f"needs {self.min_history} values, got {len(series)}"
-            raise HistoryTooShort(detail, [Fault(path, detail)])
-        require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
-        return series, dropped
+    def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
+        """Fill, transform and scale a series as this item's."""
+        return preparation(self.specification, item.scaler, len(self.targets)).apply(series.values)
 
-    def _column_order(self, panel: Panel, path: Path) -> list[int] | None:
-        """Where the panel has the model's columns; None: in the same order."""
-        wanted = self.targets + self.covariates
-        if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
-            return None
-        if set(wanted) != set(panel.columns):
-            detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
-            raise UnknownColumn(detail, [Fault(path, detail)])
-        return [panel.columns.index(column) for column in wanted]
+    def needed_rows(self, item: FittedItem) -> int:
+        """Fewest values from which this item can be forecast: those that no network forecasts need few."""
+        if "network" not in self.blend.candidates:
+            return self.min_history
+        weight = self.weights_of([item])[0, self.blend.candidates.index("network")]
+        return self.min_history if weight > 0 else self._transform.lookback + 1
+
+    def weights_of(self, items: Sequence[FittedItem]) -> FloatArray:
+        """Return how much of each candidate is in the forecasts of each item: (item, candidate)."""
+        return self.blend.of([self._rows.get(item.item) for item in items])
+
+    def levels_ahead(
+        self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
+    ) -> list[FloatArray]:
+        """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item."""
+        by_candidate = self.levels_by_candidate(items, prepared, origins, horizon)
+        return blended(by_candidate, self.weights_of(items))
+
+    def levels_by_candidate(
+        self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
+    ) -> dict[Candidate, list[FloatArray]]:
+        """Forecast as `levels_ahead` does, by each candidate alone; NaN for items that do not use it."""
+        weights = self.weights_of(items)
+        targets = len(self.targets)
+        found: dict[Candidate, list[FloatArray]] = {}
+        for column, candidate in enumerate(self.blend.candidates):
+            rows = [int(row) for row in np.flatnonzero(weights[:, column])]
+            found[candidate] = [np.full((len(one), horizon, targets), np.nan) for one in origins]
+            used = [items[row] for row in rows], [prepared[row] for row in rows], [origins[row] for row in rows]
+            for row, levels in zip(rows, self._candidate_levels(candidate, *used, horizon=horizon), strict=True):
+                found[candidate][row] = levels
+        return found
+
+    def _candidate_levels(
+        self,
+        candidate: Candidate,
+        items: Sequence[FittedItem],
+        prepared: Sequence[PreparedSeries],
+        origins: Sequence[IntArray],
+        horizon: int,
+    ) -> list[FloatArray]:
+        if candidate == "network":
+            return self._ensemble.levels_ahead(items, prepared, origins, horizon)
+        season_length = self.specification.season_length
+        levels = []
+        for item, one, rows in zip(items, prepared, origins, strict=True):
+            ahead = item.forecast(candidate, one.known, rows, horizon, season_length)
+            levels.append(self._transform.to_levels_ahead(ahead, one.known.min(axis=0)))
+        return levels
+
+    @cached_property
+    def _ensemble(self) -> Ensemble:
+        return Ensemble(self.networks, self.specification, self.device)
+
+    @cached_property
+    def _transform(self) -> Transform:
+        return TRANSFORMS[self.specification.transform]
+
+    def _ahead(self, ends: Ends, horizon: int) -> FloatArray:
+        """Forecast levels (item, horizon, target)."""
+        if self.blend.candidates == ("network",):
+            return ends.levels_ahead(self._ensemble.roll_out(ends.contexts, horizon), self._transform)
+        weights = self.weights_of(ends.items)
+        total = np.zeros((len(ends.items), horizon, len(self.targets)))
+        for column, candidate in enumerate(self.blend.candidates):
+            share = weights[:, column, None, None]
+            if candidate == "network":
+                total += share * ends.levels_ahead(self._ensemble.roll_out(ends.contexts, horizon), self._transform)
+            else:
+                total += share * ends.method_levels(candidate, horizon, self.specification)
+        return total
+
+    def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
+        rows = [self._rows[one.known.item] for one in history if one.known is not None]
+        if len(rows) == len(history):
+            return self._own_ends.chosen(rows).moved([self._tail(one.series) for one in history], self.specification)
+        return Ends.of([self._item_at_end(one) for one in history], self.specification)
+
+    def _item_at_end(self, aligned: AlignedSeries) -> FittedItem:
+        item = fit_item(aligned.series, self.specification, len(self.targets), aligned.known)
+        if aligned.known is not None:
+            return item
+        values = item.tail.values[:, : len(self.targets)]
+        return item.with_methods(self.blend.candidates, values, self.specification.season_length)
+
+    def _tail(self, series: Series) -> Series:
+        """The end of a series, without holes; what lies before is read only where something needs it."""
+        tail = series.tail(self.memory)
+        if not np.isnan(tail.values).any():
+            return tail
+        return Series(fill(series.values, self.specification.missing).between, series.item, series.times)
 
     @cached_property
     def _rows(self) -> dict[str | None, int]:
         return {item.item: row for row, item in enumerate(self.items)}
+
+    def _known(self, item: str | None) -> FittedItem | None:
+        row = self._rows.get(item)
+        return None if row is None else self.items[row]
 
     @cached_property
     def _own_ends(self) -> Ends:
@@ -206,24 +222,15 @@ class Forecaster:
                 raise UnknownColumn(detail, [Fault(("items", place), detail)])
         return self._own_ends.chosen([self._rows[name] for name in items])
 
-    def _known(self, item: str | None) -> FittedItem | None:
-        row = self._rows.get(item)
-        return None if row is None else self.items[row]
+
+def method_memory(season_length: int) -> int:
+    """Return how many last values simple methods are given."""
+    return max(300, 5 * season_length)
 
 
-def _blocks(
-    prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], most: int
-) -> Iterator[list[tuple[PreparedSeries, IntArray]]]:
-    """Yield up to ``most`` origins at a time, with the items that they belong to."""
-    block: list[tuple[PreparedSeries, IntArray]] = []
-    count = 0
-    for one, rows in zip(prepared, origins, strict=True):
-        for first in range(0, len(rows), most):
-            part = rows[first : first + most]
-            if count + len(part) > most:
-                yield block
-                block, count = [], 0
-            block.append((one, part))
-            count += len(part)
-    if block:
-        yield block
+def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:
+    """Return for each item the weighted mean of its candidates' levels; weights: (item, candidate)."""
+    return [
+        np.sum([share * levels for share, levels in zip(shares, candidates, strict=True) if share > 0], axis=0)
+        for shares, *candidates in zip(weights, *by_candidate.values(), strict=True)
+    ]

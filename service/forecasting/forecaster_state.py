@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
 
-from service.forecasting.fitted_item import FittedItem
+from service.forecasting.blend import Blend
+from service.forecasting.fitted_item import FittedItem, Parameters
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.networks import Network, NetworkShape, network_of
+from service.forecasting.options import Candidate, MethodName
 from service.forecasting.panel_state import State, panel_state, restore_panel
-from service.forecasting.preparation import min_history
 from service.forecasting.scaling import Scaler
 from service.forecasting.series import Panel
 from service.forecasting.specification import Specification
+
+_CANDIDATES: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(Annotated[tuple[Candidate, ...], Field(min_length=1)])
 
 
 def forecaster_state(forecaster: Forecaster) -> State:
     """Return the record and the arrays that `restore_forecaster` needs; the training data are not in it."""
     items = forecaster.items
     tails, arrays = panel_state(Panel(tuple(item.tail for item in items), forecaster.targets, forecaster.covariates))
-    record = {"specification": forecaster.specification.to_record(), "tails": tails}
+    record = {
+        "specification": forecaster.specification.to_record(),
+        "tails": tails,
+        "blend": list(forecaster.blend.candidates),
+    }
     arrays = {
         "tails": arrays["values"],
         "scaler.offset": np.stack([item.scaler.offset for item in items]),
@@ -31,7 +39,11 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "unit": np.stack([item.unit for item in items]),
         "constant": np.stack([item.constant for item in items]).astype(np.uint8),
         "errors": forecaster.errors.errors,
+        "blend": forecaster.blend.weights,
     }
+    for candidate in forecaster.blend.candidates:
+        if candidate != "network":
+            arrays |= _methods_state(candidate, items)
     for member, network in enumerate(forecaster.networks):
         for name, weight in network.named_weights().items():
             arrays[f"network.{member}.{name}"] = weight
@@ -52,18 +64,66 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         raise ValueError("errors must be (origin, horizon, target)")
     if errors.dtype.kind != "f" or np.isinf(errors).any():
         raise ValueError("errors must be floating-point numbers and not infinite")
-    if min(len(tail) for tail in tails) < min_history(specification):
-        raise ValueError("the tails are shorter than what a forecast reads")
     if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any() or (unit <= 0).any():
         raise ValueError("the tails must be finite numbers and the scales and units above 0")
+    blend = _blend(record["blend"], arrays, items)
+    methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     fitted = tuple(
-        FittedItem(tail.item, Scaler(offset[row], scale[row]), unit[row], constant[row], tail)
+        FittedItem(
+            tail.item,
+            Scaler(offset[row], scale[row]),
+            unit[row],
+            constant[row],
+            tail,
+            {name: parameters[row] for name, parameters in methods.items()},
+        )
         for row, tail in enumerate(tails)
     )
-    networks = tuple(
-        _network(specification, channels, member, arrays) for member in range(specification.training.ensemble_size)
+    networks: tuple[Network, ...] = ()
+    if "network" in blend.candidates:
+        members = range(specification.training.ensemble_size)
+        networks = tuple(_network(specification, channels, member, arrays) for member in members)
+    forecaster = Forecaster(
+        specification, tails.targets, tails.covariates, fitted, networks, blend, ConformalErrors(errors)
     )
-    return Forecaster(specification, tails.targets, tails.covariates, fitted, networks, ConformalErrors(errors))
+    if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
+        raise ValueError("the tails are shorter than what a forecast reads")
+    # Parameters that do not fit their method fail here, not when somebody asks for a forecast.
+    for item in fitted:
+        values = item.tail.values[:, :targets]
+        for name in methods:
+            item.forecast(name, values, np.array([len(values) - 1]), 1, specification.season_length)
+    return forecaster
+
+
+def _blend(names: object, arrays: Mapping[str, NDArray[Any]], items: int) -> Blend:
+    candidates = _CANDIDATES.validate_python(names)
+    weights = _numbers(arrays, "blend", (items, len(candidates)))
+    if len(set(candidates)) < len(candidates) or (weights < 0).any() or not np.allclose(weights.sum(axis=1), 1):
+        raise ValueError("the blend must name each candidate once, with weights that sum to 1")
+    return Blend(candidates, weights)
+
+
+def _methods_state(name: MethodName, items: Sequence[FittedItem]) -> dict[str, NDArray[Any]]:
+    """One flat vector of all parameters, and how many each item and target has."""
+    parameters = [vector for item in items for vector in item.methods[name]]
+    return {
+        f"method.{name}": np.concatenate(parameters),
+        f"method.{name}.lengths": np.array([len(vector) for vector in parameters], np.int64),
+    }
+
+
+def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int, targets: int) -> list[Parameters]:
+    flat, lengths = arrays[f"method.{name}"].astype(np.float64), arrays[f"method.{name}.lengths"]
+    if (
+        lengths.shape != (items * targets,)
+        or (lengths < 0).any()
+        or flat.shape != (int(lengths.sum()),)
+        or not np.isfinite(flat).all()
+    ):
+        raise ValueError(f"the parameters of {name} do not have the items of the model")
+    vectors = np.split(flat, np.cumsum(lengths)[:-1])
+    return [tuple(vectors[row * targets : (row + 1) * targets]) for row in range(items)]
 
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -12,6 +12,8 @@ Scaling = Literal["minmax", "standard", "robust", "none"]
 TransformName = Literal["none", "log", "difference", "log_difference"]
 Centering = Literal["last", "none"]
 Missing = Literal["error", "interpolate", "forward_fill"]
+MethodName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta", "harmonic"]
+Candidate = Literal["network"] | MethodName
 Objective = Literal["chunks", "windows"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
 Loss = Literal["mae", "mse", "huber"]
@@ -53,6 +55,10 @@ def _pair(sent: Any) -> Any:
 
 
 ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
+
+
+def _once_each(names: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(names))
 
 
 class NetworkOptions(Options):
@@ -131,6 +137,13 @@ class TrainOptions(Options):
 
     horizon: int | None = Field(
         None, ge=1, description="Steps ahead that the model is made for; any other may be asked later.", examples=[12]
+    )
+    candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
+        None,
+        min_length=1,
+        description="What is compared and blended: the `network`, and simple methods. By default all of them; the "
+        "network alone where an option of `network` or `training`, a context or a chunk length is given.",
+        examples=[["network", "theta"]],
     )
     network: NetworkOptions = Field(default_factory=NetworkOptions, description="The recurrent network.")
     context_length: int | None = Field(None, ge=1, description="Steps that the network reads.", examples=[24])

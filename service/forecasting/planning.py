@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from service.errors import Path
 from service.forecasting.choices import Choice, choose
+from service.forecasting.methods.table import PRIOR
 from service.forecasting.missing import drop_leading, refuse_missing
-from service.forecasting.options import TrainOptions
+from service.forecasting.options import Candidate, TrainOptions, Validation
 from service.forecasting.preparation import min_history
-from service.forecasting.seasonality import looks_like_noise
+from service.forecasting.seasonality import looks_like_noise, returns_to_its_mean
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.split import Split, require_length, require_shortest, split_series
 from service.forecasting.transforms import require_positive
 
 NOISE = "the series looks like noise: nothing forecasts it better than its mean, so expect a skill of 0"
 
+WALK = "the series looks like a random walk: nothing forecasts it better than its last value, so expect a skill of 0"
+
+# In fewer values anything may look like a random walk.
+_SHORTEST_WALK = 100
+
 
 @dataclass(frozen=True)
 class Plan:
-    """A panel that can be trained on, cut and with a recipe."""
+    """A panel that can be trained on, cut and with a recipe.
+
+    long: which items are long enough for the network.
+    """
 
     panel: Panel
     splits: tuple[Split, ...]
     choice: Choice
+    long: tuple[bool, ...]
     noise: bool
+    walk: bool
     warnings: tuple[str, ...]
 
     @property
     def told(self) -> tuple[str, ...]:
         """What is worth telling before anything is trained."""
-        return (*self.warnings, NOISE) if self.noise else self.warnings
+        return (*self.warnings, *([NOISE] if self.noise else []), *([WALK] if self.walk else []))
+
+    @property
+    def trusted(self) -> tuple[Candidate, ...]:
+        """The candidates to blend where nothing speaks against them."""
+        return ("naive", "exponential_smoothing") if self.walk else ("network", *PRIOR)
 
     @property
     def min_history(self) -> int:
         """Fewest values from which the model will forecast."""
-        return min_history(self.choice.specification)
+        return min_history(self.choice.specification) if any(self.long) else 1
 
     def configuration(self) -> dict[str, Any]:
         """Return every option as used, as JSON-able values; ``chosen`` says why, for those that were left open."""
@@ -67,18 +84,51 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         for row, one in enumerate(panel):
             require_positive(one.values[:, : len(panel.targets)], options.transform, _path(row, one))
     choice = choose(panel, splits, options)
+    choice, long = _without_short(panel, splits, choice, options.validation)
     specification = choice.specification
-    needed = min_history(specification) + specification.output_chunk_length
-    for row, (one, split) in enumerate(zip(panel, splits, strict=True)):
-        require_length(one, split, needed, options.validation, _path(row, one))
+    if not any(long):
+        warnings.append("the series is too short for a network: it is forecast by simple methods")
+    elif not all(long):
+        warnings.append(f"{long.count(False)} items are too short for the network: simple methods forecast them")
     noisy = [_is_noise(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
     noise = sum(noisy) * 2 > len(noisy)
-    return Plan(panel, splits, choice, noise, tuple(warnings))
+    walks = [_is_walk(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
+    walk = not noise and sum(walks) * 2 > len(walks)
+    return Plan(panel, splits, choice, long, noise, walk, tuple(warnings))
+
+
+def _without_short(
+    panel: Panel, splits: Sequence[Split], choice: Choice, validation: Validation
+) -> tuple[Choice, tuple[bool, ...]]:
+    """Tell which items are long enough for the network, and leave it out where none is.
+
+    Raises SeriesTooShort where an item has no other candidate.
+    """
+    specification = choice.specification
+    if "network" not in specification.candidates:
+        return choice, (False,) * len(panel)
+    needed = min_history(specification) + specification.output_chunk_length
+    if specification.candidates == ("network",):
+        for row, (one, split) in enumerate(zip(panel, splits, strict=True)):
+            require_length(one, split, needed, validation, _path(row, one))
+    long = tuple(split.stopping >= needed for split in splits)
+    if any(long):
+        return choice, long
+    others = tuple(name for name in specification.candidates if name != "network")
+    return Choice(replace(specification, candidates=others), choice.reasons), long
 
 
 def _is_noise(series: Series, split: Split, season_length: int) -> bool:
     values: FloatArray = series.values[: split.test, 0]
     return looks_like_noise(values[~np.isnan(values)], season_length)
+
+
+def _is_walk(series: Series, split: Split, season_length: int) -> bool:
+    values: FloatArray = series.values[: split.test, 0]
+    known = values[~np.isnan(values)]
+    if len(known) < _SHORTEST_WALK:
+        return False
+    return season_length == 1 and looks_like_noise(np.diff(known), 1) and not returns_to_its_mean(known)
 
 
 def _path(row: int, series: Series) -> Path:

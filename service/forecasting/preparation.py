@@ -74,6 +74,11 @@ class PreparedSeries:
     between: FloatArray
     behind: FloatArray
 
+    @property
+    def known(self) -> FloatArray:
+        """The targets in their own units, (time, target), each gap filled from its past."""
+        return self.filled.behind[:, : self.preparation.target_count]
+
     def contexts(self, origins: IntArray, context_length: int) -> FloatArray:
         """Return the windows that end at each origin, itself included: (origin, context_length, channel)."""
         lookback = self.preparation.transform.lookback
@@ -88,8 +93,7 @@ class PreparedSeries:
 
     def levels_at(self, origins: IntArray) -> FloatArray:
         """Return the targets' levels as known at each origin: (origin, target)."""
-        target_count = self.preparation.target_count
-        return self.preparation.transform.to_levels(self.filled.behind[origins, :target_count])
+        return self.preparation.transform.to_levels(self.known[origins])
 
     def levels_ahead(self, scaled: FloatArray, origins: IntArray) -> FloatArray:
         """Turn scaled forecasts (origin, horizon, channel) to the targets' levels (origin, horizon, target)."""

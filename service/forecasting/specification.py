@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from service.forecasting.options import (
+    Candidate,
     Cell,
     Centering,
     Loss,
@@ -63,6 +64,7 @@ class Specification:
     """Everything that a training needs besides the series."""
 
     horizon: Size
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     network: NetworkSpecification
     context_length: Size
     output_chunk_length: Size

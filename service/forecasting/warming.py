@@ -8,6 +8,7 @@ import numpy as np
 
 from service.forecasting.kernels.batches import loss_and_gradient
 from service.forecasting.kernels.training import gather, seed_dropout, train_epoch
+from service.forecasting.methods.table import METHODS
 from service.forecasting.networks import NetworkShape, initial_network
 from service.forecasting.options import Cell
 from service.forecasting.rollout import roll_out
@@ -20,9 +21,17 @@ def warm_rollout() -> None:
         roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
 
 
+def warm_methods() -> None:
+    """Make the simple methods ready, fits and forecasts."""
+    values = np.tile(np.arange(1.0, 5.0), 8)
+    for method in METHODS.values():
+        method.forecast(method.fit(values, 4), values, np.array([len(values) - 1]), 1, 4)
+
+
 def warm_training() -> None:
     """Make trainings ready, and the forecasts that score them."""
     warm_rollout()
+    warm_methods()
     seed_dropout(0)
     shape = NetworkShape("gru", 1, 2, 1, 1)
     weights = initial_network(shape, seed=0).weights

@@ -14,9 +14,10 @@ from service.usecases.make_forecast import band_warnings, load_model
 from service.usecases.resources import Resources
 
 if TYPE_CHECKING:
+    from service.forecasting.alignment import AlignedSeries
     from service.forecasting.bands import Bands
     from service.forecasting.evaluation import Evaluated, RollingForecasts, Score
-    from service.forecasting.forecaster import AlignedSeries, Forecaster
+    from service.forecasting.forecaster import Forecaster
     from service.forecasting.series import FloatArray
 
 

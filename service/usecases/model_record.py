@@ -50,6 +50,12 @@ class _LossCurve(_Told):
     best_epoch: int
 
 
+class _Candidate(_Told):
+    candidate: str = Field(max_length=40)
+    weight: float
+    mae: float | None
+
+
 class _ModelRecord(_Told):
     model_id: str | None = Field(None, max_length=64)
     name: Name | None = None
@@ -61,8 +67,10 @@ class _ModelRecord(_Told):
     metrics: _Scores
     baseline: _BaselineScores
     skill: float | None
+    skill_by_step: list[float | None] = []
     calibration: Facts
-    loss_curve: _LossCurve
+    candidates: list[_Candidate] = []
+    loss_curve: _LossCurve | None
     warnings: list[str]
     lineage: Facts
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from service import __version__
 from service.forecasting.evaluation import Score
+from service.forecasting.fit import LossCurve
 from service.forecasting.series import Panel
 from service.forecasting.training import Trained, train
 from service.jobs.queue import Outcome
@@ -55,7 +56,6 @@ def _trained(content: TrainingInput, tell: Callable[[dict[str, Any]], None], dev
 def trained_record(trained: Trained) -> dict[str, Any]:
     """Tell what was chosen and how good it is, as JSON-able values."""
     specification = trained.plan.choice.specification
-    curve = trained.curve
     return {
         "configuration": trained.plan.configuration(),
         "targets": list(trained.forecaster.targets),
@@ -64,13 +64,19 @@ def trained_record(trained: Trained) -> dict[str, Any]:
         "metrics": _score(trained.score, len(trained.forecaster.targets)),
         "baseline": {"method": trained.baseline_method, **_score(trained.baseline, len(trained.forecaster.targets))},
         "skill": trained.skill,
+        "skill_by_step": list(trained.skill_by_step),
         "calibration": {"n_errors": trained.forecaster.errors.count, "horizon": specification.horizon},
-        "loss_curve": {
-            "epochs": curve.epochs,
-            "training": curve.training,
-            "validation": curve.validation,
-            "best_epoch": trained.best_epochs[0],
-        },
+        "candidates": [asdict(one) for one in trained.candidates],
+        "loss_curve": None if trained.curve is None else _loss_curve(trained.curve, trained.best_epochs[0]),
+    }
+
+
+def _loss_curve(curve: LossCurve, best_epoch: int) -> dict[str, Any]:
+    return {
+        "epochs": curve.epochs,
+        "training": curve.training,
+        "validation": curve.validation,
+        "best_epoch": best_epoch,
     }
 
 

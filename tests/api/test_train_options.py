@@ -17,6 +17,7 @@ from tests.factories import QUICK, seasonal
 
 ALL_OPTIONS: dict[str, Any] = {
     "horizon": 4,
+    "candidates": ["network"],
     "network": {"cell": "rnn", "hidden_size": 5, "num_layers": 2, "dropout": 0.1},
     "context_length": 7,
     "output_chunk_length": 2,
@@ -47,6 +48,7 @@ ALL_OPTIONS: dict[str, Any] = {
 HUGE = 10**30
 BAD: dict[str, list[Any]] = {
     "horizon": [0, -1, 1.5, "3", True, 10_001, HUGE],
+    "candidates": [[], ["arima"], "network", [3]],
     "network": [3, []],
     "network.cell": ["transformer", 3],
     "network.hidden_size": [0, 1.5, 1025, HUGE],
@@ -160,6 +162,7 @@ CHANGED: dict[str, Any] = {
     "training": {"epochs": 12, "learning_rate": 0.5},
 }
 OTHER_VALUES: dict[str, Any] = {
+    "candidates": ["network", "theta"],
     "horizon": 5,
     "network.cell": "lstm",
     "network.hidden_size": 7,

@@ -138,6 +138,8 @@ def test_a_whole_training_is_the_same_on_both(objective: Objective) -> None:
     compiled, torchs = train(several, asked), train(several, asked, device="cpu")
     assert torchs.best_epochs == compiled.best_epochs
     assert torchs.forecaster.device is None
+    assert torchs.curve is not None
+    assert compiled.curve is not None
     np.testing.assert_allclose(torchs.curve.validation, compiled.curve.validation, atol=1e-5)
     assert torchs.score.overall.mae == pytest.approx(compiled.score.overall.mae, rel=1e-4)
     np.testing.assert_allclose(torchs.forecaster.errors.errors, compiled.forecaster.errors.errors, atol=1e-4)

@@ -150,12 +150,15 @@ def test_a_refit_is_made_by_the_recipe_that_was_scored() -> None:
 def test_best_weights_are_kept() -> None:
     trained = train(panel(noisy_sine()), options(training={"epochs": 30, "learning_rate": 0.3, "clip_norm": None}))
     curve = trained.curve
+    assert curve is not None
+    assert curve is not None
     assert curve.validation[curve.epochs.index(trained.best_epochs[0])] == min(curve.validation)
 
 
 def test_patience_stops_early() -> None:
     noise = np.random.default_rng(0).normal(size=200)
     trained = train(panel(noise), options(training={"epochs": 200, "patience": 3}))
+    assert trained.curve is not None
     assert trained.curve.epochs[-1] < 200
     assert trained.curve.epochs[-1] - trained.best_epochs[0] in (3, 4)
 

@@ -43,6 +43,17 @@ class LossCurve(BaseModel):
     best_epoch: int = Field(description="Epoch whose weights were kept.", examples=[3])
 
 
+class CandidateValues(BaseModel):
+    """One way of forecasting, and its part in the model."""
+
+    candidate: str = Field(description="`network`, or a simple method.", examples=["theta"])
+    weight: float = Field(description="Its share of the forecasts, 0 to 1; of many items, the mean.", examples=[0.3])
+    mae: float | None = Field(
+        description="Its mean absolute error there, 1 being the usual change over a season; null: not usable.",
+        examples=[0.7],
+    )
+
+
 class ModelAnswer(BaseModel):
     """One model; the fields of a training that has not ended are absent."""
 
@@ -63,10 +74,18 @@ class ModelAnswer(BaseModel):
     metrics: MetricValues | None = Field(None, description="How good the recipe is on the part after the split.")
     baseline: BaselineValues | None = Field(None, description="The same for a forecast that costs nothing.")
     skill: float | None = Field(None, description="1 - MAE / MAE of the baseline.", examples=[0.4])
+    skill_by_step: list[float | None] = Field(
+        default=[], description="The same for each step ahead; null where nothing is known.", examples=[[0.5, 0.3]]
+    )
     calibration: dict[str, Any] | None = Field(
         None, description="How many errors stand behind the intervals.", examples=[{"n_errors": 60, "horizon": 4}]
     )
-    loss_curve: LossCurve | None = Field(None, description="How the training went.")
+    candidates: list[CandidateValues] = Field(
+        default=[], description="What was compared on rolling origins before the split, and blended."
+    )
+    loss_curve: LossCurve | None = Field(
+        None, description="How the network's training went; null where there is no network."
+    )
     warnings: list[str] = Field(default=[], description="What you should know before you trust it.", examples=[[]])
     lineage: dict[str, Any] | None = Field(
         None,

@@ -1,0 +1,71 @@
+"""Series from outside, brought into a model's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
+from service.forecasting.fitted_item import FittedItem
+from service.forecasting.missing import drop_leading, refuse_missing
+from service.forecasting.series import Panel, Series
+from service.forecasting.specification import Specification
+from service.forecasting.transforms import require_positive
+
+
+class AlignedSeries(NamedTuple):
+    """A series from outside in the model's columns.
+
+    dropped: leading rows left out because a column had no value yet; known: the item of the model that it belongs to,
+    None for one that the model has not seen, which is scaled by its own values.
+    """
+
+    series: Series
+    dropped: int
+    known: FittedItem | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a model needs of a series: its columns, in their order, and how missing values are taken."""
+
+    targets: tuple[str, ...]
+    covariates: tuple[str, ...]
+    specification: Specification
+
+    def align(
+        self, panel: Panel, path: Path, known: Callable[[str | None], FittedItem | None], needed: int
+    ) -> list[AlignedSeries]:
+        """Bring each series into these columns; ``needed``: fewest rows.
+
+        Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
+        """
+        order = self._order(panel, path)
+        aligned = []
+        for row, series in enumerate(panel):
+            place = path if series.item is None else (*path, "items", row)
+            ordered = series if order is None else replace(series, values=series.values[:, order])
+            usable, dropped = self._usable(ordered, place, needed)
+            aligned.append(AlignedSeries(usable, dropped, known(series.item)))
+        return aligned
+
+    def _usable(self, series: Series, path: Path, needed: int) -> tuple[Series, int]:
+        if self.specification.missing == "error":
+            refuse_missing(series, path)
+        series, dropped = drop_leading(series, self.targets + self.covariates, path)
+        if len(series) < needed:
+            detail = f"needs {needed} values, got {len(series)}"
+            raise HistoryTooShort(detail, [Fault(path, detail)])
+        require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
+        return series, dropped
+
+    def _order(self, panel: Panel, path: Path) -> list[int] | None:
+        """Where the panel has the columns; None: in the same order."""
+        wanted = self.targets + self.covariates
+        if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
+            return None
+        if set(wanted) != set(panel.columns):
+            detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
+            raise UnknownColumn(detail, [Fault(path, detail)])
+        return [panel.columns.index(column) for column in wanted]

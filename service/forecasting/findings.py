@@ -1,0 +1,77 @@
+"""What a user should know before trusting a model: found in how it did on the part after the split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.forecasting.evaluation import RollingForecasts, Score
+from service.forecasting.intervals import ConformalErrors
+from service.forecasting.metrics import skill
+from service.forecasting.planning import NOISE, WALK, Plan
+from service.forecasting.series import FloatArray
+
+# Losing by less than this is a draw.
+_WORTH_TELLING = 0.01
+# What is forecast so much better than by its mean or last value was no noise or walk, whatever it looked like.
+_MORE_THAN_CHANCE = 0.1
+# Errors so many times as large as before, with so many to tell by.
+_DIFFERENT, _ENOUGH = 2.0, 20
+# A 95 % interval needs so many errors.
+_ERRORS_FOR_95 = 19
+
+
+def findings(
+    plan: Plan, total: Score, baseline: Score, earlier: ConformalErrors, later: ConformalErrors, errors: ConformalErrors
+) -> list[str]:
+    """Return warnings.
+
+    total, baseline: scores after the split; earlier, later: errors before and after it; errors: those of the intervals.
+    """
+    found = []
+    if total.overall.mae is None:
+        found.append("the part after the split has no values: nothing could be scored")
+    gain = skill(total.overall.mae, baseline.overall.mae)
+    lucky = gain is not None and gain >= _MORE_THAN_CHANCE
+    if plan.noise and not lucky:
+        found.append(NOISE)
+    if plan.walk and not lucky:
+        found.append(WALK)
+    if gain is None and total.overall.mae:
+        found.append("the naive forecast makes no error here, the model does")
+    if gain is not None and gain <= -_WORTH_TELLING and not plan.noise:
+        found.append(f"the model loses to the seasonal naive forecast by {-gain:.0%} (mean absolute error)")
+    times = _growth(earlier, later)
+    if times >= _DIFFERENT:
+        found.append(f"the part after the split differs from what is before it: errors are {times:.1f} times as large")
+    if errors.count < _ERRORS_FOR_95:
+        found.append(f"only {errors.count} errors stand behind the intervals; 95 % needs at least {_ERRORS_FOR_95}")
+    return found
+
+
+def _growth(earlier: ConformalErrors, later: ConformalErrors) -> float:
+    """How many times as large errors are after the split, on the steps that both know; 1 where there are few."""
+    if min(earlier.count, later.count) < _ENOUGH:
+        return 1.0
+    before, after = (np.nanmedian(np.abs(one.errors[:, :1])) for one in (earlier, later))
+    return float(after / before) if before > 0 else 1.0
+
+
+def skill_by_step(rolled: Sequence[RollingForecasts], baseline: Sequence[RollingForecasts]) -> list[float | None]:
+    """Return the skill for each step ahead, in units of each item's usual change; None where nothing is known."""
+    ours, naive = _mean_by_step(rolled), _mean_by_step(baseline)
+    return [
+        None if np.isnan(one) or np.isnan(other) else skill(float(one), float(other))
+        for one, other in zip(ours, naive, strict=True)
+    ]
+
+
+def _mean_by_step(rolled: Sequence[RollingForecasts]) -> FloatArray:
+    """Mean absolute errors (horizon,), over items, origins and targets."""
+    errors = np.concatenate([np.abs(one.errors) for one in rolled])
+    known = ~np.isnan(errors)
+    counts = known.sum(axis=(0, 2))
+    sums = np.where(known, errors, 0).sum(axis=(0, 2))
+    mean: FloatArray = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return mean

@@ -1,0 +1,157 @@
+"""Fitting one recipe, networks and simple methods, on the rows of a panel before some end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from service.forecasting.blend import Blend
+from service.forecasting.choices import scored_steps
+from service.forecasting.fit import EpochReport, Fit, LossCurve, fit_again, fit_network
+from service.forecasting.fitted_item import FittedItem, fit_item
+from service.forecasting.forecaster import Forecaster
+from service.forecasting.intervals import ConformalErrors
+from service.forecasting.networks import Network
+from service.forecasting.options import Candidate
+from service.forecasting.planning import Plan
+from service.forecasting.preparation import preparation
+from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Fitter:
+    """Fits what a plan decided; all ends are row numbers, one for each item of its panel.
+
+    device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels.
+    """
+
+    def __init__(self, plan: Plan, report: Report, device: str | None) -> None:
+        self._plan, self._report, self._device = plan, report, device
+        self._panel, self._specification = plan.panel, plan.choice.specification
+        # One unit an item for all fits: errors of one are widths of the next.
+        self._units = [
+            fit_item(one.head(split.test), self._specification, len(self._panel.targets)).unit
+            for one, split in zip(self._panel, plan.splits, strict=True)
+        ]
+
+    def first(self, ends: Sequence[int], judged_ends: Sequence[int]) -> tuple[Forecaster, list[Fit]]:
+        """Fit all candidates on the rows before ``ends``; networks are judged by those from there to ``judged_ends``.
+
+        The forecaster weighs all candidates alike.
+        """
+        specification, plan = self._specification, self._plan
+        items = self._items(ends, specification.candidates)
+        fits = []
+        if "network" in specification.candidates:
+            pieces, validation = self._pieces(items, ends), self._validation(items, ends, judged_ends)
+            fits = [
+                fit_network(specification, pieces, validation, *self._member("select", member))
+                for member in range(specification.training.ensemble_size)
+            ]
+        use = np.array([[name != "network" or fits_one for name in specification.candidates] for fits_one in plan.long])
+        blend = Blend(specification.candidates, use / use.sum(axis=1, keepdims=True))
+        return self._forecaster(items, [fit.network for fit in fits], blend), fits
+
+    def again(self, stage: str, ends: Sequence[int], blend: Blend, fits: Sequence[Fit]) -> Forecaster:
+        """Fit what a blend uses on the rows before ``ends``, each network after its first fit."""
+        items = self._items(ends, blend.candidates)
+        networks = []
+        if "network" in blend.candidates:
+            pieces = self._pieces(items, ends)
+            networks = [
+                fit_again(self._specification, pieces, fit, *self._member(stage, member)).network
+                for member, fit in enumerate(fits)
+            ]
+        return self._forecaster(items, networks, blend)
+
+    def _items(self, ends: Sequence[int], candidates: Sequence[Candidate]) -> list[FittedItem]:
+        specification, targets = self._specification, len(self._panel.targets)
+        items = []
+        for one, end, unit in zip(self._panel, ends, self._units, strict=True):
+            item = fit_item(one.head(end), specification, targets, unit=unit)
+            prepared = preparation(specification, item.scaler, targets).apply(one.head(end).values)
+            items.append(item.with_methods(candidates, prepared.known, specification.season_length))
+        return items
+
+    def _parts(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[Part]:
+        """The rows of those items that are long enough for the network."""
+        parts = []
+        for item, one, first, end, fits_one in zip(items, self._panel, firsts, ends, self._plan.long, strict=True):
+            if not fits_one:
+                continue
+            prepared = preparation(self._specification, item.scaler, len(self._panel.targets)).apply(
+                one.head(end).values
+            )
+            lookback = prepared.preparation.transform.lookback
+            observed = prepared.filled.observed[lookback:]
+            parts.append(Part(prepared.between, observed, max(first - lookback, 0), end - lookback))
+        return parts
+
+    @property
+    def _scored_steps(self) -> int:
+        # The recipe stays the same over all fits, so the length is that of the first.
+        shortest = min(
+            split.stopping for split, fits_one in zip(self._plan.splits, self._plan.long, strict=True) if fits_one
+        )
+        return scored_steps(self._specification, shortest)
+
+    def _pieces(self, items: Sequence[FittedItem], ends: Sequence[int]) -> Pieces:
+        parts = self._parts(items, [0] * len(items), ends)
+        context, chunk = self._specification.context_length, self._specification.output_chunk_length
+        if self._specification.training.objective == "windows":
+            return whole_windows(parts, context, chunk)
+        return long_pieces(parts, context, chunk, self._scored_steps)
+
+    def _validation(self, items: Sequence[FittedItem], ends: Sequence[int], judged_ends: Sequence[int]) -> Pieces:
+        """What the first fit is judged by, read as it is trained: windows, or pieces with the state carried on."""
+        parts = self._parts(items, ends, judged_ends)
+        context, chunk = self._specification.context_length, self._specification.output_chunk_length
+        if self._specification.training.objective == "windows":
+            return open_windows(parts, context, chunk)
+        return tiled_pieces(parts, context, chunk, self._scored_steps)
+
+    def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network], blend: Blend) -> Forecaster:
+        panel = self._panel
+        no_errors = ConformalErrors(np.empty((0, 1, len(panel.targets))))
+        return Forecaster(
+            self._specification,
+            panel.targets,
+            panel.covariates,
+            tuple(items),
+            tuple(networks),
+            blend,
+            no_errors,
+            self._device,
+        )
+
+    def served(self, fitted: Forecaster, errors: ConformalErrors) -> Forecaster:
+        """Return what is served: a fitted forecaster with its errors and the ends of the whole series."""
+        items = []
+        for item, one in zip(fitted.items, self._panel, strict=True):
+            whole = fit_item(one, self._specification, len(self._panel.targets), item)
+            items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
+        return replace(fitted, items=tuple(items), errors=errors.kept(), device=None)
+
+    def _member(self, stage: str, member: int) -> tuple[int, EpochReport, str | None]:
+        """What each network of an ensemble is fitted with: its seed, who is told, and where."""
+        return self._specification.training.seed + member, self._tell(stage, member), self._device
+
+    def _tell(self, stage: str, member: int) -> EpochReport:
+        def tell(epoch: int, epochs: int, curve: LossCurve) -> None:
+            self._report(
+                {
+                    "stage": stage,
+                    "member": member + 1,
+                    "members": self._specification.training.ensemble_size,
+                    "epoch": epoch,
+                    "epochs": epochs,
+                    "training_loss": curve.training[-1],
+                    "validation_loss": curve.validation[-1] if curve.validation else None,
+                }
+            )
+
+        return tell

@@ -1,0 +1,147 @@
+"""Linear autoregressions on chosen lags: whether they are stable, and their forecasts.
+
+An autoregression describes the values, their changes, or their changes over a season, around a mean.
+Legend: T values, L lags, P the longest lag, S season_length.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from service.forecasting.kernels import compiled
+
+Array = Any
+
+VALUES, CHANGES, SEASONAL_CHANGES = 0, 1, 2
+
+HEAD = 5
+"""Numbers before the lags of a packed autoregression: share, kind, mean, spread, L."""
+
+_LONGEST_LAG = 1e6
+# Of so few changes no mean is taken, of so few values no spread.
+_FEW_CHANGES, _FEW_VALUES = 3, 8
+
+
+@compiled
+def is_stable(weights: Array) -> bool:
+    """Tell whether iterated forecasts with weights (P,) of lags 1..P die away: all reflections are within ± 1.
+
+    The step-down recursion of Levinson and Durbin.
+    """
+    rest = weights.copy()
+    for k in range(len(weights) - 1, -1, -1):
+        reflection = rest[k]
+        if abs(reflection) >= 1 - 1e-7:
+            return False
+        lower = rest[:k].copy()
+        for n in range(k):
+            rest[n] = (lower[n] + reflection * lower[k - 1 - n]) / (1 - reflection * reflection)
+    return True
+
+
+@compiled
+def is_packed(packed: Array) -> bool:
+    """Tell whether finite numbers are packed autoregressions: what comes from a file must not index out of bounds."""
+    at = 0
+    while at < len(packed):
+        if at + HEAD > len(packed) or not 0 <= packed[at + 1] <= 2 or not 1 <= packed[at + HEAD - 1] <= len(packed):
+            return False
+        lags = int(packed[at + HEAD - 1])
+        at += HEAD
+        if at + 2 * lags > len(packed):
+            return False
+        for k in range(lags):
+            if not 1 <= packed[at + k] <= _LONGEST_LAG:
+                return False
+        at += 2 * lags
+    return True
+
+
+@compiled
+def autoregressive_forecasts(values: Array, origins: Array, season_length: int, packed: Array, out: Array) -> None:
+    """Write the weighted mean of the forecasts of (T,) into (origin, horizon).
+
+    packed: one autoregression after the other, each HEAD, L lags and L weights. One that needs more values than there
+    are up to an origin is left out there; the last value is repeated where none is left.
+    """
+    horizon = out.shape[1]
+    shares, ahead = np.zeros(len(origins)), np.empty(horizon)
+    out[:] = 0.0
+    at = 0
+    while at < len(packed):
+        share, kind, mean, spread = packed[at], int(packed[at + 1]), packed[at + 2], packed[at + 3]
+        count = int(packed[at + HEAD - 1])
+        lags = packed[at + HEAD : at + HEAD + count].astype(np.int64)
+        weights = packed[at + HEAD + count : at + HEAD + 2 * count]
+        at += HEAD + 2 * count
+        back = 0 if kind == VALUES else 1 if kind == CHANGES else season_length
+        row, total, squares = -1, 0.0, 0.0
+        for n in range(len(origins)):
+            last = origins[n] - back
+            if last < 0:
+                continue
+            if last < row:
+                row, total, squares = -1, 0.0, 0.0
+            while row < last:
+                row += 1
+                away = _transformed(values, row, back) - mean
+                total += away
+                squares += away * away
+            centre = _mean_at(kind, mean, spread, row + 1.0, total, squares)
+            _iterate(values, row, back, centre, lags, weights, ahead)
+            _undo(values, origins[n], back, ahead)
+            shares[n] += share
+            for step in range(horizon):
+                out[n, step] += share * ahead[step]
+    for n in range(len(origins)):
+        for step in range(horizon):
+            out[n, step] = out[n, step] / shares[n] if shares[n] > 0 else values[origins[n]]
+
+
+@compiled
+def _transformed(values: Array, row: int, back: int) -> float:
+    """Return the value of a row, or its change over ``back`` rows, of which there are ``back`` fewer."""
+    return float(values[row + back] - values[row] if back > 0 else values[row])
+
+
+@compiled
+def _mean_at(kind: int, mean: float, spread: float, count: float, total: float, squares: float) -> float:
+    """Return the mean that forecasts return to: the fitted one where the history looks like what was fitted.
+
+    At another level or scale that of the history itself, so that a model serves similar items. total, squares: sums of
+    distances from the fitted mean, and of their squares, over ``count`` rows.
+    """
+    away = total / count
+    found = math.sqrt(max(squares / count - away * away, 0.0))
+    few = count < _FEW_CHANGES
+    alike = found <= 3 * spread and (found >= spread / 3 or count < _FEW_VALUES)
+    if not few and alike and abs(away) <= 2 * spread:
+        return mean
+    return 0.0 if few and kind != VALUES else mean + away
+
+
+@compiled
+def _iterate(values: Array, row: int, back: int, mean: float, lags: Array, weights: Array, out: Array) -> None:
+    """Write what follows a row into (horizon,); before the first row is the mean."""
+    for step in range(len(out)):
+        total = 0.0
+        for k in range(len(lags)):
+            t = step - lags[k]
+            if t >= 0:
+                total += weights[k] * out[t]
+            elif row + 1 + t >= 0:
+                total += weights[k] * (_transformed(values, row + 1 + t, back) - mean)
+        out[step] = total
+    for step in range(len(out)):
+        out[step] += mean
+
+
+@compiled
+def _undo(values: Array, origin: int, back: int, out: Array) -> None:
+    """Turn changes after an origin (horizon,) into values, in place."""
+    if back > 0:
+        for step in range(len(out)):
+            out[step] += out[step - back] if step >= back else values[origin + 1 + step - back]

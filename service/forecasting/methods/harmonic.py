@@ -1,0 +1,114 @@
+"""One cycle of any length, as a few sines whose frequency is found, and an autoregression of what is left.
+
+For years in daily values and other long smooth cycles, where a profile of one number a phase would be mostly noise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.forecasting.kernels.autoregression import VALUES
+from service.forecasting.kernels.harmonics import harmonic_forecasts
+from service.forecasting.methods.autoregression import Autoregression, fitted_autoregression
+from service.forecasting.methods.method import bounded, own, scale_of
+from service.forecasting.preparation import IntArray
+from service.forecasting.series import FloatArray
+
+_MOST_HARMONICS = 4
+_FIT_WINDOW = 5000
+_SHORTEST = 20
+# A cycle must be seen twice, and have so many values.
+_CYCLES, _SHORTEST_CYCLE = 2.0, 4.0
+_REFINEMENTS = 12
+_HEAD = 3
+_LONGEST_LAG = 1_000_000
+
+
+class Harmonic:
+    """Harmonics of the frequency that explains most, as many as pay by the Bayesian criterion; none if no one does."""
+
+    def fit(self, values: FloatArray, season_length: int) -> FloatArray:  # noqa: ARG002
+        """Return frequency in radians a row, number of harmonics and of lags, lags, weights."""
+        values = values[-_FIT_WINDOW:]
+        values = (values - values[0]) / scale_of(values - values[0])
+        if len(values) < _SHORTEST:
+            return np.array([1.0, 0, 1, 1, 0])
+        frequency = _frequency(values)
+        found: list[tuple[float, int, Autoregression]] = []
+        for harmonics in range(_MOST_HARMONICS + 1):
+            if harmonics * frequency >= np.pi:
+                break
+            remainder = _remainder(values, frequency, harmonics)
+            model = fitted_autoregression(remainder, VALUES, 1)
+            if model is not None:
+                # The search for a frequency costs as much as some parameters more.
+                freedom = len(model.lags) + 2 * harmonics + 3 * (harmonics > 0)
+                found.append((_misfit(remainder, model) + freedom * np.log(len(values)), harmonics, model))
+        if not found:
+            return np.array([1.0, 0, 1, 1, 0])
+        _, harmonics, model = min(found, key=lambda one: one[0])
+        return np.array([frequency, harmonics, len(model.lags), *model.lags, *model.weights], np.float64)
+
+    def forecast(
+        self,
+        parameters: FloatArray,
+        values: FloatArray,
+        origins: IntArray,
+        horizon: int,
+        season_length: int,  # noqa: ARG002
+    ) -> FloatArray:
+        """Forecast (time,) from each origin: (origin, horizon).
+
+        ValueError: these are no parameters of this method.
+        """
+        if not _are_parameters(parameters):
+            raise ValueError("These are no parameters of a harmonic regression.")
+        frequency, harmonics, count = float(parameters[0]), int(parameters[1]), int(parameters[2])
+        lags = parameters[_HEAD : _HEAD + count].astype(np.int64)
+        out = np.empty((len(origins), horizon))
+        weights = own(parameters[_HEAD + count :])
+        harmonic_forecasts(own(values), own(origins), frequency, harmonics, lags, weights, out)
+        return bounded(out, values, origins)
+
+
+def _are_parameters(numbers: FloatArray) -> bool:
+    if len(numbers) < _HEAD + 2 or not np.isfinite(numbers).all():
+        return False
+    count = int(numbers[2])
+    if count < 1 or len(numbers) != _HEAD + 2 * count or not 0 <= numbers[1] <= _MOST_HARMONICS:
+        return False
+    lags = numbers[_HEAD : _HEAD + count]
+    return bool(lags.min() >= 1 and lags.max() <= _LONGEST_LAG)
+
+
+def _frequency(values: FloatArray) -> float:
+    """Return the frequency, in radians a row, of the sine that explains most of (time,)."""
+    length = len(values)
+    size = 1 << (4 * length - 1).bit_length()
+    power = np.abs(np.fft.rfft(values - values.mean(), size)) ** 2
+    lowest, highest = int(np.ceil(_CYCLES * size / length)), int(size / _SHORTEST_CYCLE)
+    peak = lowest + int(np.argmax(power[lowest : highest + 1]))
+    below, above = (2 * np.pi * (peak + side) / size for side in (-1, 1))
+    for _ in range(_REFINEMENTS):  # the remainder is smooth there and has one lowest point: thirds
+        left, right = below + (above - below) / 3, above - (above - below) / 3
+        if np.sum(_remainder(values, left, 1) ** 2) < np.sum(_remainder(values, right, 1) ** 2):
+            above = right
+        else:
+            below = left
+    return float((below + above) / 2)
+
+
+def _remainder(values: FloatArray, frequency: float, harmonics: int) -> FloatArray:
+    """Return (time,) without its mean and without a cycle."""
+    angles = frequency * np.arange(len(values))[:, None] * np.arange(1, harmonics + 1)
+    columns = np.concatenate([np.ones((len(values), 1)), np.cos(angles), np.sin(angles)], axis=1)
+    products = columns.T @ columns
+    return np.asarray(values - columns @ np.linalg.solve(products + 1e-9 * np.eye(len(products)), columns.T @ values))
+
+
+def _misfit(remainder: FloatArray, model: Autoregression) -> float:
+    """Return -2 log likelihood, up to a constant, of one-step forecasts."""
+    longest = int(model.lags[-1])
+    past = np.stack([remainder[longest - lag : len(remainder) - lag] for lag in model.lags], axis=1)
+    errors = remainder[longest:] - past @ model.weights
+    return float(len(remainder) * np.log(np.mean(errors**2) + 1e-28))

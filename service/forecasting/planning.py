@@ -23,6 +23,8 @@ NOISE = "the series looks like noise: nothing forecasts it better than its mean,
 
 WALK = "the series looks like a random walk: nothing forecasts it better than its last value, so expect a skill of 0"
 
+# Up to so many values, a forecast by anything deserves a warning.
+_SHORT_SERIES = 30
 # In fewer values anything may look like a random walk.
 _SHORTEST_WALK = 100
 
@@ -86,9 +88,10 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     choice = choose(panel, splits, options)
     choice, long = _without_short(panel, splits, choice, options.validation)
     specification = choice.specification
-    if not any(long):
+    left_out = "network" not in specification.candidates and options.candidates is None
+    if left_out and max(split.length for split in splits) <= _SHORT_SERIES:
         warnings.append("the series is too short for a network: it is forecast by simple methods")
-    elif not all(long):
+    elif any(long) and not all(long):
         warnings.append(f"{long.count(False)} items are too short for the network: simple methods forecast them")
     noisy = [_is_noise(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
     noise = sum(noisy) * 2 > len(noisy)

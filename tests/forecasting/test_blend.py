@@ -30,7 +30,7 @@ def mean_of(trained: Trained, history: FloatArray | None = None) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def monthly() -> Trained:
-    return train(panel(seasonal(96)), asked())
+    return train(panel(seasonal(160)), asked())
 
 
 def test_all_candidates_are_told_and_their_weights_are_whole(monthly: Trained) -> None:
@@ -45,19 +45,19 @@ def test_all_candidates_are_told_and_their_weights_are_whole(monthly: Trained) -
 
 
 def test_a_history_that_ends_like_the_series_is_forecast_as_it(monthly: Trained) -> None:
-    values = seasonal(96)
+    values = seasonal(160)
     np.testing.assert_array_equal(mean_of(monthly, values), mean_of(monthly))
     assert not np.allclose(mean_of(monthly, values[:-3]), mean_of(monthly))
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
 def test_the_unit_of_the_series_is_that_of_the_forecast(monthly: Trained, factor: float) -> None:
-    other = train(panel(seasonal(96) * factor), asked())
+    other = train(panel(seasonal(160) * factor), asked())
     np.testing.assert_allclose(mean_of(other), mean_of(monthly) * factor, rtol=1e-4)
 
 
 def test_what_is_after_the_split_changes_no_choice_and_no_weight(monthly: Trained) -> None:
-    values = seasonal(96)
+    values = seasonal(160)
     test = monthly.plan.splits[0].test
     values[test:] = values[test:] * 1.3
     other = train(panel(values), asked())
@@ -66,7 +66,7 @@ def test_what_is_after_the_split_changes_no_choice_and_no_weight(monthly: Traine
 
 
 def test_nothing_after_an_origin_changes_a_forecast_from_it(monthly: Trained) -> None:
-    forecaster, values = monthly.forecaster, seasonal(96)
+    forecaster, values = monthly.forecaster, seasonal(160)
     changed = values.copy()
     changed[61:] = 500
 
@@ -109,8 +109,7 @@ def test_a_short_series_is_forecast_with_a_warning(length: int) -> None:
     forecast = trained.forecaster.forecast(6, LEVELS)[0]
     assert np.isfinite(forecast.mean).all()
     assert trained.warnings
-    if "network" not in trained.plan.choice.specification.candidates:
-        assert any("too short for a network" in warning for warning in trained.warnings)
+    assert any("too short for a network" in warning for warning in trained.warnings)
     with pytest.raises(SeriesTooShort, match="needs"):
         train(panel(random_walk(length)), asked(context_length=200))
 

@@ -13,7 +13,7 @@
     │   │   └── UnknownColumn        a target, covariate or item that is not there
     │   ├── SeriesTooShort           fewer values than training needs
     │   ├── HistoryTooShort          fewer values than a forecast needs
-    │   ├── HorizonTooLong           beyond the limit of this server
+    │   ├── HorizonTooLong           beyond the limit of this server, or what is known ahead
     │   ├── InvalidModelFile         an uploaded file that is no model
     │   └── IdempotencyKeyReused     same key, another request
     ├── MalformedBody                the syntax is broken
@@ -163,7 +163,7 @@ class HistoryTooShort(InvalidInput):
 
 
 class HorizonTooLong(InvalidInput):
-    """The horizon is beyond the limit of this server."""
+    """The horizon is beyond the limit of this server, or beyond the values sent for what is known ahead."""
 
     slug = "horizon-too-long"
     title = "The horizon is too long"

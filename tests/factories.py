@@ -56,3 +56,10 @@ def options(**changes: Any) -> TrainOptions:
     for name in ("network", "training"):
         merged[name] = {**QUICK[name], **changes.get(name, {})}
     return TrainOptions.model_validate(merged)
+
+
+def promoted(length: int = 240, effect: float = 10.0, seed: int = 0) -> tuple[FloatArray, FloatArray]:
+    """A wandering series on which promotions, one row in five, have an effect; and which rows those are."""
+    numbers = np.random.default_rng(seed)
+    promotions = (numbers.random(length) < 0.2).astype(float)
+    return 200 + numbers.normal(0, 0.5, length).cumsum() + numbers.normal(size=length) + effect * promotions, promotions

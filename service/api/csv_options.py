@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from service.errors import Fault, InvalidInput
 
 _READING = ("time", "item", "date_format", "freq", "separator")
-_REPEATED = ("target", "covariates")
+_REPEATED = ("target", "covariates", "future_covariates")
 # Options that are lists: given once for each element.
 _LISTS = ("scaling_range", "candidates")
 _OF_ROUTE = ("wait", "dry_run")
@@ -29,6 +29,7 @@ def csv_options(query: QueryParams) -> CsvOptions:
     reading: dict[str, Any] = {name: query.get(name) for name in _READING}
     reading["targets"] = query.getlist("target")
     reading["covariates"] = query.getlist("covariates")
+    reading["future_covariates"] = query.getlist("future_covariates")
     options: dict[str, Any] = {}
     for name in dict.fromkeys(query.keys()):
         if name in (*_OF_ROUTE, *_REPEATED):

@@ -32,6 +32,7 @@ class _Roles:
     item: str | None
     targets: tuple[str, ...]
     covariates: tuple[str, ...]
+    future_covariates: tuple[str, ...]
 
 
 def read_csv(
@@ -41,6 +42,7 @@ def read_csv(
     targets: Sequence[str] | None = None,
     item: str | None = None,
     covariates: Sequence[str] = (),
+    future_covariates: Sequence[str] = (),
     date_format: str | None = None,
     freq: str | None = None,
     separator: str | None = None,
@@ -49,17 +51,21 @@ def read_csv(
 
     time: column of the times; else one with a usual name (date, timestamp, ds, ...), else the first that holds times.
     targets: columns to forecast; may be left out where one numeric column remains.
-    item: column that tells the items apart; covariates: columns that help. Other columns are ignored.
+    item: column that tells the items apart; covariates: columns that help;
+    future_covariates: those that are known ahead. Other columns are ignored.
 
     Raises MalformedBody (no UTF-8, open quotes), UnknownColumn at the name of the option, InvalidSeries for content
     that can't be used, naming line and column.
     """
     table = read_table(data, separator)
-    _refuse_unknown(table, {"time": [time], "item": [item], "target": targets or (), "covariates": covariates})
-    time = time or _time_column(table, date_format, taken={item, *(targets or ()), *covariates})
-    roles = _Roles(time, item, tuple(targets or _only_target(table, {time, item, *covariates})), tuple(covariates))
+    helping = {"covariates": covariates, "future_covariates": future_covariates}
+    _refuse_unknown(table, {"time": [time], "item": [item], "target": targets or (), **helping})
+    taken = {item, *covariates, *future_covariates}
+    time = time or _time_column(table, date_format, taken={*taken, *(targets or ())})
+    targets = tuple(targets or _only_target(table, {*taken, time}))
+    roles = _Roles(time, item, targets, tuple(covariates), tuple(future_covariates))
     _refuse_double_use(roles)
-    used = {roles.time, roles.item, *roles.targets, *roles.covariates}
+    used = {roles.time, roles.item, *roles.targets, *roles.covariates, *roles.future_covariates}
     series = _series(table, roles) if item is None else {"items": _items(table, roles, item)}
     options = {"freq": freq, "date_format": date_format}
     series |= {name: value for name, value in options.items() if value is not None}
@@ -116,15 +122,19 @@ def _only_target(table: CsvTable, taken: set[str | None]) -> list[str]:
 
 
 def _refuse_double_use(roles: _Roles) -> None:
-    used = [name for name in (roles.time, roles.item, *roles.targets, *roles.covariates) if name]
+    used = [
+        name for name in (roles.time, roles.item, *roles.targets, *roles.covariates, *roles.future_covariates) if name
+    ]
     doubled = next((name for place, name in enumerate(used) if name in used[:place]), None)
     if doubled:
         raise InvalidSeries.at(PATH, f"column {doubled!r} cannot be two of time, item, target and covariate")
 
 
 def _series(table: CsvTable, roles: _Roles) -> dict[str, Any]:
-    names = (*roles.targets, *roles.covariates)
+    names = (*roles.targets, *roles.covariates, *roles.future_covariates)
     series: dict[str, Any] = {"columns": {name: table.numbers(name) for name in names}, "targets": list(roles.targets)}
+    if roles.future_covariates:
+        series["future_covariates"] = list(roles.future_covariates)
     if roles.time is not None:
         series["timestamps"] = table.columns[roles.time]
     return series

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from service.api.schemas.series import ColumnsSeries, ItemsSeries, TimedRows, ValuesSeries
+from service.api.schemas.series import ColumnsItem, ColumnsSeries, ItemsSeries, TimedRows, ValuesItem, ValuesSeries
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.frequency import aliases_of
 from service.forecasting.item_times import SentTimes
@@ -29,27 +29,36 @@ class SentColumn:
 class SentItem:
     """One item as sent, its columns of equal length.
 
-    path: where the item stands in the request; targets_path: where its targets do.
+    path: where the item stands in the request; targets_path, ahead_path: where its targets and future covariates do;
+    static: its categories, as texts.
     """
 
     id: str | None
     columns: dict[str, SentColumn]
     targets: tuple[str, ...]
+    future_covariates: tuple[str, ...]
     times: SentTimes
     path: Path
     targets_path: Path
+    ahead_path: Path
+    static: dict[str, str]
 
 
-def sent_items(series: SentRows, path: Path) -> list[SentItem]:
+def sent_items(series: SentRows, path: Path, future_covariates: Sequence[str] | None = None) -> list[SentItem]:
     """Return the items of a series that stands at ``path``.
+
+    future_covariates: as named beside the series, where the series itself names none.
 
     Raises InvalidSeries where one has no values, columns of unequal length, or other columns or targets than the
     first; UnknownColumn for a target that is not there; UnknownFrequency and InvalidOption for what is shared.
     """
     if not isinstance(series, ItemsSeries):
-        return [_item(series, None, None, path, path)]
+        return [_item(series, None, None, path, path, future_covariates)]
     _check_shared(series, path)
-    items = [_item(item, item.id, series, (*path, "items", i), path) for i, item in enumerate(series.items)]
+    items = [
+        _item(item, item.id, series, (*path, "items", i), path, future_covariates)
+        for i, item in enumerate(series.items)
+    ]
     for item in items[1:]:
         _refuse_other_columns(item, items[0])
     return items
@@ -62,7 +71,12 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _item(
-    rows: ValuesSeries | ColumnsSeries, name: str | None, shared: ItemsSeries | None, path: Path, shared_path: Path
+    rows: ValuesSeries | ColumnsSeries,
+    name: str | None,
+    shared: ItemsSeries | None,
+    path: Path,
+    shared_path: Path,
+    beside: Sequence[str] | None,
 ) -> SentItem:
     named, targets_path = shared.targets if shared else None, (*shared_path, "targets")
     if isinstance(rows, ColumnsSeries):
@@ -71,10 +85,45 @@ def _item(
             named, targets_path = rows.targets, (*path, "targets")
     else:
         columns = {"value": SentColumn(rows.values, (*path, "values"))}
-    targets = tuple(columns if named is None else named)
-    _refuse_unknown_targets(targets, columns, targets_path)
+    ahead, ahead_path = _named_ahead(rows, shared, path, shared_path, beside)
+    targets = tuple([column for column in columns if column not in ahead] if named is None else named)
+    _refuse_wrong_names("target", targets, columns, targets_path)
+    _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
+    _refuse_no_target(targets, ahead, ahead_path)
     times = _times(rows, len(next(iter(_checked(columns).values())).values), shared, path)
-    return SentItem(name, columns, targets, times, path, targets_path)
+    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, _categories(rows))
+
+
+def _categories(rows: TimedRows) -> dict[str, str]:
+    sent = rows.static if isinstance(rows, ValuesItem | ColumnsItem) else None
+    return {name: value if isinstance(value, str) else f"{value:g}" for name, value in (sent or {}).items()}
+
+
+def _named_ahead(
+    rows: ValuesSeries | ColumnsSeries,
+    shared: ItemsSeries | None,
+    path: Path,
+    shared_path: Path,
+    beside: Sequence[str] | None,
+) -> tuple[tuple[str, ...], Path]:
+    """Return the names of the columns known ahead, and where they stand: the nearest place that names any."""
+    if isinstance(rows, ColumnsSeries) and rows.future_covariates is not None:
+        # Of values, those without a column are refused where they are used.
+        named = [
+            name for name in rows.future_covariates if isinstance(rows.future_covariates, list) or name in rows.columns
+        ]
+        return tuple(named), (*path, "future_covariates")
+    if shared is not None and shared.future_covariates is not None:
+        return tuple(shared.future_covariates), (*shared_path, "future_covariates")
+    return tuple(beside or ()), ("future_covariates",) if beside else path
+
+
+def _refuse_no_target(targets: tuple[str, ...], ahead: tuple[str, ...], path: Path) -> None:
+    for index, name in enumerate(ahead):
+        if name in targets:
+            raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
+    if not targets:
+        raise InvalidSeries.at(path, "all columns are known ahead: none is left to be forecast")
 
 
 def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path) -> SentTimes:
@@ -123,13 +172,13 @@ def require_values(column: SentColumn) -> None:
         raise InvalidSeries.at(column.path, f"the series has no values: {needed}")
 
 
-def _refuse_unknown_targets(targets: tuple[str, ...], columns: dict[str, SentColumn], path: Path) -> None:
-    for index, name in enumerate(targets):
+def _refuse_wrong_names(what: str, names: tuple[str, ...], columns: dict[str, SentColumn], path: Path) -> None:
+    for index, name in enumerate(names):
         if name not in columns:
             detail = f"there is no column {name[:60]!r}; the columns are {listed(columns)}"
             raise UnknownColumn.at((*path, index), detail)
-        if name in targets[:index]:
-            raise InvalidSeries.at((*path, index), f"the target {name!r} is named twice")
+        if name in names[:index]:
+            raise InvalidSeries.at((*path, index), f"the {what} {name!r} is named twice")
 
 
 def _refuse_other_columns(item: SentItem, first: SentItem) -> None:
@@ -139,3 +188,7 @@ def _refuse_other_columns(item: SentItem, first: SentItem) -> None:
     if set(item.targets) != set(first.targets):
         detail = f"the targets are {listed(item.targets)}, those of the first item {listed(first.targets)}"
         raise InvalidSeries.at(item.targets_path, f"{detail}: all items must have the same")
+    if set(item.future_covariates) != set(first.future_covariates):
+        own, others = listed(item.future_covariates), listed(first.future_covariates)
+        detail = f"the future covariates are {own or 'none'}, those of the first item {others or 'none'}"
+        raise InvalidSeries.at(item.ahead_path, f"{detail}: all items must have the same")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.api.schemas.series import LARGEST
+from service.api.schemas.series import LARGEST, ValuesSeries
 from service.api.schemas.series_summary import SeriesSummary, Span
 from service.api.sent_items import SentColumn, SentItem, SentSeries, SentValues, require_values, sent_items
 from service.errors import InvalidSeries, Path
@@ -33,21 +33,25 @@ class ReadPanel(NamedTuple):
         return _summary(self.panel, self.placed, self.freq_inferred)
 
 
-def read_panel(series: SentSeries, path: Path = ("series",)) -> ReadPanel:
+def read_panel(
+    series: SentSeries, path: Path = ("series",), future_covariates: Sequence[str] | None = None
+) -> ReadPanel:
     """Read a validated series that stands at ``path`` of the request.
+
+    future_covariates: columns known ahead, as named beside the series, where the series itself names none.
 
     Rows are put in order of time, rows that are absent and nulls become NaN. Raises what `sent_items` and
     `place_items` raise, and InvalidSeries for a value beyond 1e100.
     """
-    if isinstance(series, list):
+    if isinstance(series, list) and not future_covariates:
         return _plain(series, path)
-    items = sent_items(series, path)
-    targets = items[0].targets
-    covariates = tuple(name for name in items[0].columns if name not in targets)
+    items = sent_items(ValuesSeries(values=series) if isinstance(series, list) else series, path, future_covariates)
+    targets, ahead = items[0].targets, items[0].future_covariates
+    covariates = tuple(name for name in items[0].columns if name not in (*targets, *ahead))
     placed = place_items([item.times for item in items])
-    columns = (*targets, *covariates)
+    columns = (*targets, *covariates, *ahead)
     rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))
-    panel = Panel(rows, targets, covariates)
+    panel = Panel(rows, targets, covariates, ahead)
     warnings = tuple(dict.fromkeys(warning for rows in placed for warning in rows.warnings))
     inferred = all(item.times.freq is None for item in items)
     return ReadPanel(panel, warnings, tuple(placed), inferred)
@@ -57,21 +61,23 @@ def _plain(values: SentValues, path: Path) -> ReadPanel:
     """Read a list of numbers, the form that is sent most and is to cost least."""
     column = SentColumn(values, path)
     require_values(column)
-    panel = Panel((Series(_numbers(column)[:, None]),))
+    panel = Panel((Series(read_numbers(column)[:, None]),))
     return ReadPanel(panel, (), _UNPLACED, freq_inferred=True)
 
 
 def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
-    columns = [_numbers(item.columns[name]) for name in names]
+    columns = [read_numbers(item.columns[name]) for name in names]
     if rows.axis is None:
-        return Series(np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None], item.id)
+        values = np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None]
+        return Series(values, item.id, static=item.static)
     values = np.full((len(rows.axis), len(names)), np.nan)
     for channel, column in enumerate(columns):
         values[rows.positions, channel] = column
-    return Series(values, item.id, rows.axis)
+    return Series(values, item.id, rows.axis, static=item.static)
 
 
-def _numbers(column: SentColumn) -> FloatArray:
+def read_numbers(column: SentColumn) -> FloatArray:
+    """Return the values of a column, NaN where missing. Raises InvalidSeries for a value beyond 1e100."""
     numbers = np.array(column.values, dtype=np.float64)
     large = np.abs(numbers) > LARGEST
     if large.any():
@@ -92,6 +98,7 @@ def _summary(panel: Panel, placed: Sequence[PlacedRows], inferred: bool) -> dict
         items=len(panel),
         targets=list(panel.targets),
         covariates=list(panel.covariates),
+        future_covariates=list(panel.future_covariates),
         rows=sum(lengths),
         rows_per_item=Span(min=min(lengths), max=max(lengths)) if len(lengths) > 1 else None,
         points=panel.points,

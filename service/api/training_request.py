@@ -13,6 +13,7 @@ from service.api.csv_reading import read_csv
 from service.api.problems import invalid
 from service.api.schemas.training import TrainRequest
 from service.api.series_reading import read_panel
+from service.api.values_ahead import refuse_values_ahead
 from service.api.wiring import in_thread
 from service.errors import Fault, InvalidInput
 from service.usecases.train_model import TrainingRequest
@@ -36,11 +37,14 @@ def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
     if kind == CSV_TYPE:
         asked, ignored = _from_csv(request, body)
         if ignored:
-            warnings = (f"columns not used: {', '.join(ignored)}; name them with covariates= to use them",)
+            warnings = (
+                f"columns not used: {', '.join(ignored)}; name them with covariates= or future_covariates= to use them",
+            )
     else:
         refuse_query(request.query_params)
         asked = parse_json(TrainRequest, body)
-    read = read_panel(asked.series)
+    refuse_values_ahead(asked.series, ("series",))
+    read = read_panel(asked.series, future_covariates=asked.future_covariates)
     return TrainingRequest(
         read.panel, asked.options(), asked.name, read.summary, (*warnings, *read.warnings), _idempotency(request, body)
     )

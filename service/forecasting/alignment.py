@@ -28,10 +28,14 @@ class AlignedSeries(NamedTuple):
 
 @dataclass(frozen=True)
 class Columns:
-    """What a model needs of a series: its columns, in their order, and how missing values are taken."""
+    """What a model needs of a series: its columns, in their order, and how missing values are taken.
+
+    future_covariates: columns named as known ahead; the specification has those that are used.
+    """
 
     targets: tuple[str, ...]
     covariates: tuple[str, ...]
+    future_covariates: tuple[str, ...]
     specification: Specification
 
     def align(
@@ -47,25 +51,31 @@ class Columns:
             place = path if series.item is None else (*path, "items", row)
             ordered = series if order is None else replace(series, values=series.values[:, order])
             usable, dropped = self._usable(ordered, place, needed)
-            aligned.append(AlignedSeries(usable, dropped, known(series.item)))
+            taken_out = self.specification.known_ahead.taken_out(usable)
+            aligned.append(AlignedSeries(taken_out, dropped, known(series.item)))
         return aligned
 
     def _usable(self, series: Series, path: Path, needed: int) -> tuple[Series, int]:
         if self.specification.missing == "error":
             refuse_missing(series, path)
-        series, dropped = drop_leading(series, self.targets + self.covariates, path)
+        series, dropped = drop_leading(series, self._wanted, path)
         if len(series) < needed:
             detail = f"needs {needed} values, got {len(series)}"
             raise HistoryTooShort(detail, [Fault(path, detail)])
         require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
         return series, dropped
 
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        return self.targets + self.covariates + self.specification.future_covariates
+
     def _order(self, panel: Panel, path: Path) -> list[int] | None:
         """Where the panel has the columns; None: in the same order."""
-        wanted = self.targets + self.covariates
+        wanted = self._wanted
         if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
             return None
-        if set(wanted) != set(panel.columns):
+        # What turned out to be of no help is not needed, but nobody has to leave it out.
+        if set(wanted) != set(panel.columns) - (set(self.future_covariates) - set(wanted)):
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
             raise UnknownColumn(detail, [Fault(path, detail)])
         return [panel.columns.index(column) for column in wanted]

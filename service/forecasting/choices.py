@@ -9,9 +9,12 @@ from typing import Any, get_args
 
 import numpy as np
 
+from service.errors import InvalidOption
+from service.forecasting.calendar_features import worth_trying
 from service.forecasting.frequency import season_length_of
 from service.forecasting.missing import fill
 from service.forecasting.options import (
+    CalendarFeature,
     Candidate,
     Centering,
     MethodName,
@@ -106,6 +109,8 @@ class _Chooser:
             training=self._training(context),
             validation=options.validation,
             refit=options.refit,
+            calendar=self._calendar(season_length),
+            future_covariates=self.panel.future_covariates,
         )
         if options.scaling == "auto":
             self.reasons["scaling"] = "mean 0 and standard deviation 1 suit every cell"
@@ -186,6 +191,27 @@ class _Chooser:
             return self.options.missing
         self.reasons["missing"] = "gaps are filled on a straight line; none is scored"
         return "interpolate"
+
+    def _calendar(self, season_length: int) -> tuple[CalendarFeature, ...]:
+        asked = self.options.calendar
+        if isinstance(asked, list):
+            self._refuse_calendar_without_times()
+            return tuple(asked)
+        times = [one.times for one in self.panel if one.times is not None]
+        if asked == "none" or len(times) < len(self.panel):
+            if asked == "auto":
+                self.reasons["calendar"] = "there are no timestamps"
+            return ()
+        found = worth_trying(times, season_length)
+        self.reasons["calendar"] = (
+            "kept where it makes forecasts before the split better" if found else "nothing that the season leaves out"
+        )
+        return found
+
+    def _refuse_calendar_without_times(self) -> None:
+        if any(one.times is None for one in self.panel):
+            detail = "calendar features need timestamps, or start and freq, in the series; or use 'none'"
+            raise InvalidOption.at(("calendar",), detail)
 
     def _output_chunk_length(self, horizon: int) -> int:
         if self.options.output_chunk_length is not None:

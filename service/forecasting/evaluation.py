@@ -15,6 +15,7 @@ from service.forecasting.fitted_item import FittedItem
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors, level_key
 from service.forecasting.metrics import Metrics, average, measure, seasonal_naive_error
+from service.forecasting.missing import fill
 from service.forecasting.options import Candidate
 from service.forecasting.preparation import IntArray, PreparedSeries
 from service.forecasting.series import FloatArray, Series
@@ -37,6 +38,17 @@ class Evaluated:
     prepared: PreparedSeries
     origins: IntArray
     dropped: int = 0
+
+    def effects_ahead(self, horizon: int) -> FloatArray:
+        """Return what columns known ahead add to levels: (O, H, T).
+
+        Past the end of the series, where nothing is compared, the last row goes on.
+        """
+        effects, transform = self.item.effects, self.prepared.preparation.transform
+        if effects is None or self.series.ahead is None:
+            return np.zeros((1, 1, len(self.item.unit)))
+        rows = self.origins[:, None] + np.arange(1, horizon + 1)
+        return np.asarray(effects.of(self.series.ahead, transform)[np.minimum(rows, len(self.series) - 1)])
 
 
 @dataclass(frozen=True)
@@ -83,14 +95,16 @@ def evaluated_item(forecaster: Forecaster, item: FittedItem, series: Series, ori
 def roll_model(forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int) -> list[RollingForecasts]:
     """Forecast every item from all its origins with the model."""
     levels = forecaster.levels_ahead(*_columns(evaluated), horizon)
-    return [compared(one, ahead) for one, ahead in zip(evaluated, levels, strict=True)]
+    return [compared(one, ahead + one.effects_ahead(horizon)) for one, ahead in zip(evaluated, levels, strict=True)]
 
 
 def roll_candidates(
     forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int
 ) -> dict[Candidate, list[FloatArray]]:
     """Forecast every item from all its origins with each candidate: levels (O, H, T), NaN where it has no part."""
-    return forecaster.levels_by_candidate(*_columns(evaluated), horizon)
+    effects = [one.effects_ahead(horizon) for one in evaluated]
+    levels = forecaster.levels_by_candidate(*_columns(evaluated), horizon)
+    return {name: [ahead + effect for ahead, effect in zip(one, effects, strict=True)] for name, one in levels.items()}
 
 
 def _columns(
@@ -107,6 +121,8 @@ def roll_baseline(
     for one, rows in zip(evaluated, known, strict=True):
         target_count = one.prepared.preparation.target_count
         values = one.prepared.filled.behind[:, :target_count]
+        if one.item.effects is not None:  # a baseline knows nothing of them
+            values = fill(one.series.values[:, :target_count], one.prepared.preparation.missing).behind
         values = one.prepared.preparation.transform.to_levels(values)
         ahead = baseline_forecasts(method, values, one.origins, horizon, season_length, rows)
         rolled.append(compared(one, ahead))

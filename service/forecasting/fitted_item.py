@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.effects import Effects, without_effects
 from service.forecasting.methods.table import METHODS
 from service.forecasting.missing import fill
 from service.forecasting.options import Candidate, MethodName
-from service.forecasting.preparation import IntArray, model_steps
+from service.forecasting.preparation import IntArray, PreparedSeries, model_steps, preparation
 from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, usual_change
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
@@ -27,7 +28,8 @@ class FittedItem:
 
     unit: (target,), the usual change over a season, in which interval errors are counted;
     constant: (channel,), True where the training part has one value only; tail: the end of the series, without holes;
-    methods: the parameters of each simple method.
+    methods: the parameters of each simple method; effects: what columns known ahead add to the targets, which is taken
+    out of the tail and of all that is fitted here; None: nothing.
     """
 
     item: str | None
@@ -36,6 +38,7 @@ class FittedItem:
     constant: NDArray[np.bool_]
     tail: Series
     methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
+    effects: Effects | None = None
 
     def with_methods(self, candidates: Sequence[Candidate], values: FloatArray, season_length: int) -> FittedItem:
         """Fit the simple methods among the candidates on (time, target) without holes, in the series' own units."""
@@ -63,18 +66,28 @@ def fit_item(
     target_count: int,
     known: FittedItem | None = None,
     unit: FloatArray | None = None,
+    effects: Effects | None = None,
 ) -> FittedItem:
     """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts.
 
+    effects: what is taken out of the series first; ``known`` has its own.
+
     unit: in which errors are counted; by default measured on ``series``. Simple methods are not fitted here.
     """
-    filled = fill(series.values, specification.missing).between
-    tail = Series(filled, series.item, series.times)
+    transform = TRANSFORMS[specification.transform]
+    rest = without_effects(series, known.effects if known else effects, transform)
+    filled = fill(rest.values, specification.missing).between
+    tail = Series(filled, series.item, series.times, static=series.static)
     if known is not None:
         return replace(known, tail=tail)
-    transform = TRANSFORMS[specification.transform]
     modelled = model_steps(filled, transform, target_count)
     if unit is None:
         unit = usual_change(transform.to_levels(filled[:, :target_count]), specification.season_length)
     scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
-    return FittedItem(series.item, scaler, unit, constant_channels(filled), tail)
+    return FittedItem(series.item, scaler, unit, constant_channels(filled), tail, effects=effects)
+
+
+def prepare(item: FittedItem, series: Series, specification: Specification) -> PreparedSeries:
+    """Fill, transform and scale what effects leave of a series of this item."""
+    rest = without_effects(series, item.effects, TRANSFORMS[specification.transform])
+    return preparation(specification, item.scaler, len(item.unit)).apply(rest.values)

@@ -10,14 +10,17 @@ import numpy as np
 
 from service.forecasting.blend import Blend
 from service.forecasting.choices import scored_steps
+from service.forecasting.effect_fitting import fit_effects
+from service.forecasting.effects import Effects
 from service.forecasting.fit import EpochReport, Fit, LossCurve, fit_again, fit_network
-from service.forecasting.fitted_item import FittedItem, fit_item
+from service.forecasting.fitted_item import FittedItem, fit_item, prepare
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
 from service.forecasting.planning import Plan
-from service.forecasting.preparation import preparation
+from service.forecasting.series import FloatArray
+from service.forecasting.transforms import TRANSFORMS
 from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
 
 Report = Callable[[dict[str, Any]], None]
@@ -44,7 +47,7 @@ class Fitter:
         The forecaster weighs all candidates alike.
         """
         specification, plan = self._specification, self._plan
-        items = self._items(ends, specification.candidates)
+        items, common = self._items(ends, specification.candidates)
         fits = []
         if "network" in specification.candidates:
             pieces, validation = self._pieces(items, ends), self._validation(items, ends, judged_ends)
@@ -54,11 +57,11 @@ class Fitter:
             ]
         use = np.array([[name != "network" or fits_one for name in specification.candidates] for fits_one in plan.long])
         blend = Blend(specification.candidates, use / use.sum(axis=1, keepdims=True))
-        return self._forecaster(items, [fit.network for fit in fits], blend), fits
+        return self._forecaster(items, [fit.network for fit in fits], blend, common), fits
 
     def again(self, stage: str, ends: Sequence[int], blend: Blend, fits: Sequence[Fit]) -> Forecaster:
         """Fit what a blend uses on the rows before ``ends``, each network after its first fit."""
-        items = self._items(ends, blend.candidates)
+        items, common = self._items(ends, blend.candidates)
         networks = []
         if "network" in blend.candidates:
             pieces = self._pieces(items, ends)
@@ -66,16 +69,25 @@ class Fitter:
                 fit_again(self._specification, pieces, fit, *self._member(stage, member)).network
                 for member, fit in enumerate(fits)
             ]
-        return self._forecaster(items, networks, blend)
+        return self._forecaster(items, networks, blend, common)
 
-    def _items(self, ends: Sequence[int], candidates: Sequence[Candidate]) -> list[FittedItem]:
+    def _items(
+        self, ends: Sequence[int], candidates: Sequence[Candidate]
+    ) -> tuple[list[FittedItem], FloatArray | None]:
+        """Fit all but the networks; return the effects that items have in common too."""
         specification, targets = self._specification, len(self._panel.targets)
+        heads = [one.head(end) for one, end in zip(self._panel, ends, strict=True)]
+        effects: Sequence[Effects | None] = [None] * len(heads)
+        common = None
+        if specification.known_ahead.width:
+            found = fit_effects(heads, targets, TRANSFORMS[specification.transform], specification.season_length)
+            effects, common = found.items, found.common
         items = []
-        for one, end, unit in zip(self._panel, ends, self._units, strict=True):
-            item = fit_item(one.head(end), specification, targets, unit=unit)
-            prepared = preparation(specification, item.scaler, targets).apply(one.head(end).values)
+        for head, unit, effect in zip(heads, self._units, effects, strict=True):
+            item = fit_item(head, specification, targets, unit=unit, effects=effect)
+            prepared = prepare(item, head, specification)
             items.append(item.with_methods(candidates, prepared.known, specification.season_length))
-        return items
+        return items, common
 
     def _parts(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[Part]:
         """The rows of those items that are long enough for the network."""
@@ -83,9 +95,7 @@ class Fitter:
         for item, one, first, end, fits_one in zip(items, self._panel, firsts, ends, self._plan.long, strict=True):
             if not fits_one:
                 continue
-            prepared = preparation(self._specification, item.scaler, len(self._panel.targets)).apply(
-                one.head(end).values
-            )
+            prepared = prepare(item, one.head(end), self._specification)
             lookback = prepared.preparation.transform.lookback
             observed = prepared.filled.observed[lookback:]
             parts.append(Part(prepared.between, observed, max(first - lookback, 0), end - lookback))
@@ -114,7 +124,9 @@ class Fitter:
             return open_windows(parts, context, chunk)
         return tiled_pieces(parts, context, chunk, self._scored_steps)
 
-    def _forecaster(self, items: Sequence[FittedItem], networks: Sequence[Network], blend: Blend) -> Forecaster:
+    def _forecaster(
+        self, items: Sequence[FittedItem], networks: Sequence[Network], blend: Blend, common: FloatArray | None
+    ) -> Forecaster:
         panel = self._panel
         no_errors = ConformalErrors(np.empty((0, 1, len(panel.targets))))
         return Forecaster(
@@ -126,6 +138,8 @@ class Fitter:
             blend,
             no_errors,
             self._device,
+            self._plan.future_covariates,
+            common,
         )
 
     def served(self, fitted: Forecaster, errors: ConformalErrors) -> Forecaster:

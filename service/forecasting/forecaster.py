@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -12,18 +12,24 @@ from service.errors import Fault, Path, UnknownColumn
 from service.forecasting.alignment import AlignedSeries, Columns
 from service.forecasting.bands import Bands, Forecast, banded
 from service.forecasting.blend import Blend
+from service.forecasting.effect_fitting import effect_unit
+from service.forecasting.effects import Effects, without_effects
 from service.forecasting.ends import Ends
 from service.forecasting.ensemble import Ensemble
-from service.forecasting.fitted_item import FittedItem, fit_item
+from service.forecasting.fitted_item import FittedItem, fit_item, prepare
+from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.missing import fill
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
-from service.forecasting.preparation import IntArray, PreparedSeries, min_history, preparation
+from service.forecasting.peers import Peers
+from service.forecasting.preparation import IntArray, PreparedSeries, min_history
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS, Transform
 
+# Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
+_REMEMBERED, _REMEMBERED_STEPS = 4, 1000
 # A simple method's forecast from one end, in multiplications of a network.
 _METHOD_COST = 20_000
 
@@ -34,6 +40,8 @@ class Forecaster:
 
     That is the end of the model's own series or of a history.
     device: torch's name of where rollouts run; None: this CPU. It belongs to this object, not to the model.
+    future_covariates: columns named as known ahead; the specification has those that are used.
+    common: (column, target), the effects of the columns known ahead in units of an item; None: there are none.
     """
 
     specification: Specification
@@ -44,6 +52,8 @@ class Forecaster:
     blend: Blend
     errors: ConformalErrors
     device: str | None = None
+    future_covariates: tuple[str, ...] = ()
+    common: FloatArray | None = None
 
     @property
     def min_history(self) -> int:
@@ -58,14 +68,34 @@ class Forecaster:
         return max(self.min_history, method_memory(self.specification.season_length))
 
     def forecast(
-        self, horizon: int, bands: Bands, history: Panel | None = None, items: Sequence[str] | None = None
+        self,
+        horizon: int,
+        bands: Bands,
+        history: Panel | None = None,
+        items: Sequence[str] | None = None,
+        future: FutureCovariates = NONE_SENT,
     ) -> list[Forecast]:
         """Forecast every item of the history, or every stored one, or those of them in ``items``.
 
-        Returns one forecast for each item and target. Raises HistoryTooShort, UnknownColumn, InvalidSeries.
+        future: the columns known ahead, for the steps ahead. Returns one forecast for each item and target.
+        Raises HistoryTooShort, UnknownColumn, InvalidSeries, and HorizonTooLong where ``future`` does not reach so far.
         """
-        ends = self._stored(items) if history is None else self._ends_of(self.align(history, ("history",)))
-        ahead = np.ascontiguousarray(self._ahead(ends, horizon).swapaxes(1, 2))  # JSON is written from whole rows
+        if history is not None:
+            return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future)
+        if future or horizon * len(items or self.items) > _REMEMBERED_STEPS:
+            return self._from(self._stored(items), horizon, bands, future)
+        return self._remember(horizon, bands, None if items is None else tuple(items))
+
+    @cached_property
+    def _remember(self) -> Callable[[int, Bands, tuple[str, ...] | None], list[Forecast]]:
+        """What the model forecasts from its own end never changes, and is asked again and again."""
+        return lru_cache(_REMEMBERED)(lambda horizon, bands, items: self._from(self._stored(items), horizon, bands))
+
+    def _from(self, ends: Ends, horizon: int, bands: Bands, future: FutureCovariates = NONE_SENT) -> list[Forecast]:
+        levels = self._ahead(ends, horizon)
+        if future or self.common is not None:
+            levels = levels + self._effects_ahead(ends, horizon, future)
+        ahead = np.ascontiguousarray(levels.swapaxes(1, 2))  # JSON is written from whole rows
         widths = self.errors.widths(bands.levels, horizon)
         mean, intervals, quantiles = banded(bands, ahead, widths, ends.unit[:, :, None], self._transform)
         judged = self.networks and self.specification.scaling != "none"
@@ -102,12 +132,21 @@ class Forecaster:
 
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
-        columns = Columns(self.targets, self.covariates, self.specification)
+        columns = Columns(self.targets, self.covariates, self.future_covariates, self.specification)
         return columns.align(panel, path, self._known, self.min_history)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""
-        return preparation(self.specification, item.scaler, len(self.targets)).apply(series.values)
+        return prepare(item, series, self.specification)
+
+    def item_at_end(self, series: Series, known: FittedItem | None) -> FittedItem:
+        """Return an item as it is at the end of a series; one that the model has not seen is fitted on the series."""
+        if known is not None:
+            return fit_item(series, self.specification, len(self.targets), known)
+        effects = self._common_effects(series)
+        item = fit_item(series, self.specification, len(self.targets), effects=effects)
+        values = item.tail.values[:, : len(self.targets)]
+        return item.with_methods(self.blend.candidates, values, self.specification.season_length)
 
     def needed_rows(self, item: FittedItem) -> int:
         """Fewest values from which this item can be forecast: those that no network forecasts need few."""
@@ -118,7 +157,16 @@ class Forecaster:
 
     def weights_of(self, items: Sequence[FittedItem]) -> FloatArray:
         """Return how much of each candidate is in the forecasts of each item: (item, candidate)."""
-        return self.blend.of([self._rows.get(item.item) for item in items])
+        weights = self.blend.of([self._rows.get(item.item) for item in items])
+        for row, item in enumerate(items):
+            if item.tail.static and item.item not in self._rows:
+                weights[row] = self.blend.weights[self.peers.of(item.tail.static)].mean(axis=0)
+        return weights
+
+    @cached_property
+    def peers(self) -> Peers:
+        """The items by their static categories."""
+        return Peers(item.tail.static for item in self.items)
 
     def levels_ahead(
         self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
@@ -184,22 +232,42 @@ class Forecaster:
     def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
         rows = [self._rows[one.known.item] for one in history if one.known is not None]
         if len(rows) == len(history):
-            return self._own_ends.chosen(rows).moved([self._tail(one.series) for one in history], self.specification)
-        return Ends.of([self._item_at_end(one) for one in history], self.specification)
+            own = self._own_ends.chosen(rows)
+            tails = [self._tail(item, one.series) for item, one in zip(own.items, history, strict=True)]
+            return own.moved(tails, self.specification)
+        return Ends.of([self.item_at_end(one.series, one.known) for one in history], self.specification)
 
-    def _item_at_end(self, aligned: AlignedSeries) -> FittedItem:
-        item = fit_item(aligned.series, self.specification, len(self.targets), aligned.known)
-        if aligned.known is not None:
-            return item
-        values = item.tail.values[:, : len(self.targets)]
-        return item.with_methods(self.blend.candidates, values, self.specification.season_length)
+    def _common_effects(self, series: Series) -> Effects | None:
+        """The effects of columns known ahead on an item that was never seen: of all items, or of those of its kind."""
+        if self.common is None or series.ahead is None:
+            return None
+        filled = fill(series.values[:, : len(self.targets)], self.specification.missing).between
+        unit = effect_unit(self._transform.to_levels(filled), self.specification.season_length, self._transform)
+        common = self.common
+        if series.static:
+            peers = [self.items[row].effects for row in self.peers.of(series.static)]
+            common = np.mean([one.beta / one.unit for one in peers if one is not None], axis=0)
+        return Effects(common * unit, series.ahead.mean(axis=0), unit)
 
-    def _tail(self, series: Series) -> Series:
-        """The end of a series, without holes; what lies before is read only where something needs it."""
-        tail = series.tail(self.memory)
+    def _tail(self, item: FittedItem, series: Series) -> Series:
+        """The end of what effects leave, without holes; what lies before is read only where something needs it."""
+        tail = without_effects(series.tail(self.memory), item.effects, self._transform)
         if not np.isnan(tail.values).any():
             return tail
-        return Series(fill(series.values, self.specification.missing).between, series.item, series.times)
+        rest = without_effects(series, item.effects, self._transform)
+        return replace(rest, values=fill(rest.values, self.specification.missing).between)
+
+    def _effects_ahead(self, ends: Ends, horizon: int, future: FutureCovariates) -> FloatArray:
+        """Return what the columns known ahead add to levels: (item, horizon, target)."""
+        names = [item.item for item in ends.items]
+        known = self.specification.known_ahead
+        effects = np.zeros((len(names), horizon, len(self.targets)))
+        for row, sent in enumerate(future.of(names)):
+            ahead = known.future(horizon, ends.tails[row].times, sent, self.future_covariates)
+            item_effects = ends.items[row].effects
+            if item_effects is not None:
+                effects[row] = item_effects.of(ahead, self._transform)
+        return effects
 
     @cached_property
     def _rows(self) -> dict[str | None, int]:

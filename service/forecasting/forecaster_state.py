@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
 from service.forecasting.blend import Blend
+from service.forecasting.effects import Effects
 from service.forecasting.fitted_item import FittedItem, Parameters
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
@@ -31,6 +32,7 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "specification": forecaster.specification.to_record(),
         "tails": tails,
         "blend": list(forecaster.blend.candidates),
+        "future_covariates": list(forecaster.future_covariates),
     }
     arrays = {
         "tails": arrays["values"],
@@ -41,6 +43,12 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "errors": forecaster.errors.errors,
         "blend": forecaster.blend.weights,
     }
+    if forecaster.common is not None:
+        effects = [item.effects for item in items if item.effects is not None]
+        arrays["effects.beta"] = np.stack([one.beta for one in effects])
+        arrays["effects.centre"] = np.stack([one.centre for one in effects])
+        arrays["effects.unit"] = np.stack([one.unit for one in effects])
+        arrays["effects.common"] = forecaster.common
     for candidate in forecaster.blend.candidates:
         if candidate != "network":
             arrays |= _methods_state(candidate, items)
@@ -54,6 +62,8 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     """Undo `forecaster_state`; raises ValueError, KeyError or TypeError where anything does not fit together."""
     specification = Specification.from_record(record["specification"])
     tails = restore_panel(record["tails"], arrays["tails"])
+    if tails.future_covariates:
+        raise ValueError("the tails have columns known ahead")
     items, channels, targets = len(tails), len(tails.columns), len(tails.targets)
     offset = _numbers(arrays, "scaler.offset", (items, channels))
     scale = _numbers(arrays, "scaler.scale", (items, channels))
@@ -68,6 +78,7 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         raise ValueError("the tails must be finite numbers and the scales and units above 0")
     blend = _blend(record["blend"], arrays, items)
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
+    effects, common = _effects(specification, arrays, items, targets)
     fitted = tuple(
         FittedItem(
             tail.item,
@@ -76,6 +87,7 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
             constant[row],
             tail,
             {name: parameters[row] for name, parameters in methods.items()},
+            effects[row],
         )
         for row, tail in enumerate(tails)
     )
@@ -84,7 +96,15 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         members = range(specification.training.ensemble_size)
         networks = tuple(_network(specification, channels, member, arrays) for member in members)
     forecaster = Forecaster(
-        specification, tails.targets, tails.covariates, fitted, networks, blend, ConformalErrors(errors)
+        specification,
+        tails.targets,
+        tails.covariates,
+        fitted,
+        networks,
+        blend,
+        ConformalErrors(errors),
+        future_covariates=_future_covariates(record.get("future_covariates", []), specification),
+        common=common,
     )
     if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
         raise ValueError("the tails are shorter than what a forecast reads")
@@ -102,6 +122,30 @@ def _blend(names: object, arrays: Mapping[str, NDArray[Any]], items: int) -> Ble
     if len(set(candidates)) < len(candidates) or (weights < 0).any() or not np.allclose(weights.sum(axis=1), 1):
         raise ValueError("the blend must name each candidate once, with weights that sum to 1")
     return Blend(candidates, weights)
+
+
+def _future_covariates(names: object, specification: Specification) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("the names of future covariates must be a list of strings")
+    used = specification.future_covariates
+    if not set(used) <= set(names) or len(set(used)) < len(used):
+        raise ValueError("the future covariates that are used must be among those that were named, once each")
+    return tuple(names)
+
+
+def _effects(
+    specification: Specification, arrays: Mapping[str, NDArray[Any]], items: int, targets: int
+) -> tuple[list[Effects | None], NDArray[np.float64] | None]:
+    width = specification.known_ahead.width
+    if not width:
+        return [None] * items, None
+    beta = _numbers(arrays, "effects.beta", (items, width, targets))
+    centre = _numbers(arrays, "effects.centre", (items, width))
+    unit = _numbers(arrays, "effects.unit", (items, targets))
+    if (unit <= 0).any():
+        raise ValueError("the units of effects must be above 0")
+    effects: list[Effects | None] = [Effects(*one) for one in zip(beta, centre, unit, strict=True)]
+    return effects, _numbers(arrays, "effects.common", (width, targets))
 
 
 def _methods_state(name: MethodName, items: Sequence[FittedItem]) -> dict[str, NDArray[Any]]:

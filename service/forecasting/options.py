@@ -14,6 +14,7 @@ Centering = Literal["last", "none"]
 Missing = Literal["error", "interpolate", "forward_fill"]
 MethodName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta", "harmonic"]
 Candidate = Literal["network"] | MethodName
+CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
 Objective = Literal["chunks", "windows"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
 Loss = Literal["mae", "mse", "huber"]
@@ -166,6 +167,11 @@ class TrainOptions(Options):
         "auto", description="`last`: each window is taken relative to its last value."
     )
     missing: Literal["auto"] | Missing = Field("auto", description="What to do with missing values.")
+    calendar: Literal["auto", "none"] | Annotated[list[CalendarFeature], AfterValidator(_once_each)] = Field(
+        "auto",
+        description="What of the calendar is used where there are timestamps. `auto`: what the season does not cover "
+        "and what makes forecasts before the split better; `none`; or a list: these.",
+    )
     training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
     validation: Validation = Field(
         default_factory=lambda: ValidationFraction(fraction=0.2),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.forecasting.series import Panel, Series
 from service.forecasting.time_axis import TimeAxis
 
+MOST_CATEGORIES = 20
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 
 
@@ -19,8 +20,14 @@ def panel_state(panel: Panel) -> State:
     record = {
         "targets": list(panel.targets),
         "covariates": list(panel.covariates),
+        "future_covariates": list(panel.future_covariates),
         "items": [
-            {"item": one.item, "length": len(one), "times": one.times.to_record() if one.times else None}
+            {
+                "item": one.item,
+                "length": len(one),
+                "times": one.times.to_record() if one.times else None,
+                **({"static": dict(one.static)} if one.static else {}),
+            }
             for one in panel
         ],
     }
@@ -30,7 +37,9 @@ def panel_state(panel: Panel) -> State:
 def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
     """Undo `panel_state`; raises ValueError, KeyError or TypeError where the parts do not fit together."""
     targets, covariates = _names(record["targets"]), _names(record["covariates"])
-    if not targets or values.ndim != 2 or values.shape[1] != len(targets) + len(covariates):
+    future_covariates = _names(record.get("future_covariates", []))
+    columns = len(targets) + len(covariates) + len(future_covariates)
+    if not targets or values.ndim != 2 or values.shape[1] != columns:
         raise ValueError("the values do not have the columns of the record")
     lengths = [int(item["length"]) for item in record["items"]]
     if min(lengths, default=0) < 1 or sum(lengths) != len(values):
@@ -45,8 +54,17 @@ def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
         if times is not None and len(times.index) != length:
             raise ValueError("the times do not have the rows of the record")
         rows = np.asarray(values[last - length : last], dtype=np.float64)
-        series.append(Series(rows, None if item["item"] is None else str(item["item"]), times))
-    return Panel(tuple(series), targets, covariates)
+        name = None if item["item"] is None else str(item["item"])
+        series.append(Series(rows, name, times, static=_categories(item.get("static", {}))))
+    return Panel(tuple(series), targets, covariates, future_covariates)
+
+
+def _categories(static: object) -> dict[str, str]:
+    if not isinstance(static, dict) or len(static) > MOST_CATEGORIES:
+        raise ValueError(f"the categories of an item must be at most {MOST_CATEGORIES}, by name")
+    if not all(isinstance(text, str) for pair in static.items() for text in pair):
+        raise TypeError("the categories of an item must be texts")
+    return static
 
 
 def _names(names: object) -> tuple[str, ...]:

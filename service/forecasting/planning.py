@@ -33,7 +33,8 @@ _SHORTEST_WALK = 100
 class Plan:
     """A panel that can be trained on, cut and with a recipe.
 
-    long: which items are long enough for the network.
+    panel: its columns known ahead are taken out of the values; long: which items are long enough for the network;
+    future_covariates: columns named as known ahead; the specification has those that are, or may be, used.
     """
 
     panel: Panel
@@ -42,6 +43,7 @@ class Plan:
     long: tuple[bool, ...]
     noise: bool
     walk: bool
+    future_covariates: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -61,7 +63,8 @@ class Plan:
 
     def configuration(self) -> dict[str, Any]:
         """Return every option as used, as JSON-able values; ``chosen`` says why, for those that were left open."""
-        return {**self.choice.specification.to_record(), "chosen": self.choice.reasons}
+        record = self.choice.specification.to_record()
+        return {**record, "calendar": record["calendar"] or "none", "chosen": self.choice.reasons}
 
 
 def plan_training(panel: Panel, options: TrainOptions) -> Plan:
@@ -80,12 +83,15 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         if dropped:
             warnings.append(f"{_named(one)}{dropped} leading rows without a value in every column were left out")
         series.append(whole)
-    panel = Panel(tuple(series), panel.targets, panel.covariates)
+    panel = replace(panel, series=tuple(series))
     splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
     if options.transform != "auto":
         for row, one in enumerate(panel):
             require_positive(one.values[:, : len(panel.targets)], options.transform, _path(row, one))
     choice = choose(panel, splits, options)
+    named = panel.future_covariates
+    known_ahead = choice.specification.known_ahead
+    panel = Panel(tuple(known_ahead.taken_out(one) for one in panel), panel.targets, panel.covariates)
     choice, long = _without_short(panel, splits, choice, options.validation)
     specification = choice.specification
     left_out = "network" not in specification.candidates and options.candidates is None
@@ -97,7 +103,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     noise = sum(noisy) * 2 > len(noisy)
     walks = [_is_walk(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
     walk = not noise and sum(walks) * 2 > len(walks)
-    return Plan(panel, splits, choice, long, noise, walk, tuple(warnings))
+    return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
 
 
 def _without_short(

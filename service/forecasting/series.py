@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,32 +19,45 @@ class Series:
 
     values: (time, channel), targets first, then covariates; NaN where missing.
     times: the time of each row, or None where the rows only have an order.
+    static: categories of the item, by name, as texts.
+    ahead: (time, column) that are known ahead, without holes, once they are taken out of the values; None: none are.
     """
 
     values: FloatArray
     item: str | None = None
     times: TimeAxis | None = None
+    ahead: FloatArray | None = None
+    static: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def head(self, length: int) -> Series:
         """Return the first ``length`` rows."""
-        return Series(self.values[:length], self.item, self.times and self.times.slice(0, length))
+        return self._slice(0, length)
 
     def tail(self, length: int) -> Series:
         """Return the last ``length`` rows, or all where there are fewer."""
         start = max(len(self) - length, 0)
-        return Series(self.values[start:], self.item, self.times and self.times.slice(start, len(self)))
+        return self._slice(start, len(self))
+
+    def _slice(self, start: int, stop: int) -> Series:
+        times = self.times and self.times.slice(start, stop)
+        ahead = None if self.ahead is None else self.ahead[start:stop]
+        return Series(self.values[start:stop], self.item, times, ahead, self.static)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One or more series with the same columns."""
+    """One or more series with the same columns.
+
+    future_covariates: names of columns known ahead: the last channels, until they are taken out of the values.
+    """
 
     series: tuple[Series, ...]
     targets: tuple[str, ...] = ("value",)
     covariates: tuple[str, ...] = ()
+    future_covariates: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Series]:
         return iter(self.series)
@@ -54,10 +67,10 @@ class Panel:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of all channels, targets first."""
-        return self.targets + self.covariates
+        """Names of all columns: targets, covariates, then future covariates."""
+        return self.targets + self.covariates + self.future_covariates
 
     @property
     def points(self) -> int:
         """Number of values, over all items and channels."""
-        return sum(series.values.size for series in self.series)
+        return sum(series.values.size + (0 if series.ahead is None else series.ahead.size) for series in self.series)

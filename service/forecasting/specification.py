@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from service.forecasting.known_ahead import KnownAhead
 from service.forecasting.options import (
+    CalendarFeature,
     Candidate,
     Cell,
     Centering,
@@ -77,6 +79,14 @@ class Specification:
     training: TrainingSpecification
     validation: Validation
     refit: bool
+    # What models of earlier versions do not have.
+    calendar: Annotated[tuple[CalendarFeature, ...], Field(max_length=3)] = ()
+    future_covariates: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+
+    @property
+    def known_ahead(self) -> KnownAhead:
+        """The columns that are known ahead, as far as they are used."""
+        return KnownAhead(self.future_covariates, self.calendar)
 
     def to_record(self) -> dict[str, Any]:
         """Return the specification as JSON-able values."""

@@ -20,6 +20,7 @@ import numpy as np
 from service.forecasting.baselines import BaselineMethod
 from service.forecasting.blend import Blend
 from service.forecasting.candidates import CandidateScore, weigh
+from service.forecasting.effect_choice import with_useful_columns
 from service.forecasting.evaluation import (
     Evaluated,
     RollingForecasts,
@@ -85,7 +86,8 @@ def train(panel: Panel, options: TrainOptions, report: Report | None = None, dev
     device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The forecaster
     that is returned forecasts on the CPU either way.
     """
-    return _Training(plan_training(panel, options), report or _unreported, device).run()
+    plan = with_useful_columns(plan_training(panel, options))
+    return _Training(plan, report or _unreported, device).run()
 
 
 class _Training:

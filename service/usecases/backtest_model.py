@@ -80,12 +80,11 @@ def backtest_model(
 
 def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str | None, stride: int) -> Evaluated:
     from service.forecasting.evaluation import Evaluated
-    from service.forecasting.fitted_item import fit_item
 
     series = aligned.series
     first = _first_row(forecaster, aligned, start)
     # An item the model has not seen is scaled by what comes before the first forecast, never by what is forecast.
-    item = fit_item(series.head(first), forecaster.specification, len(forecaster.targets), aligned.known)
+    item = forecaster.item_at_end(series.head(first), aligned.known)
     origins = np.arange(first - 1, len(series) - 1, stride, dtype=np.int64)
     return Evaluated(item, series, forecaster.prepare(item, series), origins, aligned.dropped)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotReady
+from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import level_key
 from service.forecasting.series import Panel
 from service.storage.entries import ModelEntry
@@ -87,10 +88,11 @@ def make_forecast(
     bands: Bands,
     history: Panel | None = None,
     items: Sequence[str] | None = None,
+    future: FutureCovariates = NONE_SENT,
 ) -> ForecastAnswer:
     """Forecast from the end of the model's own series, or from a history.
 
-    horizon: steps ahead; None: what the model was made for. Raises InvalidInput.
+    horizon: steps ahead; None: what the model was made for; future: the columns known ahead. Raises InvalidInput.
     """
     forecaster = model.forecaster
     horizon = horizon or forecaster.specification.horizon
@@ -98,8 +100,12 @@ def make_forecast(
     count = len(items or history or forecaster.items)
     per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels))
     limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
-    forecasts = forecaster.forecast(horizon, bands, history, items)
-    warnings = (*_far_outside(forecasts), *band_warnings(forecaster, bands, horizon))
+    forecasts = forecaster.forecast(horizon, bands, history, items, future)
+    warnings = (
+        *_far_outside(forecasts),
+        *_about_history(forecaster, history),
+        *band_warnings(forecaster, bands, horizon),
+    )
     return ForecastAnswer(model.id, horizon, forecasts, warnings)
 
 
@@ -110,6 +116,22 @@ def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
         + " lies far outside what the model was trained on, where it has learnt nothing: train on such values"
         for item in far
     ]
+
+
+def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
+    if history is None:
+        return []
+    warnings = []
+    features = ", ".join(forecaster.specification.calendar)
+    if features and any(one.times is None for one in history):
+        warnings.append(f"the history has no timestamps: the model's {features} was left out of account")
+    for one in history:
+        unseen = forecaster.peers.unseen(one.static) if one.static else ()
+        warnings.extend(
+            f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
+            for name in unseen
+        )
+    return warnings
 
 
 def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ class _ModelRecord(_Told):
     configuration: Facts
     targets: list[str]
     covariates: list[str]
+    future_covariates: list[str] = []
     min_history: int
     metrics: _Scores
     baseline: _BaselineScores

@@ -43,6 +43,13 @@ def plan(resources: Resources, request: TrainingRequest) -> Plan:
     return plan_training(request.panel, request.options)
 
 
+def try_out(resources: Resources, request: TrainingRequest) -> Plan:
+    """Decide all that `plan` does, and which columns known ahead are of use. Raises as `plan` does."""
+    from service.forecasting.effect_choice import with_useful_columns
+
+    return with_useful_columns(plan(resources, request))
+
+
 def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
     """Accept a training: store what it trains on, register model and job, queue it.
 

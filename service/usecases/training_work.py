@@ -60,6 +60,7 @@ def trained_record(trained: Trained) -> dict[str, Any]:
         "configuration": trained.plan.configuration(),
         "targets": list(trained.forecaster.targets),
         "covariates": list(trained.forecaster.covariates),
+        "future_covariates": list(specification.future_covariates),
         "min_history": trained.forecaster.min_history,
         "metrics": _score(trained.score, len(trained.forecaster.targets)),
         "baseline": {"method": trained.baseline_method, **_score(trained.baseline, len(trained.forecaster.targets))},

@@ -45,6 +45,7 @@ def test_a_plain_list() -> None:
         "items": 1,
         "targets": ["value"],
         "covariates": [],
+        "future_covariates": [],
         "rows": 3,
         "rows_per_item": None,
         "points": 3,

@@ -186,3 +186,12 @@ def test_a_file_whose_parameters_do_not_fit_is_refused(monthly: Trained, name: s
     tensors = {**file.tensors, name: change(file.tensors[name])}  # type: ignore[operator]
     with pytest.raises(InvalidModelFile):
         load_forecaster(write_model_file(file.record, tensors))
+
+
+def test_the_forecast_from_the_own_end_is_remembered_for_each_question(monthly: Trained) -> None:
+    forecaster = load_forecaster(model_file(monthly.forecaster, {}))
+    first = forecaster.forecast(4, LEVELS)
+    assert forecaster.forecast(4, LEVELS) is first
+    assert len(forecaster.forecast(5, LEVELS)[0].mean) == 5
+    assert set(forecaster.forecast(4, Bands((50.0,)))[0].intervals) == {50.0}
+    assert forecaster.forecast(2000, LEVELS) is not forecaster.forecast(2000, LEVELS)

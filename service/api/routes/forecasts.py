@@ -17,6 +17,7 @@ from service.api.schemas.forecasting import (
 )
 from service.api.schemas.series import ItemsSeries
 from service.api.series_reading import read_panel
+from service.api.values_ahead import read_future_covariates, refuse_values_ahead
 from service.api.wiring import in_thread, resources_of
 from service.forecasting.bands import Bands
 from service.usecases.backtest_model import backtest_model
@@ -62,7 +63,8 @@ def _forecast(resources: Resources, asked: ForecastRequest, model: LoadedModel |
         resources.limits.check_panel(history.panel, ("history",))
     model = model or load_model(resources, asked.model_id, asked.name)
     panel = history.panel if history else None
-    answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items)
+    future = read_future_covariates(asked)
+    answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future)
     body = forecast_answer(answer)
     if history:
         body["warnings"] = [*history.warnings, *body["warnings"]]
@@ -83,6 +85,7 @@ async def backtest(request: Request) -> Response:
 
 
 def _backtest(resources: Resources, asked: BacktestRequest) -> Response:
+    refuse_values_ahead(asked.series, ("series",))
     read = read_panel(asked.series)
     answer = backtest_model(
         resources,

@@ -19,7 +19,7 @@ from service.storage.entries import JobEntry
 from service.usecases.job_control import show_job
 from service.usecases.model_catalogue import show_model
 from service.usecases.resources import Resources
-from service.usecases.train_model import plan, submit_training
+from service.usecases.train_model import submit_training, try_out
 
 router = APIRouter(tags=["training"])
 
@@ -51,6 +51,11 @@ _BODY = {
             ("time", {"type": "string"}, "Column of the times; found where it is left out"),
             ("target", {"type": "array", "items": {"type": "string"}}, "Column to forecast; repeat for several"),
             ("covariates", {"type": "array", "items": {"type": "string"}}, "Past covariate; repeat for several"),
+            (
+                "future_covariates",
+                {"type": "array", "items": {"type": "string"}},
+                "Column known ahead, such as a price; repeat for several",
+            ),
             ("item", {"type": "string"}, "Column that says which item a row belongs to"),
             ("date_format", {"type": "string"}, "strptime pattern, for dates that can be read two ways"),
             ("freq", {"type": "string"}, "Frequency alias; found where it is left out"),
@@ -87,7 +92,7 @@ async def train(
     asked = await read_training_request(request)
     resources = resources_of(request)
     if dry_run:
-        decided = await in_thread(plan, resources, asked)
+        decided = await in_thread(try_out, resources, asked)
         return json_response(_dry_run(asked.series, decided, asked.warnings))
     job = await in_thread(submit_training, resources, asked)
     ended = await _wait_for(request, job.id, wait)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
 from service.api.schemas.models import BaselineValues, MetricValues
-from service.api.schemas.series import SeriesInput, Start
+from service.api.schemas.series import SeriesInput, Start, ValuesAhead
 
 Level = Annotated[float, Field(gt=0, lt=100)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
@@ -22,6 +22,17 @@ _LEVEL = Field(
     description="Central intervals in percent; by default 80 and 95.",
     examples=[[80, 95]],
 )
+
+
+def _tag_of_ahead(value: Any) -> str:
+    inner = value.values() if isinstance(value, dict) else ()
+    return "<items>" if any(isinstance(one, dict) for one in inner) else "<columns>"
+
+
+FutureCovariatesInput = Annotated[
+    Annotated[ValuesAhead, Tag("<columns>")] | Annotated[dict[str, ValuesAhead], Tag("<items>")],
+    Discriminator(_tag_of_ahead),
+]
 
 
 class AskedModel(BaseModel):
@@ -61,6 +72,13 @@ class ForecastRequest(AskedModel):
     )
     quantiles: list[Quantile] | None = Field(
         None, min_length=1, max_length=MOST_BANDS, description="Quantiles instead of intervals.", examples=[None]
+    )
+
+    future_covariates: FutureCovariatesInput | None = Field(
+        None,
+        description="Values of the columns known ahead for each step of the horizon, by name: the same for all items, "
+        "or inside each item by its ID. More steps than the horizon are left out.",
+        examples=[{"price": [9.5, 9.5, 8.0]}, {"store-1": {"price": [9.5, 9.5, 8.0]}}],
     )
 
     @model_validator(mode="after")

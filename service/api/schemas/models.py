@@ -70,6 +70,9 @@ class ModelAnswer(BaseModel):
     configuration: dict[str, Any] = Field(default={}, description="Every option as used; `chosen` says why.")
     targets: list[str] = Field(default=[], description="Columns that are forecast.", examples=[["value"]])
     covariates: list[str] = Field(default=[], description="Past covariates.", examples=[[]])
+    future_covariates: list[str] = Field(
+        default=[], description="Columns whose values ahead a forecast needs.", examples=[[]]
+    )
     min_history: int | None = Field(None, description="Fewest values in a `history`.", examples=[25])
     metrics: MetricValues | None = Field(None, description="How good the recipe is on the part after the split.")
     baseline: BaselineValues | None = Field(None, description="The same for a forecast that costs nothing.")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from service.api.schemas import series_examples as examples
+from service.forecasting.panel_state import MOST_CATEGORIES
 
 LARGEST = 1e100
 
@@ -61,6 +62,13 @@ _TARGETS = Field(
     description="Columns to forecast: all of them where this is left out. The others are past covariates.",
     examples=[["passengers"]],
 )
+_FUTURE_COVARIATES = Field(
+    default=None,
+    max_length=1000,
+    description="Columns that are known ahead, such as prices, promotions and holidays: a forecast needs their values "
+    "for its steps. They are no targets and no past covariates.",
+    examples=[["price"]],
+)
 _ID = Field(
     min_length=1, max_length=200, description="Name of the item, different from the others'.", examples=["store-1"]
 )
@@ -98,9 +106,9 @@ class ValuesSeries(TimedRows):
 
 
 class ColumnsSeries(TimedRows):
-    """Several columns of equal length: targets and past covariates."""
+    """Several columns of equal length: targets, past covariates, and covariates that are known ahead."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_SERIES]})
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_SERIES, examples.FUTURE_SERIES]})
 
     columns: dict[ColumnName, Values] = Field(
         min_length=1,
@@ -108,6 +116,33 @@ class ColumnsSeries(TimedRows):
         examples=[examples.COLUMNS],
     )
     targets: list[ColumnName] | None = _TARGETS
+    future_covariates: list[ColumnName] | None = _FUTURE_COVARIATES
+
+
+def _tag_of_ahead(value: Any) -> str:
+    return "<values>" if isinstance(value, dict) else "<names>"
+
+
+ValuesAhead = Annotated[dict[ColumnName, Values], Field(max_length=1000)]
+ColumnsAhead = Annotated[
+    Annotated[list[ColumnName], Tag("<names>")] | Annotated[ValuesAhead, Tag("<values>")],
+    Discriminator(_tag_of_ahead),
+]
+
+
+Category = Annotated[
+    Annotated[str, Field(strict=True, max_length=200)]
+    | Annotated[int, Field(strict=True)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)],
+    Field(union_mode="left_to_right"),
+]
+_STATIC = Field(
+    default=None,
+    max_length=MOST_CATEGORIES,
+    description="What the item is, by name. A model forecasts an item that it has not seen as it does those of the "
+    "same categories, where it has two or more of them.",
+    examples=[{"store_type": "A", "floor": 2}],
+)
 
 
 class ValuesItem(ValuesSeries):
@@ -116,6 +151,7 @@ class ValuesItem(ValuesSeries):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.VALUES_ITEM]})
 
     id: str = _ID
+    static: dict[ColumnName, Category] | None = _STATIC
 
 
 class ColumnsItem(ColumnsSeries):
@@ -124,6 +160,13 @@ class ColumnsItem(ColumnsSeries):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_ITEM]})
 
     id: str = _ID
+    static: dict[ColumnName, Category] | None = _STATIC
+    future_covariates: ColumnsAhead | None = Field(  # type: ignore[assignment]
+        default=None,
+        description="Names of columns that are known ahead; or, in the `history` of a forecast, their values for the "
+        "steps ahead, by name.",
+        examples=[["price"]],
+    )
 
 
 def _tag_of_item(value: Any) -> str:
@@ -145,10 +188,11 @@ class ItemsSeries(BaseModel):
     items: Annotated[list[Item], Field(fail_fast=True)] = Field(
         min_length=1,
         description="The series, each with an `id` and a form of its own. What stands beside the items (`targets`, "
-        "`freq`, `date_format`) holds for all that do not say otherwise.",
+        "`future_covariates`, `freq`, `date_format`) holds for all that do not say otherwise.",
         examples=[examples.ITEMS],
     )
     targets: list[ColumnName] | None = _TARGETS
+    future_covariates: list[ColumnName] | None = _FUTURE_COVARIATES
     freq: str | None = _FREQ
     date_format: str | None = _DATE_FORMAT
 
@@ -182,6 +226,12 @@ SeriesInput = Annotated[
     ),
     Field(
         description="A series: a list of numbers (null is missing), or an object with `values`, `columns` or `items`.",
-        examples=[examples.PASSENGERS, examples.VALUES_SERIES, examples.COLUMNS_SERIES, {"items": examples.ITEMS}],
+        examples=[
+            examples.PASSENGERS,
+            examples.VALUES_SERIES,
+            examples.COLUMNS_SERIES,
+            examples.FUTURE_SERIES,
+            {"items": examples.ITEMS},
+        ],
     ),
 ]

@@ -22,6 +22,13 @@ COLUMNS = {"passengers": PASSENGERS, "flights": FLIGHTS}
 VALUES_SERIES: dict[str, Any] = {"values": PASSENGERS, "timestamps": MONTHS}
 VALUES_WITH_START: dict[str, Any] = {"values": PASSENGERS, "start": "1949-01", "freq": "MS"}
 COLUMNS_SERIES: dict[str, Any] = {"columns": COLUMNS, "targets": ["passengers"], "start": "1949-01", "freq": "MS"}
+PROMOTIONS: list[float | None] = [float(month % 7 == 3) for month in range(len(MONTHS))]
+FUTURE_SERIES: dict[str, Any] = {
+    "columns": {"passengers": PASSENGERS, "promotion": PROMOTIONS},
+    "future_covariates": ["promotion"],
+    "start": "1949-01",
+    "freq": "MS",
+}
 VALUES_ITEM: dict[str, Any] = {"id": "passengers", **VALUES_WITH_START}
 COLUMNS_ITEM: dict[str, Any] = {"id": "north", **COLUMNS_SERIES}
 ITEMS: list[Any] = [VALUES_ITEM, {"id": "flights", "values": FLIGHTS, "start": "1949-01", "freq": "MS"}]

@@ -18,6 +18,7 @@ class SeriesSummary(BaseModel):
     items: int = Field(description="Number of series.", examples=[1])
     targets: list[str] = Field(description="Columns that are forecast.", examples=[["value"]])
     covariates: list[str] = Field(description="Columns that help, known for the past only.", examples=[[]])
+    future_covariates: list[str] = Field(description="Columns that are known ahead.", examples=[[]])
     rows: int = Field(description="Rows on the grid of times, gaps included, over all items.", examples=[48])
     rows_per_item: Span | None = Field(description="Rows of single items; null for one item.", examples=[None])
     points: int = Field(description="Rows times columns.", examples=[48])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.schemas.examples import EXAMPLE_NAME, SEASONAL_SERIES
-from service.api.schemas.series import SeriesInput
+from service.api.schemas.series import ColumnName, SeriesInput
 from service.forecasting.options import TrainOptions
 
 ModelName = Annotated[
@@ -31,6 +31,14 @@ class TrainRequest(TrainOptions):
 
     series: SeriesInput = Field(description="The series in one of four forms.")
     name: ModelName | None = Field(None, description="A name for the model, not unique.", examples=["sales"])
+
+    future_covariates: list[ColumnName] | None = Field(
+        None,
+        max_length=1000,
+        description="Columns of the series that are known ahead, where the series does not name them itself: a "
+        "forecast needs their values for its steps. They are left out where they do not make forecasts better.",
+        examples=[None],
+    )
 
     def options(self) -> TrainOptions:
         """Return the options without the series."""

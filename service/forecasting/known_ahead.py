@@ -1,0 +1,85 @@
+"""Columns known ahead of each row: those a client names, and those made of the calendar.
+
+Dimensions: H horizon, F columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from service.errors import HorizonTooLong, MissingValues, UnknownColumn
+from service.forecasting.calendar_features import calendar_columns, calendar_widths
+from service.forecasting.future_covariates import SentAhead
+from service.forecasting.missing import fill
+from service.forecasting.options import CalendarFeature
+from service.forecasting.series import FloatArray, Series
+from service.forecasting.time_axis import TimeAxis
+
+
+@dataclass(frozen=True)
+class KnownAhead:
+    """Which columns a model takes as known ahead, in the order that its effects have.
+
+    covariates: those of the client; calendar: those made of the times of rows.
+    """
+
+    covariates: tuple[str, ...] = ()
+    calendar: tuple[CalendarFeature, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """F."""
+        return len(self.covariates) + sum(calendar_widths(self.calendar))
+
+    def taken_out(self, series: Series) -> Series:
+        """Return a series whose last channels are the covariates with its columns known ahead apart."""
+        if not self.width:
+            return series
+        first = series.values.shape[1] - len(self.covariates)
+        covariates = fill(series.values[:, first:], "forward_fill").behind
+        ahead = self._with_calendar(covariates, series.times)
+        return replace(series, values=series.values[:, :first], ahead=ahead)
+
+    def future(self, horizon: int, times: TimeAxis | None, sent: SentAhead, declared: Sequence[str]) -> FloatArray:
+        """Return the columns (H, F) of the steps ahead.
+
+        declared: what may be sent, used or not. Raises UnknownColumn, HorizonTooLong, MissingValues.
+        """
+        _refuse_unknown(sent, declared)
+        columns = [_column(name, sent, horizon) for name in self.covariates]
+        covariates = np.array(columns, dtype=np.float64).reshape(len(columns), horizon).T
+        return self._with_calendar(covariates, times.future(horizon) if times and self.calendar else None)
+
+    def _with_calendar(self, covariates: FloatArray, times: TimeAxis | None) -> FloatArray:
+        """Put the calendar behind (time, covariate), NaN where there are no times."""
+        if not self.calendar:
+            return covariates
+        if times is None:
+            unknown = np.full((len(covariates), sum(calendar_widths(self.calendar))), np.nan)
+            return np.concatenate([covariates, unknown], axis=1)
+        return np.concatenate([covariates, calendar_columns(times, self.calendar)], axis=1)
+
+
+def _refuse_unknown(sent: SentAhead, declared: Sequence[str]) -> None:
+    for name in sent.values:
+        if name not in declared:
+            known = f"those of this model are {', '.join(declared)}" if declared else "this model has none"
+            raise UnknownColumn.at((*sent.path, name), f"{name[:60]!r} is no future covariate: {known}")
+
+
+def _column(name: str, sent: SentAhead, horizon: int) -> Sequence[float | None]:
+    if name not in sent.values:
+        detail = f"the model needs {name[:60]!r} for the {horizon} steps ahead: send it in future_covariates"
+        raise UnknownColumn.at(sent.path, detail)
+    path, values = (*sent.path, name), sent.values[name][:horizon]
+    if len(values) < horizon:
+        detail = f"{name[:60]!r} has {len(values)} values, horizon {horizon} needs as many: send more or ask for fewer"
+        raise HorizonTooLong.at(path, detail)
+    if None in values:
+        step = values.index(None)
+        detail = f"{name[:60]!r} has no value for step {step + 1}: what is known ahead has no holes"
+        raise MissingValues.at((*path, step), detail)
+    return values

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.forecasting.options import CalendarFeature
 from service.forecasting.series import FloatArray
 from service.forecasting.time_axis import TimeAxis
+from service.forecasting.time_form import minutes_of
 
 _HOUR, _DAY, _YEAR = 3600.0, 86400.0, 365.2425 * 86400.0
 _HARMONICS = 3
@@ -19,8 +20,8 @@ _NEARLY_A_YEAR = 0.9
 
 
 def calendar_columns(times: TimeAxis, features: Sequence[CalendarFeature]) -> FloatArray:
-    """Return the columns (time, column) of features, in their order."""
-    index = times.index
+    """Return the columns (time, column) of features, in their order; hours are those that the caller writes."""
+    index = times.index + np.timedelta64(minutes_of(times.form.offset), "m")
     days = index.astype("datetime64[D]")
     seconds = (index - days) / np.timedelta64(1, "s")
     columns = [np.zeros((len(index), 0))]

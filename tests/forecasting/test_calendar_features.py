@@ -37,6 +37,13 @@ def test_the_columns_say_what_their_names_do() -> None:
     assert calendar_columns(axis("D", 3), ()).shape == (3, 0)
 
 
+def test_hours_are_those_that_the_caller_writes() -> None:
+    times = axis("h", 3, "2024-01-01T22:00:00+05:00")
+    days, hours = np.split(calendar_columns(times, ("day_of_week", "hour_of_day")), [7], axis=1)
+    assert hours.argmax(axis=1).tolist() == [22, 23, 0]
+    assert days.argmax(axis=1).tolist() == [0, 0, 1]
+
+
 @pytest.mark.parametrize("start", ["1969-12-29", "1960-02-29", "2100-03-01"])
 def test_days_before_1970_are_days_too(start: str) -> None:
     columns = calendar_columns(axis("D", 400, start), ("day_of_week", "time_of_year"))

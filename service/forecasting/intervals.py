@@ -114,7 +114,7 @@ class ConformalErrors:
             stretch[place] = _normal(probability) / _normal(n / (n + 1))
         places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
         ranked = np.take_along_axis(sizes, places[None], axis=0)[0]
-        widths = ranked * stretch
+        widths = ranked * stretch * _overlap(probability, counts)
         return np.where(counts > 0, widths, _normal(probability) * _DEVIATION), supported
 
 
@@ -129,6 +129,26 @@ def _sources(known: NDArray[np.bool_], horizon: int) -> tuple[NDArray[np.intp], 
     steps = np.flatnonzero(known)
     sources = steps[np.clip(np.searchsorted(steps, ahead, side="right") - 1, 0, None)]
     return sources, np.sqrt(np.maximum((ahead + 1) / (sources + 1), 1.0))
+
+
+def _overlap(probability: float, counts: NDArray[np.intp]) -> FloatArray:
+    """Return (step ahead, target) how much wider intervals must be because forecasts from neighbouring origins overlap.
+
+    n errors h steps ahead share most of what they are wrong about and say as much as n / sqrt(h) independent ones: as
+    much wider as Student's t with so few degrees of freedom is than with n.
+    """
+    steps = np.sqrt(np.arange(1, len(counts) + 1))[:, None]
+    known = np.maximum(counts, 1)
+    return np.asarray(_student(probability, 1 + known / steps) / _student(probability, 1.0 + known))
+
+
+def _student(probability: float, freedom: FloatArray) -> FloatArray:
+    """Half-width of the central interval of Student's t (Cornish-Fisher: Abramowitz & Stegun 26.7.5)."""
+    z = _normal(probability)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
 def _normal(probability: float) -> float:

@@ -15,6 +15,10 @@ def errors(values: FloatArray) -> ConformalErrors:
     return ConformalErrors(np.asarray(values, float).reshape(len(values), -1, 1))
 
 
+# So many that it does not matter that forecasts from neighbouring origins overlap.
+MANY = 30_000
+
+
 def test_width_is_the_corrected_order_statistic() -> None:
     widths = errors(np.arange(1.0, 20)).widths([50, 80, 90, 95], 1)
     # ceil(20 p)-th smallest of 1..19
@@ -34,8 +38,8 @@ def test_a_level_without_enough_errors_is_widened_and_told() -> None:
 
 
 def test_beyond_the_calibrated_steps_widths_grow_with_the_root_of_the_step() -> None:
-    widths = errors(np.tile([1.0, 2.0], (30, 1))).widths([80], 8).by_level[80].ravel()
-    np.testing.assert_allclose(widths, [1, 2, *(2 * np.sqrt(np.arange(3, 9) / 2))])
+    widths = errors(np.tile([1.0, 2.0], (MANY, 1))).widths([80], 8).by_level[80].ravel()
+    np.testing.assert_allclose(widths, [1, 2, *(2 * np.sqrt(np.arange(3, 9) / 2))], rtol=1e-3)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60))
@@ -72,9 +76,9 @@ def test_levels_that_few_errors_support_are_still_apart() -> None:
 
 
 def test_a_step_without_errors_takes_the_width_of_the_last_one_before() -> None:
-    known = np.tile([1.0, np.nan, 2.0, np.nan], (30, 1))
+    known = np.tile([1.0, np.nan, 2.0, np.nan], (MANY, 1))
     widths = errors(known).widths([80], 5).by_level[80].ravel()
-    np.testing.assert_allclose(widths, [1, np.sqrt(2), 2, 2 * np.sqrt(4 / 3), 2 * np.sqrt(5 / 3)])
+    np.testing.assert_allclose(widths, [1, np.sqrt(2), 2, 2 * np.sqrt(4 / 3), 2 * np.sqrt(5 / 3)], rtol=1e-3)
 
 
 def test_without_any_error_a_width_is_guessed_from_the_usual_change_and_told() -> None:
@@ -97,3 +101,23 @@ def test_a_model_keeps_few_errors_that_say_the_same(largest: float, kind: type) 
     for level in (50.0, 80.0, 95.0):
         before, after = (one.widths([level], 2).by_level[level] for one in (all_errors, kept))
         np.testing.assert_allclose(after, before, rtol=0.1)
+
+
+def test_few_errors_that_overlap_widen_later_steps_and_the_first_not() -> None:
+    few, many = (errors(np.ones((count, 6))).widths([80, 95], 6).by_level for count in (25, MANY))
+    for level in (80, 95):
+        assert few[level][0, 0] == 1
+        assert np.all(np.diff(few[level].ravel()) > 0)
+        np.testing.assert_allclose(many[level], 1, rtol=1e-3)
+    assert np.all(few[95][1:] > few[80][1:])
+
+
+def test_random_walks_are_covered_though_their_errors_overlap() -> None:
+    """Steps of many walks, forecast by the last value: errors from 30 neighbouring origins, tested on what follows."""
+    rng, horizon, inside = np.random.default_rng(0), 8, []
+    for _ in range(400):
+        walk = rng.normal(size=60 + horizon).cumsum()
+        known = np.array([walk[origin + 1 : origin + 1 + horizon] - walk[origin] for origin in range(20, 50)])
+        widths = errors(known).widths([80], horizon).by_level[80].ravel()
+        inside.append(np.abs(walk[60:] - walk[59]) <= widths)
+    assert 0.75 <= np.mean(inside) <= 0.87

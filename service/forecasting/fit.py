@@ -100,7 +100,7 @@ def fit_again(
     training = specification.training
     training = replace(
         training,
-        epochs=max(1, round(training.epochs * _CONTINUED_EPOCHS)),
+        epochs=max(1, round(first.epochs_to_repeat * _CONTINUED_EPOCHS)),
         learning_rate=training.learning_rate * _CONTINUED_RATE,
     )
     loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device)

@@ -79,7 +79,12 @@ class TrainingOptions(Options):
         description="`chunks`: long pieces, a loss at every step after the context; forecasts carry the state on. "
         "`windows`: a loss at the last step of each window, as the tutorials do; forecasts slide the window.",
     )
-    epochs: int | None = Field(None, ge=1, description="At most so many passes over the data.", examples=[20])
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="At most so many passes over the data in the first fit; later ones, which go on from it, take 0.3 of that.",
+        examples=[20],
+    )
     batch_size: int | None = Field(
         None, ge=1, description="Windows or pieces per step; more than there are means full batch.", examples=[32]
     )

@@ -108,6 +108,7 @@ def returns_to_its_mean(values: FloatArray) -> bool:
     if lags < 1 or np.ptp(values) == 0:
         return False
     values = values / np.abs(values).max()
+    values = (values - values.mean()) / values.std()
     changes = np.diff(values)
     earlier = [changes[lags - back : len(changes) - back] for back in range(1, lags + 1)]
     known = np.stack([np.ones(len(changes) - lags), values[lags:-1], *earlier], axis=1)

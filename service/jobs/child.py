@@ -25,14 +25,14 @@ PRELOADED = (
 )
 _PROGRESS_SECONDS = 0.5
 # Forecasts go before trainings where both want a core.
-_NICENESS = 10
+NICENESS = 10
 _PR_SET_PDEATHSIG = 1
 
 
 def work(train: Train, job_id: str, connection: Connection) -> None:
     """Train one job, the only one of this process; see `run_job`."""
     die_with_parent()
-    os.nice(_NICENESS)
+    os.nice(NICENESS)
     try:
         run_job(train, job_id, connection)
     finally:

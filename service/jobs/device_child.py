@@ -8,7 +8,7 @@ import signal
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
-from service.jobs.child import die_with_parent, run_job
+from service.jobs.child import NICENESS, die_with_parent, run_job
 from service.jobs.queue import Train
 
 
@@ -76,6 +76,7 @@ def work_off(train: Train, server: int, connection: Connection) -> None:
     """Train, in the child, every job whose ID comes, until the server, a process ID, is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends us when it has stopped
     die_with_parent(server)
+    os.nice(NICENESS)
     while True:
         try:
             job_id = connection.recv_bytes().decode()

@@ -24,18 +24,23 @@ class JobEnds:
             wake()
 
     @contextmanager
-    def watch(self, job_id: str) -> Iterator[Callable[[float], Awaitable[None]]]:
-        """Yield what waits until the job is told to have ended since the block began, or for so many seconds."""
+    def watch(self, job_id: str) -> Iterator[Callable[[float], Awaitable[bool]]]:
+        """Yield what waits until the job is told to have ended since the block began, or for so many seconds.
+
+        It returns whether it was told.
+        """
         loop, event = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
             loop.call_soon_threadsafe(event.set)
 
-        async def wait(seconds: float) -> None:
+        async def wait(seconds: float) -> bool:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await event.wait()
+            told = event.is_set()
             event.clear()
+            return told
 
         with self._lock:
             self._waiting[job_id].append(wake)

@@ -39,6 +39,7 @@ class JobRecorder:
         except JobNotFound:
             return
         if job.status == "succeeded":
+            self._ends.told(job_id)
             return
         model_id = job.model_id
         # A server that died, or an earlier call that raised, between storing and publishing left a file behind.

@@ -49,7 +49,14 @@ def test_more_data_is_learnt_from_where_the_first_fit_ended_or_anew(objective: O
     else:
         assert 0 < moved < distance(first.network, start) / 2
     assert again.curve.validation == []
-    assert again.curve.epochs[-1] == (3 if objective == "chunks" else first.epochs_to_repeat)
+    repeated = first.epochs_to_repeat
+    assert again.curve.epochs[-1] == (max(1, round(0.3 * repeated)) if objective == "chunks" else repeated)
+
+
+def test_a_fit_that_stopped_early_is_not_gone_on_with_for_its_whole_schedule() -> None:
+    first, again = first_and_again(recipe("chunks", epochs=2000, patience=5, learning_rate=0.1))
+    assert first.curve.epochs[-1] < 1000
+    assert again.curve.epochs[-1] <= round(0.3 * first.curve.epochs[-1])
 
 
 def test_it_is_judged_often_enough_for_the_patience_that_was_asked() -> None:

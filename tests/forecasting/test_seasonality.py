@@ -73,3 +73,8 @@ def test_a_pure_season_of_weeks_is_found_after_three_years() -> None:
 def test_what_is_merely_smooth_has_no_season(expected: int) -> None:
     assert find_season(np.sin(np.arange(400) / 30), expected) == 1
     assert find_season(np.arange(100.0) ** 2, expected) == 1
+
+
+def test_the_level_of_a_series_does_not_decide_whether_it_returns() -> None:
+    assert returns_to_its_mean(noisy_sine(400) + 1e8)
+    assert not returns_to_its_mean(random_walk(400) + 1e8)

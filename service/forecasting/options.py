@@ -82,7 +82,7 @@ class TrainingOptions(Options):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="At most so many passes over the data in the first fit; later ones, which go on from it, take 0.3 of that.",
+        description="At most so many passes over the data in the first fit; later fits go on for 0.3 of them.",
         examples=[20],
     )
     batch_size: int | None = Field(

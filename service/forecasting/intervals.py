@@ -40,6 +40,9 @@ class Widths:
 # The standard deviation of a normal distribution whose mean absolute deviation is 1, the unit of errors.
 _DEVIATION = 1.2533
 
+# Beyond, (1 + p) / 2 rounds to 1, where a normal distribution has no end.
+_HIGHEST_PROBABILITY = 1 - 1e-15
+
 # Enough for a level of 99.5; more make a model's file larger and nothing better.
 _KEPT_ORIGINS = 500
 
@@ -153,4 +156,4 @@ def _student(probability: float, freedom: FloatArray) -> FloatArray:
 
 def _normal(probability: float) -> float:
     """Return the half-width of the central interval of the standard normal distribution."""
-    return NormalDist().inv_cdf((1 + probability) / 2)
+    return NormalDist().inv_cdf((1 + min(probability, _HIGHEST_PROBABILITY)) / 2)

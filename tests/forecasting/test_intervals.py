@@ -121,3 +121,11 @@ def test_random_walks_are_covered_though_their_errors_overlap() -> None:
         widths = errors(known).widths([80], horizon).by_level[80].ravel()
         inside.append(np.abs(walk[60:] - walk[59]) <= widths)
     assert 0.75 <= np.mean(inside) <= 0.87
+
+
+@pytest.mark.parametrize("level", [99.99999999999999, 100.0])
+def test_a_level_that_rounds_to_certainty_has_an_end(level: float) -> None:
+    for known in (np.ones((25, 3)), np.empty((0, 3))):
+        widths = ConformalErrors(known[:, :, None]).widths([95, level], 3).by_level
+        assert np.isfinite(widths[level]).all()
+        assert np.all(widths[level] > widths[95])

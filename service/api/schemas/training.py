@@ -52,7 +52,7 @@ class AcceptedTraining(BaseModel):
     model_id: str = Field(description="ID that the model will have.", examples=["9c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f"])
     status: str = Field(description="queued or running.", examples=["running"])
     links: dict[str, str] = Field(
-        description="Where to go on.", examples=[{"job": "/jobs/3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"}]
+        description="Where to go on.", examples=[{"self": "/jobs/3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"}]
     )
 
 

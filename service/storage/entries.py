@@ -13,6 +13,8 @@ ModelStatus = Literal["training", "ready", "failed"]
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 MODEL_STATUSES: tuple[ModelStatus, ...] = ("training", "ready", "failed")
+QueueName = Literal["cpu", "gpu"]
+
 JOB_STATUSES: tuple[JobStatus, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
 
 Entry = TypeVar("Entry")
@@ -23,7 +25,8 @@ class ModelEntry:
     """One model as the registry knows it.
 
     record: the whole answer about it (configuration, metrics, ...); a failed one has its reason under ``error``.
-    job_id: what trained it; None where it was imported. ready_at, size_bytes: None until it is ready. Times are UTC.
+    job_id: what trained it; None where it was imported. ready_at, size_bytes: None until it is ready. attempt: the
+    one of its job whose file it is; 0 where it was imported. Times are UTC.
     """
 
     id: str
@@ -34,6 +37,7 @@ class ModelEntry:
     ready_at: datetime | None
     record: dict[str, Any]
     size_bytes: int | None
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class JobEntry:
     """One training job.
 
     attempt: how often it was started. progress: what the training told last. error: why it failed. Times are UTC.
+    queue: where it waits; dispatch: how often it was put back there, by which a place in a queue tells whether it is
+    still the job's. executor: who runs it, as long as it renews its lease before ``lease_until``; deaths: how many
+    child processes died under it; revision: grows with every change that is told.
     """
 
     id: str
@@ -52,6 +59,12 @@ class JobEntry:
     attempt: int
     progress: dict[str, Any]
     error: dict[str, Any] | None
+    queue: QueueName = "cpu"
+    dispatch: int = 0
+    executor: str | None = None
+    lease_until: datetime | None = None
+    deaths: int = 0
+    revision: int = 0
 
 
 @dataclass(frozen=True)

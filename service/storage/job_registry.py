@@ -1,23 +1,24 @@
 """Training jobs in the database, from acceptance to the end. A job moves one way only::
 
     queued -> running -> succeeded
-       |  <-    |   (a restart puts it back)
+       |  <-    |   (where its executor died; see `lease_registry`)
        +--------+-----> failed, cancelled
 
-Each step is one UPDATE that names the status it starts from, so that of two who try, one wins.
+Each step is one UPDATE that names the status, and the attempt, it starts from, so that of two who try, one wins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import JobFinished, ModelFailed
 from service.storage.database import Database
-from service.storage.entries import JOB_STATUSES, JSON, JobEntry, JobStatus, Page
+from service.storage.entries import JOB_STATUSES, JSON, JobEntry, JobStatus, Page, QueueName
 from service.storage.idempotency import find_job_of_key, forget_old_keys, remember_key
 from service.storage.identifiers import check_job_id, check_model_id, unknown_job
 from service.storage.model_registry import fail_model, settle_model
@@ -42,6 +43,7 @@ class JobRegistry(Database):
         name: str | None,
         record: Mapping[str, JSON],
         idempotency: tuple[str, str] | None = None,
+        queue: QueueName = "cpu",
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
@@ -53,7 +55,7 @@ class JobRegistry(Database):
         try:
             with self._writing() as connection:
                 earlier = self._find_idempotent(connection, idempotency)
-                return earlier or self._insert_training(connection, model_id, job_id, name, record, idempotency)
+                return earlier or self._insert_training(connection, model_id, job_id, name, record, idempotency, queue)
         except IntegrityError:
             # Where writers do not wait for each other (Postgres), the same key may have come in between.
             with self._reading() as connection:
@@ -86,66 +88,50 @@ class JobRegistry(Database):
         if model_id is not None:
             query = query.where(jobs.c.model_id == model_id)
         with self._reading() as connection:
-            return read_page(connection, query, jobs, cursor, limit, _job_entry)
+            return read_page(connection, query, jobs, cursor, limit, job_entry)
 
     def count_jobs(self) -> dict[JobStatus, int]:
         """Return how many jobs have each status; 0 is told too."""
         found = self._count_by_status(jobs)
         return {status: found.get(status, 0) for status in JOB_STATUSES}
 
-    def unfinished(self) -> list[JobEntry]:
-        """Return the jobs that are queued or running, oldest first."""
-        query = select(jobs).where(jobs.c.status.in_(_UNFINISHED)).order_by(jobs.c.created_at, jobs.c.id)
-        with self._reading() as connection:
-            return [_job_entry(row) for row in connection.execute(query).mappings()]
-
-    def requeue_running(self) -> list[str]:
-        """Put running jobs back into the queue, after a restart; return the IDs of all queued ones, oldest first.
-
-        Only for the one server that runs jobs: it takes them from anybody. ``attempt`` still counts the lost run.
-        """
-        queued = select(jobs.c.id).where(jobs.c.status == "queued").order_by(jobs.c.created_at, jobs.c.id)
+    def record_progress(self, job_id: str, attempt: int, progress: Mapping[str, JSON]) -> bool:
+        """Keep what a training tells about itself; False where this attempt is not running."""
         with self._writing() as connection:
-            back = update(jobs).where(jobs.c.status == "running")
-            connection.execute(back.values(status="queued", started_at=None, progress={}))
-            return list(connection.scalars(queued))
+            return move_job(connection, job_id, ("running",), "running", attempt, progress=dict(progress))
 
-    def start_job(self, job_id: str) -> bool:
-        """Mark a queued job as running, for the next attempt; False where it is not queued."""
-        with self._writing() as connection:
-            changes = {"started_at": self._clock(), "attempt": jobs.c.attempt + 1}
-            return _move(connection, job_id, ("queued",), "running", **changes)
+    def publish(self, job_id: str, attempt: int, record: Mapping[str, JSON], size_bytes: int) -> bool:
+        """Make the model of a running job ready, with its record; False where this attempt does not run any more.
 
-    def record_progress(self, job_id: str, progress: Mapping[str, JSON]) -> bool:
-        """Keep what a training tells about itself; False where it is not running."""
-        with self._writing() as connection:
-            return _move(connection, job_id, ("running",), "running", progress=dict(progress))
-
-    def publish(self, job_id: str, record: Mapping[str, JSON], size_bytes: int) -> bool:
-        """Make the model of a running job ready, with its record; False where the job does not run any more.
-
-        The file must be in the store before. False means: cancelled or deleted meanwhile, so remove the file.
+        The file of this attempt must be in the store before. False means: cancelled, deleted, or taken over by another
+        executor meanwhile, so remove the file.
         """
         now = self._clock()
         with self._writing() as connection:
-            if not _move(connection, job_id, ("running",), "succeeded", finished_at=now):
+            if not move_job(connection, job_id, ("running",), "succeeded", attempt, **_ended(now)):
                 return False
-            columns = {"ready_at": now, "record": dict(record), "size_bytes": size_bytes}
+            columns = {"ready_at": now, "record": dict(record), "size_bytes": size_bytes, "attempt": attempt}
             settle_model(connection, _find_job(connection, job_id).model_id, "ready", **columns)
             return True
 
-    def fail_job(self, job_id: str, error: Mapping[str, JSON]) -> bool:
-        """End a job and its model as failed, with the error in both; False where the job had ended already."""
+    def fail_job(self, job_id: str, error: Mapping[str, JSON], attempt: int | None = None) -> bool:
+        """End a job and its model as failed, with the error in both; False where the job had ended already.
+
+        attempt: the one that failed, which must be running; None: whatever it is, also a job that waits.
+        """
         with self._writing() as connection:
-            if not _move(connection, job_id, _UNFINISHED, "failed", finished_at=self._clock(), error=dict(error)):
-                return False
-            fail_model(connection, _find_job(connection, job_id).model_id, error)
-            return True
+            return fail(connection, job_id, error, self._clock(), attempt)
+
+    def forget_jobs(self, finished_before: datetime, most: int = 1000) -> int:
+        """Remove jobs that ended before a time, so many at once; return how many. Their models stay."""
+        old = select(jobs.c.id).where(jobs.c.finished_at < finished_before).limit(most)
+        with self._writing() as connection:
+            return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
     def cancel_job(self, job_id: str) -> JobEntry:
         """End a job as cancelled, and its model as failed; return the job. Raises JobNotFound, JobFinished."""
         with self._writing() as connection:
-            moved = _move(connection, job_id, _UNFINISHED, "cancelled", finished_at=self._clock())
+            moved = move_job(connection, job_id, _UNFINISHED, "cancelled", **_ended(self._clock()))
             job = _find_job(connection, job_id)
             if not moved:
                 raise JobFinished(f"The job has already ended ({job.status}): nothing is left to cancel.")
@@ -166,10 +152,11 @@ class JobRegistry(Database):
         name: str | None,
         record: Mapping[str, JSON],
         idempotency: tuple[str, str] | None,
+        queue: QueueName,
     ) -> JobEntry:
         now = self._clock()
         model = {"id": model_id, "name": name, "status": "training", "job_id": job_id, "record": dict(record)}
-        job = {"id": job_id, "model_id": model_id, "status": "queued", "attempt": 0, "progress": {}}
+        job = {"id": job_id, "model_id": model_id, "status": "queued", "attempt": 0, "progress": {}, "queue": queue}
         connection.execute(insert(models).values(created_at=now, **model))
         connection.execute(insert(jobs).values(created_at=now, **job))
         if idempotency is not None:
@@ -178,18 +165,44 @@ class JobRegistry(Database):
         return _find_job(connection, job_id)
 
 
-def _move(connection: Connection, job_id: str, before: tuple[str, ...], after: JobStatus, **columns: Any) -> bool:
-    """Change a job's status, if it has one of those before; tell whether it had."""
-    change = update(jobs).where(jobs.c.id == job_id, jobs.c.status.in_(before)).values(status=after, **columns)
+def fail(
+    connection: Connection, job_id: str, error: Mapping[str, JSON], now: datetime, attempt: int | None = None
+) -> bool:
+    """Do what `JobRegistry.fail_job` does, within a transaction of the caller."""
+    before = _UNFINISHED if attempt is None else ("running",)
+    if not move_job(connection, job_id, before, "failed", attempt, **_ended(now), error=dict(error)):
+        return False
+    fail_model(connection, _find_job(connection, job_id).model_id, error)
+    return True
+
+
+def move_job(
+    connection: Connection,
+    job_id: str,
+    before: tuple[str, ...],
+    after: JobStatus,
+    attempt: int | None = None,
+    **columns: Any,
+) -> bool:
+    """Change a job's status, if it has one of those before, and this attempt where one is given; tell if it had."""
+    change = update(jobs).where(jobs.c.id == job_id, jobs.c.status.in_(before))
+    if attempt is not None:
+        change = change.where(jobs.c.attempt == attempt)
+    change = change.values(status=after, revision=jobs.c.revision + 1, **columns)
     return connection.execute(change).rowcount == 1
+
+
+def _ended(now: datetime) -> dict[str, Any]:
+    return {"finished_at": now, "lease_until": None}
 
 
 def _find_job(connection: Connection, job_id: str) -> JobEntry:
     row = connection.execute(select(jobs).where(jobs.c.id == check_job_id(job_id))).mappings().first()
     if row is None:
         raise unknown_job(job_id)
-    return _job_entry(row)
+    return job_entry(row)
 
 
-def _job_entry(row: RowMapping) -> JobEntry:
+def job_entry(row: RowMapping) -> JobEntry:
+    """Return a whole row of the table as an entry."""
     return JobEntry(**row)

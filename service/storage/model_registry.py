@@ -13,7 +13,7 @@ from service.storage.database import Database
 from service.storage.entries import JSON, MODEL_STATUSES, ModelEntry, ModelStatus, Page
 from service.storage.identifiers import check_model_id, unknown_model
 from service.storage.pages import read_page
-from service.storage.tables import jobs, models
+from service.storage.tables import models
 
 
 class ModelRegistry(Database):
@@ -24,11 +24,11 @@ class ModelRegistry(Database):
         with self._reading() as connection:
             return find_model(connection, model_id)
 
-    def is_ready(self, model_id: str) -> bool:
-        """Tell whether a model can be used, without reading all that is known of it."""
-        query = select(models.c.status).where(models.c.id == check_model_id(model_id))
+    def ready_attempt(self, model_id: str) -> int | None:
+        """Return which attempt's file a ready model is, without reading all that is known of it; None: not ready."""
+        query = select(models.c.attempt).where(models.c.id == check_model_id(model_id), models.c.status == "ready")
         with self._reading() as connection:
-            return connection.execute(query).scalar() == "ready"
+            return connection.execute(query).scalar()
 
     def newest_ready(self, name: str) -> ModelEntry:
         """Return the ready model of this name that was created last. Raises ModelNotFound."""
@@ -93,16 +93,15 @@ class ModelRegistry(Database):
             connection.execute(update(models).where(models.c.id == model_id).values(name=name))
             return find_model(connection, model_id)
 
-    def delete_model(self, model_id: str) -> list[str]:
-        """Remove a model with its jobs and their idempotency keys; return the IDs of those jobs.
+    def delete_model(self, model_id: str) -> ModelEntry:
+        """Remove a model with its job and idempotency keys; return what it was.
 
-        The caller stops such a job where it still runs. Raises ModelNotFound.
+        The caller stops the job where it still runs. Raises ModelNotFound.
         """
         with self._writing() as connection:
-            find_model(connection, model_id)
-            job_ids = connection.scalars(select(jobs.c.id).where(jobs.c.model_id == model_id)).all()
+            model = find_model(connection, model_id)
             connection.execute(delete(models).where(models.c.id == model_id))
-        return list(job_ids)
+        return model
 
 
 def find_model(connection: Connection, model_id: str) -> ModelEntry:

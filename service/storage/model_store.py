@@ -1,7 +1,10 @@
 """The files that never change: models, and what their jobs train on. They lie in any store that obstore knows::
 
-models/{model_id}.safetensors
+models/{model_id}-{attempt}.safetensors
 inputs/{job_id}.safetensors
+
+Each attempt of a job writes a file of its own, so that one that was taken over can harm no other; the registry says
+which one is the model. An imported model has no attempt: models/{model_id}.safetensors.
 """
 
 from __future__ import annotations
@@ -43,29 +46,29 @@ class ModelStore:
             objects = LocalStore(path, mkdir=True)
             return cls(objects, Folder(path))
 
-    def put_model(self, model_id: str, data: bytes) -> None:
+    def put_model(self, model_id: str, data: bytes, attempt: int = 0) -> None:
         """Store a model for good: whole or not at all, never over another. Raises Conflict where it is there."""
-        self._put(_model_path(model_id), data)
+        self._put(_model_path(model_id, attempt), data)
 
-    def get_model(self, model_id: str) -> bytes:
+    def get_model(self, model_id: str, attempt: int = 0) -> bytes:
         """Return a model's bytes. Raises ModelNotFound."""
         try:
-            return self._get(_model_path(model_id))
+            return self._get(_model_path(model_id, attempt))
         except FileNotFoundError as error:
             raise unknown_model(model_id) from error
 
-    def model_size(self, model_id: str) -> int:
+    def model_size(self, model_id: str, attempt: int = 0) -> int:
         """Return the number of bytes of a model. Raises ModelNotFound."""
-        path = _model_path(model_id)
+        path = _model_path(model_id, attempt)
         try:
             with self._access(path, "be read"):
                 return obstore.head(self._objects, path)["size"]
         except FileNotFoundError as error:
             raise unknown_model(model_id) from error
 
-    def delete_model(self, model_id: str) -> None:
+    def delete_model(self, model_id: str, attempt: int = 0) -> None:
         """Remove a model; one that is not there is no error."""
-        self._delete(_model_path(model_id))
+        self._delete(_model_path(model_id, attempt))
 
     def put_training_input(self, job_id: str, data: bytes) -> None:
         """Store what a job trains on, like a model. Raises Conflict where it is there."""
@@ -169,8 +172,8 @@ def _read_folder_url(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _model_path(model_id: str) -> str:
-    return f"models/{check_model_id(model_id)}.safetensors"
+def _model_path(model_id: str, attempt: int) -> str:
+    return f"models/{check_model_id(model_id)}{f'-{attempt}' if attempt else ''}.safetensors"
 
 
 def _input_path(job_id: str) -> str:

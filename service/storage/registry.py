@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from service.storage.job_registry import JobRegistry
+from service.storage.lease_registry import LeaseRegistry
 from service.storage.model_registry import ModelRegistry
 
 
-class Registry(ModelRegistry, JobRegistry):
-    """The registry of models and jobs.
+class Registry(ModelRegistry, JobRegistry, LeaseRegistry):
+    """The registry of models, jobs and who runs them.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` ends, ``check()`` is for readiness. All methods are
     synchronous, thread-safe and one short transaction each; all may raise Unavailable.

@@ -49,6 +49,7 @@ models = Table(
     Column("ready_at", UtcDateTime),
     Column("record", JSON, nullable=False),
     Column("size_bytes", BigInteger),
+    Column("attempt", Integer, nullable=False, server_default="0"),
     Index(None, "created_at", "id"),
     Index(None, "name", "created_at", "id"),
     Index(None, "status", "created_at", "id"),
@@ -67,9 +68,25 @@ jobs = Table(
     Column("attempt", Integer, nullable=False),
     Column("progress", JSON, nullable=False),
     Column("error", JSON),
+    Column("queue", String(8), nullable=False, server_default="cpu"),
+    Column("dispatch", Integer, nullable=False, server_default="0"),
+    Column("executor", String(200)),
+    Column("lease_until", UtcDateTime),
+    Column("deaths", Integer, nullable=False, server_default="0"),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Index(None, "created_at", "id"),
     Index(None, "model_id", "created_at", "id"),
     Index(None, "status", "created_at", "id"),
+    Index(None, "finished_at"),
+)
+
+executors = Table(
+    "executors",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("instance", String(32), nullable=False),
+    Column("queues", String(40), nullable=False),
+    Column("alive_until", UtcDateTime, nullable=False),
 )
 
 idempotency_keys = Table(

@@ -69,7 +69,7 @@ def test_sqlite_runs_as_promised(registry: Registry, database_url: str) -> None:
 def test_what_was_written_is_there_after_reopening(registry: Registry, database_url: str, clock: Clock) -> None:
     trained, job_id = new_id(), new_id()
     registry.create_training(trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
-    registry.start_job(job_id)
+    registry.claim_job(job_id, 0, "here", 5)
     imported = registry.insert_ready_model(new_id(), None, {"é": 1e-300}, 5)
     before = (registry.model(trained), registry.job(job_id))
     registry.close()
@@ -104,10 +104,10 @@ def test_threads_write_and_read_at_once(registry: Registry) -> None:
     def work(number: int) -> None:
         model_id, job_id = new_id(), new_id()
         registry.create_training(model_id, job_id, f"name-{number}", {"number": number})
-        assert registry.start_job(job_id)
-        assert registry.record_progress(job_id, {"epoch": number})
+        assert registry.claim_job(job_id, 0, "here", 5) == 1
+        assert registry.record_progress(job_id, 1, {"epoch": number})
         registry.models(limit=5)
-        assert registry.publish(job_id, {"number": number}, number)
+        assert registry.publish(job_id, 1, {"number": number}, number)
         assert registry.newest_ready(f"name-{number}").record == {"number": number}
 
     with ThreadPoolExecutor(8) as pool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,14 +24,14 @@ def queue(registry: Registry, name: str | None = None) -> tuple[str, str]:
 
 def run(registry: Registry) -> tuple[str, str]:
     model_id, job_id = queue(registry)
-    assert registry.start_job(job_id)
+    assert registry.claim_job(job_id, 0, "here", 5) == 1
     return model_id, job_id
 
 
 def end(registry: Registry, how: str) -> tuple[str, str]:
     model_id, job_id = run(registry)
     if how == "succeeded":
-        assert registry.publish(job_id, {}, 1)
+        assert registry.publish(job_id, 1, {}, 1)
     elif how == "failed":
         assert registry.fail_job(job_id, ERROR)
     else:
@@ -52,19 +53,20 @@ def test_training_that_succeeds(registry: Registry, clock: Clock) -> None:
     accepted = clock.now
     clock.advance(seconds=1)
     started = clock.now
-    assert registry.start_job(job_id)
-    assert registry.record_progress(job_id, {"epoch": 3, "loss": [0.5, 0.25]})
+    assert registry.claim_job(job_id, 0, "here", 5) == 1
+    assert registry.record_progress(job_id, 1, {"epoch": 3, "loss": [0.5, 0.25]})
     job = registry.job(job_id)
     progress = {"epoch": 3, "loss": [0.5, 0.25]}
-    assert job == JobEntry(job_id, model_id, "running", accepted, started, None, 1, progress, None)
+    held = JobEntry(job_id, model_id, "running", accepted, started, None, 1, progress, None, executor="here")
+    assert job == replace(held, lease_until=started + timedelta(seconds=5), revision=2)
     with pytest.raises(ModelNotFound):
         registry.newest_ready("sales")
 
     clock.advance(seconds=1)
-    assert registry.publish(job_id, {"metrics": {"rmse": 1.5}}, 39_000)
+    assert registry.publish(job_id, 1, {"metrics": {"rmse": 1.5}}, 39_000)
     job = registry.job(job_id)
-    assert job == JobEntry(job_id, model_id, "succeeded", accepted, started, clock.now, 1, progress, None)
-    model = ModelEntry(model_id, "sales", "ready", job_id, accepted, clock.now, {"metrics": {"rmse": 1.5}}, 39_000)
+    assert job == replace(held, status="succeeded", finished_at=clock.now, revision=3)
+    model = ModelEntry(model_id, "sales", "ready", job_id, accepted, clock.now, {"metrics": {"rmse": 1.5}}, 39_000, 1)
     assert registry.model(model_id) == registry.newest_ready("sales") == model
 
 
@@ -95,20 +97,20 @@ def test_training_that_is_cancelled(registry: Registry, clock: Clock, started: b
 def test_what_has_ended_stays_as_it_is(registry: Registry, how: str) -> None:
     model_id, job_id = end(registry, how)
     model, job = registry.model(model_id), registry.job(job_id)
-    assert not registry.start_job(job_id)
-    assert not registry.record_progress(job_id, {"epoch": 9})
-    assert not registry.publish(job_id, {"late": True}, 7)
+    assert registry.claim_job(job_id, 0, "here", 5) is None
+    assert not registry.record_progress(job_id, 1, {"epoch": 9})
+    assert not registry.publish(job_id, 1, {"late": True}, 7)
     assert not registry.fail_job(job_id, {"late": True})
     with pytest.raises(JobFinished, match=how):
         registry.cancel_job(job_id)
-    assert registry.requeue_running() == []
+    assert registry.release_leases("here") == []
     assert (registry.model(model_id), registry.job(job_id)) == (model, job)
 
 
 def test_queued_job_has_no_progress_and_no_result(registry: Registry) -> None:
     model_id, job_id = queue(registry)
-    assert not registry.record_progress(job_id, {"epoch": 1})
-    assert not registry.publish(job_id, {}, 1)
+    assert not registry.record_progress(job_id, 1, {"epoch": 1})
+    assert not registry.publish(job_id, 1, {}, 1)
     assert registry.job(job_id).progress == {}
     assert registry.model(model_id).status == "training"
 
@@ -119,9 +121,9 @@ def test_unknown_job(registry: Registry, job_id: str) -> None:
     for call in (registry.job, registry.cancel_job):
         with pytest.raises(JobNotFound):
             call(job_id)
-    assert not registry.start_job(job_id)
-    assert not registry.record_progress(job_id, {})
-    assert not registry.publish(job_id, {}, 1)
+    assert registry.claim_job(job_id, 0, "here", 5) is None
+    assert not registry.record_progress(job_id, 1, {})
+    assert not registry.publish(job_id, 1, {}, 1)
     assert not registry.fail_job(job_id, {})
     assert registry.count_jobs()["queued"] == 1
 
@@ -129,24 +131,9 @@ def test_unknown_job(registry: Registry, job_id: str) -> None:
 def test_result_for_a_deleted_model_is_refused(registry: Registry) -> None:
     model_id, job_id = run(registry)
     registry.delete_model(model_id)
-    assert not registry.publish(job_id, {}, 1)
+    assert not registry.publish(job_id, 1, {}, 1)
     assert not registry.fail_job(job_id, ERROR)
     assert registry.models().entries == ()
-
-
-def test_restart_puts_running_jobs_back(registry: Registry, clock: Clock) -> None:
-    _, running = run(registry)
-    registry.record_progress(running, {"epoch": 3})
-    clock.advance(seconds=1)
-    _, queued = queue(registry)
-    for how in ("succeeded", "failed", "cancelled"):
-        end(registry, how)
-    assert [job.id for job in registry.unfinished()] == [running, queued]
-    assert registry.requeue_running() == [running, queued]
-    job = registry.job(running)
-    assert (job.status, job.attempt, job.started_at, job.progress) == ("queued", 1, None, {})
-    assert registry.start_job(running)
-    assert registry.job(running).attempt == 2
 
 
 def test_counts_every_status(registry: Registry) -> None:
@@ -162,7 +149,7 @@ def test_lists_jobs_newest_first(registry: Registry, clock: Clock) -> None:
     model_id, first = queue(registry)
     clock.advance(seconds=1)
     same_moment = sorted((queue(registry)[1] for _ in range(3)), reverse=True)
-    registry.start_job(first)
+    registry.claim_job(first, 0, "here", 5)
     page = registry.jobs(limit=2)
     rest = registry.jobs(limit=2, cursor=page.next_cursor)
     assert [job.id for job in page.entries + rest.entries] == [*same_moment, first]
@@ -235,14 +222,6 @@ def test_key_that_comes_in_between_gives_its_job(registry: Registry, monkeypatch
     assert registry.count_models()["training"] == 1
 
 
-def test_of_many_who_start_a_job_one_does(registry: Registry) -> None:
-    _, job_id = queue(registry)
-    with ThreadPoolExecutor(8) as pool:
-        started = list(pool.map(registry.start_job, [job_id] * 16))
-    assert sum(started) == 1
-    assert registry.job(job_id).attempt == 1
-
-
 def test_publishing_and_cancelling_at_once_have_one_winner(registry: Registry) -> None:
     def cancel(job_id: str) -> bool:
         try:
@@ -254,7 +233,7 @@ def test_publishing_and_cancelling_at_once_have_one_winner(registry: Registry) -
     trainings = [run(registry) for _ in range(10)]
     with ThreadPoolExecutor(4) as pool:
         races = [
-            (pool.submit(registry.publish, job_id, {"done": True}, 1), pool.submit(cancel, job_id))
+            (pool.submit(registry.publish, job_id, 1, {"done": True}, 1), pool.submit(cancel, job_id))
             for _, job_id in trainings
         ]
     for (model_id, job_id), (publishing, cancelling) in zip(trainings, races, strict=True):
@@ -271,3 +250,13 @@ def test_times_are_utc_with_microseconds(registry: Registry, clock: Clock) -> No
         assert moment is not None
         assert moment == clock.now
         assert moment.utcoffset() == timedelta(0)
+
+
+def test_old_jobs_are_forgotten_and_their_models_stay(registry: Registry, clock: Clock) -> None:
+    old, _ = end(registry, "succeeded")
+    clock.advance(hours=2)
+    _, young = end(registry, "failed")
+    _, waiting = queue(registry)
+    assert registry.forget_jobs(clock.now - timedelta(hours=1)) == 1
+    assert {job.id for job in registry.jobs().entries} == {young, waiting}
+    assert registry.model(old).status == "ready"

@@ -114,14 +114,14 @@ def test_delete_takes_jobs_and_keys_along(registry: Registry) -> None:
     model_id, job_id, other = new_id(), new_id(), new_id()
     registry.create_training(model_id, job_id, None, {}, ("key", "hash"))
     registry.create_training(new_id(), other, None, {}, ("other", "hash"))
-    assert registry.delete_model(model_id) == [job_id]
+    assert registry.delete_model(model_id).job_id == job_id
     with pytest.raises(ModelNotFound):
         registry.model(model_id)
     with pytest.raises(JobNotFound):
         registry.job(job_id)
     assert registry.find_idempotent("key", "hash") is None
     assert registry.find_idempotent("other", "hash") == registry.job(other)
-    assert registry.delete_model(add(registry)) == []
+    assert registry.delete_model(add(registry)).job_id is None
 
 
 def test_counts_every_status(registry: Registry) -> None:

@@ -1,0 +1,171 @@
+"""Who runs which job, and how a job comes back from an executor that died.
+
+A lease (Gray & Cheriton 1989): an executor holds a running job as long as it renews in time. Whoever finds a lease that
+ran out puts the job back; its next run is another attempt, and nothing that the earlier one tells later is heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+
+from service.storage.database import Database
+from service.storage.entries import JSON, JobEntry, QueueName
+from service.storage.job_registry import fail, job_entry, move_job
+from service.storage.tables import executors, jobs
+
+
+class LeaseRegistry(Database):
+    """Executors and the jobs that they hold; every method may raise Unavailable."""
+
+    def enrol(self, executor: str, instance: str, queues: Sequence[QueueName], seconds: float) -> bool:
+        """Make an executor known for so many seconds; False where another living instance has its ID."""
+        with self._writing() as connection:
+            now = self._now(connection)
+            row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
+            values = {"instance": instance, "queues": ",".join(queues), "alive_until": now + timedelta(seconds=seconds)}
+            if row is None:
+                connection.execute(insert(executors).values(id=executor, **values))
+            elif row.instance != instance and row.alive_until >= now:
+                return False
+            else:
+                connection.execute(update(executors).where(executors.c.id == executor).values(**values))
+            return True
+
+    def served_queues(self) -> set[QueueName]:
+        """Return the queues that some living executor works off."""
+        with self._reading() as connection:
+            now = self._now(connection)
+            rows = connection.scalars(select(executors.c.queues).where(executors.c.alive_until >= now))
+            return {name for row in rows for name in row.split(",")}
+
+    def living_executors(self) -> set[str]:
+        """Return the IDs of the executors that have been heard of in time."""
+        with self._reading() as connection:
+            now = self._now(connection)
+            return set(connection.scalars(select(executors.c.id).where(executors.c.alive_until >= now)))
+
+    def claim_job(self, job_id: str, dispatch: int, executor: str, seconds: float) -> int | None:
+        """Let an executor run a queued job, for so many seconds until it renews; return the attempt.
+
+        None where the job does not wait any more, or waits at another place of a queue.
+        """
+        with self._writing() as connection:
+            now = self._now(connection)
+            claimed = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id, jobs.c.status == "queued", jobs.c.dispatch == dispatch)
+                .values(
+                    status="running",
+                    started_at=self._clock(),
+                    attempt=jobs.c.attempt + 1,
+                    executor=executor,
+                    lease_until=now + timedelta(seconds=seconds),
+                    revision=jobs.c.revision + 1,
+                )
+                .returning(jobs.c.attempt)
+            )
+            return claimed.scalar()
+
+    def renew_leases(self, executor: str, instance: str, seconds: float) -> dict[str, int] | None:
+        """Renew an executor and all its leases; return the attempt by job ID. None where another has its ID.
+
+        What the executor runs and is not told here has been cancelled, deleted or taken over.
+        """
+        with self._writing() as connection:
+            until = self._now(connection) + timedelta(seconds=seconds)
+            mine = update(executors).where(executors.c.id == executor, executors.c.instance == instance)
+            if not connection.execute(mine.values(alive_until=until)).rowcount:
+                return None
+            held = connection.execute(
+                update(jobs)
+                .where(jobs.c.executor == executor, jobs.c.status == "running")
+                .values(lease_until=until)
+                .returning(jobs.c.id, jobs.c.attempt)
+            )
+            return {row.id: row.attempt for row in held}
+
+    def release_leases(self, executor: str) -> list[JobEntry]:
+        """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first."""
+        with self._writing() as connection:
+            return _put_back(connection, jobs.c.executor == executor)
+
+    def dismiss(self, executor: str, instance: str) -> None:
+        """Forget an executor that stops."""
+        with self._writing() as connection:
+            now = self._now(connection)
+            mine = update(executors).where(executors.c.id == executor, executors.c.instance == instance)
+            connection.execute(mine.values(alive_until=now - timedelta(seconds=1)))
+
+    def take_expired(self) -> list[JobEntry]:
+        """Put back the jobs whose lease ran out; return them, oldest first."""
+        with self._writing() as connection:
+            now = self._now(connection)
+            return _put_back(connection, or_(jobs.c.lease_until < now, jobs.c.lease_until.is_(None)))
+
+    def put_back(self, job_id: str, attempt: int) -> JobEntry | None:
+        """Put back a job whose attempt ended without a result; return it. None where that attempt does not run."""
+        with self._writing() as connection:
+            found = _put_back(connection, jobs.c.id == job_id, jobs.c.attempt == attempt)
+            return found[0] if found else None
+
+    def count_death(self, job_id: str, attempt: int, most: int, error: Mapping[str, JSON]) -> JobEntry | None:
+        """Count that the child process of an attempt died; put the job back and return it, or fail it at ``most`` deaths.
+
+        None where it failed, or where that attempt does not run any more.
+        """
+        with self._writing() as connection:
+            if not move_job(connection, job_id, ("running",), "running", attempt, deaths=jobs.c.deaths + 1):
+                return None
+            deaths = connection.execute(select(jobs.c.deaths).where(jobs.c.id == job_id)).scalar_one()
+            if deaths >= most:
+                fail(connection, job_id, error, self._clock(), attempt)
+                return None
+            return _put_back(connection, jobs.c.id == job_id)[0]
+
+    def redispatch(self, job_id: str, dispatch: int, queue: QueueName) -> JobEntry | None:
+        """Give a waiting job another place in a queue; None where it is not at this one any more."""
+        change = (
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.status == "queued", jobs.c.dispatch == dispatch)
+            .values(dispatch=jobs.c.dispatch + 1, queue=queue)
+            .returning(*jobs.c)
+        )
+        with self._writing() as connection:
+            row = connection.execute(change).mappings().first()
+            return None if row is None else job_entry(row)
+
+    def waiting_jobs(self, most: int) -> list[JobEntry]:
+        """Return queued jobs, the oldest ones."""
+        query = select(jobs).where(jobs.c.status == "queued").order_by(jobs.c.created_at, jobs.c.id).limit(most)
+        with self._reading() as connection:
+            return [job_entry(row) for row in connection.execute(query).mappings()]
+
+    def _now(self, connection: Connection) -> datetime:
+        """The one clock that all executors go by: on a server, the database's own."""
+        if connection.dialect.name == "sqlite":
+            return self._clock()
+        found: Any = connection.scalar(select(func.clock_timestamp()))
+        return datetime.fromtimestamp(found.timestamp(), tz=found.tzinfo)
+
+
+def _put_back(connection: Connection, *which: ColumnElement[bool]) -> list[JobEntry]:
+    change = (
+        update(jobs)
+        .where(jobs.c.status == "running", *which)
+        .values(
+            status="queued",
+            started_at=None,
+            executor=None,
+            lease_until=None,
+            progress={},
+            dispatch=jobs.c.dispatch + 1,
+            revision=jobs.c.revision + 1,
+        )
+        .returning(*jobs.c)
+    )
+    found = [job_entry(row) for row in connection.execute(change).mappings()]
+    return sorted(found, key=lambda job: (job.created_at, job.id))

@@ -14,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the server (the default); settings come from FORECAST_* variables")
+    commands.add_parser("trainer", help="train what servers on the same Postgres database and store accept")
     compiling = commands.add_parser("compile", help="compile the kernels ahead, as an image does when it is built")
     compiling.add_argument("folder", help="where to keep them")
     asked = parser.parse_args(arguments)
@@ -22,11 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         compile_kernels(asked.folder)
         return 0
-    return serve()
+    return run(trains=asked.command == "trainer")
 
 
-def serve() -> int:
-    """Run the server until it is told to stop; 2 where the settings are wrong."""
+def run(trains: bool) -> int:
+    """Run the server, or a trainer, until it is told to stop; 2 where the settings are wrong."""
     # Also before uvicorn listens to it, and where this is a container's first process, which ignores it by default.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
@@ -35,7 +36,7 @@ def serve() -> int:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
-    from service.app import UnusableSetting, run
+    from service import app
     from service.kernel_cache import use_kernel_cache
     from service.settings import Settings
 
@@ -48,11 +49,10 @@ def serve() -> int:
         return 2
     use_kernel_cache(settings.kernel_cache)
     try:
-        run(settings)
-    except UnusableSetting as error:
+        return app.train(settings) if trains else app.run(settings)
+    except app.UnusableSetting as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

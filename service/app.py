@@ -19,17 +19,19 @@ from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
 from service.errors import ServiceError
 from service.jobs.devices import training_devices
-from service.jobs.process_queue import ProcessQueue
+from service.jobs.local_trainer import LocalTrainer
+from service.jobs.queue import TrainingQueue
+from service.jobs.queue_database import queue_url
+from service.jobs.remote_trainers import RemoteTrainers
+from service.jobs.trainer_log import log_to_stderr
 from service.settings import Settings
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.trainer_app import run_trainer, start_trainer
 from service.usecases.forecaster_cache import ForecasterCache
-from service.usecases.job_control import take_up_jobs
 from service.usecases.job_ends import JobEnds
-from service.usecases.job_outcome import JobRecorder
 from service.usecases.limits import Limits
 from service.usecases.resources import Resources
-from service.usecases.training_child import train_in_child
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,6 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None) -> Fast
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
         resources.queue.start()
-        taken_up = take_up_jobs(resources)
-        if taken_up:
-            logger.info("took up %d unfinished jobs", taken_up)
         try:
             yield
         finally:
@@ -88,8 +87,8 @@ class UnusableSetting(Exception):
     """A setting that the service cannot start with: its name, and why."""
 
 
-def run(settings: Settings) -> None:
-    """Serve until told to stop. Raises UnusableSetting."""
+def run(settings: Settings) -> int:
+    """Serve until told to stop; return the exit code. Raises UnusableSetting."""
     with _blaming("FORECAST_HOST and FORECAST_PORT"):
         # Before the store is touched: a second server by mistake must not take the first one's jobs.
         sockets = bind(settings.host, settings.port)
@@ -102,6 +101,17 @@ def run(settings: Settings) -> None:
     finally:
         for one in sockets:
             one.close()
+    return 0
+
+
+def train(settings: Settings) -> int:
+    """Train what servers accept until told to stop; return the exit code. Raises UnusableSetting."""
+    log_to_stderr(settings.log_level.upper())
+    with _blaming("FORECAST_DEVICE"):
+        devices = training_devices(settings.device)
+    _preflight(settings)
+    with _blaming("FORECAST_EXECUTOR_ID"):
+        return run_trainer(settings, devices)
 
 
 def _preflight(settings: Settings) -> None:
@@ -130,17 +140,19 @@ def _open(settings: Settings, devices: Sequence[str]) -> Resources:
     store = ModelStore.open(settings.store_url)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
-    if devices:
-        logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
     ends = JobEnds()
-    queue = ProcessQueue(
-        partial(train_in_child, settings.store_url),
-        JobRecorder(registry, store, ends),
-        0 if settings.device == "cuda" else settings.training_processes,
-        settings.max_training_seconds,
-        [partial(train_in_child, settings.store_url, device=device) for device in devices],
-    )
+    queue = _queue(settings, devices, ends)
     return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings), ends)
+
+
+def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> TrainingQueue:
+    processes = 0 if settings.device == "cuda" else settings.trainings_at_once(in_server=True)
+    if processes or (devices and not settings.is_cluster):
+        if devices:
+            logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
+        return LocalTrainer(partial(start_trainer, settings, tuple(devices), processes), ends.told)
+    logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
+    return RemoteTrainers(queue_url(settings.registry_url))
 
 
 def _limits(settings: Settings) -> Limits:

@@ -10,6 +10,10 @@ from typing import Literal
 from pydantic import Field, computed_field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+# Of the machine's memory, for all trainings together.
+_MEMORY_SHARE = 0.8
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
 
 class Settings(BaseSettings):
     """Read from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
@@ -27,9 +31,25 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL of the registry; by default an SQLite file beside the models."
     )
-    training_processes: int = Field(
-        max(1, len(os.sched_getaffinity(0)) - 1), ge=1, description="Trainings at once; by default all cores but one."
+    executor_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=190,
+        description="Name of this trainer among those of a Postgres database, the same after a restart; by default "
+        "the machine's name.",
     )
+    training_processes: int | None = Field(
+        None,
+        ge=0,
+        description="Trainings at once: by default, on SQLite all cores but one; on Postgres a server trains nothing "
+        "itself and a trainer uses all cores.",
+    )
+    training_memory: int | None = Field(
+        None,
+        ge=256 * 2**20,
+        description="Most bytes of memory that one training may take; by default its share of the machine's.",
+    )
+    job_retention_days: float = Field(30.0, gt=0, description="Days that jobs which ended are kept; models stay.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="Where trainings run: auto has large ones on the GPUs that torch sees, if any, cuda all of them.",
@@ -51,6 +71,26 @@ class Settings(BaseSettings):
     max_training_seconds: float = Field(3600, gt=0, description="Longest training; beyond it the job fails.")
     max_queued_jobs: int = Field(1000, ge=1, description="Most unfinished jobs; beyond it 503.")
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the registry is on a database server, which others use too."""
+        return not self.registry_url.startswith("sqlite")
+
+    def trainings_at_once(self, in_server: bool) -> int:
+        """How many trainings run at once, in a server with its own trainer or in a trainer alone."""
+        cores = len(os.sched_getaffinity(0))
+        if self.training_processes is not None:
+            return self.training_processes
+        if in_server:
+            return 0 if self.is_cluster else max(1, cores - 1)
+        return cores
+
+    def memory_of_one(self, processes: int) -> int:
+        """Most bytes of memory that one of so many trainings at once may take."""
+        if self.training_memory is not None:
+            return self.training_memory
+        return int(_MEMORY_SHARE * _machine_memory() / max(1, processes))
+
     @computed_field(description="SQLAlchemy URL that is really used.")  # type: ignore[prop-decorator]
     @cached_property
     def registry_url(self) -> str:
@@ -59,3 +99,13 @@ class Settings(BaseSettings):
             return self.database_url
         folder = Path(self.store_url.removeprefix("file://")).resolve()
         return f"sqlite:///{folder / 'registry.sqlite3'}"
+
+
+def _machine_memory() -> int:
+    """Bytes of memory of this machine, or of this container where it has less."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        limit = _CONTAINER_LIMIT.read_text().strip()
+    except OSError:
+        return machine
+    return min(machine, int(limit)) if limit.isdigit() else machine

@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": set(),
     "kernel_cache": {"forecasting"},
     "client": set(),
-    "app": {"api", "usecases", "jobs", "storage", "forecasting", "errors", "settings", "web"},
+    "app": {"api", "usecases", "jobs", "storage", "forecasting", "errors", "settings", "web", "trainer_app"},
+    "trainer_app": {"usecases", "jobs", "storage", "forecasting", "errors", "settings"},
     "__main__": {"app", "settings", "errors", "kernel_cache"},
     "__init__": set(),
 }

@@ -12,7 +12,6 @@ from service.errors import ServiceError
 from service.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
-OF_THE_MACHINE = {"training_processes"}
 
 
 def rows(page: str, first_cell: str) -> dict[str, list[str]]:
@@ -36,15 +35,10 @@ def test_every_setting_and_no_other_is_in_the_page() -> None:
     assert set(SETTINGS) == {f"FORECAST_{name.upper()}" for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - OF_THE_MACHINE))
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
 def test_default_of_setting(name: str) -> None:
     default = Settings.model_fields[name].default
     assert SETTINGS[f"FORECAST_{name.upper()}"][0] == ("not set" if default is None else f"`{default}`")
-
-
-def test_defaults_of_the_machine_are_described_in_words() -> None:
-    for name in OF_THE_MACHINE:
-        assert re.fullmatch(r"[a-z][a-z0-9', ]+", SETTINGS[f"FORECAST_{name.upper()}"][0])
 
 
 @pytest.mark.parametrize("name", sorted(Settings.model_fields))

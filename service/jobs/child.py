@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -26,13 +27,15 @@ PRELOADED = (
 _PROGRESS_SECONDS = 0.5
 # Forecasts go before trainings where both want a core.
 NICENESS = 10
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
-def work(train: Train, job_id: str, connection: Connection) -> None:
-    """Train one job, the only one of this process; see `run_job`."""
+def work(train: Train, job_id: str, connection: Connection, memory_bytes: int | None = None) -> None:
+    """Train one job, the only one of this process, in so much memory; see `run_job`."""
     die_with_parent()
+    _take_name(f"job-{job_id}")
     os.nice(NICENESS)
+    limit_memory(memory_bytes)
     try:
         run_job(train, job_id, connection)
     finally:
@@ -101,6 +104,19 @@ def die_with_parent(parent: int | None = None) -> None:
         found = os.getppid()
         if found != parent if parent is not None else found == 1:  # the parent died before the call
             os._exit(1)
+
+
+def _take_name(name: str) -> None:
+    """Be found by ``ps`` under a name, of which the kernel keeps 15 characters."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())
+
+
+def limit_memory(size: int | None) -> None:
+    """Have the kernel refuse this process more private memory than so many bytes: it gets a MemoryError."""
+    if size is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
 
 
 def warm_up() -> None:

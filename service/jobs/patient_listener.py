@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from service.errors import ServiceError, TrainingFailed
-from service.jobs.queue import JobListener, Outcome, Progress
+from service.jobs.queue import JobListener, Outcome, Progress, Ticket
 
 logger = logging.getLogger(__name__)
 
@@ -31,34 +31,42 @@ class PatientListener:
         self._stopping = stopping
         self._patience = patience
 
-    def started(self, job_id: str) -> bool:
+    def claim(self, ticket: Ticket) -> int | None:
         """Ask until there is an answer. Raises what the listener raised last."""
-        return self._insist(job_id, lambda: self._listener.started(job_id))
+        return self._insist(ticket.job_id, lambda: self._listener.claim(ticket))
 
-    def progressed(self, job_id: str, progress: Progress) -> None:
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """Tell once: there will be newer progress, and a training is worth more than what is told of it."""
         try:
-            self._listener.progressed(job_id, progress)
+            self._listener.progressed(job_id, attempt, progress)
         except Exception as error:
             logger.warning("the progress of job %s could not be kept: %s", job_id, error)
 
-    def succeeded(self, job_id: str, outcome: Outcome) -> None:
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """Tell until it is heard; where that never comes, tell that the job failed."""
         try:
-            self._insist(job_id, lambda: self._listener.succeeded(job_id, outcome))
-        except Exception:
+            self._insist(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
+        except Exception as error:
             logger.exception("the model of job %s could not be kept", job_id)
-            # A job that is still running when the server stops is run again by the next one.
+            # A job that is still running when the trainer stops is put back and run again.
             if not self._stopping.is_set():
-                lost = "the model was trained but could not be stored; the server's log says why: train again"
-                self.failed(job_id, TrainingFailed(lost))
+                lost = f"the model was trained but could not be stored ({error}): train again"
+                self.failed(job_id, attempt, TrainingFailed(lost))
 
-    def failed(self, job_id: str, error: ServiceError) -> None:
-        """Tell until it is heard; log where that never comes."""
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
+        """Tell until it is heard; log where that never comes: its lease will run out."""
         try:
-            self._insist(job_id, lambda: self._listener.failed(job_id, error))
+            self._insist(job_id, lambda: self._listener.failed(job_id, attempt, error))
         except Exception:
-            logger.exception("job %s stays running until the server starts anew: %s", job_id, error)
+            logger.exception("job %s failed and nobody could be told: %s", job_id, error)
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        """Tell until it is heard; log where that never comes: its lease will run out."""
+        try:
+            return self._insist(job_id, lambda: self._listener.died(job_id, attempt, error))
+        except Exception:
+            logger.exception("the child of job %s died and nobody could be told: %s", job_id, error)
+            return None
 
     def _insist(self, job_id: str, tell: Callable[[], Result]) -> Result:
         deadline, pause = time.monotonic() + self._patience, _FIRST_PAUSE

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from service.errors import ServiceError
 
 Progress = dict[str, Any]
 Tell = Callable[[Progress], None]
+
+CPU, GPU = "cpu", "gpu"
+"""The queues, one for each class of devices."""
+
+
+class Ticket(NamedTuple):
+    """A job's place in a queue; void as soon as the job was put back and got another, with a higher ``dispatch``."""
+
+    job_id: str
+    dispatch: int
+    queue: str
+
+    @property
+    def id(self) -> str:
+        """What no other ticket has."""
+        return f"{self.job_id}-{self.dispatch}"
 
 
 @dataclass(frozen=True)
@@ -25,36 +41,72 @@ Train = Callable[[str, Tell], Outcome]
 
 
 class JobListener(Protocol):
-    """Is told, from the queue's threads, what becomes of each job."""
+    """Is told, from the trainer's threads, what becomes of each attempt at a job; a stale one is not heard."""
 
-    def started(self, job_id: str) -> bool:
-        """A worker takes the job; False means that it is not to be run any more."""
+    def claim(self, ticket: Ticket) -> int | None:
+        """A child is free for the job; the attempt, or None where the ticket is void: it is not to be run."""
 
-    def progressed(self, job_id: str, progress: Progress) -> None:
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """The training tells how far it is."""
 
-    def succeeded(self, job_id: str, outcome: Outcome) -> None:
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """The training returned."""
 
-    def failed(self, job_id: str, error: ServiceError) -> None:
-        """The training raised, died or took too long."""
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
+        """The training raised or took too long."""
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        """The child died; the job's next ticket, or None where it has failed for good."""
+
+
+class Ledger(Protocol):
+    """Who holds which job; every method may raise Unavailable."""
+
+    def enrol(self) -> bool:
+        """Make this executor known; False where another living one has its ID."""
+
+    def renew(self) -> Mapping[str, int] | None:
+        """Renew this executor's leases; the attempt by job ID. None where another executor has its ID now."""
+
+    def held(self) -> Mapping[str, int]:
+        """The attempts that this executor holds, by job ID."""
+
+    def release(self) -> list[Ticket]:
+        """Put back all that this executor holds, or held before it was killed."""
+
+    def dismiss(self) -> None:
+        """Forget this executor."""
+
+    def expired(self) -> list[Ticket]:
+        """Put back the jobs of executors that have not renewed in time."""
+
+    def waiting(self) -> list[Ticket]:
+        """The tickets of queued jobs, the oldest ones first, as many as are worth looking at."""
+
+    def redispatch(self, ticket: Ticket, queue: str) -> Ticket | None:
+        """Void a waiting job's ticket and return another; None where it was void already."""
+
+    def living(self) -> set[str]:
+        """The IDs of executors that have been heard of in time."""
+
+    def served(self) -> set[str]:
+        """The queues that living executors work off."""
+
+    def forget_old(self) -> None:
+        """Remove the jobs that ended long ago."""
 
 
 class TrainingQueue(Protocol):
-    """Runs trainings, a bounded number at once, in processes of their own."""
+    """How a server hands trainings to trainers, on this machine or on others."""
 
     def start(self) -> None:
-        """Begin to work off what is submitted."""
+        """Begin to work."""
 
-    @property
-    def divided(self) -> bool:
-        """Whether it matters if a job is large."""
-
-    def submit(self, job_id: str, large: bool = False) -> None:
-        """Queue a job; large: it is worth a GPU, where there is one."""
+    def submit(self, tickets: Sequence[Ticket]) -> None:
+        """Queue jobs that are registered. What cannot be handed over now, a trainer finds in the registry."""
 
     def cancel(self, job_id: str) -> None:
-        """Make sure that the job does not run, or stops at once; its listener hears no more of it."""
+        """Have a job that was cancelled or deleted stop at once, where it runs on this machine."""
 
     def stop(self) -> None:
-        """Stop all children and threads; jobs that were running are not reported as failed."""
+        """Stop; what runs on this machine goes back to the queue."""

@@ -30,11 +30,15 @@ class TrainingProcess(Protocol):
 
 
 class FreshProcess:
-    """A child of the forkserver for each job, which has everything imported; see `TrainingProcess` for the methods."""
+    """A child of the forkserver for each job, which has everything imported; see `TrainingProcess` for the methods.
 
-    def __init__(self, train: Train, context: ForkServerContext) -> None:
+    memory_bytes: what a child may take; None: whatever there is.
+    """
+
+    def __init__(self, train: Train, context: ForkServerContext, memory_bytes: int | None = None) -> None:
         self._train = train
         self._context = context
+        self._memory_bytes = memory_bytes
         self._process: ForkServerProcess | None = None
         self._receiving: Connection | None = None
 
@@ -42,7 +46,8 @@ class FreshProcess:
         """Start a process for the job; it takes seconds while the forkserver still imports."""
         self._receiving, sending = self._context.Pipe(duplex=False)
         with sending:
-            process = self._context.Process(target=work, args=(self._train, job_id, sending), name=f"job-{job_id}")
+            arguments = self._train, job_id, sending, self._memory_bytes
+            process = self._context.Process(target=work, args=arguments, name=f"job-{job_id}")
             process.start()
         self._process = process
         return self._receiving

@@ -21,15 +21,20 @@ from service.storage.tables import executors, jobs
 class LeaseRegistry(Database):
     """Executors and the jobs that they hold; every method may raise Unavailable."""
 
-    def enrol(self, executor: str, instance: str, queues: Sequence[QueueName], seconds: float) -> bool:
-        """Make an executor known for so many seconds; False where another living instance has its ID."""
+    def enrol(
+        self, executor: str, instance: str, queues: Sequence[QueueName], seconds: float, sole: bool = False
+    ) -> bool:
+        """Make an executor known for so many seconds; False where another living instance has its ID.
+
+        sole: no other can live, whatever the registry says.
+        """
         with self._writing() as connection:
             now = self._now(connection)
             row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
             values = {"instance": instance, "queues": ",".join(queues), "alive_until": now + timedelta(seconds=seconds)}
             if row is None:
                 connection.execute(insert(executors).values(id=executor, **values))
-            elif row.instance != instance and row.alive_until >= now:
+            elif not sole and row.instance != instance and row.alive_until >= now:
                 return False
             else:
                 connection.execute(update(executors).where(executors.c.id == executor).values(**values))
@@ -88,6 +93,12 @@ class LeaseRegistry(Database):
             )
             return {row.id: row.attempt for row in held}
 
+    def held_leases(self, executor: str) -> dict[str, int]:
+        """Return what an executor holds: the attempt by job ID."""
+        query = select(jobs.c.id, jobs.c.attempt).where(jobs.c.executor == executor, jobs.c.status == "running")
+        with self._reading() as connection:
+            return {row.id: row.attempt for row in connection.execute(query)}
+
     def release_leases(self, executor: str) -> list[JobEntry]:
         """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first."""
         with self._writing() as connection:
@@ -102,9 +113,13 @@ class LeaseRegistry(Database):
 
     def take_expired(self) -> list[JobEntry]:
         """Put back the jobs whose lease ran out; return them, oldest first."""
+        with self._reading() as connection:
+            ran_out = or_(jobs.c.lease_until < self._now(connection), jobs.c.lease_until.is_(None))
+            looked_at = select(jobs.c.id).where(jobs.c.status == "running", ran_out).limit(1)
+            if connection.execute(looked_at).first() is None:  # as nearly always: nothing is to be written
+                return []
         with self._writing() as connection:
-            now = self._now(connection)
-            return _put_back(connection, or_(jobs.c.lease_until < now, jobs.c.lease_until.is_(None)))
+            return _put_back(connection, ran_out)
 
     def put_back(self, job_id: str, attempt: int) -> JobEntry | None:
         """Put back a job whose attempt ended without a result; return it. None where that attempt does not run."""
@@ -113,7 +128,7 @@ class LeaseRegistry(Database):
             return found[0] if found else None
 
     def count_death(self, job_id: str, attempt: int, most: int, error: Mapping[str, JSON]) -> JobEntry | None:
-        """Count that the child process of an attempt died; put the job back and return it, or fail it at ``most`` deaths.
+        """Count that an attempt's child process died; put the job back and return it, or fail it at ``most`` deaths.
 
         None where it failed, or where that attempt does not run any more.
         """

@@ -1,36 +1,49 @@
-"""What the registry and the store learn of each job."""
+"""What the registry and the store learn of each attempt at a job."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 
-from service.errors import JobNotFound, ServiceError
-from service.jobs.queue import Outcome, Progress
+from service.errors import Conflict, JobNotFound, ServiceError
+from service.jobs.queue import Outcome, Progress, Ticket
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
-from service.usecases.job_ends import JobEnds
+from service.usecases.job_tickets import ticket_of
 
 logger = logging.getLogger(__name__)
 
+MOST_DEATHS = 3
+"""A job whose child process dies so often takes no more of them along."""
+
 
 class JobRecorder:
-    """The queue's listener."""
+    """The trainer's listener.
 
-    def __init__(self, registry: Registry, store: ModelStore, ends: JobEnds) -> None:
+    executor: its ID; lease_seconds: how long it holds a job that it does not renew; ended: called with each job that
+    ended.
+    """
+
+    def __init__(
+        self, registry: Registry, store: ModelStore, executor: str, lease_seconds: float, ended: Callable[[str], None]
+    ) -> None:
         self._registry = registry
         self._store = store
-        self._ends = ends
+        self._executor = executor
+        self._lease_seconds = lease_seconds
+        self._ended = ended
 
-    def started(self, job_id: str) -> bool:
-        """Mark the job as running; False where it was cancelled or deleted."""
-        return self._registry.start_job(job_id)
+    def claim(self, ticket: Ticket) -> int | None:
+        """Mark the job as running; None where it was cancelled or deleted, or has another ticket."""
+        return self._registry.claim_job(ticket.job_id, ticket.dispatch, self._executor, self._lease_seconds)
 
-    def progressed(self, job_id: str, progress: Progress) -> None:
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """Keep the progress for GET /jobs/{id}."""
-        self._registry.record_progress(job_id, progress)
+        self._registry.record_progress(job_id, attempt, progress)
 
-    def succeeded(self, job_id: str, outcome: Outcome) -> None:
-        """Store the file, then publish the model; what was cancelled or deleted meanwhile leaves nothing.
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
+        """Store the file, then publish the model; what was cancelled, deleted or taken over meanwhile leaves nothing.
 
         May be called again where it raised.
         """
@@ -38,21 +51,34 @@ class JobRecorder:
             job = self._registry.job(job_id)
         except JobNotFound:
             return
-        if job.status == "succeeded":
-            self._ends.told(job_id)
-            return
-        model_id = job.model_id
-        # A server that died, or an earlier call that raised, between storing and publishing left a file behind.
-        self._store.delete_model(model_id)
-        self._store.put_model(model_id, outcome.file)
-        if self._registry.publish(job_id, outcome.record, len(outcome.file)):
-            logger.info("job %s: model %s is ready", job_id, model_id)
-        else:
-            self._store.delete_model(model_id)
-        self._ends.told(job_id)
+        if job.status != "succeeded" or job.attempt != attempt:
+            self._publish(job_id, job.model_id, attempt, outcome)
+        self._ended(job_id)
 
-    def failed(self, job_id: str, error: ServiceError) -> None:
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Keep the reason."""
-        self._registry.fail_job(job_id, error.to_record())
-        self._ends.told(job_id)
-        logger.info("job %s failed: %s", job_id, error.slug)
+        if self._registry.fail_job(job_id, error.to_record(), attempt):
+            logger.info("job %s failed: %s", job_id, error.slug)
+        self._ended(job_id)
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        """Put the job back, or fail it where its children have died too often."""
+        back = self._registry.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
+        if back is not None:
+            logger.warning("job %s is tried again: %s", job_id, error.detail)
+            return ticket_of(back)
+        self._ended(job_id)
+        return None
+
+    def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
+        # An earlier call that raised may have left the file: nobody else writes under this attempt.
+        with suppress(Conflict):
+            self._store.put_model(model_id, outcome.file, attempt)
+        if self._registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
+            logger.info("job %s: model %s is ready", job_id, model_id)
+            # What attempts that died between storing and publishing left.
+            for earlier in range(1, attempt):
+                self._store.delete_model(model_id, earlier)
+        else:
+            self._store.delete_model(model_id, attempt)
+            logger.info("job %s: the result of attempt %d is not wanted any more", job_id, attempt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import ModelFailed, ModelNotReady
+from service.errors import ModelFailed, ModelNotReady, Unavailable
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import level_key
 from service.forecasting.series import Panel
@@ -66,9 +66,18 @@ def load_model(resources: Resources, model_id: str | None, name: str | None) -> 
     at_hand = model_at_hand(resources, model_id)
     if at_hand is not None:
         return at_hand
-    if model_id is None or not resources.registry.is_ready(model_id):
-        model_id = find_model(resources, model_id, name).id
-    return LoadedModel(model_id, resources.forecasters.get(model_id))
+    try:
+        attempt = None if model_id is None else resources.registry.ready_attempt(model_id)
+        if model_id is None or attempt is None:
+            model = find_model(resources, model_id, name)
+            model_id, attempt = model.id, model.attempt
+    except Unavailable:
+        # What is loaded serves on while the registry is away.
+        remembered = resources.forecasters.remembered(model_id, name)
+        if remembered is None:
+            raise
+        return LoadedModel(*remembered)
+    return LoadedModel(model_id, resources.forecasters.get(model_id, attempt, name))
 
 
 def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:

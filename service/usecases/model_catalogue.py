@@ -31,10 +31,11 @@ def rename_model(resources: Resources, model_id: str, name: str | None) -> Model
 
 def delete_model(resources: Resources, model_id: str) -> None:
     """Remove a model, its file, its jobs and what they trained on; a training is stopped. Raises ModelNotFound."""
-    for job_id in resources.registry.delete_model(model_id):
-        resources.queue.cancel(job_id)
-        resources.store.delete_training_input(job_id)
-    resources.store.delete_model(model_id)
+    model = resources.registry.delete_model(model_id)
+    if model.job_id is not None:
+        resources.queue.cancel(model.job_id)
+        resources.store.delete_training_input(model.job_id)
+    resources.store.delete_model(model_id, model.attempt)
     resources.forecasters.forget(model_id)
 
 
@@ -44,7 +45,7 @@ def export_model(resources: Resources, model_id: str) -> bytes:
     Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt where the stored file is damaged.
     """
     model = find_model(resources, model_id, None)
-    data = resources.store.get_model(model.id)
+    data = resources.store.get_model(model.id, model.attempt)
     try:
         read_model_file(data)
     except InvalidModelFile as error:

@@ -1,14 +1,11 @@
-"""Which trainings are worth a GPU."""
+"""Which trainings are worth a GPU, and where they wait."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Set as AbstractSet
 
-from service.forecasting.planning import Plan, plan_training
-from service.storage.model_store import ModelStore
-from service.usecases.model_files import read_training_input
-
-logger = logging.getLogger(__name__)
+from service.forecasting.planning import Plan
+from service.storage.entries import QueueName
 
 # Rows of all items times weights of one network: the multiplications of one pass over the data, up to a constant.
 # Unmeasured until a GPU is at hand: a guess, some seconds of training on one core. benchmarks/gpu.py finds the place.
@@ -29,11 +26,8 @@ def work(plan: Plan) -> int:
     return shape.size * sum(len(one) for one in plan.panel)
 
 
-def was_large(store: ModelStore, job_id: str) -> bool:
-    """Tell the same of a job that was accepted before, from its stored input."""
-    try:
-        content = read_training_input(store.get_training_input(job_id))
-        return is_large(plan_training(content.panel, content.options))
-    except Exception as error:
-        logger.warning("job %s: cannot tell how large it is, so it is trained on the CPU: %s", job_id, error)
-        return False
+def choose_queue(served: AbstractSet[QueueName], plan: Plan) -> QueueName:
+    """Choose a queue for a training: large ones wait for a GPU where some trainer has one, all where all have."""
+    if "gpu" in served and ("cpu" not in served or is_large(plan)):
+        return "gpu"
+    return "cpu"

@@ -11,8 +11,9 @@ from service.forecasting.planning import Plan, plan_training
 from service.forecasting.series import Panel
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
+from service.usecases.job_tickets import ticket_of
 from service.usecases.model_files import TrainingInput, training_input_file
-from service.usecases.placement import is_large
+from service.usecases.placement import choose_queue
 from service.usecases.resources import Resources
 
 _RETRY_SECONDS = 5
@@ -63,12 +64,13 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
     counts = resources.registry.count_jobs()
     if counts["queued"] + counts["running"] >= resources.limits.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
+    queue = choose_queue(resources.registry.served_queues(), planned)
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(model_id, request.name, request.panel, request.options, request.series, request.warnings)
     resources.store.put_training_input(job_id, training_input_file(content))
     try:
         job = resources.registry.create_training(
-            model_id, job_id, request.name, {"series": request.series}, request.idempotency
+            model_id, job_id, request.name, {"series": request.series}, request.idempotency, queue
         )
     except ServiceError:
         resources.store.delete_training_input(job_id)
@@ -76,5 +78,5 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
     if job.id != job_id:  # another request with the same key came first
         resources.store.delete_training_input(job_id)
         return job
-    resources.queue.submit(job_id, is_large(planned))
+    resources.queue.submit([ticket_of(job)])
     return job

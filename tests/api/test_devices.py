@@ -73,14 +73,14 @@ def test_only_large_trainings_go_to_the_device(tmp_path: Path) -> None:
     assert [trained_on(model) for model in (small, large)] == ["kernels", "torch"]
 
 
-def test_jobs_that_a_stopped_server_left_go_where_they_belong(tmp_path: Path) -> None:
-    large = {**QUICK, **LARGE, "series": noisy_sine(300).tolist()}
+def test_jobs_that_a_stopped_server_left_go_to_a_queue_that_is_served(tmp_path: Path) -> None:
+    waiting_one = {**QUICK, "series": noisy_sine(300).tolist()}
     with running(tmp_path, training_processes=1, device="cpu") as first:
         endless = first.start(ENDLESS)
         first.job(endless["job_id"], "running")
-        waiting = first.start(large)
-    with running(tmp_path, training_processes=1, devices=["cpu"]) as second:
-        second.job(waiting["job_id"], "succeeded")
+        waiting = first.start(waiting_one)
+    with running(tmp_path, device="cuda", devices=["cpu"]) as second:
         assert second.job(endless["job_id"], "running")["attempt"] == 2
-        assert trained_on(second.client.get(f"/models/{waiting['model_id']}").json()) == "torch"
         assert second.client.delete(f"/jobs/{endless['job_id']}").status_code == 204
+        second.job(waiting["job_id"], "succeeded")
+        assert trained_on(second.client.get(f"/models/{waiting['model_id']}").json()) == "torch"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,35 +11,12 @@ import httpx
 import pytest
 
 from tests.api.application import ENDLESS, Application, running
+from tests.api.children import check_gone, child_of
 from tests.api.contract import problem_of
 from tests.api.series import VALUES
 from tests.factories import QUICK
 
 SECONDS = 30
-
-
-def child_of(job_id: str) -> int:
-    """Wait for the child process of a job; return its process ID."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        for process in multiprocessing.active_children():
-            if process.name == f"job-{job_id}" and process.pid:
-                return process.pid
-        time.sleep(0.01)
-    raise AssertionError("no child process")
-
-
-def check_gone(process_id: int) -> None:
-    """Fail unless the process ends within some seconds."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        multiprocessing.active_children()
-        try:
-            os.kill(process_id, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"process {process_id} still runs")
 
 
 def test_a_running_job_tells_how_far_it_is_and_is_cancelled(application: Application) -> None:
@@ -114,11 +90,14 @@ def test_who_waits_is_told_of_the_cancel(application: Application) -> None:
     assert problem["job_id"] == found[0]["job_id"]
 
 
-def test_a_child_that_dies_fails_its_job_alone(application: Application) -> None:
+def test_a_job_whose_children_die_is_tried_again_and_then_fails_alone(application: Application) -> None:
     accepted = application.start(ENDLESS)
-    application.job(accepted["job_id"], "running")
-    os.kill(child_of(accepted["job_id"]), 9)
+    for attempt in (1, 2, 3):
+        while application.job(accepted["job_id"], "queued", "running")["attempt"] < attempt:
+            time.sleep(0.02)
+        os.kill(child_of(accepted["job_id"]), 9)
     job = application.job(accepted["job_id"], "failed")
+    assert job["attempt"] == 3
     assert job["error"]["type"] == "urn:forecast:problem:training-failed"
     assert "died" in job["error"]["detail"]
     assert application.train(VALUES)["status"] == "ready"

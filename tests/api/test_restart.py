@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from pathlib import Path
 
 from tests.api.application import ENDLESS, running
+from tests.api.children import training_children
 from tests.api.contract import problem_of
 from tests.api.series import DAYS, VALUES
 from tests.factories import QUICK
@@ -24,7 +24,7 @@ def test_models_and_jobs_survive_and_unfinished_jobs_are_taken_up_again(tmp_path
         cancelled = first.start(body)
         assert first.client.delete(f"/jobs/{cancelled['job_id']}").status_code == 204
         first.job(waiting["job_id"], "queued")
-    assert f"job-{running_one['job_id']}" not in {child.name for child in multiprocessing.active_children()}
+    assert not training_children()
     with running(tmp_path, training_processes=1) as second:
         assert second.client.get(model["links"]["self"]).json() == model
         assert second.forecast(name="survivor", horizon=12) == forecast

@@ -15,28 +15,25 @@ from typing import Any
 import pytest
 
 from service.errors import SeriesTooShort, TrainingFailed
-from service.jobs.process_queue import ProcessQueue
+from service.jobs.queue import CPU, GPU
 from tests.jobs import trainings
-from tests.jobs.test_process_queue import PATIENCE, Recorder, alive, pid_in, wait_for
+from tests.jobs.test_job_runner import PATIENCE, Jobs, Recorder, alive, pid_in, wait_for
 
 
 @contextmanager
-def running(
-    processes: int = 0, devices: int = 1, seconds_limit: float = PATIENCE
-) -> Iterator[tuple[ProcessQueue, Recorder]]:
+def running(devices: int = 1, seconds_limit: float = PATIENCE) -> Iterator[tuple[Jobs, Recorder]]:
     recorder = Recorder()
     on_devices = [trainings.whereabouts] * devices
-    jobs = ProcessQueue(trainings.whereabouts, recorder, processes, seconds_limit, on_devices)
-    jobs.start()
+    jobs = Jobs(trainings.whereabouts, recorder, seconds_limit, on_devices=on_devices)
     try:
         yield jobs, recorder
     finally:
         jobs.stop()
 
 
-def done(jobs: ProcessQueue, recorder: Recorder, job_id: str, large: bool = True) -> dict[str, Any]:
+def done(jobs: Jobs, recorder: Recorder, job_id: str, queue: str = GPU) -> dict[str, Any]:
     """Run a job that succeeds; return where it ran."""
-    jobs.submit(job_id, large)
+    jobs.submit(job_id, queue=queue)
     kind, outcome = recorder.end_of(job_id)
     assert kind == "succeeded"
     assert outcome.file == b"file of " + job_id.encode()
@@ -57,7 +54,7 @@ def test_many_jobs_run_in_one_process_of_its_own() -> None:
 def test_an_error_of_the_data_leaves_the_process_as_it_is() -> None:
     with running() as (jobs, recorder):
         before = done(jobs, recorder, "a")
-        jobs.submit("too short")
+        jobs.submit("too short", queue=GPU)
         kind, error = recorder.end_of("too short")
         assert (kind, type(error)) == ("failed", SeriesTooShort)
         assert done(jobs, recorder, "b") == before
@@ -67,10 +64,10 @@ def test_an_error_of_the_data_leaves_the_process_as_it_is() -> None:
 def test_after_a_bug_or_a_death_the_next_job_gets_a_new_process(job_id: str) -> None:
     with running() as (jobs, recorder):
         before = done(jobs, recorder, "a")
-        jobs.submit(job_id)
-        jobs.submit("b")
+        jobs.submit(job_id, queue=GPU)
+        jobs.submit("b", queue=GPU)
         kind, error = recorder.end_of(job_id)
-        assert (kind, type(error)) == ("failed", TrainingFailed)
+        assert (kind, type(error)) == ("died" if job_id == "dying" else "failed", TrainingFailed)
         assert "secret" not in error.detail
         _, after = recorder.end_of("b")
         assert not alive(before["pid"])
@@ -89,9 +86,9 @@ def test_cancel_kills_the_process_and_the_next_job_gets_a_new_one(tmp_path: Path
     job_id = str(tmp_path / "endless")
     with running() as (jobs, recorder):
         before = done(jobs, recorder, "a")
-        jobs.submit(job_id)
+        jobs.submit(job_id, queue=GPU)
         assert wait_for(lambda: pid_in(tmp_path / "endless")) == before["pid"]
-        jobs.cancel(job_id)
+        jobs.runner.cancel(job_id)
         wait_for(lambda: not alive(before["pid"]))
         assert done(jobs, recorder, "b")["pid"] != before["pid"]
     assert recorder.events.empty(), "nothing is told of what was cancelled"
@@ -100,7 +97,7 @@ def test_cancel_kills_the_process_and_the_next_job_gets_a_new_one(tmp_path: Path
 def test_a_job_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     job_id = str(tmp_path / "endless")
     with running(seconds_limit=3.0) as (jobs, recorder):
-        jobs.submit(job_id)
+        jobs.submit(job_id, queue=GPU)
         kind, error = recorder.end_of(job_id)
         pid = pid_in(tmp_path / "endless")
         assert kind == "failed"
@@ -110,28 +107,19 @@ def test_a_job_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
         assert done(jobs, recorder, "b")["pid"] != pid
 
 
-def test_large_jobs_go_to_the_device_and_the_others_to_fresh_processes() -> None:
-    with running(processes=1) as (jobs, recorder):
-        assert jobs.divided
+def test_each_queue_has_its_processes() -> None:
+    with running() as (jobs, recorder):
         large = [done(jobs, recorder, job_id)["pid"] for job_id in ("a", "b")]
-        small = [done(jobs, recorder, job_id, large=False)["pid"] for job_id in ("c", "d")]
+        small = [done(jobs, recorder, job_id, queue=CPU)["pid"] for job_id in ("c", "d")]
     assert large[0] == large[1]
     assert len({*large, *small}) == 3
-
-
-@pytest.mark.parametrize(("processes", "devices"), [(0, 1), (1, 0)])
-def test_where_there_is_one_way_all_jobs_go_it(processes: int, devices: int) -> None:
-    with running(processes, devices) as (jobs, recorder):
-        assert not jobs.divided
-        pids = {done(jobs, recorder, f"{large}", large)["pid"] for large in (True, False)}
-    assert len(pids) == (1 if devices else 2)
 
 
 def test_each_device_has_its_process(tmp_path: Path) -> None:
     with running(devices=2) as (jobs, _):
         names = ["1-endless", "2-endless"]
         for name in names:
-            jobs.submit(str(tmp_path / name))
+            jobs.submit(str(tmp_path / name), queue=GPU)
         wait_for(lambda: all(pid_in(tmp_path / name) for name in names))
     pids = {int((tmp_path / name).read_text()) for name in names}
     assert len(pids) == 2
@@ -143,18 +131,16 @@ def test_the_process_dies_with_a_server_that_is_killed(tmp_path: Path, busy: boo
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from service.jobs.process_queue import ProcessQueue
         from tests.jobs import trainings
-        from tests.jobs.test_process_queue import Recorder
+        from tests.jobs.test_job_runner import Jobs, Recorder
 
         if __name__ == "__main__":
             recorder = Recorder()
-            jobs = ProcessQueue(trainings.whereabouts, recorder, 0, 600, [trainings.whereabouts])
-            jobs.start()
-            jobs.submit("a")
+            jobs = Jobs(trainings.whereabouts, recorder, on_devices=[trainings.whereabouts])
+            jobs.submit("a", queue="gpu")
             pid = recorder.end_of("a")[1].record["pid"]
             if sys.argv[2] == "True":
-                jobs.submit(sys.argv[1])
+                jobs.submit(sys.argv[1], queue="gpu")
             else:
                 Path(sys.argv[1]).write_text(str(pid))
             time.sleep(600)

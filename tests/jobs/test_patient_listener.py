@@ -8,8 +8,8 @@ import pytest
 
 from service.errors import ServiceError, TrainingFailed, Unavailable
 from service.jobs.patient_listener import PatientListener
-from service.jobs.queue import Outcome
-from tests.jobs.test_process_queue import Failing
+from service.jobs.queue import CPU, Outcome, Ticket
+from tests.jobs.test_job_runner import Failing
 
 
 def listened(recorder: Failing) -> list[tuple[str, str, object]]:
@@ -18,7 +18,7 @@ def listened(recorder: Failing) -> list[tuple[str, str, object]]:
 
 def test_a_success_that_cannot_be_told_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Failing(succeeded=10**6)
-    PatientListener(recorder, threading.Event(), patience=0.0).succeeded("a", Outcome({}, b""))
+    PatientListener(recorder, threading.Event(), patience=0.0).succeeded("a", 1, Outcome({}, b""))
     [(kind, job_id, error)] = listened(recorder)
     assert (kind, job_id, type(error)) == ("failed", "a", TrainingFailed)
     assert "the model of job a could not be kept" in caplog.text
@@ -27,21 +27,27 @@ def test_a_success_that_cannot_be_told_is_a_failure(caplog: pytest.LogCaptureFix
 def test_a_job_whose_end_cannot_be_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Failing(succeeded=10**6, failed=10**6)
     listener = PatientListener(recorder, threading.Event(), patience=0.0)
-    listener.succeeded("a", Outcome({}, b""))
-    listener.failed("b", ServiceError("a reason"))
+    listener.succeeded("a", 1, Outcome({}, b""))
+    listener.failed("b", 1, ServiceError("a reason"))
     assert listened(recorder) == []
-    for line in ("job a stays running", "job b stays running", "a reason"):
+    for line in ("job a failed and nobody", "job b failed and nobody", "a reason"):
         assert line in caplog.text
 
 
-def test_a_start_that_cannot_be_told_raises() -> None:
+def test_a_claim_that_cannot_be_heard_raises() -> None:
     with pytest.raises(Unavailable):
-        PatientListener(Failing(started=10**6), threading.Event(), patience=0.0).started("a")
+        PatientListener(Failing(claim=10**6), threading.Event(), patience=0.0).claim(Ticket("a", 0, CPU))
+
+
+def test_a_death_that_cannot_be_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    listener = PatientListener(Failing(died=10**6), threading.Event(), patience=0.0)
+    assert listener.died("a", 1, ServiceError("a reason")) is None
+    assert "the child of job a died and nobody could be told" in caplog.text
 
 
 def test_nothing_is_told_again_once_the_queue_stops() -> None:
     stopping = threading.Event()
     stopping.set()
     recorder = Failing(succeeded=1)
-    PatientListener(recorder, stopping, patience=10**6).succeeded("a", Outcome({}, b""))
+    PatientListener(recorder, stopping, patience=10**6).succeeded("a", 1, Outcome({}, b""))
     assert listened(recorder) == []

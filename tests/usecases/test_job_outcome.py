@@ -10,12 +10,11 @@ import pytest
 
 from service.errors import ModelNotFound, TrainingFailed, Unavailable
 from service.jobs.patient_listener import PatientListener
-from service.jobs.queue import Outcome
+from service.jobs.queue import CPU, Outcome, Ticket
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
-from service.usecases.job_ends import JobEnds
-from service.usecases.job_outcome import JobRecorder
+from service.usecases.job_outcome import MOST_DEATHS, JobRecorder
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")
 
@@ -25,11 +24,11 @@ class FailingStore(ModelStore):
 
     failures = 0
 
-    def put_model(self, model_id: str, data: bytes) -> None:
+    def put_model(self, model_id: str, data: bytes, attempt: int = 0) -> None:
         if self.failures:
             self.failures -= 1
             raise Unavailable("the disk is full")
-        super().put_model(model_id, data)
+        super().put_model(model_id, data, attempt)
 
 
 class FailingRegistry(Registry):
@@ -37,11 +36,11 @@ class FailingRegistry(Registry):
 
     failures = 0
 
-    def publish(self, job_id: str, record: object, size_bytes: int) -> bool:
+    def publish(self, job_id: str, attempt: int, record: object, size_bytes: int) -> bool:
         if self.failures:
             self.failures -= 1
             raise Unavailable("the database is busy")
-        return super().publish(job_id, record, size_bytes)  # type: ignore[arg-type]
+        return super().publish(job_id, attempt, record, size_bytes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -57,10 +56,14 @@ def store(tmp_path: Path) -> FailingStore:
     return FailingStore(opened._objects, opened._folder)
 
 
+def recorder(registry: Registry, store: ModelStore, ended: list[str] | None = None) -> JobRecorder:
+    return JobRecorder(registry, store, "here", 5, (ended if ended is not None else []).append)
+
+
 def running_job(registry: Registry) -> tuple[str, str]:
     model_id, job_id = new_id(), new_id()
     registry.create_training(model_id, job_id, None, {})
-    assert registry.start_job(job_id)
+    assert registry.claim_job(job_id, 0, "here", 5) == 1
     return model_id, job_id
 
 
@@ -70,16 +73,16 @@ def test_a_model_survives_a_store_or_registry_that_fails_once(
 ) -> None:
     model_id, job_id = running_job(registry)
     store.failures, registry.failures = full, busy
-    PatientListener(JobRecorder(registry, store, JobEnds()), threading.Event()).succeeded(job_id, OUTCOME)
+    PatientListener(recorder(registry, store), threading.Event()).succeeded(job_id, 1, OUTCOME)
     assert registry.job(job_id).status == "succeeded"
     assert registry.model(model_id).status == "ready"
-    assert store.get_model(model_id) == OUTCOME.file
+    assert store.get_model(model_id, 1) == OUTCOME.file
 
 
 def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.failures = 10**6
-    PatientListener(JobRecorder(registry, store, JobEnds()), threading.Event(), patience=0.0).succeeded(job_id, OUTCOME)
+    PatientListener(recorder(registry, store), threading.Event(), patience=0.0).succeeded(job_id, 1, OUTCOME)
     job = registry.job(job_id)
     assert (job.status, registry.model(model_id).status) == ("failed", "failed")
     assert job.error
@@ -89,14 +92,54 @@ def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store:
 def test_a_success_that_is_told_twice_keeps_its_model(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     for _ in range(2):
-        JobRecorder(registry, store, JobEnds()).succeeded(job_id, OUTCOME)
+        recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     assert registry.model(model_id).status == "ready"
-    assert store.get_model(model_id) == OUTCOME.file
+    assert store.get_model(model_id, 1) == OUTCOME.file
 
 
 def test_a_cancelled_job_leaves_no_file(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     registry.cancel_job(job_id)
-    JobRecorder(registry, store, JobEnds()).succeeded(job_id, OUTCOME)
+    recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     with pytest.raises(ModelNotFound):
-        store.get_model(model_id)
+        store.get_model(model_id, 1)
+
+
+def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegistry, store: FailingStore) -> None:
+    model_id, job_id = running_job(registry)
+    registry.release_leases("here")
+    assert registry.claim_job(job_id, 1, "there", 5) == 2
+    ended: list[str] = []
+    stale = recorder(registry, store, ended)
+    stale.succeeded(job_id, 1, Outcome({"stale": True}, b"stale"))
+    with pytest.raises(ModelNotFound):
+        store.get_model(model_id, 1)
+    stale.succeeded(job_id, 2, OUTCOME)
+    stale.succeeded(job_id, 1, Outcome({"stale": True}, b"stale"))
+    stale.failed(job_id, 1, TrainingFailed("late"))
+    assert (registry.job(job_id).status, registry.model(model_id).record) == ("succeeded", OUTCOME.record)
+    assert store.get_model(model_id, registry.model(model_id).attempt) == OUTCOME.file
+
+
+def test_files_of_attempts_that_died_before_publishing_go(registry: FailingRegistry, store: FailingStore) -> None:
+    model_id, job_id = running_job(registry)
+    store.put_model(model_id, b"of a trainer that died", 1)
+    registry.release_leases("here")
+    assert registry.claim_job(job_id, 1, "here", 5) == 2
+    recorder(registry, store).succeeded(job_id, 2, OUTCOME)
+    with pytest.raises(ModelNotFound):
+        store.get_model(model_id, 1)
+
+
+def test_a_job_whose_children_die_fails_in_the_end(registry: FailingRegistry, store: FailingStore) -> None:
+    model_id, job_id = running_job(registry)
+    listener = recorder(registry, store)
+    ticket: Ticket | None = Ticket(job_id, 0, CPU)
+    for attempt in range(1, MOST_DEATHS + 1):
+        assert ticket is not None
+        if attempt > 1:
+            assert listener.claim(ticket) == attempt
+        ticket = listener.died(job_id, attempt, TrainingFailed("the training process died (-9)"))
+    assert ticket is None
+    job = registry.job(job_id)
+    assert (job.status, job.deaths, registry.model(model_id).status) == ("failed", MOST_DEATHS, "failed")

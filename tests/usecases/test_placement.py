@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from service.forecasting.networks import NetworkShape
 from service.forecasting.planning import plan_training
-from service.forecasting.series import Panel
-from service.storage.model_store import ModelStore
-from service.usecases.model_files import TrainingInput, training_input_file
-from service.usecases.placement import is_large, was_large, work
+from service.storage.entries import QueueName
+from service.usecases.placement import choose_queue, is_large, work
 from tests.factories import items, noisy_sine, options, panel
 
 LARGE = options(network={"cell": "lstm", "hidden_size": 1024})
@@ -31,19 +27,16 @@ def test_a_panel_or_a_wide_network_is_worth_a_gpu_and_a_single_series_is_not() -
     assert is_large(plan_training(many, options(network={"hidden_size": 64})))
 
 
-@pytest.mark.parametrize("large", [True, False])
-def test_a_stored_job_is_as_large_as_it_was(tmp_path: Path, large: bool) -> None:
-    store = ModelStore.open(str(tmp_path))
-    asked = LARGE if large else options()
-    one: Panel = panel(noisy_sine(1000))
-    content = TrainingInput("0" * 32, None, one, asked, {}, ())
-    store.put_training_input("1" * 32, training_input_file(content))
-    assert was_large(store, "1" * 32) == large
-
-
-def test_what_cannot_be_read_is_left_to_the_cpu(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store = ModelStore.open(str(tmp_path))
-    store.put_training_input("1" * 32, b"nonsense")
-    assert not was_large(store, "1" * 32)
-    assert not was_large(store, "2" * 32)
-    assert caplog.text.count("cannot tell how large it is") == 2
+@pytest.mark.parametrize(
+    ("served", "large", "queue"),
+    [
+        ({"cpu", "gpu"}, True, "gpu"),
+        ({"cpu", "gpu"}, False, "cpu"),
+        ({"cpu"}, True, "cpu"),
+        ({"gpu"}, False, "gpu"),
+        (set(), True, "cpu"),
+    ],
+)
+def test_large_trainings_wait_for_a_gpu_where_there_is_one(served: set[QueueName], large: bool, queue: str) -> None:
+    plan = plan_training(panel(noisy_sine(1000)), LARGE if large else options())
+    assert choose_queue(served, plan) == queue

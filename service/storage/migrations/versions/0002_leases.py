@@ -8,6 +8,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+
 def upgrade() -> None:
     op.add_column("models", sa.Column("attempt", sa.Integer(), nullable=False, server_default="0"))
     for column in (

@@ -1,14 +1,16 @@
-"""The queue with real child processes."""
+"""The runner with real child processes."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import queue
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,12 @@ from typing import Any
 import pytest
 
 from service.errors import SeriesTooShort, ServiceError, TrainingFailed, Unavailable
-from service.jobs.process_queue import ProcessQueue
-from service.jobs.queue import Outcome, Progress, Train
+from service.jobs.child import PRELOADED
+from service.jobs.device_child import DeviceProcess
+from service.jobs.job_runner import JobRunner
+from service.jobs.queue import CPU, GPU, Outcome, Progress, Ticket, Train
+from service.jobs.slots import Slots
+from service.jobs.training_process import FreshProcess
 from tests.jobs import trainings
 
 PATIENCE = 60.0
@@ -31,18 +37,22 @@ class Recorder:
         self.progress: list[Progress] = []
         self.refused: set[str] = set()
 
-    def started(self, job_id: str) -> bool:
-        self.events.put(("started", job_id, None))
-        return job_id not in self.refused
+    def claim(self, ticket: Ticket) -> int | None:
+        self.events.put(("claim", ticket.job_id, None))
+        return None if ticket.job_id in self.refused else ticket.dispatch + 1
 
-    def progressed(self, job_id: str, progress: Progress) -> None:
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         self.progress.append(progress)
 
-    def succeeded(self, job_id: str, outcome: Outcome) -> None:
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         self.events.put(("succeeded", job_id, outcome))
 
-    def failed(self, job_id: str, error: ServiceError) -> None:
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         self.events.put(("failed", job_id, error))
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        self.events.put(("died", job_id, error))
+        return Ticket(job_id, attempt, CPU) if attempt < 3 else None
 
     def next(self) -> tuple[str, str, Any]:
         return self.events.get(timeout=PATIENCE)
@@ -50,17 +60,45 @@ class Recorder:
     def end_of(self, job_id: str) -> tuple[str, Any]:
         while True:
             kind, job, content = self.next()
-            if job == job_id and kind != "started":
+            if job == job_id and kind != "claim":
                 return kind, content
+
+
+class Jobs:
+    """Runs jobs one after another, in a thread, as a queue would."""
+
+    def __init__(
+        self,
+        train: Train,
+        recorder: Recorder,
+        seconds_limit: float = PATIENCE,
+        memory: int | None = None,
+        on_devices: Sequence[Train] = (),
+    ) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(list(PRELOADED))
+        devices = [DeviceProcess(one) for one in on_devices]
+        slots = Slots({CPU: [FreshProcess(train, context, memory)], GPU: devices})
+        self.runner = JobRunner(slots, recorder, seconds_limit)
+        self._threads = {CPU: ThreadPoolExecutor(1), GPU: ThreadPoolExecutor(len(devices) or 1)}
+        self.ended: list[Future[Ticket | None]] = []
+
+    def submit(self, job_id: str, dispatch: int = 0, queue: str = CPU) -> Future[Ticket | None]:
+        self.ended.append(self._threads[queue].submit(self.runner.run, Ticket(job_id, dispatch, queue)))
+        return self.ended[-1]
+
+    def stop(self) -> None:
+        self.runner.stop()
+        for thread in self._threads.values():
+            thread.shutdown()
 
 
 @contextmanager
 def running(
-    train: Train, seconds_limit: float = PATIENCE, recorder: Recorder | None = None
-) -> Iterator[tuple[ProcessQueue, Recorder]]:
+    train: Train, seconds_limit: float = PATIENCE, recorder: Recorder | None = None, memory: int | None = None
+) -> Iterator[tuple[Jobs, Recorder]]:
     recorder = recorder or Recorder()
-    jobs = ProcessQueue(train, recorder, processes=1, seconds_limit=seconds_limit)
-    jobs.start()
+    jobs = Jobs(train, recorder, seconds_limit, memory)
     try:
         yield jobs, recorder
     finally:
@@ -79,21 +117,25 @@ class Failing(Recorder):
             self.failures[event] -= 1
             raise Unavailable(f"cannot hear that it {event}")
 
-    def started(self, job_id: str) -> bool:
-        self.fail("started")
-        return super().started(job_id)
+    def claim(self, ticket: Ticket) -> int | None:
+        self.fail("claim")
+        return super().claim(ticket)
 
-    def progressed(self, job_id: str, progress: Progress) -> None:
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         self.fail("progressed")
-        super().progressed(job_id, progress)
+        super().progressed(job_id, attempt, progress)
 
-    def succeeded(self, job_id: str, outcome: Outcome) -> None:
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         self.fail("succeeded")
-        super().succeeded(job_id, outcome)
+        super().succeeded(job_id, attempt, outcome)
 
-    def failed(self, job_id: str, error: ServiceError) -> None:
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         self.fail("failed")
-        super().failed(job_id, error)
+        super().failed(job_id, attempt, error)
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        self.fail("died")
+        return super().died(job_id, attempt, error)
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
@@ -123,7 +165,7 @@ def test_jobs_run_in_a_warm_child_in_their_order() -> None:
         for job_id in ("a", "b"):
             jobs.submit(job_id)
         events = [recorder.next() for _ in range(4)]
-    assert [kind for kind, _, _ in events] == ["started", "succeeded", "started", "succeeded"]
+    assert [kind for kind, _, _ in events] == ["claim", "succeeded", "claim", "succeeded"]
     assert [job_id for _, job_id, _ in events] == ["a", "a", "b", "b"]
     assert events[1][2] == Outcome({"job": "a", "warm": True}, b"file of a")
     assert recorder.progress == [{"epoch": 1}, {"epoch": 1}]
@@ -156,9 +198,8 @@ def test_an_error_of_ours_comes_over_whole() -> None:
     assert error.faults[0].path == ("series",)
 
 
-@pytest.mark.parametrize("train", [trainings.broken, trainings.dying])
-def test_a_bug_or_a_death_fails_the_job_and_says_nothing_of_the_inside(train: Train) -> None:
-    with running(train) as (jobs, recorder):
+def test_a_bug_fails_the_job_and_says_nothing_of_the_inside() -> None:
+    with running(trainings.broken) as (jobs, recorder):
         jobs.submit("a")
         kind, error = recorder.end_of("a")
         jobs.submit("b")
@@ -166,6 +207,41 @@ def test_a_bug_or_a_death_fails_the_job_and_says_nothing_of_the_inside(train: Tr
     assert kind == "failed"
     assert isinstance(error, TrainingFailed)
     assert "secret" not in error.detail
+
+
+def test_a_death_puts_the_job_back_as_long_as_it_may_come_back() -> None:
+    with running(trainings.dying) as (jobs, recorder):
+        back = jobs.submit("a").result(PATIENCE)
+        assert back == Ticket("a", 1, CPU)
+        assert jobs.submit("a", dispatch=2).result(PATIENCE) is None
+        kind, error = recorder.end_of("a")
+    assert kind == "died"
+    assert "died (7)" in error.detail
+
+
+def test_a_training_that_wants_too_much_memory_is_told_so() -> None:
+    with running(trainings.greedy, memory=2**30) as (jobs, recorder):
+        jobs.submit("a")
+        kind, error = recorder.end_of("a")
+    assert kind == "failed"
+    assert "out of memory" in error.detail
+
+
+def test_what_is_not_held_any_more_is_stopped(tmp_path: Path) -> None:
+    with running(trainings.endless) as (jobs, recorder):
+        job_id = str(tmp_path / "pid")
+        ended = jobs.submit(job_id)
+        pid = wait_for(lambda: pid_in(tmp_path / "pid"))
+        before = jobs.runner.attempts()
+        assert before == {job_id: 1}
+        jobs.runner.stop_stale(before, {job_id: 1})
+        assert alive(pid)
+        jobs.runner.stop_stale({}, {})
+        assert alive(pid), "what began after the look is not judged by it"
+        jobs.runner.stop_stale(before, {job_id: 2})
+        assert ended.result(PATIENCE) is None
+        assert not alive(pid)
+    assert [recorder.events.get_nowait()[0] for _ in range(recorder.events.qsize())] == ["claim"]
 
 
 def test_a_job_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
@@ -186,12 +262,12 @@ def test_cancel_kills_the_child_and_the_next_job_runs(tmp_path: Path) -> None:
         jobs.submit(first)
         jobs.submit(second)
         pid = wait_for(lambda: pid_in(tmp_path / "first"))
-        jobs.cancel(first)
+        jobs.runner.cancel(first)
         wait_for(lambda: not alive(pid))
         wait_for(lambda: pid_in(tmp_path / "second"))
-        jobs.cancel(second)
+        jobs.runner.cancel(second)
     events = [recorder.events.get_nowait()[:2] for _ in range(recorder.events.qsize())]
-    assert events == [("started", first), ("started", second)]
+    assert events == [("claim", first), ("claim", second)]
 
 
 def test_a_job_that_is_refused_does_not_run(tmp_path: Path) -> None:
@@ -209,16 +285,16 @@ def test_stop_ends_children_without_failing_their_jobs(tmp_path: Path) -> None:
         jobs.submit(job_id)
         pid = wait_for(lambda: pid_in(tmp_path / "pid"))
     wait_for(lambda: not alive(pid))
-    assert recorder.next()[0] == "started"
+    assert recorder.next()[0] == "claim"
     assert recorder.events.empty()
 
 
 def test_a_listener_that_fails_for_a_while_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
-    with running(trainings.staged, recorder=Failing(started=2, progressed=3, succeeded=2)) as (jobs, recorder):
+    with running(trainings.staged, recorder=Failing(claim=2, progressed=3, succeeded=2)) as (jobs, recorder):
         jobs.submit("a")
         assert recorder.end_of("a")[0] == "succeeded"
     assert recorder.progress[-1] == {"stage": "refit", "epoch": 100}
-    for event in ("started", "progressed", "succeeded"):
+    for event in ("claim", "progressed", "succeeded"):
         assert f"cannot hear that it {event}" in caplog.text
 
 
@@ -229,20 +305,23 @@ def test_a_failure_is_told_again() -> None:
     assert (kind, type(error)) == ("failed", SeriesTooShort)
 
 
-def test_a_job_that_cannot_be_started_goes_back_to_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(trainings.quick, recorder=Failing(started=3)) as (jobs, recorder):
-        monkeypatch.setattr(jobs._listener, "_patience", 0.0)
-        for job_id in ("a", "b"):
-            jobs.submit(job_id)
-        assert {recorder.next()[1] for _ in range(4)} == {"a", "b"}
+def test_a_job_that_cannot_be_claimed_is_left_to_whoever_looks_after_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running(trainings.quick, recorder=Failing(claim=1)) as (jobs, recorder):
+        monkeypatch.setattr(jobs.runner._listener, "_patience", 0.0)
+        with pytest.raises(Unavailable):
+            jobs.submit("a").result(PATIENCE)
+        jobs.submit("a")
+        assert recorder.end_of("a")[0] == "succeeded"
 
 
 def test_stop_does_not_wait_for_a_listener_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     with running(trainings.quick, recorder=Failing(succeeded=10**6)) as (jobs, recorder):
         jobs.submit("a")
         wait_for(lambda: "cannot hear that it succeeded" in caplog.text)
-    assert not any(thread.is_alive() for thread in jobs._threads)
-    assert recorder.next()[0] == "started"
+    assert jobs.ended[0].done()
+    assert recorder.next()[0] == "claim"
     assert recorder.events.empty(), "a job that was running is not reported as failed"
     assert "the model of job a could not be kept" in caplog.text
 
@@ -254,22 +333,20 @@ def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path
     script = textwrap.dedent("""
         import sys, threading, traceback
         from pathlib import Path
-        from service.jobs import process_queue
-        from tests.jobs import trainings
-        from tests.jobs.test_process_queue import Recorder, wait_for
+        from tests.jobs import test_job_runner, trainings
+        from tests.jobs.test_job_runner import Jobs, Recorder, wait_for
 
         def is_starting():
-            return any(frame.f_code.co_name == "read_signed" for thread in jobs._threads
-                       for frame, _ in traceback.walk_stack(sys._current_frames()[thread.ident]))
+            return any(frame.f_code.co_name == "read_signed" for top in sys._current_frames().values()
+                       for frame, _ in traceback.walk_stack(top))
 
         if __name__ == "__main__":
-            process_queue.PRELOADED = ("slow_module",)
+            test_job_runner.PRELOADED = ("slow_module",)
             recorder = Recorder()
-            jobs = process_queue.ProcessQueue(trainings.quick, recorder, 1, 600)
-            jobs.start()
+            jobs = Jobs(trainings.quick, recorder)
             jobs.submit("a")
             wait_for(is_starting)
-            cancelling = threading.Thread(target=jobs.cancel, args=("a",), daemon=True)
+            cancelling = threading.Thread(target=jobs.runner.cancel, args=("a",), daemon=True)
             cancelling.start()
             cancelling.join(20)
             was_slow = cancelling.is_alive()
@@ -277,7 +354,7 @@ def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path
             assert not was_slow, "cancel waited for the start"
             jobs.submit("b")
             events = [recorder.next()[:2] for _ in range(3)]
-            assert events == [("started", "a"), ("started", "b"), ("succeeded", "b")], events
+            assert events == [("claim", "a"), ("claim", "b"), ("succeeded", "b")], events
             jobs.stop()
     """)
     check_script(script, tmp_path)
@@ -324,13 +401,11 @@ def test_no_child_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     """The chain server, forkserver, child dies from the top, also by kill -9."""
     script = textwrap.dedent("""
         import sys, time
-        from service.jobs.process_queue import ProcessQueue
         from tests.jobs import trainings
-        from tests.jobs.test_process_queue import Recorder
+        from tests.jobs.test_job_runner import Jobs, Recorder
 
         if __name__ == "__main__":
-            jobs = ProcessQueue(trainings.endless, Recorder(), 1, 600)
-            jobs.start()
+            jobs = Jobs(trainings.endless, Recorder())
             jobs.submit(sys.argv[1])
             time.sleep(600)
     """)

@@ -1,0 +1,173 @@
+"""Running jobs in child processes, from the claim to the end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import orjson
+
+from service.errors import ServiceError, TrainingFailed
+from service.jobs.patient_listener import PatientListener
+from service.jobs.queue import JobListener, Outcome, Ticket
+from service.jobs.slots import Slots
+from service.jobs.training_process import TrainingProcess
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.1
+
+
+@dataclass
+class _Run:
+    """One job that runs; attempt, process: None until it was claimed, and begun."""
+
+    ticket: Ticket
+    attempt: int | None = None
+    process: TrainingProcess | None = None
+    wanted: bool = True
+
+
+@dataclass(frozen=True)
+class _Died:
+    """The child is gone and told no end."""
+
+    error: ServiceError
+
+
+class JobRunner:
+    """Runs one job for each thread that calls `run`, in a slot of its queue.
+
+    seconds_limit: longest run of one job. The listener is told again and again where it could not hear.
+    """
+
+    def __init__(self, slots: Slots, listener: JobListener, seconds_limit: float) -> None:
+        self._slots = slots
+        self._seconds_limit = seconds_limit
+        self._stopping = threading.Event()
+        self._listener = PatientListener(listener, self._stopping)
+        self._lock = threading.Lock()
+        self._runs: dict[str, _Run] = {}
+
+    def run(self, ticket: Ticket) -> Ticket | None:
+        """Run a job until it has ended; return its next ticket where it was put back.
+
+        Raises what the listener raises where it cannot be asked for the job at all.
+        """
+        with self._slots.taken(ticket.queue) as process:
+            if process is None or self._stopping.is_set():
+                return None
+            run = _Run(ticket)
+            with self._registered(run):
+                run.attempt = self._listener.claim(ticket)
+                return self._train(run, run.attempt, process) if run.attempt is not None else None
+
+    def attempts(self) -> dict[str, int]:
+        """Return the attempts that run, by job ID."""
+        with self._lock:
+            return {run.ticket.job_id: run.attempt for run in self._runs.values() if run.attempt is not None}
+
+    def stop_stale(self, before: Mapping[str, int], held: Mapping[str, int]) -> None:
+        """Kill what ran ``before`` the look at what is ``held`` and is not held: cancelled, deleted or taken over."""
+        stale = {job_id: attempt for job_id, attempt in before.items() if held.get(job_id) != attempt}
+        if not stale:
+            return
+        with self._lock:
+            for run in self._runs.values():
+                if run.attempt is not None and stale.get(run.ticket.job_id) == run.attempt:
+                    self._kill(run)
+
+    def cancel(self, job_id: str) -> None:
+        """Kill the job's child, if it runs here; its listener hears no more of it."""
+        with self._lock:
+            for run in self._runs.values():
+                if run.ticket.job_id == job_id:
+                    self._kill(run)
+
+    def stop(self) -> None:
+        """Kill all children; the jobs are not reported as failed. Returns when their threads are done with them."""
+        self._stopping.set()
+        with self._lock:
+            for run in self._runs.values():
+                self._kill(run)
+        self._slots.close()
+
+    @contextmanager
+    def _registered(self, run: _Run) -> Iterator[None]:
+        with self._lock:
+            self._runs[run.ticket.id] = run
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._runs[run.ticket.id]
+
+    @staticmethod
+    def _kill(run: _Run) -> None:
+        run.wanted = False
+        if run.process is not None:
+            run.process.kill()
+
+    def _train(self, run: _Run, attempt: int, process: TrainingProcess) -> Ticket | None:
+        job_id = run.ticket.job_id
+        if not self._is_wanted(run):
+            return None
+        end: Outcome | ServiceError | _Died | None = None
+        try:
+            # Not under the lock: it may take seconds.
+            receiving = process.begin(job_id)
+            if self._let_kill(run, process):
+                end = self._listen(job_id, attempt, process, receiving)
+            if isinstance(end, Outcome) and self._is_wanted(run):
+                # Before the process has ended: that takes as long as a short training.
+                self._listener.succeeded(job_id, attempt, end)
+        except Exception:
+            logger.exception("job %s could not be run", job_id)
+            end = TrainingFailed("the training could not be run; the server's log says why")
+        finally:
+            run.process = None
+            process.end(sound=end is not None and not isinstance(end, TrainingFailed | _Died))
+        return self._tell_end(run, attempt, end)
+
+    def _tell_end(self, run: _Run, attempt: int, end: Outcome | ServiceError | _Died | None) -> Ticket | None:
+        if not self._is_wanted(run):
+            return None
+        if isinstance(end, ServiceError):
+            self._listener.failed(run.ticket.job_id, attempt, end)
+        if isinstance(end, _Died):
+            return self._listener.died(run.ticket.job_id, attempt, end.error)
+        return None
+
+    def _let_kill(self, run: _Run, process: TrainingProcess) -> bool:
+        """Let others kill the process from now on; False where the job is not wanted any more."""
+        with self._lock:
+            run.process = process
+        return self._is_wanted(run)
+
+    def _is_wanted(self, run: _Run) -> bool:
+        with self._lock:
+            return run.wanted and not self._stopping.is_set()
+
+    def _listen(
+        self, job_id: str, attempt: int, process: TrainingProcess, receiving: Connection
+    ) -> Outcome | ServiceError | _Died:
+        deadline = time.monotonic() + self._seconds_limit
+        while time.monotonic() < deadline:
+            if not receiving.poll(_POLL_SECONDS):
+                continue
+            try:
+                message = orjson.loads(receiving.recv_bytes())
+                if message["kind"] == "outcome":
+                    return Outcome(message["content"], receiving.recv_bytes())
+            except (EOFError, OSError):
+                code = process.exit_code()
+                return _Died(TrainingFailed(f"the training process died ({code}), perhaps for want of memory"))
+            if message["kind"] == "error":
+                return ServiceError.from_record(message["content"])
+            self._listener.progressed(job_id, attempt, message["content"])
+        return TrainingFailed(f"the training took longer than {self._seconds_limit:g} s; use fewer epochs or values")

@@ -1,0 +1,20 @@
+"""Where DBOS keeps its tables, and by what names; nothing here imports DBOS, which takes a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+APPLICATION = "forecast-service"
+VERSION = "1"
+"""Of what a ticket says. DBOS takes up no other version's workflows, so whoever can run the old ones keeps it."""
+WORKFLOW = "train"
+
+
+def queue_url(database_url: str) -> str:
+    """Return DBOS's database: beside an SQLite registry in a file of its own, else the same, in a schema of its own."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite":
+        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return f"sqlite:///{Path(url.database or '').with_suffix('')}-queue.sqlite3"

@@ -1,0 +1,57 @@
+"""The places where trainings run: so many at once, for each queue."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from service.jobs.training_process import TrainingProcess
+
+_CLOSE_SECONDS = 5.0
+
+
+class Slots:
+    """Lends out training processes, one job each; threads may share it."""
+
+    def __init__(self, processes: Mapping[str, Sequence[TrainingProcess]]) -> None:
+        self._processes = {name: tuple(several) for name, several in processes.items() if several}
+        self._free: dict[str, queue.SimpleQueue[TrainingProcess | None]] = {}
+        for name, several in self._processes.items():
+            self._free[name] = queue.SimpleQueue()
+            for process in several:
+                self._free[name].put(process)
+        self._closing = False
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many jobs can run at once, by queue."""
+        return {name: len(several) for name, several in self._processes.items()}
+
+    @contextmanager
+    def taken(self, name: str) -> Iterator[TrainingProcess | None]:
+        """Wait for a free process and have it to oneself; None where there will be none any more."""
+        free = self._free.get(name)
+        process = free.get() if free is not None and not self._closing else None
+        try:
+            yield process
+        finally:
+            if free is not None:
+                free.put(process)
+
+    def close(self) -> None:
+        """Let those who wait go, and end every process as it comes back."""
+        self._closing = True
+        for name, several in self._processes.items():
+            for _ in several:
+                self._end_one(self._free[name])
+            self._free[name].put(None)
+
+    @staticmethod
+    def _end_one(free: queue.SimpleQueue[TrainingProcess | None]) -> None:
+        try:
+            process = free.get(timeout=_CLOSE_SECONDS)
+        except queue.Empty:
+            return  # its thread is stuck; the process was killed and dies with this one
+        if process is not None:
+            process.close()

@@ -1,0 +1,85 @@
+"""The trainer's wiring, as `app` is the server's."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.jobs.executor_id import LockedId, machine_id
+from service.jobs.queue import CPU, GPU
+from service.jobs.queue_database import queue_url
+from service.settings import Settings
+from service.storage.model_store import ModelStore
+from service.storage.registry import Registry
+from service.usecases.job_ledger import JobLedger
+from service.usecases.job_outcome import JobRecorder
+from service.usecases.training_child import train_in_child
+
+if TYPE_CHECKING:
+    from service.jobs.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+# On one machine a lock tells at once whether a process lives, and each renewal is a write to its disk.
+_LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
+
+
+def start_trainer(settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None]) -> Trainer:
+    """Wire a trainer and start it.
+
+    devices: torch's names of those to train on; processes: trainings at once on the CPU; ended: called with each job
+    that ended. Raises Unavailable, ExecutorIdTaken, OSError.
+    """
+    # Slow to import, and the server only names this function.
+    from service.jobs.trainer import Trainer, TrainerSettings
+
+    store, registry = ModelStore.open(settings.store_url), Registry.open(settings.registry_url)
+    alone = not settings.is_cluster
+    executor = LockedId(_folder(settings)).text if alone else settings.executor_id or machine_id("trainer")
+    lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
+    queues = [*([CPU] if processes else []), *([GPU] if devices else [])]
+    retention = timedelta(days=settings.job_retention_days)
+    train = partial(train_in_child, settings.store_url)
+    trainer = Trainer(
+        TrainerSettings(
+            executor=executor,
+            processes=processes,
+            seconds_limit=settings.max_training_seconds,
+            memory_bytes=settings.memory_of_one(processes),
+            lease_seconds=lease,
+            alone=alone,
+            queue_url=queue_url(settings.registry_url),
+        ),
+        JobLedger(registry, executor, queues, lease, retention, sole=alone),
+        JobRecorder(registry, store, executor, lease, ended),
+        train,
+        [partial(train, device=device) for device in devices],
+    )
+    trainer.start()
+    logger.info(
+        "trainer %s is ready: %d trainings at once%s", executor, processes, f", and on {devices}" * bool(devices)
+    )
+    return trainer
+
+
+def run_trainer(settings: Settings, devices: Sequence[str]) -> int:
+    """Train what is queued until told to stop; return the exit code."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    processes = 0 if settings.device == "cuda" else settings.trainings_at_once(in_server=False)
+    trainer = start_trainer(settings, devices, processes, lambda _: None)
+    while not stopping.wait(0.2) and not trainer.lost.is_set():
+        pass
+    trainer.stop()
+    return 0 if stopping.is_set() else 1
+
+
+def _folder(settings: Settings) -> Path:
+    return Path(settings.registry_url.removeprefix("sqlite:///")).parent

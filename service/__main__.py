@@ -7,6 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,9 +46,7 @@ def serve() -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            name = "_".join(str(part) for part in one["loc"]).upper()
-            print(f"FORECAST_{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
+        _tell_wrong(error)
         return 2
     use_kernel_cache(settings.kernel_cache)
     try:
@@ -53,6 +55,17 @@ def serve() -> int:
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _tell_wrong(error: ValidationError) -> None:
+    for one in error.errors(include_url=False):
+        # One that has several names is told by ours; what is wrong with some together has none.
+        name = "_".join(str(part) for part in one["loc"]).upper()
+        if not name:
+            print(one["msg"].removeprefix("Value error, "), file=sys.stderr)
+            continue
+        name = f"FORECAST_{name.removeprefix('FORECAST_')}"
+        print(f"{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from service.errors import ServiceError
 from service.jobs.devices import training_devices
 from service.jobs.process_queue import ProcessQueue
 from service.settings import Settings
+from service.storage.bucket import S3Access
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.forecaster_cache import ForecasterCache
@@ -107,7 +108,7 @@ def run(settings: Settings) -> None:
 def _preflight(settings: Settings) -> None:
     """Open and check store and database once. Raises UnusableSetting."""
     with _blaming("FORECAST_STORE_URL"):
-        store = ModelStore.open(settings.store_url)
+        store = _open_store(settings)
         store.remove_leftovers()
         store.check_writable()
     with _blaming("FORECAST_DATABASE_URL"):
@@ -127,20 +128,37 @@ def _blaming(setting: str) -> Iterator[None]:
 
 
 def _open(settings: Settings, devices: Sequence[str]) -> Resources:
-    store = ModelStore.open(settings.store_url)
+    store = _open_store(settings)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
     if devices:
         logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
     ends = JobEnds()
+    train = partial(train_in_child, settings.store_url, access=_s3_access(settings))
     queue = ProcessQueue(
-        partial(train_in_child, settings.store_url),
+        train,
         JobRecorder(registry, store, ends),
         0 if settings.device == "cuda" else settings.training_processes,
         settings.max_training_seconds,
-        [partial(train_in_child, settings.store_url, device=device) for device in devices],
+        [partial(train, device=device) for device in devices],
     )
     return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings), ends)
+
+
+def _open_store(settings: Settings) -> ModelStore:
+    return ModelStore.open(settings.store_url, _s3_access(settings))
+
+
+def _s3_access(settings: Settings) -> S3Access:
+    secret, token = settings.s3_secret_access_key, settings.s3_session_token
+    return S3Access(
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_access_key_id,
+        secret.get_secret_value() if secret else None,
+        token.get_secret_value() if token else None,
+        settings.s3_allow_http,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

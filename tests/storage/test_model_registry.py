@@ -209,9 +209,9 @@ def test_ten_thousand_models_in_pages(registry: Registry, clock: Clock) -> None:
         ),
     ],
 )
-def test_lists_need_no_sorting(registry: Registry, conditions: str, index: str) -> None:
+def test_lists_need_no_sorting_on_sqlite(sqlite_registry: Registry, conditions: str, index: str) -> None:
     query = f"EXPLAIN QUERY PLAN SELECT * FROM models {conditions} ORDER BY created_at DESC, id DESC LIMIT 51"
-    with registry._engine.begin() as connection:
+    with sqlite_registry._engine.begin() as connection:
         plan = " ".join(str(row) for row in connection.exec_driver_sql(query))
     assert index in plan
     assert "TEMP B-TREE" not in plan

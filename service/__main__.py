@@ -6,40 +6,83 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from service.settings import Settings
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
-    commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="run the server (the default); settings come from FORECAST_* variables")
-    compiling = commands.add_parser("compile", help="compile the kernels ahead, as an image does when it is built")
-    compiling.add_argument("folder", help="where to keep them")
-    asked = parser.parse_args(arguments)
+    asked = _parser().parse_args(arguments)
     if asked.command == "compile":
         from service.kernel_cache import compile_kernels
 
         compile_kernels(asked.folder)
         return 0
+    if asked.command == "reconcile":
+        return _with_settings(lambda settings: reconcile(settings, asked))
     return serve()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="run the server (the default); settings come from FORECAST_* variables")
+    compiling = commands.add_parser("compile", help="compile the kernels ahead, as an image does when it is built")
+    compiling.add_argument("folder", help="where to keep them")
+    reconciling = commands.add_parser(
+        "reconcile",
+        help="compare store and database after a restore",
+        description="Compare store and database, and tell what differs; change nothing without --apply. "
+        "Exit code 0: nothing differs any more, 1: something does, 2: it could not be told.",
+    )
+    reconciling.add_argument("--apply", action="store_true", help="put right what differs")
+    reconciling.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="delete files that the database does not know and that are older than an hour, instead of adopting models",
+    )
+    reconciling.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
 
 
 def serve() -> int:
     """Run the server until it is told to stop; 2 where the settings are wrong."""
     # Also before uvicorn listens to it, and where this is a container's first process, which ignores it by default.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+    def run_server(settings: Settings) -> int:
+        from service.app import run
+
+        run(settings)
+        return 0
+
+    return _with_settings(run_server)
+
+
+def reconcile(settings: Settings, asked: argparse.Namespace) -> int:
+    """Compare store and database, print what differs; 0 where nothing does any more, else 1."""
+    from service.app import reconcile_stored
+
+    found = reconcile_stored(settings, asked.apply, asked.delete_orphans)
+    print(found.to_json() if asked.json else found.to_table())
+    return int(found.open > 0)
+
+
+def _with_settings(command: Callable[[Settings], int]) -> int:
+    """Run a command with the settings of the environment; 2 where they are wrong, or what they lead to is not there."""
     # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Without this, two trainings of one seed may differ on a GPU: what torch's nn.LSTM says of cuDNN.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
-    from service.app import UnusableSetting, run
+    from service.app import UnusableSetting
+    from service.errors import Unavailable
     from service.kernel_cache import use_kernel_cache
     from service.settings import Settings
 
@@ -50,11 +93,12 @@ def serve() -> int:
         return 2
     use_kernel_cache(settings.kernel_cache)
     try:
-        run(settings)
+        return command(settings)
     except UnusableSetting as error:
         print(f"cannot start: {error}", file=sys.stderr)
-        return 2
-    return 0
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+    return 2
 
 
 def _tell_wrong(error: ValidationError) -> None:

@@ -22,6 +22,7 @@ from service.jobs.devices import training_devices
 from service.jobs.process_queue import ProcessQueue
 from service.settings import Settings
 from service.storage.bucket import S3Access
+from service.storage.database import utc_now
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.forecaster_cache import ForecasterCache
@@ -29,6 +30,7 @@ from service.usecases.job_control import take_up_jobs
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_outcome import JobRecorder
 from service.usecases.limits import Limits
+from service.usecases.reconcile import Reconciliation, reconcile
 from service.usecases.resources import Resources
 from service.usecases.training_child import train_in_child
 
@@ -103,6 +105,18 @@ def run(settings: Settings) -> None:
     finally:
         for one in sockets:
             one.close()
+
+
+def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:
+    """Compare store and database, see `reconcile`. Raises UnusableSetting, Unavailable."""
+    with _blaming("FORECAST_STORE_URL"):
+        store = _open_store(settings)
+    with _blaming("FORECAST_DATABASE_URL"):
+        registry = Registry.open(settings.registry_url)
+    try:
+        return reconcile(registry, store, apply, delete_orphans, utc_now())
+    finally:
+        registry.close()
 
 
 def _preflight(settings: Settings) -> None:

@@ -38,8 +38,8 @@ def test_aws_names_stand_in_for_ours(
 def test_no_secret_shows() -> None:
     settings = Settings(
         database_url="postgresql://user:unseen-by-all@host/name",
-        s3_secret_access_key="unseen-by-all",  # type: ignore[arg-type]
-        s3_session_token="unseen-by-all",  # type: ignore[arg-type]
+        s3_secret_access_key="unseen-by-all",
+        s3_session_token="unseen-by-all",
     )
     assert "unseen-by-all" not in repr(settings)
     assert "unseen-by-all" not in str(settings)

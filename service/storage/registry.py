@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from service.storage.inventory import Inventory
 from service.storage.job_registry import JobRegistry
 from service.storage.model_registry import ModelRegistry
 
 
-class Registry(ModelRegistry, JobRegistry):
+class Registry(ModelRegistry, JobRegistry, Inventory):
     """The registry of models and jobs.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` ends, ``check()`` is for readiness. All methods are

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import ModelFailed, ModelNotReady
+from service.errors import ModelFailed, ModelNotFound, ModelNotReady
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import level_key
 from service.forecasting.series import Panel
@@ -66,9 +66,24 @@ def load_model(resources: Resources, model_id: str | None, name: str | None) -> 
     at_hand = model_at_hand(resources, model_id)
     if at_hand is not None:
         return at_hand
-    if model_id is None or not resources.registry.is_ready(model_id):
-        model_id = find_model(resources, model_id, name).id
+    if model_id is None:
+        return _load_newest(resources, name)
+    if not resources.registry.is_ready(model_id):
+        model_id = find_model(resources, model_id, None).id
     return LoadedModel(model_id, resources.forecasters.get(model_id))
+
+
+def _load_newest(resources: Resources, name: str | None) -> LoadedModel:
+    """Return the newest ready model of a name, also while the one that was newest a moment ago is deleted."""
+    gone = None
+    while True:
+        model_id = find_model(resources, None, name).id
+        try:
+            return LoadedModel(model_id, resources.forecasters.get(model_id))
+        except ModelNotFound:
+            if model_id == gone:
+                raise
+            gone = model_id
 
 
 def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:

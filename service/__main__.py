@@ -6,53 +6,122 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+    from service.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
+    asked = _parser().parse_args(arguments)
+    if asked.command == "compile":
+        from service.kernel_cache import compile_kernels
+
+        compile_kernels(asked.folder)
+        return 0
+    if asked.command == "reconcile":
+        return _with_settings(lambda settings: reconcile(settings, asked))
+    return train() if asked.command == "trainer" else serve()
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run the server (the default); settings come from FORECAST_* variables")
     commands.add_parser("trainer", help="train what servers on the same Postgres database and store accept")
     compiling = commands.add_parser("compile", help="compile the kernels ahead, as an image does when it is built")
     compiling.add_argument("folder", help="where to keep them")
-    asked = parser.parse_args(arguments)
-    if asked.command == "compile":
-        from service.kernel_cache import compile_kernels
+    reconciling = commands.add_parser(
+        "reconcile",
+        help="compare store and database after a restore",
+        description="Compare store and database, and tell what differs; change nothing without --apply. "
+        "Exit code 0: nothing differs any more, 1: something does, 2: it could not be told.",
+    )
+    reconciling.add_argument("--apply", action="store_true", help="put right what differs")
+    reconciling.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="delete files that the database does not know and that are older than an hour, instead of adopting models",
+    )
+    reconciling.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
 
-        compile_kernels(asked.folder)
-        return 0
-    return run(trains=asked.command == "trainer")
 
-
-def run(trains: bool) -> int:
-    """Run the server, or a trainer, until it is told to stop; 2 where the settings are wrong."""
+def serve() -> int:
+    """Run the server until it is told to stop; 2 where the settings are wrong."""
     # Also before uvicorn listens to it, and where this is a container's first process, which ignores it by default.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+    def run_server(settings: Settings) -> int:
+        from service.app import run
+
+        run(settings)
+        return 0
+
+    return _with_settings(run_server)
+
+
+def train() -> int:
+    """Train what servers accept until told to stop; 2 where the settings are wrong."""
+
+    def run_trainer(settings: Settings) -> int:
+        from service.app import train
+
+        return train(settings)
+
+    return _with_settings(run_trainer)
+
+
+def reconcile(settings: Settings, asked: argparse.Namespace) -> int:
+    """Compare store and database, print what differs; 0 where nothing does any more, else 1."""
+    from service.app import reconcile_stored
+
+    found = reconcile_stored(settings, asked.apply, asked.delete_orphans)
+    print(found.to_json() if asked.json else found.to_table())
+    return int(found.open > 0)
+
+
+def _with_settings(command: Callable[[Settings], int]) -> int:
+    """Run a command with the settings of the environment; 2 where they are wrong, or what they lead to is not there."""
     # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Without this, two trainings of one seed may differ on a GPU: what torch's nn.LSTM says of cuDNN.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
-    from service import app
+    from service.app import UnusableSetting
+    from service.errors import Unavailable
     from service.kernel_cache import use_kernel_cache
     from service.settings import Settings
 
     try:
         settings = Settings()
     except ValidationError as error:
-        for one in error.errors(include_url=False):
-            name = "_".join(str(part) for part in one["loc"]).upper()
-            print(f"FORECAST_{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
+        _tell_wrong(error)
         return 2
     use_kernel_cache(settings.kernel_cache)
     try:
-        return app.train(settings) if trains else app.run(settings)
-    except app.UnusableSetting as error:
+        return command(settings)
+    except UnusableSetting as error:
         print(f"cannot start: {error}", file=sys.stderr)
-        return 2
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+    return 2
+
+
+def _tell_wrong(error: ValidationError) -> None:
+    for one in error.errors(include_url=False):
+        # One that has several names is told by ours; what is wrong with some together has none.
+        name = "_".join(str(part) for part in one["loc"]).upper()
+        if not name:
+            print(one["msg"].removeprefix("Value error, "), file=sys.stderr)
+            continue
+        name = f"FORECAST_{name.removeprefix('FORECAST_')}"
+        print(f"{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ from service.jobs.queue_database import queue_url
 from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.trainer_log import log_to_stderr
 from service.settings import Settings
-from service.storage.model_store import ModelStore
+from service.storage.database import utc_now
 from service.storage.registry import Registry
-from service.trainer_app import run_trainer, start_trainer
+from service.trainer_app import open_store, run_trainer, start_trainer
 from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
 from service.usecases.limits import Limits
+from service.usecases.reconcile import Reconciliation, reconcile
 from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,8 @@ class UnusableSetting(Exception):
     """A setting that the service cannot start with: its name, and why."""
 
 
-def run(settings: Settings) -> int:
-    """Serve until told to stop; return the exit code. Raises UnusableSetting."""
+def run(settings: Settings) -> None:
+    """Serve until told to stop. Raises UnusableSetting."""
     with _blaming("FORECAST_HOST and FORECAST_PORT"):
         # Before the store is touched: a second server by mistake must not take the first one's jobs.
         sockets = bind(settings.host, settings.port)
@@ -101,7 +102,6 @@ def run(settings: Settings) -> int:
     finally:
         for one in sockets:
             one.close()
-    return 0
 
 
 def train(settings: Settings) -> int:
@@ -114,10 +114,22 @@ def train(settings: Settings) -> int:
         return run_trainer(settings, devices)
 
 
+def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:
+    """Compare store and database, see `reconcile`. Raises UnusableSetting, Unavailable."""
+    with _blaming("FORECAST_STORE_URL"):
+        store = open_store(settings)
+    with _blaming("FORECAST_DATABASE_URL"):
+        registry = Registry.open(settings.registry_url)
+    try:
+        return reconcile(registry, store, apply, delete_orphans, utc_now())
+    finally:
+        registry.close()
+
+
 def _preflight(settings: Settings) -> None:
     """Open and check store and database once. Raises UnusableSetting."""
     with _blaming("FORECAST_STORE_URL"):
-        store = ModelStore.open(settings.store_url)
+        store = open_store(settings)
         store.remove_leftovers()
         store.check_writable()
     with _blaming("FORECAST_DATABASE_URL"):
@@ -137,7 +149,7 @@ def _blaming(setting: str) -> Iterator[None]:
 
 
 def _open(settings: Settings, devices: Sequence[str]) -> Resources:
-    store = ModelStore.open(settings.store_url)
+    store = open_store(settings)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
     ends = JobEnds()

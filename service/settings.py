@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, computed_field
+from pydantic import AliasChoices, Field, SecretStr, computed_field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Of the machine's memory, for all trainings together.
@@ -15,10 +15,15 @@ _MEMORY_SHARE = 0.8
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
+def _named(setting: str, *others: str) -> AliasChoices:
+    """Return the names of a setting that has some outside of this service too; the first one set counts."""
+    return AliasChoices(f"FORECAST_{setting}", *others)
+
+
 class Settings(BaseSettings):
     """Read from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
 
-    model_config = SettingsConfigDict(env_prefix="FORECAST_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="FORECAST_", frozen=True, populate_by_name=True, env_ignore_empty=True)
 
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one.")
@@ -27,9 +32,39 @@ class Settings(BaseSettings):
         pattern="^(critical|error|warning|info|debug)$",
         description="What is logged: critical to debug; a line for each request with debug only.",
     )
-    store_url: str = Field("models_store", description="Folder of the model files.")
+    store_url: str = Field("models_store", description="Folder or S3 bucket of the model files.")
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the registry; by default an SQLite file beside the models."
+        None, description="URL of the registry's database; by default an SQLite file beside the models.", repr=False
+    )
+    s3_endpoint: str | None = Field(
+        None,
+        description="URL of the S3 service; by default that of AWS in the region.",
+        validation_alias=_named("S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    )
+    s3_region: str | None = Field(
+        None,
+        description="Region of the bucket; by default us-east-1.",
+        validation_alias=_named("S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    )
+    s3_access_key_id: str | None = Field(
+        None,
+        description="Access key ID for S3; by default the role of the machine.",
+        validation_alias=_named("S3_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        None,
+        description="Secret that belongs to the access key ID.",
+        validation_alias=_named("S3_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
+    )
+    s3_session_token: SecretStr | None = Field(
+        None,
+        description="Session token, where the access key is a temporary one.",
+        validation_alias=_named("S3_SESSION_TOKEN", "AWS_SESSION_TOKEN"),
+    )
+    s3_allow_http: bool = Field(
+        False,
+        description="Whether S3 may be reached over plain http.",
+        validation_alias=_named("S3_ALLOW_HTTP", "AWS_ALLOW_HTTP"),
     )
     executor_id: str | None = Field(
         None,
@@ -91,7 +126,13 @@ class Settings(BaseSettings):
             return self.training_memory
         return int(_MEMORY_SHARE * _machine_memory() / max(1, processes))
 
-    @computed_field(description="SQLAlchemy URL that is really used.")  # type: ignore[prop-decorator]
+    @model_validator(mode="after")
+    def _has_a_database(self) -> Self:
+        if self.database_url is None and "://" in self.store_url.removeprefix("file://"):
+            raise ValueError("FORECAST_DATABASE_URL must be set where FORECAST_STORE_URL is no folder")
+        return self
+
+    @computed_field(description="URL of the database that is really used.", repr=False)  # type: ignore[prop-decorator]
     @cached_property
     def registry_url(self) -> str:
         """The database URL, or that of the SQLite file in the store's folder."""

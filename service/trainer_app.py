@@ -15,6 +15,7 @@ from service.jobs.executor_id import LockedId, machine_id
 from service.jobs.queue import CPU, GPU
 from service.jobs.queue_database import queue_url
 from service.settings import Settings
+from service.storage.bucket import S3Access
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.job_ledger import JobLedger
@@ -39,13 +40,13 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
     # Slow to import, and the server only names this function.
     from service.jobs.trainer import Trainer, TrainerSettings
 
-    store, registry = ModelStore.open(settings.store_url), Registry.open(settings.registry_url)
+    store, registry = open_store(settings), Registry.open(settings.registry_url)
     alone = not settings.is_cluster
     executor = LockedId(_folder(settings)).text if alone else settings.executor_id or machine_id("trainer")
     lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
     queues = [*([CPU] if processes else []), *([GPU] if devices else [])]
     retention = timedelta(days=settings.job_retention_days)
-    train = partial(train_in_child, settings.store_url)
+    train = partial(train_in_child, settings.store_url, access=_s3_access(settings))
     trainer = Trainer(
         TrainerSettings(
             executor=executor,
@@ -79,6 +80,23 @@ def run_trainer(settings: Settings, devices: Sequence[str]) -> int:
         pass
     trainer.stop()
     return 0 if stopping.is_set() else 1
+
+
+def open_store(settings: Settings) -> ModelStore:
+    """Open the store of the settings. Raises ValueError, Unavailable."""
+    return ModelStore.open(settings.store_url, _s3_access(settings))
+
+
+def _s3_access(settings: Settings) -> S3Access:
+    secret, token = settings.s3_secret_access_key, settings.s3_session_token
+    return S3Access(
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_access_key_id,
+        secret.get_secret_value() if secret else None,
+        token.get_secret_value() if token else None,
+        settings.s3_allow_http,
+    )
 
 
 def _folder(settings: Settings) -> Path:

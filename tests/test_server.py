@@ -242,7 +242,11 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
     ("settings", "told"),
     [
         ({"FORECAST_PORT": "99999", "FORECAST_LOG_LEVEL": "loud"}, "FORECAST_PORT.*\nFORECAST_LOG_LEVEL"),
-        ({"FORECAST_STORE_URL": "s3://bucket"}, "cannot start: FORECAST_STORE_URL: "),
+        ({"FORECAST_STORE_URL": "s3://bucket"}, "^FORECAST_DATABASE_URL must be set .*\n$"),
+        ({"FORECAST_STORE_URL": "gs://bucket", "FORECAST_DATABASE_URL": "sqlite:///x"}, "start: FORECAST_STORE_URL: "),
+        ({"FORECAST_S3_ALLOW_HTTP": "maybe"}, "^FORECAST_S3_ALLOW_HTTP: .*, got 'maybe'\n$"),
+        ({"AWS_ALLOW_HTTP": "maybe"}, "^FORECAST_S3_ALLOW_HTTP: .*, got 'maybe'\n$"),
+        ({"FORECAST_DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/x"}, "^(?!.*hidden).*refused.*\n$"),
         ({"FORECAST_STORE_URL": "/dev/null/models"}, "cannot start: FORECAST_STORE_URL: "),
         ({"FORECAST_DATABASE_URL": "oracle://nowhere"}, "cannot start: FORECAST_DATABASE_URL: "),
         ({"FORECAST_DATABASE_URL": "sqlite:////dev/null/x"}, "cannot start: FORECAST_DATABASE_URL: "),

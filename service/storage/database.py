@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import orjson
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, OperationalError
+from sqlalchemy import URL, Connection, Engine, Table, func, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.errors import Unavailable
 from service.storage import tables
+from service.storage.postgres import begin_migrating, make_postgres_engine, postgres_reason
+from service.storage.schema import upgrade_tables
+from service.storage.sqlite import make_sqlite_engine, prepare_sqlite_file
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _RETRY_AFTER = 1
+_EXAMPLES = "sqlite:///folder/registry.db or postgresql://user:password@host/database"
 
 
 def utc_now() -> datetime:
@@ -37,15 +37,20 @@ class Database:
     def open(cls, url: str, busy_timeout: float = 10.0, clock: Callable[[], datetime] = utc_now) -> Self:
         """Connect, and bring the tables up to date; several processes may do so at once.
 
-        ``url`` is SQLAlchemy's, ``sqlite:///models_store/registry.db`` say; the folder is made where it is missing.
-        ``busy_timeout`` is how many seconds to wait for another process to finish its writing.
+        ``url`` is ``sqlite:///models_store/registry.db`` say, whose folder is made where it is missing, or
+        ``postgresql://user:password@host/database``, which must be there.
+        ``busy_timeout`` is how many seconds to wait for another process to finish its writing into an SQLite file.
         Raises ValueError for a URL that names no database we know, Unavailable where it cannot be opened.
         """
         engine = _make_engine(url, busy_timeout)
         try:
             with _database_errors():
-                _use_write_ahead_log(engine, deadline=time.monotonic() + busy_timeout)
-                _upgrade(engine)
+                if engine.dialect.name == "sqlite":
+                    prepare_sqlite_file(engine, busy_timeout)
+                with _begin_writing(engine) as connection:
+                    if engine.dialect.name == "postgresql":
+                        begin_migrating(connection)
+                    upgrade_tables(connection)
         except BaseException:
             engine.dispose()
             raise
@@ -78,7 +83,7 @@ class Database:
 
 @contextmanager
 def _begin_writing(engine: Engine) -> Iterator[Connection]:
-    """Start a transaction that holds the write lock from its start: a reader that turns writer would fail at once."""
+    """Start a transaction; on SQLite with the write lock at once, for a reader that turns writer would fail."""
     with engine.connect().execution_options(sqlite_begin="BEGIN IMMEDIATE") as connection, connection.begin():
         yield connection
 
@@ -90,77 +95,35 @@ def _database_errors() -> Iterator[None]:
         yield
     except IntegrityError:
         raise
-    except DatabaseError as error:
-        reason = str(error.orig).strip() or type(error.orig).__name__
-        raise Unavailable(f"The database cannot be used: {reason}.", retry_after=_RETRY_AFTER) from error
+    except DBAPIError as error:
+        raise Unavailable(f"The database cannot be used: {_reason(error)}.", retry_after=_RETRY_AFTER) from error
     except PoolTimeoutError as error:
         raise Unavailable("The database is busy: no connection came free.", retry_after=_RETRY_AFTER) from error
 
 
+def _reason(error: DBAPIError) -> str:
+    if type(error.orig).__module__.startswith("psycopg"):
+        return postgres_reason(error)
+    return str(error.orig).strip() or type(error.orig).__name__
+
+
 def _make_engine(url: str, busy_timeout: float) -> Engine:
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-            raise ValueError(f"The database must be an SQLite file (sqlite:///folder/registry.db), got {parsed!r}.")
-        engine = create_engine(
-            parsed,
-            connect_args={"timeout": busy_timeout},
-            json_serializer=lambda value: orjson.dumps(value).decode(),
-            json_deserializer=orjson.loads,
-        )
+        return _engine_of(_read_url(url), busy_timeout)
     except ArgumentError as error:
-        raise ValueError("The database URL cannot be read. An example: sqlite:///folder/registry.db") from error
-    _make_parent(Path(parsed.database))
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
+        raise ValueError(f"The database URL cannot be read. Examples: {_EXAMPLES}") from error
 
 
-def _make_parent(file: Path) -> None:
+def _read_url(url: str) -> URL:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"The database's folder cannot be made: {error.strerror}.") from error
+        return make_url(url)
+    except ValueError as error:  # a port that is no number
+        raise ArgumentError(str(error)) from error
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # The driver's own implicit BEGIN comes too late and is never IMMEDIATE; _begin_sqlite does it instead.
-    connection.isolation_level = None
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
-    if statement is not None:
-        connection.exec_driver_sql(statement)
-
-
-def _use_write_ahead_log(engine: Engine, deadline: float) -> None:
-    """Let readers go on while one writes. The switch does not honour the busy timeout, hence the loop."""
-    with engine.connect().execution_options(sqlite_begin=None) as connection:
-        while True:
-            try:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-                return
-            except OperationalError as error:
-                if "locked" not in str(error.orig) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-
-
-def _upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing, in one transaction that other processes wait for."""
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    with _begin_writing(engine) as connection:
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise Unavailable(
-                "The database was written by a newer version of this service: start that version, or restore a backup."
-            ) from error
+def _engine_of(url: URL, busy_timeout: float) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return make_sqlite_engine(url, busy_timeout)
+    if url.drivername in ("postgresql", "postgresql+psycopg", "postgres"):
+        return make_postgres_engine(url)
+    raise ValueError(f"The database must be {_EXAMPLES}; {url.drivername}:// is not supported.")

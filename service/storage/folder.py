@@ -8,20 +8,35 @@ import os
 import re
 import time
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, ObjectStore
 
 from service.errors import Unavailable
 
 # object_store writes "name#1" (or #2, ... where that is taken) beside "name" and links it into place.
 _LEFTOVER = re.compile(r".+#[0-9]+|probe-[0-9a-f]{32}")
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class Folder:
-    """The folder under a store."""
+    """The folder under a store; it is made where it is missing."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root.resolve(strict=True)
+    def __init__(self, path: Path) -> None:
+        self.objects: ObjectStore = LocalStore(path, mkdir=True)
+        self._root = path.resolve(strict=True)
 
-    def refuse_links(self, name: str) -> None:
+    def put(self, name: str, data: bytes) -> None:
+        """Store a file, whole, and so that it survives a power cut, or not at all. Raises AlreadyExistsError."""
+        obstore.put(self.objects, name, data, mode="create")
+        try:
+            self._make_durable(name)
+        except OSError:
+            obstore.delete(self.objects, name)
+            raise
+
+    def check_way(self, name: str) -> None:
         """Raise Unavailable where the way to a file goes through a symbolic link: it may lead out of the store."""
         file = self._root / name
         if file.resolve() != file:
@@ -30,8 +45,8 @@ class Folder:
                 "Put the real file or folder in its place; the store's own folder may be a link."
             )
 
-    def make_durable(self, name: str) -> None:
-        """Wait until a new file would survive a power cut: its bytes, and the entries of its folders."""
+    def _make_durable(self, name: str) -> None:
+        # The bytes, and the entries of the folders.
         file = self._root / name
         for path in (file, file.parent, self._root):
             _synchronise(path)
@@ -46,6 +61,31 @@ class Folder:
                     file.unlink(missing_ok=True)
                     removed += 1
         return removed
+
+    @staticmethod
+    def reason(error: Exception) -> str:
+        """Say what is wrong without saying where: obstore's own texts name the path."""
+        number = error.errno if isinstance(error, OSError) else None
+        if number is None and (found := _OS_ERROR.search(str(error))):
+            number = int(found[1])
+        return type(error).__name__ if number is None else os.strerror(number)
+
+    def refuse_missing_bucket(self, _error: FileNotFoundError) -> None:
+        """Do nothing: a folder that is gone is told when it is written."""
+
+
+def read_folder_url(url: str) -> Path:
+    """Return the folder of a plain path or a ``file://`` URL. Raises ValueError for any other."""
+    if not url:
+        raise ValueError("The store needs a folder, models_store say, or a bucket, s3://bucket/prefix.")
+    if "://" not in url:
+        return Path(url).absolute()
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        raise ValueError(f"The store must be a folder or an s3:// URL; {parts.scheme}:// is not supported.")
+    if parts.netloc not in ("", "localhost"):
+        raise ValueError("A file:// URL has three slashes and a full path (file:///srv/models), or give a plain path.")
+    return Path(unquote(parts.path))
 
 
 def _synchronise(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
-from service.storage.database import Database
+from service.storage.database import Database, utc_now
 from service.storage.entries import JSON, JobEntry, QueueName
 from service.storage.job_registry import fail, job_entry, move_job
 from service.storage.tables import executors, jobs
@@ -161,7 +161,7 @@ class LeaseRegistry(Database):
 
     def _now(self, connection: Connection) -> datetime:
         """The one clock that all executors go by: on a server, the database's own."""
-        if connection.dialect.name == "sqlite":
+        if connection.dialect.name == "sqlite" or self._clock is not utc_now:
             return self._clock()
         found: Any = connection.scalar(select(func.clock_timestamp()))
         return datetime.fromtimestamp(found.timestamp(), tz=found.tzinfo)

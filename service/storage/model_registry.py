@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, false, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import Conflict, ModelNotFound
@@ -13,7 +13,7 @@ from service.storage.database import Database
 from service.storage.entries import JSON, MODEL_STATUSES, ModelEntry, ModelStatus, Page
 from service.storage.identifiers import check_model_id, unknown_model
 from service.storage.pages import read_page
-from service.storage.tables import models
+from service.storage.tables import jobs, models
 
 
 class ModelRegistry(Database):
@@ -34,7 +34,7 @@ class ModelRegistry(Database):
         """Return the ready model of this name that was created last. Raises ModelNotFound."""
         query = (
             select(models)
-            .where(models.c.name == name, models.c.status == "ready")
+            .where(_has_name(name), models.c.status == "ready")
             .order_by(models.c.created_at.desc(), models.c.id.desc())
             .limit(1)
         )
@@ -54,7 +54,7 @@ class ModelRegistry(Database):
         """Return a page of models, newest first. Raises InvalidOption for a broken cursor."""
         query = select(models)
         if name is not None:
-            query = query.where(models.c.name == name)
+            query = query.where(_has_name(name))
         if status is not None:
             query = query.where(models.c.status == status)
         with self._reading() as connection:
@@ -90,7 +90,7 @@ class ModelRegistry(Database):
     def rename_model(self, model_id: str, name: str | None) -> ModelEntry:
         """Give a model another name, or none. Raises ModelNotFound."""
         with self._writing() as connection:
-            connection.execute(update(models).where(models.c.id == model_id).values(name=name))
+            connection.execute(update(models).where(models.c.id == check_model_id(model_id)).values(name=name))
             return find_model(connection, model_id)
 
     def delete_model(self, model_id: str) -> ModelEntry:
@@ -99,9 +99,17 @@ class ModelRegistry(Database):
         The caller stops the job where it still runs. Raises ModelNotFound.
         """
         with self._writing() as connection:
+            # Locked first, as by those who end a job: each waits for the other where the order differs.
+            of_model = jobs.c.model_id == check_model_id(model_id)
+            connection.execute(select(jobs.c.id).where(of_model).with_for_update()).all()
             model = find_model(connection, model_id)
             connection.execute(delete(models).where(models.c.id == model_id))
         return model
+
+
+def _has_name(name: str) -> ColumnElement[bool]:
+    # Postgres refuses a text with this character, which no stored name has.
+    return false() if "\0" in name else models.c.name == name
 
 
 def find_model(connection: Connection, model_id: str) -> ModelEntry:

@@ -1,4 +1,4 @@
-"""The files that never change: models, and what their jobs train on. They lie in any store that obstore knows::
+"""The files that never change: models, and what their jobs train on. They lie in a folder or in an S3 bucket::
 
 models/{model_id}-{attempt}.safetensors
 inputs/{job_id}.safetensors
@@ -9,45 +9,74 @@ which one is the model. An imported model has no attempt: models/{model_id}.safe
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore
+from obstore.store import ObjectStore
 
 from service.errors import Conflict, Unavailable
-from service.storage.folder import Folder
+from service.storage.bucket import Bucket, S3Access
+from service.storage.folder import Folder, read_folder_url
 from service.storage.identifiers import check_job_id, check_model_id, new_id, unknown_job, unknown_model
 
-_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _HOUR = 3600.0
+_FILE = re.compile(r"(?:models|inputs)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
+
+
+class Place(Protocol):
+    """Where a store lies, see `Folder` and `Bucket`; its errors are obstore's and the system's."""
+
+    objects: ObjectStore
+
+    def check_way(self, name: str) -> None: ...  # noqa: D102
+    def put(self, name: str, data: bytes) -> None: ...  # noqa: D102
+    def remove_leftovers(self, older_than: float) -> int: ...  # noqa: D102
+    def reason(self, error: Exception) -> str: ...  # noqa: D102
+    def refuse_missing_bucket(self, error: FileNotFoundError) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the store: the ID of its model or job, its bytes, when it was written (UTC), and by which attempt."""
+
+    id: str
+    size_bytes: int
+    written_at: datetime
+    attempt: int = 0
 
 
 class ModelStore:
     """A store for models; threads and processes may share it. Every method may raise Unavailable."""
 
-    def __init__(self, objects: ObjectStore, folder: Folder | None) -> None:
-        self._objects = objects
-        self._folder = folder
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     @classmethod
-    def open(cls, url: str) -> ModelStore:
-        """Open a folder, by its path or a ``file://`` URL; it is made where it is missing.
+    def open(cls, url: str, access: S3Access | None = None) -> ModelStore:
+        """Open a folder, by its path or a ``file://`` URL, or a bucket, by ``s3://bucket/prefix``.
 
+        A folder is made where it is missing, a bucket is not. access: how to reach S3.
         Raises ValueError for any other URL, Unavailable where the folder cannot be made or read.
         """
-        path = _read_folder_url(url)
-        with _store_errors("be opened"):
-            objects = LocalStore(path, mkdir=True)
-            return cls(objects, Folder(path))
+        if url.startswith("s3://"):
+            return cls(Bucket(url, access or S3Access()))
+        path = read_folder_url(url)
+        try:
+            return cls(Folder(path))
+        except (OSError, BaseError) as error:
+            raise Unavailable(f"The model store cannot be opened: {Folder.reason(error)}.") from error
 
     def put_model(self, model_id: str, data: bytes, attempt: int = 0) -> None:
-        """Store a model for good: whole or not at all, never over another. Raises Conflict where it is there."""
+        """Store a model for good: whole or not at all, never over another. Raises Conflict.
+
+        The same bytes again are no error: the answer to the first time may have been lost.
+        """
         self._put(_model_path(model_id, attempt), data)
 
     def get_model(self, model_id: str, attempt: int = 0) -> bytes:
@@ -62,7 +91,7 @@ class ModelStore:
         path = _model_path(model_id, attempt)
         try:
             with self._access(path, "be read"):
-                return obstore.head(self._objects, path)["size"]
+                return obstore.head(self._place.objects, path)["size"]
         except FileNotFoundError as error:
             raise unknown_model(model_id) from error
 
@@ -71,7 +100,7 @@ class ModelStore:
         self._delete(_model_path(model_id, attempt))
 
     def put_training_input(self, job_id: str, data: bytes) -> None:
-        """Store what a job trains on, like a model. Raises Conflict where it is there."""
+        """Store what a job trains on, like a model. Raises Conflict."""
         self._put(_input_path(job_id), data)
 
     def get_training_input(self, job_id: str) -> bytes:
@@ -85,91 +114,81 @@ class ModelStore:
         """Remove what a job trained on; where nothing is there, it is no error."""
         self._delete(_input_path(job_id))
 
+    def models(self) -> Iterator[StoredFile]:
+        """Yield every model file, in no order; what came or went meanwhile may be among them or not."""
+        return self._files("models")
+
+    def training_inputs(self) -> Iterator[StoredFile]:
+        """Yield every training input, like `models`."""
+        return self._files("inputs")
+
     def check_writable(self) -> None:
         """Write a small file and remove it, for readiness. Raises Unavailable with the reason."""
         path = f"models/probe-{new_id()}"
         with self._access(path, "be written"):
-            obstore.put(self._objects, path, b"probe", mode="create")
-            obstore.delete(self._objects, path)
+            obstore.put(self._place.objects, path, b"probe", mode="create", use_multipart=False)
+            obstore.delete(self._place.objects, path)
 
     def remove_leftovers(self, older_than: float = _HOUR) -> int:
         """Remove half-written files of processes that died ``older_than`` seconds ago; return how many.
 
         Younger ones may belong to another server that writes them right now.
         """
-        if self._folder is None:
-            return 0
-        with _store_errors("be cleaned"):
-            return self._folder.remove_leftovers(older_than)
+        with self._errors("be cleaned"):
+            return self._place.remove_leftovers(older_than)
 
     def _put(self, path: str, data: bytes) -> None:
         with self._access(path, "be written"):
             try:
-                obstore.put(self._objects, path, data, mode="create")
+                self._place.put(path, data)
             except AlreadyExistsError as error:
-                raise Conflict(f"The store has {path} already, and what is stored never changes.") from error
-            self._make_durable(path)
+                if not self._holds(path, data):
+                    raise Conflict(f"The store has {path} already, and what is stored never changes.") from error
 
-    def _make_durable(self, path: str) -> None:
-        if self._folder is None:
-            return
+    def _holds(self, path: str, data: bytes) -> bool:
         try:
-            self._folder.make_durable(path)
-        except OSError:
-            obstore.delete(self._objects, path)
-            raise
+            return obstore.head(self._place.objects, path)["size"] == len(data) and self._get(path) == data
+        except FileNotFoundError:
+            return False
 
     def _get(self, path: str) -> bytes:
         with self._access(path, "be read"):
-            return obstore.get(self._objects, path).bytes().to_bytes()
+            return obstore.get(self._place.objects, path).bytes().to_bytes()
 
     def _delete(self, path: str) -> None:
         try:
             with self._access(path, "be written"):
-                obstore.delete(self._objects, path)
+                obstore.delete(self._place.objects, path)
         except FileNotFoundError:
             return  # S3 does not even tell.
+
+    def _files(self, folder: str) -> Iterator[StoredFile]:
+        with self._errors("be listed"):
+            self._place.check_way(folder)
+            try:
+                for chunk in obstore.list(self._place.objects, folder):
+                    for one in chunk:
+                        if found := _FILE.fullmatch(one["path"]):
+                            yield StoredFile(found[1], one["size"], one["last_modified"], int(found[2] or 0))
+            except FileNotFoundError as error:
+                self._place.refuse_missing_bucket(error)
 
     @contextmanager
     def _access(self, path: str, purpose: str) -> Iterator[None]:
         """Let a FileNotFoundError through, every other error become Unavailable."""
-        with _store_errors(purpose):
-            if self._folder is not None:
-                self._folder.refuse_links(path)
+        with self._errors(purpose):
+            self._place.check_way(path)
             yield
 
-
-@contextmanager
-def _store_errors(purpose: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except (OSError, BaseError) as error:
-        raise Unavailable(f"The model store cannot {purpose}: {_reason(error)}.") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say what is wrong without saying where: obstore's own texts name the path."""
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None and (found := _OS_ERROR.search(str(error))):
-        number = int(found[1])
-    return type(error).__name__ if number is None else os.strerror(number)
-
-
-def _read_folder_url(url: str) -> Path:
-    if not url:
-        raise ValueError("The store needs a folder, models_store say.")
-    if "://" not in url:
-        return Path(url).absolute()
-    parts = urlsplit(url)
-    if parts.scheme != "file":
-        raise ValueError(
-            f"The store must be a folder or a file:// URL; {parts.scheme}:// is not supported yet (S3 comes later)."
-        )
-    if parts.netloc not in ("", "localhost"):
-        raise ValueError("A file:// URL has three slashes and a full path (file:///srv/models), or give a plain path.")
-    return Path(unquote(parts.path))
+    @contextmanager
+    def _errors(self, purpose: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            self._place.refuse_missing_bucket(error)
+            raise
+        except (OSError, BaseError) as error:
+            raise Unavailable(f"The model store cannot {purpose}: {self._place.reason(error)}.") from error
 
 
 def _model_path(model_id: str, attempt: int) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from service.storage.inventory import Inventory
 from service.storage.job_registry import JobRegistry
 from service.storage.lease_registry import LeaseRegistry
 from service.storage.model_registry import ModelRegistry
 
 
-class Registry(ModelRegistry, JobRegistry, LeaseRegistry):
+class Registry(ModelRegistry, JobRegistry, LeaseRegistry, Inventory):
     """The registry of models, jobs and who runs them.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` ends, ``check()`` is for readiness. All methods are

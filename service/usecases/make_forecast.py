@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import ModelFailed, ModelNotReady, Unavailable
+from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import level_key
 from service.forecasting.series import Panel
@@ -67,17 +67,31 @@ def load_model(resources: Resources, model_id: str | None, name: str | None) -> 
     if at_hand is not None:
         return at_hand
     try:
-        attempt = None if model_id is None else resources.registry.ready_attempt(model_id)
-        if model_id is None or attempt is None:
-            model = find_model(resources, model_id, name)
-            model_id, attempt = model.id, model.attempt
+        if model_id is None:
+            return _load_newest(resources, name)
+        attempt = resources.registry.ready_attempt(model_id)
+        if attempt is None:
+            attempt = find_model(resources, model_id, None).attempt
     except Unavailable:
         # What is loaded serves on while the registry is away.
         remembered = resources.forecasters.remembered(model_id, name)
         if remembered is None:
             raise
         return LoadedModel(*remembered)
-    return LoadedModel(model_id, resources.forecasters.get(model_id, attempt, name))
+    return LoadedModel(model_id, resources.forecasters.get(model_id, attempt))
+
+
+def _load_newest(resources: Resources, name: str | None) -> LoadedModel:
+    """Return the newest ready model of a name, also while the one that was newest a moment ago is deleted."""
+    gone = None
+    while True:
+        model = find_model(resources, None, name)
+        try:
+            return LoadedModel(model.id, resources.forecasters.get(model.id, model.attempt, name))
+        except ModelNotFound:
+            if model.id == gone:
+                raise
+            gone = model.id
 
 
 def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:

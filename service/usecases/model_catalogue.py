@@ -8,7 +8,7 @@ from service.storage.identifiers import new_id
 from service.storage.model_file import read_model_file
 from service.usecases.make_forecast import find_model
 from service.usecases.model_files import restore
-from service.usecases.model_record import model_record
+from service.usecases.model_record import inherited_record
 from service.usecases.resources import Resources
 
 
@@ -60,11 +60,8 @@ def import_model(resources: Resources, data: bytes, name: str | None) -> ModelEn
     Raises InvalidModelFile.
     """
     file = read_model_file(data)
-    record = model_record(file)
-    restore(file)
-    parent = {"checksum": file.checksum, "model_id": record.pop("model_id", None)}
-    record["lineage"] = {**record["lineage"], "parent": parent}
-    kept_name = record.pop("name", None)
     model_id = new_id()
+    kept_name, record = inherited_record(file, model_id)
+    restore(file)
     resources.store.put_model(model_id, data)
     return resources.registry.insert_ready_model(model_id, name if name is not None else kept_name, record, len(data))

@@ -86,3 +86,15 @@ def model_record(file: ModelFile) -> dict[str, Any]:
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])[:60]
         raise InvalidModelFile(f"the file is whole but its record of the model cannot be used ({place})") from error
+
+
+def inherited_record(file: ModelFile, model_id: str) -> tuple[str | None, dict[str, Any]]:
+    """Return the name in a file, and the record of the model with this ID, which is, or is to be, made of the file.
+
+    Where another model's file was taken in, the lineage tells that one's ID and the checksum. Raises InvalidModelFile.
+    """
+    record = model_record(file)
+    told_id, name = record.pop("model_id", None), record.pop("name", None)
+    if told_id != model_id:
+        record["lineage"] = {**record["lineage"], "parent": {"checksum": file.checksum, "model_id": told_id}}
+    return name, record

@@ -24,10 +24,10 @@ _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
 def run_training(
-    store_url: str, job_id: str, tell: Callable[[dict[str, Any]], None], device: str | None = None
+    store: ModelStore, job_id: str, tell: Callable[[dict[str, Any]], None], device: str | None = None
 ) -> Outcome:
     """Train the job from its stored input, see `train`; return the model's record and its file."""
-    content = read_training_input(ModelStore.open(store_url).get_training_input(job_id))
+    content = read_training_input(store.get_training_input(job_id))
     trained = _trained(content, tell, device)
     record = {
         "series": content.series,

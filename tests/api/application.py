@@ -74,10 +74,11 @@ class Application:
 
 @contextmanager
 def running(
-    store: Path, raise_bugs: bool = True, devices: Sequence[str] | None = None, **settings: Any
+    store: Path | str, raise_bugs: bool = True, devices: Sequence[str] | None = None, **settings: Any
 ) -> Iterator[Application]:
     """Run the application on a store until the block ends; every answer is held to the contract.
 
+    store: a folder, or the URL of a bucket, which needs further settings.
     raise_bugs: an exception that the application does not handle is raised in the test. devices: of torch, to train on.
     """
     app = create_app(Settings(store_url=str(store), **settings), devices)
@@ -92,7 +93,7 @@ def running(
         ) as client,
     ):
         assert app.state.warm.wait(_PATIENCE)
-        yield Application(app, client, store)
+        yield Application(app, client, Path(store))
 
 
 class _InProcess(httpx.BaseTransport):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.application import ENDLESS, Application
+from service.usecases.model_catalogue import delete_model
+from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import AFTER, CLOSE, DAYS, OPEN, VALUES
-from tests.factories import QUICK
+from tests.factories import QUICK, seasonal
 
 Record = dict[str, Any]
 
@@ -269,3 +271,26 @@ def test_little_evidence_for_an_interval_is_told(application: Application, plain
     assert any("calibrated up to 3 steps" in warning for warning in beyond["warnings"])
     rare = application.forecast(model_id=plain_model["model_id"], level=[99.9999])
     assert any("99.9999" in warning and "too few errors" in warning for warning in rare["warnings"])
+
+
+def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between asking what a name means and reading the file, somebody deletes the model."""
+    with running(tmp_path) as application:
+        older = application.train(seasonal(60).tolist(), name="sales")
+        newer = application.train(seasonal(60).tolist(), name="sales")
+        resources = application.app.state.resources
+        look_up = resources.registry.newest_ready
+
+        def deleted_meanwhile(name: str) -> object:
+            found = look_up(name)
+            if found.id == newer["model_id"]:
+                delete_model(resources, found.id)
+            return found
+
+        monkeypatch.setattr(resources.registry, "newest_ready", deleted_meanwhile)
+        assert application.forecast(name="sales", horizon=3)["model_id"] == older["model_id"]
+        assert application.client.delete(f"/models/{older['model_id']}").status_code == 204
+        response = application.client.post("/forecast", json={"name": "sales", "horizon": 3})
+        problem_of(response, 404, "model-not-found", contains="No ready model has the name")

@@ -1,4 +1,4 @@
-"""A registry on a real file with a clock that stands still, and real trouble: a full disk, missing rights."""
+"""Registries on real databases with a clock that stands still, real buckets, and real trouble: full disks, rights."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from examples.cluster import PostgresServer, S3Server
+from service.storage.bucket import S3Access
+from service.storage.identifiers import new_id
+from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 
 NOBODY = 65534
@@ -35,13 +41,62 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'registry' / 'registry.db'}"
 
 
 @pytest.fixture
-def registry(database_url: str, clock: Clock) -> Iterator[Registry]:
-    registry = Registry.open(database_url, clock=clock)
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """A new database of each kind."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def s3_access(s3: S3Server) -> S3Access:
+    return access_to(s3)
+
+
+def access_to(s3: S3Server, **changes: Any) -> S3Access:
+    access = S3Access(s3.endpoint, s3.region, s3.access_key_id, s3.secret_access_key, allow_http=True)
+    return replace(access, **changes)
+
+
+@pytest.fixture
+def s3_url(s3: S3Server) -> str:
+    """A prefix of its own in the bucket."""
+    return f"s3://{s3.bucket}/tests/{new_id()}"
+
+
+@pytest.fixture
+def s3_store(s3_url: str, s3_access: S3Access) -> ModelStore:
+    return ModelStore.open(s3_url, s3_access)
+
+
+@pytest.fixture
+def sqlite_registry(sqlite_url: str, clock: Clock) -> Iterator[Registry]:
+    registry = Registry.open(sqlite_url, clock=clock)
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def postgres_registry(postgres_url: str, clock: Clock) -> Iterator[Registry]:
+    registry = Registry.open(postgres_url, clock=clock)
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def registry(any_url: str, clock: Clock) -> Iterator[Registry]:
+    registry = Registry.open(any_url, clock=clock)
     yield registry
     registry.close()
 

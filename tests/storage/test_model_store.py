@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def store(tmp_path: Path) -> ModelStore:
     return ModelStore.open(str(tmp_path / "store"))
 
 
+@pytest.fixture(params=["folder", "s3"])
+def any_store(request: pytest.FixtureRequest) -> ModelStore:
+    """A store in a folder, and one in a bucket."""
+    opened: ModelStore = request.getfixturevalue("store" if request.param == "folder" else "s3_store")
+    return opened
+
+
 def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
@@ -59,30 +67,71 @@ def test_training_input_comes_back_from_its_place(store: ModelStore, tmp_path: P
         store.get_training_input(job_id)
 
 
-def test_large_model_is_whole(store: ModelStore) -> None:
+def test_model_and_training_input_come_back(any_store: ModelStore) -> None:
+    one_id = new_id()
+    any_store.put_model(one_id, b"model")
+    any_store.put_training_input(one_id, b"the input")
+    read = any_store.get_model(one_id)
+    assert type(read) is bytes
+    assert read == b"model"
+    assert any_store.model_size(one_id) == 5
+    assert any_store.get_training_input(one_id) == b"the input"
+    any_store.delete_training_input(one_id)
+    with pytest.raises(JobNotFound):
+        any_store.get_training_input(one_id)
+
+
+def test_large_model_is_whole(any_store: ModelStore) -> None:
     model_id, data = new_id(), os.urandom(12_000_000)
-    store.put_model(model_id, data)
-    assert store.get_model(model_id) == data
-    assert store.model_size(model_id) == len(data)
+    any_store.put_model(model_id, data)
+    assert any_store.get_model(model_id) == data
+    assert any_store.model_size(model_id) == len(data)
 
 
-def test_what_is_stored_never_changes(store: ModelStore) -> None:
+@pytest.mark.parametrize("second", [b"other", b"longer than the first"])
+def test_what_is_stored_never_changes(any_store: ModelStore, second: bytes) -> None:
     model_id = new_id()
-    store.put_model(model_id, b"first")
+    any_store.put_model(model_id, b"first")
     with pytest.raises(Conflict):
-        store.put_model(model_id, b"second")
-    assert store.get_model(model_id) == b"first"
-    store.put_training_input(model_id, b"first")
+        any_store.put_model(model_id, second)
+    assert any_store.get_model(model_id) == b"first"
+    any_store.put_training_input(model_id, b"first")
     with pytest.raises(Conflict):
-        store.put_training_input(model_id, b"second")
+        any_store.put_training_input(model_id, second)
 
 
-def test_of_many_writers_one_wins(store: ModelStore, tmp_path: Path) -> None:
+def test_the_same_bytes_again_are_no_conflict(any_store: ModelStore) -> None:
+    one_id = new_id()
+    for _ in range(2):
+        any_store.put_model(one_id, b"model")
+        any_store.put_training_input(one_id, b"input")
+    assert any_store.get_model(one_id) == b"model"
+
+
+def test_lists_what_is_there(any_store: ModelStore) -> None:
+    assert list(any_store.models()) == list(any_store.training_inputs()) == []
+    sizes = {new_id(): size for size in range(1, 8)}
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    for model_id, size in sizes.items():
+        any_store.put_model(model_id, b"x" * size)
+    any_store.put_training_input(job_id := new_id(), b"input")
+    files = list(any_store.models())
+    assert {one.id: one.size_bytes for one in files} == sizes
+    assert all(before <= one.written_at <= before + timedelta(minutes=1) for one in files)
+    assert [one.id for one in any_store.training_inputs()] == [job_id]
+
+
+def test_readiness_lists_nothing(any_store: ModelStore) -> None:
+    any_store.check_writable()
+    assert list(any_store.models()) == []
+
+
+def test_of_many_writers_one_wins(any_store: ModelStore) -> None:
     model_id = new_id()
 
     def put(number: int) -> int | None:
         try:
-            store.put_model(model_id, b"%d" % number * 1000)
+            any_store.put_model(model_id, b"%d" % number * 1000)
         except Conflict:
             return None
         return number
@@ -90,34 +139,34 @@ def test_of_many_writers_one_wins(store: ModelStore, tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         winners = [number for number in pool.map(put, range(8)) if number is not None]
     assert len(winners) == 1
-    assert store.get_model(model_id) == b"%d" % winners[0] * 1000
-    assert files_in(tmp_path / "store") == [f"models/{model_id}.safetensors"]
+    assert any_store.get_model(model_id) == b"%d" % winners[0] * 1000
+    assert [one.id for one in any_store.models()] == [model_id]
 
 
-def test_deleting_twice_is_no_error(store: ModelStore) -> None:
+def test_deleting_twice_is_no_error(any_store: ModelStore) -> None:
     model_id = new_id()
-    store.put_model(model_id, b"model")
-    store.delete_model(model_id)
-    store.delete_model(model_id)
-    store.delete_training_input(model_id)
+    any_store.put_model(model_id, b"model")
+    any_store.delete_model(model_id)
+    any_store.delete_model(model_id)
+    any_store.delete_training_input(model_id)
     with pytest.raises(ModelNotFound, match=model_id):
-        store.get_model(model_id)
+        any_store.get_model(model_id)
     with pytest.raises(ModelNotFound):
-        store.model_size(model_id)
+        any_store.model_size(model_id)
 
 
 @pytest.mark.parametrize("wrong", NO_IDS)
-def test_what_is_no_id_reaches_no_file(store: ModelStore, tmp_path: Path, wrong: str) -> None:
-    for call in (store.get_model, store.delete_model, store.model_size):
+def test_what_is_no_id_reaches_no_file(any_store: ModelStore, tmp_path: Path, wrong: str) -> None:
+    for call in (any_store.get_model, any_store.delete_model, any_store.model_size):
         with pytest.raises(ModelNotFound):
             call(wrong)
     with pytest.raises(ModelNotFound):
-        store.put_model(wrong, b"")
-    for reach in (store.get_training_input, store.delete_training_input):
+        any_store.put_model(wrong, b"")
+    for reach in (any_store.get_training_input, any_store.delete_training_input):
         with pytest.raises(JobNotFound):
             reach(wrong)
     with pytest.raises(JobNotFound):
-        store.put_training_input(wrong, b"")
+        any_store.put_training_input(wrong, b"")
     assert files_in(tmp_path) == []
 
 
@@ -143,9 +192,8 @@ def test_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ("url", "message"),
     [
         ("", "needs a folder"),
-        ("s3://bucket/models", "s3:// is not supported yet"),
-        ("https://example.org/models", "https:// is not supported yet"),
-        ("memory:///", "memory:// is not supported yet"),
+        ("https://example.org/models", "https:// is not supported"),
+        ("memory:///", "memory:// is not supported"),
         ("file://models_store", "three slashes"),
     ],
 )
@@ -253,6 +301,8 @@ def test_link_in_place_of_a_folder_is_not_followed(store: ModelStore, tmp_path: 
         store.put_model(new_id(), b"model")
     with pytest.raises(Unavailable, match="symbolic link"):
         store.check_writable()
+    with pytest.raises(Unavailable, match="symbolic link"):
+        list(store.models())
     assert store.remove_leftovers(older_than=-1) == 0
     assert files_in(outside) == [f"{model_id}.safetensors"]
 

@@ -11,6 +11,7 @@ import pytest
 from service.errors import ModelNotFound, TrainingFailed, Unavailable
 from service.jobs.patient_listener import PatientListener
 from service.jobs.queue import CPU, Outcome, Ticket
+from service.storage.folder import Folder
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
@@ -52,8 +53,7 @@ def registry(tmp_path: Path) -> Iterator[FailingRegistry]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> FailingStore:
-    opened = ModelStore.open(str(tmp_path))
-    return FailingStore(opened._objects, opened._folder)
+    return FailingStore(Folder(tmp_path))
 
 
 def recorder(registry: Registry, store: ModelStore, ended: list[str] | None = None) -> JobRecorder:

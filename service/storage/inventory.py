@@ -1,0 +1,84 @@
+"""What the registry holds, for a comparison with the store, and how the two are made to agree again.
+
+A model whose file was lost is failed and keeps its ``ready_at``, unlike one whose training failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.storage.database import Database
+from service.storage.entries import JSON, JobStatus, ModelStatus
+from service.storage.identifiers import check_model_id
+from service.storage.tables import jobs, models
+
+
+class Inventory(Database):
+    """Every method may raise Unavailable."""
+
+    def model_statuses(self) -> dict[str, tuple[ModelStatus, int]]:
+        """Return the status of every model, and the attempt whose file it is, by its ID."""
+        with self._reading() as connection:
+            rows = connection.execute(select(models.c.id, models.c.status, models.c.attempt))
+            return {row.id: (row.status, row.attempt) for row in rows}
+
+    def job_statuses(self) -> dict[str, JobStatus]:
+        """Return the status of every job by its ID."""
+        with self._reading() as connection:
+            return dict(connection.execute(select(jobs.c.id, jobs.c.status)).all())
+
+    def lose_model(self, model_id: str, error: Mapping[str, JSON]) -> bool:
+        """Mark a ready model, whose file is gone, as failed; False where it is not ready any more."""
+        with self._writing() as connection:
+            ready = (models.c.id == model_id, models.c.status == "ready")
+            record = connection.execute(select(models.c.record).where(*ready).with_for_update()).scalar()
+            if record is None:
+                return False
+            values = {"status": "failed", "record": {**record, "error": dict(error)}}
+            connection.execute(update(models).where(*ready).values(values))
+            return True
+
+    def is_lost(self, model_id: str, attempt: int) -> bool:
+        """Tell whether a model was ready, by this attempt, before its file was lost."""
+        query = select(models.c.id).where(
+            models.c.id == model_id,
+            models.c.status == "failed",
+            models.c.ready_at.is_not(None),
+            models.c.attempt == attempt,
+        )
+        with self._reading() as connection:
+            return connection.execute(query).first() is not None
+
+    def regain_model(self, model_id: str) -> bool:
+        """Make a lost model ready again, whose file is back; False where it is not lost."""
+        lost = (models.c.id == model_id, models.c.status == "failed", models.c.ready_at.is_not(None))
+        with self._writing() as connection:
+            record = connection.execute(select(models.c.record).where(*lost).with_for_update()).scalar()
+            if record is None:
+                return False
+            kept = {name: value for name, value in record.items() if name != "error"}
+            connection.execute(update(models).where(*lost).values(status="ready", record=kept))
+            return True
+
+    def adopt_model(
+        self,
+        model_id: str,
+        name: str | None,
+        record: Mapping[str, JSON],
+        size_bytes: int,
+        written_at: datetime,
+        attempt: int,
+    ) -> bool:
+        """Add a ready model that was lost here, as old as its file; False where its ID is there after all."""
+        row = {"id": check_model_id(model_id), "name": name, "status": "ready", "record": dict(record)}
+        times = {"created_at": written_at, "ready_at": written_at}
+        try:
+            with self._writing() as connection:
+                connection.execute(insert(models).values(**row, **times, size_bytes=size_bytes, attempt=attempt))
+        except IntegrityError:
+            return False
+        return True

@@ -1,0 +1,55 @@
+"""Names, fallbacks and secrets of the settings."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ENDPOINT_URL_S3", "ENDPOINT_URL", "ENDPOINT", "REGION", "DEFAULT_REGION", "ACCESS_KEY_ID"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "field", "value"),
+    [
+        ({"FORECAST_S3_ENDPOINT": "https://a"}, "s3_endpoint", "https://a"),
+        ({"AWS_ENDPOINT_URL": "https://b"}, "s3_endpoint", "https://b"),
+        ({"AWS_ENDPOINT_URL": "https://b", "AWS_ENDPOINT_URL_S3": "https://c"}, "s3_endpoint", "https://c"),
+        ({"AWS_ENDPOINT_URL": "https://b", "FORECAST_S3_ENDPOINT": "https://a"}, "s3_endpoint", "https://a"),
+        ({"AWS_REGION": "eu-central-1"}, "s3_region", "eu-central-1"),
+        ({"AWS_ACCESS_KEY_ID": "key"}, "s3_access_key_id", "key"),
+        ({"AWS_ALLOW_HTTP": "true"}, "s3_allow_http", True),
+        ({"FORECAST_S3_REGION": "", "FORECAST_PORT": ""}, "s3_region", None),
+    ],
+)
+def test_aws_names_stand_in_for_ours(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], field: str, value: object
+) -> None:
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    assert getattr(Settings(), field) == value
+
+
+def test_no_secret_shows() -> None:
+    settings = Settings(
+        database_url="postgresql://user:unseen-by-all@host/name",
+        s3_secret_access_key="unseen-by-all",
+        s3_session_token="unseen-by-all",
+    )
+    assert "unseen-by-all" not in repr(settings)
+    assert "unseen-by-all" not in str(settings)
+    assert settings.s3_secret_access_key is not None
+    assert settings.s3_secret_access_key.get_secret_value() == "unseen-by-all"
+
+
+def test_a_bucket_needs_a_database() -> None:
+    with pytest.raises(ValidationError, match="FORECAST_DATABASE_URL must be set"):
+        Settings(store_url="s3://bucket")
+    assert Settings(store_url="s3://bucket", database_url="sqlite:///a.db").registry_url == "sqlite:///a.db"
+    for folder in ("models_store", "file:///srv/models"):
+        assert Settings(store_url=folder).registry_url.endswith("/registry.sqlite3")

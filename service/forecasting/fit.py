@@ -27,7 +27,7 @@ _NEIGHBOURS = 5
 _AVERAGED_EPOCHS = 5
 _AVERAGED_SHARE = 0.1
 # Shares of the first fit's epochs and rate for going on with it on more data.
-_CONTINUED_EPOCHS = 0.3
+CONTINUED_EPOCHS = 0.3
 _CONTINUED_RATE = 0.5
 
 
@@ -100,7 +100,7 @@ def fit_again(
     training = specification.training
     training = replace(
         training,
-        epochs=max(1, round(first.epochs_to_repeat * _CONTINUED_EPOCHS)),
+        epochs=max(1, round(first.epochs_to_repeat * CONTINUED_EPOCHS)),
         learning_rate=training.learning_rate * _CONTINUED_RATE,
     )
     loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device)
@@ -141,7 +141,7 @@ class _Loop:
             if epoch % self.interval and epoch != self.training.epochs:
                 continue
             judged = self.trainer.judge()
-            self._note(epoch, loss, judged)
+            self._note(epoch, self.training.epochs, loss, judged)
             if judged < best_loss:
                 best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
             if epoch - best_epoch >= self.training.patience:
@@ -157,7 +157,7 @@ class _Loop:
             if epoch > epochs - last:
                 total += self.trainer.weights()
             if epoch % self.interval == 0 or epoch == epochs:
-                self._note(epoch, loss, None)
+                self._note(epoch, epochs, loss, None)
         return Fit(self._network((total / last).astype(np.float32)), epochs, self.curve)
 
     def _network(self, weights: Weights) -> Network:
@@ -165,13 +165,13 @@ class _Loop:
             raise _diverged()
         return Network(self.shape, weights)
 
-    def _note(self, epoch: int, training_loss: float, judged: float | None) -> None:
+    def _note(self, epoch: int, epochs: int, training_loss: float, judged: float | None) -> None:
         self.curve.epochs.append(epoch)
         self.curve.training.append(training_loss)
         if judged is not None:
             self.curve.validation.append(judged)
         if self.report:
-            self.report(epoch, self.training.epochs, self.curve)
+            self.report(epoch, epochs, self.curve)
 
     def _epoch(self, epoch: int) -> float:
         first, total = (epoch - 1) * self.batches, self.training.epochs * self.batches

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import pytest
 
 from service.api.answers import job_answer
 from service.api.event_stream import job_events
+from service.errors import Overloaded
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.usecases.job_ends import JobEnds
-from service.usecases.job_watch import JobWatch
+from service.usecases.job_watch import MOST_WATCHERS, JobWatch
 
 PATIENCE = 60.0
 RETRY = b"retry: 2000\n\n"
@@ -66,7 +67,7 @@ def stream(
 def fields(event: bytes) -> dict[str, str]:
     """Read one event as the standard says."""
     lines = event.decode().removesuffix("\n\n").split("\n")
-    return dict((name, value) for name, _, value in (line.partition(": ") for line in lines))
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def check_event(event: bytes, registry: Registry, job: JobEntry, name: str) -> None:
@@ -297,3 +298,21 @@ def test_who_leaves_is_forgotten_at_once(registry: Registry) -> None:
             await asyncio.sleep(0.01)
 
     run(leave())
+
+
+def test_more_than_a_server_bears_are_sent_away(registry: Registry) -> None:
+    jobs = [queued(registry) for _ in range(3)]
+    watch = JobWatch(registry, JobEnds())
+
+    async def crowd() -> None:
+        with ExitStack() as everybody:
+            for number in range(MOST_WATCHERS):
+                watch.require_room()
+                everybody.enter_context(watch.following(jobs[number % 3], None))
+            with pytest.raises(Overloaded, match="GET /jobs"):
+                watch.require_room()
+        watch.require_room()
+        while watch._looking is not None:
+            await asyncio.sleep(0.01)
+
+    run(crowd())

@@ -179,8 +179,8 @@ def test_an_ended_job_says_so_once(application: Application, plain_model: dict[s
     [end] = read(client.get(path).iter_lines())
     check_end(end, client, "succeeded")
     seen = str(end.id)
-    for again in ({"headers": {"Last-Event-ID": seen}}, {"params": {"last_event_id": seen}}):
-        assert client.get(path, **again).status_code == 204
+    assert client.get(path, headers={"Last-Event-ID": seen}).status_code == 204
+    assert client.get(path, params={"last_event_id": seen}).status_code == 204
     # What the browser keeps is newer than what the page's address said.
     newer = client.get(path, headers={"Last-Event-ID": seen}, params={"last_event_id": 0})
     older = client.get(path, headers={"Last-Event-ID": "0"}, params={"last_event_id": seen})
@@ -214,13 +214,12 @@ def test_many_who_watch_are_in_nobodys_way(live: Live) -> None:
         job_id = live.start(ENDLESS)
         began = threading.Barrier(201)
 
-        def watch(_: int) -> Event:
+        def watch(_number: int) -> Event:
             with watching(client, job_id) as (_, lines):
                 events = read(lines)
                 next(events)
                 began.wait(PATIENCE)
-                *_, end = events
-                return end
+                return list(events)[-1]
 
         ends = [threads.submit(watch, number) for number in range(200)]
         began.wait(PATIENCE)

@@ -54,6 +54,7 @@ async def show(request: Request, job_id: JobId) -> Response:
 
 @router.get(
     "/{job_id}/events",
+    status_code=200,
     summary="Watch a job",
     response_class=EventStream,
     response_model=None,

@@ -40,8 +40,8 @@ class LossCurve:
     validation: list[float] = field(default_factory=list)
 
 
-EpochReport = Callable[[int, int, LossCurve], None]
-"""Told the epoch, of how many at most, and the losses so far."""
+EpochReport = Callable[[int, int, float, float | None], None]
+"""Told each epoch, of how many at most, its training loss, and the last validation loss, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,11 @@ class _Loop:
         for epoch in range(1, self.training.epochs + 1):
             loss = self._epoch(epoch)
             if epoch % self.interval and epoch != self.training.epochs:
+                self._tell(epoch, self.training.epochs, loss)
                 continue
             judged = self.trainer.judge()
-            self._note(epoch, self.training.epochs, loss, judged)
+            self._note(epoch, loss, judged)
+            self._tell(epoch, self.training.epochs, loss)
             if judged < best_loss:
                 best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
             if epoch - best_epoch >= self.training.patience:
@@ -157,7 +159,8 @@ class _Loop:
             if epoch > epochs - last:
                 total += self.trainer.weights()
             if epoch % self.interval == 0 or epoch == epochs:
-                self._note(epoch, epochs, loss, None)
+                self._note(epoch, loss, None)
+            self._tell(epoch, epochs, loss)
         return Fit(self._network((total / last).astype(np.float32)), epochs, self.curve)
 
     def _network(self, weights: Weights) -> Network:
@@ -165,13 +168,15 @@ class _Loop:
             raise _diverged()
         return Network(self.shape, weights)
 
-    def _note(self, epoch: int, epochs: int, training_loss: float, judged: float | None) -> None:
+    def _note(self, epoch: int, training_loss: float, judged: float | None) -> None:
         self.curve.epochs.append(epoch)
         self.curve.training.append(training_loss)
         if judged is not None:
             self.curve.validation.append(judged)
+
+    def _tell(self, epoch: int, epochs: int, training_loss: float) -> None:
         if self.report:
-            self.report(epoch, epochs, self.curve)
+            self.report(epoch, epochs, training_loss, self.curve.validation[-1] if self.curve.validation else None)
 
     def _epoch(self, epoch: int) -> float:
         first, total = (epoch - 1) * self.batches, self.training.epochs * self.batches

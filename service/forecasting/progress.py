@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
 from service.forecasting.choices import scored_steps
-from service.forecasting.fit import CONTINUED_EPOCHS, EpochReport, LossCurve
+from service.forecasting.fit import CONTINUED_EPOCHS, EpochReport
 from service.forecasting.networks import NetworkShape
 from service.forecasting.planning import Plan
 
@@ -65,15 +65,15 @@ class TrainingProgress:
     def epochs(self, member: int) -> EpochReport:
         """Return who is told of the epochs of one network, counted from 0."""
 
-        def tell(epoch: int, epochs: int, curve: LossCurve) -> None:
+        def tell(epoch: int, epochs: int, training_loss: float, validation_loss: float | None) -> None:
             told = {
                 "candidate": "network",
                 "member": member + 1,
                 "members": self._members,
                 "epoch": epoch,
                 "epochs": epochs,
-                "training_loss": curve.training[-1],
-                "validation_loss": curve.validation[-1] if curve.validation else None,
+                "training_loss": training_loss,
+                "validation_loss": validation_loss,
             }
             self._tell((member + epoch / epochs) / self._members, told)
 

@@ -28,7 +28,7 @@ class Progress(BaseModel):
     epochs: int | None = Field(None, description="Of how many at most.", examples=[300])
     training_loss: float | None = Field(None, description="Of this epoch, on scaled values.", examples=[0.2])
     validation_loss: float | None = Field(
-        None, description="The same on what it is judged by; null where there is nothing.", examples=[0.3]
+        None, description="The last one on what it is judged by; null where there is none.", examples=[0.3]
     )
     fraction: float | None = Field(
         None, description="Share of the whole work that is done, 0 to 1; never falls in an attempt.", examples=[0.25]

@@ -30,6 +30,7 @@ from service.storage.registry import Registry
 from service.trainer_app import open_store, run_trainer, start_trainer
 from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
+from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.reconcile import Reconciliation, reconcile
 from service.usecases.resources import Resources
@@ -154,7 +155,8 @@ def _open(settings: Settings, devices: Sequence[str]) -> Resources:
     registry = Registry.open(settings.registry_url)
     ends = JobEnds()
     queue = _queue(settings, devices, ends)
-    return Resources(store, registry, queue, ForecasterCache(store, settings.cache_bytes), _limits(settings), ends)
+    forecasters = ForecasterCache(store, settings.cache_bytes)
+    return Resources(store, registry, queue, forecasters, _limits(settings), ends, JobWatch(registry, ends))
 
 
 def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> TrainingQueue:

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with JSON; what is no finite number becomes null."""
-    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
-    return JsonBytes(body, status, headers)
+    """Answer with JSON; see `json_bytes`."""
+    return JsonBytes(json_bytes(content), status, headers)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Write JSON on one line; what is no finite number becomes null."""
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class JsonBytes(Response):
@@ -76,7 +80,11 @@ def job_answer(job: JobEntry) -> dict[str, Any]:
         "attempt": job.attempt,
         "progress": job.progress,
         "error": _error(job.error) if job.error else None,
-        "links": {"self": f"/jobs/{job.id}", "model": f"/models/{job.model_id}"},
+        "links": {
+            "self": f"/jobs/{job.id}",
+            "events": f"/jobs/{job.id}/events",
+            "model": f"/models/{job.model_id}",
+        },
     }
 
 

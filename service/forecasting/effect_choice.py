@@ -17,6 +17,7 @@ from service.forecasting.evaluation import Evaluated, compared, evaluated_item, 
 from service.forecasting.fitting import Fitter
 from service.forecasting.methods.table import PRIOR
 from service.forecasting.planning import Plan
+from service.forecasting.progress import TrainingProgress
 from service.forecasting.series import FloatArray
 
 # Share of the error that must go, and standard errors by which it must: a client has reasons to name a column, a
@@ -36,7 +37,7 @@ class _Group:
     of_client: bool
 
 
-def with_useful_columns(plan: Plan) -> Plan:
+def with_useful_columns(plan: Plan, progress: TrainingProgress | None = None) -> Plan:
     """Return the plan without those columns known ahead that do not help, and with what is worth telling of it.
 
     Features of the calendar that were asked for by name stay.
@@ -50,7 +51,9 @@ def with_useful_columns(plan: Plan) -> Plan:
     asked_calendar = "calendar" not in reasons
     error: FloatArray | None = None
     calendar_reason = []
-    for group in groups:
+    progress = progress or TrainingProgress(plan)
+    progress.begin("columns", "methods")
+    for group in progress.through(groups, len(groups)):
         if asked_calendar and not group.of_client:
             kept.append(group)
             continue
@@ -120,7 +123,7 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     )
     part = _with(part, groups)
     stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]
-    forecaster, _ = Fitter(part, lambda _: None, None).first(stopping, test)
+    forecaster, _ = Fitter(part, TrainingProgress(part), None).first(stopping, test)
     horizon = part.choice.specification.horizon
     evaluated = [
         evaluated_item(forecaster, item, one.head(end), _origins(first, end, horizon))

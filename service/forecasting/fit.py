@@ -27,7 +27,7 @@ _NEIGHBOURS = 5
 _AVERAGED_EPOCHS = 5
 _AVERAGED_SHARE = 0.1
 # Shares of the first fit's epochs and rate for going on with it on more data.
-_CONTINUED_EPOCHS = 0.3
+CONTINUED_EPOCHS = 0.3
 _CONTINUED_RATE = 0.5
 
 
@@ -40,8 +40,8 @@ class LossCurve:
     validation: list[float] = field(default_factory=list)
 
 
-EpochReport = Callable[[int, int, LossCurve], None]
-"""Told the epoch, of how many at most, and the losses so far."""
+EpochReport = Callable[[int, int, float, float | None], None]
+"""Told each epoch, of how many at most, its training loss, and the last validation loss, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def fit_again(
     training = specification.training
     training = replace(
         training,
-        epochs=max(1, round(first.epochs_to_repeat * _CONTINUED_EPOCHS)),
+        epochs=max(1, round(first.epochs_to_repeat * CONTINUED_EPOCHS)),
         learning_rate=training.learning_rate * _CONTINUED_RATE,
     )
     loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device)
@@ -139,9 +139,11 @@ class _Loop:
         for epoch in range(1, self.training.epochs + 1):
             loss = self._epoch(epoch)
             if epoch % self.interval and epoch != self.training.epochs:
+                self._tell(epoch, self.training.epochs, loss)
                 continue
             judged = self.trainer.judge()
             self._note(epoch, loss, judged)
+            self._tell(epoch, self.training.epochs, loss)
             if judged < best_loss:
                 best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
             if epoch - best_epoch >= self.training.patience:
@@ -158,6 +160,7 @@ class _Loop:
                 total += self.trainer.weights()
             if epoch % self.interval == 0 or epoch == epochs:
                 self._note(epoch, loss, None)
+            self._tell(epoch, epochs, loss)
         return Fit(self._network((total / last).astype(np.float32)), epochs, self.curve)
 
     def _network(self, weights: Weights) -> Network:
@@ -170,8 +173,10 @@ class _Loop:
         self.curve.training.append(training_loss)
         if judged is not None:
             self.curve.validation.append(judged)
+
+    def _tell(self, epoch: int, epochs: int, training_loss: float) -> None:
         if self.report:
-            self.report(epoch, self.training.epochs, self.curve)
+            self.report(epoch, epochs, training_loss, self.curve.validation[-1] if self.curve.validation else None)
 
     def _epoch(self, epoch: int) -> float:
         first, total = (epoch - 1) * self.batches, self.training.epochs * self.batches

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,18 +11,17 @@ from service.forecasting.blend import Blend
 from service.forecasting.choices import scored_steps
 from service.forecasting.effect_fitting import fit_effects
 from service.forecasting.effects import Effects
-from service.forecasting.fit import EpochReport, Fit, LossCurve, fit_again, fit_network
+from service.forecasting.fit import EpochReport, Fit, fit_again, fit_network
 from service.forecasting.fitted_item import FittedItem, fit_item, prepare
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
 from service.forecasting.planning import Plan
+from service.forecasting.progress import Stage, TrainingProgress
 from service.forecasting.series import FloatArray
 from service.forecasting.transforms import TRANSFORMS
 from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
-
-Report = Callable[[dict[str, Any]], None]
 
 
 class Fitter:
@@ -32,8 +30,8 @@ class Fitter:
     device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels.
     """
 
-    def __init__(self, plan: Plan, report: Report, device: str | None) -> None:
-        self._plan, self._report, self._device = plan, report, device
+    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None) -> None:
+        self._plan, self._progress, self._device = plan, progress, device
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One unit an item for all fits: errors of one are widths of the next.
         self._units = [
@@ -47,35 +45,38 @@ class Fitter:
         The forecaster weighs all candidates alike.
         """
         specification, plan = self._specification, self._plan
-        items, common = self._items(ends, specification.candidates)
+        items, common = self._items("candidates", ends, specification.candidates)
         fits = []
         if "network" in specification.candidates:
+            self._progress.begin("select", "network")
             pieces, validation = self._pieces(items, ends), self._validation(items, ends, judged_ends)
             fits = [
-                fit_network(specification, pieces, validation, *self._member("select", member))
+                fit_network(specification, pieces, validation, *self._member(member))
                 for member in range(specification.training.ensemble_size)
             ]
         use = np.array([[name != "network" or fits_one for name in specification.candidates] for fits_one in plan.long])
         blend = Blend(specification.candidates, use / use.sum(axis=1, keepdims=True))
         return self._forecaster(items, [fit.network for fit in fits], blend, common), fits
 
-    def again(self, stage: str, ends: Sequence[int], blend: Blend, fits: Sequence[Fit]) -> Forecaster:
+    def again(self, stage: Stage, ends: Sequence[int], blend: Blend, fits: Sequence[Fit]) -> Forecaster:
         """Fit what a blend uses on the rows before ``ends``, each network after its first fit."""
-        items, common = self._items(ends, blend.candidates)
+        items, common = self._items(stage, ends, blend.candidates)
         networks = []
         if "network" in blend.candidates:
+            self._progress.begin(stage, "network")
             pieces = self._pieces(items, ends)
             networks = [
-                fit_again(self._specification, pieces, fit, *self._member(stage, member)).network
+                fit_again(self._specification, pieces, fit, *self._member(member)).network
                 for member, fit in enumerate(fits)
             ]
         return self._forecaster(items, networks, blend, common)
 
     def _items(
-        self, ends: Sequence[int], candidates: Sequence[Candidate]
+        self, stage: Stage, ends: Sequence[int], candidates: Sequence[Candidate]
     ) -> tuple[list[FittedItem], FloatArray | None]:
         """Fit all but the networks; return the effects that items have in common too."""
         specification, targets = self._specification, len(self._panel.targets)
+        self._progress.begin(stage, "methods")
         heads = [one.head(end) for one, end in zip(self._panel, ends, strict=True)]
         effects: Sequence[Effects | None] = [None] * len(heads)
         common = None
@@ -83,7 +84,8 @@ class Fitter:
             found = fit_effects(heads, targets, TRANSFORMS[specification.transform], specification.season_length)
             effects, common = found.items, found.common
         items = []
-        for head, unit, effect in zip(heads, self._units, effects, strict=True):
+        known = zip(heads, self._units, effects, strict=True)
+        for head, unit, effect in self._progress.through(known, len(heads)):
             item = fit_item(head, specification, targets, unit=unit, effects=effect)
             prepared = prepare(item, head, specification)
             items.append(item.with_methods(candidates, prepared.known, specification.season_length))
@@ -150,22 +152,6 @@ class Fitter:
             items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
         return replace(fitted, items=tuple(items), errors=errors.kept(), device=None)
 
-    def _member(self, stage: str, member: int) -> tuple[int, EpochReport, str | None]:
+    def _member(self, member: int) -> tuple[int, EpochReport, str | None]:
         """What each network of an ensemble is fitted with: its seed, who is told, and where."""
-        return self._specification.training.seed + member, self._tell(stage, member), self._device
-
-    def _tell(self, stage: str, member: int) -> EpochReport:
-        def tell(epoch: int, epochs: int, curve: LossCurve) -> None:
-            self._report(
-                {
-                    "stage": stage,
-                    "member": member + 1,
-                    "members": self._specification.training.ensemble_size,
-                    "epoch": epoch,
-                    "epochs": epochs,
-                    "training_loss": curve.training[-1],
-                    "validation_loss": curve.validation[-1] if curve.validation else None,
-                }
-            )
-
-        return tell
+        return self._specification.training.seed + member, self._progress.epochs(member), self._device

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -36,12 +35,13 @@ from service.forecasting.evaluation import (
 )
 from service.forecasting.findings import findings, skill_by_step
 from service.forecasting.fit import Fit, LossCurve
-from service.forecasting.fitting import Fitter, Report
+from service.forecasting.fitting import Fitter
 from service.forecasting.forecaster import Forecaster, blended
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.metrics import skill
 from service.forecasting.options import TrainOptions
 from service.forecasting.planning import Plan, plan_training
+from service.forecasting.progress import Clock, Report, TrainingProgress
 from service.forecasting.series import Panel
 
 
@@ -80,22 +80,32 @@ class _First:
     errors: ConformalErrors
 
 
-def train(panel: Panel, options: TrainOptions, report: Report | None = None, device: str | None = None) -> Trained:
+def train(
+    panel: Panel,
+    options: TrainOptions,
+    report: Report | None = None,
+    device: str | None = None,
+    clock: Clock | None = None,
+) -> Trained:
     """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises.
 
     device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The forecaster
-    that is returned forecasts on the CPU either way.
+    that is returned forecasts on the CPU either way. clock: by which the report tells how long the rest will take.
     """
-    plan = with_useful_columns(plan_training(panel, options))
-    return _Training(plan, report or _unreported, device).run()
+    plan = plan_training(panel, options)
+    progress = TrainingProgress(plan, report, clock)
+    trained = _Training(with_useful_columns(plan, progress), progress, device).run()
+    progress.finish()
+    return trained
 
 
 class _Training:
-    def __init__(self, plan: Plan, report: Report, device: str | None) -> None:
+    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None) -> None:
         self.plan = plan
         self.panel = plan.panel
         self.specification = plan.choice.specification
-        self.fitter = Fitter(plan, report, device)
+        self.progress = progress
+        self.fitter = Fitter(plan, progress, device)
         self.stopping = [split.stopping for split in plan.splits]
         self.test = [split.test for split in plan.splits]
         self.end = [split.length for split in plan.splits]
@@ -103,6 +113,7 @@ class _Training:
     def run(self) -> Trained:
         first = self._first()
         scored = self.fitter.again("score", self.test, first.blend, first.fits)
+        self.progress.begin("score", "rolling")
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
         total = score(scored, rolled, first.errors, self.test)
@@ -125,6 +136,7 @@ class _Training:
 
     def _first(self) -> _First:
         forecaster, fits = self.fitter.first(self.stopping, self.test)
+        self.progress.begin("weigh", "rolling")
         evaluated = self._evaluated(forecaster, self.stopping, self.test, partial=True)
         by_candidate = roll_candidates(forecaster, evaluated, self.specification.horizon)
         blend, candidates = weigh(evaluated, by_candidate, forecaster.blend, self.plan.trusted)
@@ -153,7 +165,3 @@ class _Training:
         before = roll_baseline(method, earlier, horizon, season_length, self.stopping)
         rolled = roll_baseline(method, later, horizon, season_length, self.test)
         return rolled, score(scored, rolled, ConformalErrors(pooled_errors(before)), self.test), method
-
-
-def _unreported(_: dict[str, Any]) -> None:
-    """Nobody is watching."""

@@ -61,7 +61,7 @@ def run_job(train: Train, job_id: str, connection: Connection) -> None:
 
 
 class _ProgressReport:
-    """Sends progress twice a second at most, and always the last of each stage."""
+    """Sends the first and the last progress, and twice a second at most what comes in between."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -70,8 +70,6 @@ class _ProgressReport:
         self._unsent = False
 
     def tell(self, progress: Progress) -> None:
-        if progress.get("stage") != self._latest.get("stage"):
-            self.flush()
         self._latest, self._unsent = progress, True
         if time.monotonic() - self._sent_at >= _PROGRESS_SECONDS:
             self.flush()

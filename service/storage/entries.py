@@ -66,6 +66,11 @@ class JobEntry:
     deaths: int = 0
     revision: int = 0
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status not in ("queued", "running")
+
 
 @dataclass(frozen=True)
 class Page(Generic[Entry]):

@@ -90,6 +90,21 @@ class JobRegistry(Database):
         with self._reading() as connection:
             return read_page(connection, query, jobs, cursor, limit, job_entry)
 
+    def changed_jobs(self, known: Mapping[str, int]) -> dict[str, JobEntry | None]:
+        """Return those of some jobs that have another revision than is known; None for one that is gone.
+
+        known: revisions by job ID. What has not changed costs no more than an index look-up.
+        """
+        with self._reading() as connection:
+            query = select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(known))
+            revisions = {row.id: row.revision for row in connection.execute(query)}
+            changed = [job_id for job_id, revision in revisions.items() if revision != known[job_id]]
+            found: dict[str, JobEntry | None] = {job_id: None for job_id in known if job_id not in revisions}
+            if changed:
+                rows = connection.execute(select(jobs).where(jobs.c.id.in_(changed))).mappings()
+                found.update({row["id"]: job_entry(row) for row in rows})
+            return found
+
     def count_jobs(self) -> dict[JobStatus, int]:
         """Return how many jobs have each status; 0 is told too."""
         found = self._count_by_status(jobs)

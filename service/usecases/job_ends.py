@@ -42,10 +42,16 @@ class JobEnds:
             event.clear()
             return told
 
+        with self.listening(job_id, wake):
+            yield wait
+
+    @contextmanager
+    def listening(self, job_id: str, wake: Callable[[], None]) -> Iterator[None]:
+        """Call ``wake``, in any thread, each time that the job is told to have ended while the block runs."""
         with self._lock:
             self._waiting[job_id].append(wake)
         try:
-            yield wait
+            yield
         finally:
             with self._lock:
                 self._waiting[job_id].remove(wake)

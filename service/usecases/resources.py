@@ -9,6 +9,7 @@ from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
+from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 
 
@@ -22,3 +23,4 @@ class Resources:
     forecasters: ForecasterCache
     limits: Limits
     ends: JobEnds
+    watch: JobWatch

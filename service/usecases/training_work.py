@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
@@ -44,11 +45,11 @@ def run_training(
 
 def _trained(content: TrainingInput, tell: Callable[[dict[str, Any]], None], device: str | None) -> Trained:
     if device is None:
-        return train(content.panel, content.options, tell)
+        return train(content.panel, content.options, tell, clock=time.monotonic)
     import torch
 
     try:
-        return train(content.panel, content.options, tell, device)
+        return train(content.panel, content.options, tell, device, time.monotonic)
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
 

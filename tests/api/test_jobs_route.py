@@ -25,12 +25,13 @@ def test_a_running_job_tells_how_far_it_is_and_is_cancelled(application: Applica
     path = f"/jobs/{accepted['job_id']}"
     application.job(accepted["job_id"], "running")
     deadline = time.monotonic() + SECONDS
-    while not (job := client.get(path).json())["progress"]:
+    while "epoch" not in (job := client.get(path).json())["progress"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert job["progress"]["epochs"] == 10_000
     assert (job["progress"]["stage"], job["progress"]["epoch"] >= 1) == ("select", True)
     assert job["progress"]["training_loss"] > 0
+    assert (job["progress"]["candidate"], 0 <= job["progress"]["fraction"] < 0.5) == ("network", True)
     child = child_of(accepted["job_id"])
     assert client.delete(path).status_code == 204
     check_gone(child)
@@ -75,6 +76,7 @@ def test_a_finished_job_cannot_be_cancelled(client: httpx.Client, plain_model: d
 def test_a_finished_job_tells_of_its_last_epoch(client: httpx.Client, plain_model: dict[str, Any]) -> None:
     progress = client.get(plain_model["links"]["job"]).json()["progress"]
     assert (progress["stage"], progress["epoch"]) == ("refit", progress["epochs"])
+    assert (progress["fraction"], progress["eta_seconds"]) == (1, 0)
 
 
 def test_who_waits_is_told_of_the_cancel(application: Application) -> None:

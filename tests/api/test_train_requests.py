@@ -57,6 +57,31 @@ def test_another_query_is_another_request(client: httpx.Client) -> None:
     problem_of(response, 422, "idempotency-key-reused")
 
 
+def test_a_key_answers_what_became_of_its_training(client: httpx.Client, application: Application) -> None:
+    accepted = keyed(client, "ended", BODY).json()
+    application.job(accepted["job_id"], "succeeded")
+    # The model is there: nobody has to wait for it any more.
+    again = keyed(client, "ended", BODY)
+    assert (again.status_code, again.headers["Location"]) == (201, f"/models/{accepted['model_id']}")
+    assert again.json() == client.get(f"/models/{accepted['model_id']}").json()
+    refused = keyed(client, "ended", {**BODY, "horizon": 2})
+    problem_of(refused, 422, "idempotency-key-reused")
+
+
+def test_a_key_of_a_training_that_failed_answers_why(client: httpx.Client) -> None:
+    sgd = {"objective": "windows", "epochs": 50, "optimizer": "sgd", "learning_rate": 10, "clip_norm": None}
+    body = {**BODY, "scaling": "none", "training": {**sgd, "loss": "mse"}}
+    first, again = keyed(client, "failed", body, wait=120), keyed(client, "failed", body)
+    assert problem_of(again, 422, "invalid-option")["job_id"] == first.json()["job_id"]
+
+
+def test_a_key_of_a_training_that_was_cancelled_says_so(client: httpx.Client) -> None:
+    accepted = keyed(client, "cancelled", ENDLESS).json()
+    assert client.delete(f"/jobs/{accepted['job_id']}").status_code == 204
+    problem = problem_of(keyed(client, "cancelled", ENDLESS), 409, "model-failed", contains="cancelled")
+    assert problem["job_id"] == accepted["job_id"]
+
+
 def test_many_at_once_with_one_key_start_one_training(client: httpx.Client, application: Application) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: keyed(client, "at once", BODY), range(8)))

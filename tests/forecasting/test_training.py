@@ -339,9 +339,10 @@ def test_divergence_is_an_error_that_names_the_option() -> None:
 def test_progress_is_told() -> None:
     told: list[dict[str, Any]] = []
     train(panel(noisy_sine()), options(), told.append)
-    assert [one["stage"] for one in told if one["epoch"] == 1] == ["select", "score", "refit"]
-    assert told[0]["epochs"] == 4
-    assert told[0]["training_loss"] > 0
+    first = [one for one in told[:-1] if one.get("epoch") == 1]
+    assert [one["stage"] for one in first] == ["select", "score", "refit"]
+    assert first[0]["epochs"] == 4
+    assert first[0]["training_loss"] > 0
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.1, 1.0])

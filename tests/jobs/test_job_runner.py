@@ -171,14 +171,13 @@ def test_jobs_run_in_a_warm_child_in_their_order() -> None:
     assert recorder.progress == [{"epoch": 1}, {"epoch": 1}]
 
 
-def test_the_last_progress_of_each_stage_is_told() -> None:
+def test_the_first_and_the_last_progress_are_told() -> None:
     with running(trainings.staged) as (jobs, recorder):
         jobs.submit("a")
         recorder.end_of("a")
     assert len(recorder.progress) < 100
     told = [(one["stage"], one["epoch"]) for one in recorder.progress]
-    assert {("select", 1), ("select", 100), ("score", 100)} < set(told)
-    assert told[-1] == ("refit", 100)
+    assert (told[0], told[-1]) == (("select", 1), ("refit", 100))
 
 
 def test_a_large_file_comes_whole() -> None:
@@ -290,7 +289,7 @@ def test_stop_ends_children_without_failing_their_jobs(tmp_path: Path) -> None:
 
 
 def test_a_listener_that_fails_for_a_while_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
-    with running(trainings.staged, recorder=Failing(claim=2, progressed=3, succeeded=2)) as (jobs, recorder):
+    with running(trainings.staged, recorder=Failing(claim=2, progressed=1, succeeded=2)) as (jobs, recorder):
         jobs.submit("a")
         assert recorder.end_of("a")[0] == "succeeded"
     assert recorder.progress[-1] == {"stage": "refit", "epoch": 100}

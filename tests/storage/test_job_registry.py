@@ -161,6 +161,26 @@ def test_lists_jobs_newest_first(registry: Registry, clock: Clock) -> None:
         registry.jobs(cursor="nonsense")
 
 
+def test_changed_jobs_are_those_that_have_another_revision(registry: Registry) -> None:
+    (_, waiting), (model_id, running), (_, gone) = queue(registry), run(registry), (new_id(), new_id())
+    known = {waiting: 0, running: 0, gone: 3}
+    assert registry.changed_jobs(known) == {running: registry.job(running), gone: None}
+    assert registry.job(running).revision == 1
+    assert registry.changed_jobs({waiting: 0, running: 1}) == registry.changed_jobs({}) == {}
+    registry.record_progress(running, 1, {"fraction": 0.5})
+    assert registry.changed_jobs({waiting: 0, running: 1}) == {running: registry.job(running)}
+    registry.delete_model(model_id)
+    assert registry.changed_jobs({running: 2}) == {running: None}
+    assert registry.changed_jobs({new_id(): 0 for _ in range(1000)}).keys().isdisjoint({waiting, running})
+
+
+@pytest.mark.parametrize("how", ["succeeded", "failed", "cancelled"])
+def test_a_job_that_has_ended_says_so(registry: Registry, how: str) -> None:
+    assert not registry.job(queue(registry)[1]).has_ended
+    assert not registry.job(run(registry)[1]).has_ended
+    assert registry.job(end(registry, how)[1]).has_ended
+
+
 def test_same_key_and_request_give_the_same_job(registry: Registry, clock: Clock) -> None:
     assert registry.find_idempotent("key", "hash") is None
     job = registry.create_training(new_id(), new_id(), None, {}, ("key", "hash"))

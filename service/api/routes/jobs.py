@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from service.api.answers import job_answer, json_response
 from service.api.documents import problems
+from service.api.event_stream import MEDIA_TYPE, EventStream, job_events
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList
 from service.api.wiring import in_thread, resources_of
@@ -17,6 +18,20 @@ from service.usecases.job_control import cancel_job, list_jobs, show_job
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="ID of the job.")]
+# No job changes more often than a database can count.
+_LAST_REVISION = 2**31 - 1
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `progress`, then one `end`; the data of each is what `GET /jobs/{job_id}` answers",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"type": "string"},
+                "example": 'event: progress\nid: 4\ndata: {"status": "running", "progress": {"fraction": 0.25}}\n\n',
+            }
+        },
+    },
+    204: {"description": "The job has ended, and the client has been told: there is no reason to come back"},
+}
 
 
 @router.get("", summary="List jobs", response_model=None, responses={200: {"model": JobList}, **problems(422)})
@@ -35,6 +50,40 @@ async def list_all(
 async def show(request: Request, job_id: JobId) -> Response:
     """Tell the state of a job, its progress and losses so far."""
     return json_response(job_answer(await in_thread(show_job, resources_of(request), job_id)))
+
+
+@router.get(
+    "/{job_id}/events",
+    status_code=200,
+    summary="Watch a job",
+    response_class=EventStream,
+    response_model=None,
+    responses={**_EVENTS, **problems(404, 422)},
+)
+async def events(
+    request: Request,
+    job_id: JobId,
+    last_event_id: Annotated[
+        int | None,
+        Header(alias="Last-Event-ID", ge=0, le=_LAST_REVISION, description="`id` of the last event that was received."),
+    ] = None,
+    asked_last_event_id: Annotated[
+        int | None,
+        Query(alias="last_event_id", ge=0, le=_LAST_REVISION, description="The same, where no header can be set."),
+    ] = None,
+) -> Response:
+    """Tell every change of a job as server-sent events: its state now, what comes, and its end, which ends the stream.
+
+    Whoever comes back with the `id` of the last event goes on from there, as `EventSource` does by itself; on whatever
+    server. Where nothing happens, a comment comes every 15 seconds.
+    """
+    resources = resources_of(request)
+    seen = last_event_id if last_event_id is not None else asked_last_event_id
+    job = await in_thread(show_job, resources, job_id)
+    if job.has_ended and job.revision == seen:
+        return Response(status_code=204)
+    resources.watch.require_room()
+    return EventStream(job_events(resources.watch, job, seen, lambda: request.app.state.stopping))
 
 
 @router.delete(

@@ -9,6 +9,38 @@ from pydantic import BaseModel, Field
 from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID
 
 
+class Progress(BaseModel):
+    """How far a training is. What is not known, or does not apply now, is left out or null."""
+
+    stage: str | None = Field(
+        None,
+        description="What it does: `columns` (which columns known ahead help), `candidates` (fits simple methods), "
+        "`select` (fits networks, stops them early), `weigh` (weighs the candidates), `score` (fits and scores on the "
+        "part after the split), `refit` (fits on everything).",
+        examples=["select"],
+    )
+    candidate: str | None = Field(None, description="The candidate that is fitted.", examples=["network"])
+    item: int | None = Field(None, description="How many items of a panel are fitted.", examples=[None])
+    items: int | None = Field(None, description="Of how many.", examples=[None])
+    member: int | None = Field(None, description="Network of the ensemble, counted from 1.", examples=[1])
+    members: int | None = Field(None, description="Of how many.", examples=[2])
+    epoch: int | None = Field(None, description="Epoch of this network.", examples=[12])
+    epochs: int | None = Field(None, description="Of how many at most.", examples=[300])
+    training_loss: float | None = Field(None, description="Of this epoch, on scaled values.", examples=[0.2])
+    validation_loss: float | None = Field(
+        None, description="The last one on what it is judged by; null where there is none.", examples=[0.3]
+    )
+    fraction: float | None = Field(
+        None, description="Share of the whole work that is done, 0 to 1; never falls in an attempt.", examples=[0.25]
+    )
+    eta_seconds: float | None = Field(
+        None,
+        description="Seconds until it is done, from how long the share so far took; null while unknown. Networks that "
+        "stop early need less.",
+        examples=[7.5],
+    )
+
+
 class JobAnswer(BaseModel):
     """One training job."""
 
@@ -21,9 +53,9 @@ class JobAnswer(BaseModel):
     started_at: str | None = Field(description="When it began to run.", examples=["2026-01-01T12:00:00Z"])
     finished_at: str | None = Field(description="When it ended.", examples=[None])
     attempt: int = Field(description="How often it was started.", examples=[1])
-    progress: dict[str, Any] = Field(
-        description="How far it is: stage, member, epoch, losses.",
-        examples=[{"stage": "select", "epoch": 12, "epochs": 300, "training_loss": 0.2, "validation_loss": 0.3}],
+    progress: Progress = Field(
+        description="How far it is; empty while it waits.",
+        examples=[{"stage": "select", "epoch": 12, "epochs": 300, "fraction": 0.25, "eta_seconds": 7.5}],
     )
     error: dict[str, Any] | None = Field(description="Why it failed, as a problem.", examples=[None])
     links: dict[str, str] = Field(description="Where to go on.", examples=[{"self": f"/jobs/{PLACEHOLDER_JOB_ID}"}])

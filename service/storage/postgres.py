@@ -10,9 +10,10 @@ import re
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
-from service.storage.json_columns import JSON_COLUMNS
+from service.storage.engine_options import ENGINE_OPTIONS
 
 _CONNECT_SECONDS = 3
 _STATEMENT_SECONDS = 5
@@ -35,6 +36,8 @@ _SETTINGS = "SELECT " + ", ".join(
         "timezone": "UTC",
     }.items()
 )
+
+_READ_ONLY = "25006"
 
 _SERVER_SAYS = re.compile(r"(?:FATAL|ERROR):\s+([^\n]+)")
 _FAILED = re.compile(r".*failed: ([^\n]+)")
@@ -62,9 +65,10 @@ def make_postgres_engine(url: URL) -> Engine:
         pool_timeout=_POOL_SECONDS,
         # What was just released is used first, so that a pool shrinks to what is needed.
         pool_use_lifo=True,
-        **JSON_COLUMNS,
+        **ENGINE_OPTIONS,
     )
     event.listen(engine, "connect", _prepare)
+    event.listen(engine, "handle_error", _leave_a_standby)
     return engine
 
 
@@ -72,6 +76,12 @@ def _prepare(connection: Any, _record: object) -> None:
     # Not as options of the connection, which poolers between us and the server refuse.
     connection.execute(_SETTINGS)
     connection.commit()
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """Connect anew where a server takes no writes any more: after a failover, another one may."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def begin_migrating(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from service.errors import Unavailable
-from service.storage.json_columns import JSON_COLUMNS
+from service.storage.engine_options import ENGINE_OPTIONS
 
 
 def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
@@ -21,7 +21,7 @@ def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ValueError("An SQLite database must be a file: sqlite:///folder/registry.db")
     _make_parent(Path(url.database))
-    engine = create_engine(url, connect_args={"timeout": busy_timeout}, **JSON_COLUMNS)
+    engine = create_engine(url, connect_args={"timeout": busy_timeout}, **ENGINE_OPTIONS)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

@@ -14,7 +14,7 @@ from sqlalchemy import insert
 
 from examples.cluster import PostgresServer
 from examples.server import free_port
-from service.errors import ModelNotFound, Unavailable
+from service.errors import Conflict, ModelNotFound, Unavailable
 from service.storage import postgres as postgres_module
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
@@ -72,6 +72,33 @@ def test_transaction_that_loses_its_server_is_unavailable(registry: Registry, ur
     with pytest.raises(Unavailable):
         lose()
     assert registry.model(model_id).name is None
+
+
+def test_server_that_takes_no_writes_is_left_for_one_that_does(
+    postgres: PostgresServer, registry: Registry, url: str
+) -> None:
+    """As after a failover: connections to the old primary stay, and stay read-only."""
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: registry.check(), range(20)))
+    name = url.rpartition("/")[2]
+    registry._engine.dispose()
+    postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="read-only"):
+            registry.insert_ready_model(new_id(), None, {}, 1)
+    registry.check()
+    postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+    with pytest.raises(Unavailable, match="read-only"):
+        registry.insert_ready_model(new_id(), None, {}, 1)
+    for _ in range(3):
+        registry.insert_ready_model(new_id(), None, {}, 1)
+
+
+def test_errors_show_no_records(registry: Registry) -> None:
+    registry.insert_ready_model(model_id := new_id(), None, {}, 1)
+    with pytest.raises(Conflict) as caught:
+        registry.insert_ready_model(model_id, None, {"private": "private"}, 1)
+    assert "private" not in str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,19 @@ def test_postgres_is_killed_while_jobs_run_and_while_it_recovers(
         one.wait_until_gone()
 
 
+def test_a_claim_whose_answer_is_lost_does_not_strand_the_job(cluster: Cluster) -> None:
+    cluster.server()
+    trainer = cluster.trainer()
+    trainer.freeze()
+    job = cluster.job(cluster.submit()[0])
+    # What a database that dies between commit and answer leaves: the executor holds a job and does not know.
+    assert cluster.registry.claim_job(job.id, job.dispatch, trainer.name, 1) == 1
+    trainer.thaw()
+    done = cluster.wait_for(job.id, "succeeded")
+    assert (done.attempt, done.executor) == (2, trainer.name)
+    cluster.check_all_ready([job.id])
+
+
 def _forecast(server: Server, model_id: str) -> httpx.Response:
     return server.client.post("/forecast", json={"model_id": model_id, "horizon": 3})
 

@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
 def executor(folder: Path, train: Train = trainings.quick, name: str = "here") -> Iterator[Executor]:
     registry = Registry.open(f"sqlite:///{folder / 'registry.sqlite3'}")
     recorder = JobRecorder(registry, ModelStore.open(str(folder)), name, LEASE, lambda _: None)
-    ledger = JobLedger(registry, name, [CPU], LEASE, timedelta(days=1), sole=True)
+    ledger = JobLedger(registry, name, ["cpu"], LEASE, timedelta(days=1), sole=True)
     slots = Slots({CPU: [FreshProcess(train, multiprocessing.get_context("forkserver"))]})
     runner = JobRunner(slots, recorder, 60)
 
@@ -100,7 +100,7 @@ def test_a_job_whose_executor_died_is_taken_over(folder: Path) -> None:
 def test_a_ticket_that_an_executor_took_and_never_used_is_replaced(folder: Path) -> None:
     with executor(folder) as here:
         job_id = here.registered()
-        here.registry.enrol("died", new_id(), [CPU], -1)
+        here.registry.enrol("died", new_id(), ["cpu"], -1)
         # A used ticket of a job that waits all the same: its executor died between taking and claiming.
         here.registry.claim_job(job_id, 0, "here", LEASE)
         here.tickets.submit(Ticket(job_id, 0, CPU))
@@ -153,6 +153,6 @@ def test_an_executor_that_lost_its_id_stops(folder: Path) -> None:
         here.registered()
         here.keeper.start()
         wait_for(here.runner.attempts)
-        assert here.registry.enrol("here", new_id(), [CPU], 60, sole=True)
+        assert here.registry.enrol("here", new_id(), ["cpu"], 60, sole=True)
         assert here.lost.wait(60)
         wait_for(lambda: here.runner.attempts() == {})

@@ -36,8 +36,10 @@ class Outcome:
     file: bytes
 
 
-Train = Callable[[str, Tell], Outcome]
-"""Trains the job with this ID in the child process, telling its progress."""
+Keep = Callable[[bytes], None]
+
+Train = Callable[[str, Tell, Keep], Outcome]
+"""Trains the job with this ID in the child process, telling its progress and having checkpoints kept."""
 
 
 class JobListener(Protocol):

@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 
 from service.forecasting.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from service.forecasting.forecaster_state import forecaster_state
+from service.forecasting.kernels.training import seed_dropout
 from service.forecasting.options import Optimizer, TrainOptions
 from service.forecasting.planning import plan_training
 from service.forecasting.random_state import generator_state, set_generator_state
@@ -33,6 +35,9 @@ class Memory:
         self.at, self.kept, self.offers = at, found, 0
 
     def resume(self) -> Checkpoint | None:
+        # Another process would find other states in what draws dropout.
+        seed_dropout(99)
+        torch.manual_seed(99)
         return self.kept
 
     def keep(self, make: Callable[[], Checkpoint]) -> None:

@@ -16,10 +16,10 @@ from service.forecasting.kernels.training import seed_dropout
 from service.forecasting.options import Optimizer, TrainOptions
 from service.forecasting.planning import plan_training
 from service.forecasting.random_state import generator_state, set_generator_state
-from service.forecasting.series import Panel
+from service.forecasting.series import Panel, Series
 from service.forecasting.training import Trained, train
 from service.storage.model_file import read_model_file, write_model_file
-from tests.factories import items, noisy_sine, options, panel, random_walk, seasonal
+from tests.factories import items, noisy_sine, options, panel, promoted, random_walk, seasonal
 
 EVERYTHING = 10**9
 
@@ -84,6 +84,11 @@ TRAININGS: dict[str, tuple[Panel, dict[str, Any]]] = {
     "items of several lengths": (
         items(noisy_sine(90), noisy_sine(60, seed=1), noisy_sine(16)),
         {"candidates": ["network", "drift"]},
+    ),
+    "two targets and a covariate": (panel(noisy_sine(), noisy_sine(seed=1), noisy_sine(seed=2), targets=2), {}),
+    "a column known ahead": (
+        Panel((Series(np.stack(promoted(), axis=1)),), future_covariates=("promotion",)),
+        {"transform": "log_difference"},
     ),
     "a blend": (panel(seasonal(90)), {"candidates": ["network", "theta", "ridge"], "season_length": 12}),
     "no refit": (panel(noisy_sine()), {"refit": False}),

@@ -51,6 +51,9 @@ class JobListener(Protocol):
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """The training tells how far it is."""
 
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        """The training sends a checkpoint, which another attempt goes on from."""
+
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """The training returned."""
 

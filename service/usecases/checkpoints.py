@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -55,12 +56,20 @@ class StoredCheckpoints:
         started = self._clock()
         if started < self._due:
             return
-        made = make()
-        data = write_model_file(made.record, made.arrays)
+        try:
+            made = make()
+            data = write_model_file(made.record, made.arrays)
+        except MemoryError:
+            # What a training needs besides may be little more than what is left.
+            self._give_up("there is no memory to make one")
+            return
         if len(data) > MOST_BYTES:
-            logger.warning("job %s has no checkpoints: one would have %d bytes", self._job_id, len(data))
-            self._due = float("inf")
+            self._give_up(f"one would have {len(data)} bytes")
             return
         self._send(data)
         ended = self._clock()
         self._due = ended + max(self._seconds, (ended - started) / _SHARE)
+
+    def _give_up(self, reason: str) -> None:
+        logger.warning("job %s has no more checkpoints: %s", self._job_id, reason)
+        self._due = math.inf

@@ -60,6 +60,13 @@ def endless(job_id: str, tell: Tell, keep: Keep) -> Outcome:
         time.sleep(0.01)
 
 
+def checkpointed(job_id: str, tell: Tell, keep: Keep) -> Outcome:
+    tell({"epoch": 1})
+    keep(b"{}")
+    keep(job_id.encode() * 1_000_000)
+    return Outcome({}, b"model")
+
+
 def staged(job_id: str, tell: Tell, keep: Keep) -> Outcome:
     for stage in ("select", "score", "refit"):
         for epoch in range(1, 101):

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from service.forecasting.checkpoint import Checkpoint
+from service.jobs.child import PRELOADED
 from service.jobs.queue import Keep, Outcome, Progress, Tell
 from service.jobs.training_process import FreshProcess
 from service.storage.folder import Folder
@@ -112,7 +113,21 @@ def test_one_that_is_too_large_is_not_sent_and_none_is_made_again(
     for _ in range(5):
         kept.keep(make)
     assert (len(sent), len(made)) == (0, 1)
-    assert "has no checkpoints" in caplog.text
+    assert "has no more checkpoints" in caplog.text
+
+
+def test_a_training_that_has_no_memory_for_one_goes_on(store: ModelStore, caplog: pytest.LogCaptureFixture) -> None:
+    made = []
+
+    def make() -> Checkpoint:
+        made.append(1)
+        raise MemoryError
+
+    kept = StoredCheckpoints(store, new_id(), Kept().append, 0.0)
+    for _ in range(5):
+        kept.keep(make)
+    assert len(made) == 1
+    assert "no memory" in caplog.text
 
 
 def test_a_short_training_keeps_nothing(store: ModelStore) -> None:
@@ -208,7 +223,9 @@ def impatient(folder: str, job_id: str, tell: Tell, keep: Keep) -> Outcome:
 def test_a_child_that_is_killed_is_gone_on_from_where_it_was(store: ModelStore) -> None:
     job_id = accepted(store, ensemble_size=2, epochs=EPOCHS, patience=EPOCHS, learning_rate=0.001)
     train = partial(impatient, str(store_folder(store)))
-    process = FreshProcess(train, multiprocessing.get_context("forkserver"))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    process = FreshProcess(train, context)
     for most in (3, 4, EVERYTHING):
         before = reached(store, job_id)
         progress, outcome = listen(process, store, job_id, most)
@@ -237,7 +254,10 @@ def test_what_the_running_attempt_sends_is_kept(registry: Registry, store: Model
     for data in (b"first", b"second"):
         keep_checkpoint(registry, store, job_id, attempt, data)
         assert store.get_checkpoint(job_id) == data
-    drop_checkpoint(store, job_id)
+    drop_checkpoint(registry, store, job_id)
+    assert store.get_checkpoint(job_id) == b"second", "the job has not ended"
+    registry.cancel_job(job_id)
+    drop_checkpoint(registry, store, job_id)
     assert store.get_checkpoint(job_id) is None
 
 
@@ -280,7 +300,7 @@ def test_what_cannot_be_kept_or_dropped_is_logged_and_hurts_nobody(
     job_id, attempt = running(registry)
     (tmp_path / "checkpoints").symlink_to(tmp_path)
     keep_checkpoint(registry, store, job_id, attempt, b"data")
-    drop_checkpoint(store, job_id)
-    registry.close()
+    registry.cancel_job(job_id)
+    drop_checkpoint(registry, store, job_id)
     assert "could not be kept" in caplog.text
     assert "could not be removed" in caplog.text

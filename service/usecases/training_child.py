@@ -17,8 +17,8 @@ def train_in_child(
 ) -> Outcome:
     """Train the job from its stored input; return the model's record and its file.
 
-    keep: sends a checkpoint to who keeps it. device: torch's name of where; None: this CPU, in compiled kernels. access:
-    how to reach a store on S3; it comes through the pipe that calls this function, never on a command line.
+    keep: sends a checkpoint to who keeps it. device: torch's name of where; None: this CPU, in compiled kernels.
+    access: how to reach a store on S3; it comes through the pipe that calls this function, never on a command line.
     """
     from service.storage.model_store import ModelStore
     from service.usecases.training_work import run_training

@@ -15,6 +15,7 @@ from service.forecasting.forecaster_state import forecaster_state
 from service.forecasting.kernels.training import seed_dropout
 from service.forecasting.options import Optimizer, TrainOptions
 from service.forecasting.planning import plan_training
+from service.forecasting.progress import TrainingProgress
 from service.forecasting.random_state import generator_state, set_generator_state
 from service.forecasting.series import Panel, Series
 from service.forecasting.training import Trained, train
@@ -128,7 +129,29 @@ def test_progress_is_told_from_where_it_goes_on() -> None:
     kept = interrupted(data, asked, 10)  # the third epoch of the second member
     seen: list[dict[str, Any]] = []
     train(data, asked, seen.append, checkpoints=Memory(found=kept))
-    assert (seen[0]["stage"], seen[0]["member"], seen[0]["epoch"]) == ("select", 2, 4)
+    whole: list[dict[str, Any]] = []
+    train(data, asked, whole.append)
+    first, expected = (next(one for one in told if one.get("member") == 2) for told in (seen, whole))
+    assert (first["stage"], first["member"], first["epoch"]) == ("select", 2, 4)
+    assert first in whole
+    assert first["fraction"] > expected["fraction"]
+    assert all(one["member"] == 2 for one in seen if one.get("epoch") and one["stage"] == "select")
+
+
+def test_what_an_earlier_run_did_does_not_make_the_rest_look_shorter() -> None:
+    plan = plan_training(*plain())
+    seconds, left = [0.0], []
+    for skipped in (0.0, 1.0):
+        seen: list[dict[str, Any]] = []
+        seconds[0] = 0.0
+        progress = TrainingProgress(plan, seen.append, lambda: seconds[0])
+        progress.begin("select", "network")
+        progress.skip(0, skipped)
+        seconds[0] = 10.0
+        progress.epochs(1)(3, 6, 0.1, 0.1)
+        left.append((seen[-1]["fraction"], seen[-1]["eta_seconds"]))
+    assert left[0][0] == left[1][0]
+    assert left[1][1] > 2 * left[0][1]
 
 
 def plain() -> tuple[Panel, TrainOptions]:

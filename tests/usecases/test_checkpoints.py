@@ -194,7 +194,7 @@ def listen(process: FreshProcess, store: ModelStore, job_id: str, most: int) -> 
                 process.close()
                 return progress, None
         elif message["kind"] == "progress":
-            progress.append(message["content"])
+            progress += [message["content"]] if "epoch" in message["content"] else []
         else:
             assert message["kind"] == "outcome", message
             outcome = Outcome(message["content"], receiving.recv_bytes())

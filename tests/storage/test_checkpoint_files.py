@@ -35,6 +35,17 @@ def test_the_last_one_is_kept_until_it_is_deleted(store: ModelStore, tmp_path: P
     assert store.get_checkpoint(other) == b"other"
 
 
+def test_the_last_one_is_kept_in_a_bucket_too(s3_store: ModelStore) -> None:
+    job_id = new_id()
+    assert s3_store.get_checkpoint(job_id) is None
+    for data in (b"first", b"second"):
+        s3_store.put_checkpoint(job_id, data)
+        assert s3_store.get_checkpoint(job_id) == data
+    for _ in range(2):
+        s3_store.delete_checkpoint(job_id)
+        assert s3_store.get_checkpoint(job_id) is None
+
+
 @pytest.mark.parametrize("job_id", ["", "../" + "0" * 29, "0" * 31 + "/", "A" * 32])
 def test_only_the_id_of_a_job_becomes_a_path(store: ModelStore, tmp_path: Path, job_id: str) -> None:
     for call in (store.get_checkpoint, store.delete_checkpoint, lambda one: store.put_checkpoint(one, b"x")):

@@ -11,6 +11,7 @@ from service.forecasting.kernels.optimizers import OPTIMIZERS
 from service.forecasting.kernels.training import gather, seed_dropout, train_epoch
 from service.forecasting.networks import Network, NetworkShape, Weights
 from service.forecasting.preparation import IntArray
+from service.forecasting.random_state import dropout_seed
 from service.forecasting.series import FloatArray
 from service.forecasting.specification import Specification
 from service.forecasting.windows import Pieces
@@ -30,12 +31,14 @@ class CompiledTrainer:
         self._weights = start.weights.copy()
         self._first, self._second = np.zeros_like(self._weights), np.zeros_like(self._weights)
         self._steps = 0
+        self._seed = seed
         self._judged = None if judged is None else self._gathered(judged)
-        seed_dropout(seed)
 
     def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
         """Take a step on each batch of the chosen pieces, in their order; return the mean loss."""
         training, pieces, shape = self._training, self._pieces, self._shape
+        if self._dropout > 0:
+            seed_dropout(dropout_seed(self._seed, self._steps))
         loss: float = train_epoch(
             CODES[shape.cell], shape.num_layers, shape.hidden_size, shape.gates,
             self._weights, self._first, self._second,
@@ -62,6 +65,15 @@ class CompiledTrainer:
     def weights(self) -> Weights:
         """Return a copy of the weights as they are now."""
         return self._weights.copy()
+
+    def state(self) -> Weights:
+        """Return a copy of the weights and of both moments: (3, weights)."""
+        return np.stack([self._weights, self._first, self._second])
+
+    def restore(self, state: Weights, steps: int) -> None:
+        """Go on from a state that was reached after so many batches."""
+        self._weights[:], self._first[:], self._second[:] = state
+        self._steps = steps
 
     def _gathered(self, pieces: Pieces) -> tuple[Weights, Weights, Weights]:
         gathered: tuple[Weights, Weights, Weights] = gather(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.forecasting.calendar_features import calendar_widths
+from service.forecasting.course import Course
 from service.forecasting.evaluation import Evaluated, compared, evaluated_item, roll_candidates, rolling_origins
 from service.forecasting.fitting import Fitter
 from service.forecasting.methods.table import PRIOR
@@ -123,7 +124,7 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     )
     part = _with(part, groups)
     stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]
-    forecaster, _ = Fitter(part, TrainingProgress(part), None).first(stopping, test)
+    forecaster, _ = Fitter(part, TrainingProgress(part), None, Course(part, None)).first(stopping, test)
     horizon = part.choice.specification.horizon
     evaluated = [
         evaluated_item(forecaster, item, one.head(end), _origins(first, end, horizon))

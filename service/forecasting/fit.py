@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from service.errors import InvalidOption, ServiceError
 from service.forecasting.networks import Network, NetworkShape, Weights, initial_network
+from service.forecasting.random_state import Words, generator_state, set_generator_state
 from service.forecasting.schedules import rate_share
+from service.forecasting.series import FloatArray
 from service.forecasting.specification import Specification
 from service.forecasting.trainers import trainer_on
 from service.forecasting.windows import Pieces
@@ -61,6 +64,34 @@ class Fit:
         return self.curve.epochs[-1] if losses[-1] <= _STILL_GOOD * losses.min() else self.best_epoch
 
 
+@dataclass(frozen=True, eq=False)
+class FitState:
+    """How far a fit is after an epoch.
+
+    trainer: (3, weights), see `Trainer.state`; order: (6,), of the generator of the pieces' order. best_epoch,
+    best_loss: so far, where there is something to judge by; kept: (weights,), those of the best epoch so far, or the
+    sum over the last epochs.
+    """
+
+    epoch: int
+    trainer: Weights
+    order: Words
+    curve: LossCurve
+    best_epoch: int
+    best_loss: float
+    kept: FloatArray
+
+
+class FitStates(Protocol):
+    """Where the states of one fit are kept."""
+
+    def resume(self) -> FitState | None:
+        """Return where to go on; None: at the start."""
+
+    def keep(self, make: Callable[[], FitState]) -> None:
+        """Keep what ``make`` returns, or leave it uncalled; asked after every epoch."""
+
+
 def pieces_per_epoch(pieces: Pieces) -> int:
     """Count the pieces after which every target has been scored about once."""
     return max(1, math.ceil(len(pieces) / pieces.scored_steps))
@@ -73,13 +104,15 @@ def fit_network(
     seed: int,
     report: EpochReport | None = None,
     device: str | None = None,
+    states: FitStates | None = None,
 ) -> Fit:
     """Train one network; ``validation``: what to stop early and to choose the weights by.
 
-    device: of torch; None: this CPU, in compiled kernels. The result depends on the arguments alone.
+    device: of torch; None: this CPU, in compiled kernels. states: where to go on; the result is the same to the bit on
+    the CPU. It depends on the other arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
-    return _Loop(specification, pieces, validation, seed, None, report, device).best()
+    return _Loop(specification, pieces, validation, seed, None, report, device, states).best()
 
 
 def fit_again(
@@ -89,6 +122,7 @@ def fit_again(
     seed: int,
     report: EpochReport | None = None,
     device: str | None = None,
+    states: FitStates | None = None,
 ) -> Fit:
     """Fit the recipe on more data than ``first`` had, with nothing to judge by: the mean weights of the last epochs.
 
@@ -96,14 +130,14 @@ def fit_again(
     rate and epochs: as accurate in our trials as training anew, for a third of the time.
     """
     if specification.training.objective == "windows":
-        return _Loop(specification, pieces, None, seed, None, report, device).averaged(first.epochs_to_repeat)
+        return _Loop(specification, pieces, None, seed, None, report, device, states).averaged(first.epochs_to_repeat)
     training = specification.training
     training = replace(
         training,
         epochs=max(1, round(first.epochs_to_repeat * CONTINUED_EPOCHS)),
         learning_rate=training.learning_rate * _CONTINUED_RATE,
     )
-    loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device)
+    loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device, states)
     return loop.averaged(training.epochs)
 
 
@@ -117,6 +151,7 @@ class _Loop:
         start: Network | None,
         report: EpochReport | None,
         device: str | None,
+        states: FitStates | None,
     ) -> None:
         self.training = specification.training
         self.pieces = pieces
@@ -132,36 +167,61 @@ class _Loop:
         self.batches = math.ceil(self.limit / self.training.batch_size)
         self.interval = max(1, min(self.training.epochs // _JUDGEMENTS, self.training.patience))
         self.curve = LossCurve()
+        self.states = states
+        self.reached = states.resume() if states else None
+        if self.reached is not None:
+            self.trainer.restore(self.reached.trainer, self.reached.epoch * self.batches)
+            set_generator_state(self.order, self.reached.order)
+            self.curve = self.reached.curve
 
     def best(self) -> Fit:
         """Train until nothing gets better or the epochs are over; keep the weights of the best epoch."""
         best_loss, best_epoch, best_weights = math.inf, self.training.epochs, self.trainer.weights()
-        for epoch in range(1, self.training.epochs + 1):
+        if (reached := self.reached) is not None:
+            best_loss, best_epoch, best_weights = reached.best_loss, reached.best_epoch, reached.kept.astype(np.float32)
+        for epoch in range(reached.epoch + 1 if reached else 1, self.training.epochs + 1):
             loss = self._epoch(epoch)
             if epoch % self.interval and epoch != self.training.epochs:
                 self._tell(epoch, self.training.epochs, loss)
-                continue
-            judged = self.trainer.judge()
-            self._note(epoch, loss, judged)
-            self._tell(epoch, self.training.epochs, loss)
-            if judged < best_loss:
-                best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
-            if epoch - best_epoch >= self.training.patience:
-                break
+            else:
+                judged = self.trainer.judge()
+                self._note(epoch, loss, judged)
+                self._tell(epoch, self.training.epochs, loss)
+                if judged < best_loss:
+                    best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
+                if epoch - best_epoch >= self.training.patience:
+                    break
+            self._keep(epoch, best_weights, best_epoch, best_loss)
         return Fit(self._network(best_weights), best_epoch, self.curve)
 
     def averaged(self, epochs: int) -> Fit:
         """Train for so many epochs; keep the mean weights of the last of them."""
         last = max(1, min(_AVERAGED_EPOCHS, int(_AVERAGED_SHARE * epochs)))
-        total = np.zeros(self.shape.size)
-        for epoch in range(1, epochs + 1):
+        reached = self.reached
+        total = np.zeros(self.shape.size) if reached is None else reached.kept
+        for epoch in range(reached.epoch + 1 if reached else 1, epochs + 1):
             loss = self._epoch(epoch)
             if epoch > epochs - last:
                 total += self.trainer.weights()
             if epoch % self.interval == 0 or epoch == epochs:
                 self._note(epoch, loss, None)
             self._tell(epoch, epochs, loss)
+            self._keep(epoch, total, epoch, math.inf)
         return Fit(self._network((total / last).astype(np.float32)), epochs, self.curve)
+
+    def _keep(self, epoch: int, kept: Weights | FloatArray, best_epoch: int, best_loss: float) -> None:
+        if self.states is not None:
+            self.states.keep(
+                lambda: FitState(
+                    epoch,
+                    self.trainer.state(),
+                    generator_state(self.order),
+                    self.curve,
+                    best_epoch,
+                    best_loss,
+                    kept.astype(np.float64),
+                )
+            )
 
     def _network(self, weights: Weights) -> Network:
         if not np.isfinite(weights).all():

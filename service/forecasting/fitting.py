@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from service.forecasting.blend import Blend
+from service.forecasting.checkpoint import NetworkStage
 from service.forecasting.choices import scored_steps
+from service.forecasting.course import Course
 from service.forecasting.effect_fitting import fit_effects
 from service.forecasting.effects import Effects
-from service.forecasting.fit import EpochReport, Fit, fit_again, fit_network
+from service.forecasting.fit import Fit, fit_again, fit_network
 from service.forecasting.fitted_item import FittedItem, fit_item, prepare
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
@@ -27,11 +30,12 @@ from service.forecasting.windows import Part, Pieces, long_pieces, open_windows,
 class Fitter:
     """Fits what a plan decided; all ends are row numbers, one for each item of its panel.
 
-    device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels.
+    device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels. course: what an
+    earlier run fitted is not fitted again.
     """
 
-    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None) -> None:
-        self._plan, self._progress, self._device = plan, progress, device
+    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None, course: Course) -> None:
+        self._plan, self._progress, self._device, self._course = plan, progress, device, course
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One unit an item for all fits: errors of one are widths of the next.
         self._units = [
@@ -51,14 +55,14 @@ class Fitter:
             self._progress.begin("select", "network")
             pieces, validation = self._pieces(items, ends), self._validation(items, ends, judged_ends)
             fits = [
-                fit_network(specification, pieces, validation, *self._member(member))
+                self._fit("select", member, partial(fit_network, specification, pieces, validation))
                 for member in range(specification.training.ensemble_size)
             ]
         use = np.array([[name != "network" or fits_one for name in specification.candidates] for fits_one in plan.long])
         blend = Blend(specification.candidates, use / use.sum(axis=1, keepdims=True))
         return self._forecaster(items, [fit.network for fit in fits], blend, common), fits
 
-    def again(self, stage: Stage, ends: Sequence[int], blend: Blend, fits: Sequence[Fit]) -> Forecaster:
+    def again(self, stage: NetworkStage, ends: Sequence[int], blend: Blend, fits: Sequence[Fit]) -> Forecaster:
         """Fit what a blend uses on the rows before ``ends``, each network after its first fit."""
         items, common = self._items(stage, ends, blend.candidates)
         networks = []
@@ -66,7 +70,7 @@ class Fitter:
             self._progress.begin(stage, "network")
             pieces = self._pieces(items, ends)
             networks = [
-                fit_again(self._specification, pieces, fit, *self._member(member)).network
+                self._fit(stage, member, partial(fit_again, self._specification, pieces, fit)).network
                 for member, fit in enumerate(fits)
             ]
         return self._forecaster(items, networks, blend, common)
@@ -152,6 +156,8 @@ class Fitter:
             items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
         return replace(fitted, items=tuple(items), errors=errors.kept(), device=None)
 
-    def _member(self, member: int) -> tuple[int, EpochReport, str | None]:
-        """What each network of an ensemble is fitted with: its seed, who is told, and where."""
-        return self._specification.training.seed + member, self._progress.epochs(member), self._device
+    def _fit(self, stage: NetworkStage, member: int, fit: Callable[..., Fit]) -> Fit:
+        """Fit one network of an ensemble with its seed; ``fit`` is told who is told, where, and where to go on."""
+        self._progress.skip(member, self._course.share_of(stage, member))
+        seed, tell = self._specification.training.seed + member, self._progress.epochs(member)
+        return self._course.fit((stage, member), lambda states: fit(seed, tell, self._device, states))

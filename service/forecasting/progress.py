@@ -41,7 +41,7 @@ class TrainingProgress:
         self._members = plan.choice.specification.training.ensemble_size
         self._planned = _planned(plan) if report else {}
         self._total = sum(self._planned.values())
-        self._before = self._share = self._fraction = 0.0
+        self._before = self._share = self._fraction = self._skipped = 0.0
         self._stage: Stage = "candidates"
         self._latest: dict[str, Any] = {}
 
@@ -79,6 +79,14 @@ class TrainingProgress:
 
         return tell
 
+    def skip(self, member: int, share: float) -> None:
+        """Count a share of one network's epochs as done by an earlier run: it took none of the time of this one."""
+        if self._report is not None and share > 0:
+            self._skipped += share * self._share / self._members / self._total
+            self._fraction = max(
+                self._fraction, (self._before + (member + share) / self._members * self._share) / self._total
+            )
+
     def finish(self) -> None:
         """Tell that all is done, with what was told last."""
         if self._report is not None:
@@ -94,9 +102,10 @@ class TrainingProgress:
         self._report(self._latest)
 
     def _seconds_left(self) -> float | None:
-        if self._clock is None or self._fraction < _SMALLEST_SHARE:
+        done = self._fraction - self._skipped
+        if self._clock is None or done < _SMALLEST_SHARE:
             return None
-        return round((self._clock() - self._started) * (1 - self._fraction) / self._fraction, 1)
+        return round((self._clock() - self._started) * (1 - self._fraction) / done, 1)
 
 
 def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:

@@ -5,6 +5,8 @@ Dimensions: B batch, T steps read, S scored steps, H hidden_size, K output_chunk
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -68,15 +70,26 @@ def torch_network(network: Network, device: str, dropout: float = 0.0) -> TorchN
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     module = TorchNetwork(network.shape, dropout).to(device)
-    with torch.no_grad():
-        for parameter, weight in zip(module.parameters(), network.named_weights().values(), strict=True):
-            parameter.copy_(torch.from_numpy(weight))
+    set_weights(module, network.weights)
     return module
 
 
-def flat_weights(module: TorchNetwork) -> Weights:
-    """Return a copy of the weights as `Network` keeps them: (shape.size,), in one transfer."""
-    flat = torch.cat([parameter.detach().t().reshape(-1) for parameter in module.parameters()])
+@torch.no_grad()
+def set_weights(module: TorchNetwork, weights: Weights) -> None:
+    """Give a module the weights that `Network` keeps: (shape.size,)."""
+    for parameter, weight in zip(module.parameters(), split_weights(module, weights), strict=True):
+        parameter.copy_(weight)
+
+
+def split_weights(module: TorchNetwork, flat: Weights) -> list[Tensor]:
+    """Undo `flat_weights`, for the weights of a module or what has their shapes: new tensors on its device."""
+    device = next(module.parameters()).device
+    return [torch.tensor(one, device=device) for one in Network(module.shape, flat).named_weights().values()]
+
+
+def flat_weights(tensors: Iterable[Tensor]) -> Weights:
+    """Return a copy of a module's parameters as `Network` keeps them: (shape.size,), in one transfer."""
+    flat = torch.cat([tensor.detach().t().reshape(-1) for tensor in tensors])
     weights: Weights = flat.cpu().numpy()
     return weights
 

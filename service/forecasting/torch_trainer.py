@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from service.forecasting.networks import Network, Weights
-from service.forecasting.options import Loss
+from service.forecasting.options import Loss, Optimizer
 from service.forecasting.preparation import IntArray
+from service.forecasting.random_state import dropout_seed
 from service.forecasting.series import FloatArray
 from service.forecasting.specification import Specification, TrainingSpecification
-from service.forecasting.torch_network import TorchNetwork, flat_weights, torch_network
+from service.forecasting.torch_network import TorchNetwork, flat_weights, set_weights, split_weights, torch_network
 from service.forecasting.torch_pieces import Batch, TorchPieces
 from service.forecasting.windows import Pieces
 
@@ -27,6 +29,15 @@ _FUSED: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
+}
+
+
+# Where torch's optimizers keep the first (1) and second (2) moments of `kernels.optimizers`.
+_MOMENTS: dict[Optimizer, dict[int, str]] = {
+    "adam": {1: "exp_avg", 2: "exp_avg_sq"},
+    "adamw": {1: "exp_avg", 2: "exp_avg_sq"},
+    "rmsprop": {2: "square_avg"},
+    "sgd": {},
 }
 
 
@@ -50,7 +61,7 @@ class TorchTrainer:
         self._pieces = TorchPieces(pieces, device, centred)
         self._judged = None if judged is None else TorchPieces(judged, device, centred).all()
         self._judged_steps = 0 if judged is None else judged.scored_steps
-        torch.manual_seed(seed)  # of dropout
+        self._seed, self._steps = seed, 0
 
     def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
         """Take a step on each batch of the chosen pieces, in their order; return the mean loss.
@@ -58,8 +69,11 @@ class TorchTrainer:
         The device is waited for at the end only.
         """
         self._network.train()
+        if self._network.dropout.p > 0:
+            torch.manual_seed(dropout_seed(self._seed, self._steps))
         places = torch.split(self._pieces.chosen(chosen), self._training.batch_size)
         losses = [self._step(self._pieces.gather(batch), rate) for batch, rate in zip(places, rates, strict=True)]
+        self._steps += len(rates)
         return float(torch.stack(losses).mean())
 
     @torch.no_grad()
@@ -73,7 +87,29 @@ class TorchTrainer:
 
     def weights(self) -> Weights:
         """Return a copy of the weights as they are now."""
-        return flat_weights(self._network)
+        return flat_weights(self._network.parameters())
+
+    def state(self) -> Weights:
+        """Return a copy of the weights and of both moments: (3, weights); zeros where the optimizer has none."""
+        weights = self.weights()
+        state = np.stack([weights, np.zeros_like(weights), np.zeros_like(weights)])
+        moments = [self._optimizer.state[parameter] for parameter in self._network.parameters()]
+        for row, name in _MOMENTS[self._training.optimizer].items():
+            if self._steps:
+                state[row] = flat_weights(one[name] for one in moments)
+        return state
+
+    def restore(self, state: Weights, steps: int) -> None:
+        """Go on from a state, also of the compiled trainer, that was reached after so many batches."""
+        set_weights(self._network, state[0])
+        self._steps = steps
+        for row, name in _MOMENTS[self._training.optimizer].items():
+            moments = split_weights(self._network, state[row])
+            for parameter, moment in zip(self._network.parameters(), moments, strict=True):
+                # What is fused counts its steps on the device.
+                device = parameter.device if self._optimizer.defaults.get("fused") else "cpu"
+                self._optimizer.state[parameter]["step"] = torch.tensor(float(steps), device=device)
+                self._optimizer.state[parameter][name] = moment
 
     def _step(self, batch: Batch, rate: float) -> Tensor:
         training = self._training

@@ -27,6 +27,12 @@ class Trainer(Protocol):
     def weights(self) -> Weights:
         """Return a copy of the weights as they are now."""
 
+    def state(self) -> Weights:
+        """Return a copy of the weights and of the optimizer's first and second moments: (3, weights)."""
+
+    def restore(self, state: Weights, steps: int) -> None:
+        """Go on from a state, also of another kind of trainer, that was reached after so many batches."""
+
 
 def trainer_on(
     device: str | None, specification: Specification, start: Network, pieces: Pieces, judged: Pieces | None, seed: int

@@ -19,6 +19,8 @@ import numpy as np
 from service.forecasting.baselines import BaselineMethod
 from service.forecasting.blend import Blend
 from service.forecasting.candidates import CandidateScore, weigh
+from service.forecasting.checkpoint import Checkpoints
+from service.forecasting.course import Course
 from service.forecasting.effect_choice import with_useful_columns
 from service.forecasting.evaluation import (
     Evaluated,
@@ -86,26 +88,29 @@ def train(
     report: Report | None = None,
     device: str | None = None,
     clock: Clock | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises.
 
     device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The forecaster
     that is returned forecasts on the CPU either way. clock: by which the report tells how long the rest will take.
+    checkpoints: where to go on, and to leave what another run goes on from: on the CPU to the same model to the bit.
     """
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
-    trained = _Training(with_useful_columns(plan, progress), progress, device).run()
+    plan = with_useful_columns(plan, progress)
+    trained = _Training(plan, progress, device, Course(plan, checkpoints)).run()
     progress.finish()
     return trained
 
 
 class _Training:
-    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None) -> None:
+    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None, course: Course) -> None:
         self.plan = plan
         self.panel = plan.panel
         self.specification = plan.choice.specification
         self.progress = progress
-        self.fitter = Fitter(plan, progress, device)
+        self.fitter = Fitter(plan, progress, device, course)
         self.stopping = [split.stopping for split in plan.splits]
         self.test = [split.test for split in plan.splits]
         self.end = [split.length for split in plan.splits]

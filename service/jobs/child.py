@@ -43,10 +43,13 @@ def work(train: Train, job_id: str, connection: Connection, memory_bytes: int | 
 
 
 def run_job(train: Train, job_id: str, connection: Connection) -> None:
-    """Train one job and send progress, then the outcome or the error, as JSON messages."""
+    """Train one job and send progress and checkpoints, then the outcome or the error, as JSON messages.
+
+    The bytes of a checkpoint, or of the outcome's file, follow its message as another one.
+    """
     progress = _ProgressReport(connection)
     try:
-        outcome = train(job_id, progress.tell)
+        outcome = train(job_id, progress.tell, lambda data: _send_checkpoint(connection, data))
         progress.flush()
         _send(connection, "outcome", outcome.record)
         _send_bytes(connection, outcome.file)
@@ -78,6 +81,11 @@ class _ProgressReport:
         if self._unsent:
             _send(self._connection, "progress", self._latest)
             self._sent_at, self._unsent = time.monotonic(), False
+
+
+def _send_checkpoint(connection: Connection, data: bytes) -> None:
+    _send(connection, "checkpoint", {})
+    _send_bytes(connection, data)
 
 
 def _send(connection: Connection, kind: str, content: dict[str, Any]) -> None:

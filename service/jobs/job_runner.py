@@ -164,10 +164,14 @@ class JobRunner:
                 message = orjson.loads(receiving.recv_bytes())
                 if message["kind"] == "outcome":
                     return Outcome(message["content"], receiving.recv_bytes())
+                checkpoint = receiving.recv_bytes() if message["kind"] == "checkpoint" else None
             except (EOFError, OSError):
                 code = process.exit_code()
                 return _Died(TrainingFailed(f"the training process died ({code}), perhaps for want of memory"))
             if message["kind"] == "error":
                 return ServiceError.from_record(message["content"])
-            self._listener.progressed(job_id, attempt, message["content"])
+            if checkpoint is not None:
+                self._listener.checkpointed(job_id, attempt, checkpoint)
+            else:
+                self._listener.progressed(job_id, attempt, message["content"])
         return TrainingFailed(f"the training took longer than {self._seconds_limit:g} s; use fewer epochs or values")

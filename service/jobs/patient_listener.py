@@ -42,6 +42,13 @@ class PatientListener:
         except Exception as error:
             logger.warning("the progress of job %s could not be kept: %s", job_id, error)
 
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        """Tell once, like progress."""
+        try:
+            self._listener.checkpointed(job_id, attempt, data)
+        except Exception as error:
+            logger.warning("a checkpoint of job %s could not be kept: %s", job_id, error)
+
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """Tell until it is heard; where that never comes, tell that the job failed."""
         try:

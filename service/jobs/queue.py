@@ -36,8 +36,10 @@ class Outcome:
     file: bytes
 
 
-Train = Callable[[str, Tell], Outcome]
-"""Trains the job with this ID in the child process, telling its progress."""
+Keep = Callable[[bytes], None]
+
+Train = Callable[[str, Tell, Keep], Outcome]
+"""Trains the job with this ID in the child process, telling its progress and having checkpoints kept."""
 
 
 class JobListener(Protocol):
@@ -48,6 +50,9 @@ class JobListener(Protocol):
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """The training tells how far it is."""
+
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        """The training sends a checkpoint, which another attempt goes on from."""
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """The training returned."""

@@ -80,12 +80,13 @@ class Bucket:
     def check_way(self, _name: str) -> None:
         """Do nothing: a bucket has no links."""
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes, overwrite: bool = False) -> None:
         """Store an object, whole or not at all. Raises AlreadyExistsError.
 
         object_store sends again what got no answer, so the object that is there already may be this very one.
+        overwrite: it takes the place of one that is there.
         """
-        obstore.put(self._uploads, name, data, mode="create", use_multipart=False)
+        obstore.put(self._uploads, name, data, mode="overwrite" if overwrite else "create", use_multipart=False)
 
     def remove_leftovers(self, _older_than: float) -> int:
         """Return 0: an upload that was cut off leaves nothing."""

@@ -27,9 +27,12 @@ class Folder:
         self.objects: ObjectStore = LocalStore(path, mkdir=True)
         self._root = path.resolve(strict=True)
 
-    def put(self, name: str, data: bytes) -> None:
-        """Store a file, whole, and so that it survives a power cut, or not at all. Raises AlreadyExistsError."""
-        obstore.put(self.objects, name, data, mode="create")
+    def put(self, name: str, data: bytes, overwrite: bool = False) -> None:
+        """Store a file, whole, and so that it survives a power cut, or not at all. Raises AlreadyExistsError.
+
+        overwrite: it takes the place of one that is there.
+        """
+        obstore.put(self.objects, name, data, mode="overwrite" if overwrite else "create")
         try:
             self._make_durable(name)
         except OSError:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import JobFinished, ModelFailed
@@ -109,6 +109,12 @@ class JobRegistry(Database):
         """Return how many jobs have each status; 0 is told too."""
         found = self._count_by_status(jobs)
         return {status: found.get(status, 0) for status in JOB_STATUSES}
+
+    def count_unfinished(self) -> int:
+        """Return how many jobs are queued or running, without a look at those that have ended."""
+        query = select(func.count()).select_from(jobs).where(jobs.c.status.in_(_UNFINISHED))
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one()
 
     def record_progress(self, job_id: str, attempt: int, progress: Mapping[str, JSON]) -> bool:
         """Keep what a training tells about itself; False where this attempt is not running."""

@@ -1,7 +1,10 @@
-"""The files that never change: models, and what their jobs train on. They lie in a folder or in an S3 bucket::
+"""Models, what their jobs train on, and how far those are. They lie in a folder or in an S3 bucket::
 
 models/{model_id}-{attempt}.safetensors
 inputs/{job_id}.safetensors
+checkpoints/{job_id}.safetensors
+
+The first two never change; a checkpoint is written over the one before it.
 
 Each attempt of a job writes a file of its own, so that one that was taken over can harm no other; the registry says
 which one is the model. An imported model has no attempt: models/{model_id}.safetensors.
@@ -35,7 +38,7 @@ class Place(Protocol):
     objects: ObjectStore
 
     def check_way(self, name: str) -> None: ...  # noqa: D102
-    def put(self, name: str, data: bytes) -> None: ...  # noqa: D102
+    def put(self, name: str, data: bytes, overwrite: bool) -> None: ...  # noqa: D102
     def remove_leftovers(self, older_than: float) -> int: ...  # noqa: D102
     def reason(self, error: Exception) -> str: ...  # noqa: D102
     def refuse_missing_bucket(self, error: FileNotFoundError) -> None: ...  # noqa: D102
@@ -122,6 +125,21 @@ class ModelStore:
         """Yield every training input, like `models`."""
         return self._files("inputs")
 
+    def put_checkpoint(self, job_id: str, data: bytes) -> None:
+        """Store how far a job is: whole or not at all, in place of what was stored before."""
+        self._put(_checkpoint_path(job_id), data, overwrite=True)
+
+    def get_checkpoint(self, job_id: str) -> bytes | None:
+        """Return how far a job is; None where nothing tells."""
+        try:
+            return self._get(_checkpoint_path(job_id))
+        except FileNotFoundError:
+            return None
+
+    def delete_checkpoint(self, job_id: str) -> None:
+        """Remove what tells how far a job is; where nothing is there, it is no error."""
+        self._delete(_checkpoint_path(job_id))
+
     def check_writable(self) -> None:
         """Write a small file and remove it, for readiness. Raises Unavailable with the reason."""
         path = f"models/probe-{new_id()}"
@@ -137,10 +155,10 @@ class ModelStore:
         with self._errors("be cleaned"):
             return self._place.remove_leftovers(older_than)
 
-    def _put(self, path: str, data: bytes) -> None:
+    def _put(self, path: str, data: bytes, overwrite: bool = False) -> None:
         with self._access(path, "be written"):
             try:
-                self._place.put(path, data)
+                self._place.put(path, data, overwrite)
             except AlreadyExistsError as error:
                 if not self._holds(path, data):
                     raise Conflict(f"The store has {path} already, and what is stored never changes.") from error
@@ -197,3 +215,7 @@ def _model_path(model_id: str, attempt: int) -> str:
 
 def _input_path(job_id: str) -> str:
     return f"inputs/{check_job_id(job_id)}.safetensors"
+
+
+def _checkpoint_path(job_id: str) -> str:
+    return f"checkpoints/{check_job_id(job_id)}.safetensors"

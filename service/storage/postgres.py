@@ -63,7 +63,7 @@ def make_postgres_engine(url: URL) -> Engine:
         pool_size=_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
         pool_timeout=_POOL_SECONDS,
-        # What was just released is used first, so that a pool shrinks to what is needed.
+        # What was just released is used first, so that a pooler or server may close those that idle.
         pool_use_lifo=True,
         **ENGINE_OPTIONS,
     )

@@ -10,6 +10,7 @@ from service.errors import Conflict, JobNotFound, ServiceError
 from service.jobs.queue import Outcome, Progress, Ticket
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.usecases.checkpoint_keeping import drop_checkpoint, keep_checkpoint
 from service.usecases.job_tickets import ticket_of
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,10 @@ class JobRecorder:
         """Keep the progress for GET /jobs/{id}."""
         self._registry.record_progress(job_id, attempt, progress)
 
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        """Store it, for another attempt."""
+        keep_checkpoint(self._registry, self._store, job_id, attempt, data)
+
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """Store the file, then publish the model; what was cancelled, deleted or taken over meanwhile leaves nothing.
 
@@ -53,13 +58,13 @@ class JobRecorder:
             return
         if job.status != "succeeded" or job.attempt != attempt:
             self._publish(job_id, job.model_id, attempt, outcome)
-        self._ended(job_id)
+        self._end(job_id)
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Keep the reason."""
         if self._registry.fail_job(job_id, error.to_record(), attempt):
             logger.info("job %s failed: %s", job_id, error.slug)
-        self._ended(job_id)
+        self._end(job_id)
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
         """Put the job back, or fail it where its children have died too often."""
@@ -67,8 +72,13 @@ class JobRecorder:
         if back is not None:
             logger.warning("job %s is tried again: %s", job_id, error.detail)
             return ticket_of(back)
-        self._ended(job_id)
+        self._end(job_id)
         return None
+
+    def _end(self, job_id: str) -> None:
+        self._ended(job_id)
+        # Afterwards, so that nobody who waits for the model waits for this.
+        drop_checkpoint(self._registry, self._store, job_id)
 
     def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
         # An earlier call that raised may have left the file: nobody else writes under this attempt.

@@ -35,6 +35,7 @@ def delete_model(resources: Resources, model_id: str) -> None:
     if model.job_id is not None:
         resources.queue.cancel(model.job_id)
         resources.store.delete_training_input(model.job_id)
+        resources.store.delete_checkpoint(model.job_id)
     resources.store.delete_model(model_id, model.attempt)
     resources.forecasters.forget(model_id)
 

@@ -61,8 +61,7 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
         if earlier is not None:
             return earlier
     planned = plan(resources, request)
-    counts = resources.registry.count_jobs()
-    if counts["queued"] + counts["running"] >= resources.limits.max_queued_jobs:
+    if resources.registry.count_unfinished() >= resources.limits.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
     queue = choose_queue(resources.registry.served_queues(), planned)
     model_id, job_id = new_id(), new_id()

@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.jobs.queue import Outcome, Tell
+    from service.jobs.queue import Keep, Outcome, Tell
     from service.storage.bucket import S3Access
 
 
 def train_in_child(
-    store_url: str, job_id: str, tell: Tell, device: str | None = None, access: S3Access | None = None
+    store_url: str, job_id: str, tell: Tell, keep: Keep, device: str | None = None, access: S3Access | None = None
 ) -> Outcome:
     """Train the job from its stored input; return the model's record and its file.
 
-    device: torch's name of where; None: this CPU, in compiled kernels. access: how to reach a store on S3; it comes
-    through the pipe that calls this function, never on a command line.
+    keep: sends a checkpoint to who keeps it. device: torch's name of where; None: this CPU, in compiled kernels.
+    access: how to reach a store on S3; it comes through the pipe that calls this function, never on a command line.
     """
     from service.storage.model_store import ModelStore
     from service.usecases.training_work import run_training
 
-    return run_training(ModelStore.open(store_url, access), job_id, tell, device)
+    return run_training(ModelStore.open(store_url, access), job_id, tell, keep, device)

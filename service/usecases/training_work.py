@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -17,19 +16,29 @@ from service.forecasting.evaluation import Score
 from service.forecasting.fit import LossCurve
 from service.forecasting.series import Panel
 from service.forecasting.training import Trained, train
-from service.jobs.queue import Outcome
+from service.jobs.queue import Keep, Outcome, Tell
 from service.storage.model_store import ModelStore
+from service.usecases.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
 from service.usecases.model_files import TrainingInput, load_forecaster, model_file, read_training_input
 
 _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
 def run_training(
-    store: ModelStore, job_id: str, tell: Callable[[dict[str, Any]], None], device: str | None = None
+    store: ModelStore,
+    job_id: str,
+    tell: Tell,
+    keep: Keep,
+    device: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
-    """Train the job from its stored input, see `train`; return the model's record and its file."""
+    """Train the job from its stored input, see `train`; return the model's record and its file.
+
+    It goes on from the job's checkpoint, where there is one. keep: sends another to who stores it, every
+    ``checkpoint_seconds`` at most.
+    """
     content = read_training_input(store.get_training_input(job_id))
-    trained = _trained(content, tell, device)
+    trained = _trained(content, tell, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
     record = {
         "series": content.series,
         **trained_record(trained),
@@ -43,13 +52,13 @@ def run_training(
     return Outcome(record, file)
 
 
-def _trained(content: TrainingInput, tell: Callable[[dict[str, Any]], None], device: str | None) -> Trained:
+def _trained(content: TrainingInput, tell: Tell, device: str | None, checkpoints: StoredCheckpoints) -> Trained:
     if device is None:
-        return train(content.panel, content.options, tell, clock=time.monotonic)
+        return train(content.panel, content.options, tell, None, time.monotonic, checkpoints)
     import torch
 
     try:
-        return train(content.panel, content.options, tell, device, time.monotonic)
+        return train(content.panel, content.options, tell, device, time.monotonic, checkpoints)
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
 

@@ -96,6 +96,22 @@ def test_each_change_is_told_and_the_end_ends_it(registry: Registry) -> None:
     run(watch())
 
 
+def test_what_another_server_does_is_seen(registry: Registry, database: Path) -> None:
+    job = queued(registry)
+    other = Registry.open(f"sqlite:///{database}")
+
+    async def watch() -> None:
+        events = stream(registry, job, seen=job.revision)
+        await anext(events)
+        other.claim_job(job.id, 0, "there", 60)
+        check_event(await anext(events), registry, job, "progress")
+        other.cancel_job(job.id)
+        check_event(await anext(events), registry, job, "end")
+
+    run(watch())
+    other.close()
+
+
 def test_a_job_that_goes_back_into_the_queue_goes_on(registry: Registry) -> None:
     job = queued(registry)
     registry.claim_job(job.id, 0, "here", 60)

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.storage.model_store import ModelStore
 from tests.api.application import ENDLESS, Application, running
 from tests.api.children import check_gone, child_of
 from tests.api.contract import problem_of
@@ -64,6 +65,16 @@ def test_the_child_of_a_deleted_model_is_gone(application: Application) -> None:
     child = child_of(accepted["job_id"])
     assert application.client.delete(f"/models/{accepted['model_id']}").status_code == 204
     check_gone(child)
+
+
+@pytest.mark.parametrize("what", ["job", "model"])
+def test_the_checkpoint_of_a_cancelled_job_or_a_deleted_model_is_gone(application: Application, what: str) -> None:
+    accepted = application.start(ENDLESS)
+    store = ModelStore.open(str(application.store))
+    store.put_checkpoint(accepted["job_id"], b"how far it is")
+    link = f"/jobs/{accepted['job_id']}" if what == "job" else f"/models/{accepted['model_id']}"
+    assert application.client.delete(link).status_code == 204
+    assert store.get_checkpoint(accepted["job_id"]) is None
 
 
 def test_a_finished_job_cannot_be_cancelled(client: httpx.Client, plain_model: dict[str, Any]) -> None:

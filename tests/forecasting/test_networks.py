@@ -41,7 +41,7 @@ def test_torchs_own_modules_read_the_weights_as_ours_do(cell: Cell, dropout: flo
     inputs = torch.randn(7, 3, 2, generator=torch.Generator().manual_seed(0))
     module = torch_network(network, "cpu", dropout).eval()
     torch.testing.assert_close(module.score_steps(inputs, 7)[:, :, 0], head(recurrent(inputs)[0]))
-    np.testing.assert_array_equal(flat_weights(module), network.weights)
+    np.testing.assert_array_equal(flat_weights(module.parameters()), network.weights)
 
 
 def test_names_and_back_are_the_same() -> None:

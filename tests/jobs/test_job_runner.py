@@ -44,6 +44,9 @@ class Recorder:
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         self.progress.append(progress)
 
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        self.events.put(("checkpointed", job_id, (attempt, data)))
+
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         self.events.put(("succeeded", job_id, outcome))
 
@@ -125,6 +128,10 @@ class Failing(Recorder):
         self.fail("progressed")
         super().progressed(job_id, attempt, progress)
 
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        self.fail("checkpointed")
+        super().checkpointed(job_id, attempt, data)
+
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         self.fail("succeeded")
         super().succeeded(job_id, attempt, outcome)
@@ -178,6 +185,22 @@ def test_the_first_and_the_last_progress_are_told() -> None:
     assert len(recorder.progress) < 100
     told = [(one["stage"], one["epoch"]) for one in recorder.progress]
     assert (told[0], told[-1]) == (("select", 1), ("refit", 100))
+
+
+def test_checkpoints_come_whole_and_in_their_order() -> None:
+    with running(trainings.checkpointed) as (jobs, recorder):
+        jobs.submit("job", dispatch=6)
+        events = [recorder.next() for _ in range(4)]
+    assert events[1:3] == [("checkpointed", "job", (7, data)) for data in (b"{}", b"job" * 1_000_000)]
+    assert [kind for kind, _, _ in events] == ["claim", "checkpointed", "checkpointed", "succeeded"]
+    assert recorder.progress == [{"epoch": 1}]
+
+
+def test_a_checkpoint_that_cannot_be_kept_stops_no_training(caplog: pytest.LogCaptureFixture) -> None:
+    with running(trainings.checkpointed, recorder=Failing(checkpointed=2)) as (jobs, recorder):
+        jobs.submit("job")
+        assert recorder.end_of("job")[0] == "succeeded"
+    assert "a checkpoint of job job could not be kept" in caplog.text
 
 
 def test_a_large_file_comes_whole() -> None:

@@ -143,6 +143,7 @@ def test_counts_every_status(registry: Registry) -> None:
     end(registry, "failed")
     counts = {"queued": 2, "running": 1, "succeeded": 0, "failed": 1, "cancelled": 0}
     assert registry.count_jobs() == counts
+    assert registry.count_unfinished() == 3
 
 
 def test_lists_jobs_newest_first(registry: Registry, clock: Clock) -> None:

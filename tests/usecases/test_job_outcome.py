@@ -143,3 +143,25 @@ def test_a_job_whose_children_die_fails_in_the_end(registry: FailingRegistry, st
     assert ticket is None
     job = registry.job(job_id)
     assert (job.status, job.deaths, registry.model(model_id).status) == ("failed", MOST_DEATHS, "failed")
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "died"])
+def test_the_checkpoint_of_a_job_goes_with_its_end(registry: FailingRegistry, store: FailingStore, end: str) -> None:
+    _, job_id = running_job(registry)
+    listener = recorder(registry, store)
+    listener.checkpointed(job_id, 1, b"how far it is")
+    assert listener.died(job_id, 1, TrainingFailed("once")) is not None
+    assert listener.claim(Ticket(job_id, 1, CPU)) == 2
+    listener.succeeded(job_id, 1, OUTCOME)
+    listener.failed(job_id, 1, TrainingFailed("late"))
+    assert store.get_checkpoint(job_id) == b"how far it is", "the attempt that took over needs it"
+    if end == "succeeded":
+        listener.succeeded(job_id, 2, OUTCOME)
+    elif end == "failed":
+        listener.failed(job_id, 2, TrainingFailed("really"))
+    else:
+        for attempt in range(2, MOST_DEATHS + 1):
+            ticket = listener.died(job_id, attempt, TrainingFailed("again"))
+            assert ticket is None or listener.claim(ticket) == attempt + 1
+    assert registry.job(job_id).status == ("succeeded" if end == "succeeded" else "failed")
+    assert store.get_checkpoint(job_id) is None

@@ -118,6 +118,7 @@ class JobRunner:
         if not self._is_wanted(run):
             return None
         end: Outcome | ServiceError | _Died | None = None
+        back: Ticket | None = None
         try:
             # Not under the lock: it may take seconds.
             receiving = process.begin(job_id)
@@ -125,14 +126,14 @@ class JobRunner:
                 end = self._listen(job_id, attempt, process, receiving)
             if isinstance(end, Outcome) and self._is_wanted(run):
                 # Before the process has ended: that takes as long as a short training.
-                self._listener.succeeded(job_id, attempt, end)
+                back = self._listener.succeeded(job_id, attempt, end)
         except Exception:
             logger.exception("job %s could not be run", job_id)
             end = TrainingFailed("the training could not be run; the server's log says why")
         finally:
             run.process = None
             process.end(sound=end is not None and not isinstance(end, TrainingFailed | _Died))
-        return self._tell_end(run, attempt, end)
+        return back or self._tell_end(run, attempt, end)
 
     def _tell_end(self, run: _Run, attempt: int, end: Outcome | ServiceError | _Died | None) -> Ticket | None:
         if not self._is_wanted(run):

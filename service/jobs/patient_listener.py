@@ -49,8 +49,11 @@ class PatientListener:
         except Exception as error:
             logger.warning("a checkpoint of job %s could not be kept: %s", job_id, error)
 
-    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
-        """Tell until it is heard; where that never comes, tell that the job failed."""
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> Ticket | None:
+        """Tell until it is heard; where that never comes, have the job tried again, as if its child had died.
+
+        What was accepted must survive a database that is away for longer than our patience. Returns the next ticket.
+        """
         try:
             self._insist(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
         except Exception as error:
@@ -58,7 +61,8 @@ class PatientListener:
             # A job that is still running when the trainer stops is put back and run again.
             if not self._stopping.is_set():
                 lost = f"the model was trained but could not be stored ({error}): train again"
-                self.failed(job_id, attempt, TrainingFailed(lost))
+                return self.died(job_id, attempt, TrainingFailed(lost))
+        return None
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Tell until it is heard; log where that never comes: its lease will run out."""

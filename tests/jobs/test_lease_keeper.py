@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from service.jobs.child import PRELOADED
 from service.jobs.durable_queue import DurableQueue
 from service.jobs.job_runner import JobRunner
 from service.jobs.lease_keeper import LeaseKeeper
@@ -58,7 +59,10 @@ def executor(folder: Path, train: Train = trainings.quick, name: str = "here") -
     registry = Registry.open(f"sqlite:///{folder / 'registry.sqlite3'}")
     recorder = JobRecorder(registry, ModelStore.open(str(folder)), name, LEASE, lambda _: None)
     ledger = JobLedger(registry, name, ["cpu"], LEASE, timedelta(days=1), sole=True)
-    slots = Slots({CPU: [FreshProcess(train, multiprocessing.get_context("forkserver"))]})
+    context = multiprocessing.get_context("forkserver")
+    # One for the whole process, and other tests count on what it has imported.
+    context.set_forkserver_preload(list(PRELOADED))
+    slots = Slots({CPU: [FreshProcess(train, context)]})
     runner = JobRunner(slots, recorder, 60)
 
     def run(ticket: Ticket) -> None:
@@ -92,6 +96,16 @@ def test_a_job_whose_executor_died_is_taken_over(folder: Path) -> None:
     with executor(folder) as here:
         job_id = here.registered()
         assert here.registry.claim_job(job_id, 0, "died", LEASE) == 1
+        here.keeper.start()
+        wait_for(lambda: here.ends(job_id))
+        assert here.registry.job(job_id).attempt == 2
+
+
+def test_a_job_that_an_executor_does_not_know_it_holds_comes_back(folder: Path) -> None:
+    with executor(folder) as here:
+        job_id = here.registered()
+        # What is left where the database dies between the commit of a claim and its answer.
+        assert here.registry.claim_job(job_id, 0, "here", LEASE) == 1
         here.keeper.start()
         wait_for(lambda: here.ends(job_id))
         assert here.registry.job(job_id).attempt == 2

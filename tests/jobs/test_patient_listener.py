@@ -16,21 +16,22 @@ def listened(recorder: Failing) -> list[tuple[str, str, object]]:
     return [recorder.events.get_nowait() for _ in range(recorder.events.qsize())]
 
 
-def test_a_success_that_cannot_be_told_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_success_that_cannot_be_told_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Failing(succeeded=10**6)
-    PatientListener(recorder, threading.Event(), patience=0.0).succeeded("a", 1, Outcome({}, b""))
+    listener = PatientListener(recorder, threading.Event(), patience=0.0)
+    assert listener.succeeded("a", 1, Outcome({}, b"")) == Ticket("a", 1, CPU)
     [(kind, job_id, error)] = listened(recorder)
-    assert (kind, job_id, type(error)) == ("failed", "a", TrainingFailed)
+    assert (kind, job_id, type(error)) == ("died", "a", TrainingFailed)
     assert "the model of job a could not be kept" in caplog.text
 
 
 def test_a_job_whose_end_cannot_be_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Failing(succeeded=10**6, failed=10**6)
+    recorder = Failing(succeeded=10**6, died=10**6, failed=10**6)
     listener = PatientListener(recorder, threading.Event(), patience=0.0)
     listener.succeeded("a", 1, Outcome({}, b""))
     listener.failed("b", 1, ServiceError("a reason"))
     assert listened(recorder) == []
-    for line in ("job a failed and nobody", "job b failed and nobody", "a reason"):
+    for line in ("the child of job a died and nobody", "job b failed and nobody", "a reason"):
         assert line in caplog.text
 
 

@@ -79,10 +79,25 @@ def test_a_model_survives_a_store_or_registry_that_fails_once(
     assert store.get_model(model_id, 1) == OUTCOME.file
 
 
+def test_a_store_that_is_full_for_long_has_the_job_tried_again(registry: FailingRegistry, store: FailingStore) -> None:
+    model_id, job_id = running_job(registry)
+    store.failures = 1
+    back = PatientListener(recorder(registry, store), threading.Event(), patience=0.0).succeeded(job_id, 1, OUTCOME)
+    assert back == Ticket(job_id, 1, CPU)
+    assert recorder(registry, store).claim(back) == 2
+    recorder(registry, store).succeeded(job_id, 2, OUTCOME)
+    assert (registry.job(job_id).status, registry.model(model_id).attempt) == ("succeeded", 2)
+
+
 def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.failures = 10**6
-    PatientListener(recorder(registry, store), threading.Event(), patience=0.0).succeeded(job_id, 1, OUTCOME)
+    listener = PatientListener(recorder(registry, store), threading.Event(), patience=0.0)
+    for attempt in range(1, MOST_DEATHS):
+        back = listener.succeeded(job_id, attempt, OUTCOME)
+        assert back is not None
+        assert listener.claim(back) == attempt + 1
+    assert listener.succeeded(job_id, MOST_DEATHS, OUTCOME) is None
     job = registry.job(job_id)
     assert (job.status, registry.model(model_id).status) == ("failed", "failed")
     assert job.error

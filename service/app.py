@@ -26,6 +26,7 @@ from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.trainer_log import log_to_stderr
 from service.settings import Settings
 from service.storage.database import utc_now
+from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
 from service.trainer_app import open_store, run_trainer, start_trainer
 from service.usecases.forecaster_cache import ForecasterCache
@@ -166,7 +167,7 @@ def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> Trainin
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
         return LocalTrainer(partial(start_trainer, settings, tuple(devices), processes), ends.told)
     logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
-    return RemoteTrainers(queue_url(settings.registry_url))
+    return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
 
 
 def _limits(settings: Settings) -> Limits:

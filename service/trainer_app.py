@@ -17,6 +17,7 @@ from service.jobs.queue_database import queue_url
 from service.settings import Settings
 from service.storage.bucket import S3Access
 from service.storage.model_store import ModelStore
+from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
 from service.usecases.job_ledger import JobLedger
 from service.usecases.job_outcome import JobRecorder
@@ -55,7 +56,7 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
             memory_bytes=settings.memory_of_one(processes),
             lease_seconds=lease,
             alone=alone,
-            queue_url=queue_url(settings.registry_url),
+            queue_url=queue_url(settings.registry_url, SILENCE_OPTIONS),
         ),
         JobLedger(registry, executor, queues, lease, retention, sole=alone),
         JobRecorder(registry, store, executor, lease, ended),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -12,9 +13,13 @@ VERSION = "1"
 WORKFLOW = "train"
 
 
-def queue_url(database_url: str) -> str:
-    """Return DBOS's database: beside an SQLite registry in a file of its own, else the same, in a schema of its own."""
+def queue_url(database_url: str, options: Mapping[str, str]) -> str:
+    """Return DBOS's database: beside an SQLite registry in a file of its own, else the same, in a schema of its own.
+
+    options: libpq's, for a Postgres; those in the URL come before them. DBOS itself waits for minutes.
+    """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
-        return url.set(drivername="postgresql").render_as_string(hide_password=False)
+        ours = {name: value for name, value in options.items() if name not in url.query}
+        return url.set(drivername="postgresql").update_query_dict(ours).render_as_string(hide_password=False)
     return f"sqlite:///{Path(url.database or '').with_suffix('')}-queue.sqlite3"

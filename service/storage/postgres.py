@@ -7,6 +7,7 @@ jobs before those of models, for two that wait for each other both lose a second
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
@@ -19,6 +20,17 @@ _CONNECT_SECONDS = 3
 _STATEMENT_SECONDS = 5
 # Until a peer counts as gone where a cable was cut, or holds locks and does nothing.
 _SILENCE_SECONDS = 10
+SILENCE_OPTIONS: Mapping[str, str] = {
+    "connect_timeout": str(_CONNECT_SECONDS),
+    "tcp_user_timeout": str(1000 * _SILENCE_SECONDS),
+    "keepalives_idle": str(_SILENCE_SECONDS),
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+}
+"""Options of libpq, by which whoever connects finds out that a server, or the way to it, is gone.
+
+The kernel alone waits for minutes. https://www.postgresql.org/docs/current/libpq-connect.html
+"""
 _MIGRATION_SECONDS = 600
 _MIGRATION_LOCK = 7_303_014_482_913_566
 """Any number that nobody else uses in this database."""
@@ -46,14 +58,7 @@ _PATH = re.compile(r"""["']?/[^"'\s]*["']?""")
 
 def make_postgres_engine(url: URL) -> Engine:
     """Return the engine of a server, to which nothing is sent yet; libpq's options in the URL come before ours."""
-    ours: dict[str, str | int] = {
-        "connect_timeout": _CONNECT_SECONDS,
-        "tcp_user_timeout": 1000 * _SILENCE_SECONDS,
-        "keepalives_idle": _SILENCE_SECONDS,
-        "keepalives_interval": 5,
-        "keepalives_count": 2,
-        "application_name": "forecast-service",
-    }
+    ours = {**SILENCE_OPTIONS, "application_name": "forecast-service"}
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={name: value for name, value in ours.items() if name not in url.query},

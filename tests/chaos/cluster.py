@@ -40,6 +40,9 @@ LONG: dict[str, Any] = {
 }
 """A training of some seconds, so that something can happen to it."""
 
+MIDDLING: dict[str, Any] = {**LONG, "training": {**LONG["training"], "epochs": 60}}
+"""A training of some hundred milliseconds."""
+
 _ORPHANS_ARE_OLD = timedelta(hours=2)
 
 

@@ -7,14 +7,16 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from service.storage.database import utc_now
 from service.storage.identifiers import new_id
-from tests.chaos.cluster import LONG, SMALL, Cluster, Server, job_id_of
+from tests.chaos.cluster import LONG, MIDDLING, SMALL, Cluster, Server, job_id_of
 from tests.chaos.process import PATIENCE, Process, until
 
 pytestmark = pytest.mark.chaos
@@ -43,11 +45,12 @@ class Clients:
         thread.start()
         return thread
 
-    def submit(self, server: Server, key: str) -> None:
-        """Submit a training under a key. Raises httpx.TransportError where there is no answer."""
-        response = server.client.post("/train", params={"wait": 0}, json=SMALL, headers={"Idempotency-Key": key})
+    def submit(self, server: Server, key: str, body: Mapping[str, Any] = SMALL) -> str:
+        """Submit a training under a key; return the job's ID. Raises httpx.TransportError where there is no answer."""
+        response = server.client.post("/train", params={"wait": 0}, json=body, headers={"Idempotency-Key": key})
         assert response.status_code in (201, 202), response.text
         self.accepted[key] = job_id_of(response)
+        return self.accepted[key]
 
     def sleep_into_a_submission(self, numbers: random.Random) -> None:
         """Return at some moment between a submission and a little after its answer."""
@@ -77,7 +80,7 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(
         server.wait_until_it_answers()
         submitting = clients.submit_until_it_dies(server)
         if number % 2:
-            _sleep_into_a_training(single, numbers)
+            _sleep_into_a_training(single, numbers, clients.submit(server, new_id(), MIDDLING))
         else:
             time.sleep(numbers.uniform(0, _EARLY))
             clients.sleep_into_a_submission(numbers)
@@ -100,9 +103,28 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(
     server.wait_until_gone()
 
 
-def _sleep_into_a_training(single: Cluster, numbers: random.Random) -> None:
-    until(lambda: single.registry.count_jobs()["running"] > 0, lambda: "nothing trains", pause=0.01)
+def _sleep_into_a_training(single: Cluster, numbers: random.Random, job_id: str) -> None:
+    until(lambda: single.job(job_id).status != "queued", lambda: "nothing trains", pause=0.01)
     time.sleep(numbers.uniform(0, _WITHIN_A_TRAINING))
+
+
+@pytest.mark.parametrize("generation", [0, 1, 2], ids=["its child", "the forkserver", "the trainer"])
+def test_a_server_outlives_all_that_trains_for_it(single: Cluster, generation: int) -> None:
+    server = single.server()
+    job = single.wait_for(single.submit(1, LONG)[0])
+    until(lambda: bool(server.training_children(job.id)), lambda: "the job has no child")
+    family = server.family()
+    [victim] = server.training_children(job.id)
+    for _ in range(generation):
+        victim = family[victim].parent
+    assert victim != server.popen.pid
+    os.kill(victim, signal.SIGKILL)
+    again = single.wait_for(job.id, "succeeded", attempt=2)
+    jobs = [job.id, *single.submit(3)]
+    single.check_all_ready(jobs)
+    print(f"attempt {again.attempt} succeeded, {again.deaths} deaths counted")
+    assert server.terminate() == 0
+    server.wait_until_gone()
 
 
 def test_killed_children_trainers_and_servers_lose_nothing(cluster: Cluster) -> None:

@@ -127,7 +127,7 @@ def _forecast(one: Forecast) -> dict[str, Any]:
 
 def _backtest(targets: tuple[str, ...], one: RollingForecasts, intervals: dict[float, Any]) -> list[dict[str, Any]]:
     evaluated = one.evaluated
-    mean = evaluated.prepared.preparation.transform.from_levels(one.levels)
+    mean = one.mean
     rows = evaluated.origins[:, None] + np.arange(1, mean.shape[1] + 1)
     return [
         {

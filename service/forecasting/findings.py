@@ -69,7 +69,7 @@ def skill_by_step(rolled: Sequence[RollingForecasts], baseline: Sequence[Rolling
 
 def _mean_by_step(rolled: Sequence[RollingForecasts]) -> FloatArray:
     """Mean absolute errors (horizon,), over items, origins and targets."""
-    errors = np.concatenate([np.abs(one.errors) for one in rolled])
+    errors = np.concatenate([np.abs(one.told_errors) for one in rolled])
     known = ~np.isnan(errors)
     counts = known.sum(axis=(0, 2))
     sums = np.where(known, errors, 0).sum(axis=(0, 2))

@@ -26,7 +26,7 @@ from service.forecasting.peers import Peers
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
-from service.forecasting.transforms import TRANSFORMS, Transform
+from service.forecasting.transforms import Transform, transform_of
 
 # Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
 _REMEMBERED, _REMEMBERED_STEPS = 4, 1000
@@ -213,7 +213,7 @@ class Forecaster:
 
     @cached_property
     def _transform(self) -> Transform:
-        return TRANSFORMS[self.specification.transform]
+        return transform_of(self.specification)
 
     def _ahead(self, ends: Ends, horizon: int) -> FloatArray:
         """Forecast levels (item, horizon, target)."""

@@ -12,7 +12,7 @@ from service.forecasting.options import Missing
 from service.forecasting.scaling import Scaler
 from service.forecasting.series import FloatArray
 from service.forecasting.specification import Specification
-from service.forecasting.transforms import TRANSFORMS, Transform
+from service.forecasting.transforms import TRANSFORMS, Transform, transform_of
 
 IntArray = NDArray[np.int64]
 
@@ -108,4 +108,4 @@ def min_history(specification: Specification) -> int:
 
 def preparation(specification: Specification, scaler: Scaler, target_count: int) -> Preparation:
     """Return how a series is prepared under this recipe."""
-    return Preparation(TRANSFORMS[specification.transform], scaler, specification.missing, target_count)
+    return Preparation(transform_of(specification), scaler, specification.missing, target_count)

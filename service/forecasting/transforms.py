@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from service.errors import Fault, InvalidSeries, Path
+from service.forecasting.bounds import Bounds
 from service.forecasting.options import TransformName
 from service.forecasting.series import FloatArray
+from service.forecasting.specification import Specification
 
 # exp of more is no longer a finite float64.
 _LARGEST_LOG = 700.0
@@ -18,10 +20,11 @@ _SMALLEST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Transform:
-    """A logarithm, a first difference, both (returns) or neither."""
+    """A logarithm, a first difference, both (returns) or neither; bounds: what values keep to on the way back."""
 
     log: bool
     difference: bool
+    bounds: Bounds | None = None
 
     @property
     def lookback(self) -> int:
@@ -37,8 +40,12 @@ class Transform:
         return np.log(np.maximum(values, _SMALLEST_SHARE * smallest)) if self.log else values
 
     def from_levels(self, levels: FloatArray) -> FloatArray:
-        """Undo `to_levels`; always finite for finite levels."""
-        return np.exp(np.clip(levels, -_LARGEST_LOG, _LARGEST_LOG)) if self.log else levels
+        """Undo `to_levels`, inside the bounds; always finite for finite levels.
+
+        All that is told or scored, points, ends of intervals, quantiles and sample paths, comes this way.
+        """
+        values = np.exp(np.clip(levels, -_LARGEST_LOG, _LARGEST_LOG)) if self.log else levels
+        return values if self.bounds is None else self.bounds.clip(values)
 
     def to_steps(self, levels: FloatArray) -> FloatArray:
         """Return what the network models: (..., time, target) to (..., time - lookback, target)."""
@@ -58,6 +65,12 @@ TRANSFORMS: dict[TransformName, Transform] = {
     "difference": Transform(log=False, difference=True),
     "log_difference": Transform(log=True, difference=True),
 }
+
+
+def transform_of(specification: Specification) -> Transform:
+    """Return the transform of a recipe, with the bounds of its forecasts."""
+    transform, bounds = TRANSFORMS[specification.transform], specification.bounds
+    return replace(transform, bounds=bounds) if bounds else transform
 
 
 def require_positive(values: FloatArray, name: TransformName, path: Path) -> None:

@@ -104,6 +104,7 @@ def make_forecast(
     warnings = (
         *_far_outside(forecasts),
         *_about_history(forecaster, history),
+        *outside_bounds(forecaster, history),
         *band_warnings(forecaster, bands, horizon),
     )
     return ForecastAnswer(model.id, horizon, forecasts, warnings)
@@ -131,6 +132,25 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
             f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
             for name in unseen
         )
+    return warnings
+
+
+def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
+    """Say which series from outside, whose columns the model knows, leave the bounds that forecasts keep to."""
+    bounds = forecaster.specification.bounds
+    if panel is None or not bounds:
+        return []
+    names = panel.columns
+    targets = [names.index(target) if target in names else 0 for target in forecaster.targets]
+    warnings = []
+    for one in panel:
+        found = bounds.first_outside(one.values[:, targets])
+        if found is not None:
+            who = "the series" if one.item is None else f"item {one.item!r}"
+            warnings.append(
+                f"{who} has {found[1]:.12g} in row {found[0]}, outside the bounds that the model was trained with: "
+                "forecasts keep to them all the same"
+            )
     return warnings
 
 

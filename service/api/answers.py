@@ -122,6 +122,8 @@ def _forecast(one: Forecast) -> dict[str, Any]:
         answer["intervals"] = {
             level_key(level): {"lower": lower, "upper": upper} for level, (lower, upper) in one.intervals.items()
         }
+    if one.samples is not None:
+        answer["samples"] = one.samples
     return answer
 
 

@@ -30,7 +30,8 @@ class Forecast(NamedTuple):
 
     mean: (horizon,), the point forecast; intervals: lower and upper (horizon,) by level; quantiles:
     (horizon,) by probability, in place of intervals where they were asked for; far_outside: what it
-    started from lies so far from what was trained on that the network has seen nothing like it.
+    started from lies so far from what was trained on that the network has seen nothing like it; samples:
+    (path, horizon), where they were asked for.
     """
 
     item: str | None
@@ -40,6 +41,7 @@ class Forecast(NamedTuple):
     intervals: dict[float, tuple[FloatArray, FloatArray]]
     quantiles: dict[float, FloatArray]
     far_outside: bool = False
+    samples: FloatArray | None = None
 
 
 def _level_of(quantile: float) -> float:

@@ -24,6 +24,7 @@ from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
 from service.forecasting.peers import Peers
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history
+from service.forecasting.sample_paths import Draw, SamplePaths
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import Transform, transform_of
@@ -74,16 +75,18 @@ class Forecaster:
         history: Panel | None = None,
         items: Sequence[str] | None = None,
         future: FutureCovariates = NONE_SENT,
+        draw: Draw | None = None,
     ) -> list[Forecast]:
         """Forecast every item of the history, or every stored one, or those of them in ``items``.
 
-        future: the columns known ahead, for the steps ahead. Returns one forecast for each item and target.
+        future: the columns known ahead, for the steps ahead; draw: the sample paths that are wanted too. Returns one
+        forecast for each item and target.
         Raises HistoryTooShort, UnknownColumn, InvalidSeries, and HorizonTooLong where ``future`` does not reach so far.
         """
         if history is not None:
-            return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future)
-        if future or horizon * len(items or self.items) > _REMEMBERED_STEPS:
-            return self._from(self._stored(items), horizon, bands, future)
+            return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future, draw)
+        if draw or future or horizon * len(items or self.items) > _REMEMBERED_STEPS:
+            return self._from(self._stored(items), horizon, bands, future, draw)
         return self._remember(horizon, bands, None if items is None else tuple(items))
 
     @cached_property
@@ -91,13 +94,21 @@ class Forecaster:
         """What the model forecasts from its own end never changes, and is asked again and again."""
         return lru_cache(_REMEMBERED)(lambda horizon, bands, items: self._from(self._stored(items), horizon, bands))
 
-    def _from(self, ends: Ends, horizon: int, bands: Bands, future: FutureCovariates = NONE_SENT) -> list[Forecast]:
+    def _from(
+        self,
+        ends: Ends,
+        horizon: int,
+        bands: Bands,
+        future: FutureCovariates = NONE_SENT,
+        draw: Draw | None = None,
+    ) -> list[Forecast]:
         levels = self._ahead(ends, horizon)
         if future or self.common is not None:
             levels = levels + self._effects_ahead(ends, horizon, future)
         ahead = np.ascontiguousarray(levels.swapaxes(1, 2))  # JSON is written from whole rows
         widths = self.errors.widths(bands.levels, horizon)
         mean, intervals, quantiles = banded(bands, ahead, widths, ends.unit[:, :, None], self._transform)
+        samples = None if draw is None else self._samples(ends, ahead, draw)
         judged = self.networks and self.specification.scaling != "none"
         far_outside = ends.far_outside if judged else np.zeros(len(ends.tails), bool)
         forecasts = []
@@ -114,9 +125,19 @@ class Forecaster:
                         {level: (low[place], high[place]) for level, (low, high) in intervals.items()},
                         {quantile: values[place] for quantile, values in quantiles.items()},
                         bool(far_outside[row]),
+                        None if samples is None else samples[place],
                     )
                 )
         return forecasts
+
+    def _samples(self, ends: Ends, ahead: FloatArray, draw: Draw) -> FloatArray:
+        """Draw paths around levels (item, target, horizon): (item, target, path, horizon) in the series' own units."""
+        errors = self._sample_paths.draw(draw, [tail.item for tail in ends.tails], ends.unit, ahead.shape[2])
+        return self._transform.from_levels(ahead[:, :, None, :] + errors)
+
+    @cached_property
+    def _sample_paths(self) -> SamplePaths:
+        return SamplePaths(self.errors)
 
     def cost(self, rows: int, horizon: int) -> int:
         """Estimate the multiplications of forecasting from so many origins."""

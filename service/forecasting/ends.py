@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.blend import Blend
 from service.forecasting.fitted_item import FittedItem
-from service.forecasting.options import MethodName
+from service.forecasting.method_blend import MethodBlend
 from service.forecasting.preparation import min_history, scaled_steps
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
@@ -26,7 +27,8 @@ class Ends(NamedTuple):
     """Where forecasts start, one row an item.
 
     contexts: (I, L, C), scaled; offset, scale: (I, 1, C), what scales them; last: (I, T), the last level;
-    unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only.
+    unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only;
+    network: (I, 1, 1), the share of the network in the forecasts, methods: what else is in them; None: nothing.
     """
 
     items: tuple[FittedItem, ...]
@@ -37,22 +39,28 @@ class Ends(NamedTuple):
     last: FloatArray
     unit: FloatArray
     still: NDArray[np.bool_]
+    network: FloatArray | None
+    methods: MethodBlend | None
 
     @classmethod
-    def of(cls, items: Sequence[FittedItem], specification: Specification) -> Ends:
-        """Take the last rows of each item's tail, which has no holes."""
+    def of(cls, items: Sequence[FittedItem], specification: Specification, blend: Blend) -> Ends:
+        """Take the last rows of each item's tail, which has no holes; blend: with a row for each of these items."""
         offset = np.array([item.scaler.offset[None] for item in items])
         scale = np.array([item.scaler.scale[None] for item in items])
         unit = np.array([item.unit for item in items])
         still = np.array([item.constant[: unit.shape[1]] for item in items])
         tails = tuple(item.tail for item in items)
         contexts, last = _read(tails, offset, scale, specification, unit.shape[1])
-        return cls(tuple(items), tails, contexts, offset, scale, last, unit, still)
+        shares = blend.network_shares
+        network = None if shares is None else shares[:, None, None]
+        fitted = [item.methods for item in items]
+        methods = MethodBlend.of(fitted, blend.methods, blend.method_shares) if blend.methods else None
+        return cls(tuple(items), tails, contexts, offset, scale, last, unit, still, network, methods)
 
     def moved(self, tails: Sequence[Series], specification: Specification) -> Ends:
         """Return the same items, in the same order, with other tails, which have no holes either."""
         contexts, last = _read(tails, self.offset, self.scale, specification, self.unit.shape[1])
-        return Ends(self.items, tuple(tails), contexts, self.offset, self.scale, last, self.unit, self.still)
+        return self._replace(tails=tuple(tails), contexts=contexts, last=last)
 
     def chosen(self, rows: Sequence[int]) -> Ends:
         """Return some of the items."""
@@ -67,6 +75,8 @@ class Ends(NamedTuple):
             self.last[rows],
             self.unit[rows],
             self.still[rows],
+            None if self.network is None else self.network[rows],
+            None if self.methods is None else self.methods.chosen(rows),
         )
 
     @property
@@ -82,16 +92,6 @@ class Ends(NamedTuple):
         steps = scaled[:, :, :targets] * self.scale[:, :, :targets] + self.offset[:, :, :targets]
         levels = transform.from_steps(steps, self.last)
         return np.where(self.still[:, None, :], self.last[:, None, :], levels) if self.still.any() else levels
-
-    def method_levels(self, name: MethodName, horizon: int, specification: Specification) -> FloatArray:
-        """Forecast levels (I, H, T) by a simple method."""
-        transform, targets = TRANSFORMS[specification.transform], self.last.shape[1]
-        levels = []
-        for item, tail in zip(self.items, self.tails, strict=True):
-            values = tail.values[:, :targets]
-            ahead = item.forecast(name, values, np.array([len(tail) - 1]), horizon, specification.season_length)
-            levels.append(transform.to_levels_ahead(ahead[0], values.min(axis=0)))
-        return np.array(levels)
 
 
 def _read(

@@ -216,17 +216,14 @@ class Forecaster:
         return TRANSFORMS[self.specification.transform]
 
     def _ahead(self, ends: Ends, horizon: int) -> FloatArray:
-        """Forecast levels (item, horizon, target)."""
-        if self.blend.candidates == ("network",):
-            return ends.levels_ahead(self._ensemble.roll_out(ends.contexts, horizon), self._transform)
-        weights = self.weights_of(ends.items)
-        total = np.zeros((len(ends.items), horizon, len(self.targets)))
-        for column, candidate in enumerate(self.blend.candidates):
-            share = weights[:, column, None, None]
-            if candidate == "network":
-                total += share * ends.levels_ahead(self._ensemble.roll_out(ends.contexts, horizon), self._transform)
-            else:
-                total += share * ends.method_levels(candidate, horizon, self.specification)
+        """Forecast levels (item, horizon, target): what `levels_ahead` forecasts from the last row of each item."""
+        if ends.network is None:
+            total = np.zeros((len(ends.items), horizon, len(self.targets)))
+        else:
+            scaled = self._ensemble.roll_out(ends.contexts, horizon)
+            total = ends.network * ends.levels_ahead(scaled, self._transform)
+        if ends.methods is not None:
+            ends.methods.add_levels(ends.tails, self.specification.season_length, self._transform, total)
         return total
 
     def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
@@ -235,7 +232,7 @@ class Forecaster:
             own = self._own_ends.chosen(rows)
             tails = [self._tail(item, one.series) for item, one in zip(own.items, history, strict=True)]
             return own.moved(tails, self.specification)
-        return Ends.of([self.item_at_end(one.series, one.known) for one in history], self.specification)
+        return self._ends_at([self.item_at_end(one.series, one.known) for one in history])
 
     def _common_effects(self, series: Series) -> Effects | None:
         """The effects of columns known ahead on an item that was never seen: of all items, or of those of its kind."""
@@ -279,7 +276,10 @@ class Forecaster:
 
     @cached_property
     def _own_ends(self) -> Ends:
-        return Ends.of(self.items, self.specification)
+        return self._ends_at(self.items)
+
+    def _ends_at(self, items: Sequence[FittedItem]) -> Ends:
+        return Ends.of(items, self.specification, Blend(self.blend.candidates, self.weights_of(items)))
 
     def _stored(self, items: Sequence[str] | None) -> Ends:
         if items is None:

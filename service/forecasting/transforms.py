@@ -13,7 +13,7 @@ from service.forecasting.series import FloatArray
 # exp of more is no longer a finite float64.
 _LARGEST_LOG = 700.0
 # A forecast at or below 0 of a series that never was there is taken as this share of its smallest value.
-_SMALLEST_SHARE = 0.1
+SMALLEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Transform:
 
     def to_levels_ahead(self, values: FloatArray, smallest: FloatArray) -> FloatArray:
         """Return levels of forecasts, which know no bound; smallest: of the values that they were made from."""
-        return np.log(np.maximum(values, _SMALLEST_SHARE * smallest)) if self.log else values
+        return np.log(np.maximum(values, SMALLEST_SHARE * smallest)) if self.log else values
 
     def from_levels(self, levels: FloatArray) -> FloatArray:
         """Undo `to_levels`; always finite for finite levels."""
-        return np.exp(np.clip(levels, -_LARGEST_LOG, _LARGEST_LOG)) if self.log else levels
+        return np.exp(np.minimum(np.maximum(levels, -_LARGEST_LOG), _LARGEST_LOG)) if self.log else levels
 
     def to_steps(self, levels: FloatArray) -> FloatArray:
         """Return what the network models: (..., time, target) to (..., time - lookback, target)."""

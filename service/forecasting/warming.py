@@ -8,10 +8,14 @@ import numpy as np
 
 from service.forecasting.kernels.batches import loss_and_gradient
 from service.forecasting.kernels.training import gather, seed_dropout, train_epoch
+from service.forecasting.method_blend import MethodBlend
+from service.forecasting.methods.method import Parameters
 from service.forecasting.methods.table import METHODS
 from service.forecasting.networks import NetworkShape, initial_network
-from service.forecasting.options import Cell
+from service.forecasting.options import Cell, MethodName
 from service.forecasting.rollout import roll_out
+from service.forecasting.series import Series
+from service.forecasting.transforms import TRANSFORMS
 
 
 def warm_rollout() -> None:
@@ -24,8 +28,12 @@ def warm_rollout() -> None:
 def warm_methods() -> None:
     """Make the simple methods ready, fits and forecasts."""
     values = np.tile(np.arange(1.0, 5.0), 8)
-    for method in METHODS.values():
-        method.forecast(method.fit(values, 4), values, np.array([len(values) - 1]), 1, 4)
+    fitted: dict[MethodName, Parameters] = {}
+    for name, method in METHODS.items():
+        fitted[name] = (method.fit(values, 4),)
+        method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
+    methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
+    methods.add_levels([Series(values[:, None])], 4, TRANSFORMS["none"], np.zeros((1, 1, 1)))
 
 
 def warm_training() -> None:

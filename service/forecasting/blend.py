@@ -44,7 +44,7 @@ class Blend:
     @property
     def network_shares(self) -> FloatArray | None:
         """Weights (I,) of the network; None where it is no candidate."""
-        return self.weights[:, self.candidates.index("network")] if "network" in self.candidates else None
+        return self.weights[:, self.candidates.index("network")].copy() if "network" in self.candidates else None
 
     @property
     def method_shares(self) -> FloatArray:

@@ -17,6 +17,7 @@ from service.forecasting.effects import Effects, without_effects
 from service.forecasting.ends import Ends
 from service.forecasting.ensemble import Ensemble
 from service.forecasting.fitted_item import FittedItem, fit_item, prepare
+from service.forecasting.fitted_items import FittedItems
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.missing import fill
@@ -217,22 +218,20 @@ class Forecaster:
 
     def _ahead(self, ends: Ends, horizon: int) -> FloatArray:
         """Forecast levels (item, horizon, target): what `levels_ahead` forecasts from the last row of each item."""
-        if ends.network is None:
-            total = np.zeros((len(ends.items), horizon, len(self.targets)))
-        else:
-            scaled = self._ensemble.roll_out(ends.contexts, horizon)
-            total = ends.network * ends.levels_ahead(scaled, self._transform)
-        if ends.methods is not None:
-            ends.methods.add_levels(ends.tails, self.specification.season_length, self._transform, total)
+        total = np.zeros((len(ends.tails), horizon, len(self.targets)))
+        if self.networks:
+            ends.add_network(self._ensemble.roll_out(ends.contexts, horizon), self._transform, total)
+        ends.add_methods(self.specification.season_length, self._transform, total)
         return total
 
     def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
         rows = [self._rows[one.known.item] for one in history if one.known is not None]
-        if len(rows) == len(history):
-            own = self._own_ends.chosen(rows)
-            tails = [self._tail(item, one.series) for item, one in zip(own.items, history, strict=True)]
-            return own.moved(tails, self.specification)
-        return self._ends_at([self.item_at_end(one.series, one.known) for one in history])
+        if len(rows) < len(history):
+            items = [self.item_at_end(one.series, one.known) for one in history]
+            return self._at_end(self._side_by_side(items))
+        fitted = self._fitted.chosen(rows)
+        tails = [self._tail(item, one.series) for item, one in zip(fitted.items, history, strict=True)]
+        return Ends.of(fitted, tails, self.specification)
 
     def _common_effects(self, series: Series) -> Effects | None:
         """The effects of columns known ahead on an item that was never seen: of all items, or of those of its kind."""
@@ -275,20 +274,23 @@ class Forecaster:
         return None if row is None else self.items[row]
 
     @cached_property
-    def _own_ends(self) -> Ends:
-        return self._ends_at(self.items)
+    def _fitted(self) -> FittedItems:
+        return self._side_by_side(self.items)
 
-    def _ends_at(self, items: Sequence[FittedItem]) -> Ends:
-        return Ends.of(items, self.specification, Blend(self.blend.candidates, self.weights_of(items)))
+    def _side_by_side(self, items: Sequence[FittedItem]) -> FittedItems:
+        return FittedItems.of(items, Blend(self.blend.candidates, self.weights_of(items)))
+
+    def _at_end(self, fitted: FittedItems) -> Ends:
+        return Ends.of(fitted, [item.tail for item in fitted.items], self.specification)
 
     def _stored(self, items: Sequence[str] | None) -> Ends:
         if items is None:
-            return self._own_ends
+            return self._at_end(self._fitted)
         for place, name in enumerate(items):
             if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
                 raise UnknownColumn(detail, [Fault(("items", place), detail)])
-        return self._own_ends.chosen([self._rows[name] for name in items])
+        return self._at_end(self._fitted.chosen([self._rows[name] for name in items]))
 
 
 def method_memory(season_length: int) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.forecasting.kernels.method_blend import add_method_forecasts
 from service.forecasting.methods.exponential_smoothing import fit_window
@@ -17,7 +16,7 @@ from service.forecasting.methods.method import Parameters
 from service.forecasting.methods.table import CODES
 from service.forecasting.options import MethodName
 from service.forecasting.preparation import IntArray
-from service.forecasting.series import FloatArray, Series
+from service.forecasting.series import FloatArray
 from service.forecasting.transforms import SMALLEST_SHARE, Transform
 
 
@@ -44,27 +43,20 @@ class MethodBlend(NamedTuple):
         stops = np.cumsum(lengths)
         bounds = np.stack([stops - lengths, stops], axis=1).reshape(len(fitted), targets, len(names), 2)
         codes = np.array([CODES[name] for name in names], np.int64)
-        return cls(codes, shares.copy(), np.concatenate([np.empty(0), *vectors]), bounds)
+        return cls(codes, shares.copy(order="C"), np.concatenate([np.empty(0), *vectors]), bounds)
 
     def chosen(self, rows: Sequence[int]) -> MethodBlend:
         """Return some of the items."""
         return MethodBlend(self.codes, self.shares[rows], self.numbers, self.bounds[rows])
 
-    def add_levels(self, tails: Sequence[Series], season_length: int, transform: Transform, total: FloatArray) -> None:
-        """Add weighted forecasts after tails without holes, in levels, to (I, H, T)."""
-        values, ends = _joined(tails, total.shape[2])
+    def add_levels(
+        self, values: FloatArray, stops: IntArray, season_length: int, transform: Transform, total: FloatArray
+    ) -> None:
+        """Add weighted forecasts, in levels, to total (I, H, T).
+
+        values: (row, channel), the ends of all items, one after another; stops: (I,), the row after each one's last.
+        """
         add_method_forecasts(
-            values, ends, self.codes, self.shares, self.numbers, self.bounds, season_length, fit_window(season_length),
-            transform.log, SMALLEST_SHARE, total,
+            values, stops, self.codes, self.shares, self.numbers, self.bounds, season_length,
+            fit_window(season_length), transform.log, SMALLEST_SHARE, total,
         )  # fmt: skip
-
-
-def _joined(tails: Sequence[Series], targets: int) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Return the targets of all tails, one after the other, and where each one ends; always a copy, see `own`."""
-    ends = np.array([len(tail.values) for tail in tails], np.int64).cumsum()
-    values = np.empty((int(ends[-1]), targets))
-    first = 0
-    for tail in tails:
-        values[first : first + len(tail.values)] = tail.values[:, :targets]
-        first += len(tail.values)
-    return values, ends

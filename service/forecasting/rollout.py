@@ -32,7 +32,9 @@ def roll_out(
         from service.forecasting.torch_rollout import roll_out as roll_out_on
 
         return roll_out_on(network, contexts, horizon, objective, centred, device)
-    return roll_out_packed(network.shape, packed([network]), 1, contexts, horizon, objective, centred).astype(np.float32)
+    return roll_out_packed(network.shape, packed([network]), 1, contexts, horizon, objective, centred).astype(
+        np.float32
+    )
 
 
 def roll_out_packed(

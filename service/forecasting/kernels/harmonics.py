@@ -17,15 +17,35 @@ Array = Any
 # Shorter than this many cycles, a cycle cannot be told from a trend.
 _CYCLES = 1.2
 _RIDGE = 1e-9
+# Rows between those whose cosine and sine are not worked out from the row before.
+_EXACT_EVERY = 32
 
 
 @compiled
 def harmonic_row(frequency: float, row: int, out: Array) -> None:
     """Write constant, cosines and sines at a row into (D,); frequency: radians a row."""
     out[0] = 1.0
-    for k in range((len(out) - 1) // 2):
-        out[1 + 2 * k] = math.cos((k + 1) * frequency * row)
-        out[2 + 2 * k] = math.sin((k + 1) * frequency * row)
+    if len(out) > 1:
+        out[1], out[2] = math.cos(frequency * row), math.sin(frequency * row)
+        _add_harmonics(out)
+
+
+@compiled
+def next_harmonic_row(frequency: float, cosine: float, sine: float, row: int, out: Array) -> None:
+    """Turn (D,) of the row before into that of a row; cosine, sine: of the frequency. Rounding does not add up."""
+    if row % _EXACT_EVERY == 0 or len(out) == 1:
+        harmonic_row(frequency, row, out)
+        return
+    out[1], out[2] = out[1] * cosine - out[2] * sine, out[2] * cosine + out[1] * sine
+    _add_harmonics(out)
+
+
+@compiled
+def _add_harmonics(out: Array) -> None:
+    """Fill (D,) from its first harmonic on: the angles' sums."""
+    for k in range(3, len(out), 2):
+        out[k] = out[k - 2] * out[1] - out[k - 1] * out[2]
+        out[k + 1] = out[k - 1] * out[1] + out[k - 2] * out[2]
 
 
 @compiled
@@ -59,6 +79,7 @@ def harmonic_forecasts(
     width = 1 + 2 * harmonics
     products, sums = np.zeros((width, width)), np.zeros(width)
     columns = np.empty(width)
+    cosine, sine = math.cos(frequency), math.sin(frequency)
     row = -1
     for n in range(len(origins)):
         origin = origins[n]
@@ -68,12 +89,15 @@ def harmonic_forecasts(
             row = -1
         while row < origin:
             row += 1
-            harmonic_row(frequency, row, columns)
+            next_harmonic_row(frequency, cosine, sine, row, columns)
             away = values[row] - values[0]
             for k in range(width):
                 sums[k] += columns[k] * away
-                for m in range(width):
+                for m in range(k + 1):
                     products[k, m] += columns[k] * columns[m]
+        for k in range(width):
+            for m in range(k):
+                products[m, k] = products[k, m]
         known = width if (origin + 1) * frequency >= _CYCLES * 2 * math.pi else 1
         coefficients = np.zeros(known)
         solve(products[:known, :known].copy(), sums[:known].copy(), coefficients)
@@ -86,12 +110,14 @@ def _continue(
 ) -> None:
     """Write what follows an origin into (horizon,): the cycle, plus the iterated forecast of the remainder."""
     columns = np.empty(len(coefficients))
+    cosine, sine = math.cos(frequency), math.sin(frequency)
     longest = min(np.max(lags), origin + 1)
     remainders = np.empty(longest)  # newest last
+    harmonic_row(frequency, origin - longest, columns)
     for n in range(longest):
         row = origin + 1 - longest + n
-        harmonic_row(frequency, row, columns)
-        remainders[n] = values[row] - values[0] - np.sum(columns * coefficients)
+        next_harmonic_row(frequency, cosine, sine, row, columns)
+        remainders[n] = values[row] - values[0] - _dot(columns, coefficients)
     for step in range(len(out)):
         total = 0.0
         for k in range(len(lags)):
@@ -102,5 +128,13 @@ def _continue(
                 total += weights[k] * remainders[longest + t]
         out[step] = total
     for step in range(len(out)):
-        harmonic_row(frequency, origin + 1 + step, columns)
-        out[step] += values[0] + np.sum(columns * coefficients)
+        next_harmonic_row(frequency, cosine, sine, origin + 1 + step, columns)
+        out[step] += values[0] + _dot(columns, coefficients)
+
+
+@compiled
+def _dot(left: Array, right: Array) -> float:
+    total = 0.0
+    for k in range(len(left)):
+        total += left[k] * right[k]
+    return total

@@ -56,12 +56,12 @@ class Forecaster:
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
 
-    @property
+    @cached_property
     def min_history(self) -> int:
         """Fewest values that a history must have."""
         return min_history(self.specification) if self.networks else self._transform.lookback + 1
 
-    @property
+    @cached_property
     def memory(self) -> int:
         """So many last values decide a forecast: simple methods have forgotten what lies before."""
         if self.blend.candidates == ("network",):
@@ -133,8 +133,7 @@ class Forecaster:
 
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
-        columns = Columns(self.targets, self.covariates, self.future_covariates, self.specification)
-        return columns.align(panel, path, self._known, self.min_history)
+        return self._columns.align(panel, path, self._known, self.min_history)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""
@@ -209,6 +208,10 @@ class Forecaster:
         return levels
 
     @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.targets, self.covariates, self.future_covariates, self.specification)
+
+    @cached_property
     def _ensemble(self) -> Ensemble:
         return Ensemble(self.networks, self.specification, self.device)
 
@@ -230,7 +233,7 @@ class Forecaster:
             items = [self.item_at_end(one.series, one.known) for one in history]
             return self._at_end(self._side_by_side(items))
         fitted = self._fitted.chosen(rows)
-        tails = [self._tail(item, one.series) for item, one in zip(fitted.items, history, strict=True)]
+        tails = [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
         return Ends.of(fitted, tails, self.specification)
 
     def _common_effects(self, series: Series) -> Effects | None:
@@ -245,12 +248,12 @@ class Forecaster:
             common = np.mean([one.beta / one.unit for one in peers if one is not None], axis=0)
         return Effects(common * unit, series.ahead.mean(axis=0), unit)
 
-    def _tail(self, item: FittedItem, series: Series) -> Series:
+    def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
         """The end of what effects leave, without holes; what lies before is read only where something needs it."""
-        tail = without_effects(series.tail(self.memory), item.effects, self._transform)
-        if not np.isnan(tail.values).any():
+        tail = without_effects(aligned.series.tail(self.memory), item.effects, self._transform)
+        if aligned.whole or not np.isnan(tail.values).any():
             return tail
-        rest = without_effects(series, item.effects, self._transform)
+        rest = without_effects(aligned.series, item.effects, self._transform)
         return replace(rest, values=fill(rest.values, self.specification.missing).between)
 
     def _effects_ahead(self, ends: Ends, horizon: int, future: FutureCovariates) -> FloatArray:

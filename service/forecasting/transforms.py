@@ -65,7 +65,7 @@ def require_positive(values: FloatArray, name: TransformName, path: Path) -> Non
 
     Raises InvalidSeries at ``path``.
     """
-    if not TRANSFORMS[name].log or not np.any(values <= 0):
+    if not TRANSFORMS[name].log or not (values <= 0).any():
         return
     row = int(np.argwhere(values <= 0)[0][0])
     detail = (

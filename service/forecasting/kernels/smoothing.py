@@ -73,7 +73,7 @@ def smooth(
         if scored:
             squares += (error / unit) * (error / unit)
         if multiplicative:
-            adjusted = error / season[p]
+            adjusted = values[t] / season[p] - flat  # not error / season[p]: the next level waits for no division
             season[p] = min(max(season[p] + gamma * error / flat, 1 / _LARGEST_INDEX), _LARGEST_INDEX)
             level = max(flat + alpha * adjusted, _SMALLEST)
             trend += beta * adjusted

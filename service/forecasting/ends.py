@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from service.forecasting.fitted_item import FittedItem
 from service.forecasting.fitted_items import FittedItems
 from service.forecasting.kernels.ends import add_network_levels, read_ends
+from service.forecasting.methods.method import own
 from service.forecasting.preparation import FARTHEST, IntArray
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
@@ -81,6 +82,8 @@ class Ends(NamedTuple):
 
 def _joined(tails: Sequence[Series]) -> tuple[FloatArray, IntArray]:
     """Return all tails, one after the other, and where each one stops; always a copy, see `own`."""
+    if len(tails) == 1:
+        return own(tails[0].values), np.array([len(tails[0].values)])
     stops = np.empty(len(tails), np.int64)
     stop = 0
     for row, tail in enumerate(tails):

@@ -32,9 +32,14 @@ class Widths:
     unsupported: tuple[float, ...]
 
     @cached_property
-    def stacked(self) -> FloatArray:
-        """All levels at once: (level, 1, target, horizon)."""
-        return np.array([width.T[None] for width in self.by_level.values()])
+    def around(self) -> FloatArray:
+        """From a forecast to the lower end of each level, to itself, and back to the upper ends in turned order.
+
+        (2 levels + 1, 1, target, horizon)
+        """
+        lower = [-width.T[None] for width in self.by_level.values()]
+        nothing = [np.zeros_like(one) for one in lower[:1]]
+        return np.array([*lower, *nothing, *(-one for one in lower[::-1])])
 
 
 # The standard deviation of a normal distribution whose mean absolute deviation is 1, the unit of errors.

@@ -65,7 +65,7 @@ def require_positive(values: FloatArray, name: TransformName, path: Path) -> Non
 
     Raises InvalidSeries at ``path``.
     """
-    if not TRANSFORMS[name].log or not (values <= 0).any():
+    if not TRANSFORMS[name].log or values.min(initial=np.inf) > 0 or not (values <= 0).any():
         return
     row = int(np.argwhere(values <= 0)[0][0])
     detail = (

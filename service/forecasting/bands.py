@@ -65,6 +65,6 @@ def banded(
         return transform.from_levels(levels_ahead), {}, {}
     # Lower ends, the forecast itself, upper ends: one array, because each step of numpy costs more than these numbers.
     count = len(bands.levels)
-    ends = transform.from_levels(levels_ahead + widths.around * unit)
-    intervals = {level: (ends[row], ends[2 * count - row]) for row, level in enumerate(bands.levels)}
-    return ends[count], intervals, {}
+    around = transform.from_levels(levels_ahead + widths.around * unit)
+    intervals = {level: (around[row], around[2 * count - row]) for row, level in enumerate(bands.levels)}
+    return around[count], intervals, {}

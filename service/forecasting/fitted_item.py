@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.effects import Effects, without_effects
+from service.forecasting.methods.method import Parameters
 from service.forecasting.methods.table import METHODS
 from service.forecasting.missing import fill
 from service.forecasting.options import Candidate, MethodName
@@ -17,9 +18,6 @@ from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, u
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS
-
-Parameters = tuple[FloatArray, ...]
-"""Of one method, a flat vector for each target."""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pydantic import Field, TypeAdapter
 
 from service.forecasting.blend import Blend
 from service.forecasting.effects import Effects
-from service.forecasting.fitted_item import FittedItem, Parameters
+from service.forecasting.fitted_item import FittedItem
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
+from service.forecasting.methods.method import Parameters
 from service.forecasting.networks import Network, NetworkShape, network_of
 from service.forecasting.options import Candidate, MethodName
 from service.forecasting.panel_state import State, panel_state, restore_panel

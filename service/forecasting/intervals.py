@@ -32,9 +32,17 @@ class Widths:
     unsupported: tuple[float, ...]
 
     @cached_property
-    def stacked(self) -> FloatArray:
+    def half(self) -> FloatArray:
         """All levels at once: (level, 1, target, horizon)."""
         return np.array([width.T[None] for width in self.by_level.values()])
+
+    @cached_property
+    def around(self) -> FloatArray:
+        """From a forecast to the lower end of each level, to itself, and back to the upper ends in turned order.
+
+        (2 levels + 1, 1, target, horizon)
+        """
+        return np.concatenate([-self.half, np.zeros_like(self.half[:1]), self.half[::-1]])
 
 
 # The standard deviation of a normal distribution whose mean absolute deviation is 1, the unit of errors.

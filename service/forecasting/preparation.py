@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 
 # The network works in float32: a value so far out of scale says no more than that, and its square must be finite.
-_FARTHEST = 1e15
+FARTHEST = 1e15
 
 
 def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
@@ -37,7 +37,7 @@ def scaled_steps(
     offset, scale: of a shape that fits (..., 1, channel).
     """
     scaled = (model_steps(filled, transform, target_count) - offset) / scale
-    return scaled.clip(-_FARTHEST, _FARTHEST)
+    return scaled.clip(-FARTHEST, FARTHEST)
 
 
 @dataclass(frozen=True)

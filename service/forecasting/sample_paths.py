@@ -72,8 +72,8 @@ class SamplePaths:
         That is (1, I, T, H); I is 1 where all items have the same. All levels at a long horizon would be large.
         """
         calibrated = self._errors.errors.shape[1]
-        widths = self._errors.widths(_LEVELS, calibrated).stacked
-        reach = self._errors.widths((_GROWTH_LEVEL,), max(horizon, calibrated)).stacked
+        widths = self._errors.widths(_LEVELS, calibrated).half
+        reach = self._errors.widths((_GROWTH_LEVEL,), max(horizon, calibrated)).half
         last = reach[..., calibrated - 1 : calibrated]
         growth = np.divide(reach, last, out=np.ones_like(reach), where=last > 0)
         growth[..., :calibrated] = 1.0

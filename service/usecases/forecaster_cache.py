@@ -22,7 +22,7 @@ CONFIRMED_SECONDS = 5.0
 
 # Measured as the growth of a server that loads 1,000 models of 11 to 103 kB: the arrays, what is worked out from
 # them once, and the objects around them.
-_ROOM_PER_FILE = 3
+_ROOM_PER_FILE = 4
 _ROOM_PER_MODEL = 40_000
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.parametric_width import UsualErrors, known_steps, normal, robust_mean, student
+from service.forecasting.parametric_width import UsualErrors, normal, robust_mean, student
 from service.forecasting.series import FloatArray
 
 
@@ -94,7 +94,7 @@ class ConformalErrors:
         """What errors usually are, and how many independent ones are known (step ahead, target)."""
         sizes, counts = self._sorted
         effective = counts / np.sqrt(np.arange(1, len(counts) + 1))[:, None]
-        return UsualErrors.of(robust_mean(sizes), effective), effective
+        return UsualErrors.of(robust_mean(sizes.astype(np.float64)), effective), effective
 
     def _widths(self, levels: tuple[float, ...], horizon: int) -> Widths:
         ahead = np.arange(horizon)
@@ -114,14 +114,15 @@ class ConformalErrors:
         if probability <= 0:
             return np.zeros(counts.shape), np.ones(counts.shape, dtype=bool)
         usual, effective = self._usual
-        conformal, supported = self._conformal(probability)
+        widths, supported = self._conformal(probability)
+        share = effective / (effective + _FEW_ERRORS)
+        if not counts.all():
+            sources = np.stack([_known_steps(known) for known in (counts > 0).T], axis=1)
+            share = np.take_along_axis(share, sources, axis=0)
+            supported = np.take_along_axis(supported, sources, axis=0)
+            widths = np.take_along_axis(widths / usual.sizes, sources, axis=0) * usual.sizes
         parametric = usual.widths(probability)
-        sources = np.stack([known_steps(known) for known in (counts > 0).T], axis=1)
-        growth = usual.sizes / np.take_along_axis(usual.sizes, sources, axis=0)
-        conformal = np.take_along_axis(conformal, sources, axis=0) * growth
-        share = np.take_along_axis(effective / (effective + _FEW_ERRORS), sources, axis=0)
-        widths = np.where(share > 0, conformal**share * parametric ** (1 - share), parametric)
-        return widths, np.take_along_axis(supported, sources, axis=0)
+        return np.where(share > 0, widths**share * parametric ** (1 - share), parametric), supported
 
     def _conformal(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Half-widths (step ahead, target) from the errors alone, 0 where there are none."""
@@ -138,6 +139,17 @@ class ConformalErrors:
         places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
         ranked = np.take_along_axis(sizes, places[None], axis=0)[0]
         return np.where(counts > 0, ranked * stretch * _overlap(probability, counts), 0.0), supported
+
+
+def _known_steps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each step ahead the step whose errors stand for it; known: (step ahead,).
+
+    That is the step itself, else the last one before it with errors, else the first one with any.
+    """
+    steps = np.flatnonzero(known)
+    if not len(steps):
+        return np.arange(len(known))
+    return np.asarray(steps[np.clip(np.searchsorted(steps, np.arange(len(known)), side="right") - 1, 0, None)])
 
 
 def _overlap(probability: float, counts: NDArray[np.intp]) -> FloatArray:

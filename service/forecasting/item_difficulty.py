@@ -17,7 +17,7 @@ import numpy as np
 
 from service.forecasting.evaluation import RollingForecasts, pooled_errors
 from service.forecasting.intervals import ConformalErrors
-from service.forecasting.parametric_width import robust_mean, without_outliers
+from service.forecasting.parametric_width import largest_told, robust_mean
 from service.forecasting.preparation import IntArray
 from service.forecasting.series import FloatArray
 
@@ -50,7 +50,7 @@ def calibrate(*parts: Sequence[RollingForecasts]) -> Calibration:
     targets = errors[0].shape[-1]
     if len(errors) == 1:
         return Calibration(ConformalErrors(errors[0]), np.ones((1, targets)))
-    usual = robust_mean(np.abs(pooled_errors([one for part in parts for one in part])))
+    usual = robust_mean(np.sort(np.abs(pooled_errors([one for part in parts for one in part])), axis=0))
     usual = np.where(usual > 0, usual, 1.0)
     origins = [np.concatenate([one.evaluated.origins for one in item]) for item in zip(*parts, strict=True)]
     own = [_OwnErrors.of(np.abs(one) / usual, rows) for one, rows in zip(errors, origins, strict=True)]
@@ -88,7 +88,7 @@ class _OwnErrors:
     def of(cls, sizes: FloatArray, origins: IntArray) -> _OwnErrors:
         """Sum up sizes (O, H, T), absolute errors in what is usual at their step; origins: (O,), in order."""
         horizon, targets = sizes.shape[1:]
-        capped = without_outliers(sizes.reshape(-1, targets)).reshape(sizes.shape)
+        capped = np.minimum(sizes, largest_told(np.sort(sizes.reshape(-1, targets), axis=0))) if len(sizes) else sizes
         sums, counts = np.nansum(capped, axis=1), (~np.isnan(capped)).sum(axis=1).astype(float)
         known = counts > 0
         span = (origins[-1] - origins[0]) / horizon if len(origins) else 0.0

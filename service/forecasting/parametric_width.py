@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.forecasting.series import FloatArray
 
@@ -62,24 +60,23 @@ class UsualErrors:
         return np.asarray(student(probability, self.evidence + _LEAST_FREEDOM) * _DEVIATION * self.sizes)
 
 
-def robust_mean(sizes: NDArray[np.floating[Any]]) -> FloatArray:
+def robust_mean(ordered: FloatArray) -> FloatArray:
     """Mean of absolute errors over the first axis, none counted as more than 10 times the median of those above 0.
 
-    NaN are left out; 0 where nothing else is.
+    ordered: along the first axis, NaN, which are left out, last. Returns 0 where there is nothing.
     """
-    counts = np.maximum((~np.isnan(sizes)).sum(axis=0), 1)
-    return np.asarray(np.nansum(without_outliers(sizes), axis=0) / counts)
+    if not len(ordered):
+        return np.zeros(ordered.shape[1:])
+    capped = np.minimum(ordered, largest_told(ordered))
+    known = ~np.isnan(capped)
+    return np.asarray(capped.sum(axis=0, where=known) / np.maximum(known.sum(axis=0), 1))
 
 
-def without_outliers(sizes: NDArray[np.floating[Any]]) -> FloatArray:
-    """Return absolute errors, none more than 10 times the median over the first axis of those above 0."""
-    known: FloatArray = np.asarray(sizes, dtype=np.float64)
-    if not len(known):
-        return known
-    positive = np.sort(np.where(known > 0, known, np.nan), axis=0)
-    middle = np.maximum((~np.isnan(positive)).sum(axis=0) - 1, 0) // 2
-    most = _OUTLIER * np.take_along_axis(positive, middle[None], axis=0)[0]
-    return np.asarray(np.where(np.isnan(most), known, np.minimum(known, most)))
+def largest_told(ordered: FloatArray) -> FloatArray:
+    """Return 10 times the median over the first axis of errors above 0, or the first error where there are none."""
+    zeros, known = (ordered == 0).sum(axis=0), (ordered >= 0).sum(axis=0)
+    middle = zeros + np.maximum(known - zeros - 1, 0) // 2
+    return np.asarray(_OUTLIER * np.take_along_axis(ordered, np.minimum(middle, len(ordered) - 1)[None], axis=0)[0])
 
 
 def student(probability: float, freedom: FloatArray) -> FloatArray:
@@ -94,14 +91,3 @@ def student(probability: float, freedom: FloatArray) -> FloatArray:
 def normal(probability: float) -> float:
     """Return the half-width of the central interval of the standard normal distribution."""
     return NormalDist().inv_cdf((1 + min(probability, _HIGHEST_PROBABILITY)) / 2)
-
-
-def known_steps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return for each step ahead the step whose errors stand for it; known: (step ahead,), where there are some.
-
-    That is the step itself, else the last one before it with errors, else the first one with any.
-    """
-    steps = np.flatnonzero(known)
-    if not len(steps):
-        return np.arange(len(known))
-    return np.asarray(steps[np.clip(np.searchsorted(steps, np.arange(len(known)), side="right") - 1, 0, None)])

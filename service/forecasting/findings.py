@@ -99,7 +99,7 @@ def _divergence(held: float, promised: float) -> float:
 
 
 def skill_by_step(rolled: Sequence[RollingForecasts], baseline: Sequence[RollingForecasts]) -> list[float | None]:
-    """Return the skill for each step ahead, in units of each item's usual change; None where nothing is known."""
+    """Return the skill for each step ahead, in units of each item; None where nothing is known."""
     ours, naive = _mean_by_step(rolled), _mean_by_step(baseline)
     return [
         None if np.isnan(one) or np.isnan(other) else skill(float(one), float(other))

@@ -19,6 +19,7 @@ BANDS = Bands((80.0, 95.0))
 HORIZON, LENGTH = 4, 120
 # Deviations of the noise: what items change by from row to row is their slope, which tells nothing of it.
 EASY, HARD = 0.05, 3.0
+PAIRS = [(EASY, HARD), (HARD, EASY), (HARD, HARD), (EASY, EASY)]
 
 
 def slope(noise: float, seed: int, length: int = LENGTH) -> FloatArray:
@@ -174,3 +175,11 @@ def test_items_without_any_error_to_measure_are_as_difficult_as_all() -> None:
     panel = Panel((*mixed(), Series(np.full((8, 1), 3.0), "short")), ("value",))
     forecasts = train(panel, asked()).forecaster.forecast(HORIZON, BANDS)
     assert all(np.isfinite(one.intervals[95.0]).all() for one in forecasts)
+
+
+def test_each_target_of_an_item_has_its_own_difficulty() -> None:
+    rows = [np.stack([slope(one, row), slope(other, 50 + row)], axis=1) for row, (one, other) in enumerate(PAIRS)]
+    rows[0][20:23, 0] = np.nan
+    panel = Panel(tuple(Series(values, f"item-{row}") for row, values in enumerate(rows)), ("a", "b"))
+    difficulty = np.array([item.difficulty for item in train(panel, asked()).forecaster.items])
+    np.testing.assert_array_equal(difficulty < 1, np.array(PAIRS) == EASY)

@@ -49,7 +49,7 @@ class CandidateValues(BaseModel):
     candidate: str = Field(description="`network`, or a simple method.", examples=["theta"])
     weight: float = Field(description="Its share of the forecasts, 0 to 1; of many items, the mean.", examples=[0.3])
     mae: float | None = Field(
-        description="Its mean absolute error there, 1 being the usual change over a season; null: not usable.",
+        description="Its mean absolute error there, 1 being a usual, recent change over a season; null: not usable.",
         examples=[0.7],
     )
 

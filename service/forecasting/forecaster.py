@@ -166,6 +166,7 @@ class Forecaster:
             return fit_item(series, self.specification, len(self.targets), known)
         effects = self._common_effects(series)
         item = fit_item(series, self.specification, len(self.targets), effects=effects)
+        item = item.of_difficulty(self._common_difficulty(series))
         values = item.tail.values[:, : len(self.targets)]
         return item.with_methods(self.blend.candidates, values, self.specification.season_length)
 
@@ -268,6 +269,14 @@ class Forecaster:
             peers = [self.items[row].effects for row in self.peers.of(series.static)]
             common = np.mean([one.beta / one.unit for one in peers if one is not None], axis=0)
         return Effects(common * unit, series.ahead.mean(axis=0), unit)
+
+    def _common_difficulty(self, series: Series) -> FloatArray:
+        """What an item that was never seen is taken for: the root mean square over all items, or those of its kind.
+
+        It has the variance of errors of which nobody knows how difficult their item is.
+        """
+        rows = self.peers.of(series.static) if series.static else range(len(self.items))
+        return np.asarray(np.sqrt(np.mean([self.items[row].difficulty ** 2 for row in rows], axis=0)))
 
     def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
         """The end of what effects leave, without holes; what lies before is read only where something needs it."""

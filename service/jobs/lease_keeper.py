@@ -1,8 +1,9 @@
 """Keeps an executor's leases alive, stops what it has lost, and takes up what others have.
 
-A queue loses a job in two ways: its executor dies while it runs, or its ticket is nowhere, because a process died
-between registering the job and queueing it, or between taking the ticket and claiming the job. The first shows as a
-lease that ran out, the second as a waiting job without a living ticket. Every executor looks for both; of several that
+A queue loses a job in two ways: its executor dies while it runs, or never learns that it has claimed it, because the
+database died before it answered; or its ticket is nowhere, because a process died between registering the job and
+queueing it, or between taking the ticket and claiming the job. The first shows as a lease that ran out, for only what
+runs is renewed, the second as a waiting job without a living ticket. Every executor looks for both; of several that
 find one, the registry lets one act.
 """
 
@@ -80,7 +81,7 @@ class LeaseKeeper:
 
     def _renew(self) -> None:
         before = self._runner.attempts()
-        held = self._ledger.renew()
+        held = self._ledger.renew(before)
         if held is None:
             logger.error("another executor has this one's ID: everything here stops")
             self._runner.stop_stale(before, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -70,8 +70,8 @@ class Ledger(Protocol):
     def enrol(self) -> bool:
         """Make this executor known; False where another living one has its ID."""
 
-    def renew(self) -> Mapping[str, int] | None:
-        """Renew this executor's leases; the attempt by job ID. None where another executor has its ID now."""
+    def renew(self, job_ids: Collection[str]) -> Mapping[str, int] | None:
+        """Renew this executor's leases of jobs; the attempt by job ID. None where another executor has its ID now."""
 
     def held(self) -> Mapping[str, int]:
         """The attempts that this executor holds, by job ID."""

@@ -6,7 +6,7 @@ ran out puts the job back; its next run is another attempt, and nothing that the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -75,10 +75,13 @@ class LeaseRegistry(Database):
             )
             return claimed.scalar()
 
-    def renew_leases(self, executor: str, instance: str, seconds: float) -> dict[str, int] | None:
-        """Renew an executor and all its leases; return the attempt by job ID. None where another has its ID.
+    def renew_leases(
+        self, executor: str, instance: str, job_ids: Collection[str], seconds: float
+    ) -> dict[str, int] | None:
+        """Renew an executor, and its leases of these jobs; return the attempt by job ID. None: another has its ID.
 
-        What the executor runs and is not told here has been cancelled, deleted or taken over.
+        job_ids: what it runs. What of these is not told here has been cancelled, deleted or taken over. What it holds
+        and does not run, since the answer to its claim was lost say, is not renewed, and so comes back.
         """
         with self._writing() as connection:
             until = self._now(connection) + timedelta(seconds=seconds)
@@ -87,7 +90,7 @@ class LeaseRegistry(Database):
                 return None
             held = connection.execute(
                 update(jobs)
-                .where(jobs.c.executor == executor, jobs.c.status == "running")
+                .where(jobs.c.executor == executor, jobs.c.status == "running", jobs.c.id.in_(job_ids))
                 .values(lease_until=until)
                 .returning(jobs.c.id, jobs.c.attempt)
             )

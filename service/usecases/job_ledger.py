@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import cast
 
@@ -44,9 +44,9 @@ class JobLedger:
         """Make this executor known; False where another living one has its ID."""
         return self._registry.enrol(self._executor, self._instance, self._queues, self._lease_seconds, self._sole)
 
-    def renew(self) -> dict[str, int] | None:
-        """Renew this executor's leases; the attempt by job ID. None where another executor has its ID now."""
-        return self._registry.renew_leases(self._executor, self._instance, self._lease_seconds)
+    def renew(self, job_ids: Collection[str]) -> dict[str, int] | None:
+        """Renew this executor's leases of jobs; the attempt by job ID. None where another executor has its ID now."""
+        return self._registry.renew_leases(self._executor, self._instance, job_ids, self._lease_seconds)
 
     def held(self) -> dict[str, int]:
         """The attempts that this executor holds, by job ID."""

@@ -37,8 +37,17 @@ def test_lease_that_is_renewed_holds(registry: Registry, clock: Clock) -> None:
     for _ in range(4):
         clock.advance(seconds=SECONDS - 1)
         assert registry.take_expired() == []
-        assert registry.renew_leases("one", "a", SECONDS) == {job_id: 1}
+        assert registry.renew_leases("one", "a", [job_id], SECONDS) == {job_id: 1}
     assert registry.job(job_id).status == "running"
+
+
+def test_what_a_living_executor_does_not_know_it_holds_comes_back(registry: Registry, clock: Clock) -> None:
+    assert registry.enrol("one", "a", ["cpu"], SECONDS)
+    known, lost = running(registry), running(registry)
+    for _ in range(2):
+        clock.advance(seconds=SECONDS - 1)
+        assert registry.renew_leases("one", "a", [known], SECONDS) == {known: 1}
+    assert [job.id for job in registry.take_expired()] == [lost]
 
 
 def test_lease_that_runs_out_puts_the_job_back_once(registry: Registry, clock: Clock) -> None:
@@ -82,7 +91,7 @@ def test_renewing_does_not_tell_what_was_cancelled_or_deleted(registry: Registry
     kept, cancelled, deleted = (running(registry) for _ in range(3))
     registry.cancel_job(cancelled)
     registry.delete_model(registry.job(deleted).model_id)
-    assert registry.renew_leases("one", "a", SECONDS) == {kept: 1}
+    assert registry.renew_leases("one", "a", [kept, cancelled, deleted], SECONDS) == {kept: 1}
 
 
 def test_executor_id_belongs_to_one_living_instance(registry: Registry, clock: Clock) -> None:
@@ -93,8 +102,8 @@ def test_executor_id_belongs_to_one_living_instance(registry: Registry, clock: C
     clock.advance(seconds=SECONDS + 1)
     assert registry.served_queues() == registry.living_executors() == set()
     assert registry.enrol("one", "b", ["cpu"], SECONDS)
-    assert registry.renew_leases("one", "a", SECONDS) is None
-    assert registry.renew_leases("one", "b", SECONDS) == {}
+    assert registry.renew_leases("one", "a", [], SECONDS) is None
+    assert registry.renew_leases("one", "b", [], SECONDS) == {}
     registry.dismiss("one", "b")
     assert registry.enrol("one", "c", ["cpu"], SECONDS)
 

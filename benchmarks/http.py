@@ -1,6 +1,7 @@
 """POST /forecast against FastAPI's no-op route with the same body: wrk, 32 connections, one worker, alternating.
 
-Run ``python -m benchmarks.http``; needs wrk (Debian's package). The servers have one core, wrk the other.
+Run ``python -m benchmarks.http``, ``--model default-seasonal`` and so on for what a training with no option serves;
+needs wrk (Debian's package). The servers have one core, wrk the other.
 """
 
 from __future__ import annotations
@@ -14,18 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
-import numpy as np
-
 from benchmarks.cores import SERVER_CORE, pin
-from benchmarks.server import ForecastApi
+from benchmarks.served_models import HORIZON, MODELS
 from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, same_request
 from examples.server import free_port, running_server, wait_until_ready
 
-GOALS = {0: 0.9, 200: 0.85, 2000: 0.5}
-"""The share of the no-op's requests per second to reach, by the length of the history in the body."""
-HORIZON = 30
-HEADING = "history    requests/s      no-op   ratio  (goal)   p99 ms   no-op   ratio"
+HEADING = f"{'model':<17} history  requests/s      no-op   ratio  (goal)   p99 ms   no-op   ratio"
 
 
 def main() -> int:
@@ -33,38 +28,31 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.http", description=__doc__)
     parser.add_argument("--seconds", type=int, default=4, help="length of one wrk run")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each side; medians are printed")
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=["network"], help="what is served")
     asked = parser.parse_args()
     if not is_installed():
         sys.exit(MISSING)
     pin(SERVER_CORE)  # inherited by both servers
-    for line in http_lines(tuple(GOALS), asked.seconds, asked.rounds):
+    for line in http_lines(asked.model, (0, 200, 2000), asked.seconds, asked.rounds):
         print(line, flush=True)
     return 0
 
 
-def http_lines(histories: Sequence[int], seconds: int, rounds: int) -> Iterator[str]:
-    """Load both servers in turn; yield the heading and a line for each length of the history."""
+def http_lines(names: Sequence[str], histories: Sequence[int], seconds: int, rounds: int) -> Iterator[str]:
+    """Load both servers in turn; yield the heading and a line for each model and length of the history."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         service = stack.enter_context(running_server(folder / "models"))
         noop = stack.enter_context(running_noop())
-        model_id = trained_model(service, HORIZON)
         yield HEADING
-        for length in histories:
-            script = folder / f"{length}.lua"
-            script.write_text(same_request(forecast_body(model_id, HORIZON, length)))
-            runs = [(load(service, script, seconds), load(noop, script, seconds)) for _ in range(rounds)]
-            yield line(length, runs)
-
-
-def trained_model(url: str, horizon: int) -> str:
-    """Train a GRU of 32 with context 30 on a sine; return its ID."""
-    values = np.sin(np.arange(1000) / 10) + np.random.default_rng(0).normal(0, 0.1, 1000)
-    with httpx.Client(base_url=url, timeout=600) as client:
-        network = {"cell": "gru", "hidden_size": 32, "num_layers": 1}
-        request = {"series": values.tolist(), "horizon": horizon, "context_length": 30, "network": network}
-        model_id: str = ForecastApi(client).train(request)["model_id"]
-        return model_id
+        for name in names:
+            model = MODELS[name]
+            model_id = model.trained(service)
+            for length in histories:
+                script = folder / f"{length}.lua"
+                script.write_text(same_request(forecast_body(model_id, HORIZON, model.history(length))))
+                runs = [(load(service, script, seconds), load(noop, script, seconds)) for _ in range(rounds)]
+                yield line(name, length, model.goals[length], runs)
 
 
 @contextmanager
@@ -80,7 +68,7 @@ def running_noop() -> Iterator[str]:
         process.wait(10)
 
 
-def line(length: int, runs: Sequence[tuple[Load, Load]]) -> str:
+def line(name: str, length: int, goal: float, runs: Sequence[tuple[Load, Load]]) -> str:
     """Format medians, and the median of the ratios of neighbouring runs."""
     ours, theirs = zip(*runs, strict=True)
     rate, noop_rate = (statistics.median(one.rate for one in side) for side in (ours, theirs))
@@ -88,7 +76,7 @@ def line(length: int, runs: Sequence[tuple[Load, Load]]) -> str:
     ratio = statistics.median(one.rate / noop.rate for one, noop in runs)
     slower = statistics.median(one.p99 / noop.p99 for one, noop in runs)
     return (
-        f"{length:>7} {rate:>13.0f} {noop_rate:>10.0f} {ratio:>7.2f} {GOALS[length]:>7.2f} "
+        f"{name:<17} {length:>7} {rate:>11.0f} {noop_rate:>10.0f} {ratio:>7.2f} {goal:>7.2f} "
         f"{p99:>8.1f} {noop_p99:>7.1f} {slower:>7.2f}"
     )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.cores import CLIENT_CORE, SERVER_CORE, pin, resident_megabytes, server_process
-from benchmarks.http import HORIZON, trained_model
+from benchmarks.served_models import HORIZON, MODELS
 from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, random_models
 from examples.server import running_server
 from service.usecases.forecaster_cache import room_of
@@ -50,7 +50,7 @@ def main() -> int:
 def stored_models(store: Path, count: int) -> int:
     """Fill a store with so many models through the API; return the bytes that the cache takes one for."""
     with running_server(store) as url, httpx.Client(base_url=url, timeout=60) as client:
-        data = client.get(f"/models/{trained_model(url, HORIZON)}/file").raise_for_status().content
+        data = client.get(f"/models/{MODELS['network'].trained(url)}/file").raise_for_status().content
         started = time.perf_counter()
 
         def take_in(_: int) -> None:
@@ -82,7 +82,7 @@ def compare(url: str, folder: Path, seconds: int, rounds: int) -> None:
     print("history   at random/s   one model/s   ratio  (goal)   p99 ms   one model   MB after each run at random")
     for length in (0, 200):
         # The same script on both sides: drawing a model costs wrk the same.
-        body = forecast_body("%s", HORIZON, length)
+        body = forecast_body("%s", HORIZON, MODELS["network"].history(length))
         sides = (folder / "random.lua", folder / "one.lua")
         sides[0].write_text(random_models(body, ids))
         sides[1].write_text(random_models(body, ids[:1]))

@@ -24,7 +24,7 @@ import httpx
 import numpy as np
 
 from benchmarks.cores import CLIENT_CORE, SERVER_CORE, go_first, may_go_first, pin, server_process, training_parent
-from benchmarks.http import HORIZON, trained_model
+from benchmarks.served_models import HORIZON, MODELS
 from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, paced, same_request
 from examples.server import running_server
 
@@ -68,7 +68,7 @@ def main() -> int:
     settings = {"FORECAST_TRAINING_PROCESSES": str(AT_ONCE)}
     with tempfile.TemporaryDirectory() as name, running_server(Path(name) / "models", settings) as url:
         pin(CLIENT_CORE)
-        body = forecast_body(trained_model(url, HORIZON), HORIZON, HISTORY)
+        body = forecast_body(MODELS["network"].trained(url), HORIZON, MODELS["network"].history(HISTORY))
         scripts = {"full": same_request(body), "paced": paced(same_request(body), *_PAUSE_MS)}
         if asked.isolated:
             isolate()

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.cores import CLIENT_CORE, may_go_first
 
 MISSING = "wrk is needed: apt-get install wrk"
@@ -50,11 +48,11 @@ def load(url: str, script: Path, seconds: int, connections: int = 32, first: boo
     return Load(float(rate[1]), float(p99[1]) * _MILLISECONDS[p99[2]])
 
 
-def forecast_body(model_id: str, horizon: int, history_length: int = 0) -> str:
-    """Write the body of a forecast, from a history of so many values or from none."""
+def forecast_body(model_id: str, horizon: int, history: Sequence[float] = ()) -> str:
+    """Write the body of a forecast from a history or, where that is empty, from the model's own end."""
     body: dict[str, object] = {"model_id": model_id, "horizon": horizon}
-    if history_length:
-        body["history"] = np.random.default_rng(1).normal(size=history_length).round(6).tolist()
+    if history:
+        body["history"] = list(history)
     return json.dumps(body)
 
 

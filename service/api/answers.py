@@ -130,12 +130,14 @@ def _forecast(one: Forecast) -> dict[str, Any]:
         answer["intervals"] = {
             level_key(level): {"lower": lower, "upper": upper} for level, (lower, upper) in one.intervals.items()
         }
+    if one.samples is not None:
+        answer["samples"] = one.samples
     return answer
 
 
 def _backtest(targets: tuple[str, ...], one: RollingForecasts, intervals: dict[float, Any]) -> list[dict[str, Any]]:
     evaluated = one.evaluated
-    mean = evaluated.prepared.preparation.transform.from_levels(one.levels)
+    mean = one.mean
     rows = evaluated.origins[:, None] + np.arange(1, mean.shape[1] + 1)
     return [
         {

@@ -10,11 +10,13 @@ from service.api.schemas.series import ColumnsItem, ItemsSeries
 from service.api.sent_items import SentColumn, SentSeries, SentValues
 from service.api.series_reading import read_numbers
 from service.errors import InvalidSeries, Path
-from service.forecasting.future_covariates import NOTHING_AHEAD, FutureCovariates, SentAhead
+from service.forecasting.future_covariates import NONE_SENT, NOTHING_AHEAD, FutureCovariates, SentAhead
 
 
 def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
     """Gather what was sent ahead. Raises InvalidSeries for a number beyond 1e100."""
+    if asked.future_covariates is None and not isinstance(asked.history, ItemsSeries):
+        return NONE_SENT
     sent, path = asked.future_covariates or {}, NOTHING_AHEAD.path
     for_all = _checked({name: values for name, values in sent.items() if isinstance(values, list)}, path)
     beside = ((name, _checked(values, (*path, name))) for name, values in sent.items() if isinstance(values, Mapping))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
+
+import numpy as np
 
 from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
 from service.forecasting.fitted_item import FittedItem
@@ -18,12 +21,13 @@ class AlignedSeries(NamedTuple):
     """A series from outside in the model's columns.
 
     dropped: leading rows left out because a column had no value yet; known: the item of the model that it belongs to,
-    None for one that the model has not seen, which is scaled by its own values.
+    None for one that the model has not seen, which is scaled by its own values; whole: no value is missing.
     """
 
     series: Series
     dropped: int
     known: FittedItem | None
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -50,22 +54,25 @@ class Columns:
         for row, series in enumerate(panel):
             place = path if series.item is None else (*path, "items", row)
             ordered = series if order is None else replace(series, values=series.values[:, order])
-            usable, dropped = self._usable(ordered, place, needed)
+            whole = len(series) > 0 and not np.isnan(ordered.values).any()
+            usable, dropped = (ordered, 0) if whole else self._usable(ordered, place)
+            self._require(usable, place, needed)
             taken_out = self.specification.known_ahead.taken_out(usable)
-            aligned.append(AlignedSeries(taken_out, dropped, known(series.item)))
+            aligned.append(AlignedSeries(taken_out, dropped, known(series.item), whole))
         return aligned
 
-    def _usable(self, series: Series, path: Path, needed: int) -> tuple[Series, int]:
+    def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
         if self.specification.missing == "error":
             refuse_missing(series, path)
-        series, dropped = drop_leading(series, self._wanted, path)
+        return drop_leading(series, self._wanted, path)
+
+    def _require(self, series: Series, path: Path, needed: int) -> None:
         if len(series) < needed:
             detail = f"needs {needed} values, got {len(series)}"
             raise HistoryTooShort(detail, [Fault(path, detail)])
         require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
-        return series, dropped
 
-    @property
+    @cached_property
     def _wanted(self) -> tuple[str, ...]:
         return self.targets + self.covariates + self.specification.future_covariates
 

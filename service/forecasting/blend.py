@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from service.forecasting.options import Candidate
+from service.forecasting.options import Candidate, MethodName
 from service.forecasting.series import FloatArray
 
 
@@ -35,6 +35,21 @@ class Blend:
     def of(self, rows: Sequence[int | None]) -> FloatArray:
         """Return the weights (I, K) of items by their rows; None: an item that the model has not seen."""
         return np.array([self.usual if row is None else self.weights[row] for row in rows])
+
+    @property
+    def methods(self) -> tuple[MethodName, ...]:
+        """The candidates that are simple methods."""
+        return tuple(name for name in self.candidates if name != "network")
+
+    @property
+    def network_shares(self) -> FloatArray | None:
+        """Weights (I,) of the network; None where it is no candidate."""
+        return self.weights[:, self.candidates.index("network")].copy() if "network" in self.candidates else None
+
+    @property
+    def method_shares(self) -> FloatArray:
+        """Weights (I, K) of the simple methods."""
+        return self.weights[:, [column for column, name in enumerate(self.candidates) if name != "network"]]
 
     def pruned(self) -> Blend:
         """Return the same blend without candidates that no item uses."""

@@ -19,7 +19,7 @@ class CandidateScore:
     """One candidate.
 
     weight: its mean share of the blend over items; mae: its mean absolute error on the rolling origins before the
-    split, in units of each item's usual change; None where it could not be used.
+    split, in units of each item (`error_unit`); None where it could not be used.
     """
 
     candidate: Candidate

@@ -111,6 +111,9 @@ class _Chooser:
             refit=options.refit,
             calendar=self._calendar(season_length),
             future_covariates=self.panel.future_covariates,
+            nonnegative=options.nonnegative,
+            minimum=options.minimum,
+            maximum=options.maximum,
         )
         if options.scaling == "auto":
             self.reasons["scaling"] = "mean 0 and standard deviation 1 suit every cell"

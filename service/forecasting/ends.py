@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.fitted_item import FittedItem
-from service.forecasting.options import MethodName
-from service.forecasting.preparation import min_history, scaled_steps
+from service.forecasting.fitted_items import FittedItems
+from service.forecasting.kernels.ends import add_network_levels, read_ends
+from service.forecasting.methods.method import own
+from service.forecasting.preparation import FARTHEST, IntArray
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS, Transform
@@ -25,87 +27,71 @@ _FAR_OUTSIDE = 20.0
 class Ends(NamedTuple):
     """Where forecasts start, one row an item.
 
-    contexts: (I, L, C), scaled; offset, scale: (I, 1, C), what scales them; last: (I, T), the last level;
-    unit: (I, T), in which errors are counted; still: (I, T), True where a target has one value only.
+    values: (row, C), all tails one after another, without holes; stops: (I,), the row after each one's last;
+    contexts: (I, L, C), scaled; last: (I, T), the last level; farthest: (I,), the largest size in a context.
     """
 
-    items: tuple[FittedItem, ...]
+    fitted: FittedItems
     tails: tuple[Series, ...]
+    values: FloatArray
+    stops: IntArray
     contexts: NDArray[np.float32]
-    offset: FloatArray
-    scale: FloatArray
     last: FloatArray
-    unit: FloatArray
-    still: NDArray[np.bool_]
+    farthest: FloatArray
 
     @classmethod
-    def of(cls, items: Sequence[FittedItem], specification: Specification) -> Ends:
-        """Take the last rows of each item's tail, which has no holes."""
-        offset = np.array([item.scaler.offset[None] for item in items])
-        scale = np.array([item.scaler.scale[None] for item in items])
-        unit = np.array([item.unit for item in items])
-        still = np.array([item.constant[: unit.shape[1]] for item in items])
-        tails = tuple(item.tail for item in items)
-        contexts, last = _read(tails, offset, scale, specification, unit.shape[1])
-        return cls(tuple(items), tails, contexts, offset, scale, last, unit, still)
+    def of(cls, fitted: FittedItems, tails: Sequence[Series], specification: Specification) -> Ends:
+        """Read the last rows of a tail for each item, which has no holes."""
+        transform, count = TRANSFORMS[specification.transform], len(tails)
+        values, stops = _joined(tails)
+        contexts = np.empty((count, specification.context_length, values.shape[1]), np.float32)
+        last, farthest = np.empty((count, fitted.unit.shape[1])), np.empty(count)
+        read_ends(
+            values, stops, fitted.offset, fitted.scale, transform.log, transform.difference, FARTHEST,
+            contexts, last, farthest,
+        )  # fmt: skip
+        return cls(fitted, tuple(tails), values, stops, contexts, last, farthest)
 
-    def moved(self, tails: Sequence[Series], specification: Specification) -> Ends:
-        """Return the same items, in the same order, with other tails, which have no holes either."""
-        contexts, last = _read(tails, self.offset, self.scale, specification, self.unit.shape[1])
-        return Ends(self.items, tuple(tails), contexts, self.offset, self.scale, last, self.unit, self.still)
+    @property
+    def items(self) -> tuple[FittedItem, ...]:
+        """The items whose ends these are."""
+        return self.fitted.items
 
-    def chosen(self, rows: Sequence[int]) -> Ends:
-        """Return some of the items."""
-        if list(rows) == list(range(len(self.tails))):
-            return self
-        return Ends(
-            tuple(self.items[row] for row in rows),
-            tuple(self.tails[row] for row in rows),
-            self.contexts[rows],
-            self.offset[rows],
-            self.scale[rows],
-            self.last[rows],
-            self.unit[rows],
-            self.still[rows],
-        )
+    @property
+    def unit(self) -> FloatArray:
+        """In which errors are counted, (I, T)."""
+        return self.fitted.unit
 
     @property
     def far_outside(self) -> NDArray[np.bool_]:
         """Tell (I,) of which items the context lies far outside what was trained on."""
-        if self.contexts.min() >= -_FAR_OUTSIDE and self.contexts.max() <= _FAR_OUTSIDE:
-            return np.zeros(len(self.contexts), np.bool_)
-        return np.asarray(np.abs(self.contexts).max(axis=(1, 2)) > _FAR_OUTSIDE)
+        return np.asarray(self.farthest > _FAR_OUTSIDE)
 
-    def levels_ahead(self, scaled: FloatArray, transform: Transform) -> FloatArray:
-        """Turn scaled forecasts (I, H, C) to the targets' levels (I, H, T)."""
-        targets = self.last.shape[1]
-        steps = scaled[:, :, :targets] * self.scale[:, :, :targets] + self.offset[:, :, :targets]
-        levels = transform.from_steps(steps, self.last)
-        return np.where(self.still[:, None, :], self.last[:, None, :], levels) if self.still.any() else levels
+    def add_network(self, scaled: FloatArray, transform: Transform, total: FloatArray) -> None:
+        """Add the network's share to total (I, H, T), in levels, from its forecasts (I, H, C), scaled."""
+        fitted = self.fitted
+        add_network_levels(
+            scaled, fitted.offset, fitted.scale, self.last, fitted.still, fitted.network, transform.difference, total
+        )
 
-    def method_levels(self, name: MethodName, horizon: int, specification: Specification) -> FloatArray:
-        """Forecast levels (I, H, T) by a simple method."""
-        transform, targets = TRANSFORMS[specification.transform], self.last.shape[1]
-        levels = []
-        for item, tail in zip(self.items, self.tails, strict=True):
-            values = tail.values[:, :targets]
-            ahead = item.forecast(name, values, np.array([len(tail) - 1]), horizon, specification.season_length)
-            levels.append(transform.to_levels_ahead(ahead[0], values.min(axis=0)))
-        return np.array(levels)
+    def add_methods(self, season_length: int, transform: Transform, total: FloatArray) -> None:
+        """Add the shares of simple methods to total (I, H, T), in levels."""
+        if self.fitted.methods is not None:
+            self.fitted.methods.add_levels(self.values, self.stops, season_length, transform, total)
 
 
-def _read(
-    tails: Sequence[Series], offset: FloatArray, scale: FloatArray, specification: Specification, targets: int
-) -> tuple[NDArray[np.float32], FloatArray]:
-    """Return contexts and last levels."""
-    transform = TRANSFORMS[specification.transform]
-    rows = min_history(specification)
-    values = np.array([_last_rows(tail.values, rows) for tail in tails])
-    contexts = scaled_steps(values, transform, targets, offset, scale).astype(np.float32)
-    return contexts, transform.to_levels(values[:, -1, :targets])
-
-
-def _last_rows(values: FloatArray, rows: int) -> FloatArray:
-    """Return exactly so many rows; what is shorter, which no network is asked about, begins with its first row."""
-    missing = rows - len(values)
-    return values[-rows:] if missing <= 0 else np.concatenate([np.repeat(values[:1], missing, axis=0), values])
+def _joined(tails: Sequence[Series]) -> tuple[FloatArray, IntArray]:
+    """Return all tails, one after the other, and where each one stops; always a copy, see `own`."""
+    if len(tails) == 1:
+        return own(tails[0].values), np.array([len(tails[0].values)])
+    stops = np.empty(len(tails), np.int64)
+    stop = 0
+    for row, tail in enumerate(tails):
+        stop += len(tail.values)
+        stops[row] = stop
+    values = np.empty((stop, tails[0].values.shape[1]))
+    stop = 0
+    for tail in tails:
+        values[stop : stop + len(tail.values)] = tail.values
+        stop += len(tail.values)
+    return values, stops

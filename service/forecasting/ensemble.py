@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.fitted_item import FittedItem
-from service.forecasting.networks import Network
+from service.forecasting.networks import Network, Weights, packed
 from service.forecasting.preparation import IntArray, PreparedSeries
-from service.forecasting.rollout import roll_out
+from service.forecasting.rollout import roll_out, roll_out_packed
 from service.forecasting.series import FloatArray
 from service.forecasting.specification import Specification
 
@@ -57,10 +58,16 @@ class Ensemble:
         """Forecast after contexts (N, context_length, channel): (N, horizon, channel), the mean over the ensemble."""
         objective, centred = self.specification.training.objective, self.specification.centering == "last"
         inputs = contexts.astype(np.float32, copy=False)
-        total = roll_out(self.networks[0], inputs, horizon, objective, centred, self.device).astype(np.float64)
-        for network in self.networks[1:]:
-            total += roll_out(network, inputs, horizon, objective, centred, self.device)
-        return total if len(self.networks) == 1 else total / len(self.networks)
+        members = len(self.networks)
+        if self.device is None:
+            shape = self.networks[0].shape
+            return roll_out_packed(shape, self._packed, members, inputs, horizon, objective, centred)
+        each = [roll_out(network, inputs, horizon, objective, centred, self.device) for network in self.networks]
+        return np.asarray(sum(one.astype(np.float64) for one in each) / members)
+
+    @cached_property
+    def _packed(self) -> Weights:
+        return packed(self.networks)
 
 
 def _blocks(

@@ -19,7 +19,7 @@ from service.forecasting.missing import fill
 from service.forecasting.options import Candidate
 from service.forecasting.preparation import IntArray, PreparedSeries
 from service.forecasting.series import FloatArray, Series
-from service.forecasting.transforms import TRANSFORMS, Transform
+from service.forecasting.transforms import Transform
 
 SCORED_LEVELS = (80.0, 95.0)
 # Origins of a whole panel that are scored or calibrated on; more only cost time.
@@ -63,6 +63,23 @@ class RollingForecasts:
     actual: FloatArray
     levels: FloatArray
     errors: FloatArray
+
+    @property
+    def mean(self) -> FloatArray:
+        """The point forecasts (O, H, T) in the series' own units."""
+        return self._transform.from_levels(self.levels)
+
+    @property
+    def told_errors(self) -> FloatArray:
+        """The errors (O, H, T) of what is told, which keeps to the bounds."""
+        if self._transform.bounds is None:
+            return self.errors
+        moved = self.levels - self._transform.to_levels(self.mean)
+        return self.errors + moved / self.evaluated.item.unit
+
+    @property
+    def _transform(self) -> Transform:
+        return self.evaluated.prepared.preparation.transform
 
 
 @dataclass(frozen=True)
@@ -146,7 +163,7 @@ def pooled_errors(rolled: Sequence[RollingForecasts]) -> FloatArray:
     return np.concatenate([one.errors for one in rolled])
 
 
-def bounds(
+def interval_ends(
     rolled: RollingForecasts, errors: ConformalErrors, levels: Sequence[float]
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
     """Return lower and upper (O, H, T) in the series' own units, by level."""
@@ -167,14 +184,13 @@ def score(
 
     errors: what the intervals are made of; None: there are none, and their coverage is not known.
     """
-    transform = TRANSFORMS[forecaster.specification.transform]
     season_length = forecaster.specification.season_length
     by_target: dict[str, list[Metrics]] = {target: [] for target in forecaster.targets}
     for one, rows in zip(rolled, known, strict=True):
         if not len(one.evaluated.origins):
             continue
-        mean = transform.from_levels(one.levels)
-        ends = bounds(one, errors, SCORED_LEVELS) if errors is not None else {}
+        mean = one.mean
+        ends = interval_ends(one, errors, SCORED_LEVELS) if errors is not None else {}
         for column, target in enumerate(forecaster.targets):
             by_target[target].append(
                 measure(

@@ -9,25 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.effects import Effects, without_effects
+from service.forecasting.methods.method import Parameters
 from service.forecasting.methods.table import METHODS
 from service.forecasting.missing import fill
 from service.forecasting.options import Candidate, MethodName
 from service.forecasting.preparation import IntArray, PreparedSeries, model_steps, preparation
-from service.forecasting.scaling import Scaler, constant_channels, fit_scaler, usual_change
+from service.forecasting.scaling import Scaler, constant_channels, error_unit, fit_scaler
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import TRANSFORMS
-
-Parameters = tuple[FloatArray, ...]
-"""Of one method, a flat vector for each target."""
 
 
 @dataclass(frozen=True)
 class FittedItem:
     """What is known of one item.
 
-    unit: (target,), the usual change over a season, in which interval errors are counted;
-    constant: (channel,), True where the training part has one value only; tail: the end of the series, without holes;
+    unit: (target,), in which interval errors are counted: `error_unit` times the difficulty; difficulty: (target,), how
+    much larger its errors are than those of all items in their units, 1 where nobody knows; constant: (channel,), True
+    where the training part has one value only; tail: the end of the series, without holes;
     methods: the parameters of each simple method; effects: what columns known ahead add to the targets, which is taken
     out of the tail and of all that is fitted here; None: nothing.
     """
@@ -35,10 +34,15 @@ class FittedItem:
     item: str | None
     scaler: Scaler
     unit: FloatArray
+    difficulty: FloatArray
     constant: NDArray[np.bool_]
     tail: Series
     methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
     effects: Effects | None = None
+
+    def of_difficulty(self, difficulty: FloatArray) -> FittedItem:
+        """Return an item whose difficulty (target,) was not known yet, with it in its unit."""
+        return replace(self, unit=self.unit * difficulty, difficulty=difficulty)
 
     def with_methods(self, candidates: Sequence[Candidate], values: FloatArray, season_length: int) -> FittedItem:
         """Fit the simple methods among the candidates on (time, target) without holes, in the series' own units."""
@@ -65,14 +69,13 @@ def fit_item(
     specification: Specification,
     target_count: int,
     known: FittedItem | None = None,
-    unit: FloatArray | None = None,
+    usual: FloatArray | None = None,
     effects: Effects | None = None,
 ) -> FittedItem:
     """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts.
 
-    effects: what is taken out of the series first; ``known`` has its own.
-
-    unit: in which errors are counted; by default measured on ``series``. Simple methods are not fitted here.
+    effects: what is taken out of the series first; ``known`` has its own. usual: (target,), the usual change over a
+    season, measured elsewhere. Simple methods are not fitted here.
     """
     transform = TRANSFORMS[specification.transform]
     rest = without_effects(series, known.effects if known else effects, transform)
@@ -81,10 +84,10 @@ def fit_item(
     if known is not None:
         return replace(known, tail=tail)
     modelled = model_steps(filled, transform, target_count)
-    if unit is None:
-        unit = usual_change(transform.to_levels(filled[:, :target_count]), specification.season_length)
+    unit = error_unit(transform.to_levels(filled[:, :target_count]), specification.season_length, usual)
     scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
-    return FittedItem(series.item, scaler, unit, constant_channels(filled), tail, effects=effects)
+    constant, difficulty = constant_channels(filled), np.ones(target_count)
+    return FittedItem(series.item, scaler, unit, difficulty, constant, tail, effects=effects)
 
 
 def prepare(item: FittedItem, series: Series, specification: Specification) -> PreparedSeries:

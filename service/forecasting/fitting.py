@@ -18,11 +18,14 @@ from service.forecasting.fit import Fit, fit_again, fit_network
 from service.forecasting.fitted_item import FittedItem, fit_item, prepare
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
+from service.forecasting.item_difficulty import Calibration
+from service.forecasting.missing import fill
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
 from service.forecasting.planning import Plan
 from service.forecasting.progress import Stage, TrainingProgress
-from service.forecasting.series import FloatArray
+from service.forecasting.scaling import usual_change
+from service.forecasting.series import FloatArray, Series
 from service.forecasting.transforms import TRANSFORMS
 from service.forecasting.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
 
@@ -37,10 +40,9 @@ class Fitter:
     def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None, course: Course) -> None:
         self._plan, self._progress, self._device, self._course = plan, progress, device, course
         self._panel, self._specification = plan.panel, plan.choice.specification
-        # One unit an item for all fits: errors of one are widths of the next.
-        self._units = [
-            fit_item(one.head(split.test), self._specification, len(self._panel.targets)).unit
-            for one, split in zip(self._panel, plan.splits, strict=True)
+        # One usual change an item for all fits: where a series moves only after the split, errors before it have none.
+        self._usual = [
+            self._usual_change(one.head(split.test)) for one, split in zip(self._panel, plan.splits, strict=True)
         ]
 
     def first(self, ends: Sequence[int], judged_ends: Sequence[int]) -> tuple[Forecaster, list[Fit]]:
@@ -88,12 +90,17 @@ class Fitter:
             found = fit_effects(heads, targets, TRANSFORMS[specification.transform], specification.season_length)
             effects, common = found.items, found.common
         items = []
-        known = zip(heads, self._units, effects, strict=True)
-        for head, unit, effect in self._progress.through(known, len(heads)):
-            item = fit_item(head, specification, targets, unit=unit, effects=effect)
+        known = zip(heads, self._usual, effects, strict=True)
+        for head, usual, effect in self._progress.through(known, len(heads)):
+            item = fit_item(head, specification, targets, usual=usual, effects=effect)
             prepared = prepare(item, head, specification)
             items.append(item.with_methods(candidates, prepared.known, specification.season_length))
         return items, common
+
+    def _usual_change(self, series: Series) -> FloatArray:
+        filled = fill(series.values[:, : len(self._panel.targets)], self._specification.missing).between
+        levels = TRANSFORMS[self._specification.transform].to_levels(filled)
+        return usual_change(levels, self._specification.season_length)
 
     def _parts(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[Part]:
         """The rows of those items that are long enough for the network."""
@@ -148,13 +155,13 @@ class Fitter:
             common,
         )
 
-    def served(self, fitted: Forecaster, errors: ConformalErrors) -> Forecaster:
-        """Return what is served: a fitted forecaster with its errors and the ends of the whole series."""
+    def served(self, fitted: Forecaster, calibration: Calibration) -> Forecaster:
+        """Return what is served: a fitted forecaster with its intervals and the ends of the whole series."""
         items = []
-        for item, one in zip(fitted.items, self._panel, strict=True):
-            whole = fit_item(one, self._specification, len(self._panel.targets), item)
+        for item, one, difficulty in zip(fitted.items, self._panel, calibration.difficulty, strict=True):
+            whole = fit_item(one, self._specification, len(self._panel.targets), item).of_difficulty(difficulty)
             items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
-        return replace(fitted, items=tuple(items), errors=errors.kept(), device=None)
+        return replace(fitted, items=tuple(items), errors=calibration.errors.kept(), device=None)
 
     def _fit(self, stage: NetworkStage, member: int, fit: Callable[..., Fit]) -> Fit:
         """Fit one network of an ensemble with its seed; ``fit`` is told who is told, where, and where to go on."""

@@ -17,6 +17,7 @@ from service.forecasting.effects import Effects, without_effects
 from service.forecasting.ends import Ends
 from service.forecasting.ensemble import Ensemble
 from service.forecasting.fitted_item import FittedItem, fit_item, prepare
+from service.forecasting.fitted_items import FittedItems
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import ConformalErrors
 from service.forecasting.missing import fill
@@ -24,9 +25,10 @@ from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
 from service.forecasting.peers import Peers
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history
+from service.forecasting.sample_paths import Draw, SamplePaths
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
-from service.forecasting.transforms import TRANSFORMS, Transform
+from service.forecasting.transforms import Transform, transform_of
 
 # Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
 _REMEMBERED, _REMEMBERED_STEPS = 4, 1000
@@ -55,12 +57,12 @@ class Forecaster:
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
 
-    @property
+    @cached_property
     def min_history(self) -> int:
         """Fewest values that a history must have."""
         return min_history(self.specification) if self.networks else self._transform.lookback + 1
 
-    @property
+    @cached_property
     def memory(self) -> int:
         """So many last values decide a forecast: simple methods have forgotten what lies before."""
         if self.blend.candidates == ("network",):
@@ -74,16 +76,18 @@ class Forecaster:
         history: Panel | None = None,
         items: Sequence[str] | None = None,
         future: FutureCovariates = NONE_SENT,
+        draw: Draw | None = None,
     ) -> list[Forecast]:
         """Forecast every item of the history, or every stored one, or those of them in ``items``.
 
-        future: the columns known ahead, for the steps ahead. Returns one forecast for each item and target.
+        future: the columns known ahead, for the steps ahead; draw: the sample paths that are wanted too. Returns one
+        forecast for each item and target.
         Raises HistoryTooShort, UnknownColumn, InvalidSeries, and HorizonTooLong where ``future`` does not reach so far.
         """
         if history is not None:
-            return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future)
-        if future or horizon * len(items or self.items) > _REMEMBERED_STEPS:
-            return self._from(self._stored(items), horizon, bands, future)
+            return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future, draw)
+        if draw or future or horizon * len(items or self.items) > _REMEMBERED_STEPS:
+            return self._from(self._stored(items), horizon, bands, future, draw)
         return self._remember(horizon, bands, None if items is None else tuple(items))
 
     @cached_property
@@ -91,13 +95,21 @@ class Forecaster:
         """What the model forecasts from its own end never changes, and is asked again and again."""
         return lru_cache(_REMEMBERED)(lambda horizon, bands, items: self._from(self._stored(items), horizon, bands))
 
-    def _from(self, ends: Ends, horizon: int, bands: Bands, future: FutureCovariates = NONE_SENT) -> list[Forecast]:
+    def _from(
+        self,
+        ends: Ends,
+        horizon: int,
+        bands: Bands,
+        future: FutureCovariates = NONE_SENT,
+        draw: Draw | None = None,
+    ) -> list[Forecast]:
         levels = self._ahead(ends, horizon)
         if future or self.common is not None:
             levels = levels + self._effects_ahead(ends, horizon, future)
         ahead = np.ascontiguousarray(levels.swapaxes(1, 2))  # JSON is written from whole rows
         widths = self.errors.widths(bands.levels, horizon)
         mean, intervals, quantiles = banded(bands, ahead, widths, ends.unit[:, :, None], self._transform)
+        samples = None if draw is None else self._samples(ends, ahead, draw)
         judged = self.networks and self.specification.scaling != "none"
         far_outside = ends.far_outside if judged else np.zeros(len(ends.tails), bool)
         forecasts = []
@@ -114,9 +126,19 @@ class Forecaster:
                         {level: (low[place], high[place]) for level, (low, high) in intervals.items()},
                         {quantile: values[place] for quantile, values in quantiles.items()},
                         bool(far_outside[row]),
+                        None if samples is None else samples[place],
                     )
                 )
         return forecasts
+
+    def _samples(self, ends: Ends, ahead: FloatArray, draw: Draw) -> FloatArray:
+        """Draw paths around levels (item, target, horizon): (item, target, path, horizon) in the series' own units."""
+        errors = self._sample_paths.draw(draw, [tail.item for tail in ends.tails], ends.unit, ahead.shape[2])
+        return self._transform.from_levels(ahead[:, :, None, :] + errors)
+
+    @cached_property
+    def _sample_paths(self) -> SamplePaths:
+        return SamplePaths(self.errors)
 
     def cost(self, rows: int, horizon: int) -> int:
         """Estimate the multiplications of forecasting from so many origins."""
@@ -132,8 +154,7 @@ class Forecaster:
 
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
-        columns = Columns(self.targets, self.covariates, self.future_covariates, self.specification)
-        return columns.align(panel, path, self._known, self.min_history)
+        return self._columns.align(panel, path, self._known, self.min_history)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
         """Fill, transform and scale a series as this item's."""
@@ -145,6 +166,7 @@ class Forecaster:
             return fit_item(series, self.specification, len(self.targets), known)
         effects = self._common_effects(series)
         item = fit_item(series, self.specification, len(self.targets), effects=effects)
+        item = item.of_difficulty(self._common_difficulty(series))
         values = item.tail.values[:, : len(self.targets)]
         return item.with_methods(self.blend.candidates, values, self.specification.season_length)
 
@@ -208,34 +230,33 @@ class Forecaster:
         return levels
 
     @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.targets, self.covariates, self.future_covariates, self.specification)
+
+    @cached_property
     def _ensemble(self) -> Ensemble:
         return Ensemble(self.networks, self.specification, self.device)
 
     @cached_property
     def _transform(self) -> Transform:
-        return TRANSFORMS[self.specification.transform]
+        return transform_of(self.specification)
 
     def _ahead(self, ends: Ends, horizon: int) -> FloatArray:
-        """Forecast levels (item, horizon, target)."""
-        if self.blend.candidates == ("network",):
-            return ends.levels_ahead(self._ensemble.roll_out(ends.contexts, horizon), self._transform)
-        weights = self.weights_of(ends.items)
-        total = np.zeros((len(ends.items), horizon, len(self.targets)))
-        for column, candidate in enumerate(self.blend.candidates):
-            share = weights[:, column, None, None]
-            if candidate == "network":
-                total += share * ends.levels_ahead(self._ensemble.roll_out(ends.contexts, horizon), self._transform)
-            else:
-                total += share * ends.method_levels(candidate, horizon, self.specification)
+        """Forecast levels (item, horizon, target): what `levels_ahead` forecasts from the last row of each item."""
+        total = np.zeros((len(ends.tails), horizon, len(self.targets)))
+        if self.networks:
+            ends.add_network(self._ensemble.roll_out(ends.contexts, horizon), self._transform, total)
+        ends.add_methods(self.specification.season_length, self._transform, total)
         return total
 
     def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
         rows = [self._rows[one.known.item] for one in history if one.known is not None]
-        if len(rows) == len(history):
-            own = self._own_ends.chosen(rows)
-            tails = [self._tail(item, one.series) for item, one in zip(own.items, history, strict=True)]
-            return own.moved(tails, self.specification)
-        return Ends.of([self.item_at_end(one.series, one.known) for one in history], self.specification)
+        if len(rows) < len(history):
+            items = [self.item_at_end(one.series, one.known) for one in history]
+            return self._at_end(self._side_by_side(items))
+        fitted = self._fitted.chosen(rows)
+        tails = [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
+        return Ends.of(fitted, tails, self.specification)
 
     def _common_effects(self, series: Series) -> Effects | None:
         """The effects of columns known ahead on an item that was never seen: of all items, or of those of its kind."""
@@ -249,12 +270,20 @@ class Forecaster:
             common = np.mean([one.beta / one.unit for one in peers if one is not None], axis=0)
         return Effects(common * unit, series.ahead.mean(axis=0), unit)
 
-    def _tail(self, item: FittedItem, series: Series) -> Series:
+    def _common_difficulty(self, series: Series) -> FloatArray:
+        """What an item that was never seen is taken for: the root mean square over all items, or those of its kind.
+
+        It has the variance of errors of which nobody knows how difficult their item is.
+        """
+        rows = self.peers.of(series.static) if series.static else range(len(self.items))
+        return np.asarray(np.sqrt(np.mean([self.items[row].difficulty ** 2 for row in rows], axis=0)))
+
+    def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
         """The end of what effects leave, without holes; what lies before is read only where something needs it."""
-        tail = without_effects(series.tail(self.memory), item.effects, self._transform)
-        if not np.isnan(tail.values).any():
+        tail = without_effects(aligned.series.tail(self.memory), item.effects, self._transform)
+        if aligned.whole or not np.isnan(tail.values).any():
             return tail
-        rest = without_effects(series, item.effects, self._transform)
+        rest = without_effects(aligned.series, item.effects, self._transform)
         return replace(rest, values=fill(rest.values, self.specification.missing).between)
 
     def _effects_ahead(self, ends: Ends, horizon: int, future: FutureCovariates) -> FloatArray:
@@ -278,17 +307,23 @@ class Forecaster:
         return None if row is None else self.items[row]
 
     @cached_property
-    def _own_ends(self) -> Ends:
-        return Ends.of(self.items, self.specification)
+    def _fitted(self) -> FittedItems:
+        return self._side_by_side(self.items)
+
+    def _side_by_side(self, items: Sequence[FittedItem]) -> FittedItems:
+        return FittedItems.of(items, Blend(self.blend.candidates, self.weights_of(items)))
+
+    def _at_end(self, fitted: FittedItems) -> Ends:
+        return Ends.of(fitted, [item.tail for item in fitted.items], self.specification)
 
     def _stored(self, items: Sequence[str] | None) -> Ends:
         if items is None:
-            return self._own_ends
+            return self._at_end(self._fitted)
         for place, name in enumerate(items):
             if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
                 raise UnknownColumn(detail, [Fault(("items", place), detail)])
-        return self._own_ends.chosen([self._rows[name] for name in items])
+        return self._at_end(self._fitted.chosen([self._rows[name] for name in items]))
 
 
 def method_memory(season_length: int) -> int:

@@ -11,9 +11,10 @@ from pydantic import Field, TypeAdapter
 
 from service.forecasting.blend import Blend
 from service.forecasting.effects import Effects
-from service.forecasting.fitted_item import FittedItem, Parameters
+from service.forecasting.fitted_item import FittedItem
 from service.forecasting.forecaster import Forecaster
 from service.forecasting.intervals import ConformalErrors
+from service.forecasting.methods.method import Parameters
 from service.forecasting.networks import Network, NetworkShape, network_of
 from service.forecasting.options import Candidate, MethodName
 from service.forecasting.panel_state import State, panel_state, restore_panel
@@ -39,6 +40,7 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "scaler.offset": np.stack([item.scaler.offset for item in items]),
         "scaler.scale": np.stack([item.scaler.scale for item in items]),
         "unit": np.stack([item.unit for item in items]),
+        "difficulty": np.stack([item.difficulty for item in items]),
         "constant": np.stack([item.constant for item in items]).astype(np.uint8),
         "errors": forecaster.errors.errors,
         "blend": forecaster.blend.weights,
@@ -68,14 +70,16 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     offset = _numbers(arrays, "scaler.offset", (items, channels))
     scale = _numbers(arrays, "scaler.scale", (items, channels))
     unit = _numbers(arrays, "unit", (items, targets))
+    # Files of earlier versions know of no difficulty.
+    difficulty = _numbers(arrays, "difficulty", (items, targets)) if "difficulty" in arrays else np.ones_like(unit)
     constant = _numbers(arrays, "constant", (items, channels)) != 0
     errors = arrays["errors"]
     if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets:
         raise ValueError("errors must be (origin, horizon, target)")
     if errors.dtype.kind != "f" or np.isinf(errors).any():
         raise ValueError("errors must be floating-point numbers and not infinite")
-    if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any() or (unit <= 0).any():
-        raise ValueError("the tails must be finite numbers and the scales and units above 0")
+    if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any() or min(unit.min(), difficulty.min()) <= 0:
+        raise ValueError("the tails must be finite numbers and the scales, units and difficulties above 0")
     blend = _blend(record["blend"], arrays, items)
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     effects, common = _effects(specification, arrays, items, targets)
@@ -84,6 +88,7 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
             tail.item,
             Scaler(offset[row], scale[row]),
             unit[row],
+            difficulty[row],
             constant[row],
             tail,
             {name: parameters[row] for name, parameters in methods.items()},

@@ -1,7 +1,8 @@
 """Prediction intervals by split conformal prediction, one width for each step ahead.
 
 The errors are those of rolling-origin forecasts on data that the network was not trained on
-(Vovk et al. 2005; Lei et al. 2018; per step ahead as in Stankeviciute et al. 2021).
+(Vovk et al. 2005; Lei et al. 2018; per step ahead as in Stankeviciute et al. 2021). Where few are known, widths are
+drawn to those of a parametric distribution.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.parametric_width import UsualErrors, normal, robust_mean, student
 from service.forecasting.series import FloatArray
 
 
@@ -32,19 +33,24 @@ class Widths:
     unsupported: tuple[float, ...]
 
     @cached_property
-    def stacked(self) -> FloatArray:
+    def half(self) -> FloatArray:
         """All levels at once: (level, 1, target, horizon)."""
         return np.array([width.T[None] for width in self.by_level.values()])
 
+    @cached_property
+    def around(self) -> FloatArray:
+        """From a forecast to the lower end of each level, to itself, and back to the upper ends in turned order.
 
-# The standard deviation of a normal distribution whose mean absolute deviation is 1, the unit of errors.
-_DEVIATION = 1.2533
+        (2 levels + 1, 1, target, horizon)
+        """
+        return np.concatenate([-self.half, np.zeros_like(self.half[:1]), self.half[::-1]])
 
-# Beyond, (1 + p) / 2 rounds to 1, where a normal distribution has no end.
-_HIGHEST_PROBABILITY = 1 - 1e-15
 
 # Enough for a level of 99.5; more make a model's file larger and nothing better.
 _KEPT_ORIGINS = 500
+
+# The conformal width and the parametric one count alike where so many independent errors are known.
+_FEW_ERRORS = 5.0
 
 # Different questions whose widths are remembered: clients ask the same few.
 _REMEMBERED = 32
@@ -52,7 +58,7 @@ _REMEMBERED = 32
 
 @dataclass(frozen=True, eq=False)
 class ConformalErrors:
-    """Out-of-sample errors: (origin, step ahead, target), in units of each item's usual change, NaN where unknown."""
+    """Out-of-sample errors: (origin, step ahead, target), in units of each item, NaN where unknown."""
 
     errors: NDArray[np.floating[Any]]
 
@@ -71,11 +77,13 @@ class ConformalErrors:
     def widths(self, levels: Sequence[float], horizon: int) -> Widths:
         """Return the half-width for each level (0 <= level < 100).
 
-        The width at level p is the ceil((n + 1) p)-th smallest of n absolute errors: the finite-sample
+        The conformal width at level p is the ceil((n + 1) p)-th smallest of n absolute errors: the finite-sample
         correction. Where n is too small for that, the largest error is stretched as a normal distribution
         stretches from the highest level that n errors support to p, and the level is reported. A step without
-        errors has the width of the last one that has some, growing with the square root of the step, as a
-        random walk's do.
+        errors has the width of the last one that has some, growing as `UsualErrors` do. The width is the geometric mean
+        of that and of the parametric width, by shares of n' / (n' + 5) and the rest, for n' independent errors: of n
+        errors h steps ahead, n / sqrt(h). Steps beyond those with errors grow with their square root, as a random
+        walk's do.
         """
         return self._remember(tuple(levels), horizon)
 
@@ -89,49 +97,67 @@ class ConformalErrors:
         sizes = np.sort(np.abs(self.errors), axis=0)
         return sizes, np.sum(~np.isnan(sizes), axis=0)
 
+    @cached_property
+    def _usual(self) -> tuple[UsualErrors, FloatArray]:
+        """What errors usually are, and how many independent ones are known (step ahead, target)."""
+        sizes, counts = self._sorted
+        effective = counts / np.sqrt(np.arange(1, len(counts) + 1))[:, None]
+        return UsualErrors.of(robust_mean(sizes.astype(np.float64)), effective), effective
+
     def _widths(self, levels: tuple[float, ...], horizon: int) -> Widths:
-        sources = [_sources(counts > 0, horizon) for counts in self._sorted[1].T]
-        by_level = {level: np.empty((horizon, len(sources))) for level in levels}
-        unsupported = set()
+        ahead = np.arange(horizon)
+        steps = np.minimum(ahead, self.errors.shape[1] - 1)
+        growth = np.sqrt((ahead + 1) / (steps + 1))[:, None]
+        by_level, unsupported = {}, []
         for level in levels:
             widths, supported = self._width(level / 100)
-            for target, (steps, growth) in enumerate(sources):
-                by_level[level][:, target] = widths[steps, target] * growth
-                if not supported[steps, target].all():
-                    unsupported.add(level)
+            by_level[level] = widths[steps] * growth
+            if not supported[steps].all():
+                unsupported.append(level)
         return Widths(by_level, tuple(sorted(unsupported)))
 
     def _width(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Half-widths (step ahead, target) at one level, and where enough errors stand behind them."""
-        sizes, counts = self._sorted
+        counts = self._sorted[1]
         if probability <= 0:
             return np.zeros(counts.shape), np.ones(counts.shape, dtype=bool)
+        usual, effective = self._usual
+        widths, supported = self._conformal(probability)
+        share = effective / (effective + _FEW_ERRORS)
+        if not counts.all():
+            sources = np.stack([_known_steps(known) for known in (counts > 0).T], axis=1)
+            share = np.take_along_axis(share, sources, axis=0)
+            supported = np.take_along_axis(supported, sources, axis=0)
+            widths = np.take_along_axis(widths / usual.sizes, sources, axis=0) * usual.sizes
+        parametric = usual.widths(probability)
+        return np.where(share > 0, widths**share * parametric ** (1 - share), parametric), supported
+
+    def _conformal(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Half-widths (step ahead, target) from the errors alone, 0 where there are none."""
+        sizes, counts = self._sorted
         # Rounded first: 0.8 of 5 must be rank 4, not 5 for the last bit of a product.
         ranks = np.ceil(np.round((counts + 1) * probability, 9)).astype(np.intp)
         supported = ranks <= counts
         if not len(sizes):
-            return np.full(counts.shape, _normal(probability) * _DEVIATION), supported
+            return np.zeros(counts.shape), supported
         stretch = np.ones(counts.shape)
         for place in zip(*np.nonzero(~supported & (counts > 0)), strict=True):
             n = int(counts[place])
-            stretch[place] = _normal(probability) / _normal(n / (n + 1))
+            stretch[place] = normal(probability) / normal(n / (n + 1))
         places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
         ranked = np.take_along_axis(sizes, places[None], axis=0)[0]
-        widths = ranked * stretch * _overlap(probability, counts)
-        return np.where(counts > 0, widths, _normal(probability) * _DEVIATION), supported
+        return np.where(counts > 0, ranked * stretch * _overlap(probability, counts), 0.0), supported
 
 
-def _sources(known: NDArray[np.bool_], horizon: int) -> tuple[NDArray[np.intp], FloatArray]:
-    """Return for each step ahead the step whose errors stand for it, and how much wider it is.
+def _known_steps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each step ahead the step whose errors stand for it; known: (step ahead,).
 
     That is the step itself, else the last one before it with errors, else the first one with any.
     """
-    ahead = np.arange(horizon)
-    if not known.any():
-        return np.zeros(horizon, np.intp), np.sqrt(ahead + 1.0)
     steps = np.flatnonzero(known)
-    sources = steps[np.clip(np.searchsorted(steps, ahead, side="right") - 1, 0, None)]
-    return sources, np.sqrt(np.maximum((ahead + 1) / (sources + 1), 1.0))
+    if not len(steps):
+        return np.arange(len(known))
+    return np.asarray(steps[np.clip(np.searchsorted(steps, np.arange(len(known)), side="right") - 1, 0, None)])
 
 
 def _overlap(probability: float, counts: NDArray[np.intp]) -> FloatArray:
@@ -142,18 +168,4 @@ def _overlap(probability: float, counts: NDArray[np.intp]) -> FloatArray:
     """
     steps = np.sqrt(np.arange(1, len(counts) + 1))[:, None]
     known = np.maximum(counts, 1)
-    return np.asarray(_student(probability, 1 + known / steps) / _student(probability, 1.0 + known))
-
-
-def _student(probability: float, freedom: FloatArray) -> FloatArray:
-    """Half-width of the central interval of Student's t (Cornish-Fisher: Abramowitz & Stegun 26.7.5)."""
-    z = _normal(probability)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
-
-
-def _normal(probability: float) -> float:
-    """Return the half-width of the central interval of the standard normal distribution."""
-    return NormalDist().inv_cdf((1 + min(probability, _HIGHEST_PROBABILITY)) / 2)
+    return np.asarray(student(probability, 1 + known / steps) / student(probability, 1.0 + known))

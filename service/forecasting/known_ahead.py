@@ -36,7 +36,7 @@ class KnownAhead:
 
     def taken_out(self, series: Series) -> Series:
         """Return a series whose last channels are the covariates with its columns known ahead apart."""
-        if not self.width:
+        if not self.covariates and not self.calendar:
             return series
         first = series.values.shape[1] - len(self.covariates)
         covariates = fill(series.values[:, first:], "forward_fill").behind

@@ -31,26 +31,26 @@ class Metrics:
 
 
 def measure(
-    actual: FloatArray, mean: FloatArray, bounds: Mapping[float, tuple[FloatArray, FloatArray]], naive_error: float
+    actual: FloatArray, mean: FloatArray, ends: Mapping[float, tuple[FloatArray, FloatArray]], naive_error: float
 ) -> Metrics:
     """Score forecasts of one target of one item.
 
-    bounds: lower and upper by level; naive_error: mean absolute error of the seasonal naive forecast
+    ends: of intervals, lower and upper by level; naive_error: mean absolute error of the seasonal naive forecast
     one season ahead on the part before the split.
     """
     scored = ~np.isnan(actual)
     if not scored.any():
-        return Metrics(None, None, None, None, {level_key(level): None for level in bounds})
+        return Metrics(None, None, None, None, {level_key(level): None for level in ends})
     actual, mean = actual[scored], mean[scored]
     errors = np.abs(actual - mean)
     if not np.isfinite(errors).all():
-        return Metrics(None, None, None, None, {level_key(level): None for level in bounds})
+        return Metrics(None, None, None, None, {level_key(level): None for level in ends})
     mae = float(errors.mean())
     size = np.abs(actual) + np.abs(mean)
     smape = float(np.mean(np.divide(200 * errors, size, out=np.zeros_like(errors), where=size > 0)))
     coverage: dict[str, float | None] = {
         level_key(level): float(np.mean((actual >= lower[scored]) & (actual <= upper[scored])))
-        for level, (lower, upper) in bounds.items()
+        for level, (lower, upper) in ends.items()
     }
     largest = float(errors.max())
     rmse = largest * float(np.sqrt(np.mean((errors / largest) ** 2))) if largest > 0 else 0.0

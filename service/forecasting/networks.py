@@ -5,7 +5,7 @@ Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.kernels.cells import CODES, GATES
+from service.forecasting.kernels.rollout import packed_networks
 from service.forecasting.options import Cell
 from service.forecasting.specification import NetworkSpecification
 
@@ -83,6 +84,16 @@ class Network:
             found[name] = np.ascontiguousarray(self.weights[offset : offset + count].reshape(shape[::-1]).T)
             offset += count
         return found
+
+
+def packed(networks: Sequence[Network]) -> Weights:
+    """Return the weights of networks of one shape as rollouts read them."""
+    shape = networks[0].shape
+    flat = np.stack([network.weights for network in networks])
+    weights: Weights = packed_networks(
+        shape.code, flat, shape.num_layers, shape.hidden_size, shape.gates, shape.outputs, shape.channels
+    )
+    return weights
 
 
 def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Network:

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
+
+from service.forecasting.bounds import Bounds
 
 Cell = Literal["rnn", "lstm", "gru"]
 Scaling = Literal["minmax", "standard", "robust", "none"]
@@ -55,6 +68,7 @@ def _pair(sent: Any) -> Any:
     return tuple(sent) if isinstance(sent, list) else sent  # JSON has no tuples
 
 
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
 
 
@@ -177,6 +191,15 @@ class TrainOptions(Options):
         description="What of the calendar is used where there are timestamps. `auto`: what the season does not cover "
         "and what makes forecasts before the split better; `none`; or a list: these.",
     )
+    nonnegative: bool = Field(
+        False, description="No value is below 0, so no forecast is: as `minimum` 0, or the higher of both."
+    )
+    minimum: FiniteNumber | None = Field(
+        None,
+        description="No value of the targets is lower, so no point forecast, interval, quantile or sample path is.",
+        examples=[0],
+    )
+    maximum: FiniteNumber | None = Field(None, description="The same for the highest value.", examples=[100])
     training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
     validation: Validation = Field(
         default_factory=lambda: ValidationFraction(fraction=0.2),
@@ -184,3 +207,9 @@ class TrainOptions(Options):
         examples=[{"fraction": 0.2}],
     )
     refit: bool = Field(True, description="Fit the chosen recipe again on everything before serving it.")
+
+    @field_validator("maximum")
+    @classmethod
+    def _above_the_lower_bound(cls, maximum: float | None, options: ValidationInfo) -> float | None:
+        Bounds.of(options.data.get("nonnegative", False), options.data.get("minimum"), maximum)
+        return maximum

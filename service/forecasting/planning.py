@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from service.errors import Path
+from service.forecasting.bounds import Bounds
 from service.forecasting.choices import Choice, choose
 from service.forecasting.methods.table import PRIOR
 from service.forecasting.missing import drop_leading, refuse_missing
@@ -74,8 +75,10 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     """
     warnings = []
     series = []
+    bounds = Bounds.of(options.nonnegative, options.minimum, options.maximum)
     for row, one in enumerate(panel):
-        path: Path = ("series",) if one.item is None else ("series", "items", row)
+        path = _path(row, one)
+        bounds.require(one, len(panel.targets), path)
         require_shortest(one, path)
         if options.missing == "error":
             refuse_missing(one, path)

@@ -12,13 +12,13 @@ from service.forecasting.options import Missing
 from service.forecasting.scaling import Scaler
 from service.forecasting.series import FloatArray
 from service.forecasting.specification import Specification
-from service.forecasting.transforms import TRANSFORMS, Transform
+from service.forecasting.transforms import TRANSFORMS, Transform, transform_of
 
 IntArray = NDArray[np.int64]
 
 
 # The network works in float32: a value so far out of scale says no more than that, and its square must be finite.
-_FARTHEST = 1e15
+FARTHEST = 1e15
 
 
 def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
@@ -37,7 +37,7 @@ def scaled_steps(
     offset, scale: of a shape that fits (..., 1, channel).
     """
     scaled = (model_steps(filled, transform, target_count) - offset) / scale
-    return scaled.clip(-_FARTHEST, _FARTHEST)
+    return scaled.clip(-FARTHEST, FARTHEST)
 
 
 @dataclass(frozen=True)
@@ -108,4 +108,4 @@ def min_history(specification: Specification) -> int:
 
 def preparation(specification: Specification, scaler: Scaler, target_count: int) -> Preparation:
     """Return how a series is prepared under this recipe."""
-    return Preparation(TRANSFORMS[specification.transform], scaler, specification.missing, target_count)
+    return Preparation(transform_of(specification), scaler, specification.missing, target_count)

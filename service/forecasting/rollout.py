@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.kernels.rollout import roll_out as compiled
-from service.forecasting.networks import Network
+from service.forecasting.networks import Network, NetworkShape, Weights, packed
 from service.forecasting.options import Objective
+from service.forecasting.series import FloatArray
 
 
 def roll_out(
@@ -31,10 +32,25 @@ def roll_out(
         from service.forecasting.torch_rollout import roll_out as roll_out_on
 
         return roll_out_on(network, contexts, horizon, objective, centred, device)
-    shape = network.shape
-    forecasts: NDArray[np.float32] = compiled(
+    return roll_out_packed(network.shape, packed([network]), 1, contexts, horizon, objective, centred).astype(
+        np.float32
+    )
+
+
+def roll_out_packed(
+    shape: NetworkShape,
+    weights: Weights,
+    members: int,
+    contexts: NDArray[np.float32],
+    horizon: int,
+    objective: Objective,
+    centred: bool,
+) -> FloatArray:
+    """Return the mean over so many networks of one shape; weights: packed."""
+    forecasts: FloatArray = compiled(
         shape.code,
-        network.weights,
+        weights,
+        members,
         shape.num_layers,
         shape.hidden_size,
         shape.gates,

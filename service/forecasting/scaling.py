@@ -14,6 +14,10 @@ from service.forecasting.series import FloatArray
 # bound, its square is no normal float64 any more.
 _CONSTANT_BELOW = 1e-12
 _VANISHING = 1e-150
+# What is recent has half the weight of the last change so many seasons ago, and no less than so many steps.
+_RECENT_SEASONS, _RECENT_STEPS = 2, 30
+# The recent change counts as no more than so many times the usual one, and no less than that part of it.
+_MOST_RECENT = 3.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,23 @@ def usual_change(levels: FloatArray, season_length: int) -> FloatArray:
     changes = np.abs(levels[lag:] - levels[:-lag])
     mean = changes.mean(axis=0) if len(changes) else np.zeros(levels.shape[1])
     return np.where((mean > _VANISHING) & np.isfinite(mean), mean, spread(levels))
+
+
+def error_unit(levels: FloatArray, season_length: int, usual: FloatArray | None = None) -> FloatArray:
+    """Return the unit of errors (channel,): the geometric mean of the usual change over a season and the recent one.
+
+    Errors follow how much a series moves of late, but less than in proportion: what is recent is known from few values.
+    usual: measured elsewhere; None: on ``levels`` (time, channel).
+    """
+    usual = usual_change(levels, season_length) if usual is None else usual
+    lag = season_length if len(levels) > season_length else 1
+    changes = np.abs(levels[lag:] - levels[:-lag])
+    if not len(changes):
+        return usual
+    weights = 0.5 ** (np.arange(len(changes))[::-1] / max(_RECENT_STEPS, _RECENT_SEASONS * season_length))
+    recent = weights @ changes / weights.sum()
+    times = np.where((recent > _VANISHING) & np.isfinite(recent), recent, usual) / usual
+    return np.asarray(usual * np.sqrt(np.clip(times, 1 / _MOST_RECENT, _MOST_RECENT)))
 
 
 def fit_scaler(scaling: Scaling, values: FloatArray, scaling_range: tuple[float, float] = (0.0, 1.0)) -> Scaler:

@@ -39,7 +39,7 @@ class Series:
     def tail(self, length: int) -> Series:
         """Return the last ``length`` rows, or all where there are fewer."""
         start = max(len(self) - length, 0)
-        return self._slice(start, len(self))
+        return self._slice(start, len(self)) if start else self
 
     def _slice(self, start: int, stop: int) -> Series:
         times = self.times and self.times.slice(start, stop)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
+from service.forecasting.bounds import Bounds
 from service.forecasting.known_ahead import KnownAhead
 from service.forecasting.options import (
     CalendarFeature,
     Candidate,
     Cell,
     Centering,
+    FiniteNumber,
     Loss,
     Missing,
     Objective,
@@ -82,6 +84,19 @@ class Specification:
     # What models of earlier versions do not have.
     calendar: Annotated[tuple[CalendarFeature, ...], Field(max_length=3)] = ()
     future_covariates: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    nonnegative: bool = False
+    minimum: FiniteNumber | None = None
+    maximum: FiniteNumber | None = None
+
+    @model_validator(mode="after")
+    def _has_room_between_bounds(self) -> Specification:
+        _ = self.bounds
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        """What forecasts keep to; raises ValueError where nothing is left between."""
+        return Bounds.of(self.nonnegative, self.minimum, self.maximum)
 
     @property
     def known_ahead(self) -> KnownAhead:

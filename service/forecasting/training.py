@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from service.forecasting.baselines import BaselineMethod
 from service.forecasting.blend import Blend
 from service.forecasting.candidates import CandidateScore, weigh
@@ -28,7 +26,6 @@ from service.forecasting.evaluation import (
     Score,
     compared,
     evaluated_item,
-    pooled_errors,
     roll_baseline,
     roll_candidates,
     roll_model,
@@ -39,7 +36,7 @@ from service.forecasting.findings import findings, skill_by_step
 from service.forecasting.fit import Fit, LossCurve
 from service.forecasting.fitting import Fitter
 from service.forecasting.forecaster import Forecaster, blended
-from service.forecasting.intervals import ConformalErrors
+from service.forecasting.item_difficulty import Calibration, calibrate
 from service.forecasting.metrics import skill
 from service.forecasting.options import TrainOptions
 from service.forecasting.planning import Plan, plan_training
@@ -79,7 +76,8 @@ class _First:
     evaluated: list[Evaluated]
     blend: Blend
     candidates: tuple[CandidateScore, ...]
-    errors: ConformalErrors
+    rolled: list[RollingForecasts]
+    calibration: Calibration
 
 
 def train(
@@ -121,13 +119,13 @@ class _Training:
         self.progress.begin("score", "rolling")
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
-        total = score(scored, rolled, first.errors, self.test)
+        before = first.calibration
+        total = score(scored, before.units_of(rolled), before.errors, self.test)
         naive, baseline, method = self._baseline(scored, first.evaluated, later)
-        after = ConformalErrors(pooled_errors(rolled))
-        errors = ConformalErrors(np.concatenate([first.errors.errors, after.errors]))
+        calibration = calibrate(first.rolled, rolled)
         fitted = self.fitter.again("refit", self.end, first.blend, first.fits) if self.specification.refit else scored
         return Trained(
-            self.fitter.served(fitted, errors),
+            self.fitter.served(fitted, calibration),
             self.plan,
             total,
             baseline,
@@ -136,7 +134,7 @@ class _Training:
             first.fits[0].curve if first.fits else None,
             tuple(fit.best_epoch for fit in first.fits),
             tuple(skill_by_step(rolled, naive)),
-            (*self.plan.warnings, *findings(self.plan, total, baseline, first.errors, after, errors)),
+            (*self.plan.warnings, *findings(self.plan, total, baseline, first.rolled, rolled, calibration.errors)),
         )
 
     def _first(self) -> _First:
@@ -147,7 +145,7 @@ class _Training:
         blend, candidates = weigh(evaluated, by_candidate, forecaster.blend, self.plan.trusted)
         levels = blended(by_candidate, blend.weights)
         rolled = [compared(one, ahead) for one, ahead in zip(evaluated, levels, strict=True)]
-        return _First(fits, evaluated, blend.pruned(), candidates, ConformalErrors(pooled_errors(rolled)))
+        return _First(fits, evaluated, blend.pruned(), candidates, rolled, calibrate(rolled))
 
     def _evaluated(
         self, forecaster: Forecaster, firsts: Sequence[int], ends: Sequence[int], partial: bool
@@ -169,4 +167,5 @@ class _Training:
         horizon, season_length = self.specification.horizon, self.specification.season_length
         before = roll_baseline(method, earlier, horizon, season_length, self.stopping)
         rolled = roll_baseline(method, later, horizon, season_length, self.test)
-        return rolled, score(scored, rolled, ConformalErrors(pooled_errors(before)), self.test), method
+        calibration = calibrate(before)
+        return rolled, score(scored, calibration.units_of(rolled), calibration.errors, self.test), method

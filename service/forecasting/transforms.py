@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from service.errors import Fault, InvalidSeries, Path
+from service.forecasting.bounds import Bounds
 from service.forecasting.options import TransformName
 from service.forecasting.series import FloatArray
+from service.forecasting.specification import Specification
 
 # exp of more is no longer a finite float64.
 _LARGEST_LOG = 700.0
 # A forecast at or below 0 of a series that never was there is taken as this share of its smallest value.
-_SMALLEST_SHARE = 0.1
+SMALLEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A logarithm, a first difference, both (returns) or neither."""
+    """A logarithm, a first difference, both (returns) or neither; bounds: what values keep to on the way back."""
 
     log: bool
     difference: bool
+    bounds: Bounds | None = None
 
     @property
     def lookback(self) -> int:
@@ -34,11 +37,15 @@ class Transform:
 
     def to_levels_ahead(self, values: FloatArray, smallest: FloatArray) -> FloatArray:
         """Return levels of forecasts, which know no bound; smallest: of the values that they were made from."""
-        return np.log(np.maximum(values, _SMALLEST_SHARE * smallest)) if self.log else values
+        return np.log(np.maximum(values, SMALLEST_SHARE * smallest)) if self.log else values
 
     def from_levels(self, levels: FloatArray) -> FloatArray:
-        """Undo `to_levels`; always finite for finite levels."""
-        return np.exp(np.clip(levels, -_LARGEST_LOG, _LARGEST_LOG)) if self.log else levels
+        """Undo `to_levels`, inside the bounds; always finite for finite levels.
+
+        All that is told or scored, points, ends of intervals, quantiles and sample paths, comes this way.
+        """
+        values = np.exp(np.minimum(np.maximum(levels, -_LARGEST_LOG), _LARGEST_LOG)) if self.log else levels
+        return values if self.bounds is None else self.bounds.clip(values)
 
     def to_steps(self, levels: FloatArray) -> FloatArray:
         """Return what the network models: (..., time, target) to (..., time - lookback, target)."""
@@ -60,12 +67,18 @@ TRANSFORMS: dict[TransformName, Transform] = {
 }
 
 
+def transform_of(specification: Specification) -> Transform:
+    """Return the transform of a recipe, with the bounds of its forecasts."""
+    transform, bounds = TRANSFORMS[specification.transform], specification.bounds
+    return replace(transform, bounds=bounds) if bounds else transform
+
+
 def require_positive(values: FloatArray, name: TransformName, path: Path) -> None:
     """Refuse values of 0 and below, NaN excepted, where the transform takes logarithms.
 
     Raises InvalidSeries at ``path``.
     """
-    if not TRANSFORMS[name].log or not np.any(values <= 0):
+    if not TRANSFORMS[name].log or values.min(initial=np.inf) > 0 or not (values <= 0).any():
         return
     row = int(np.argwhere(values <= 0)[0][0])
     detail = (

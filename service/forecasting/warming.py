@@ -7,11 +7,15 @@ from typing import get_args
 import numpy as np
 
 from service.forecasting.kernels.batches import loss_and_gradient
+from service.forecasting.kernels.ends import add_network_levels, read_ends
 from service.forecasting.kernels.training import gather, seed_dropout, train_epoch
+from service.forecasting.method_blend import MethodBlend
+from service.forecasting.methods.method import Parameters
 from service.forecasting.methods.table import METHODS
 from service.forecasting.networks import NetworkShape, initial_network
-from service.forecasting.options import Cell
+from service.forecasting.options import Cell, MethodName
 from service.forecasting.rollout import roll_out
+from service.forecasting.transforms import TRANSFORMS
 
 
 def warm_rollout() -> None:
@@ -19,13 +23,21 @@ def warm_rollout() -> None:
     for cell in get_args(Cell):
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
         roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
+    contexts, numbers, still = np.zeros((1, 2, 1), np.float32), np.ones((1, 1)), np.zeros((1, 1), np.bool_)
+    read_ends(np.ones((3, 1)), np.array([3]), numbers, numbers, False, False, 1.0, contexts, numbers.copy(), np.ones(1))
+    total = np.zeros((1, 2, 1))
+    add_network_levels(total.copy(), numbers, numbers, numbers, still, np.ones(1), False, total)
 
 
 def warm_methods() -> None:
     """Make the simple methods ready, fits and forecasts."""
     values = np.tile(np.arange(1.0, 5.0), 8)
-    for method in METHODS.values():
-        method.forecast(method.fit(values, 4), values, np.array([len(values) - 1]), 1, 4)
+    fitted: dict[MethodName, Parameters] = {}
+    for name, method in METHODS.items():
+        fitted[name] = (method.fit(values, 4),)
+        method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
+    methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
+    methods.add_levels(values[:, None].copy(), np.array([len(values)]), 4, TRANSFORMS["none"], np.zeros((1, 1, 1)))
 
 
 def warm_training() -> None:

@@ -31,6 +31,11 @@ class Inventory(Database):
         with self._reading() as connection:
             return dict(connection.execute(select(jobs.c.id, jobs.c.status)).all())
 
+    def jobs_of_models(self) -> set[str]:
+        """Return the IDs of the jobs that made, or make, the models that are there; old ones are no jobs any more."""
+        with self._reading() as connection:
+            return set(connection.scalars(select(models.c.job_id).where(models.c.job_id.is_not(None))))
+
     def lose_model(self, model_id: str, error: Mapping[str, JSON]) -> bool:
         """Mark a ready model, whose file is gone, as failed; False where it is not ready any more."""
         with self._writing() as connection:

@@ -29,7 +29,7 @@ from service.storage.folder import Folder, read_folder_url
 from service.storage.identifiers import check_job_id, check_model_id, new_id, unknown_job, unknown_model
 
 _HOUR = 3600.0
-_FILE = re.compile(r"(?:models|inputs)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
+_FILE = re.compile(r"(?:models|inputs|checkpoints)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
 
 
 class Place(Protocol):
@@ -139,6 +139,10 @@ class ModelStore:
     def delete_checkpoint(self, job_id: str) -> None:
         """Remove what tells how far a job is; where nothing is there, it is no error."""
         self._delete(_checkpoint_path(job_id))
+
+    def checkpoints(self) -> Iterator[StoredFile]:
+        """Yield every checkpoint, like `models`."""
+        return self._files("checkpoints")
 
     def check_writable(self) -> None:
         """Write a small file and remove it, for readiness. Raises Unavailable with the reason."""

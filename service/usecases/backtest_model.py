@@ -10,7 +10,7 @@ import numpy as np
 from service.errors import Fault, HistoryTooShort, InvalidOption
 from service.forecasting.metrics import skill
 from service.forecasting.series import Panel
-from service.usecases.make_forecast import band_warnings, load_model
+from service.usecases.make_forecast import band_warnings, load_model, outside_bounds
 from service.usecases.resources import Resources
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def backtest_model(
     start: row number or time of the first point that is forecast; None: the first with enough history.
     Raises ModelNotFound, ModelNotReady, ModelFailed, ModelFileCorrupt, InvalidInput.
     """
-    from service.forecasting.evaluation import bounds, roll_baseline, roll_model, score
+    from service.forecasting.evaluation import interval_ends, roll_baseline, roll_model, score
 
     resources.limits.check_horizon(horizon)
     resources.limits.check_panel(panel, ("series",))
@@ -71,10 +71,10 @@ def backtest_model(
         model.id,
         forecaster.targets,
         rolled,
-        [bounds(one, forecaster.errors, bands.levels) for one in rolled],
+        [interval_ends(one, forecaster.errors, bands.levels) for one in rolled],
         score(forecaster, rolled, forecaster.errors, known),
         score(forecaster, naive, None, known),
-        band_warnings(forecaster, bands, horizon),
+        (*outside_bounds(forecaster, panel), *band_warnings(forecaster, bands, horizon)),
     )
 
 

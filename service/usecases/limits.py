@@ -49,7 +49,7 @@ class Limits:
         if numbers > self.max_answer_numbers:
             raise InvalidOption(
                 f"the answer would hold {numbers} numbers, at most {self.max_answer_numbers} are allowed; "
-                "ask for fewer items, levels or steps, or a larger stride"
+                "ask for fewer items, levels, samples or steps, or a larger stride"
             )
 
     def check_options(self, options: TrainOptions) -> None:

@@ -16,6 +16,7 @@ from service.usecases.resources import Resources
 if TYPE_CHECKING:
     from service.forecasting.bands import Bands, Forecast
     from service.forecasting.forecaster import Forecaster
+    from service.forecasting.sample_paths import Draw
 
 _RETRY_SECONDS = 1
 # About half a millisecond each on one core; a thread costs a tenth of that and its wait for the interpreter.
@@ -112,22 +113,26 @@ def make_forecast(
     history: Panel | None = None,
     items: Sequence[str] | None = None,
     future: FutureCovariates = NONE_SENT,
+    draw: Draw | None = None,
 ) -> ForecastAnswer:
     """Forecast from the end of the model's own series, or from a history.
 
-    horizon: steps ahead; None: what the model was made for; future: the columns known ahead. Raises InvalidInput.
+    horizon: steps ahead; None: what the model was made for; future: the columns known ahead; draw: sample paths that
+    are wanted too. Raises InvalidInput.
     """
     forecaster = model.forecaster
     horizon = horizon or forecaster.specification.horizon
     limits.check_horizon(horizon)
     count = len(items or history or forecaster.items)
-    per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels))
+    per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels)) + (draw.paths if draw else 0)
     limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
-    forecasts = forecaster.forecast(horizon, bands, history, items, future)
+    forecasts = forecaster.forecast(horizon, bands, history, items, future, draw)
     warnings = (
         *_far_outside(forecasts),
         *_about_history(forecaster, history),
+        *outside_bounds(forecaster, history),
         *band_warnings(forecaster, bands, horizon),
+        *_about_paths(forecaster, draw, horizon),
     )
     return ForecastAnswer(model.id, horizon, forecasts, warnings)
 
@@ -154,6 +159,32 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
             f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
             for name in unseen
         )
+    return warnings
+
+
+def _about_paths(forecaster: Forecaster, draw: Draw | None, horizon: int) -> list[str]:
+    calibrated = forecaster.specification.horizon
+    if draw is None or horizon <= calibrated:
+        return []
+    return [f"beyond {calibrated} steps ahead, sample paths go on as random walks do"]
+
+
+def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
+    """Say which series from outside, whose columns the model knows, leave the bounds that forecasts keep to."""
+    bounds = forecaster.specification.bounds
+    if panel is None or not bounds:
+        return []
+    names = panel.columns
+    targets = [names.index(target) if target in names else 0 for target in forecaster.targets]
+    warnings = []
+    for one in panel:
+        found = bounds.first_outside(one.values[:, targets])
+        if found is not None:
+            who = "the series" if one.item is None else f"item {one.item!r}"
+            warnings.append(
+                f"{who} has {found[1]:.12g} in row {found[0]}, outside the bounds that the model was trained with: "
+                "forecasts keep to them all the same"
+            )
     return warnings
 
 

@@ -22,6 +22,7 @@ from service.usecases.model_record import inherited_record
 # What is younger may belong to a request that has stored its file and not yet registered it.
 _IMPORT = timedelta(minutes=1)
 _ORPHAN = timedelta(hours=1)
+_UNFINISHED = ("queued", "running")
 
 Kind = Literal[
     "model without file",
@@ -31,6 +32,7 @@ Kind = Literal[
     "file of a failed model",
     "file of another attempt",
     "input without job",
+    "checkpoint without running job",
     "queued job without input",
 ]
 Action = Literal["mark failed", "make ready", "adopt", "delete", "fail", "leave"]
@@ -152,10 +154,14 @@ class _Comparison:
         # An input is there before its job, and goes after it.
         jobs = self._registry.job_statuses()
         inputs = {one.id: one for one in self._store.training_inputs()}
-        later = self._registry.job_statuses()
+        checkpoints = list(self._store.checkpoints())
+        later, of_models = self._registry.job_statuses(), self._registry.jobs_of_models()
         for one in inputs.values():
-            if one.id not in later and self._now - one.written_at > _IMPORT:
+            if one.id not in later and one.id not in of_models and self._now - one.written_at > _IMPORT:
                 yield self._orphan("input without job", one, "nothing will train on it")
+        for one in checkpoints:
+            if later.get(one.id) not in _UNFINISHED and self._now - one.written_at > _IMPORT:
+                yield self._orphan("checkpoint without running job", one, "nothing will go on from it")
         for job_id, status in jobs.items():
             if status == "queued" and job_id not in inputs and later.get(job_id) == "queued":
                 yield Difference("queued job without input", job_id, "fail", "it has nothing to train on")
@@ -202,6 +208,11 @@ class _Comparison:
         return True
 
     def _delete(self, difference: Difference) -> bool:
+        if difference.kind == "checkpoint without running job":
+            if self._registry.job_statuses().get(difference.id) in _UNFINISHED:
+                return False
+            self._store.delete_checkpoint(difference.id)
+            return True
         if difference.kind == "input without job":
             if difference.id in self._registry.job_statuses():
                 return False

@@ -76,7 +76,11 @@ def trained_record(trained: Trained) -> dict[str, Any]:
         "baseline": {"method": trained.baseline_method, **_score(trained.baseline, len(trained.forecaster.targets))},
         "skill": trained.skill,
         "skill_by_step": list(trained.skill_by_step),
-        "calibration": {"n_errors": trained.forecaster.errors.count, "horizon": specification.horizon},
+        "calibration": {
+            "n_errors": trained.forecaster.errors.count,
+            "horizon": specification.horizon,
+            "measured_coverage": trained.score.overall.coverage,
+        },
         "candidates": [asdict(one) for one in trained.candidates],
         "loss_curve": None if trained.curve is None else _loss_curve(trained.curve, trained.best_epochs[0]),
     }

@@ -45,6 +45,9 @@ ALL_OPTIONS: dict[str, Any] = {
     "refit": False,
     "calendar": "none",
     "future_covariates": [],
+    "nonnegative": True,
+    "minimum": -2.5,
+    "maximum": 500.0,
 }
 
 HUGE = 10**30
@@ -83,6 +86,9 @@ BAD: dict[str, list[Any]] = {
     "validation.start": ["soon", 1.5, True],
     "refit": ["perhaps", 3],
     "calendar": ["moon", 3, ["moon"]],
+    "nonnegative": ["perhaps", 3],
+    "minimum": ["low", "0", True],
+    "maximum": ["high", "0", [3]],
 }
 TIMED = {"values": VALUES, "start": "2024-01-01", "freq": "D"}
 
@@ -203,8 +209,8 @@ def test_every_option_is_really_used(application: Application) -> None:
     bodies = [base, *(merged(base, nested(name, value)) for name, value in OTHER_VALUES.items())]
     accepted = [application.start({**body, "series": series}) for body in bodies]
     unchanged, *others = [outcome(application, one) for one in accepted]
-    # The calendar needs timestamps; see the tests of its features.
-    assert leaves(TrainOptions) == {*OTHER_VALUES, "calendar"}
+    # The calendar needs timestamps, bounds a series that comes near them; see their own tests.
+    assert leaves(TrainOptions) == {*OTHER_VALUES, "calendar", "nonnegative", "minimum", "maximum"}
     assert [name for name, other in zip(OTHER_VALUES, others, strict=True) if other == unchanged] == []
 
 
@@ -246,6 +252,9 @@ def test_an_option_out_of_range_is_refused_where_it_stands(client: httpx.Client,
     ("name", "value"),
     [
         ("horizon", "three"),
+        ("minimum", "nan"),
+        ("maximum", "1e999"),
+        ("nonnegative", "perhaps"),
         ("horizon", "0"),
         ("network.cell", "transformer"),
         ("network.dropout", "nan"),

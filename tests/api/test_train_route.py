@@ -194,6 +194,8 @@ def test_the_answer_tells_how_good_the_model_is(application: Application, plain_
     assert 0 <= metrics["smape"] <= 200
     assert all(0 <= share <= 1 for share in metrics["coverage"].values())
     assert plain_model["skill"] == pytest.approx(1 - metrics["mae"] / baseline["mae"])
+    assert plain_model["calibration"]["measured_coverage"] == metrics["coverage"]
+    assert plain_model["calibration"]["n_errors"] > 0
     curve = plain_model["loss_curve"]
     assert curve["epochs"] == [1, 2, 3, 4]
     assert len(curve["training"]) == len(curve["validation"]) == 4

@@ -90,6 +90,8 @@ SPOILINGS: dict[str, Callable[[State, State], Any]] = {
     "items of text": lambda state, arrays: state["tails"].update(items="abc"),
     "errors without steps": lambda state, arrays: arrays.update(errors=arrays["errors"][:, :0]),
     "infinite errors": lambda state, arrays: arrays.update(errors=arrays["errors"] / 0),
+    "no difficulty": lambda state, arrays: arrays.update(difficulty=arrays["difficulty"] * 0),
+    "difficulties of nobody": lambda state, arrays: arrays.update(difficulty=arrays["difficulty"][:0]),
     "huge unit": lambda state, arrays: arrays.update(unit=arrays["unit"] / 0),
 }
 

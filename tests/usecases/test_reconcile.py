@@ -141,6 +141,25 @@ def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept
     assert [one[0] for one in kept.reconcile(later=MUCH_LATER)] == ["damaged file without model", "input without job"]
 
 
+def test_input_stays_with_its_model_when_the_job_is_forgotten(kept: Kept) -> None:
+    model_id, job_id = kept.job()
+    assert kept.registry.claim_job(job_id, 0, "here", 5) == 1
+    kept.store.put_model(model_id, b"model", 1)
+    assert kept.registry.publish(job_id, 1, {}, 5)
+    assert kept.registry.forget_jobs(datetime.now(UTC) + timedelta(days=1)) == 1
+    assert kept.reconcile(delete_orphans=True, later=MUCH_LATER) == []
+
+
+def test_checkpoint_that_outlived_its_job_is_an_orphan(kept: Kept) -> None:
+    _, job_id = kept.job()
+    kept.store.put_checkpoint(job_id, b"how far it is")
+    assert kept.reconcile(delete_orphans=True, later=MUCH_LATER) == []
+    kept.registry.cancel_job(job_id)
+    expected = [("checkpoint without running job", job_id, "delete")]
+    assert kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER) == expected
+    assert kept.store.get_checkpoint(job_id) is None
+
+
 def test_model_that_the_database_lost_is_adopted(kept: Kept) -> None:
     model_id = new_id()
     kept.store.put_model(model_id, file := trained_file(model_id, "sales"))

@@ -20,6 +20,7 @@ from service.api.series_reading import read_panel
 from service.api.values_ahead import read_future_covariates, refuse_values_ahead
 from service.api.wiring import in_thread, resources_of
 from service.forecasting.bands import Bands
+from service.forecasting.sample_paths import Draw
 from service.usecases.backtest_model import backtest_model
 from service.usecases.make_forecast import LoadedModel, load_model, make_forecast, model_at_hand, takes_microseconds
 from service.usecases.resources import Resources
@@ -38,12 +39,14 @@ async def forecast(request: Request) -> Response:
     """Forecast `horizon` steps from the end of the model's own series, or of a `history` sent along.
 
     Horizon 1 is the one-step forecast; any horizon up to the server's limit works, whatever the model was
-    trained for.
+    trained for. `num_samples` adds paths that the values may take, from which anything over several steps can be
+    told: the sum of a path is one that the sum over the horizon may have.
     """
     asked, small = await read_json_and_size(request, ForecastRequest)
     resources = resources_of(request)
     model = model_at_hand(resources, asked.model_id)
-    if small and model and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
+    quick = small and asked.num_samples is None
+    if quick and model and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
         return _forecast(resources, asked, model)
     return await in_thread(_forecast, resources, asked, model)
 
@@ -64,7 +67,8 @@ def _forecast(resources: Resources, asked: ForecastRequest, model: LoadedModel |
     model = model or load_model(resources, asked.model_id, asked.name)
     panel = history.panel if history else None
     future = read_future_covariates(asked)
-    answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future)
+    draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
+    answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future, draw)
     body = forecast_answer(answer)
     if history:
         body["warnings"] = [*history.warnings, *body["warnings"]]

@@ -74,6 +74,15 @@ class ForecastRequest(AskedModel):
         None, min_length=1, max_length=MOST_BANDS, description="Quantiles instead of intervals.", examples=[None]
     )
 
+    num_samples: int | None = Field(
+        None,
+        ge=1,
+        description="So many sample paths too: possible values of all steps together, spread as the intervals of each "
+        "step and moving together as the errors of past forecasts did. For sums, maxima and the like over the "
+        "horizon; targets depend on one another too, items do not.",
+        examples=[None],
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Of the sample paths: same request and seed, same paths.")
     future_covariates: FutureCovariatesInput | None = Field(
         None,
         description="Values of the columns known ahead for each step of the horizon, by name: the same for all items, "
@@ -131,6 +140,12 @@ class ForecastValues(BaseModel):
     )
     quantiles: dict[str, list[float]] | None = Field(
         None, description="Quantiles, where they were asked for.", examples=[{"0.1": [44.1, 41.9]}]
+    )
+    samples: list[list[float]] | None = Field(
+        None,
+        description="Sample paths, where they were asked for: `num_samples` rows of one number per step ahead; row by "
+        "row they belong together across the targets of an item.",
+        examples=[[[46.1, 43.0], [48.3, 45.9]]],
     )
 
 

@@ -49,7 +49,7 @@ class CandidateValues(BaseModel):
     candidate: str = Field(description="`network`, or a simple method.", examples=["theta"])
     weight: float = Field(description="Its share of the forecasts, 0 to 1; of many items, the mean.", examples=[0.3])
     mae: float | None = Field(
-        description="Its mean absolute error there, 1 being the usual change over a season; null: not usable.",
+        description="Its mean absolute error there, 1 being a usual, recent change over a season; null: not usable.",
         examples=[0.7],
     )
 
@@ -81,7 +81,11 @@ class ModelAnswer(BaseModel):
         default=[], description="The same for each step ahead; null where nothing is known.", examples=[[0.5, 0.3]]
     )
     calibration: dict[str, Any] | None = Field(
-        None, description="How many errors stand behind the intervals.", examples=[{"n_errors": 60, "horizon": 4}]
+        None,
+        description="How many errors stand behind the intervals, and `measured_coverage`: by level in percent, the "
+        "share (0 to 1) of the values after the split that the intervals made before it held, averaged over items and "
+        "targets, the same as `metrics.coverage`; null where nothing could be scored.",
+        examples=[{"n_errors": 60, "horizon": 4, "measured_coverage": {"80": 0.82, "95": 0.94}}],
     )
     candidates: list[CandidateValues] = Field(
         default=[], description="What was compared on rolling origins before the split, and blended."

@@ -126,17 +126,17 @@ def _mean_at(kind: int, mean: float, spread: float, count: float, total: float, 
 @compiled
 def _iterate(values: Array, row: int, back: int, mean: float, lags: Array, weights: Array, out: Array) -> None:
     """Write what follows a row into (horizon,); before the first row is the mean."""
-    for step in range(len(out)):
+    longest = min(np.max(lags), row + 1)
+    steps = np.empty(longest + len(out))
+    for n in range(longest):
+        steps[n] = _transformed(values, row + 1 - longest + n, back) - mean
+    for step in range(longest, longest + len(out)):
         total = 0.0
         for k in range(len(lags)):
-            t = step - lags[k]
-            if t >= 0:
-                total += weights[k] * out[t]
-            elif row + 1 + t >= 0:
-                total += weights[k] * (_transformed(values, row + 1 + t, back) - mean)
-        out[step] = total
-    for step in range(len(out)):
-        out[step] += mean
+            if lags[k] <= step:
+                total += weights[k] * steps[step - lags[k]]
+        steps[step] = total
+        out[step - longest] = mean + total
 
 
 @compiled

@@ -17,23 +17,62 @@ Array = Any
 # Shorter than this many cycles, a cycle cannot be told from a trend.
 _CYCLES = 1.2
 _RIDGE = 1e-9
+# Rows that are worked out from the one before at once, and rows that are added up at once.
+_EXACT_EVERY, _BLOCK = 32, 64
 
 
 @compiled
-def harmonic_row(frequency: float, row: int, out: Array) -> None:
-    """Write constant, cosines and sines at a row into (D,); frequency: radians a row."""
-    out[0] = 1.0
-    for k in range((len(out) - 1) // 2):
-        out[1 + 2 * k] = math.cos((k + 1) * frequency * row)
-        out[2 + 2 * k] = math.sin((k + 1) * frequency * row)
+def harmonic_rows(frequency: float, first: int, columns: Array) -> None:
+    """Write constant, cosines and sines at N rows from ``first`` on into (D, N); frequency: radians a row.
+
+    Each row's first harmonic is that of the row before, turned; every so many rows it is worked out anew.
+    """
+    width, rows = columns.shape
+    columns[0] = 1.0
+    if width == 1:
+        return
+    turn_cosine, turn_sine = math.cos(frequency), math.sin(frequency)
+    cosine, sine = 1.0, 0.0
+    for n in range(rows):
+        if n % _EXACT_EVERY == 0:
+            cosine, sine = math.cos(frequency * (first + n)), math.sin(frequency * (first + n))
+        columns[1, n], columns[2, n] = cosine, sine
+        cosine, sine = cosine * turn_cosine - sine * turn_sine, sine * turn_cosine + cosine * turn_sine
+    for k in range(3, width, 2):
+        for n in range(rows):
+            columns[k, n] = columns[k - 2, n] * columns[1, n] - columns[k - 1, n] * columns[2, n]
+            columns[k + 1, n] = columns[k - 1, n] * columns[1, n] + columns[k - 2, n] * columns[2, n]
+
+
+@compiled
+def _add_rows(values: Array, frequency: float, first: int, columns: Array, products: Array, sums: Array) -> None:
+    """Add N rows of (T,) to products (D, D), of which the lower triangle is kept, and sums (D,); columns: (D, N)."""
+    width, rows = columns.shape
+    harmonic_rows(frequency, first, columns)
+    for k in range(width):
+        total = 0.0
+        for n in range(rows):
+            total += columns[k, n] * (values[first + n] - values[0])
+        sums[k] += total
+        for m in range(k + 1):
+            total = 0.0
+            for n in range(rows):
+                total += columns[k, n] * columns[m, n]
+            products[k, m] += total
 
 
 @compiled
 def solve(matrix: Array, right: Array, out: Array) -> None:
-    """Solve a positive definite system (D, D) by elimination; out: (D,)."""
-    size = len(right)
-    rest = matrix.copy()
-    out[:] = right
+    """Solve the first equations of a positive definite system by elimination, as many as out (D,) has room for.
+
+    matrix: of which the lower triangle is read.
+    """
+    size = len(out)
+    rest = np.empty((size, size))
+    for k in range(size):
+        out[k] = right[k]
+        for m in range(k + 1):
+            rest[k, m] = rest[m, k] = matrix[k, m]
     for k in range(size):
         pivot = rest[k, k] + _RIDGE * (1 + matrix[k, k])
         for n in range(k + 1, size):
@@ -57,26 +96,26 @@ def harmonic_forecasts(
     their mean.
     """
     width = 1 + 2 * harmonics
-    products, sums = np.zeros((width, width)), np.zeros(width)
-    columns = np.empty(width)
-    row = -1
+    products, sums, coefficients = np.zeros((width, width)), np.zeros(width), np.zeros(width)
+    all_products, all_sums = products.copy(), sums.copy()
+    added = 0
     for n in range(len(origins)):
         origin = origins[n]
-        if origin < row:
+        # Whole blocks are added up once, and in the same order whichever origins there are besides.
+        whole = (origin + 1) // _BLOCK * _BLOCK
+        if whole < added:
             products[:] = 0.0
             sums[:] = 0.0
-            row = -1
-        while row < origin:
-            row += 1
-            harmonic_row(frequency, row, columns)
-            away = values[row] - values[0]
-            for k in range(width):
-                sums[k] += columns[k] * away
-                for m in range(width):
-                    products[k, m] += columns[k] * columns[m]
+            added = 0
+        while added < whole:
+            _add_rows(values, frequency, added, np.empty((width, _BLOCK)), products, sums)
+            added += _BLOCK
+        all_products[:] = products
+        all_sums[:] = sums
+        _add_rows(values, frequency, whole, np.empty((width, origin + 1 - whole)), all_products, all_sums)
         known = width if (origin + 1) * frequency >= _CYCLES * 2 * math.pi else 1
-        coefficients = np.zeros(known)
-        solve(products[:known, :known].copy(), sums[:known].copy(), coefficients)
+        coefficients[:] = 0.0
+        solve(all_products, all_sums, coefficients[:known])
         _continue(values, origin, frequency, coefficients, lags, weights, out[n])
 
 
@@ -85,22 +124,20 @@ def _continue(
     values: Array, origin: int, frequency: float, coefficients: Array, lags: Array, weights: Array, out: Array
 ) -> None:
     """Write what follows an origin into (horizon,): the cycle, plus the iterated forecast of the remainder."""
-    columns = np.empty(len(coefficients))
-    longest = min(np.max(lags), origin + 1)
-    remainders = np.empty(longest)  # newest last
+    horizon, longest = len(out), min(np.max(lags), origin + 1)
+    columns = np.empty((len(coefficients), longest + horizon))
+    harmonic_rows(frequency, origin + 1 - longest, columns)
+    cycle = np.full(longest + horizon, values[0])
+    for k in range(len(coefficients)):
+        for n in range(longest + horizon):
+            cycle[n] += coefficients[k] * columns[k, n]
+    rest = np.empty(longest + horizon)  # newest last, then ahead; what is before counts for nothing
     for n in range(longest):
-        row = origin + 1 - longest + n
-        harmonic_row(frequency, row, columns)
-        remainders[n] = values[row] - values[0] - np.sum(columns * coefficients)
-    for step in range(len(out)):
+        rest[n] = values[origin + 1 - longest + n] - cycle[n]
+    for step in range(longest, longest + horizon):
         total = 0.0
         for k in range(len(lags)):
-            t = step - lags[k]
-            if t >= 0:
-                total += weights[k] * out[t]
-            elif longest + t >= 0:
-                total += weights[k] * remainders[longest + t]
-        out[step] = total
-    for step in range(len(out)):
-        harmonic_row(frequency, origin + 1 + step, columns)
-        out[step] += values[0] + np.sum(columns * coefficients)
+            if lags[k] <= step:
+                total += weights[k] * rest[step - lags[k]]
+        rest[step] = total
+        out[step - longest] = total + cycle[step]

@@ -24,7 +24,7 @@ _TOGETHER = 16
 
 
 class _Room(NamedTuple):
-    """Where things lie in one array: weights, packed layer by layer with the head last, and what a stretch needs.
+    """Where things lie: weights, packed layer by layer with the head last, and in one array what a stretch needs.
 
     See `cells`; hidden, memory: (L, STRETCH + 1, B, P); gates: (STRETCH, B, Q); seen: (STRETCH, B, P); relative:
     (STRETCH, B, C), what is read; out: (B, K C) filled up; reference: (B, C), what the series is relative to.
@@ -56,12 +56,12 @@ def _sizes(
 
 
 @inlined
-def _room_in(memory: Array, sizes: tuple[int, int, int, int, int, int, int, int]) -> _Room:
-    a, b, c, d, e, f, g, _ = sizes
+def _room_in(packed: Array, at: int, memory: Array, sizes: tuple[int, int, int, int, int, int, int, int]) -> _Room:
+    _, b, c, d, e, f, g, _ = sizes
     p = pointer(memory, 0)
-    q = beyond(p, a + b + c)
+    q = beyond(p, b + c)
     r = beyond(q, d + e)
-    return _Room(p, beyond(p, a), beyond(p, a + b), q, beyond(q, d), r, beyond(r, f), beyond(r, f + g))
+    return _Room(pointer(packed, at), p, beyond(p, b), q, beyond(q, d), r, beyond(r, f), beyond(r, f + g))
 
 
 @inlined
@@ -165,13 +165,12 @@ def _roll(
 
 @compiled
 def _roll_all(
-    cell: int, flat: Array, layers: int, size: int, width: int, chunk: int, channels: int, rows: int, total: int,
-    steps: Array, context_length: int, slide: bool, centred: bool, memory: Array,
+    cell: int, packed: Array, at: int, layers: int, size: int, width: int, chunk: int, channels: int, rows: int,
+    total: int, steps: Array, context_length: int, slide: bool, centred: bool, memory: Array,
     sizes: tuple[int, int, int, int, int, int, int, int],
 ) -> None:  # fmt: skip
-    _pack(cell, flat, layers, size, width, channels, chunk * channels, memory)
     head = sizes[0] - (size + 1) * blocks_of(chunk * channels) * LANES
-    room = _room_in(memory, sizes)
+    room = _room_in(packed, at, memory, sizes)
     for row in range(0, rows, _TOGETHER):
         _roll(
             cell, layers, size, width // size, chunk, channels, min(rows - row, _TOGETHER), total,
@@ -180,23 +179,42 @@ def _roll_all(
 
 
 @compiled
-def roll_out(
-    cell: int, flat: Array, layers: int, size: int, width: int, chunk: int, contexts: Array, horizon: int,
-    slide: bool, centred: bool,
-) -> Array:  # fmt: skip
-    """Forecast after each context.
+def packed_networks(cell: int, flat: Array, layers: int, size: int, width: int, outputs: int, channels: int) -> Array:
+    """Return the packed weights of networks of one shape, one after another.
 
-    flat: all weights, those of the head (H, K C) and (K C,) last; contexts: (B, c, C); returns (B, horizon, C).
+    flat: (N, W), all weights, those of the head (H, K C) and (K C,) last.
+    """
+    each = _sizes(layers, size, width // size, channels, outputs, 1)[0]
+    packed = aligned(len(flat) * each, flat)
+    for n in range(len(flat)):
+        _pack(cell, flat[n], layers, size, width, channels, outputs, packed[n * each : (n + 1) * each])
+    return packed
+
+
+@compiled
+def roll_out(
+    cell: int, packed: Array, members: int, layers: int, size: int, width: int, chunk: int, contexts: Array,
+    horizon: int, slide: bool, centred: bool,
+) -> Array:  # fmt: skip
+    """Forecast after each context: the mean over so many networks.
+
+    packed: their weights, see `packed_networks`; contexts: (B, c, C); returns (B, horizon, C) in float64.
     slide: a window is read anew for each chunk; else the state is carried on. centred: each window, or the whole
     context, is read relative to its last value, and a chunk is added to the value before it.
     """
     rows, context_length, channels = contexts.shape
     total = context_length + horizon
     sizes = _sizes(layers, size, width // size, channels, chunk * channels, min(rows, _TOGETHER))
+    memory = aligned(sum(sizes) - sizes[0], packed)
     steps = np.empty((rows, total, channels), contexts.dtype)
     steps[:, :context_length] = contexts
-    _roll_all(
-        cell, flat, layers, size, width, chunk, channels, rows, total, steps.reshape(-1), context_length, slide,
-        centred, aligned(sum(sizes), flat), sizes,
-    )  # fmt: skip
-    return steps[:, context_length:].copy()
+    out = np.zeros((rows, horizon, channels), np.float64)
+    for n in range(members):
+        _roll_all(
+            cell, packed, n * sizes[0], layers, size, width, chunk, channels, rows, total, steps.reshape(-1),
+            context_length, slide, centred, memory, sizes,
+        )  # fmt: skip
+        out += steps[:, context_length:]
+    if members > 1:
+        out /= members
+    return out

@@ -35,10 +35,11 @@ _TREND_PENALTY = 50.0
 
 @compiled
 def smooth(
-    values: Array, backward: bool, phase: int, form: int, parameters: Array, states: Array, season: Array
+    values: Array, backward: bool, phase: int, form: int, parameters: Array, states: Array, season: Array, scored: bool
 ) -> tuple[float, float]:
     """Filter (T,), newest last or newest first; return the sum of squared errors and that of the logs of their units.
 
+    scored: otherwise both are 0 and all that is wanted is the states.
     phase: the index of the first row's season. In place: states (2,), level and trend; season (S,). Multiplicative
     errors are relative to the forecast; where that is not positive, such a form is impossible and the logs are huge.
     """
@@ -61,7 +62,7 @@ def smooth(
             forecast = flat + season[p]
         error = values[t] - forecast
         unit = 1.0
-        if relative:
+        if relative and scored:
             if forecast < _SMALLEST:
                 impossible += 1
             unit = max(forecast, _SMALLEST)
@@ -69,9 +70,10 @@ def smooth(
             if step % 8 == 7:  # one logarithm for eight units
                 logs += math.log(units)
                 units = 1.0
-        squares += (error / unit) * (error / unit)
+        if scored:
+            squares += (error / unit) * (error / unit)
         if multiplicative:
-            adjusted = error / season[p]
+            adjusted = values[t] / season[p] - flat  # not error / season[p]: the next level waits for no division
             season[p] = min(max(season[p] + gamma * error / flat, 1 / _LARGEST_INDEX), _LARGEST_INDEX)
             level = max(flat + alpha * adjusted, _SMALLEST)
             trend += beta * adjusted
@@ -114,7 +116,7 @@ def backcast(values: Array, form: int, parameters: Array, indices: Array, states
     slope = slope / weight if weight > 0 and has_trend else 0.0
     states[0] = mean - slope * (centre + 1)
     states[1] = slope
-    smooth(values, True, 0, form, parameters, states, season)
+    smooth(values, True, 0, form, parameters, states, season, False)
     states[1] = -states[1] if has_trend else 0.0
     states[0] -= parameters[3] * states[1]
 
@@ -124,7 +126,7 @@ def filtered(values: Array, form: int, parameters: Array, indices: Array, states
     """Backcast, then filter (T,); return -2 log likelihood up to a constant, in place the last states."""
     time = len(values)
     backcast(values, form, parameters, indices, states, season)
-    squares, logs = smooth(values, False, 0, form, parameters, states, season)
+    squares, logs = smooth(values, False, 0, form, parameters, states, season, True)
     return min(time * math.log(squares / time + _PERFECT) + 2 * logs, _HUGE)
 
 
@@ -166,24 +168,34 @@ def smoothing_forecasts(
     backcast from the first window of these. Without a whole season there, or with a value below 0, forms are simpler.
     """
     states, ahead = np.empty(2), np.empty(out.shape[1])
+    # What models share: the past up to a row, and its profiles of a season that adds and of one that multiplies.
+    past, size, seen = np.empty(0), 1.0, -1
+    profiles, profiled = np.empty((2, season_length)), np.full(2, -1)
     out[:] = 0.0
     for m in range(len(models)):
         parameters = models[m, 2:]
-        start, row, size, form = -1, -1, 1.0, AN
+        start, row, form = -1, -1, AN
         season = np.zeros(1)
         for n in range(len(origins)):
             origin = origins[n]
             first = max((origin + 1) // window - 1, 0) * window
             if first != start or origin < row or origin < window:
                 start, row = first, min(first + window - 1, origin)
-                past, size = history_at(values, row, window)
+                if row != seen:
+                    past, size = history_at(values, row, window)
+                    seen = row
                 form = _form_for(int(models[m, 1]), past, season_length)
-                indices = np.zeros(season_length if form >= AA else 1)
-                if form >= AA:
-                    seasonal_indices(past, season_length, form == MM, indices)
+                kind = 1 if form == MM else 0
+                if form >= AA and profiled[kind] != row:
+                    seasonal_indices(past, season_length, form == MM, profiles[kind])
+                    profiled[kind] = row
+                indices = profiles[kind] if form >= AA else np.zeros(1)
                 season = np.empty(len(indices))
-                filtered(past, form, parameters, indices, states, season)
-            smooth(values[row + 1 : origin + 1] / size, False, row + 1 - start, form, parameters, states, season)
+                backcast(past, form, parameters, indices, states, season)
+                smooth(past, False, 0, form, parameters, states, season, False)
+            if row < origin:
+                rest = values[row + 1 : origin + 1] / size
+                smooth(rest, False, row + 1 - start, form, parameters, states, season, False)
             row = origin
             _project(form, parameters[3], states, season, row + 1 - start, ahead)
             for step in range(len(ahead)):

@@ -11,6 +11,8 @@ from service.forecasting.preparation import IntArray
 from service.forecasting.series import FloatArray
 
 Array = TypeVar("Array", bound=NDArray[Any])
+Parameters = tuple[FloatArray, ...]
+"""Of one method, a flat vector for each target."""
 
 
 class Method(Protocol):

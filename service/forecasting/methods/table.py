@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.forecasting.kernels import method_blend
 from service.forecasting.methods.exponential_smoothing import ExponentialSmoothing
 from service.forecasting.methods.harmonic import Harmonic
 from service.forecasting.methods.method import Method
@@ -20,6 +21,18 @@ METHODS: dict[MethodName, Method] = {
     "theta": Theta(),
     "harmonic": Harmonic(),
 }
+
+CODES: dict[MethodName, int] = {
+    "naive": method_blend.NAIVE,
+    "seasonal_naive": method_blend.SEASONAL_NAIVE,
+    "drift": method_blend.DRIFT,
+    "mean": method_blend.MEAN,
+    "ridge": method_blend.RIDGE,
+    "exponential_smoothing": method_blend.EXPONENTIAL_SMOOTHING,
+    "theta": method_blend.THETA,
+    "harmonic": method_blend.HARMONIC,
+}
+"""What the kernel that runs several of them calls each."""
 
 PRIOR: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
 """The methods whose plain mean is hard to beat: what to trust where a series is too short to choose."""

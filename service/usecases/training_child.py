@@ -21,6 +21,6 @@ def train_in_child(
     through the pipe that calls this function, never on a command line.
     """
     from service.storage.model_store import ModelStore
-    from service.usecases.training_work import run_training
+    from service.usecases.training_work import run_training, stored_input
 
-    return run_training(ModelStore.open(store_url, access), job_id, tell, device)
+    return run_training(stored_input(ModelStore.open(store_url, access), job_id), tell, device)

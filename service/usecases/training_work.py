@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,22 +14,45 @@ from typing import Any
 import numpy as np
 
 from service import __version__
+from service.errors import JobNotFound
 from service.forecasting.evaluation import Score
 from service.forecasting.fit import LossCurve
 from service.forecasting.series import Panel
 from service.forecasting.training import Trained, train
+from service.jobs.patience import PATIENCE_SECONDS, insist
 from service.jobs.queue import Outcome
 from service.storage.model_store import ModelStore
 from service.usecases.model_files import TrainingInput, load_forecaster, model_file, read_training_input
 
+logger = logging.getLogger(__name__)
+
 _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
-def run_training(
-    store: ModelStore, job_id: str, tell: Callable[[dict[str, Any]], None], device: str | None = None
-) -> Outcome:
-    """Train the job from its stored input, see `train`; return the model's record and its file."""
-    content = read_training_input(store.get_training_input(job_id))
+def stored_input(store: ModelStore, job_id: str, patience: float = PATIENCE_SECONDS) -> bytes:
+    """Return what a job trains on. Raises JobNotFound, and Unavailable where the store stays away for so long.
+
+    Nothing of an accepted job is to be sent again because a store was out of reach for a moment.
+    """
+
+    def read() -> bytes | JobNotFound:
+        try:
+            return store.get_training_input(job_id)
+        except JobNotFound as error:
+            return error  # it will not come
+
+    def failed(error: Exception) -> None:
+        logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, error)
+
+    found = insist(read, failed, patience)
+    if isinstance(found, JobNotFound):
+        raise found
+    return found
+
+
+def run_training(stored: bytes, tell: Callable[[dict[str, Any]], None], device: str | None = None) -> Outcome:
+    """Train from a stored input, see `train`; return the model's record and its file."""
+    content = read_training_input(stored)
     trained = _trained(content, tell, device)
     record = {
         "series": content.series,

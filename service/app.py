@@ -100,7 +100,7 @@ def run(settings: Settings) -> None:
             devices = training_devices(settings.device)
         _preflight(settings)
         with suppress(KeyboardInterrupt):
-            Server(create_app(settings, devices), settings.log_level).run(sockets)
+            Server(create_app(settings, devices), settings.log_level, settings.drain_seconds).run(sockets)
     finally:
         for one in sockets:
             one.close()

@@ -32,6 +32,13 @@ class Settings(BaseSettings):
         pattern="^(critical|error|warning|info|debug)$",
         description="What is logged: critical to debug; a line for each request with debug only.",
     )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=3600,
+        description="Seconds that a server which is told to stop (SIGTERM) serves on while /readyz fails, so that a "
+        "proxy can take it out first.",
+    )
     store_url: str = Field("models_store", description="Folder or S3 bucket of the model files.")
     database_url: str | None = Field(
         None, description="URL of the registry's database; by default an SQLite file beside the models.", repr=False

@@ -286,6 +286,51 @@ def check_refused(settings: dict[str, str], told: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_draining_server_is_not_ready_and_serves_on(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": str(port), "FORECAST_DRAIN_SECONDS": "5"}
+    server = subprocess.Popen([sys.executable, "-m", "service"], env={**os.environ, **settings})
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(server, url)
+        with connected(url) as client, ThreadPoolExecutor(1) as threads:
+            model = trained(client)
+            waiting = threads.submit(client.post, "/train", params={"wait": 300}, json={**ENDLESS, "name": "awaited"})
+            while not client.get("/models", params={"name": "awaited"}).json()["models"]:
+                time.sleep(0.05)
+            server.terminate()
+            while (ready := client.get("/readyz")).status_code == 200:
+                time.sleep(0.01)
+            problem_of(ready, 503, "unavailable", contains="stopping")
+            assert waiting.result(PATIENCE).status_code == 202
+            # Connections that were not there before, too.
+            with connected(url) as another:
+                assert another.get("/livez").status_code == 200
+                assert another.post("/forecast", json={"model_id": model["model_id"], "horizon": 3}).status_code == 200
+                late = another.post("/train", params={"wait": 300}, json={**QUICK, "series": VALUES})
+                assert late.status_code in (201, 202), late.text
+        assert server.wait(PATIENCE) == 0
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_who_does_not_want_to_wait_stops_a_draining_server(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    port = free_port()
+    settings = {"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": str(port), "FORECAST_DRAIN_SECONDS": "3600"}
+    server = subprocess.Popen([sys.executable, "-m", "service"], env={**os.environ, **settings})
+    try:
+        wait_until_ready(server, f"http://127.0.0.1:{port}")
+        for one in signals:
+            server.send_signal(one)
+            time.sleep(0.5)
+        assert server.wait(PATIENCE) in (0, -signal.SIGINT)
+    finally:
+        server.kill()
+        server.wait()
+
+
 def test_who_waits_is_answered_when_the_server_is_told_to_stop(tmp_path: Path) -> None:
     environment = {**os.environ, "FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": str(free_port())}
     server = subprocess.Popen([sys.executable, "-m", "service"], env=environment)

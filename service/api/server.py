@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import time
 from types import FrameType
 from typing import Any
 
@@ -44,15 +46,20 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Serves one application; told to stop, it has requests that wait for a training answered at once."""
+    """Serves one application; told to stop, it has requests that wait for a training answered at once.
 
-    def __init__(self, app: FastAPI, log_level: str) -> None:
+    drain_seconds: how long it then serves on, as one that is not ready, before it takes no more connections.
+    """
+
+    def __init__(self, app: FastAPI, log_level: str, drain_seconds: float = 0.0) -> None:
         # A line for each request would cost as much as a forecast.
         config = uvicorn.Config(
             app, log_level=log_level, access_log=log_level == "debug", timeout_graceful_shutdown=_STOP_SECONDS
         )
         super().__init__(config)
         self._app = app
+        self._drain_seconds = drain_seconds
+        self._drained_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell where it listens: uvicorn does not for sockets it was given."""
@@ -62,6 +69,15 @@ class Server(uvicorn.Server):
             logger.info("Listening on http://%s:%d (press CTRL+C to quit)", f"[{host}]" if ":" in host else host, port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal to stop; `app.state.stopping` ends the waiting."""
-        self._app.state.stopping = True
-        super().handle_exit(sig, frame)
+        """Take a signal to stop; `app.state.stopping` ends the waiting. Ctrl-C and a second signal end the draining."""
+        first, self._app.state.stopping = not self._app.state.stopping, True
+        if first and sig == signal.SIGTERM and self._drain_seconds:
+            self._drained_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell, ten times a second, whether to stop."""
+        if self._drained_at is not None and time.monotonic() >= self._drained_at:
+            self.should_exit = True
+        return await super().on_tick(counter)

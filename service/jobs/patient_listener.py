@@ -1,23 +1,16 @@
-"""A listener that is told again where it could not listen: a database may be busy, a disk full for a while."""
+"""A listener that is told again where it could not listen."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from service.errors import ServiceError, TrainingFailed
+from service.jobs.patience import PATIENCE_SECONDS, Result, insist
 from service.jobs.queue import JobListener, Outcome, Progress, Ticket
 
 logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
-
-PATIENCE_SECONDS = 60.0
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 10.0
 
 
 class PatientListener:
@@ -80,14 +73,8 @@ class PatientListener:
             return None
 
     def _insist(self, job_id: str, tell: Callable[[], Result]) -> Result:
-        deadline, pause = time.monotonic() + self._patience, _FIRST_PAUSE
-        while True:
-            try:
-                return tell()
-            except Exception as error:
-                left = deadline - time.monotonic()
-                if left <= 0 or self._stopping.is_set():
-                    raise
-                logger.warning("what became of job %s could not be kept, next try soon: %s", job_id, error)
-            self._stopping.wait(min(pause, left))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        def failed(error: Exception) -> None:
+            logger.warning("what became of job %s could not be kept, next try soon: %s", job_id, error)
+
+        patience = 0.0 if self._stopping.is_set() else self._patience
+        return insist(tell, failed, patience, self._stopping.wait)

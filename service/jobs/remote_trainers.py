@@ -45,7 +45,9 @@ class RemoteTrainers:
                 }
                 client.enqueue(place, *ticket)
         except Exception as error:
-            logger.warning("%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), error)
+            # Not what SQLAlchemy adds: the whole statement.
+            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            logger.warning("%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason)
 
     def cancel(self, job_id: str) -> None:
         """Nothing: the trainer that runs the job sees it in the registry."""

@@ -15,6 +15,7 @@ from service.jobs.durable_queue import DurableQueue
 from service.jobs.job_runner import JobRunner
 from service.jobs.lease_keeper import LeaseKeeper
 from service.jobs.queue import CPU, GPU, JobListener, Ledger, Ticket, Train
+from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.slots import Slots
 from service.jobs.training_process import FreshProcess
 
@@ -104,11 +105,20 @@ class Trainer:
         self._runner.stop()
         self._tickets.destroy()
         try:
-            # Without a ticket: this process must not take it again, and others soon see that there is none.
-            self._ledger.release()
+            # Only now: this process must not take them again.
+            left = self._ledger.release()
             self._ledger.dismiss()
         except Exception as error:
             logger.warning("what was running could not be put back now, its leases run out: %s", error)
+            return
+        if not self._settings.alone:
+            self._hand_over(left)
+
+    def _hand_over(self, left: Sequence[Ticket]) -> None:
+        """Put tickets into their queues, so that other trainers need not find out that these jobs wait."""
+        others = RemoteTrainers(self._settings.queue_url)
+        others.submit(left)
+        others.stop()
 
     def _run(self, ticket: Ticket) -> None:
         back = self._runner.run(ticket)

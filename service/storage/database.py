@@ -15,9 +15,11 @@ from service.errors import Unavailable
 from service.storage import tables
 from service.storage.postgres import begin_migrating, make_postgres_engine, postgres_reason
 from service.storage.schema import upgrade_tables
-from service.storage.sqlite import make_sqlite_engine, prepare_sqlite_file
+from service.storage.sqlite import check_sqlite_writes, make_sqlite_engine, prepare_sqlite_file
 
 _RETRY_AFTER = 1
+# Whoever asks whether we are ready does not wait long for the answer.
+_CHECK_SECONDS = 1.0
 _EXAMPLES = "sqlite:///folder/registry.db or postgresql://user:password@host/database"
 
 
@@ -61,9 +63,12 @@ class Database:
         self._engine.dispose()
 
     def check(self) -> None:
-        """Read from the database, for readiness. Raises Unavailable with the reason."""
+        """Read from the database, and write into an SQLite file, for readiness. Raises Unavailable with the reason."""
         with self._reading() as connection:
             connection.execute(select(tables.models.c.id).limit(1)).first()
+        if self._engine.dialect.name == "sqlite":
+            with _database_errors():
+                check_sqlite_writes(self._engine, _CHECK_SECONDS)
 
     def _count_by_status(self, table: Table) -> dict[str, int]:
         query = select(table.c.status, func.count()).group_by(table.c.status)

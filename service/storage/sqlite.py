@@ -41,6 +41,21 @@ def prepare_sqlite_file(engine: Engine, busy_timeout: float) -> None:
                 time.sleep(0.02)
 
 
+def check_sqlite_writes(engine: Engine, busy_timeout: float) -> None:
+    """Write into the file, and change nothing: only that tells of a lock, a full disk or one that is read-only."""
+    with engine.connect().execution_options(sqlite_begin=None) as connection:
+        names = ("busy_timeout", "synchronous")
+        before = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+        try:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(1000 * busy_timeout)}")
+            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")  # nothing here has to survive a power cut
+            # A number that is not used, written anew.
+            connection.exec_driver_sql("PRAGMA user_version = 0")
+        finally:
+            for name, value in before.items():
+                connection.exec_driver_sql(f"PRAGMA {name} = {value}")
+
+
 def _make_parent(file: Path) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -56,8 +56,11 @@ class JobRecorder:
             job = self._registry.job(job_id)
         except JobNotFound:
             return
-        if job.status != "succeeded" or job.attempt != attempt:
+        if job.attempt == attempt and job.status == "running":
             self._publish(job_id, job.model_id, attempt, outcome)
+        elif job.attempt != attempt or job.status != "succeeded":
+            # An earlier call that raised may have left the file.
+            self._store.delete_model(job.model_id, attempt)
         self._end(job_id)
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:

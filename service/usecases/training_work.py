@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from dataclasses import asdict
 from functools import cache
@@ -12,16 +13,41 @@ from typing import Any
 import numpy as np
 
 from service import __version__
+from service.errors import JobNotFound
 from service.forecasting.evaluation import Score
 from service.forecasting.fit import LossCurve
 from service.forecasting.series import Panel
 from service.forecasting.training import Trained, train
+from service.jobs.patience import PATIENCE_SECONDS, insist
 from service.jobs.queue import Keep, Outcome, Tell
 from service.storage.model_store import ModelStore
 from service.usecases.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
 from service.usecases.model_files import TrainingInput, load_forecaster, model_file, read_training_input
 
+logger = logging.getLogger(__name__)
+
 _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
+
+
+def stored_input(store: ModelStore, job_id: str, patience: float = PATIENCE_SECONDS) -> bytes:
+    """Return what a job trains on. Raises JobNotFound, and Unavailable where the store stays away for so long.
+
+    Nothing of an accepted job is to be sent again because a store was out of reach for a moment.
+    """
+
+    def read() -> bytes | JobNotFound:
+        try:
+            return store.get_training_input(job_id)
+        except JobNotFound as error:
+            return error  # it will not come
+
+    def failed(error: Exception) -> None:
+        logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, error)
+
+    found = insist(read, failed, patience)
+    if isinstance(found, JobNotFound):
+        raise found
+    return found
 
 
 def run_training(
@@ -37,7 +63,7 @@ def run_training(
     It goes on from the job's checkpoint, where there is one. keep: sends another to who stores it, every
     ``checkpoint_seconds`` at most.
     """
-    content = read_training_input(store.get_training_input(job_id))
+    content = read_training_input(stored_input(store, job_id))
     trained = _trained(content, tell, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
     record = {
         "series": content.series,

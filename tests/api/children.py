@@ -24,6 +24,12 @@ def training_children(job_id: str = "") -> set[int]:
     return found
 
 
+def descendants(ancestor: int) -> set[int]:
+    """Return the process IDs of all living processes below one."""
+    numbers = {int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()}
+    return {number for number in numbers if number != ancestor and _is_below(number, ancestor)}
+
+
 def child_of(job_id: str) -> int:
     """Wait for the child process of a job; return its process ID."""
     deadline = time.monotonic() + SECONDS

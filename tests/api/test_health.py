@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,7 +16,11 @@ from tests.api.contract import problem_of
 
 def test_alive_and_ready(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
-    assert client.get("/readyz").json() == {"status": "ready"}
+    deadline = time.monotonic() + 60
+    while (ready := client.get("/readyz").json())["trainers"] == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert ready == {"status": "ready", "trainers": 1, "warnings": []}
 
 
 def test_before_all_is_loaded_the_service_is_not_ready(tmp_path: Path) -> None:
@@ -38,3 +45,29 @@ def test_without_a_folder_to_write_to_the_service_is_not_ready(tmp_path: Path) -
         store.unlink()
         store.mkdir()
         assert application.client.get("/readyz").status_code == 200
+
+
+def test_while_another_process_locks_the_database_the_service_is_not_ready(tmp_path: Path) -> None:
+    with running(tmp_path) as application, closing(sqlite3.connect(tmp_path / "registry.sqlite3")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        response = application.client.get("/readyz")
+        problem_of(response, 503, "unavailable", contains="database is locked")
+        assert application.client.get("/models").status_code == 200
+        other.rollback()
+        assert application.client.get("/readyz").status_code == 200
+
+
+def test_a_server_that_stops_is_not_ready(tmp_path: Path) -> None:
+    with running(tmp_path) as application:
+        application.app.state.stopping = True
+        problem_of(application.client.get("/readyz"), 503, "unavailable", contains="stopping")
+        assert application.client.get("/livez").status_code == 200
+        assert application.client.get("/models").status_code == 200
+
+
+def test_without_a_trainer_the_service_is_ready_and_says_so(tmp_path: Path) -> None:
+    # As on a server of a cluster: none of its own, and nobody else's.
+    with running(tmp_path, training_processes=0, device="cpu") as application:
+        ready = application.client.get("/readyz")
+        assert (ready.status_code, ready.json()["trainers"]) == (200, 0)
+        assert "no trainer is alive" in ready.json()["warnings"][0]

@@ -142,7 +142,6 @@ def test_lock_held_too_long_is_unavailable(sqlite_url: str) -> None:
             registry.insert_ready_model(new_id(), None, {}, 1)
         assert caught.value.retry_after == 1
         assert registry.models().entries == (), "readers go on while somebody writes"
-        registry.check()
         other.execute("ROLLBACK")
     registry.insert_ready_model(new_id(), None, {}, 1)
     registry.close()
@@ -216,3 +215,18 @@ def test_relative_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Registry.open("sqlite:///a folder/ü.db").close()
     assert (tmp_path / "a folder" / "ü.db").exists()
+
+
+def test_the_check_writes_and_leaves_all_as_it_was(sqlite_registry: Registry, sqlite_url: str) -> None:
+    log = Path(f"{file_of(sqlite_url)}-wal")
+    before = log.stat().st_size
+    sqlite_registry.check()
+    assert log.stat().st_size > before
+    with closing(sqlite3.connect(file_of(sqlite_url))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked"):
+            sqlite_registry.check()
+    sqlite_registry.check()
+    with sqlite_registry._engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

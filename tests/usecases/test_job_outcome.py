@@ -120,6 +120,34 @@ def test_a_cancelled_job_leaves_no_file(registry: FailingRegistry, store: Failin
         store.get_model(model_id, 1)
 
 
+def test_what_is_cancelled_while_the_store_is_away_is_not_stored_when_it_is_back(
+    registry: FailingRegistry, store: FailingStore
+) -> None:
+    model_id, job_id = running_job(registry)
+    store.failures = 10**6
+    with pytest.raises(Unavailable):
+        recorder(registry, store).succeeded(job_id, 1, OUTCOME)
+    registry.cancel_job(job_id)
+    recorder(registry, store).succeeded(job_id, 1, OUTCOME)
+    assert store.failures == 10**6 - 1, "put again, though nobody wants it"
+    with pytest.raises(ModelNotFound):
+        store.get_model(model_id, 1)
+
+
+def test_what_is_cancelled_between_storing_and_publishing_leaves_no_file(
+    registry: FailingRegistry, store: FailingStore
+) -> None:
+    model_id, job_id = running_job(registry)
+    registry.failures = 1
+    with pytest.raises(Unavailable):
+        recorder(registry, store).succeeded(job_id, 1, OUTCOME)
+    assert store.get_model(model_id, 1) == OUTCOME.file
+    registry.cancel_job(job_id)
+    recorder(registry, store).succeeded(job_id, 1, OUTCOME)
+    with pytest.raises(ModelNotFound):
+        store.get_model(model_id, 1)
+
+
 def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     registry.release_leases("here")

@@ -22,8 +22,14 @@ async def livez() -> Alive:
 
 @router.get("/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems()})
 async def readyz(request: Request) -> Response:
-    """Answer 200 when models can be trained, stored and asked; 503 with the reason otherwise."""
+    """Answer 200 when models can be stored and asked, and trainings accepted; 503 with the reason otherwise.
+
+    `trainers` says how many trainers are alive. Where none is, `warnings` says so, and what is accepted waits for one.
+    """
+    if request.app.state.stopping:
+        raise Unavailable("the service is stopping", retry_after=1)
     if not request.app.state.warm.is_set():
         raise Unavailable("the service is starting", retry_after=1)
-    await in_thread(check_readiness, resources_of(request))
-    return json_response(Ready(status="ready").model_dump())
+    found = await in_thread(check_readiness, resources_of(request))
+    answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))
+    return json_response(answer.model_dump())

@@ -75,6 +75,8 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """The service can train and forecast."""
+    """The service can forecast, and accept trainings."""
 
     status: Literal["ready"] = Field(description="Always ready; else the answer is a 503.", examples=["ready"])
+    trainers: int = Field(description="How many trainers are alive, on all machines.", examples=[1])
+    warnings: list[str] = Field(description="What is lacking though the service is ready.", examples=[[]])

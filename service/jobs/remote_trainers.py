@@ -45,7 +45,9 @@ class RemoteTrainers:
                 }
                 client.enqueue(place, *ticket)
         except Exception as error:
-            logger.warning("%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), error)
+            # Where no trainer has run yet, there are no tables. SQLAlchemy's further lines are the whole statement.
+            reason = str(error).partition("\n")[0]
+            logger.warning("%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason)
 
     def cancel(self, job_id: str) -> None:
         """Nothing: the trainer that runs the job sees it in the registry."""

@@ -40,6 +40,22 @@ def children(process_id: int, command_part: str) -> list[int]:
     return found
 
 
+def cpu_seconds_of_descendants() -> float:
+    """Return the processor time of all processes that we have started, and they, those that have ended too."""
+    times: dict[int, tuple[int, int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        times[int(entry.name)] = int(fields[1]), sum(int(one) for one in fields[11:15])
+    found, ticks = {os.getpid()}, 0
+    while new := {one for one, (parent, _) in times.items() if parent in found} - found:
+        ticks += sum(times[one][1] for one in new)
+        found |= new
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def server_process() -> int:
     """Return the process of the one server that we have started."""
     (process_id,) = children(os.getpid(), "-m service")

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 
+from examples.cluster import PostgresServer, S3Server
 from examples.server import free_port
 from tests.factories import QUICK, noisy_sine
+from tests.nginx import CONFIGURATION
 
 REPOSITORY = Path(__file__).parent.parent
 TOOLS = REPOSITORY.parent / "shared" / "tools" / "container"
@@ -94,16 +98,24 @@ def image() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def container(image: str) -> Iterator[Container]:
     """The image, hardened as docker-compose.yml does it, on the network of this machine."""
-    port = free_port()
-    run(TOOLS / "run.sh", image, image, "--env", f"FORECAST_PORT={port}", "--volume", f"{image}:/data/models")
-    # Another address of this machine than the usual one: the service has to listen on all that a container may have.
-    started = Container(image, f"http://127.0.0.2:{port}")
     try:
-        started.wait_until_healthy()
-        yield started
+        with running(image, image, "--volume", f"{image}:/data/models") as started:
+            started.wait_until_healthy()
+            yield started
     finally:
-        run("podman", "rm", "--force", "--time", "0", image, check=False)
         run("podman", "volume", "rm", image, check=False)
+
+
+@contextmanager
+def running(name: str, image: str, *options: str) -> Iterator[Container]:
+    """Run the image, hardened, until the block ends."""
+    port = free_port()
+    run(TOOLS / "run.sh", name, image, "--env", f"FORECAST_PORT={port}", *options)
+    try:
+        # Another address than the usual one: the service has to listen on all that a container may have.
+        yield Container(name, f"http://127.0.0.2:{port}")
+    finally:
+        run("podman", "rm", "--force", "--time", "0", name, check=False)
 
 
 def test_the_dockerfile_has_no_known_fault() -> None:
@@ -111,15 +123,52 @@ def test_the_dockerfile_has_no_known_fault() -> None:
     run("hadolint", "Dockerfile")
 
 
+def composed(*options: str) -> dict[str, Any]:
+    """Return the services of docker-compose.yml as docker-compose understands them."""
+    need("docker-compose")
+    run("docker-compose", *options, "config", "--quiet")
+    services: dict[str, Any] = json.loads(run("docker-compose", *options, "config", "--format", "json").stdout)
+    return dict(services["services"])
+
+
 @pytest.mark.container
 def test_the_compose_file_hardens_and_publishes_to_this_machine_alone() -> None:
-    need("docker-compose")
-    service = json.loads(run("docker-compose", "config", "--format", "json").stdout)["services"]["forecast"]
+    services = composed()
+    assert set(services) == {"forecast"}
+    service = services["forecast"]
     assert [(port["host_ip"], port["target"]) for port in service["ports"]] == [("127.0.0.1", 8000)]
     assert [volume["target"] for volume in service["volumes"]] == ["/data/models"]
+    check_hardened(service)
+
+
+def check_hardened(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.container
+def test_the_compose_file_has_a_cluster_of_which_only_the_proxy_can_be_reached() -> None:
+    services = composed("--profile", "cluster")
+    del services["forecast"]
+    servers = {"api-1", "api-2"}
+    assert set(services) == {"proxy", "postgres", "s3", "trainer-1", "trainer-2"} | servers
+    assert {name for name, one in services.items() if "ports" in one} == {"proxy"}
+    assert [port["host_ip"] for port in services["proxy"]["ports"]] == ["127.0.0.1"]
+    assert set(re.findall(r"server ([\w-]+):8000 ", CONFIGURATION.read_text())) == servers
+    for name, one in services.items():
+        check_hardened(one)
+        assert one.get("cap_add", []) == (["DAC_OVERRIDE"] if name == "s3" else [])
+        assert name == "proxy" or set(one["networks"]) == {"cluster"}
+    # Each has the others' addresses and secrets.
+    environment = services["api-1"]["environment"]
+    assert all(services[name]["environment"] == environment for name in services if name[:3] in ("api", "tra"))
+    assert (
+        f":{services['postgres']['environment']['POSTGRES_PASSWORD']}@postgres/" in environment["FORECAST_DATABASE_URL"]
+    )
+    assert services["s3"]["environment"] == {
+        f"AWS_{name}": environment[f"FORECAST_S3_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+    }
 
 
 @pytest.mark.container
@@ -159,3 +208,38 @@ def test_models_survive_a_restart(container: Container) -> None:
     container.wait_until_healthy()
 
     assert container.post("/forecast", asked).json() == forecast.json()
+
+
+@pytest.mark.container
+def test_a_trainer_in_one_container_trains_what_a_server_in_another_accepts(
+    image: str, postgres: PostgresServer, s3: S3Server
+) -> None:
+    database = postgres.new_database()
+    settings = {
+        "DATABASE_URL": database,
+        "STORE_URL": f"s3://{s3.bucket}/{image}",
+        "S3_ENDPOINT": s3.endpoint,
+        "S3_ALLOW_HTTP": "true",
+        "S3_ACCESS_KEY_ID": s3.access_key_id,
+        "S3_SECRET_ACCESS_KEY": s3.secret_access_key,
+        "TRAINING_PROCESSES": "1",
+    }
+    state = [part for name, value in settings.items() for part in ("--env", f"FORECAST_{name}={value}")]
+    server_state = [*state, "--env", "FORECAST_TRAINING_PROCESSES=0"]
+    trains = ["--entrypoint", json.dumps(["python", "-m", "service", "trainer"]), "--hostname", "one"]
+    with (
+        running(f"{image}-server", image, *server_state) as server,
+        running(f"{image}-trainer", image, *state, *trains) as trainer,
+    ):
+        server.wait_until_healthy()
+        trained = server.post("/train?wait=100", {"series": noisy_sine().tolist(), **QUICK})
+        assert trained.status_code == 201, trained.text
+        forecast = server.post("/forecast", {"model_id": trained.json()["model_id"], "horizon": 5})
+        assert forecast.status_code == 200, forecast.text
+        # Known by the container's name, which it keeps when it is started again.
+        assert "trainer one-trainer is ready" in run("podman", "logs", trainer.name).stderr
+        run("podman", "stop", "--time", str(KILLED_AFTER_SECONDS), trainer.name)
+        assert trainer.state("ExitCode") == "0"
+        run("podman", "start", trainer.name)
+        again = server.post("/train?wait=100", {"series": noisy_sine(seed=1).tolist(), **QUICK})
+        assert again.status_code == 201, again.text

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
@@ -86,15 +86,14 @@ class DurableQueue:
             "log_level": "ERROR",
             "notification_listener_polling_interval_sec": 0.5,
         }
-        DBOS(config=config)
+        instance = DBOS(config=config)
         DBOS.listen_queues(list(self._sizes))
         DBOS.launch()
-        for name, size in self._sizes.items():
+        _keep_size(instance, {name: size + self._alone for name, size in self._sizes.items()})
+        for name in self._sizes:
+            # In the database 1, which is never more than anybody can run.
             DBOS.register_queue(
-                name,
-                worker_concurrency=size + self._alone,
-                polling_interval_sec=self._poll_seconds,
-                on_conflict="always_update",
+                name, worker_concurrency=1, polling_interval_sec=self._poll_seconds, on_conflict="always_update"
             )
 
     def submit(self, ticket: Ticket) -> None:
@@ -164,6 +163,23 @@ class DurableQueue:
                 return True
             self._waiting.add(ticket.id)
             return False
+
+
+def _keep_size(instance: DBOS, sizes: Mapping[str, int]) -> None:
+    """Have this executor take so many tickets at once.
+
+    DBOS keeps that in its database, the same for all executors, and reads it before each look into a queue.
+    """
+    system = instance._sys_db
+    read = system.get_queue
+
+    def get_queue(name: str, **options: Any) -> Any:
+        queue = read(name, **options)
+        if queue is not None and name in sizes:
+            queue._worker_concurrency = sizes[name]
+        return queue
+
+    system.get_queue = get_queue  # type: ignore[method-assign]
 
 
 _current: DurableQueue | None = None

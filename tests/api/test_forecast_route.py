@@ -294,3 +294,19 @@ def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
         assert application.client.delete(f"/models/{older['model_id']}").status_code == 204
         response = application.client.post("/forecast", json={"name": "sales", "horizon": 3})
         problem_of(response, 404, "model-not-found", contains="No ready model has the name")
+
+
+@pytest.mark.parametrize("path", ["/forecast", "/backtest"])
+def test_the_model_may_be_named_in_the_query_too_but_no_other(
+    application: Application, client: httpx.Client, path: str
+) -> None:
+    model = application.train(VALUES, name="in the query")
+    for field, other in (("model_id", "name"), ("name", "model_id")):
+        body: Record = {field: model[field], **({"series": VALUES} if path == "/backtest" else {})}
+        plain = client.post(path, json=body)
+        assert plain.status_code == 200, plain.text
+        assert client.post(path, params={field: model[field], "unknown": "1"}, json=body).json() == plain.json()
+        for query in ({field: "another"}, {other: model[other]}, {field: [model[field], "another"]}):
+            [wrong] = set(query) & {"model_id", "name"}
+            response = client.post(path, params=query, json=body)
+            problem_of(response, 422, "invalid-request", f"#/{wrong}", "must be that of the body")

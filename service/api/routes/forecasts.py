@@ -8,6 +8,7 @@ from service.api.answers import backtest_answer, forecast_answer, json_response
 from service.api.body import read_json, read_json_and_size
 from service.api.direct_routes import DirectRoute
 from service.api.documents import json_body, problems
+from service.api.model_in_query import PARAMETERS, check_model_in_query
 from service.api.schemas.forecasting import (
     DEFAULT_LEVEL,
     BacktestAnswer,
@@ -31,7 +32,7 @@ router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 @router.post(
     "/forecast",
     summary="Forecast from a model",
-    openapi_extra=json_body(ForecastRequest),
+    openapi_extra=json_body(ForecastRequest) | PARAMETERS,
     response_model=None,
     responses={200: {"model": ForecastAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
@@ -43,6 +44,7 @@ async def forecast(request: Request) -> Response:
     told: the sum of a path is one that the sum over the horizon may have.
     """
     asked, small = await read_json_and_size(request, ForecastRequest)
+    check_model_in_query(request, asked)
     resources = resources_of(request)
     model = model_at_hand(resources, asked.model_id)
     quick = small and asked.num_samples is None
@@ -78,13 +80,14 @@ def _forecast(resources: Resources, asked: ForecastRequest, model: LoadedModel |
 @router.post(
     "/backtest",
     summary="Forecast every point of a series from the points before it",
-    openapi_extra=json_body(BacktestRequest),
+    openapi_extra=json_body(BacktestRequest) | PARAMETERS,
     response_model=None,
     responses={200: {"model": BacktestAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def backtest(request: Request) -> Response:
     """Walk through a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
     asked = await read_json(request, BacktestRequest)
+    check_model_in_query(request, asked)
     return await in_thread(_backtest, resources_of(request), asked)
 
 

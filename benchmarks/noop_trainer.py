@@ -1,0 +1,46 @@
+"""A trainer like the service's own, but that its trainings return at once: what is left is what a job costs.
+
+Run by `benchmarks.scale`, with the service's settings in the environment; says ``ready``, stops when its input ends.
+It imports inside: every child imports the main module again, as `service.__main__`, which is light as well.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks.noop_training import train
+
+_LEASE_SECONDS = 5.0
+
+
+def main() -> None:
+    """Work off jobs; each line of input is one that only the registry knows, handed over as a server does."""
+    from datetime import timedelta
+
+    from service.jobs.queue import CPU, Ticket
+    from service.jobs.queue_database import queue_url
+    from service.jobs.trainer import Trainer, TrainerSettings
+    from service.settings import Settings
+    from service.storage.registry import Registry
+    from service.trainer_app import open_store
+    from service.usecases.job_ledger import JobLedger
+    from service.usecases.job_outcome import JobRecorder
+
+    settings = Settings()
+    registry = Registry.open(settings.registry_url)
+    executor, alone = settings.executor_id or "local-1", not settings.is_cluster
+    trainer = Trainer(
+        TrainerSettings(executor, 1, 60, None, _LEASE_SECONDS, alone, queue_url(settings.registry_url)),
+        JobLedger(registry, executor, [CPU], _LEASE_SECONDS, timedelta(days=1), alone),
+        JobRecorder(registry, open_store(settings), executor, _LEASE_SECONDS, lambda _: None),
+        train,
+    )
+    trainer.start()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        trainer.submit([Ticket(line.strip(), 0, CPU)])
+    trainer.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -119,7 +119,8 @@ class S3Server:
         self._admin = ("admin", secrets.token_hex(16))
         service = _identity(self.access_key_id, self.secret_access_key, "Read", "Write", "List")
         identities = {"identities": [service, _identity(*self._admin, "Admin", "Read", "Write", "List")]}
-        (folder / "s3.json").write_text(json.dumps(identities))
+        self.identities = folder / "s3.json"
+        self.identities.write_text(json.dumps(identities))
         (folder / "data").mkdir()
 
     @property
@@ -139,7 +140,7 @@ class S3Server:
             self._ports = {kind: free_port() for name in names for kind in (name, f"{name} grpc")}
         ports = [f"-{name}.port={self._ports[name]}" for name in names]
         ports += [f"-{name}.port.grpc={self._ports[f'{name} grpc']}" for name in names]
-        options = ["-filer", "-s3", f"-s3.config={self._folder / 's3.json'}", "-master.telemetry=false"]
+        options = ["-filer", "-s3", f"-s3.config={self.identities}", "-master.telemetry=false"]
         sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         where = [f"-dir={self._folder / 'data'}", f"-ip={self._host}", f"-ip.bind={self._host}"]
         with (self._folder / "log").open("ab") as log:

@@ -71,7 +71,7 @@ def train() -> int:
     def run_trainer(settings: Settings) -> int:
         from service.app import train
 
-        return train(settings)
+        train(settings)
 
     return _with_settings(run_trainer)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from typing import NoReturn
 
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
@@ -106,14 +107,14 @@ def run(settings: Settings) -> None:
             one.close()
 
 
-def train(settings: Settings) -> int:
-    """Train what servers accept until told to stop; return the exit code. Raises UnusableSetting."""
+def train(settings: Settings) -> NoReturn:
+    """Train what servers accept until told to stop; then end the process. Raises UnusableSetting."""
     log_to_stderr(settings.log_level.upper())
     with _blaming("FORECAST_DEVICE"):
         devices = training_devices(settings.device)
     _preflight(settings)
     with _blaming("FORECAST_EXECUTOR_ID"):
-        return run_trainer(settings, devices)
+        run_trainer(settings, devices)
 
 
 def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from service.jobs.executor_id import LockedId, machine_id
 from service.jobs.queue import CPU, GPU
@@ -70,8 +71,8 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
     return trainer
 
 
-def run_trainer(settings: Settings, devices: Sequence[str]) -> int:
-    """Train what is queued until told to stop; return the exit code."""
+def run_trainer(settings: Settings, devices: Sequence[str]) -> NoReturn:
+    """Train what is queued until told to stop; then end the process."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -80,7 +81,9 @@ def run_trainer(settings: Settings, devices: Sequence[str]) -> int:
     while not stopping.wait(0.2) and not trainer.lost.is_set():
         pass
     trainer.stop()
-    return 0 if stopping.is_set() else 1
+    # A thread that still waits for a store must not keep a process that has nothing left to do.
+    logging.shutdown()
+    os._exit(0 if stopping.is_set() else 1)
 
 
 def open_store(settings: Settings) -> ModelStore:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from service.jobs.training_process import TrainingProcess
 
+# All together.
 _CLOSE_SECONDS = 5.0
 
 
@@ -42,15 +44,16 @@ class Slots:
     def close(self) -> None:
         """Let those who wait go, and end every process as it comes back."""
         self._closing = True
+        deadline = time.monotonic() + _CLOSE_SECONDS
         for name, several in self._processes.items():
             for _ in several:
-                self._end_one(self._free[name])
+                self._end_one(self._free[name], max(0.0, deadline - time.monotonic()))
             self._free[name].put(None)
 
     @staticmethod
-    def _end_one(free: queue.SimpleQueue[TrainingProcess | None]) -> None:
+    def _end_one(free: queue.SimpleQueue[TrainingProcess | None], seconds: float) -> None:
         try:
-            process = free.get(timeout=_CLOSE_SECONDS)
+            process = free.get(timeout=seconds)
         except queue.Empty:
             return  # its thread is stuck; the process was killed and dies with this one
         if process is not None:

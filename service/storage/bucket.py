@@ -104,6 +104,8 @@ class Bucket:
             return "no credentials were found"
         if "kind: Timeout" in text:
             return "S3 did not answer in time"
+        if "kind: Interrupted" in text:
+            return "the connection to S3 was lost"
         if "kind: Connect" in text:
             return "S3 cannot be reached"
         found = _STATUS.search(text)

@@ -1,10 +1,12 @@
-"""What the service does without its disk, its database or its bucket, and what it is told to stop."""
+"""What the service does without its disk, its database or its bucket, and when it is told to stop."""
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,78 @@ def test_a_server_that_is_told_to_stop_puts_its_jobs_back(single: Cluster) -> No
     single.server()
     assert single.wait_for(running, attempt=2).attempt == 2
     single.check_all_ready(jobs)
+
+
+def test_a_disk_that_fills_up_again_and_again_loses_nothing(on_disk: Cluster, disk: SmallDisk) -> None:
+    server = on_disk.server()
+    jobs = on_disk.submit(40)
+    for _ in range(8):
+        disk.fill()
+        time.sleep(1.2)
+        disk.free()
+        time.sleep(0.6)
+    freed = time.monotonic()
+    report = on_disk.check_all_ready(jobs)
+    assert server.lives
+    print(f"all {len(jobs)} jobs ready {time.monotonic() - freed:.1f} s after the last time: {report}")
+
+
+def test_a_store_that_is_read_only_for_a_while(disk: SmallDisk, tmp_path: Path) -> None:
+    settings = {
+        "FORECAST_STORE_URL": str(disk.folder / "store"),
+        "FORECAST_DATABASE_URL": f"sqlite:///{tmp_path / 'registry.sqlite3'}",
+        "FORECAST_TRAINING_PROCESSES": "1",
+    }
+    with running_cluster(settings, tmp_path) as cluster:
+        server = cluster.server()
+        ready, running = cluster.submit(1)[0], cluster.submit(1, LONG)[0]
+        cluster.wait_for(running)
+        disk.freeze()
+        told = "Read-only file system"
+        problem_of(server.client.get("/readyz"), 503, "unavailable", contains=told)
+        problem_of(server.client.post("/train", params={"wait": 0}, json=SMALL), 503, "unavailable", contains=told)
+        asked = {"model_id": cluster.job(ready).model_id, "horizon": 3}
+        assert server.client.post("/forecast", json=asked).status_code == 200
+        until(lambda: "next try soon" in server.log.read_text(), lambda: "nothing was to be stored")
+        disk.freeze(read_only=False)
+        assert server.client.get("/readyz").status_code == 200
+        assert set(cluster.check_all_ready([ready, running]).attempts) == {1}
+
+
+@pytest.mark.parametrize("file", ["registry.sqlite3", "registry-queue.sqlite3"])
+def test_a_database_that_another_process_locks_loses_nothing(single: Cluster, tmp_path: Path, file: str) -> None:
+    server = single.server()
+    jobs = single.submit(15)
+    trainer = trainer_of(server)
+    with closing(sqlite3.connect(tmp_path / "store" / file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        response = server.client.post("/train", params={"wait": 0}, json=SMALL)
+        if file == "registry.sqlite3":
+            problem_of(response, 503, "unavailable", contains="database is locked")
+            problem_of(server.client.get("/readyz"), 503, "unavailable", contains="database is locked")
+        else:
+            # Only the trainer needs it.
+            jobs.append(job_id_of(response))
+            assert server.client.get("/readyz").status_code == 200
+        assert server.client.get("/jobs").status_code == 200
+        time.sleep(max(0.0, began + 2 * _OUTAGE_SECONDS - time.monotonic()))
+        other.execute("ROLLBACK")
+    freed = time.monotonic()
+    assert server.client.get("/readyz").status_code == 200
+    report = single.check_all_ready(jobs)
+    print(f"{file}: all {len(jobs)} jobs ready {time.monotonic() - freed:.1f} s after the lock went: {report}")
+    assert trainer_of(server) == trainer, "the trainer did not survive"
+
+
+def test_a_cluster_without_a_trainer_is_ready_and_says_so(cluster: Cluster) -> None:
+    server = cluster.server()
+    ready = server.client.get("/readyz").json()
+    assert ready["trainers"] == 0
+    assert "no trainer is alive" in ready["warnings"][0]
+    job_id = cluster.submit(1)[0]
+    trainer = cluster.trainer()
+    cluster.wait_for(job_id, "succeeded")
+    assert server.client.get("/readyz").json() == {"status": "ready", "trainers": 1, "warnings": []}
+    trainer.kill()
+    until(lambda: server.client.get("/readyz").json()["trainers"] == 0, lambda: "a dead trainer counts", pause=0.2)

@@ -26,6 +26,7 @@ from service.storage.entries import ModelStatus
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.storage.tables import models
+from service.tenants import DEFAULT_TENANT
 
 _NAMES = 1000
 _READY: ModelStatus = "ready"
@@ -86,18 +87,20 @@ def _row(number: int) -> dict[str, Any]:
 def _print_times(database: str, registry: Registry, count: int, calls: int) -> None:
     deep = write_cursor(_START + timedelta(seconds=count // 10), "f" * 32)
     rows: list[tuple[str, Callable[[str | None], object]]] = [
-        ("50 models", lambda cursor: registry.models(cursor=cursor)),
-        ("50 ready models", lambda cursor: registry.models(status=_READY, cursor=cursor)),
-        ("one name's models", lambda cursor: registry.models(name="name-7", cursor=cursor, limit=10)),
-        ("one name's ready models", lambda cursor: registry.models("name-7", _READY, cursor, 10)),
+        ("50 models", lambda cursor: registry.models(DEFAULT_TENANT, cursor=cursor)),
+        ("50 ready models", lambda cursor: registry.models(DEFAULT_TENANT, status=_READY, cursor=cursor)),
+        ("one name's models", lambda cursor: registry.models(DEFAULT_TENANT, name="name-7", cursor=cursor, limit=10)),
+        ("one name's ready models", lambda cursor: registry.models(DEFAULT_TENANT, "name-7", _READY, cursor, 10)),
     ]
     print(f"\n{database}, {count} models, ms: median / 99 of 100 calls take less")
     print(f"{'':<26}{'first page':>18}{'at 9/10 of all':>18}{'ratio':>8}")
     for label, read in rows:
         first, last = _alternating(partial(read, None), partial(read, deep), calls)
         print(f"{label:<26}{_told(first):>18}{_told(last):>18}{_median(last) / _median(first):>8.2f}")
-    model_id = registry.newest_ready("name-7").id
-    named, by_id = _alternating(lambda: registry.newest_ready("name-7"), lambda: registry.model(model_id), calls)
+    model_id = registry.newest_ready(DEFAULT_TENANT, "name-7").id
+    named, by_id = _alternating(
+        lambda: registry.newest_ready(DEFAULT_TENANT, "name-7"), lambda: registry.model(model_id), calls
+    )
     print(f"{'newest ready of a name':<26}{_told(named):>18}")
     print(f"{'a model by its ID':<26}{_told(by_id):>18}")
 

@@ -35,6 +35,7 @@ from service.jobs.remote_trainers import RemoteTrainers
 from service.storage.identifiers import new_id
 from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 
 START_GOAL_MS = 100
 _LONGEST = 600.0
@@ -91,7 +92,7 @@ def noop_rate(place: Place, jobs: int, count: int) -> tuple[float, float]:
         with running_trainers(place, count, _NOOP) as trainers:
             ids = []
             for _ in range(jobs):
-                job = registry.create_training(new_id(), new_id(), None, {})
+                job = registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
                 ids.append(job.id)
                 if place.is_cluster:
                     queue.submit([Ticket(job.id, 0, CPU)])

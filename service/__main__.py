@@ -7,12 +7,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from service.keys import DEFAULT_ROLE, ROLES, Role, append_line, key_line, new_key
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
     from service.settings import Settings
+
+
+_SECRET = ("FORECAST_API_KEYS",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         compile_kernels(asked.folder)
         return 0
+    if asked.command == "keys":
+        return create_key(asked.tenant, asked.role, asked.file)
     if asked.command == "reconcile":
         return _with_settings(lambda settings: reconcile(settings, asked))
     return train() if asked.command == "trainer" else serve()
@@ -48,7 +56,40 @@ def _parser() -> argparse.ArgumentParser:
         help="delete files that the database does not know and that are older than an hour, instead of adopting models",
     )
     reconciling.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_keys(commands.add_parser("keys", help="make API keys"))
     return parser
+
+
+def _add_keys(keys: argparse.ArgumentParser) -> None:
+    creating = keys.add_subparsers(dest="action", required=True).add_parser(
+        "create",
+        help="make a key",
+        description="Print a new key, once, and the line for the file of FORECAST_API_KEYS_FILE, which has only its "
+        "digest; with --file the line is added there. Servers read the file when they start.",
+    )
+    creating.add_argument("tenant", help="whose key it is: 1 to 63 of a-z, 0-9, - and _")
+    creating.add_argument("--role", choices=ROLES, default=DEFAULT_ROLE, help="what it may do (default: %(default)s)")
+    creating.add_argument("--file", type=Path, help="the file to add the line to; made where it is missing")
+
+
+def create_key(tenant: str, role: Role, file: Path | None) -> int:
+    """Make a key, print it, and print or keep its digest; 2 where that cannot be."""
+    key = new_key()
+    try:
+        line = key_line(tenant, role, key)
+        if file is not None:
+            append_line(file, line)
+    except ValueError as error:
+        print(f"{tenant!r}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{file}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    # The key first, and alone on its line, for programs; it is nowhere else.
+    print(key)
+    if file is None:
+        print(line)
+    return 0
 
 
 def serve() -> int:
@@ -103,6 +144,8 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     except ValidationError as error:
         _tell_wrong(error)
         return 2
+    # What this process starts has no use for keys.
+    os.environ.pop("FORECAST_API_KEYS", None)
     use_kernel_cache(settings.kernel_cache)
     try:
         return command(settings)
@@ -121,7 +164,9 @@ def _tell_wrong(error: ValidationError) -> None:
             print(one["msg"].removeprefix("Value error, "), file=sys.stderr)
             continue
         name = f"FORECAST_{name.removeprefix('FORECAST_')}"
-        print(f"{name}: {one['msg']}, got {one['input']!r}", file=sys.stderr)
+        # A wrong list of keys has keys in it all the same.
+        got = "" if name in _SECRET else f", got {one['input']!r}"
+        print(f"{name}: {one['msg'].removeprefix('Value error, ')}{got}", file=sys.stderr)
 
 
 if __name__ == "__main__":

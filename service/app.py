@@ -7,6 +7,9 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from socket import socket
 from typing import NoReturn
 
 from fastapi import FastAPI
@@ -14,7 +17,9 @@ from fastapi_swagger import patch_fastapi
 
 from service import __version__
 from service.api import documents, problems
+from service.api.access import Access
 from service.api.direct_routes import Application
+from service.api.origins import TrustedHosts
 from service.api.request_id import RequestIdMiddleware
 from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
@@ -25,6 +30,7 @@ from service.jobs.queue import TrainingQueue
 from service.jobs.queue_database import queue_url
 from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.trainer_log import log_to_stderr
+from service.keys import SHORT_KEY, Keys, read_key_file
 from service.settings import Settings
 from service.storage.database import utc_now
 from service.storage.postgres import SILENCE_OPTIONS
@@ -48,10 +54,11 @@ Send a series, get back a model trained on it, ask it for forecasts.
 """
 
 
-def create_app(settings: Settings, devices: Sequence[str] | None = None) -> FastAPI:
+def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: Keys | None = None) -> FastAPI:
     """Wire the service. Opens store and database when the application starts, closes them when it stops.
 
-    devices: torch's names of those to train on; None: those that the setting allows and the machine has.
+    devices: torch's names of those to train on; None: those that the setting allows and the machine has. keys: of the
+    API; None: those of the settings. Raises ValueError and OSError where their file cannot be used.
     """
 
     @asynccontextmanager
@@ -67,7 +74,11 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None) -> Fast
             resources.queue.stop()
             resources.registry.close()
 
+    keys = open_keys(settings) if keys is None else keys
+    for tenant in keys.tenants_of_short_keys():
+        logger.warning("tenant %s has a key of less than %d characters, which can be guessed", tenant, SHORT_KEY)
     app = Application(
+        Access(keys, TrustedHosts(settings.allowed_hosts or ())),
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,
@@ -93,18 +104,48 @@ class UnusableSetting(Exception):
 
 def run(settings: Settings) -> None:
     """Serve until told to stop. Raises UnusableSetting."""
+    with _blaming("FORECAST_API_KEYS_FILE"):
+        keys = open_keys(settings)
     with _blaming("FORECAST_HOST and FORECAST_PORT"):
         # Before the store is touched: a second server by mistake must not take the first one's jobs.
         sockets = bind(settings.host, settings.port)
     try:
+        if not keys:
+            _refuse_strangers(settings, sockets)
         with _blaming("FORECAST_DEVICE"):
             devices = training_devices(settings.device)
         _preflight(settings)
         with suppress(KeyboardInterrupt):
-            Server(create_app(settings, devices), settings.log_level, settings.drain_seconds).run(sockets)
+            Server(create_app(settings, devices, keys), settings.log_level, settings.drain_seconds).run(sockets)
     finally:
         for one in sockets:
             one.close()
+
+
+def open_keys(settings: Settings) -> Keys:
+    """Return the keys of the settings and of the file that they name. Raises ValueError, OSError."""
+    grants = list(settings.api_keys or ())
+    if settings.api_keys_file is not None:
+        known = {one.digest for one in grants}
+        for one in read_key_file(Path(settings.api_keys_file)):
+            if one.digest in known:
+                raise ValueError(f"a key of tenant {one.tenant} is in FORECAST_API_KEYS too: leave one of the two out")
+            grants.append(one)
+    return Keys(grants)
+
+
+def _refuse_strangers(settings: Settings, sockets: Sequence[socket]) -> None:
+    """Raise UnusableSetting where others could reach a server that has no keys; by what was really bound."""
+    if settings.allow_no_keys:
+        return
+    for one in sockets:
+        address = one.getsockname()[0]
+        if not ip_address(address.partition("%")[0]).is_loopback:
+            raise UnusableSetting(
+                f"FORECAST_HOST: other machines can reach {address}, and there are no API keys: set FORECAST_API_KEYS "
+                "or FORECAST_API_KEYS_FILE (python -m service keys create TENANT makes a key), listen on 127.0.0.1, or "
+                "set FORECAST_ALLOW_NO_KEYS=true where something else keeps strangers away"
+            )
 
 
 def train(settings: Settings) -> NoReturn:

@@ -19,6 +19,10 @@
     ├── MalformedBody                the syntax is broken
     ├── BodyTooLarge
     ├── UnsupportedContentType
+    ├── Unauthenticated              no key, or a wrong one
+    ├── NotPermitted                 the key is good, but not for this
+    │   └── ForeignOrigin            a web page from elsewhere asks a server without keys
+    ├── ForeignHost                  a server without keys is asked under another's name
     ├── NotFound
     │   ├── ModelNotFound
     │   ├── JobNotFound
@@ -202,6 +206,40 @@ class UnsupportedContentType(ServiceError):
 
     slug = "unsupported-content-type"
     title = "The content type is not supported"
+
+
+class Unauthenticated(ServiceError):
+    """No key came, or none of this server's. wrong: whether there was one at all."""
+
+    slug = "unauthenticated"
+    title = "A valid API key is needed"
+
+    def __init__(
+        self, detail: str, faults: Sequence[Fault] = (), retry_after: int | None = None, wrong: bool = False
+    ) -> None:
+        super().__init__(detail, faults, retry_after)
+        self.wrong = wrong
+
+
+class NotPermitted(ServiceError):
+    """The key is one of this server's, but its role does not allow this."""
+
+    slug = "not-permitted"
+    title = "The key does not allow this"
+
+
+class ForeignOrigin(NotPermitted):
+    """A web page of another origin asks a server that has no keys."""
+
+    slug = "foreign-origin"
+    title = "A page of another origin may not ask"
+
+
+class ForeignHost(ServiceError):
+    """A server that has no keys is asked under a name that is not its own."""
+
+    slug = "foreign-host"
+    title = "The server does not answer to this name"
 
 
 class NotFound(ServiceError):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, computed_field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, computed_field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.keys import Grant, read_keys
 
 # Of the machine's memory, for all trainings together.
 _MEMORY_SHARE = 0.8
+_HOST_NAME = re.compile(r"\*|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -20,13 +24,52 @@ def _named(setting: str, *others: str) -> AliasChoices:
     return AliasChoices(f"FORECAST_{setting}", *others)
 
 
+def _digested(value: Any) -> Any:
+    """Read keys at once, so that nothing keeps them as they came."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return read_keys(value) if isinstance(value, str) else value
+
+
+def _host_names(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip().lower() for name in value.split(","))
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name[:100]!r} is no host: write names or addresses without scheme and port, IPv6 in brackets, "
+                "comma-separated, or * for all"
+            )
+    return names
+
+
 class Settings(BaseSettings):
     """Read from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
 
-    model_config = SettingsConfigDict(env_prefix="FORECAST_", frozen=True, populate_by_name=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FORECAST_", frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one.")
+    api_keys: Annotated[tuple[Grant, ...] | None, NoDecode, BeforeValidator(_digested)] = Field(
+        None,
+        description="API keys, each with its tenant: tenant:key or tenant:role:key, comma-separated; only their "
+        "digests are kept.",
+        repr=False,
+    )
+    api_keys_file: str | None = Field(
+        None, description="File of further keys, as digests, that python -m service keys create fills."
+    )
+    allow_no_keys: bool = Field(
+        False, description="Whether a server without keys may listen on an address that other machines can reach."
+    )
+    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_host_names)] = Field(
+        None,
+        description="Names that a server without keys answers to besides those of its own machine, comma-separated; "
+        "web pages of these hosts may ask it.",
+    )
     log_level: str = Field(
         "info",
         pattern="^(critical|error|warning|info|debug)$",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +12,20 @@ import pytest
 SERVICE = Path(__file__).parent.parent / "service"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "tenants": set(),
+    "keys": {"tenants"},
     "forecasting": {"errors"},
-    "storage": {"forecasting", "errors"},
+    "storage": {"forecasting", "errors", "tenants"},
     "jobs": {"forecasting", "errors"},
-    "usecases": {"jobs", "storage", "forecasting", "errors"},
-    "api": {"usecases", "jobs", "storage", "forecasting", "errors"},
-    "settings": set(),
+    "usecases": {"jobs", "storage", "forecasting", "errors", "tenants"},
+    "api": {"usecases", "jobs", "storage", "forecasting", "errors", "keys", "tenants"},
+    "settings": {"keys"},
     "web": set(),
     "kernel_cache": {"forecasting"},
     "client": set(),
-    "app": {"api", "usecases", "jobs", "storage", "forecasting", "errors", "settings", "web", "trainer_app"},
+    "app": {"api", "usecases", "jobs", "storage", "forecasting", "errors", "settings", "web", "trainer_app", "keys"},
     "trainer_app": {"usecases", "jobs", "storage", "forecasting", "errors", "settings"},
-    "__main__": {"app", "settings", "errors", "kernel_cache"},
+    "__main__": {"app", "settings", "errors", "kernel_cache", "keys"},
     "__init__": set(),
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "core", "common", "misc"}
@@ -85,6 +88,12 @@ def test_only_the_api_knows_http() -> None:
         if part_of(path) in ("api", "app", "__main__", "client"):
             continue
         assert not {"fastapi", "starlette", "httpx", "uvicorn"} & {name.split(".")[0] for name in imports(path)}, path
+
+
+def test_only_what_works_for_all_tenants_looks_models_and_jobs_up_without_one() -> None:
+    for path in FILES:
+        if path.stem not in ("job_outcome", "checkpoint_keeping", "reconcile") and part_of(path) != "storage":
+            assert not re.search(r"registry\.(?:model|job)\(", path.read_text()), path
 
 
 def test_files_are_named_by_nouns() -> None:

@@ -15,6 +15,7 @@ from service.storage.bucket import S3Access
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +28,7 @@ def run(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProces
 def test_dry_run_then_apply_then_nothing_left(tmp_path: Path) -> None:
     settings = {"FORECAST_STORE_URL": str(tmp_path)}
     registry = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
-    registry.insert_ready_model(model_id := new_id(), "sales", {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), "sales", {}, 1)
     dry = run(settings)
     assert (dry.returncode, dry.stderr) == (1, "")
     assert "model without file" in dry.stdout
@@ -58,7 +59,7 @@ def test_on_postgres_and_s3_by_their_settings(postgres: PostgresServer, s3: S3Se
     ModelStore.open(store_url, access).put_training_input(job_id := new_id(), b"input")
     assert run(settings).returncode == 0, "what is this young may still be registered"
     registry = Registry.open(database)
-    registry.create_training(new_id(), new_id(), None, {})
+    registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
     found = run(settings, "--json")
     assert found.returncode == 1, found.stderr
     assert [one["kind"] for one in json.loads(found.stdout)["differences"]] == ["queued job without input"]

@@ -161,7 +161,7 @@ def test_a_body_over_the_limit(client: httpx.Client) -> None:
         response = client.post("/train", content=content, headers={"Content-Type": "application/json"})
         problem_of(response, 413, "body-too-large", contains=str(LIMIT))
     # An announced length is enough: the body is not waited for.
-    head = f"POST /train HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {10**12}\r\n\r\n"
+    head = f"POST /train HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {10**12}\r\n\r\n"
     assert raw(client, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
@@ -170,7 +170,7 @@ def test_a_body_over_the_limit(client: httpx.Client) -> None:
     ["/models/../../etc/passwd", "/../etc/passwd", "/models/..%2f..%2fetc%2fpasswd/file", "/swagger/../../main"],
 )
 def test_paths_that_lead_out_are_nothing(client: httpx.Client, target: str) -> None:
-    answer = raw(client, f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answer = raw(client, f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"urn:forecast:problem:" in answer
     assert b"root:" not in answer
@@ -181,8 +181,8 @@ def test_paths_that_lead_out_are_nothing(client: httpx.Client, target: str) -> N
     [
         b"hello\r\n\r\n",
         b"GET / HTTP/9\r\n\r\n",
-        b"POST /train HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
-        b"POST /train HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+        b"POST /train HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
+        b"POST /train HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
@@ -193,7 +193,10 @@ def test_what_is_no_request_leaves_the_server_alone(client: httpx.Client, reques
 
 def test_a_client_that_goes_away_leaves_the_server_alone(client: httpx.Client) -> None:
     address = urlsplit(str(client.base_url))
-    for request in (b"POST /train HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{", b"GET /models HTTP/1.1\r\n"):
+    for request in (
+        b"POST /train HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{",
+        b"GET /models HTTP/1.1\r\n",
+    ):
         with socket.create_connection((str(address.hostname), address.port or 0), timeout=PATIENCE) as connection:
             connection.sendall(request)
     impatient = httpx.Client(base_url=client.base_url, timeout=0.3)
@@ -255,6 +258,10 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         (
             {"FORECAST_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": ""},
             "^cannot start: FORECAST_DEVICE: torch sees no GPU: ",
+        ),
+        (
+            {"FORECAST_HOST": "0.0.0.0"},
+            "^cannot start: FORECAST_HOST: .*FORECAST_API_KEYS.*FORECAST_ALLOW_NO_KEYS=true.*\n$",
         ),
         ({"FORECAST_HOST": "192.0.2.1"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*assign.*\n$"),
         ({"FORECAST_HOST": "no such host"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*\n$"),

@@ -11,7 +11,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from service.api.problems import bug_problem, service_problem
+from service.api.access import Access, challenge
+from service.api.problems import bug_problem, problem_response, service_problem
 from service.api.request_id import with_request_id
 from service.errors import ServiceError
 
@@ -33,13 +34,18 @@ class DirectRoute(APIRoute):
 
 
 class Application(FastAPI):
-    """FastAPI, but that a `DirectRoute` is called at once, without asking every router and middleware first.
+    """FastAPI behind `Access`, and a `DirectRoute` is called at once, without asking every router and middleware first.
 
     Finding a route through FastAPI's layers costs as much as a forecast. Whatever is not exactly the path and method of
     a direct route goes the common way, and finds the same routes there.
     """
 
     _direct: Mapping[tuple[str, str], Endpoint] = MappingProxyType({})
+
+    def __init__(self, access: Access, **options: Any) -> None:
+        """Take who decides on each request before anything else sees it, and FastAPI's options."""
+        super().__init__(**options)
+        self._access = access
 
     def include_routers(self, routers: Sequence[APIRouter]) -> None:
         """Include routers, and remember which of their routes are direct."""
@@ -54,8 +60,24 @@ class Application(FastAPI):
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        endpoint = self._direct.get((scope["path"], scope["method"])) if scope["type"] == "http" else None
+        """Handle one connection: only what `Access` admits is handed to any route."""
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": "there are no websockets here"})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._access.admit(scope, self.routes)
+        except ServiceError as error:
+            send = with_request_id(scope, send)
+            response = problem_response(error, Request(scope, receive))
+            response.headers.update(challenge(error))
+            await response(scope, receive, send)
+            return
+        endpoint = self._direct.get((scope["path"], scope["method"]))
         if endpoint is None:
             await super().__call__(scope, receive, send)
             return

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from service.api.permissions import is_open
 from service.api.problems import MEDIA_TYPE
 from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
 from service.api.schemas.models import RenameRequest
@@ -19,21 +20,25 @@ _REF = "#/components/schemas/{model}"
 _READ_BY_HAND: tuple[type[BaseModel], ...] = (TrainRequest, ForecastRequest, BacktestRequest, RenameRequest, Problem)
 _MEANINGS = {
     400: "The body cannot be read",
+    401: "The server has keys, and none of them came, or several",
+    403: "The key's role does not allow this; or the server has no keys and a page of another origin asks",
     404: "Not there",
     405: "The route does not take this method",
     409: "Not possible in this state; with Retry-After: not yet",
     413: "The body is too large",
     415: "The content type is not supported",
     422: "The request has values that cannot be used",
+    421: "The server has no keys and does not answer to the name that it was asked under",
     500: "The service broke, or a stored model is damaged",
     503: "Too much at once, or a part is not available; see Retry-After",
 }
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the problems that a route answers."""
+def problems(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document the problems that a route answers; needs_key: not one of those that are open to everybody."""
+    of_all = (401, 403, 421, 500, 503) if needs_key else (500, 503)
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, 500, 503)}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, *of_all)}
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
@@ -65,10 +70,23 @@ def install(app: FastAPI) -> None:
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas.update(definitions["$defs"])
             _drop_validation_of_fastapi(document)
+            _tell_of_keys(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _tell_of_keys(document: dict[str, Any]) -> None:
+    """Say how a key is sent, and which routes need one."""
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the server has keys."},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in its own header."},
+    }
+    for path, routes in document["paths"].items():
+        for method, route in routes.items():
+            if not is_open(method.upper(), path):
+                route["security"] = [{"bearer": []}, {"header": []}]
 
 
 def _drop_validation_of_fastapi(document: dict[str, Any]) -> None:

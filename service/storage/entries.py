@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, Union
 
+from service.tenants import DEFAULT_TENANT
+
 JSON: TypeAlias = Union[bool, int, float, str, "Sequence[JSON]", "Mapping[str, JSON]", None]
 
 ModelStatus = Literal["training", "ready", "failed"]
@@ -24,6 +26,7 @@ Entry = TypeVar("Entry")
 class ModelEntry:
     """One model as the registry knows it.
 
+    tenant: whose it is.
     record: the whole answer about it (configuration, metrics, ...); a failed one has its reason under ``error``.
     job_id: what trained it; None where it was imported. ready_at, size_bytes: None until it is ready. attempt: the
     one of its job whose file it is; 0 where it was imported. Times are UTC.
@@ -38,12 +41,14 @@ class ModelEntry:
     record: dict[str, Any]
     size_bytes: int | None
     attempt: int = 0
+    tenant: str = DEFAULT_TENANT
 
 
 @dataclass(frozen=True)
 class JobEntry:
     """One training job.
 
+    tenant: whose it is, as its model is.
     attempt: how often it was started. progress: what the training told last. error: why it failed. Times are UTC.
     queue: where it waits; dispatch: how often it was put back there, by which a place in a queue tells whether it is
     still the job's. executor: who runs it, as long as it renews its lease before ``lease_until``; deaths: how many
@@ -65,6 +70,7 @@ class JobEntry:
     lease_until: datetime | None = None
     deaths: int = 0
     revision: int = 0
+    tenant: str = DEFAULT_TENANT
 
     @property
     def has_ended(self) -> bool:

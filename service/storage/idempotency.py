@@ -15,13 +15,15 @@ from service.storage.tables import idempotency_keys
 KEY_LIFETIME = timedelta(hours=24)
 
 
-def find_job_of_key(connection: Connection, key: str, request_hash: str, now: datetime) -> str | None:
-    """Return the ID of the job that this key started, or None where it started none in the last 24 hours.
+def find_job_of_key(connection: Connection, tenant: str, key: str, request_hash: str, now: datetime) -> str | None:
+    """Return the ID of the job that a tenant's key started, or None where it started none in the last 24 hours.
 
     Raises IdempotencyKeyReused where it came with another request.
     """
     query = select(idempotency_keys.c.request_hash, idempotency_keys.c.job_id).where(
-        idempotency_keys.c.key == key, idempotency_keys.c.created_at > now - KEY_LIFETIME
+        idempotency_keys.c.tenant == tenant,
+        idempotency_keys.c.key == key,
+        idempotency_keys.c.created_at > now - KEY_LIFETIME,
     )
     row = connection.execute(query).first()
     if row is None:
@@ -34,10 +36,12 @@ def find_job_of_key(connection: Connection, key: str, request_hash: str, now: da
     return str(row.job_id)
 
 
-def remember_key(connection: Connection, key: str, request_hash: str, job_id: str, now: datetime) -> None:
+def remember_key(connection: Connection, tenant: str, key: str, request_hash: str, job_id: str, now: datetime) -> None:
     """Keep a key with the job it started. Raises IntegrityError where another request was quicker."""
     connection.execute(
-        insert(idempotency_keys).values(key=key, request_hash=request_hash, job_id=job_id, created_at=now)
+        insert(idempotency_keys).values(
+            tenant=tenant, key=key, request_hash=request_hash, job_id=job_id, created_at=now
+        )
     )
 
 

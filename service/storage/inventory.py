@@ -71,6 +71,7 @@ class Inventory(Database):
 
     def adopt_model(
         self,
+        tenant: str,
         model_id: str,
         name: str | None,
         record: Mapping[str, JSON],
@@ -78,8 +79,14 @@ class Inventory(Database):
         written_at: datetime,
         attempt: int,
     ) -> bool:
-        """Add a ready model that was lost here, as old as its file; False where its ID is there after all."""
-        row = {"id": check_model_id(model_id), "name": name, "status": "ready", "record": dict(record)}
+        """Add a tenant's ready model that was lost here, as old as its file; False where its ID is there after all."""
+        row = {
+            "id": check_model_id(model_id),
+            "tenant": tenant,
+            "name": name,
+            "status": "ready",
+            "record": dict(record),
+        }
         times = {"created_at": written_at, "ready_at": written_at}
         try:
             with self._writing() as connection:

@@ -38,6 +38,7 @@ class JobRegistry(Database):
 
     def create_training(
         self,
+        tenant: str,
         model_id: str,
         job_id: str,
         name: str | None,
@@ -54,35 +55,43 @@ class JobRegistry(Database):
         check_job_id(job_id)
         try:
             with self._writing() as connection:
-                earlier = self._find_idempotent(connection, idempotency)
-                return earlier or self._insert_training(connection, model_id, job_id, name, record, idempotency, queue)
+                earlier = self._find_idempotent(connection, tenant, idempotency)
+                return earlier or self._insert_training(
+                    connection, tenant, model_id, job_id, name, record, idempotency, queue
+                )
         except IntegrityError:
             # Where writers do not wait for each other (Postgres), the same key may have come in between.
             with self._reading() as connection:
-                earlier = self._find_idempotent(connection, idempotency)
+                earlier = self._find_idempotent(connection, tenant, idempotency)
             if earlier is None:
                 raise
             return earlier
 
-    def find_idempotent(self, key: str, request_hash: str) -> JobEntry | None:
+    def find_idempotent(self, tenant: str, key: str, request_hash: str) -> JobEntry | None:
         """Return the job that this key started in the last 24 hours. Raises IdempotencyKeyReused."""
         with self._reading() as connection:
-            return self._find_idempotent(connection, (key, request_hash))
+            return self._find_idempotent(connection, tenant, (key, request_hash))
+
+    def job_of(self, tenant: str, job_id: str) -> JobEntry:
+        """Return one job of a tenant. Raises JobNotFound, also for one of another tenant."""
+        with self._reading() as connection:
+            return _find_job(connection, job_id, tenant)
 
     def job(self, job_id: str) -> JobEntry:
-        """Return one job. Raises JobNotFound."""
+        """Return one job of whatever tenant, for those who work for all. Raises JobNotFound."""
         with self._reading() as connection:
             return _find_job(connection, job_id)
 
     def jobs(
         self,
+        tenant: str,
         status: JobStatus | None = None,
         model_id: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[JobEntry]:
-        """Return a page of jobs, newest first. Raises InvalidOption for a broken cursor."""
-        query = select(jobs)
+        """Return a page of a tenant's jobs, newest first. Raises InvalidOption for a broken cursor."""
+        query = select(jobs).where(jobs.c.tenant == tenant)
         if status is not None:
             query = query.where(jobs.c.status == status)
         if model_id is not None:
@@ -149,9 +158,10 @@ class JobRegistry(Database):
         with self._writing() as connection:
             return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
-    def cancel_job(self, job_id: str) -> JobEntry:
-        """End a job as cancelled, and its model as failed; return the job. Raises JobNotFound, JobFinished."""
+    def cancel_job(self, tenant: str, job_id: str) -> JobEntry:
+        """End a tenant's job as cancelled, its model as failed; return the job. Raises JobNotFound, JobFinished."""
         with self._writing() as connection:
+            _find_job(connection, job_id, tenant)
             moved = move_job(connection, job_id, _UNFINISHED, "cancelled", **_ended(self._clock()))
             job = _find_job(connection, job_id)
             if not moved:
@@ -159,15 +169,18 @@ class JobRegistry(Database):
             fail_model(connection, job.model_id, _CANCELLED)
             return job
 
-    def _find_idempotent(self, connection: Connection, idempotency: tuple[str, str] | None) -> JobEntry | None:
+    def _find_idempotent(
+        self, connection: Connection, tenant: str, idempotency: tuple[str, str] | None
+    ) -> JobEntry | None:
         if idempotency is None:
             return None
-        job_id = find_job_of_key(connection, *idempotency, now=self._clock())
-        return None if job_id is None else _find_job(connection, job_id)
+        job_id = find_job_of_key(connection, tenant, *idempotency, now=self._clock())
+        return None if job_id is None else _find_job(connection, job_id, tenant)
 
     def _insert_training(
         self,
         connection: Connection,
+        tenant: str,
         model_id: str,
         job_id: str,
         name: str | None,
@@ -178,11 +191,11 @@ class JobRegistry(Database):
         now = self._clock()
         model = {"id": model_id, "name": name, "status": "training", "job_id": job_id, "record": dict(record)}
         job = {"id": job_id, "model_id": model_id, "status": "queued", "attempt": 0, "progress": {}, "queue": queue}
-        connection.execute(insert(models).values(created_at=now, **model))
-        connection.execute(insert(jobs).values(created_at=now, **job))
+        connection.execute(insert(models).values(created_at=now, tenant=tenant, **model))
+        connection.execute(insert(jobs).values(created_at=now, tenant=tenant, **job))
         if idempotency is not None:
             forget_old_keys(connection, now)
-            remember_key(connection, *idempotency, job_id=job_id, now=now)
+            remember_key(connection, tenant, *idempotency, job_id=job_id, now=now)
         return _find_job(connection, job_id)
 
 
@@ -217,9 +230,10 @@ def _ended(now: datetime) -> dict[str, Any]:
     return {"finished_at": now, "lease_until": None}
 
 
-def _find_job(connection: Connection, job_id: str) -> JobEntry:
+def _find_job(connection: Connection, job_id: str, tenant: str | None = None) -> JobEntry:
+    """Return one job of a tenant; None: of whatever tenant."""
     row = connection.execute(select(jobs).where(jobs.c.id == check_job_id(job_id))).mappings().first()
-    if row is None:
+    if row is None or tenant not in (None, row["tenant"]):
         raise unknown_job(job_id)
     return job_entry(row)
 

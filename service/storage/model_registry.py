@@ -19,22 +19,32 @@ from service.storage.tables import jobs, models
 class ModelRegistry(Database):
     """What can be done with models alone; every method may raise Unavailable."""
 
+    def model_of(self, tenant: str, model_id: str) -> ModelEntry:
+        """Return one model of a tenant. Raises ModelNotFound, also for one of another tenant."""
+        with self._reading() as connection:
+            return find_model(connection, model_id, tenant)
+
     def model(self, model_id: str) -> ModelEntry:
-        """Return one model. Raises ModelNotFound."""
+        """Return one model of whatever tenant, for those who work for all. Raises ModelNotFound."""
         with self._reading() as connection:
             return find_model(connection, model_id)
 
-    def ready_attempt(self, model_id: str) -> int | None:
-        """Return which attempt's file a ready model is, without reading all that is known of it; None: not ready."""
-        query = select(models.c.attempt).where(models.c.id == check_model_id(model_id), models.c.status == "ready")
+    def ready_attempt(self, tenant: str, model_id: str) -> int | None:
+        """Return which attempt's file a tenant's ready model is, without reading all that is known of it.
+
+        None: no model of this tenant that is ready.
+        """
+        query = select(models.c.attempt).where(
+            models.c.id == check_model_id(model_id), models.c.tenant == tenant, models.c.status == "ready"
+        )
         with self._reading() as connection:
             return connection.execute(query).scalar()
 
-    def newest_ready(self, name: str) -> ModelEntry:
-        """Return the ready model of this name that was created last. Raises ModelNotFound."""
+    def newest_ready(self, tenant: str, name: str) -> ModelEntry:
+        """Return the tenant's ready model of this name that was created last. Raises ModelNotFound."""
         query = (
             select(models)
-            .where(_has_name(name), models.c.status == "ready")
+            .where(models.c.tenant == tenant, _has_name(name), models.c.status == "ready")
             .order_by(models.c.created_at.desc(), models.c.id.desc())
             .limit(1)
         )
@@ -46,13 +56,14 @@ class ModelRegistry(Database):
 
     def models(
         self,
+        tenant: str,
         name: str | None = None,
         status: ModelStatus | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[ModelEntry]:
-        """Return a page of models, newest first. Raises InvalidOption for a broken cursor."""
-        query = select(models)
+        """Return a page of a tenant's models, newest first. Raises InvalidOption for a broken cursor."""
+        query = select(models).where(models.c.tenant == tenant)
         if name is not None:
             query = query.where(_has_name(name))
         if status is not None:
@@ -66,12 +77,13 @@ class ModelRegistry(Database):
         return {status: found.get(status, 0) for status in MODEL_STATUSES}
 
     def insert_ready_model(
-        self, model_id: str, name: str | None, record: Mapping[str, JSON], size_bytes: int
+        self, tenant: str, model_id: str, name: str | None, record: Mapping[str, JSON], size_bytes: int
     ) -> ModelEntry:
         """Add a model that needs no training, an imported one. Raises Conflict where the ID is taken."""
         now = self._clock()
         row = {
             "id": check_model_id(model_id),
+            "tenant": tenant,
             "name": name,
             "status": "ready",
             "job_id": None,
@@ -87,22 +99,23 @@ class ModelRegistry(Database):
         except IntegrityError as error:
             raise Conflict(f"A model with the ID {model_id} is there already.") from error
 
-    def rename_model(self, model_id: str, name: str | None) -> ModelEntry:
-        """Give a model another name, or none. Raises ModelNotFound."""
+    def rename_model(self, tenant: str, model_id: str, name: str | None) -> ModelEntry:
+        """Give a tenant's model another name, or none. Raises ModelNotFound."""
         with self._writing() as connection:
-            connection.execute(update(models).where(models.c.id == check_model_id(model_id)).values(name=name))
-            return find_model(connection, model_id)
+            of_tenant = (models.c.id == check_model_id(model_id), models.c.tenant == tenant)
+            connection.execute(update(models).where(*of_tenant).values(name=name))
+            return find_model(connection, model_id, tenant)
 
-    def delete_model(self, model_id: str) -> ModelEntry:
-        """Remove a model with its job and idempotency keys; return what it was.
+    def delete_model(self, tenant: str, model_id: str) -> ModelEntry:
+        """Remove a tenant's model with its job and idempotency keys; return what it was.
 
         The caller stops the job where it still runs. Raises ModelNotFound.
         """
         with self._writing() as connection:
             # Locked first, as by those who end a job: each waits for the other where the order differs.
-            of_model = jobs.c.model_id == check_model_id(model_id)
-            connection.execute(select(jobs.c.id).where(of_model).with_for_update()).all()
-            model = find_model(connection, model_id)
+            of_model = (jobs.c.model_id == check_model_id(model_id), jobs.c.tenant == tenant)
+            connection.execute(select(jobs.c.id).where(*of_model).with_for_update()).all()
+            model = find_model(connection, model_id, tenant)
             connection.execute(delete(models).where(models.c.id == model_id))
         return model
 
@@ -112,11 +125,14 @@ def _has_name(name: str) -> ColumnElement[bool]:
     return false() if "\0" in name else models.c.name == name
 
 
-def find_model(connection: Connection, model_id: str) -> ModelEntry:
-    """Return one model, within a transaction of the caller. Raises ModelNotFound."""
+def find_model(connection: Connection, model_id: str, tenant: str | None = None) -> ModelEntry:
+    """Return one model of a tenant, None: of whatever tenant, within a transaction of the caller.
+
+    Raises ModelNotFound.
+    """
     query = select(models).where(models.c.id == check_model_id(model_id))
     row = connection.execute(query).mappings().first()
-    if row is None:
+    if row is None or tenant not in (None, row["tenant"]):
         raise unknown_model(model_id)
     return _model_entry(row)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import JSON, BigInteger, Column, DateTime, ForeignKey, Index, Integer, MetaData, String, Table
 from sqlalchemy.types import TypeDecorator
 
+from service.tenants import DEFAULT_TENANT, LONGEST_TENANT
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
@@ -38,6 +40,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def _tenant() -> Column[str]:
+    return Column("tenant", String(LONGEST_TENANT), nullable=False, server_default=DEFAULT_TENANT)
+
+
 models = Table(
     "models",
     metadata,
@@ -50,10 +56,12 @@ models = Table(
     Column("record", JSON, nullable=False),
     Column("size_bytes", BigInteger),
     Column("attempt", Integer, nullable=False, server_default="0"),
-    Index(None, "created_at", "id"),
-    Index(None, "name", "created_at", "id"),
-    Index(None, "status", "created_at", "id"),
-    Index(None, "name", "status", "created_at", "id"),
+    _tenant(),
+    # Each list is of one tenant.
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "tenant", "name", "created_at", "id"),
+    Index(None, "tenant", "status", "created_at", "id"),
+    Index(None, "tenant", "name", "status", "created_at", "id"),
 )
 
 jobs = Table(
@@ -74,8 +82,11 @@ jobs = Table(
     Column("lease_until", UtcDateTime),
     Column("deaths", Integer, nullable=False, server_default="0"),
     Column("revision", Integer, nullable=False, server_default="0"),
-    Index(None, "created_at", "id"),
+    _tenant(),
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "tenant", "status", "created_at", "id"),
     Index(None, "model_id", "created_at", "id"),
+    # Of all tenants: trainers work for all.
     Index(None, "status", "created_at", "id"),
     Index(None, "finished_at"),
 )
@@ -92,6 +103,7 @@ executors = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
+    Column("tenant", String(LONGEST_TENANT), primary_key=True, server_default=DEFAULT_TENANT),
     Column("key", String, primary_key=True),
     Column("request_hash", String(128), nullable=False),
     Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),

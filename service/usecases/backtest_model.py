@@ -41,6 +41,7 @@ class BacktestAnswer:
 
 def backtest_model(
     resources: Resources,
+    tenant: str,
     model_id: str | None,
     name: str | None,
     panel: Panel,
@@ -58,7 +59,7 @@ def backtest_model(
 
     resources.limits.check_horizon(horizon)
     resources.limits.check_panel(panel, ("series",))
-    model = load_model(resources, model_id, name)
+    model = load_model(resources, tenant, model_id, name)
     forecaster = model.forecaster
     evaluated = [_evaluated(forecaster, one, start, stride) for one in forecaster.align(panel, ("series",))]
     numbers = sum(len(one.origins) for one in evaluated) * horizon * len(forecaster.targets)

@@ -29,6 +29,10 @@ _ROOM_PER_FILE = 4
 _ROOM_PER_MODEL = 40_000
 
 
+_Key = tuple[str, str]
+"""A tenant, and the ID or name of a model of it."""
+
+
 @dataclass
 class _Loaded:
     forecaster: Forecaster
@@ -42,79 +46,85 @@ def room_of(data: bytes) -> int:
 
 
 class ForecasterCache:
-    """Threads may share it; two that miss the same model at once both load it, which is harmless."""
+    """Threads may share it; two that miss the same model at once both load it, which is harmless.
+
+    A model is kept, and a name remembered, with its tenant: no other one finds it.
+    """
 
     def __init__(self, store: ModelStore, max_bytes: int) -> None:
         self._store = store
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
+        self._loaded: OrderedDict[_Key, _Loaded] = OrderedDict()
         self._bytes = 0
-        self._named: OrderedDict[str, str] = OrderedDict()
+        self._named: OrderedDict[_Key, str] = OrderedDict()
 
-    def confirmed(self, model_id: str) -> Forecaster | None:
-        """Return the model if it is loaded and was known to the registry a moment ago."""
+    def confirmed(self, tenant: str, model_id: str) -> Forecaster | None:
+        """Return the tenant's model if it is loaded and was known to the registry a moment ago."""
         with self._lock:
-            loaded = self._loaded.get(model_id)
+            loaded = self._loaded.get((tenant, model_id))
             if loaded is None or time.monotonic() - loaded.confirmed_at > CONFIRMED_SECONDS:
                 return None
-            self._loaded.move_to_end(model_id)
+            self._loaded.move_to_end((tenant, model_id))
             return loaded.forecaster
 
-    def remembered(self, model_id: str | None, name: str | None) -> tuple[str, Forecaster] | None:
-        """Return a model that is loaded, by its ID or the name it was last asked for by, while the registry is away.
+    def remembered(self, tenant: str, model_id: str | None, name: str | None) -> tuple[str, Forecaster] | None:
+        """Return a tenant's loaded model, by its ID or the name it was last asked for by, while the registry is away.
 
         For a moment it counts as confirmed: not every request is to wait for a database that does not answer.
         """
         with self._lock:
-            found = model_id or self._named.get(name or "")
-            loaded = self._loaded.get(found or "")
+            found = model_id or self._named.get((tenant, name or ""))
+            loaded = self._loaded.get((tenant, found or ""))
             if found is None or loaded is None:
                 return None
             loaded.confirmed_at = time.monotonic() - CONFIRMED_SECONDS + _TRUSTED_SECONDS
             return found, loaded.forecaster
 
-    def get(self, model_id: str, attempt: int, name: str | None = None) -> Forecaster:
-        """Return a model that the registry has just named as ready, by this attempt, loaded from the store if need be.
+    def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None) -> Forecaster:
+        """Return a model that the registry has just named as the tenant's and ready, by this attempt.
+
+        It is loaded from the store if need be.
 
         name: what it was asked for by. Raises ModelNotFound, and ModelFileCorrupt where the stored file is damaged.
         """
+        key = tenant, model_id
         if name is not None:
-            self._remember_name(name, model_id)
+            self._remember_name((tenant, name), model_id)
         with self._lock:
-            if model_id in self._loaded:
-                self._loaded.move_to_end(model_id)
-                self._loaded[model_id].confirmed_at = time.monotonic()
-                return self._loaded[model_id].forecaster
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+                self._loaded[key].confirmed_at = time.monotonic()
+                return self._loaded[key].forecaster
         data = self._store.get_model(model_id, attempt)
         try:
             forecaster = load_forecaster(data)
         except InvalidModelFile as error:
             detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
             raise ModelFileCorrupt(detail) from error
-        self._keep(model_id, forecaster, room_of(data))
+        self._keep(key, forecaster, room_of(data))
         return forecaster
 
-    def _keep(self, model_id: str, forecaster: Forecaster, size: int) -> None:
+    def _keep(self, key: _Key, forecaster: Forecaster, size: int) -> None:
         with self._lock:
-            self._drop(model_id)
-            self._loaded[model_id] = _Loaded(forecaster, size, time.monotonic())
+            self._drop(key)
+            self._loaded[key] = _Loaded(forecaster, size, time.monotonic())
             self._bytes += size
             while self._bytes > self._max_bytes and len(self._loaded) > 1:
                 self._drop(next(iter(self._loaded)))
 
-    def _remember_name(self, name: str, model_id: str) -> None:
+    def _remember_name(self, name: _Key, model_id: str) -> None:
         with self._lock:
             self._named[name] = model_id
             self._named.move_to_end(name)
             if len(self._named) > _NAMES:
                 self._named.popitem(last=False)
 
-    def forget(self, model_id: str) -> None:
-        """Drop a model that was deleted."""
+    def forget(self, tenant: str, model_id: str) -> None:
+        """Drop a tenant's model that was deleted."""
         with self._lock:
-            self._drop(model_id)
+            self._drop((tenant, model_id))
 
-    def _drop(self, model_id: str) -> None:
-        if model_id in self._loaded:
-            self._bytes -= self._loaded.pop(model_id).size
+    def _drop(self, key: _Key) -> None:
+        if key in self._loaded:
+            self._bytes -= self._loaded.pop(key).size

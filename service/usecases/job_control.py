@@ -7,18 +7,20 @@ from service.usecases.checkpoint_keeping import drop_checkpoint
 from service.usecases.resources import Resources
 
 
-def list_jobs(resources: Resources, status: JobStatus | None, cursor: str | None, limit: int) -> Page[JobEntry]:
-    """Return a page of jobs, newest first. Raises InvalidOption for a broken cursor."""
-    return resources.registry.jobs(status=status, cursor=cursor, limit=limit)
+def list_jobs(
+    resources: Resources, tenant: str, status: JobStatus | None, cursor: str | None, limit: int
+) -> Page[JobEntry]:
+    """Return a page of a tenant's jobs, newest first. Raises InvalidOption for a broken cursor."""
+    return resources.registry.jobs(tenant, status=status, cursor=cursor, limit=limit)
 
 
-def show_job(resources: Resources, job_id: str) -> JobEntry:
-    """Return one job. Raises JobNotFound."""
-    return resources.registry.job(job_id)
+def show_job(resources: Resources, tenant: str, job_id: str) -> JobEntry:
+    """Return one job of a tenant. Raises JobNotFound."""
+    return resources.registry.job_of(tenant, job_id)
 
 
-def cancel_job(resources: Resources, job_id: str) -> None:
-    """Stop a job for good. Raises JobNotFound, JobFinished."""
-    resources.registry.cancel_job(job_id)
+def cancel_job(resources: Resources, tenant: str, job_id: str) -> None:
+    """Stop a tenant's job for good. Raises JobNotFound, JobFinished."""
+    resources.registry.cancel_job(tenant, job_id)
     resources.queue.cancel(job_id)
     drop_checkpoint(resources.registry, resources.store, job_id)

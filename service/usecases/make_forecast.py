@@ -40,14 +40,14 @@ class LoadedModel(NamedTuple):
     forecaster: Forecaster
 
 
-def find_model(resources: Resources, model_id: str | None, name: str | None) -> ModelEntry:
-    """Return a ready model by its ID, or the newest ready one of that name.
+def find_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> ModelEntry:
+    """Return a tenant's ready model by its ID, or the newest ready one of that name.
 
     Raises ModelNotFound, ModelNotReady, ModelFailed.
     """
     if model_id is None:
-        return resources.registry.newest_ready(name or "")
-    model = resources.registry.model(model_id)
+        return resources.registry.newest_ready(tenant, name or "")
+    model = resources.registry.model_of(tenant, model_id)
     if model.status == "training":
         raise ModelNotReady(f"model {model_id} is still training; ask again in a moment", retry_after=_RETRY_SECONDS)
     if model.status == "failed":
@@ -56,39 +56,39 @@ def find_model(resources: Resources, model_id: str | None, name: str | None) -> 
     return model
 
 
-def model_at_hand(resources: Resources, model_id: str | None) -> LoadedModel | None:
-    """Return a model that needs neither disk nor database; None where it would."""
-    forecaster = resources.forecasters.confirmed(model_id) if model_id is not None else None
+def model_at_hand(resources: Resources, tenant: str, model_id: str | None) -> LoadedModel | None:
+    """Return a tenant's model that needs neither disk nor database; None where it would."""
+    forecaster = resources.forecasters.confirmed(tenant, model_id) if model_id is not None else None
     return None if forecaster is None or model_id is None else LoadedModel(model_id, forecaster)
 
 
-def load_model(resources: Resources, model_id: str | None, name: str | None) -> LoadedModel:
-    """Return a ready model; raises what `find_model` and the cache raise."""
-    at_hand = model_at_hand(resources, model_id)
+def load_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
+    """Return a tenant's ready model; raises what `find_model` and the cache raise."""
+    at_hand = model_at_hand(resources, tenant, model_id)
     if at_hand is not None:
         return at_hand
     try:
         if model_id is None:
-            return _load_newest(resources, name)
-        attempt = resources.registry.ready_attempt(model_id)
+            return _load_newest(resources, tenant, name)
+        attempt = resources.registry.ready_attempt(tenant, model_id)
         if attempt is None:
-            attempt = find_model(resources, model_id, None).attempt
+            attempt = find_model(resources, tenant, model_id, None).attempt
     except Unavailable:
         # What is loaded serves on while the registry is away.
-        remembered = resources.forecasters.remembered(model_id, name)
+        remembered = resources.forecasters.remembered(tenant, model_id, name)
         if remembered is None:
             raise
         return LoadedModel(*remembered)
-    return LoadedModel(model_id, resources.forecasters.get(model_id, attempt))
+    return LoadedModel(model_id, resources.forecasters.get(tenant, model_id, attempt))
 
 
-def _load_newest(resources: Resources, name: str | None) -> LoadedModel:
+def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedModel:
     """Return the newest ready model of a name, also while the one that was newest a moment ago is deleted."""
     gone = None
     while True:
-        model = find_model(resources, None, name)
+        model = find_model(resources, tenant, None, name)
         try:
-            return LoadedModel(model.id, resources.forecasters.get(model.id, model.attempt, name))
+            return LoadedModel(model.id, resources.forecasters.get(tenant, model.id, model.attempt, name))
         except ModelNotFound:
             if model.id == gone:
                 raise

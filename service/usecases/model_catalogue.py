@@ -8,44 +8,49 @@ from service.storage.identifiers import new_id
 from service.storage.model_file import read_model_file
 from service.usecases.make_forecast import find_model
 from service.usecases.model_files import restore
-from service.usecases.model_record import inherited_record
+from service.usecases.model_record import inherited_record, owned_file
 from service.usecases.resources import Resources
 
 
 def list_models(
-    resources: Resources, name: str | None, status: ModelStatus | None, cursor: str | None, limit: int
+    resources: Resources,
+    tenant: str,
+    name: str | None,
+    status: ModelStatus | None,
+    cursor: str | None,
+    limit: int,
 ) -> Page[ModelEntry]:
-    """Return a page of models, newest first. Raises InvalidOption for a broken cursor."""
-    return resources.registry.models(name=name, status=status, cursor=cursor, limit=limit)
+    """Return a page of a tenant's models, newest first. Raises InvalidOption for a broken cursor."""
+    return resources.registry.models(tenant, name=name, status=status, cursor=cursor, limit=limit)
 
 
-def show_model(resources: Resources, model_id: str) -> ModelEntry:
-    """Return one model in any state. Raises ModelNotFound."""
-    return resources.registry.model(model_id)
+def show_model(resources: Resources, tenant: str, model_id: str) -> ModelEntry:
+    """Return one model of a tenant, in any state. Raises ModelNotFound."""
+    return resources.registry.model_of(tenant, model_id)
 
 
-def rename_model(resources: Resources, model_id: str, name: str | None) -> ModelEntry:
-    """Give a model another name, or none. Raises ModelNotFound."""
-    return resources.registry.rename_model(model_id, name)
+def rename_model(resources: Resources, tenant: str, model_id: str, name: str | None) -> ModelEntry:
+    """Give a tenant's model another name, or none. Raises ModelNotFound."""
+    return resources.registry.rename_model(tenant, model_id, name)
 
 
-def delete_model(resources: Resources, model_id: str) -> None:
-    """Remove a model, its file, its jobs and what they trained on; a training is stopped. Raises ModelNotFound."""
-    model = resources.registry.delete_model(model_id)
+def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
+    """Remove a tenant's model, its file, its jobs and what they trained on; stop a training. Raises ModelNotFound."""
+    model = resources.registry.delete_model(tenant, model_id)
     if model.job_id is not None:
         resources.queue.cancel(model.job_id)
         resources.store.delete_training_input(model.job_id)
         resources.store.delete_checkpoint(model.job_id)
     resources.store.delete_model(model_id, model.attempt)
-    resources.forecasters.forget(model_id)
+    resources.forecasters.forget(tenant, model_id)
 
 
-def export_model(resources: Resources, model_id: str) -> bytes:
-    """Return a ready model's file.
+def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
+    """Return a tenant's ready model's file.
 
     Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt where the stored file is damaged.
     """
-    model = find_model(resources, model_id, None)
+    model = find_model(resources, tenant, model_id, None)
     data = resources.store.get_model(model.id, model.attempt)
     try:
         read_model_file(data)
@@ -55,14 +60,20 @@ def export_model(resources: Resources, model_id: str) -> bytes:
     return data
 
 
-def import_model(resources: Resources, data: bytes, name: str | None) -> ModelEntry:
-    """Take in a model file under a new ID; its old record stays, and its lineage tells the old ID and the checksum.
+def import_model(resources: Resources, tenant: str, data: bytes, name: str | None) -> ModelEntry:
+    """Take in a model file for a tenant, under a new ID.
+
+    Its old record stays, and its lineage tells the old ID and the checksum.
 
     Raises InvalidModelFile.
     """
     file = read_model_file(data)
     model_id = new_id()
-    kept_name, record = inherited_record(file, model_id)
+    told = inherited_record(file, model_id)
     restore(file)
+    if told.tenant != tenant:
+        # Whatever it told: what is stored says whose it is, should the database be lost.
+        data = owned_file(file, tenant)
     resources.store.put_model(model_id, data)
-    return resources.registry.insert_ready_model(model_id, name if name is not None else kept_name, record, len(data))
+    kept_name = name if name is not None else told.name
+    return resources.registry.insert_ready_model(tenant, model_id, kept_name, told.record, len(data))

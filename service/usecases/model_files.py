@@ -13,6 +13,7 @@ from service.forecasting.options import TrainOptions
 from service.forecasting.panel_state import panel_state, restore_panel
 from service.forecasting.series import Panel
 from service.storage.model_file import ModelFile, read_model_file, write_model_file
+from service.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from service.forecasting.forecaster import Forecaster
@@ -24,6 +25,7 @@ _UNFITTING = (KeyError, TypeError, ValueError, ValidationError, IndexError, Attr
 class TrainingInput:
     """What a job trains on.
 
+    tenant: whose model it becomes;
     series: what was understood of the series, for the answer; warnings: what came up while it was read.
     """
 
@@ -33,6 +35,7 @@ class TrainingInput:
     options: TrainOptions
     series: dict[str, Any]
     warnings: tuple[str, ...]
+    tenant: str = DEFAULT_TENANT
 
 
 def model_file(forecaster: Forecaster, record: Mapping[str, Any]) -> bytes:
@@ -64,6 +67,7 @@ def training_input_file(content: TrainingInput) -> bytes:
     record = {
         "model_id": content.model_id,
         "name": content.name,
+        "tenant": content.tenant,
         "panel": state,
         "options": content.options.model_dump(mode="json"),
         "series": content.series,
@@ -83,6 +87,7 @@ def read_training_input(data: bytes) -> TrainingInput:
         TrainOptions.model_validate(record["options"]),
         record["series"],
         tuple(record["warnings"]),
+        record.get("tenant", DEFAULT_TENANT),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from service.errors import InvalidModelFile
-from service.storage.model_file import ModelFile
+from service.storage.model_file import ModelFile, write_model_file
+from service.tenants import DEFAULT_TENANT, TENANT_PATTERN
 
 # What nests deeper than this is no record of ours, and what nests without end could not be written as JSON again.
 _LEVELS = 10
@@ -23,6 +24,7 @@ def _refuse_deep(value: JsonValue, levels: int = _LEVELS) -> JsonValue:
 
 
 Facts = Annotated[dict[str, JsonValue], AfterValidator(_refuse_deep)]
+Tenant = Annotated[str, Field(pattern=TENANT_PATTERN)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -59,6 +61,7 @@ class _Candidate(_Told):
 class _ModelRecord(_Told):
     model_id: str | None = Field(None, max_length=64)
     name: Name | None = None
+    tenant: Tenant = DEFAULT_TENANT
     series: Facts
     configuration: Facts
     targets: list[str]
@@ -88,13 +91,29 @@ def model_record(file: ModelFile) -> dict[str, Any]:
         raise InvalidModelFile(f"the file is whole but its record of the model cannot be used ({place})") from error
 
 
-def inherited_record(file: ModelFile, model_id: str) -> tuple[str | None, dict[str, Any]]:
-    """Return the name in a file, and the record of the model with this ID, which is, or is to be, made of the file.
+class Inherited(NamedTuple):
+    """What a file says of the model that is, or is to be, made of it: whose it is, its name, its record."""
 
-    Where another model's file was taken in, the lineage tells that one's ID and the checksum. Raises InvalidModelFile.
+    tenant: str
+    name: str | None
+    record: dict[str, Any]
+
+
+def inherited_record(file: ModelFile, model_id: str) -> Inherited:
+    """Return what a file says of the model with this ID, which is, or is to be, made of the file.
+
+    Where another model's file was taken in, the lineage tells that one's ID and the checksum. A file from before there
+    were tenants is the default one's. Raises InvalidModelFile.
     """
     record = model_record(file)
     told_id, name = record.pop("model_id", None), record.pop("name", None)
+    tenant = record.pop("tenant", DEFAULT_TENANT)
     if told_id != model_id:
         record["lineage"] = {**record["lineage"], "parent": {"checksum": file.checksum, "model_id": told_id}}
-    return name, record
+    return Inherited(tenant, name, record)
+
+
+def owned_file(file: ModelFile, tenant: str) -> bytes:
+    """Return a file that was read and has a record, with another tenant in it."""
+    told = {**file.record["model"], "tenant": tenant}
+    return write_model_file({**file.record, "model": told}, file.tensors)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from service.errors import InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
 from service.storage.entries import ModelStatus
@@ -17,7 +17,7 @@ from service.storage.model_file import read_model_file
 from service.storage.model_store import ModelStore, StoredFile
 from service.storage.registry import Registry
 from service.usecases.model_files import restore
-from service.usecases.model_record import inherited_record
+from service.usecases.model_record import Inherited, inherited_record
 
 # What is younger may belong to a request that has stored its file and not yet registered it.
 _IMPORT = timedelta(minutes=1)
@@ -143,12 +143,13 @@ class _Comparison:
 
     def _file_without_model(self, one: StoredFile) -> Difference:
         try:
-            name, _ = self._read(one.id, one.attempt)
+            told = self._read(one.id, one.attempt)
         except (InvalidModelFile, ModelNotFound) as error:
             return self._orphan("damaged file without model", one, error.detail)
+        detail = f"name {told.name!r}, of tenant {told.tenant}"
         if self._delete_orphans:
-            return self._orphan("file without model", one, f"name {name!r}")
-        return Difference("file without model", one.id, "adopt", f"name {name!r}", one.attempt)
+            return self._orphan("file without model", one, detail)
+        return Difference("file without model", one.id, "adopt", detail, one.attempt)
 
     def inputs_and_jobs(self) -> Iterator[Difference]:
         # An input is there before its job, and goes after it.
@@ -196,14 +197,16 @@ class _Comparison:
 
     def _adopt(self, one: Difference) -> bool:
         try:
-            name, record = self._read(one.id, one.attempt)
+            told = self._read(one.id, one.attempt)
         except (InvalidModelFile, ModelNotFound):
             return False
         file = self._files[one.id, one.attempt]
-        if not self._registry.adopt_model(one.id, name, record, file.size_bytes, file.written_at, one.attempt):
+        if not self._registry.adopt_model(
+            told.tenant, one.id, told.name, told.record, file.size_bytes, file.written_at, one.attempt
+        ):
             return False
         if self._is_missing(one.id, one.attempt):  # somebody was just deleting it
-            self._registry.delete_model(one.id)
+            self._registry.delete_model(told.tenant, one.id)
             return False
         return True
 
@@ -224,8 +227,8 @@ class _Comparison:
         self._store.delete_model(difference.id, difference.attempt)
         return True
 
-    def _read(self, model_id: str, attempt: int) -> tuple[str | None, dict[str, Any]]:
-        """Return name and record of a stored model that can forecast. Raises InvalidModelFile, ModelNotFound."""
+    def _read(self, model_id: str, attempt: int) -> Inherited:
+        """Return what is told of a stored model that can forecast. Raises InvalidModelFile, ModelNotFound."""
         file = read_model_file(self._store.get_model(model_id, attempt))
         restore(file)
         return inherited_record(file, model_id)

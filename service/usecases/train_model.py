@@ -51,13 +51,13 @@ def try_out(resources: Resources, request: TrainingRequest) -> Plan:
     return with_useful_columns(plan(resources, request))
 
 
-def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
-    """Accept a training: store what it trains on, register model and job, queue it.
+def submit_training(resources: Resources, tenant: str, request: TrainingRequest) -> JobEntry:
+    """Accept a tenant's training: store what it trains on, register model and job, queue it.
 
-    A known idempotency key answers the job it started. Raises InvalidInput, Overloaded, Unavailable.
+    A known idempotency key of the tenant answers the job it started. Raises InvalidInput, Overloaded, Unavailable.
     """
     if request.idempotency is not None:
-        earlier = resources.registry.find_idempotent(*request.idempotency)
+        earlier = resources.registry.find_idempotent(tenant, *request.idempotency)
         if earlier is not None:
             return earlier
     planned = plan(resources, request)
@@ -65,11 +65,13 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
     queue = choose_queue(resources.registry.served_queues(), planned)
     model_id, job_id = new_id(), new_id()
-    content = TrainingInput(model_id, request.name, request.panel, request.options, request.series, request.warnings)
+    content = TrainingInput(
+        model_id, request.name, request.panel, request.options, request.series, request.warnings, tenant
+    )
     resources.store.put_training_input(job_id, training_input_file(content))
     try:
         job = resources.registry.create_training(
-            model_id, job_id, request.name, {"series": request.series}, request.idempotency, queue
+            tenant, model_id, job_id, request.name, {"series": request.series}, request.idempotency, queue
         )
     except ServiceError:
         resources.store.delete_training_input(job_id)

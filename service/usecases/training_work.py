@@ -71,7 +71,7 @@ def run_training(
         "warnings": [*content.warnings, *trained.warnings],
         "lineage": _lineage(content.panel, content.options.training.seed, device),
     }
-    told = {"model_id": content.model_id, "name": content.name, **record}
+    told = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant, **record}
     file = model_file(trained.forecaster, told)
     # What could not be loaded is a failed job here and now, never a model that is said to be ready.
     load_forecaster(file)

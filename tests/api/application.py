@@ -87,7 +87,7 @@ def running(
         portal.wrap_async_context_manager(app.router.lifespan_context(app)),
         httpx.Client(
             transport=_InProcess(portal, httpx.ASGITransport(app, raise_app_exceptions=raise_bugs)),
-            base_url="http://service",
+            base_url="http://localhost",
             event_hooks={"response": [check_answer]},
             timeout=None,
         ) as client,

@@ -43,7 +43,9 @@ def check_answer(response: httpx.Response) -> None:
     body = response.read()
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", response.headers["X-Request-ID"])
     kind = response.headers.get("content-type", "")
-    if response.status_code == 204:
+    if response.request.method == "HEAD":
+        assert body == b""
+    elif response.status_code == 204:
         assert (kind, body) == ("", b"")
     elif response.status_code >= 400:
         _check_problem(response, kind, body)

@@ -10,13 +10,16 @@ import pytest
 from fastapi import APIRouter, Request, Response
 
 from service.api import problems
+from service.api.access import Access
 from service.api.direct_routes import Application, DirectRoute
+from service.api.origins import TrustedHosts
 from service.errors import ModelNotFound
+from service.keys import Keys
 
 router = APIRouter(route_class=DirectRoute)
 
 
-@router.post("/direct", response_model=None)
+@router.post("/forecast", response_model=None)
 async def direct(request: Request) -> Response:
     """Answer what was sent."""
     body = await request.body()
@@ -26,38 +29,38 @@ async def direct(request: Request) -> Response:
 
 
 def answer(method: str, path: str, body: bytes = b"") -> httpx.Response:
-    app = Application()
+    app = Application(Access(Keys([]), TrustedHosts()))
     app.include_routers([router])
     problems.install(app)
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             return await client.request(method, path, content=body)
 
     return asyncio.run(ask())
 
 
 def test_neither_router_nor_middleware_is_asked() -> None:
-    response = answer("POST", "/direct", b"sent")
+    response = answer("POST", "/forecast", b"sent")
     assert (response.status_code, response.content, response.headers["Came"]) == (200, b"sent", "directly")
     assert response.headers["X-Request-ID"]
 
 
 def test_an_error_is_answered_as_on_other_routes() -> None:
-    response = answer("POST", "/direct", b"error")
+    response = answer("POST", "/forecast", b"error")
     assert (response.status_code, response.json()["detail"]) == (404, "no such model")
     assert response.json()["request_id"] == response.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/direct", 405), ("POST", "/direct/", 307), ("POST", "/other", 404)]
+    ("method", "path", "status"), [("GET", "/forecast", 405), ("POST", "/forecast/", 307), ("POST", "/other", 404)]
 )
 def test_all_else_goes_the_common_way(method: str, path: str, status: int) -> None:
     assert answer(method, path).status_code == status
 
 
 def test_the_route_is_documented() -> None:
-    app = Application()
+    app = Application(Access(Keys([]), TrustedHosts()))
     app.include_routers([router])
     described: dict[str, Any] = app.openapi()
-    assert list(described["paths"]["/direct"]) == ["post"]
+    assert list(described["paths"]["/forecast"]) == ["post"]

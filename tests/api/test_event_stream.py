@@ -20,6 +20,7 @@ from service.errors import Overloaded
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import MOST_WATCHERS, JobWatch
 
@@ -41,7 +42,7 @@ def registry(database: Path) -> Iterator[Registry]:
 
 
 def queued(registry: Registry) -> JobEntry:
-    return registry.create_training(new_id(), new_id(), None, {})
+    return registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
 
 
 def run(steps: Coroutine[Any, Any, None]) -> None:
@@ -105,7 +106,7 @@ def test_what_another_server_does_is_seen(registry: Registry, database: Path) ->
         await anext(events)
         other.claim_job(job.id, 0, "there", 60)
         check_event(await anext(events), registry, job, "progress")
-        other.cancel_job(job.id)
+        other.cancel_job(DEFAULT_TENANT, job.id)
         check_event(await anext(events), registry, job, "end")
 
     run(watch())
@@ -169,7 +170,7 @@ def test_the_end_comes_at_once_where_it_happens_here(registry: Registry) -> None
             waiting = asyncio.ensure_future(anext(events))
             # Its first look at the registry is over: the next is a minute away.
             await asyncio.sleep(0.1)
-            registry.cancel_job(job.id)
+            registry.cancel_job(DEFAULT_TENANT, job.id)
             threading.Thread(target=ends.told, args=(job.id,)).start()
             check_event(await waiting, registry, job, "end")
 
@@ -184,7 +185,7 @@ def test_silence_is_filled_with_comments(registry: Registry) -> None:
         events = stream(registry, job, seen=0, heartbeat=0.05)
         await anext(events)
         assert [await anext(events) for _ in range(3)] == [b": nothing new\n\n"] * 3
-        registry.cancel_job(job.id)
+        registry.cancel_job(DEFAULT_TENANT, job.id)
         while (event := await anext(events)) == b": nothing new\n\n":
             pass
         check_event(event, registry, job, "end")
@@ -198,7 +199,7 @@ def test_a_deleted_job_ends_it(registry: Registry) -> None:
     async def watch() -> None:
         events = stream(registry, job, seen=0)
         await anext(events)
-        registry.delete_model(job.model_id)
+        registry.delete_model(DEFAULT_TENANT, job.model_id)
         assert [event async for event in events] == [b": the job was deleted\n\n"]
 
     run(watch())
@@ -242,7 +243,7 @@ def test_a_database_that_comes_back_is_waited_for(registry: Registry, database: 
             assert await waiting == b": nothing new\n\n"
             for _ in range(10):
                 assert await anext(events) == b": nothing new\n\n"
-        registry.cancel_job(job.id)
+        registry.cancel_job(DEFAULT_TENANT, job.id)
         while (event := await anext(events)) == b": nothing new\n\n":
             pass
         check_event(event, registry, job, "end")
@@ -289,7 +290,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
         watching = [asyncio.ensure_future(last(job)) for job in jobs for _ in range(50)]
         await asyncio.sleep(0.1)
         for job in jobs:
-            registry.cancel_job(job.id)
+            registry.cancel_job(DEFAULT_TENANT, job.id)
         for event, job in zip(await asyncio.gather(*watching), [job for job in jobs for _ in range(50)], strict=True):
             check_event(event, registry, job, "end")
         while watch._looking is not None:

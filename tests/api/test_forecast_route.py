@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.tenants import DEFAULT_TENANT
 from service.usecases.model_catalogue import delete_model
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
@@ -286,7 +287,7 @@ def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
         def deleted_meanwhile(name: str) -> object:
             found = look_up(name)
             if found.id == newer["model_id"]:
-                delete_model(resources, found.id)
+                delete_model(resources, DEFAULT_TENANT, found.id)
             return found
 
         monkeypatch.setattr(resources.registry, "newest_ready", deleted_meanwhile)

@@ -23,6 +23,7 @@ from service.storage.identifiers import new_id
 from service.storage.model_file import read_model_file
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from service.usecases.reconcile import reconcile
 from tests.api.application import ENDED
 from tests.api.contract import check_answer
@@ -50,7 +51,9 @@ class Server(Process):
     """A server process with its client; every answer is held to the contract."""
 
     def __init__(self, name: str, environment: Mapping[str, str], log: Path, host: str, port: int) -> None:
-        settings = {"FORECAST_HOST": host, "FORECAST_PORT": str(port)}
+        # In a network of its own, where nobody else is.
+        reached = {"FORECAST_ALLOW_NO_KEYS": "true", "FORECAST_ALLOWED_HOSTS": host}
+        settings = {"FORECAST_HOST": host, "FORECAST_PORT": str(port), **reached}
         super().__init__(name, [], {**environment, **settings}, log)
         self.url = f"http://{host}:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=60, event_hooks={"response": [check_answer]})
@@ -234,7 +237,7 @@ class Cluster:
     def _models(self) -> Iterator[ModelEntry]:
         cursor = None
         while True:
-            page = self.registry.models(cursor=cursor, limit=200)
+            page = self.registry.models(DEFAULT_TENANT, cursor=cursor, limit=200)
             yield from page.entries
             cursor = page.next_cursor
             if cursor is None:

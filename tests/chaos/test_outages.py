@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from service.storage.database import utc_now
+from service.tenants import DEFAULT_TENANT
 from tests.api.application import ENDLESS
 from tests.api.contract import problem_of
 from tests.chaos.cluster import LONG, SMALL, Cluster, Server, job_id_of, running_cluster
@@ -93,7 +94,10 @@ def test_a_server_that_is_told_to_stop_puts_its_jobs_back(single: Cluster) -> No
     single.wait_for(running)
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(server.client.post, "/train", params={"wait": 300}, json={**SMALL, "name": "awaited"})
-        until(lambda: bool(single.registry.models(name="awaited").entries), lambda: "the training is not accepted")
+        until(
+            lambda: bool(single.registry.models(DEFAULT_TENANT, name="awaited").entries),
+            lambda: "the training is not accepted",
+        )
         began = time.monotonic()
         code = server.terminate()
         answer = asked.result()

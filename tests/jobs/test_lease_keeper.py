@@ -22,6 +22,7 @@ from service.jobs.training_process import FreshProcess
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from service.usecases.job_ledger import JobLedger
 from service.usecases.job_outcome import JobRecorder
 from tests.jobs import trainings
@@ -43,7 +44,7 @@ class Executor:
 
     def registered(self) -> str:
         """Register a job that nobody queues."""
-        return self.registry.create_training(new_id(), new_id(), None, {}).id
+        return self.registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}).id
 
     def ends(self, job_id: str) -> bool:
         return self.registry.job(job_id).status == "succeeded"
@@ -127,7 +128,7 @@ def test_a_ticket_that_an_executor_took_and_never_used_is_replaced(folder: Path)
 
 def test_a_job_in_a_queue_that_nobody_works_off_is_moved(folder: Path) -> None:
     with executor(folder) as here:
-        job_id = here.registry.create_training(new_id(), new_id(), None, {}, queue="gpu").id
+        job_id = here.registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, queue="gpu").id
         here.keeper.start()
         wait_for(lambda: here.ends(job_id))
         assert here.registry.job(job_id).queue == "cpu"
@@ -140,9 +141,9 @@ def test_what_is_not_held_any_more_is_stopped(folder: Path, how: str) -> None:
         here.keeper.start()
         wait_for(lambda: here.runner.attempts() == {job_id: 1})
         if how == "cancelled":
-            here.registry.cancel_job(job_id)
+            here.registry.cancel_job(DEFAULT_TENANT, job_id)
         elif how == "deleted":
-            here.registry.delete_model(here.registry.job(job_id).model_id)
+            here.registry.delete_model(DEFAULT_TENANT, here.registry.job(job_id).model_id)
         else:
             here.registry.release_leases("here")
             assert here.registry.claim_job(job_id, 1, "there", 60) == 2

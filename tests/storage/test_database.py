@@ -21,17 +21,19 @@ from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.storage.schema import MIGRATIONS
 from service.storage.tables import jobs, metadata, models
+from service.tenants import DEFAULT_TENANT
 from tests.storage.conftest import Clock
 
 OPEN_AND_ADD = """
 import sys
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 print("here", flush=True)
 sys.stdin.readline()
 registry = Registry.open(sys.argv[1])
-registry.create_training(new_id(), new_id(), None, {}, ("key", "hash"))
-registry.insert_ready_model(new_id(), "both", {}, 1)
+registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, ("key", "hash"))
+registry.insert_ready_model(DEFAULT_TENANT, new_id(), "both", {}, 1)
 registry.close()
 """
 
@@ -51,7 +53,7 @@ def test_migrations_lead_to_the_tables_as_written(registry: Registry) -> None:
 
 def test_comparison_sees_a_difference(sqlite_registry: Registry) -> None:
     with sqlite_registry._engine.begin() as connection:
-        connection.exec_driver_sql("DROP INDEX ix_models_created_at_id")
+        connection.exec_driver_sql("DROP INDEX ix_models_tenant_created_at_id")
         connection.exec_driver_sql("ALTER TABLE models ADD COLUMN extra INTEGER")
         differences: list[Any] = compare_metadata(MigrationContext.configure(connection), metadata)
     assert {difference[0] for difference in differences} == {"add_index", "remove_column"}
@@ -68,16 +70,16 @@ def test_sqlite_runs_as_promised(sqlite_registry: Registry, sqlite_url: str) -> 
 
 def test_what_was_written_is_there_after_reopening(registry: Registry, any_url: str, clock: Clock) -> None:
     trained, job_id = new_id(), new_id()
-    registry.create_training(trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
+    registry.create_training(DEFAULT_TENANT, trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
     registry.claim_job(job_id, 0, "here", 5)
-    imported = registry.insert_ready_model(new_id(), None, {"é": 1e-300}, 5)
+    imported = registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {"é": 1e-300}, 5)
     before = (registry.model(trained), registry.job(job_id))
     registry.close()
 
     again = Registry.open(any_url, clock=clock)
     assert (again.model(trained), again.job(job_id)) == before
     assert again.model(imported.id) == imported
-    assert again.find_idempotent("key", "hash") == before[1]
+    assert again.find_idempotent(DEFAULT_TENANT, "key", "hash") == before[1]
     again.close()
 
 
@@ -103,12 +105,12 @@ def test_processes_that_start_at_once_share_one_database(any_url: str, tmp_path:
 def test_threads_write_and_read_at_once(registry: Registry) -> None:
     def work(number: int) -> None:
         model_id, job_id = new_id(), new_id()
-        registry.create_training(model_id, job_id, f"name-{number}", {"number": number})
+        registry.create_training(DEFAULT_TENANT, model_id, job_id, f"name-{number}", {"number": number})
         assert registry.claim_job(job_id, 0, "here", 5) == 1
         assert registry.record_progress(job_id, 1, {"epoch": number})
-        registry.models(limit=5)
+        registry.models(DEFAULT_TENANT, limit=5)
         assert registry.publish(job_id, 1, {"number": number}, number)
-        assert registry.newest_ready(f"name-{number}").record == {"number": number}
+        assert registry.newest_ready(DEFAULT_TENANT, f"name-{number}").record == {"number": number}
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))
@@ -129,7 +131,7 @@ def test_other_offsets_are_stored_as_utc(sqlite_registry: Registry) -> None:
 
 
 def test_missing_error_is_null_in_the_database(registry: Registry) -> None:
-    registry.create_training(new_id(), new_id(), None, {})
+    registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
     with registry._engine.begin() as connection:
         assert connection.scalar(select(jobs.c.id).where(jobs.c.error.is_(None))) is not None
 
@@ -139,22 +141,22 @@ def test_lock_held_too_long_is_unavailable(sqlite_url: str) -> None:
     with closing(sqlite3.connect(file_of(sqlite_url), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="database is locked") as caught:
-            registry.insert_ready_model(new_id(), None, {}, 1)
+            registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
         assert caught.value.retry_after == 1
-        assert registry.models().entries == (), "readers go on while somebody writes"
+        assert registry.models(DEFAULT_TENANT).entries == (), "readers go on while somebody writes"
         other.execute("ROLLBACK")
-    registry.insert_ready_model(new_id(), None, {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
     registry.close()
 
 
 def test_full_disk_is_unavailable_and_nothing_is_lost(
     sqlite_registry: Registry, sqlite_url: str, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:
-    before = sqlite_registry.insert_ready_model(new_id(), None, {}, 1)
+    before = sqlite_registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
     with file_size_limit(200_000), pytest.raises(Unavailable, match="disk"):
-        sqlite_registry.insert_ready_model(new_id(), None, {"long": "x" * 1_000_000}, 1)
-    assert sqlite_registry.models().entries == (before,)
-    sqlite_registry.insert_ready_model(new_id(), None, {"long": "x" * 1_000_000}, 1)
+        sqlite_registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {"long": "x" * 1_000_000}, 1)
+    assert sqlite_registry.models(DEFAULT_TENANT).entries == (before,)
+    sqlite_registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {"long": "x" * 1_000_000}, 1)
 
 
 def test_folder_without_rights_is_unavailable(

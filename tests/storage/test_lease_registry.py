@@ -7,6 +7,7 @@ import pytest
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from tests.storage.conftest import Clock
 
 SECONDS = 5.0
@@ -14,7 +15,7 @@ DIED = {"detail": "the training process died"}
 
 
 def queued(registry: Registry) -> JobEntry:
-    return registry.create_training(new_id(), new_id(), None, {})
+    return registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
 
 
 def running(registry: Registry, executor: str = "one") -> str:
@@ -89,8 +90,8 @@ def test_releasing_puts_back_what_one_executor_runs(registry: Registry, clock: C
 def test_renewing_does_not_tell_what_was_cancelled_or_deleted(registry: Registry) -> None:
     assert registry.enrol("one", "a", ["cpu"], SECONDS)
     kept, cancelled, deleted = (running(registry) for _ in range(3))
-    registry.cancel_job(cancelled)
-    registry.delete_model(registry.job(deleted).model_id)
+    registry.cancel_job(DEFAULT_TENANT, cancelled)
+    registry.delete_model(DEFAULT_TENANT, registry.job(deleted).model_id)
     assert registry.renew_leases("one", "a", [kept, cancelled, deleted], SECONDS) == {kept: 1}
 
 

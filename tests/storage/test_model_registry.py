@@ -13,6 +13,7 @@ from service.storage.entries import ModelEntry, ModelStatus
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.storage.tables import models
+from service.tenants import DEFAULT_TENANT
 from tests.storage.conftest import Clock
 
 RECORD: dict[str, Any] = {
@@ -24,7 +25,7 @@ RECORD: dict[str, Any] = {
 
 def add(registry: Registry, name: str | None = None) -> str:
     model_id = new_id()
-    registry.insert_ready_model(model_id, name, RECORD, 100)
+    registry.insert_ready_model(DEFAULT_TENANT, model_id, name, RECORD, 100)
     return model_id
 
 
@@ -44,7 +45,7 @@ def read_all(registry: Registry, limit: int, name: str | None = None, status: Mo
     seen: list[str] = []
     cursor = None
     while True:
-        page = registry.models(name=name, status=status, cursor=cursor, limit=limit)
+        page = registry.models(DEFAULT_TENANT, name=name, status=status, cursor=cursor, limit=limit)
         assert len(page.entries) <= limit
         seen += [entry.id for entry in page.entries]
         cursor = page.next_cursor
@@ -54,7 +55,7 @@ def read_all(registry: Registry, limit: int, name: str | None = None, status: Mo
 
 def test_imported_model_is_ready(registry: Registry, clock: Clock) -> None:
     model_id = new_id()
-    entry = registry.insert_ready_model(model_id, "a name", RECORD, 2**40)
+    entry = registry.insert_ready_model(DEFAULT_TENANT, model_id, "a name", RECORD, 2**40)
     assert entry == registry.model(model_id)
     assert entry == ModelEntry(model_id, "a name", "ready", None, clock.now, clock.now, RECORD, 2**40)
     assert entry.created_at.utcoffset() == timedelta(0)
@@ -64,7 +65,7 @@ def test_imported_model_is_ready(registry: Registry, clock: Clock) -> None:
 def test_id_that_is_taken_is_a_conflict(registry: Registry) -> None:
     model_id = add(registry, "first")
     with pytest.raises(Conflict):
-        registry.insert_ready_model(model_id, "second", {}, 1)
+        registry.insert_ready_model(DEFAULT_TENANT, model_id, "second", {}, 1)
     assert registry.model(model_id).name == "first"
 
 
@@ -74,10 +75,10 @@ def test_unknown_model(registry: Registry, model_id: str) -> None:
     with pytest.raises(ModelNotFound):
         registry.model(model_id)
     with pytest.raises(ModelNotFound):
-        registry.rename_model(model_id, "name")
+        registry.rename_model(DEFAULT_TENANT, model_id, "name")
     with pytest.raises(ModelNotFound):
-        registry.delete_model(model_id)
-    assert len(registry.models().entries) == 1
+        registry.delete_model(DEFAULT_TENANT, model_id)
+    assert len(registry.models(DEFAULT_TENANT).entries) == 1
 
 
 def test_name_means_its_newest_ready_model(registry: Registry, clock: Clock) -> None:
@@ -86,18 +87,22 @@ def test_name_means_its_newest_ready_model(registry: Registry, clock: Clock) -> 
     second = add(registry, "sales")
     clock.advance(microseconds=1)
     add(registry, "other")
-    registry.create_training(new_id(), new_id(), "sales", {})
-    assert registry.newest_ready("sales").id == second
-    registry.delete_model(second)
-    assert registry.newest_ready("sales").id == first
-    registry.delete_model(first)
+    registry.create_training(DEFAULT_TENANT, new_id(), new_id(), "sales", {})
+    assert registry.newest_ready(DEFAULT_TENANT, "sales").id == second
+    registry.delete_model(DEFAULT_TENANT, second)
+    assert registry.newest_ready(DEFAULT_TENANT, "sales").id == first
+    registry.delete_model(DEFAULT_TENANT, first)
     with pytest.raises(ModelNotFound, match="'sales'"):
-        registry.newest_ready("sales")
+        registry.newest_ready(DEFAULT_TENANT, "sales")
 
 
 def test_names_made_at_the_same_moment_have_one_newest(registry: Registry) -> None:
     ids = [add(registry, "sales") for _ in range(5)]
-    assert registry.newest_ready("sales").id == max(ids) == registry.models(name="sales").entries[0].id
+    assert (
+        registry.newest_ready(DEFAULT_TENANT, "sales").id
+        == max(ids)
+        == registry.models(DEFAULT_TENANT, name="sales").entries[0].id
+    )
 
 
 def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clock: Clock) -> None:
@@ -108,7 +113,7 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
     def ask() -> int:
         asked = 0
         while not done.is_set():
-            found = registry.newest_ready("sales")
+            found = registry.newest_ready(DEFAULT_TENANT, "sales")
             assert (found.name, found.status) == ("sales", "ready")
             asked += 1
         return asked
@@ -119,12 +124,12 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
             for _ in range(60):
                 clock.advance(microseconds=1)
                 model_id, job_id = new_id(), new_id()
-                registry.create_training(model_id, job_id, "sales", {})
+                registry.create_training(DEFAULT_TENANT, model_id, job_id, "sales", {})
                 registry.claim_job(job_id, 0, "here", 5)
-                assert registry.newest_ready("sales").id == held[-1], "what trains is not meant"
+                assert registry.newest_ready(DEFAULT_TENANT, "sales").id == held[-1], "what trains is not meant"
                 registry.publish(job_id, 1, {}, 1)
-                assert registry.newest_ready("sales").id == model_id
-                registry.delete_model(held[-1])
+                assert registry.newest_ready(DEFAULT_TENANT, "sales").id == model_id
+                registry.delete_model(DEFAULT_TENANT, held[-1])
                 held.append(model_id)
         finally:
             done.set()
@@ -134,36 +139,36 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
 def test_rename_changes_the_name_only(registry: Registry) -> None:
     model_id = add(registry, "old")
     before = registry.model(model_id)
-    entry = registry.rename_model(model_id, "new")
+    entry = registry.rename_model(DEFAULT_TENANT, model_id, "new")
     assert entry.name == "new"
-    assert registry.newest_ready("new") == entry
+    assert registry.newest_ready(DEFAULT_TENANT, "new") == entry
     with pytest.raises(ModelNotFound):
-        registry.newest_ready("old")
-    assert registry.rename_model(model_id, None).name is None
-    assert registry.rename_model(model_id, "old") == before
+        registry.newest_ready(DEFAULT_TENANT, "old")
+    assert registry.rename_model(DEFAULT_TENANT, model_id, None).name is None
+    assert registry.rename_model(DEFAULT_TENANT, model_id, "old") == before
 
 
 def test_delete_takes_jobs_and_keys_along(registry: Registry) -> None:
     model_id, job_id, other = new_id(), new_id(), new_id()
-    registry.create_training(model_id, job_id, None, {}, ("key", "hash"))
-    registry.create_training(new_id(), other, None, {}, ("other", "hash"))
-    assert registry.delete_model(model_id).job_id == job_id
+    registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {}, ("key", "hash"))
+    registry.create_training(DEFAULT_TENANT, new_id(), other, None, {}, ("other", "hash"))
+    assert registry.delete_model(DEFAULT_TENANT, model_id).job_id == job_id
     with pytest.raises(ModelNotFound):
         registry.model(model_id)
     with pytest.raises(JobNotFound):
         registry.job(job_id)
-    assert registry.find_idempotent("key", "hash") is None
-    assert registry.find_idempotent("other", "hash") == registry.job(other)
-    assert registry.delete_model(add(registry)).job_id is None
+    assert registry.find_idempotent(DEFAULT_TENANT, "key", "hash") is None
+    assert registry.find_idempotent(DEFAULT_TENANT, "other", "hash") == registry.job(other)
+    assert registry.delete_model(DEFAULT_TENANT, add(registry)).job_id is None
 
 
 def test_counts_every_status(registry: Registry) -> None:
     assert registry.count_models() == {"training": 0, "ready": 0, "failed": 0}
     add(registry)
     add(registry)
-    registry.create_training(new_id(), job_id := new_id(), None, {})
+    registry.create_training(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
     assert registry.count_models() == {"training": 1, "ready": 2, "failed": 0}
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     assert registry.count_models() == {"training": 0, "ready": 2, "failed": 1}
 
 
@@ -171,7 +176,7 @@ def test_list_filters_by_name_and_status(registry: Registry, clock: Clock) -> No
     ready = add(registry, "a")
     clock.advance(seconds=1)
     training = new_id()
-    registry.create_training(training, new_id(), "a", {})
+    registry.create_training(DEFAULT_TENANT, training, new_id(), "a", {})
     clock.advance(seconds=1)
     other = add(registry, "b")
     nameless = add(registry)
@@ -192,30 +197,30 @@ def test_pages_lose_and_double_nothing(registry: Registry, clock: Clock, limit: 
 def test_pages_stand_while_rows_come_and_go(registry: Registry, clock: Clock) -> None:
     ids = add_many(registry, clock, count=12, per_moment=12)
     clock.advance(seconds=1)
-    page = registry.models(limit=5)
+    page = registry.models(DEFAULT_TENANT, limit=5)
     newer = add(registry)
-    registry.delete_model(ids[0])
-    registry.delete_model(ids[4])
-    registry.delete_model(ids[5])
-    rest = registry.models(cursor=page.next_cursor, limit=50)
+    registry.delete_model(DEFAULT_TENANT, ids[0])
+    registry.delete_model(DEFAULT_TENANT, ids[4])
+    registry.delete_model(DEFAULT_TENANT, ids[5])
+    rest = registry.models(DEFAULT_TENANT, cursor=page.next_cursor, limit=50)
     assert [entry.id for entry in page.entries + rest.entries] == ids[:5] + ids[6:]
     assert rest.next_cursor is None
-    assert registry.models(limit=1).entries[0].id == newer
+    assert registry.models(DEFAULT_TENANT, limit=1).entries[0].id == newer
 
 
 def test_full_last_page_leads_nowhere(registry: Registry, clock: Clock) -> None:
     add_many(registry, clock, count=4, per_moment=2)
-    assert registry.models(limit=4).next_cursor is None
-    assert registry.models(limit=3).next_cursor is not None
-    assert registry.models(name="nobody").next_cursor is None
+    assert registry.models(DEFAULT_TENANT, limit=4).next_cursor is None
+    assert registry.models(DEFAULT_TENANT, limit=3).next_cursor is not None
+    assert registry.models(DEFAULT_TENANT, name="nobody").next_cursor is None
 
 
 def test_bad_cursor_and_limit_are_refused(registry: Registry) -> None:
     with pytest.raises(InvalidOption) as caught:
-        registry.models(cursor="nonsense")
+        registry.models(DEFAULT_TENANT, cursor="nonsense")
     assert caught.value.faults[0].path == ("cursor",)
     with pytest.raises(InvalidOption) as caught:
-        registry.models(limit=0)
+        registry.models(DEFAULT_TENANT, limit=0)
     assert caught.value.faults[0].path == ("limit",)
 
 
@@ -223,32 +228,34 @@ def test_ten_thousand_models_in_pages(registry: Registry, clock: Clock) -> None:
     ids = add_many(registry, clock, count=10_000, per_moment=3)
     assert read_all(registry, 500) == ids
     assert len(read_all(registry, 500, name="name-3", status="ready")) == 1429
-    cursor = registry.models(limit=9_000).next_cursor
-    page = registry.models(cursor=cursor, limit=50)
+    cursor = registry.models(DEFAULT_TENANT, limit=9_000).next_cursor
+    page = registry.models(DEFAULT_TENANT, cursor=cursor, limit=50)
     assert [entry.id for entry in page.entries] == ids[9_000:9_050]
 
 
 CONDITIONS = pytest.mark.parametrize(
     ("conditions", "index"),
     [
-        ("", "ix_models_created_at_id"),
-        ("WHERE (created_at, id) < ('2024-05-06 09:00:00', 'a')", "ix_models_created_at_id"),
-        ("WHERE name = 'a'", "ix_models_name_created_at_id"),
-        ("WHERE status = 'ready'", "ix_models_status_created_at_id"),
-        ("WHERE name = 'a' AND status = 'ready'", "ix_models_name_status_created_at_id"),
+        ("WHERE tenant = 'a'", "ix_models_tenant_created_at_id"),
+        ("WHERE tenant = 'a' AND (created_at, id) < ('2024-05-06 09:00:00', 'a')", "ix_models_tenant_created_at_id"),
+        ("WHERE tenant = 'a' AND name = 'a'", "ix_models_tenant_name_created_at_id"),
+        ("WHERE tenant = 'a' AND status = 'ready'", "ix_models_tenant_status_created_at_id"),
+        ("WHERE tenant = 'a' AND name = 'a' AND status = 'ready'", "ix_models_tenant_name_status_created_at_id"),
         (
-            "WHERE name = 'a' AND status = 'ready' AND (created_at, id) < ('2024-05-06 09:00:00', 'a')",
-            "ix_models_name_status_created_at_id",
+            "WHERE tenant = 'a' AND name = 'a' AND status = 'ready'"
+            " AND (created_at, id) < ('2024-05-06 09:00:00', 'a')",
+            "ix_models_tenant_name_status_created_at_id",
         ),
     ],
 )
 
 
 def fill(registry: Registry, clock: Clock, count: int) -> None:
-    """Add models of many names and all statuses."""
+    """Add models of two tenants, many names and all statuses."""
     rows: list[dict[str, Any]] = [
         {
             "id": new_id(),
+            "tenant": "a" if number % 3 else "b",
             "name": "a" if number % 5 == 0 else f"name-{number % 500}",
             "status": ("ready", "ready", "failed", "training")[number % 4],
             "created_at": clock.now + timedelta(seconds=number),

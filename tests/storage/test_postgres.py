@@ -19,6 +19,7 @@ from service.storage import postgres as postgres_module
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.storage.tables import models
+from service.tenants import DEFAULT_TENANT
 
 PASSWORD = "hidden-from-all"
 
@@ -38,12 +39,12 @@ def registry(url: str) -> Iterator[Registry]:
 
 
 def test_killed_server_is_unavailable_and_comes_back_by_itself(postgres: PostgresServer, registry: Registry) -> None:
-    before = registry.insert_ready_model(new_id(), "kept", {}, 1)
+    before = registry.insert_ready_model(DEFAULT_TENANT, new_id(), "kept", {}, 1)
     with ThreadPoolExecutor(8) as pool:  # so that several connections are open
         list(pool.map(registry.model, [before.id] * 40))
     postgres.kill()
     try:
-        for call in (registry.check, lambda: registry.insert_ready_model(new_id(), None, {}, 1)):
+        for call in (registry.check, lambda: registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)):
             started = time.monotonic()
             with pytest.raises(Unavailable, match="The database cannot be used: ") as caught:
                 call()
@@ -55,11 +56,11 @@ def test_killed_server_is_unavailable_and_comes_back_by_itself(postgres: Postgre
         postgres.start()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(registry.model, [before.id] * 40)) == [before] * 40
-    registry.insert_ready_model(new_id(), None, {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
 
 
 def test_transaction_that_loses_its_server_is_unavailable(registry: Registry, url: str) -> None:
-    registry.insert_ready_model(model_id := new_id(), None, {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
 
     def lose() -> None:
         with registry._writing() as connection:
@@ -85,19 +86,19 @@ def test_server_that_takes_no_writes_is_left_for_one_that_does(
     postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     for _ in range(3):
         with pytest.raises(Unavailable, match="read-only"):
-            registry.insert_ready_model(new_id(), None, {}, 1)
+            registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
     registry.check()
     postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
     with pytest.raises(Unavailable, match="read-only"):
-        registry.insert_ready_model(new_id(), None, {}, 1)
+        registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
     for _ in range(3):
-        registry.insert_ready_model(new_id(), None, {}, 1)
+        registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
 
 
 def test_errors_show_no_records(registry: Registry) -> None:
-    registry.insert_ready_model(model_id := new_id(), None, {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
     with pytest.raises(Conflict) as caught:
-        registry.insert_ready_model(model_id, None, {"private": "private"}, 1)
+        registry.insert_ready_model(DEFAULT_TENANT, model_id, None, {"private": "private"}, 1)
     assert "private" not in str(caught.value.__cause__)
 
 
@@ -136,14 +137,14 @@ def test_urls_by_all_their_names(url: str) -> None:
 def test_lock_held_too_long_is_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_module, "_SETTINGS", postgres_module._SETTINGS.replace("'5s'", "'100ms'"))
     registry = Registry.open(url)
-    registry.insert_ready_model(model_id := new_id(), "before", {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), "before", {}, 1)
     with psycopg.connect(url) as other:
         other.execute("UPDATE models SET name = 'held'")
         with pytest.raises(Unavailable, match="timeout") as caught:
-            registry.rename_model(model_id, "after")
+            registry.rename_model(DEFAULT_TENANT, model_id, "after")
         assert caught.value.retry_after
         assert registry.model(model_id).name == "before", "readers go on while somebody writes"
-    assert registry.rename_model(model_id, "after").name == "after"
+    assert registry.rename_model(DEFAULT_TENANT, model_id, "after").name == "after"
     registry.close()
 
 
@@ -154,7 +155,7 @@ def test_statements_have_a_limit(registry: Registry) -> None:
 
 
 def test_more_threads_than_connections_all_get_their_turn(registry: Registry) -> None:
-    registry.insert_ready_model(model_id := new_id(), None, {}, 1)
+    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
     with ThreadPoolExecutor(60) as pool:
         found = list(pool.map(registry.model, [model_id] * 600))
     assert len(found) == 600
@@ -169,23 +170,26 @@ def test_deleting_what_ends_at_the_same_moment_makes_nobody_wait_in_vain(registr
     with ThreadPoolExecutor(8) as pool:
         for number in range(150):
             model_id, job_id = new_id(), new_id()
-            registry.create_training(model_id, job_id, None, {})
+            registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {})
             registry.claim_job(job_id, 0, "here", 5)
-            ending, deleting = pool.submit(end, job_id, number), pool.submit(registry.delete_model, model_id)
+            ending, deleting = (
+                pool.submit(end, job_id, number),
+                pool.submit(registry.delete_model, DEFAULT_TENANT, model_id),
+            )
             ending.result()
             assert deleting.result().job_id == job_id
-    assert registry.models().entries == ()
+    assert registry.models(DEFAULT_TENANT).entries == ()
 
 
 def test_expired_keys_sent_twice_at_once_start_one_job_each(registry: Registry) -> None:
     keys = [(f"key-{number}", "hash") for number in range(20)]
     for key in keys:
-        registry.create_training(new_id(), new_id(), None, {}, key)
+        registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, key)
     with registry._writing() as connection:
         connection.exec_driver_sql("UPDATE idempotency_keys SET created_at = created_at - interval '2 days'")
 
     def create(key: tuple[str, str]) -> str:
-        return registry.create_training(new_id(), new_id(), None, {}, key).id
+        return registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, key).id
 
     with ThreadPoolExecutor(8) as pool:
         jobs = list(pool.map(create, [key for key in keys for _ in range(2)]))
@@ -195,9 +199,9 @@ def test_expired_keys_sent_twice_at_once_start_one_job_each(registry: Registry) 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b"])
 def test_names_that_postgres_cannot_hold_belong_to_nobody(registry: Registry, name: str) -> None:
-    assert registry.models(name=name).entries == ()
+    assert registry.models(DEFAULT_TENANT, name=name).entries == ()
     with pytest.raises(ModelNotFound):
-        registry.newest_ready(name)
+        registry.newest_ready(DEFAULT_TENANT, name)
 
 
 def test_times_survive_a_server_in_another_time_zone(postgres: PostgresServer, url: str) -> None:

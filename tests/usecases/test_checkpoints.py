@@ -21,6 +21,7 @@ from service.storage.identifiers import new_id
 from service.storage.model_file import read_model_file, write_model_file
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from service.usecases import checkpoints
 from service.usecases.checkpoint_keeping import drop_checkpoint, keep_checkpoint
 from service.usecases.checkpoints import StoredCheckpoints
@@ -243,7 +244,7 @@ def test_a_child_that_is_killed_is_gone_on_from_where_it_was(store: ModelStore) 
 
 
 def running(registry: Registry) -> tuple[str, int]:
-    registry.create_training(new_id(), job_id := new_id(), None, {})
+    registry.create_training(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
     attempt = registry.claim_job(job_id, registry.job(job_id).dispatch, "executor", 60.0)
     assert attempt is not None
     return job_id, attempt
@@ -256,7 +257,7 @@ def test_what_the_running_attempt_sends_is_kept(registry: Registry, store: Model
         assert store.get_checkpoint(job_id) == data
     drop_checkpoint(registry, store, job_id)
     assert store.get_checkpoint(job_id) == b"second", "the job has not ended"
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     drop_checkpoint(registry, store, job_id)
     assert store.get_checkpoint(job_id) is None
 
@@ -268,7 +269,7 @@ def test_what_comes_from_another_attempt_or_after_the_end_is_not_kept(registry: 
     keep_checkpoint(registry, store, job_id, attempt, b"of an attempt that was given up")
     assert registry.claim_job(job_id, registry.job(job_id).dispatch, "executor", 60.0) == attempt + 1
     keep_checkpoint(registry, store, job_id, attempt, b"of the past")
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     keep_checkpoint(registry, store, job_id, attempt + 1, b"after the end")
     keep_checkpoint(registry, store, new_id(), 1, b"of no job")
     keep_checkpoint(registry, store, "../elsewhere", 1, b"of no ID")
@@ -281,7 +282,7 @@ class CancellingStore(ModelStore):
     registry: Registry
 
     def put_checkpoint(self, job_id: str, data: bytes) -> None:
-        self.registry.cancel_job(job_id)
+        self.registry.cancel_job(DEFAULT_TENANT, job_id)
         self.delete_checkpoint(job_id)  # as who cancels does
         super().put_checkpoint(job_id, data)
 
@@ -300,7 +301,7 @@ def test_what_cannot_be_kept_or_dropped_is_logged_and_hurts_nobody(
     job_id, attempt = running(registry)
     (tmp_path / "checkpoints").symlink_to(tmp_path)
     keep_checkpoint(registry, store, job_id, attempt, b"data")
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     drop_checkpoint(registry, store, job_id)
     assert "could not be kept" in caplog.text
     assert "could not be removed" in caplog.text

@@ -10,6 +10,7 @@ from service.errors import ModelFileCorrupt, ModelNotFound
 from service.forecasting.training import train
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
+from service.tenants import DEFAULT_TENANT
 from service.usecases import forecaster_cache
 from service.usecases.forecaster_cache import ForecasterCache, room_of
 from service.usecases.model_files import model_file
@@ -41,50 +42,50 @@ def stored(store: ModelStore, data: bytes) -> str:
 
 def test_a_model_is_loaded_once(store: ModelStore, data: bytes) -> None:
     cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
-    first = cache.get(model_id, 0)
+    first = cache.get(DEFAULT_TENANT, model_id, 0)
     store.delete_model(model_id)
-    assert cache.get(model_id, 0) is first
+    assert cache.get(DEFAULT_TENANT, model_id, 0) is first
 
 
 def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore, data: bytes) -> None:
     cache = ForecasterCache(store, 2 * room_of(data))
     first, second, third = (stored(store, data) for _ in range(3))
     for model_id in (first, second, first, third):
-        cache.get(model_id, 0)
-    assert cache.confirmed(first)
-    assert cache.confirmed(third)
-    assert cache.confirmed(second) is None
+        cache.get(DEFAULT_TENANT, model_id, 0)
+    assert cache.confirmed(DEFAULT_TENANT, first)
+    assert cache.confirmed(DEFAULT_TENANT, third)
+    assert cache.confirmed(DEFAULT_TENANT, second) is None
 
 
 def test_one_model_larger_than_the_cache_still_serves(store: ModelStore, data: bytes) -> None:
     cache, model_id = ForecasterCache(store, 1), stored(store, data)
-    assert cache.get(model_id, 0)
-    assert cache.confirmed(model_id)
+    assert cache.get(DEFAULT_TENANT, model_id, 0)
+    assert cache.confirmed(DEFAULT_TENANT, model_id)
 
 
 def test_what_the_registry_said_is_trusted_for_a_moment_only(store: ModelStore, data: bytes, now: list[float]) -> None:
     cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
-    assert cache.confirmed(model_id) is None
-    cache.get(model_id, 0)
+    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    cache.get(DEFAULT_TENANT, model_id, 0)
     now[0] += forecaster_cache.CONFIRMED_SECONDS
-    assert cache.confirmed(model_id)
+    assert cache.confirmed(DEFAULT_TENANT, model_id)
     now[0] += 0.1
-    assert cache.confirmed(model_id) is None
-    cache.get(model_id, 0)
-    assert cache.confirmed(model_id)
+    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    cache.get(DEFAULT_TENANT, model_id, 0)
+    assert cache.confirmed(DEFAULT_TENANT, model_id)
 
 
 def test_a_deleted_model_is_gone_at_once(store: ModelStore, data: bytes) -> None:
     cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
-    cache.get(model_id, 0)
+    cache.get(DEFAULT_TENANT, model_id, 0)
     store.delete_model(model_id)
-    cache.forget(model_id)
-    assert cache.confirmed(model_id) is None
+    cache.forget(DEFAULT_TENANT, model_id)
+    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
     with pytest.raises(ModelNotFound):
-        cache.get(model_id, 0)
+        cache.get(DEFAULT_TENANT, model_id, 0)
 
 
 def test_a_damaged_file_is_named(store: ModelStore, data: bytes) -> None:
     model_id = stored(store, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(ModelFileCorrupt, match=model_id):
-        ForecasterCache(store, 2**20).get(model_id, 0)
+        ForecasterCache(store, 2**20).get(DEFAULT_TENANT, model_id, 0)

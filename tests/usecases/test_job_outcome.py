@@ -15,6 +15,7 @@ from service.storage.folder import Folder
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from service.usecases.job_outcome import MOST_DEATHS, JobRecorder
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")
@@ -62,7 +63,7 @@ def recorder(registry: Registry, store: ModelStore, ended: list[str] | None = No
 
 def running_job(registry: Registry) -> tuple[str, str]:
     model_id, job_id = new_id(), new_id()
-    registry.create_training(model_id, job_id, None, {})
+    registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {})
     assert registry.claim_job(job_id, 0, "here", 5) == 1
     return model_id, job_id
 
@@ -114,7 +115,7 @@ def test_a_success_that_is_told_twice_keeps_its_model(registry: FailingRegistry,
 
 def test_a_cancelled_job_leaves_no_file(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id, 1)
@@ -127,7 +128,7 @@ def test_what_is_cancelled_while_the_store_is_away_is_not_stored_when_it_is_back
     store.failures = 10**6
     with pytest.raises(Unavailable):
         recorder(registry, store).succeeded(job_id, 1, OUTCOME)
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     assert store.failures == 10**6 - 1, "put again, though nobody wants it"
     with pytest.raises(ModelNotFound):
@@ -142,7 +143,7 @@ def test_what_is_cancelled_between_storing_and_publishing_leaves_no_file(
     with pytest.raises(Unavailable):
         recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     assert store.get_model(model_id, 1) == OUTCOME.file
-    registry.cancel_job(job_id)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
     recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id, 1)

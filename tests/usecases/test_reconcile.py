@@ -17,6 +17,7 @@ from service.storage.bucket import S3Access
 from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.tenants import DEFAULT_TENANT
 from service.usecases.model_files import load_forecaster, model_file
 from service.usecases.reconcile import Reconciliation, reconcile
 from service.usecases.training_work import trained_record
@@ -45,13 +46,13 @@ class Kept:
         model_id, job_id = new_id(), new_id()
         if with_input:
             self.store.put_training_input(job_id, b"input")
-        self.registry.create_training(model_id, job_id, "sales", {})
+        self.registry.create_training(DEFAULT_TENANT, model_id, job_id, "sales", {})
         return model_id, job_id
 
     def model(self, file: bytes) -> str:
         model_id = new_id()
         self.store.put_model(model_id, file)
-        self.registry.insert_ready_model(model_id, "sales", {"skill": 0.5}, len(file))
+        self.registry.insert_ready_model(DEFAULT_TENANT, model_id, "sales", {"skill": 0.5}, len(file))
         return model_id
 
 
@@ -108,7 +109,7 @@ def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None
     lost = kept.registry.model(model_id)
     assert (lost.status, lost.record["skill"]) == ("failed", 0.5)
     assert lost.record["error"]["slug"] == ModelFileCorrupt.slug
-    assert kept.registry.newest_ready("sales").id == other
+    assert kept.registry.newest_ready(DEFAULT_TENANT, "sales").id == other
     assert kept.reconcile(apply=True) == []
 
     kept.store.put_model(model_id, b"model")
@@ -137,7 +138,7 @@ def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept
     assert kept.reconcile(apply=True) == [("model without file", model_id, "mark failed")]
     kept.store.put_model(model_id, b"model", 2)
     assert kept.reconcile(apply=True) == [("file of a lost model", model_id, "make ready")]
-    kept.registry.delete_model(model_id)
+    kept.registry.delete_model(DEFAULT_TENANT, model_id)
     assert [one[0] for one in kept.reconcile(later=MUCH_LATER)] == ["damaged file without model", "input without job"]
 
 
@@ -154,7 +155,7 @@ def test_checkpoint_that_outlived_its_job_is_an_orphan(kept: Kept) -> None:
     _, job_id = kept.job()
     kept.store.put_checkpoint(job_id, b"how far it is")
     assert kept.reconcile(delete_orphans=True, later=MUCH_LATER) == []
-    kept.registry.cancel_job(job_id)
+    kept.registry.cancel_job(DEFAULT_TENANT, job_id)
     expected = [("checkpoint without running job", job_id, "delete")]
     assert kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER) == expected
     assert kept.store.get_checkpoint(job_id) is None
@@ -168,7 +169,7 @@ def test_model_that_the_database_lost_is_adopted(kept: Kept) -> None:
     with pytest.raises(ModelNotFound):
         kept.registry.model(model_id)
     assert kept.reconcile(apply=True) == expected
-    model = kept.registry.newest_ready("sales")
+    model = kept.registry.newest_ready(DEFAULT_TENANT, "sales")
     assert (model.id, model.status, model.job_id, model.size_bytes) == (model_id, "ready", None, len(file))
     assert model.record["lineage"] == {"seed": 0, "parent": None}
     assert not {"model_id", "name"} & set(model.record)
@@ -198,7 +199,7 @@ def test_orphans_are_deleted_when_old_and_asked_for(kept: Kept) -> None:
     assert [(one.id, one.action) for one in old.differences] == [(model_id, "delete")]
     assert old.open == 0
     assert list(kept.store.models()) == []
-    assert kept.registry.models().entries == ()
+    assert kept.registry.models(DEFAULT_TENANT).entries == ()
 
 
 def test_file_that_was_just_written_is_nobodys_orphan(kept: Kept) -> None:
@@ -215,7 +216,7 @@ def test_damaged_file_is_never_adopted(kept: Kept) -> None:
     found = kept.found(apply=True)
     assert [(one.kind, one.action) for one in found.differences] == [("damaged file without model", "leave")]
     assert "checksum" in found.differences[0].detail
-    assert kept.registry.models().entries == ()
+    assert kept.registry.models(DEFAULT_TENANT).entries == ()
     assert kept.reconcile(True, True, MUCH_LATER) == [("damaged file without model", model_id, "delete")]
     assert kept.reconcile() == []
 

@@ -19,7 +19,7 @@ from service.api.schemas.forecasting import (
 from service.api.schemas.series import ItemsSeries
 from service.api.series_reading import read_panel
 from service.api.values_ahead import read_future_covariates, refuse_values_ahead
-from service.api.wiring import in_thread, resources_of
+from service.api.wiring import in_thread, resources_of, tenant_of
 from service.forecasting.bands import Bands
 from service.forecasting.sample_paths import Draw
 from service.usecases.backtest_model import backtest_model
@@ -45,12 +45,12 @@ async def forecast(request: Request) -> Response:
     """
     asked, small = await read_json_and_size(request, ForecastRequest)
     check_model_in_query(request, asked)
-    resources = resources_of(request)
-    model = model_at_hand(resources, asked.model_id)
+    resources, tenant = resources_of(request), tenant_of(request)
+    model = model_at_hand(resources, tenant, asked.model_id)
     quick = small and asked.num_samples is None
     if quick and model and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
-        return _forecast(resources, asked, model)
-    return await in_thread(_forecast, resources, asked, model)
+        return _forecast(resources, tenant, asked, model)
+    return await in_thread(_forecast, resources, tenant, asked, model)
 
 
 def _items_asked(asked: ForecastRequest) -> int | None:
@@ -61,12 +61,12 @@ def _items_asked(asked: ForecastRequest) -> int | None:
     return None if asked.items is None else len(asked.items)
 
 
-def _forecast(resources: Resources, asked: ForecastRequest, model: LoadedModel | None) -> Response:
+def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: LoadedModel | None) -> Response:
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(tuple(asked.level or DEFAULT_LEVEL))
     history = read_panel(asked.history, ("history",)) if asked.history is not None else None
     if history:
         resources.limits.check_panel(history.panel, ("history",))
-    model = model or load_model(resources, asked.model_id, asked.name)
+    model = model or load_model(resources, tenant, asked.model_id, asked.name)
     panel = history.panel if history else None
     future = read_future_covariates(asked)
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
@@ -88,14 +88,15 @@ async def backtest(request: Request) -> Response:
     """Walk through a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
     asked = await read_json(request, BacktestRequest)
     check_model_in_query(request, asked)
-    return await in_thread(_backtest, resources_of(request), asked)
+    return await in_thread(_backtest, resources_of(request), tenant_of(request), asked)
 
 
-def _backtest(resources: Resources, asked: BacktestRequest) -> Response:
+def _backtest(resources: Resources, tenant: str, asked: BacktestRequest) -> Response:
     refuse_values_ahead(asked.series, ("series",))
     read = read_panel(asked.series)
     answer = backtest_model(
         resources,
+        tenant,
         asked.model_id,
         asked.name,
         read.panel,

@@ -20,7 +20,9 @@ async def livez() -> Alive:
     return Alive(status="alive")
 
 
-@router.get("/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems()})
+@router.get(
+    "/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems(needs_key=False)}
+)
 async def readyz(request: Request) -> Response:
     """Answer 200 when models can be stored and asked, and trainings accepted; 503 with the reason otherwise.
 

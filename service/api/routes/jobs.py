@@ -11,7 +11,7 @@ from service.api.documents import problems
 from service.api.event_stream import MEDIA_TYPE, EventStream, job_events
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList
-from service.api.wiring import in_thread, resources_of
+from service.api.wiring import in_thread, resources_of, tenant_of
 from service.storage.entries import JobStatus
 from service.usecases.job_control import cancel_job, list_jobs, show_job
 
@@ -42,14 +42,15 @@ async def list_all(
     limit: Limit = 50,
 ) -> Response:
     """List jobs, newest first."""
-    page = await in_thread(list_jobs, resources_of(request), status, cursor, limit)
+    page = await in_thread(list_jobs, resources_of(request), tenant_of(request), status, cursor, limit)
     return json_response({"jobs": [job_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
 
 @router.get("/{job_id}", summary="One job", response_model=None, responses={200: {"model": JobAnswer}, **problems(404)})
 async def show(request: Request, job_id: JobId) -> Response:
     """Tell the state of a job, its progress and losses so far."""
-    return json_response(job_answer(await in_thread(show_job, resources_of(request), job_id)))
+    job = await in_thread(show_job, resources_of(request), tenant_of(request), job_id)
+    return json_response(job_answer(job))
 
 
 @router.get(
@@ -79,7 +80,7 @@ async def events(
     """
     resources = resources_of(request)
     seen = last_event_id if last_event_id is not None else asked_last_event_id
-    job = await in_thread(show_job, resources, job_id)
+    job = await in_thread(show_job, resources, tenant_of(request), job_id)
     if job.has_ended and job.revision == seen:
         return Response(status_code=204)
     resources.watch.require_room()
@@ -91,4 +92,4 @@ async def events(
 )
 async def cancel(request: Request, job_id: JobId) -> None:
     """Stop a job that waits or runs; its model becomes failed."""
-    await in_thread(cancel_job, resources_of(request), job_id)
+    await in_thread(cancel_job, resources_of(request), tenant_of(request), job_id)

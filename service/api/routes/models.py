@@ -11,7 +11,7 @@ from service.api.body import FILE_TYPE, media_type, read_body, read_json
 from service.api.documents import json_body, problems
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName
-from service.api.wiring import in_thread, resources_of
+from service.api.wiring import in_thread, resources_of, tenant_of
 from service.storage.entries import ModelStatus
 from service.usecases.model_catalogue import (
     delete_model,
@@ -45,7 +45,7 @@ async def list_all(
     limit: Limit = 50,
 ) -> Response:
     """List models, newest first."""
-    page = await in_thread(list_models, resources_of(request), name, status, cursor, limit)
+    page = await in_thread(list_models, resources_of(request), tenant_of(request), name, status, cursor, limit)
     return json_response({"models": [model_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
 
@@ -64,7 +64,7 @@ async def upload(
     """Take in a file that `GET /models/{id}/file` gave, under a new ID; the lineage keeps where it came from."""
     media_type(request, FILE_TYPE)
     data = await read_body(request)
-    model = await in_thread(import_model, resources_of(request), data, name)
+    model = await in_thread(import_model, resources_of(request), tenant_of(request), data, name)
     return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
 
 
@@ -76,7 +76,8 @@ async def upload(
 )
 async def show(request: Request, model_id: ModelId) -> Response:
     """Tell everything about a model, in whatever state it is."""
-    return json_response(model_answer(await in_thread(show_model, resources_of(request), model_id)))
+    model = await in_thread(show_model, resources_of(request), tenant_of(request), model_id)
+    return json_response(model_answer(model))
 
 
 @router.patch(
@@ -89,7 +90,8 @@ async def show(request: Request, model_id: ModelId) -> Response:
 async def rename(request: Request, model_id: ModelId) -> Response:
     """Give a model another name, or null for none."""
     asked = await read_json(request, RenameRequest)
-    return json_response(model_answer(await in_thread(rename_model, resources_of(request), model_id, asked.name)))
+    model = await in_thread(rename_model, resources_of(request), tenant_of(request), model_id, asked.name)
+    return json_response(model_answer(model))
 
 
 @router.delete(
@@ -97,7 +99,7 @@ async def rename(request: Request, model_id: ModelId) -> Response:
 )
 async def delete(request: Request, model_id: ModelId) -> None:
     """Delete a model, its file and what it was trained on; a training that runs is stopped."""
-    await in_thread(delete_model, resources_of(request), model_id)
+    await in_thread(delete_model, resources_of(request), tenant_of(request), model_id)
 
 
 @router.get(
@@ -109,6 +111,6 @@ async def delete(request: Request, model_id: ModelId) -> None:
 )
 async def download(request: Request, model_id: ModelId) -> Response:
     """Return the model as one safetensors file."""
-    data = await in_thread(export_model, resources_of(request), model_id)
+    data = await in_thread(export_model, resources_of(request), tenant_of(request), model_id)
     headers = {"Content-Disposition": f'attachment; filename="{model_id}.safetensors"'}
     return Response(data, 200, headers, FILE_TYPE)

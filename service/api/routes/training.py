@@ -13,7 +13,7 @@ from service.api.problems import problem_response
 from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
 from service.api.training_request import read_training_request
-from service.api.wiring import in_thread, resources_of
+from service.api.wiring import in_thread, resources_of, tenant_of
 from service.errors import ModelFailed, ServiceError
 from service.storage.entries import JobEntry
 from service.usecases.job_control import show_job
@@ -90,23 +90,23 @@ async def train(
     `Idempotency-Key` header makes a retried request answer the first one's job.
     """
     asked = await read_training_request(request)
-    resources = resources_of(request)
+    resources, tenant = resources_of(request), tenant_of(request)
     if dry_run:
         decided = await in_thread(try_out, resources, asked)
         return json_response(_dry_run(asked.series, decided, asked.warnings))
-    job = await in_thread(submit_training, resources, asked)
+    job = await in_thread(submit_training, resources, tenant, asked)
     ended = await _wait_for(request, job.id, wait)
     if ended is None:
         return await _accepted(resources, job)
     if ended.status == "succeeded":
-        model = await in_thread(show_model, resources, ended.model_id)
+        model = await in_thread(show_model, resources, tenant, ended.model_id)
         return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
     error = ServiceError.from_record(ended.error) if ended.error else ModelFailed("the training was cancelled")
     return problem_response(error, request, job_id=ended.id, model_id=ended.model_id)
 
 
 async def _accepted(resources: Resources, job: JobEntry) -> Response:
-    answer = job_answer(await in_thread(show_job, resources, job.id))
+    answer = job_answer(await in_thread(show_job, resources, job.tenant, job.id))
     body = {name: answer[name] for name in ("job_id", "model_id", "status", "links")}
     return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
 
@@ -114,10 +114,10 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
 async def _wait_for(request: Request, job_id: str, seconds: float) -> JobEntry | None:
     """Look at the job until it has ended; None where it has not after so many seconds, or when the server stops."""
     deadline = time.monotonic() + seconds
-    resources = resources_of(request)
+    resources, tenant = resources_of(request), tenant_of(request)
     with resources.ends.watch(job_id) as ended:
         while True:
-            job = await in_thread(show_job, resources, job_id)
+            job = await in_thread(show_job, resources, tenant, job_id)
             if job.status not in ("queued", "running"):
                 return job
             left = deadline - time.monotonic()

@@ -1,0 +1,113 @@
+"""The one layer in front of everything: who asks, and whether that may be asked. What nobody allowed is refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from service.api.origins import TrustedHosts
+from service.api.permissions import PROBES, is_open, needed_role
+from service.errors import ForeignHost, ForeignOrigin, NotPermitted, ServiceError, Unauthenticated
+from service.keys import Grant, Keys
+from service.tenants import DEFAULT_TENANT
+
+logger = logging.getLogger(__name__)
+
+_ANYBODY = Grant(DEFAULT_TENANT, "admin")
+_HEADERS = frozenset({b"authorization", b"x-api-key", b"host", b"origin", b"sec-fetch-site"})
+_Headers = dict[bytes, list[bytes]]
+_HOW = "send Authorization: Bearer KEY, or X-API-Key: KEY"
+
+
+class Access:
+    """Decides on every request, by its scope alone.
+
+    keys: where there are none, everybody may do everything as the default tenant, if the request comes from this
+    machine or under an allowed name, and not from a foreign web page.
+    """
+
+    def __init__(self, keys: Keys, hosts: TrustedHosts) -> None:
+        self._keys = keys
+        self._hosts = hosts
+
+    def admit(self, scope: Scope, routes: list[BaseRoute]) -> None:
+        """Let a request through, with its caller in the scope.
+
+        routes: those of the application. Raises Unauthenticated, NotPermitted, ForeignHost, ForeignOrigin.
+        """
+        path: str = scope["path"]
+        free = is_open(scope["method"], path)
+        if free and (self._keys or path in PROBES):
+            return
+        sent: _Headers = {}
+        for name, value in scope["headers"]:
+            if name in _HEADERS:
+                sent.setdefault(name, []).append(value)
+        if not self._keys:
+            host = self._check_host(sent)
+            if free:  # anybody may link to /docs
+                return
+            self._check_page(sent, host)
+        caller = self._caller(sent) if self._keys else _ANYBODY
+        _check_role(caller, scope, routes)
+        scope["caller"] = caller
+
+    def _caller(self, sent: _Headers) -> Grant:
+        keys = {_bearer(value) for value in sent.get(b"authorization", ())} | set(sent.get(b"x-api-key", ()))
+        if not keys:
+            raise Unauthenticated(f"this server needs an API key: {_HOW}")
+        if len(keys) > 1:
+            raise Unauthenticated(f"the request has several keys that differ; {_HOW}, once", wrong=True)
+        key = keys.pop()
+        grant = None if key is None else self._keys.find(key)
+        if grant is None:
+            raise Unauthenticated(f"this is no key of this server; {_HOW}", wrong=True)
+        return grant
+
+    def _check_host(self, sent: _Headers) -> bytes:
+        hosts = sent.get(b"host", [])
+        if len(hosts) != 1 or not self._hosts.trusts(hosts[0]):
+            raise ForeignHost(
+                "this server has no API keys and answers under names of its own machine only: ask it as localhost, "
+                "name the host in FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
+            )
+        return hosts[0]
+
+    def _check_page(self, sent: _Headers, host: bytes) -> None:
+        cross_site = b"cross-site" in sent.get(b"sec-fetch-site", ())
+        origins: Sequence[bytes | None] = sent.get(b"origin") or [None]
+        if not all(self._hosts.trusts_page(origin, host, cross_site) for origin in origins):
+            raise ForeignOrigin(
+                "a web page of another origin asks, and this server has no API keys: name its host in "
+                "FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
+            )
+
+
+def _bearer(value: bytes) -> bytes | None:
+    """Return the token of an Authorization header (RFC 6750, 2.1); None where it is of another scheme."""
+    scheme, _, token = value.partition(b" ")
+    return token.strip(b" ") if scheme.lower() == b"bearer" else None
+
+
+def _check_role(caller: Grant, scope: Scope, routes: list[BaseRoute]) -> None:
+    needed = needed_role(scope["method"], scope["path"])
+    if needed is None:
+        # What is not there at all is the router's to tell.
+        if any(route.matches(scope)[0] is Match.FULL for route in routes):
+            logger.error("%s %r is in no table of permissions and is refused", scope["method"], scope["path"])
+            raise NotPermitted("nobody may ask for this: the server has no rule for it")
+    elif not caller.allows(needed):
+        raise NotPermitted(
+            f"the key has the role {caller.role}, and this needs {needed}: use a key of the role {needed}"
+        )
+
+
+def challenge(error: ServiceError) -> dict[str, str]:
+    """Return the header that goes with a refusal (RFC 6750, 3)."""
+    if not isinstance(error, Unauthenticated):
+        return {}
+    wrong = ', error="invalid_token"' if error.wrong else ""
+    return {"WWW-Authenticate": f'Bearer realm="forecast"{wrong}'}

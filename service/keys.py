@@ -1,0 +1,191 @@
+"""API keys: which tenant each belongs to and what it may do; only their SHA-256 digests are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from service.tenants import TENANT_PATTERN
+
+Role = Literal["read", "train", "admin"]
+"""Each may do what those before it may: look and forecast; train, rename, cancel; everything, such as deleting."""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+DEFAULT_ROLE: Role = "admin"
+SHORT_KEY = 16
+"""A key of fewer characters is taken, with a warning: it can be guessed."""
+
+_TENANT = re.compile(TENANT_PATTERN)
+# Visible ASCII: what a header can carry. The separators of the setting are no part of a key.
+_KEY = re.compile(r"[!-+\--9;-~]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_BYTES = 32
+# So that a key is told from a digest, and is found where it was left by mistake.
+_PREFIX = "forecast_"
+_CURE = "write tenant:key or tenant:role:key, with a comma between two"
+_FILE_CURE = "write tenant:role:digest, as `python -m service keys create TENANT` prints it"
+# A file with more bytes than this is no list of keys.
+_LARGEST_FILE = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a key is good for. short: whether it can be guessed."""
+
+    tenant: str
+    role: Role
+    digest: bytes = b""
+    short: bool = False
+
+    def allows(self, role: Role) -> bool:
+        """Tell whether what needs this role may be done."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+class Keys:
+    """Every key of the server, by its digest."""
+
+    def __init__(self, grants: Iterable[Grant]) -> None:
+        self._grants = {one.digest: one for one in grants}
+
+    def __bool__(self) -> bool:
+        return bool(self._grants)
+
+    def find(self, key: bytes) -> Grant | None:
+        """Return what a key is good for; None where it is none of ours.
+
+        In a time that tells nothing of the keys: what is looked up is a SHA-256 digest, which nobody can choose without
+        knowing its preimage, so how far a look-up gets says nothing about a key. The comparison takes the same time
+        wherever two digests differ (hmac.compare_digest), at the cost of one, not of as many as there are keys.
+        """
+        digest = hashlib.sha256(key).digest()
+        grant = self._grants.get(digest)
+        return grant if grant is not None and hmac.compare_digest(grant.digest, digest) else None
+
+    def tenants_of_short_keys(self) -> list[str]:
+        """Return the tenants that have a key which can be guessed, each once."""
+        return sorted({one.tenant for one in self._grants.values() if one.short})
+
+
+def read_keys(text: str) -> tuple[Grant, ...]:
+    """Read ``tenant:key`` and ``tenant:role:key``, comma-separated.
+
+    Raises ValueError with the number of the wrong entry and the cure; never with a key.
+    """
+    grants: list[Grant] = []
+    for number, entry in enumerate(text.split(","), 1):
+        try:
+            grants.append(_read_entry(entry.strip()))
+            _refuse_double(grants)
+        except ValueError as error:
+            raise ValueError(f"entry {number}: {error}") from None
+    return tuple(grants)
+
+
+def read_key_file(path: Path) -> tuple[Grant, ...]:
+    """Read a file with one ``tenant:role:digest`` a line; ``#`` starts a comment.
+
+    Raises ValueError with the number of the wrong line, and OSError where the file cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_FILE + 1)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if len(data) > _LARGEST_FILE or (data and not text):
+        raise ValueError(f"this is no list of keys: {_FILE_CURE}, one a line")
+    grants: list[Grant] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        entry = line.partition("#")[0].strip()
+        try:
+            if entry:
+                grants.append(_read_line(entry))
+                _refuse_double(grants)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    if not grants:
+        raise ValueError("there is no key in this file: `python -m service keys create TENANT --file FILE` adds one")
+    return tuple(grants)
+
+
+def new_key() -> str:
+    """Make a key of 256 random bits."""
+    return _PREFIX + secrets.token_urlsafe(_BYTES)
+
+
+def key_line(tenant: str, role: Role, key: str) -> str:
+    """Return the line of a key for the file. Raises ValueError for a name that no tenant can have."""
+    _check_tenant(tenant)
+    return f"{tenant}:{role}:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to the file of keys, durably; a new file is for its owner alone. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        # A last line that was left without its end must not become part of ours.
+        unended = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, b"\n" * unended + line.encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    folder = os.open(path.absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read_entry(entry: str) -> Grant:
+    parts = entry.split(":")
+    if len(parts) not in (2, 3):
+        raise ValueError(f"it has {len(parts)} parts between colons: {_CURE}; a key itself has no comma and no colon")
+    tenant, *roles, key = parts
+    _check_tenant(tenant)
+    role = _role(roles[0], _CURE) if roles else DEFAULT_ROLE
+    if not key or (not roles and key in ROLES):
+        raise ValueError(f"its key is missing: {_CURE}")
+    if not _KEY.fullmatch(key):
+        raise ValueError("its key has a space or a character that no header can carry: use visible ASCII")
+    return Grant(tenant, role, hashlib.sha256(key.encode()).digest(), len(key) < SHORT_KEY)
+
+
+def _read_line(entry: str) -> Grant:
+    parts = [part.strip() for part in entry.split(":")]
+    if len(parts) != 3:
+        raise ValueError(f"it has {len(parts)} parts between colons: {_FILE_CURE}")
+    tenant, role, digest = parts
+    _check_tenant(tenant)
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"its last part is no SHA-256 digest in 64 lower hex digits: {_FILE_CURE}")
+    return Grant(tenant, _role(role, _FILE_CURE), bytes.fromhex(digest))
+
+
+# What is wrong is not repeated: in the wrong place, it may be a key.
+def _check_tenant(tenant: str) -> None:
+    if not _TENANT.fullmatch(tenant):
+        raise ValueError(
+            "its tenant cannot be one: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit, then a colon"
+        )
+
+
+def _role(text: str, cure: str) -> Role:
+    if text not in ROLES:
+        raise ValueError(f"its role is none of {', '.join(ROLES)}: {cure}")
+    return text
+
+
+def _refuse_double(grants: Sequence[Grant]) -> None:
+    """Raise ValueError where the last one's key is an earlier one's."""
+    for number, one in enumerate(grants[:-1], 1):
+        if one.digest == grants[-1].digest:
+            raise ValueError(f"its key is that of number {number}: give each entry a key of its own")

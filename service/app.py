@@ -92,7 +92,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     app.state.stopping = False
     app.add_middleware(RequestIdMiddleware)
     app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health)])
-    patch_fastapi(app)
+    # Not what the package sets: a browser is not to keep a key for whoever uses it next.
+    patch_fastapi(app, swagger_ui_parameters={"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True})
     problems.install(app)
     documents.install(app)
     return app
@@ -207,7 +208,7 @@ def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> Trainin
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
-        return LocalTrainer(partial(start_trainer, settings, tuple(devices), processes), ends.told)
+        return LocalTrainer(partial(start_trainer, settings.without_keys(), tuple(devices), processes), ends.told)
     logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
     return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
 

@@ -18,6 +18,7 @@ Role = Literal["read", "train", "admin"]
 """Each may do what those before it may: look and forecast; train, rename, cancel; everything, such as deleting."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
+_RANKS = {role: rank for rank, role in enumerate(ROLES)}
 DEFAULT_ROLE: Role = "admin"
 SHORT_KEY = 16
 """A key of fewer characters is taken, with a warning: it can be guessed."""
@@ -46,7 +47,7 @@ class Grant:
 
     def allows(self, role: Role) -> bool:
         """Tell whether what needs this role may be done."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        return _RANKS[self.role] >= _RANKS[role]
 
 
 class Keys:

@@ -161,6 +161,10 @@ class Settings(BaseSettings):
         """Whether the registry is on a database server, which others use too."""
         return not self.registry_url.startswith("sqlite")
 
+    def without_keys(self) -> Self:
+        """Return the settings for a process that is asked nothing: not even digests of keys are in them."""
+        return self.model_copy(update={"api_keys": None})
+
     def trainings_at_once(self, in_server: bool) -> int:
         """How many trainings run at once, in a server with its own trainer or in a trainer alone."""
         cores = len(os.sched_getaffinity(0))

@@ -47,6 +47,19 @@ def test_no_secret_shows() -> None:
     assert settings.s3_secret_access_key.get_secret_value() == "unseen-by-all"
 
 
+def test_what_trains_is_given_no_keys() -> None:
+    settings = Settings(api_keys="acme:unseen-by-all", store_url="there")
+    assert settings.api_keys
+    assert settings.without_keys().api_keys is None
+    assert settings.without_keys().registry_url == settings.registry_url
+
+
+@pytest.mark.parametrize("text", ["http://a", "a:80", "a/b", "", "a,,b", "::1", "a b", "-a", "*.a"])
+def test_hosts_are_names_without_anything_around_them(text: str) -> None:
+    with pytest.raises(ValidationError, match="write names or addresses"):
+        Settings(allowed_hosts=text)
+
+
 def test_a_bucket_needs_a_database() -> None:
     with pytest.raises(ValidationError, match="FORECAST_DATABASE_URL must be set"):
         Settings(store_url="s3://bucket")

@@ -25,8 +25,8 @@ class TrustedHosts:
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._allowed = frozenset(allowed)
-        # Most clients send the same few.
-        self.trusts = lru_cache(maxsize=1000)(self._trusts)
+        # Most clients send the same few, and a strange one may be long.
+        self.trusts = lru_cache(maxsize=100)(self._trusts)
 
     def _trusts(self, host: bytes) -> bool:
         """Tell whether a Host header names this machine, or what is allowed."""

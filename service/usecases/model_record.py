@@ -114,6 +114,12 @@ def inherited_record(file: ModelFile, model_id: str) -> Inherited:
 
 
 def owned_file(file: ModelFile, tenant: str) -> bytes:
-    """Return a file that was read and has a record, with another tenant in it."""
+    """Return a file that was read and has a record, with another tenant in it.
+
+    Raises InvalidModelFile where its record, beside what is known of it, is nothing that can be written.
+    """
     told = {**file.record["model"], "tenant": tenant}
-    return write_model_file({**file.record, "model": told}, file.tensors)
+    try:
+        return write_model_file({**file.record, "model": told}, file.tensors)
+    except TypeError as error:  # orjson reads what is nested deeper than it writes
+        raise InvalidModelFile("the file is whole but its record is nested too deep") from error

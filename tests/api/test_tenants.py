@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import httpx
 import pytest
 
 from service.api.permissions import NEEDED
+from service.errors import Unavailable
+from service.storage.database import utc_now
 from service.storage.identifiers import new_id
-from service.storage.model_file import read_model_file
+from service.storage.model_file import read_model_file, write_model_file
 from service.usecases.reconcile import reconcile
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
@@ -196,11 +200,30 @@ def test_a_file_belongs_to_who_sends_it(house: House) -> None:
     assert house.acme.ask("GET", f"/models/{kept['model_id']}/file").content == data
 
 
+def test_a_file_that_cannot_be_written_again_is_refused(house: House) -> None:
+    data = house.acme.ask("GET", f"/models/{house.model['model_id']}/file").content
+    file = read_model_file(data)
+    deep = "[" * 600 + "]" * 600
+    marked = write_model_file({**file.record, "more": "DEEP"}, file.tensors)
+    # As a stranger would: by hand, with a checksum that fits.
+    header_end = 8 + int.from_bytes(marked[:8], "little")
+    header = marked[8:header_end].replace(b'\\"DEEP\\"', deep.encode()).rstrip(b" ")
+    header = header.replace(file_checksum(marked), b"0" * 64)
+    header += b" " * (-len(header) % 8)
+    made = len(header).to_bytes(8, "little") + header + marked[header_end:]
+    made = made.replace(b"0" * 64, hashlib.sha256(made).hexdigest().encode(), 1)
+    assert read_model_file(made).record["more"]
+    problem_of(house.other.ask("POST", "/models", BINARY, content=made), 422, "invalid-model-file", contains="deep")
+
+
+def file_checksum(data: bytes) -> bytes:
+    """The digits of the checksum in a model file."""
+    return read_model_file(data).checksum.removeprefix("sha256:").encode()
+
+
 def test_a_loaded_model_is_not_at_hand_for_others_while_the_database_is_away(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service.errors import Unavailable
-
     resources = house.application.app.state.resources
     assert house.acme.forecast(name="sales").status_code == 200
 
@@ -239,10 +262,6 @@ def test_models_come_back_to_their_tenants_when_the_database_is_lost(tmp_path: P
         acme, other = Tenant(after, "a"), Tenant(after, "o")
         assert acme.names() == other.names() == []
         resources = after.app.state.resources
-        from datetime import timedelta
-
-        from service.storage.database import utc_now
-
         found = reconcile(resources.registry, resources.store, True, False, utc_now() + timedelta(hours=1))
         assert sorted(one.detail for one in found.differences if one.action == "adopt") == [
             "name 'sales', of tenant acme",

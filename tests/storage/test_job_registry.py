@@ -283,3 +283,29 @@ def test_old_jobs_are_forgotten_and_their_models_stay(registry: Registry, clock:
     assert registry.forget_jobs(clock.now - timedelta(hours=1)) == 1
     assert {job.id for job in registry.jobs(DEFAULT_TENANT).entries} == {young, waiting}
     assert registry.model(old).status == "ready"
+
+
+def test_a_tenant_cannot_reach_what_is_anothers(registry: Registry) -> None:
+    model_id, job_id = new_id(), new_id()
+    job = registry.create_training("acme", model_id, job_id, "sales", {}, ("key", "hash"))
+    assert (job.tenant, registry.model(model_id).tenant) == ("acme", "acme")
+    for refused in (registry.job_of, registry.cancel_job):
+        with pytest.raises(JobNotFound):
+            refused("other", job_id)
+    for refused_model in (registry.model_of, registry.delete_model):
+        with pytest.raises(ModelNotFound):
+            refused_model("other", model_id)
+    with pytest.raises(ModelNotFound):
+        registry.rename_model("other", model_id, "taken")
+    assert registry.job_of("acme", job_id) == job
+    assert registry.claim_job(job_id, 0, "here", 5) == 1
+    assert registry.publish(job_id, 1, {}, 1)
+    assert registry.ready_attempt("acme", model_id) == 1
+    assert registry.ready_attempt("other", model_id) is None
+    with pytest.raises(ModelNotFound):
+        registry.newest_ready("other", "sales")
+    assert registry.newest_ready("acme", "sales").name == "sales"
+    assert registry.find_idempotent("other", "key", "hash") is None
+    assert registry.models("other").entries == ()
+    assert registry.jobs("other").entries == ()
+    assert registry.count_unfinished() == 0

@@ -89,3 +89,15 @@ def test_a_damaged_file_is_named(store: ModelStore, data: bytes) -> None:
     model_id = stored(store, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(ModelFileCorrupt, match=model_id):
         ForecasterCache(store, 2**20).get(DEFAULT_TENANT, model_id, 0)
+
+
+def test_what_one_tenant_has_loaded_no_other_finds(store: ModelStore, data: bytes) -> None:
+    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache.get("acme", model_id, 0, "sales")
+    assert cache.confirmed("acme", model_id)
+    assert cache.remembered("acme", None, "sales")
+    assert cache.confirmed("other", model_id) is None
+    assert cache.remembered("other", model_id, None) is None
+    assert cache.remembered("other", None, "sales") is None
+    cache.forget("other", model_id)
+    assert cache.confirmed("acme", model_id)

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from service.tenants import DEFAULT_TENANT
 from service.usecases.model_catalogue import delete_model
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
@@ -284,10 +283,10 @@ def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
         resources = application.app.state.resources
         look_up = resources.registry.newest_ready
 
-        def deleted_meanwhile(name: str) -> object:
-            found = look_up(name)
+        def deleted_meanwhile(tenant: str, name: str) -> object:
+            found = look_up(tenant, name)
             if found.id == newer["model_id"]:
-                delete_model(resources, DEFAULT_TENANT, found.id)
+                delete_model(resources, tenant, found.id)
             return found
 
         monkeypatch.setattr(resources.registry, "newest_ready", deleted_meanwhile)

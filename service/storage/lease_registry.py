@@ -102,9 +102,16 @@ class LeaseRegistry(Database):
         with self._reading() as connection:
             return {row.id: row.attempt for row in connection.execute(query)}
 
-    def release_leases(self, executor: str) -> list[JobEntry]:
-        """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first."""
+    def release_leases(self, executor: str, instance: str) -> list[JobEntry]:
+        """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first.
+
+        None of them where another instance has its ID now: then they are that one's.
+        """
+        mine = select(executors.c.id).where(executors.c.id == executor, executors.c.instance == instance)
         with self._writing() as connection:
+            # Locked, for the ID must not change hands meanwhile.
+            if connection.execute(mine.with_for_update()).first() is None:
+                return []
             return _put_back(connection, jobs.c.executor == executor)
 
     def dismiss(self, executor: str, instance: str) -> None:
@@ -123,12 +130,6 @@ class LeaseRegistry(Database):
                 return []
         with self._writing() as connection:
             return _put_back(connection, ran_out)
-
-    def put_back(self, job_id: str, attempt: int) -> JobEntry | None:
-        """Put back a job whose attempt ended without a result; return it. None where that attempt does not run."""
-        with self._writing() as connection:
-            found = _put_back(connection, jobs.c.id == job_id, jobs.c.attempt == attempt)
-            return found[0] if found else None
 
     def count_death(self, job_id: str, attempt: int, most: int, error: Mapping[str, JSON]) -> JobEntry | None:
         """Count that an attempt's child process died; put the job back and return it, or fail it at ``most`` deaths.

@@ -119,7 +119,7 @@ def test_a_ticket_that_an_executor_took_and_never_used_is_replaced(folder: Path)
         here.registry.claim_job(job_id, 0, "here", LEASE)
         here.tickets.submit(Ticket(job_id, 0, CPU))
         wait_for(lambda: not here.tickets.places([Ticket(job_id, 0, CPU)])[f"{job_id}-0"].waits)
-        here.registry.release_leases("here")
+        here.ledger.release()
         here.keeper.start()
         wait_for(lambda: here.ends(job_id))
         assert here.registry.job(job_id).dispatch == 1
@@ -144,7 +144,7 @@ def test_what_is_not_held_any_more_is_stopped(folder: Path, how: str) -> None:
         elif how == "deleted":
             here.registry.delete_model(here.registry.job(job_id).model_id)
         else:
-            here.registry.release_leases("here")
+            here.ledger.release()
             assert here.registry.claim_job(job_id, 1, "there", 60) == 2
         wait_for(lambda: here.runner.attempts() == {})
         if how == "taken over":

@@ -27,6 +27,7 @@ from service.usecases.checkpoints import StoredCheckpoints
 from service.usecases.model_files import TrainingInput, training_input_file
 from service.usecases.training_work import run_training
 from tests.factories import noisy_sine, options, panel
+from tests.leases import put_back
 
 Kept = list[bytes]
 EPOCHS = 4000
@@ -264,7 +265,7 @@ def test_what_the_running_attempt_sends_is_kept(registry: Registry, store: Model
 def test_what_comes_from_another_attempt_or_after_the_end_is_not_kept(registry: Registry, store: ModelStore) -> None:
     job_id, attempt = running(registry)
     keep_checkpoint(registry, store, job_id, attempt + 1, b"of the future")
-    registry.put_back(job_id, attempt)
+    put_back(registry, "executor")
     keep_checkpoint(registry, store, job_id, attempt, b"of an attempt that was given up")
     assert registry.claim_job(job_id, registry.job(job_id).dispatch, "executor", 60.0) == attempt + 1
     keep_checkpoint(registry, store, job_id, attempt, b"of the past")

@@ -16,6 +16,7 @@ from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.usecases.job_outcome import MOST_DEATHS, JobRecorder
+from tests.leases import put_back
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")
 
@@ -150,7 +151,7 @@ def test_what_is_cancelled_between_storing_and_publishing_leaves_no_file(
 
 def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
-    registry.release_leases("here")
+    put_back(registry, "here")
     assert registry.claim_job(job_id, 1, "there", 5) == 2
     ended: list[str] = []
     stale = recorder(registry, store, ended)
@@ -167,7 +168,7 @@ def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegis
 def test_files_of_attempts_that_died_before_publishing_go(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.put_model(model_id, b"of a trainer that died", 1)
-    registry.release_leases("here")
+    put_back(registry, "here")
     assert registry.claim_job(job_id, 1, "here", 5) == 2
     recorder(registry, store).succeeded(job_id, 2, OUTCOME)
     with pytest.raises(ModelNotFound):

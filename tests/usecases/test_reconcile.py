@@ -21,6 +21,7 @@ from service.usecases.model_files import load_forecaster, model_file
 from service.usecases.reconcile import Reconciliation, reconcile
 from service.usecases.training_work import trained_record
 from tests.factories import noisy_sine, options, panel
+from tests.leases import put_back
 
 LATER = timedelta(minutes=5)
 MUCH_LATER = timedelta(hours=2)
@@ -121,7 +122,7 @@ def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None
 def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept) -> None:
     model_id, job_id = kept.job()
     assert kept.registry.claim_job(job_id, 0, "died here", 5) == 1
-    kept.registry.release_leases("died here")
+    put_back(kept.registry, "died here")
     assert kept.registry.claim_job(job_id, 1, "here", 5) == 2
     for attempt in (1, 2):
         kept.store.put_model(model_id, b"model", attempt)

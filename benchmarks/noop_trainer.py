@@ -21,6 +21,7 @@ def main() -> None:
     from service.jobs.queue_database import queue_url
     from service.jobs.trainer import Trainer, TrainerSettings
     from service.settings import Settings
+    from service.storage.postgres import SILENCE_OPTIONS
     from service.storage.registry import Registry
     from service.trainer_app import open_store
     from service.usecases.job_ledger import JobLedger
@@ -29,8 +30,9 @@ def main() -> None:
     settings = Settings()
     registry = Registry.open(settings.registry_url)
     executor, alone = settings.executor_id or "local-1", not settings.is_cluster
+    queue = queue_url(settings.registry_url, SILENCE_OPTIONS)
     trainer = Trainer(
-        TrainerSettings(executor, 1, 60, None, _LEASE_SECONDS, alone, queue_url(settings.registry_url)),
+        TrainerSettings(executor, 1, 60, None, _LEASE_SECONDS, alone, queue),
         JobLedger(registry, executor, [CPU], _LEASE_SECONDS, timedelta(days=1), alone),
         JobRecorder(registry, open_store(settings), executor, _LEASE_SECONDS, lambda _: None),
         train,

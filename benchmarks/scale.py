@@ -33,6 +33,7 @@ from service.jobs.queue import CPU, Ticket
 from service.jobs.queue_database import queue_url
 from service.jobs.remote_trainers import RemoteTrainers
 from service.storage.identifiers import new_id
+from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
 
 START_GOAL_MS = 100
@@ -85,7 +86,7 @@ def _rates(label: str, counts: Sequence[int], measure: Callable[[int], tuple[flo
 def noop_rate(place: Place, jobs: int, count: int) -> tuple[float, float]:
     """Return how many jobs that train nothing end in a second, once all are queued, and the CPU seconds of each."""
     registry = Registry.open(place.settings["FORECAST_DATABASE_URL"])
-    queue = RemoteTrainers(queue_url(place.database_url))
+    queue = RemoteTrainers(queue_url(place.database_url, SILENCE_OPTIONS))
     try:
         with running_trainers(place, count, _NOOP) as trainers:
             ids = []

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 
 from examples.cluster import PostgresServer
 from service.jobs.queue_database import queue_url
+from service.storage.postgres import SILENCE_OPTIONS
 
 _TABLES = """
 SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -54,7 +55,7 @@ class Place:
         if not self.is_cluster:
             return {
                 "registry": _sqlite_size(self.database_url),
-                "queue": _sqlite_size(queue_url(self.database_url)),
+                "queue": _sqlite_size(queue_url(self.database_url, SILENCE_OPTIONS)),
                 "store": files,
             }
         engine = create_engine(self.database_url.replace("postgresql:", "postgresql+psycopg:"))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -68,7 +68,7 @@ def serve() -> int:
 def train() -> int:
     """Train what servers accept until told to stop; 2 where the settings are wrong."""
 
-    def run_trainer(settings: Settings) -> int:
+    def run_trainer(settings: Settings) -> NoReturn:
         from service.app import train
 
         train(settings)

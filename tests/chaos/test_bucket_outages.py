@@ -23,6 +23,8 @@ from tests.chaos.s3_proxy import S3Proxy
 
 pytestmark = pytest.mark.chaos
 
+UNREACHABLE = "S3 cannot be reached|the connection to S3 was lost"
+
 BULKY = {**LONG, "network": {"cell": "gru", "hidden_size": 128, "num_layers": 1}, "training": {"epochs": 30}}
 """A training of seconds, whose model and input are larger than a chunk of the proxy."""
 
@@ -88,7 +90,7 @@ def test_a_bucket_that_comes_back_in_time_gets_the_model(behind: Cluster, proxy:
     proxy.refuses = True
     away = time.monotonic()
     [server], [trainer] = behind.servers, behind.trainers
-    problem_of(server.client.get("/readyz"), 503, "unavailable", contains="S3 cannot be reached|the connection to S3 was lost")
+    problem_of(server.client.get("/readyz"), 503, "unavailable", contains=UNREACHABLE)
     until(lambda: "could not be kept, next try soon" in trainer.log.read_text(), lambda: "nothing was to be stored")
     assert behind.job(job_id).status == "running"
     time.sleep(5)
@@ -133,7 +135,7 @@ def test_a_bucket_that_stays_away_fails_the_job(behind: Cluster, proxy: S3Proxy)
     behind.wait_until_ended([job_id])
     proxy.refuses = False
     job = check_fails(behind, job_id, "the model was trained but could not be stored")
-    assert re.search("S3 cannot be reached|the connection to S3 was lost", str(job.error)), job.error
+    assert re.search(UNREACHABLE, str(job.error)), job.error
     print(f"failed after {time.monotonic() - began:.0f} s: {job.error}")
     # And the trainer is as good as before.
     ready = behind.submit(2)

@@ -112,6 +112,8 @@ def train(settings: Settings) -> NoReturn:
     log_to_stderr(settings.log_level.upper())
     with _blaming("FORECAST_DEVICE"):
         devices = training_devices(settings.device)
+    if not devices and not settings.trainings_at_once(in_server=False):
+        raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a trainer without a GPU needs at least 1, got 0")
     _preflight(settings)
     with _blaming("FORECAST_EXECUTOR_ID"):
         run_trainer(settings, devices)
@@ -162,7 +164,7 @@ def _open(settings: Settings, devices: Sequence[str]) -> Resources:
 
 
 def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> TrainingQueue:
-    processes = 0 if settings.device == "cuda" else settings.trainings_at_once(in_server=True)
+    processes = settings.trainings_at_once(in_server=True)
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))

@@ -76,7 +76,7 @@ def run_trainer(settings: Settings, devices: Sequence[str]) -> NoReturn:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    processes = 0 if settings.device == "cuda" else settings.trainings_at_once(in_server=False)
+    processes = settings.trainings_at_once(in_server=False)
     trainer = start_trainer(settings, devices, processes, lambda _: None)
     while not stopping.wait(0.2) and not trainer.lost.is_set():
         pass

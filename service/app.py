@@ -168,7 +168,8 @@ def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> Trainin
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
-        return LocalTrainer(partial(start_trainer, settings, tuple(devices), processes), ends.told)
+        start = partial(start_trainer, settings, tuple(devices), processes)
+        return LocalTrainer(start, ends.told, settings.log_level.upper())
     logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
     return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
 

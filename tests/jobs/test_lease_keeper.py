@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,6 +161,24 @@ def test_leases_are_renewed_as_long_as_a_training_runs(folder: Path) -> None:
         assert first is not None
         wait_for(lambda: (here.registry.job(job_id).lease_until or first) > first + timedelta(seconds=2 * LEASE))
         assert here.registry.job(job_id).attempt == 1
+
+
+def test_leases_are_renewed_while_many_jobs_are_queued(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = DurableQueue.submit
+
+    def slowly(tickets: DurableQueue, ticket: Ticket) -> None:
+        time.sleep(0.3 * LEASE)
+        submit(tickets, ticket)
+
+    with executor(folder, trainings.endless_anywhere) as here:
+        job_id = here.registered()
+        here.keeper.start()
+        wait_for(here.runner.attempts)
+        monkeypatch.setattr(DurableQueue, "submit", slowly)
+        waiting = [Ticket(here.registered(), 0, CPU) for _ in range(10)]
+        wait_for(lambda: len(here.tickets.places(waiting)) == len(waiting))
+        assert here.registry.job(job_id).attempt == 1
+        assert here.registry.take_expired() == []
 
 
 def test_an_executor_that_lost_its_id_stops(folder: Path) -> None:

@@ -34,7 +34,7 @@ from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
-from service.usecases.reconcile import Reconciliation, reconcile
+from service.usecases.reconcile import ForeignDatabase, Reconciliation, reconcile
 from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -127,6 +127,8 @@ def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> R
         registry = Registry.open(settings.registry_url)
     try:
         return reconcile(registry, store, apply, delete_orphans, utc_now())
+    except ForeignDatabase as error:
+        raise UnusableSetting(f"FORECAST_DATABASE_URL: {error}") from error
     finally:
         registry.close()
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from service.storage.database import Database, utc_now
 from service.storage.entries import JSON, JobEntry, QueueName
@@ -28,17 +29,21 @@ class LeaseRegistry(Database):
 
         sole: no other can live, whatever the registry says.
         """
-        with self._writing() as connection:
-            now = self._now(connection)
-            row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
-            values = {"instance": instance, "queues": ",".join(queues), "alive_until": now + timedelta(seconds=seconds)}
-            if row is None:
-                connection.execute(insert(executors).values(id=executor, **values))
-            elif not sole and row.instance != instance and row.alive_until >= now:
-                return False
-            else:
-                connection.execute(update(executors).where(executors.c.id == executor).values(**values))
-            return True
+        try:
+            with self._writing() as connection:
+                now = self._now(connection)
+                row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
+                if row is not None and not sole and row.instance != instance and row.alive_until >= now:
+                    return False
+                change = insert(executors) if row is None else update(executors).where(executors.c.id == executor)
+                until = now + timedelta(seconds=seconds)
+                connection.execute(
+                    change.values(id=executor, instance=instance, queues=",".join(queues), alive_until=until)
+                )
+                return True
+        except IntegrityError:
+            # Where writers do not wait for each other (Postgres), another new one may have come in between.
+            return False
 
     def served_queues(self) -> set[QueueName]:
         """Return the queues that some living executor works off."""

@@ -118,6 +118,13 @@ def test_executor_id_belongs_to_one_living_instance(registry: Registry, clock: C
     assert registry.enrol("one", "c", ["cpu"], SECONDS)
 
 
+def test_of_many_new_instances_with_one_executor_id_one_is_enrolled(registry: Registry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(5):
+            enrolled = list(pool.map(lambda _, id_=f"id-{number}": registry.enrol(id_, new_id(), ["cpu"], 5), range(8)))
+            assert sorted(enrolled) == [False] * 7 + [True]
+
+
 @pytest.mark.parametrize("most", [1, 3])
 def test_job_fails_after_so_many_deaths(registry: Registry, most: int) -> None:
     job = queued(registry)

@@ -20,6 +20,7 @@ from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
 from service.errors import ServiceError
 from service.jobs.devices import training_devices
+from service.jobs.executor_id import ExecutorIdTaken
 from service.jobs.local_trainer import LocalTrainer
 from service.jobs.queue import TrainingQueue
 from service.jobs.queue_database import queue_url
@@ -115,8 +116,12 @@ def train(settings: Settings) -> NoReturn:
     if not devices and not settings.trainings_at_once(in_server=False):
         raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a trainer without a GPU needs at least 1, got 0")
     _preflight(settings)
-    with _blaming("FORECAST_EXECUTOR_ID"):
-        run_trainer(settings, devices)
+    # Store and tables were just looked at; what is left is the queue, and who else is there.
+    with _blaming("FORECAST_DATABASE_URL"):
+        try:
+            run_trainer(settings, devices)
+        except ExecutorIdTaken as error:
+            raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
 
 
 def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:

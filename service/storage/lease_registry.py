@@ -10,13 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.storage.database import Database, utc_now
 from service.storage.entries import JSON, JobEntry, QueueName
 from service.storage.job_registry import fail, job_entry, move_job
 from service.storage.tables import executors, jobs
+
+# Containers may have another name, and so another ID, at each start.
+_REMEMBERED = timedelta(days=1)
 
 
 class LeaseRegistry(Database):
@@ -32,6 +35,7 @@ class LeaseRegistry(Database):
         try:
             with self._writing() as connection:
                 now = self._now(connection)
+                connection.execute(delete(executors).where(executors.c.alive_until < now - _REMEMBERED))
                 row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
                 if row is not None and not sole and row.instance != instance and row.alive_until >= now:
                     return False

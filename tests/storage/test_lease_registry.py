@@ -118,6 +118,14 @@ def test_executor_id_belongs_to_one_living_instance(registry: Registry, clock: C
     assert registry.enrol("one", "c", ["cpu"], SECONDS)
 
 
+def test_executors_that_are_long_dead_are_forgotten(registry: Registry, clock: Clock) -> None:
+    for name in ("one", "two", "three"):
+        assert registry.enrol(name, "a", ["cpu"], SECONDS)
+        clock.advance(hours=23)
+    assert registry.renew_leases("one", "a", [], SECONDS) is None
+    assert registry.renew_leases("two", "a", [], SECONDS) == {}
+
+
 def test_of_many_new_instances_with_one_executor_id_one_is_enrolled(registry: Registry) -> None:
     with ThreadPoolExecutor(8) as pool:
         for number in range(5):

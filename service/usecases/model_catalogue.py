@@ -31,13 +31,16 @@ def rename_model(resources: Resources, model_id: str, name: str | None) -> Model
 
 def delete_model(resources: Resources, model_id: str) -> None:
     """Remove a model, its file, its jobs and what they trained on; a training is stopped. Raises ModelNotFound."""
-    model = resources.registry.delete_model(model_id)
+    model, attempts = resources.registry.delete_model(model_id)
+    # At once: the store may be away.
+    resources.forecasters.forget(model_id)
     if model.job_id is not None:
         resources.queue.cancel(model.job_id)
         resources.store.delete_training_input(model.job_id)
         resources.store.delete_checkpoint(model.job_id)
-    resources.store.delete_model(model_id, model.attempt)
-    resources.forecasters.forget(model_id)
+    # Also of attempts that died between storing and publishing: reconcile would take such a file for a lost model's.
+    for attempt in {model.attempt, *range(1, attempts + 1)}:
+        resources.store.delete_model(model_id, attempt)
 
 
 def export_model(resources: Resources, model_id: str) -> bytes:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,22 @@ def test_a_death_puts_the_job_back_as_long_as_it_may_come_back() -> None:
         kind, error = recorder.end_of("a")
     assert kind == "died"
     assert "died (7)" in error.detail
+
+
+def test_a_process_that_cannot_be_started_is_not_the_end_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, errors = FreshProcess.begin, [BlockingIOError("no room for another process")]
+
+    def unlucky(process: FreshProcess, job_id: str) -> Connection:
+        if errors:
+            raise errors.pop()
+        return begin(process, job_id)
+
+    monkeypatch.setattr(FreshProcess, "begin", unlucky)
+    with running(trainings.quick) as (jobs, recorder):
+        back = jobs.submit("a").result(PATIENCE)
+        assert (back, recorder.end_of("a")[0]) == (Ticket("a", 1, CPU), "died")
+        jobs.submit("a", dispatch=1)
+        assert recorder.end_of("a")[0] == "succeeded"
 
 
 def test_a_training_that_wants_too_much_memory_is_told_so() -> None:

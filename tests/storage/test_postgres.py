@@ -173,7 +173,7 @@ def test_deleting_what_ends_at_the_same_moment_makes_nobody_wait_in_vain(registr
             registry.claim_job(job_id, 0, "here", 5)
             ending, deleting = pool.submit(end, job_id, number), pool.submit(registry.delete_model, model_id)
             ending.result()
-            assert deleting.result().job_id == job_id
+            assert deleting.result()[0].job_id == job_id
     assert registry.models().entries == ()
 
 

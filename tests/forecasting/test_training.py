@@ -12,6 +12,7 @@ from service.errors import InvalidOption, InvalidSeries, MissingValues, SeriesTo
 from service.forecasting.bands import Bands
 from service.forecasting.forecaster_state import forecaster_state, restore_forecaster
 from service.forecasting.options import TrainOptions
+from service.forecasting.planning import plan_training
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.training import Trained, train
 from tests.factories import items, noisy_sine, options, panel, random_walk, seasonal
@@ -208,6 +209,13 @@ def test_noise_is_called_noise() -> None:
     assert trained.baseline_method == "mean"
     assert trained.skill == pytest.approx(0, abs=0.1)
     assert any("noise" in warning for warning in trained.warnings)
+
+
+@pytest.mark.parametrize("noise_first", [True, False])
+def test_one_of_two_targets_does_not_make_all_of_them_noise(noise_first: bool) -> None:
+    columns = [np.random.default_rng(2).normal(size=200), seasonal(200)][:: 1 if noise_first else -1]
+    plan = plan_training(panel(*columns, targets=2), options())
+    assert (plan.noise, plan.walk) == (False, False)
 
 
 def test_losing_to_naive_is_told() -> None:

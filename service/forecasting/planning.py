@@ -12,7 +12,7 @@ from service.errors import Path
 from service.forecasting.bounds import Bounds
 from service.forecasting.choices import Choice, choose
 from service.forecasting.methods.table import PRIOR
-from service.forecasting.missing import drop_leading, refuse_missing
+from service.forecasting.missing import drop_leading, open_ends, refuse_missing
 from service.forecasting.options import Candidate, TrainOptions, Validation
 from service.forecasting.preparation import min_history
 from service.forecasting.seasonality import looks_like_noise, returns_to_its_mean
@@ -88,6 +88,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             warnings.append(f"{_named(one)}{dropped} leading rows without a value in every column were left out")
         series.append(whole)
     panel = replace(panel, series=tuple(series))
+    warnings += open_ends(panel, list(range(len(panel.targets))))
     splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
     if options.transform != "auto":
         for row, one in enumerate(panel):

@@ -357,6 +357,12 @@ def test_leading_missing_rows_are_told() -> None:
     assert any("3 leading rows" in warning for warning in train(panel(values), options()).warnings)
 
 
+def test_an_end_without_values_is_told() -> None:
+    plan = plan_training(panel(np.append(noisy_sine(100), [np.nan] * 3)), options())
+    assert any("ends in 3 rows without a value" in warning for warning in plan.told)
+    assert not any("without a value" in warning for warning in plan_training(panel(noisy_sine(100)), options()).told)
+
+
 def test_logarithm_of_what_is_not_positive_is_refused() -> None:
     with pytest.raises(InvalidSeries, match="needs values above 0"):
         train(panel(noisy_sine()), options(transform="log"))

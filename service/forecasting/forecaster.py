@@ -20,6 +20,7 @@ from service.forecasting.fitted_item import FittedItem, fit_item, prepare
 from service.forecasting.fitted_items import FittedItems
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import ConformalErrors
+from service.forecasting.methods.exponential_smoothing import fit_window
 from service.forecasting.missing import fill
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
@@ -32,8 +33,10 @@ from service.forecasting.transforms import Transform, transform_of
 
 # Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
 _REMEMBERED, _REMEMBERED_STEPS = 4, 1000
-# A simple method's forecast from one end, in multiplications of a network.
-_METHOD_COST = 20_000
+# A simple method's forecast, in multiplications of a network, for each value that it reads, of which it takes so many.
+_METHOD_COST, _FEWEST_READ = 67, 300
+# The mean, the drift and cycles of any length are made of all values; older ones than these hardly change them.
+_METHOD_MEMORY = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,7 @@ class Forecaster:
 
     @cached_property
     def memory(self) -> int:
-        """So many last values decide a forecast: simple methods have forgotten what lies before."""
+        """So many last values are all that a forecast reads."""
         if self.blend.candidates == ("network",):
             return self.min_history
         return max(self.min_history, method_memory(self.specification.season_length))
@@ -146,8 +149,12 @@ class Forecaster:
         chunks = -(-horizon // specification.output_chunk_length)
         slides = specification.training.objective == "windows"
         steps = specification.context_length * (chunks if slides else 1) + horizon
-        methods = len(self.blend.candidates) - bool(self.networks)
-        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods * _METHOD_COST)
+        methods = (len(self.blend.candidates) - bool(self.networks)) * _METHOD_COST * self._longest
+        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods)
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(_FEWEST_READ, *(len(item.tail) for item in self.items))
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:
         """Bring a panel from outside into this model's columns.
@@ -327,8 +334,11 @@ class Forecaster:
 
 
 def method_memory(season_length: int) -> int:
-    """Return how many last values simple methods are given."""
-    return max(300, 5 * season_length)
+    """Return how many last values simple methods are given, so that they forecast what they did where they were scored.
+
+    Exponential smoothing reads up to two of its windows.
+    """
+    return max(_METHOD_MEMORY, 2 * fit_window(season_length))
 
 
 def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:

@@ -266,6 +266,13 @@ def test_a_training_that_wants_too_much_memory_is_told_so() -> None:
     assert "out of memory" in error.detail
 
 
+def test_what_a_process_starts_with_is_not_counted_as_its_memory() -> None:
+    with running(trainings.threaded, memory=64 * 2**20) as (jobs, recorder):
+        jobs.submit("a")
+        kind, _ = recorder.end_of("a")
+    assert kind == "succeeded"
+
+
 def test_what_is_not_held_any_more_is_stopped(tmp_path: Path) -> None:
     with running(trainings.endless) as (jobs, recorder):
         job_id = str(tmp_path / "pid")

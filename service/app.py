@@ -26,6 +26,7 @@ from service.jobs.queue import TrainingQueue
 from service.jobs.queue_database import queue_url
 from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.trainer_log import log_to_stderr
+from service.kernel_cache import warm_forecasts_once
 from service.settings import Settings
 from service.storage.database import utc_now
 from service.storage.postgres import SILENCE_OPTIONS
@@ -189,8 +190,6 @@ def _warm_up(done: threading.Event) -> None:
     """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
     import service.forecasting.evaluation
     import service.forecasting.forecaster_state  # noqa: F401
-    from service.forecasting.warming import warm_methods, warm_rollout
 
-    warm_rollout()
-    warm_methods()
+    warm_forecasts_once()
     done.set()

@@ -29,6 +29,7 @@ from service.forecasting.preparation import IntArray, PreparedSeries, min_histor
 from service.forecasting.sample_paths import Draw, SamplePaths
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
+from service.forecasting.still_history import usual_share, with_guessed_unit
 from service.forecasting.transforms import Transform, transform_of
 
 # Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
@@ -173,9 +174,14 @@ class Forecaster:
             return fit_item(series, self.specification, len(self.targets), known)
         effects = self._common_effects(series)
         item = fit_item(series, self.specification, len(self.targets), effects=effects)
+        item = with_guessed_unit(item, self._usual_share, self._transform)
         item = item.of_difficulty(self._common_difficulty(series))
         values = item.tail.values[:, : len(self.targets)]
         return item.with_methods(self.blend.candidates, values, self.specification.season_length)
+
+    @cached_property
+    def _usual_share(self) -> FloatArray:
+        return usual_share(self.items, self._transform)
 
     def needed_rows(self, item: FittedItem) -> int:
         """Fewest values from which this item can be forecast: those that no network forecasts need few."""

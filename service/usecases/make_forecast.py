@@ -154,7 +154,7 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
     if features and any(one.times is None for one in history):
         warnings.append(f"the history has no timestamps: the model's {features} was left out of account")
     for one in history:
-        unseen = forecaster.peers.unseen(one.static) if one.static else ()
+        unseen = forecaster.unseen.peers.unseen(one.static) if one.static else ()
         warnings.extend(
             f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
             for name in unseen

@@ -36,7 +36,7 @@ def compile_kernels(folder: str | None) -> None:
 
 
 def warm_forecasts_once() -> None:
-    """Make forecasts ready; see `_one_at_a_time`."""
+    """Make forecasts ready, while nobody else compiles."""
     from service.forecasting.warming import warm_methods, warm_rollout
 
     with _one_at_a_time():
@@ -45,27 +45,34 @@ def warm_forecasts_once() -> None:
 
 
 def warm_training_once() -> None:
-    """Make trainings ready, and forecasts; see `_one_at_a_time`."""
+    """Make trainings ready, and forecasts, while nobody else compiles."""
     from service.forecasting.warming import warm_training
 
-    with _one_at_a_time() as stamp:
+    with _one_at_a_time() as compiled:
         warm_training()
-        if stamp is not None:
+        if compiled is not None:
             with suppress(OSError):
-                stamp.write_text(_digest())
+                compiled.write_text(_made_from())
+
+
+def forget_stale_kernels() -> None:
+    """Remove all kernels from disk where a source has changed: numba looks at each one's own, not at what it calls."""
+    with _one_at_a_time():
+        pass
 
 
 @contextmanager
 def _one_at_a_time() -> Iterator[Path | None]:
     """Let one process compile, so that those which start beside it find the kernels on disk.
 
-    Yields the file that is to say, by `_digest`, that all kernels are there; None: it does, or nothing can be written.
+    Yields the file that is to be written when all kernels are there; None: they are, or nothing can be written.
     """
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or _sources() / "__pycache__")
-    stamp = folder / "compiled"
+    compiled = folder / f"compiled-{_processor()}"
+    made_from = _made_from()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if stamp.exists() and stamp.read_text() == _digest():
+        if _says(compiled, made_from):
             yield None
             return
         lock = (folder / "compiling.lock").open("w")
@@ -74,19 +81,39 @@ def _one_at_a_time() -> Iterator[Path | None]:
         return
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield stamp
+        with suppress(OSError):
+            _forget_others(folder, made_from)
+        yield compiled
 
 
-def _digest() -> str:
-    """Name what kernels are made from and for: numba, the processor, each source with its time and size."""
+def _forget_others(folder: Path, made_from: str) -> None:
+    """Remove what was made from other sources; processors may share a folder."""
+    current = folder / "made-from"
+    if not _says(current, made_from):
+        for pattern in ("*.nbi", "*.nbc", "compiled-*"):
+            for path in folder.rglob(pattern):
+                path.unlink(missing_ok=True)
+        current.write_text(made_from)
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+def _made_from() -> str:
+    """Return a digest of the kernels' sources, and of numba's version."""
     import numba
+
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(_sources().glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _processor() -> str:
     from llvmlite import binding
 
-    made = [numba.__version__, binding.get_host_cpu_name()]
-    for source in sorted(_sources().glob("*.py")):
-        found = source.stat()
-        made.append(f"{source} {found.st_mtime_ns} {found.st_size}")
-    return hashlib.sha256("\n".join(made).encode()).hexdigest()
+    return str(binding.get_host_cpu_name())
 
 
 def _sources() -> Path:

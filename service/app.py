@@ -25,11 +25,13 @@ from service.api.routes import forecasts, health, jobs, models, training
 from service.api.server import Server, bind
 from service.errors import ServiceError
 from service.jobs.devices import training_devices
+from service.jobs.executor_id import ExecutorIdTaken
 from service.jobs.local_trainer import LocalTrainer
 from service.jobs.queue import TrainingQueue
 from service.jobs.queue_database import queue_url
 from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.trainer_log import log_to_stderr
+from service.kernel_cache import warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
 from service.settings import Settings
 from service.storage.database import utc_now
@@ -40,7 +42,7 @@ from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
-from service.usecases.reconcile import Reconciliation, reconcile
+from service.usecases.reconcile import ForeignDatabase, Reconciliation, reconcile
 from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -154,9 +156,15 @@ def train(settings: Settings) -> NoReturn:
     log_to_stderr(settings.log_level.upper())
     with _blaming("FORECAST_DEVICE"):
         devices = training_devices(settings.device)
+    if not devices and not settings.trainings_at_once(in_server=False):
+        raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a trainer without a GPU needs at least 1, got 0")
     _preflight(settings)
-    with _blaming("FORECAST_EXECUTOR_ID"):
-        run_trainer(settings, devices)
+    # Store and tables were just looked at; what is left is the queue, and who else is there.
+    with _blaming("FORECAST_DATABASE_URL"):
+        try:
+            run_trainer(settings, devices)
+        except ExecutorIdTaken as error:
+            raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
 
 
 def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:
@@ -167,6 +175,8 @@ def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> R
         registry = Registry.open(settings.registry_url)
     try:
         return reconcile(registry, store, apply, delete_orphans, utc_now())
+    except ForeignDatabase as error:
+        raise UnusableSetting(f"FORECAST_DATABASE_URL: {error}") from error
     finally:
         registry.close()
 
@@ -204,11 +214,12 @@ def _open(settings: Settings, devices: Sequence[str]) -> Resources:
 
 
 def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> TrainingQueue:
-    processes = 0 if settings.device == "cuda" else settings.trainings_at_once(in_server=True)
+    processes = settings.trainings_at_once(in_server=True)
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
-        return LocalTrainer(partial(start_trainer, settings.without_keys(), tuple(devices), processes), ends.told)
+        start = partial(start_trainer, settings.without_keys(), tuple(devices), processes)
+        return LocalTrainer(start, ends.told, settings.log_level.upper())
     logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
     return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
 
@@ -221,8 +232,6 @@ def _warm_up(done: threading.Event) -> None:
     """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
     import service.forecasting.evaluation
     import service.forecasting.forecaster_state  # noqa: F401
-    from service.forecasting.warming import warm_methods, warm_rollout
 
-    warm_rollout()
-    warm_methods()
+    warm_forecasts_once()
     done.set()

@@ -1,10 +1,14 @@
-"""Where compiled kernels are kept between processes and starts."""
+"""Where compiled kernels are kept between processes and starts, and who compiles them."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
@@ -28,6 +32,91 @@ def use_kernel_cache(folder: str | None) -> None:
 def compile_kernels(folder: str | None) -> None:
     """Compile every kernel into ``folder``."""
     use_kernel_cache(folder)
+    warm_training_once()
+
+
+def warm_forecasts_once() -> None:
+    """Make forecasts ready, while nobody else compiles."""
+    from service.forecasting.warming import warm_methods, warm_rollout
+
+    with _one_at_a_time():
+        warm_rollout()
+        warm_methods()
+
+
+def warm_training_once() -> None:
+    """Make trainings ready, and forecasts, while nobody else compiles."""
     from service.forecasting.warming import warm_training
 
-    warm_training()
+    with _one_at_a_time() as compiled:
+        warm_training()
+        if compiled is not None:
+            with suppress(OSError):
+                compiled.write_text(_made_from())
+
+
+def forget_stale_kernels() -> None:
+    """Remove all kernels from disk where a source has changed: numba looks at each one's own, not at what it calls."""
+    with _one_at_a_time():
+        pass
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[Path | None]:
+    """Let one process compile, so that those which start beside it find the kernels on disk.
+
+    Yields the file that is to be written when all kernels are there; None: they are, or nothing can be written.
+    """
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or _sources() / "__pycache__")
+    compiled = folder / f"compiled-{_processor()}"
+    made_from = _made_from()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _says(compiled, made_from):
+            yield None
+            return
+        lock = (folder / "compiling.lock").open("w")
+    except OSError:
+        yield None
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(OSError):
+            _forget_others(folder, made_from)
+        yield compiled
+
+
+def _forget_others(folder: Path, made_from: str) -> None:
+    """Remove what was made from other sources; processors may share a folder."""
+    current = folder / "made-from"
+    if not _says(current, made_from):
+        for pattern in ("*.nbi", "*.nbc", "compiled-*"):
+            for path in folder.rglob(pattern):
+                path.unlink(missing_ok=True)
+        current.write_text(made_from)
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+def _made_from() -> str:
+    """Return a digest of the kernels' sources, and of numba's version."""
+    import numba
+
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(_sources().glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _processor() -> str:
+    from llvmlite import binding
+
+    return str(binding.get_host_cpu_name())
+
+
+def _sources() -> Path:
+    from service.forecasting import kernels
+
+    return Path(kernels.__file__).parent

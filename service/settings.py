@@ -134,7 +134,10 @@ class Settings(BaseSettings):
         ge=256 * 2**20,
         description="Most bytes of memory that one training may take; by default its share of the machine's.",
     )
-    job_retention_days: float = Field(30.0, gt=0, description="Days that jobs which ended are kept; models stay.")
+    # At least the day that an idempotency key holds, for it goes with its job.
+    job_retention_days: float = Field(
+        30.0, ge=1, description="Days that jobs which ended are kept, at least 1; models stay."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="Where trainings run: auto has large ones on the GPUs that torch sees, if any, cuda all of them.",
@@ -166,8 +169,10 @@ class Settings(BaseSettings):
         return self.model_copy(update={"api_keys": None})
 
     def trainings_at_once(self, in_server: bool) -> int:
-        """How many trainings run at once, in a server with its own trainer or in a trainer alone."""
+        """How many trainings run at once on the CPU, in a server with its own trainer or in a trainer alone."""
         cores = len(os.sched_getaffinity(0))
+        if self.device == "cuda":
+            return 0
         if self.training_processes is not None:
             return self.training_processes
         if in_server:

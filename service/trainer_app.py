@@ -12,7 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from service.jobs.executor_id import LockedId, machine_id
+from sqlalchemy import make_url
+
+from service.jobs.executor_id import locked_id, machine_id
 from service.jobs.queue import CPU, GPU
 from service.jobs.queue_database import queue_url
 from service.settings import Settings
@@ -44,7 +46,7 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
 
     store, registry = open_store(settings), Registry.open(settings.registry_url)
     alone = not settings.is_cluster
-    executor = LockedId(_folder(settings)).text if alone else settings.executor_id or machine_id("trainer")
+    executor = locked_id(_folder(settings)) if alone else settings.executor_id or machine_id()
     lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
     queues = [*([CPU] if processes else []), *([GPU] if devices else [])]
     retention = timedelta(days=settings.job_retention_days)
@@ -72,11 +74,11 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
 
 
 def run_trainer(settings: Settings, devices: Sequence[str]) -> NoReturn:
-    """Train what is queued until told to stop; then end the process."""
+    """Train what is queued until told to stop; then end the process. Raises what `start_trainer` raises."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    processes = 0 if settings.device == "cuda" else settings.trainings_at_once(in_server=False)
+    processes = settings.trainings_at_once(in_server=False)
     trainer = start_trainer(settings, devices, processes, lambda _: None)
     while not stopping.wait(0.2) and not trainer.lost.is_set():
         pass
@@ -104,4 +106,4 @@ def _s3_access(settings: Settings) -> S3Access:
 
 
 def _folder(settings: Settings) -> Path:
-    return Path(settings.registry_url.removeprefix("sqlite:///")).parent
+    return Path(make_url(settings.registry_url).database or "").parent

@@ -14,9 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from examples.cluster import WEED, PostgresServer, S3Server
+from service.kernel_cache import forget_stale_kernels
 
 # As in the service: threads of a numeric library fight over the cores. Before anything imports one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+forget_stale_kernels()
 
 # Repeatable everywhere, and never a failure because a busy machine was slow.
 settings.register_profile(

@@ -19,12 +19,40 @@ def files(folder: Path) -> dict[str, int]:
 def test_kernels_are_compiled_into_the_folder_and_loaded_from_it(tmp_path: Path) -> None:
     folder = tmp_path / "kernels"
     command = [sys.executable, "-m", "service", "compile", str(folder)]
-    subprocess.run(command, check=True, timeout=300)
+    told = {**os.environ, "NUMBA_DEBUG_CACHE": "1"}
+    several = [subprocess.Popen(command, env=told, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    saved = [line for one in several for line in one.communicate(timeout=300)[0].splitlines() if "data saved" in line]
+    assert [one.returncode for one in several] == [0, 0, 0]
+    assert len(saved) == len(set(saved)), "two processes compiled the same kernel"
     compiled = files(folder)
     assert any("roll_out" in name for name in compiled)
     assert any("train_epoch" in name for name in compiled)
     subprocess.run(command, check=True, timeout=300)
     assert files(folder) == compiled
+
+
+def test_kernels_are_forgotten_when_a_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba would keep a kernel that calls another one, in another file, as that was before."""
+    sources, folder = tmp_path / "sources", tmp_path / "cache"
+    sources.mkdir()
+    (folder / "kernels").mkdir(parents=True)
+    (sources / "inner.py").write_text("1")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder))
+    monkeypatch.setattr(kernel_cache, "_sources", lambda: sources)
+    kernel_cache.forget_stale_kernels()
+    kernel = folder / "kernels" / "outer.nbi"
+    kernel.write_text("compiled")
+    kernel_cache.forget_stale_kernels()
+    assert kernel.exists()
+    (sources / "inner.py").write_text("2")
+    kernel_cache.forget_stale_kernels()
+    assert not kernel.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    kernel_cache.forget_stale_kernels()
 
 
 def test_an_empty_cache_starts_with_the_shipped_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

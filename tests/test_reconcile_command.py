@@ -44,6 +44,17 @@ def test_dry_run_then_apply_then_nothing_left(tmp_path: Path) -> None:
     registry.close()
 
 
+def test_a_database_of_another_store_deletes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "models" / f"{new_id()}.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"model")
+    os.utime(file, (0, 0))
+    refused = run({"FORECAST_STORE_URL": str(tmp_path)}, "--apply", "--delete-orphans")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("cannot start: FORECAST_DATABASE_URL: the database knows none of the 1 models")
+    assert file.exists()
+
+
 def test_on_postgres_and_s3_by_their_settings(postgres: PostgresServer, s3: S3Server) -> None:
     database, store_url = postgres.new_database("kept-to-ourselves"), f"s3://{s3.bucket}/{new_id()}"
     settings = {

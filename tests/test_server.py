@@ -278,10 +278,21 @@ def test_a_port_in_use_is_told_before_the_store_is_touched(tmp_path: Path) -> No
     assert not (tmp_path / "store").exists()
 
 
-def check_refused(settings: dict[str, str], told: str) -> None:
-    """Fail unless the server ends at once, with exit code 2, telling this."""
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"FORECAST_TRAINING_PROCESSES": "0"}, "^cannot start: FORECAST_TRAINING_PROCESSES: .*at least 1, got 0\n$"),
+        ({"FORECAST_JOB_RETENTION_DAYS": "0.5"}, "^FORECAST_JOB_RETENTION_DAYS: .*equal to 1, got '0.5'\n$"),
+    ],
+)
+def test_a_trainer_is_told_of_wrong_settings(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    check_refused({"FORECAST_STORE_URL": str(tmp_path), "FORECAST_DEVICE": "cpu", **settings}, told, "trainer")
+
+
+def check_refused(settings: dict[str, str], told: str, *command: str) -> None:
+    """Fail unless the server, or another command, ends at once, with exit code 2, telling this."""
     ended = subprocess.run(
-        [sys.executable, "-m", "service"],
+        [sys.executable, "-m", "service", *command],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,

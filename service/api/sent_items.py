@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from service.api.schemas.series import ColumnsItem, ColumnsSeries, ItemsSeries, TimedRows, ValuesItem, ValuesSeries
+from service.api.schemas.series import (
+    LARGEST,
+    ColumnsItem,
+    ColumnsSeries,
+    ItemsSeries,
+    TimedRows,
+    ValuesItem,
+    ValuesSeries,
+)
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.frequency import aliases_of
 from service.forecasting.item_times import SentTimes
@@ -50,7 +58,8 @@ def sent_items(series: SentRows, path: Path, future_covariates: Sequence[str] | 
     future_covariates: as named beside the series, where the series itself names none.
 
     Raises InvalidSeries where one has no values, columns of unequal length, or other columns or targets than the
-    first; UnknownColumn for a target that is not there; UnknownFrequency and InvalidOption for what is shared.
+    first, or a category that is a number beyond 1e100; UnknownColumn for a target that is not there; UnknownFrequency
+    and InvalidOption for what is shared.
     """
     if not isinstance(series, ItemsSeries):
         return [_item(series, None, None, path, path, future_covariates)]
@@ -91,12 +100,22 @@ def _item(
     _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
     _refuse_no_target(targets, ahead, ahead_path)
     times = _times(rows, len(next(iter(_checked(columns).values())).values), shared, path)
-    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, _categories(rows))
+    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, _categories(rows, path))
 
 
-def _categories(rows: TimedRows) -> dict[str, str]:
+def _categories(rows: TimedRows, path: Path) -> dict[str, str]:
     sent = rows.static if isinstance(rows, ValuesItem | ColumnsItem) else None
-    return {name: value if isinstance(value, str) else f"{value:g}" for name, value in (sent or {}).items()}
+    return {name: _category(value, (*path, "static", name)) for name, value in (sent or {}).items()}
+
+
+def _category(value: str | float, path: Path) -> str:
+    """Return the text of a category: 2 and 2.0 are one, different numbers are different."""
+    if isinstance(value, str):
+        return value
+    if abs(value) > LARGEST:
+        detail = f"categories that are numbers must lie between -{LARGEST:g} and {LARGEST:g}: send this one as a text"
+        raise InvalidSeries.at(path, detail)
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _named_ahead(

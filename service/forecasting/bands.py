@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.forecasting.intervals import Widths
+from service.forecasting.intervals import Widths, level_key
 from service.forecasting.series import FloatArray
 from service.forecasting.timestamps import TimeAxis
 from service.forecasting.transforms import Transform
@@ -23,6 +23,12 @@ class Bands:
     def from_quantiles(cls, quantiles: Sequence[float]) -> Bands:
         """Ask for quantiles; each is one end of a central interval."""
         return cls(tuple(sorted({_level_of(quantile) for quantile in quantiles})), tuple(quantiles))
+
+    def named(self, levels: Sequence[float]) -> str:
+        """Name what was asked for at some of these levels."""
+        if not self.quantiles:
+            return f"level {', '.join(map(level_key, levels))}"
+        return f"quantile {', '.join(level_key(one) for one in self.quantiles if _level_of(one) in levels)}"
 
 
 class Forecast(NamedTuple):

@@ -22,8 +22,9 @@ from service.forecasting.series import FloatArray, Series
 from service.forecasting.transforms import Transform
 
 SCORED_LEVELS = (80.0, 95.0)
-# Origins of a whole panel that are scored or calibrated on; more only cost time.
-_MOST_ORIGINS = 4096
+# Origins of a whole panel that are scored or calibrated on, and steps ahead from all of them; more only cost time and,
+# held for each candidate, memory.
+_MOST_ORIGINS, _MOST_STEPS = 4096, 2**21
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def rolling_origins(first: int, end: int, horizon: int, items: int = 1, partial:
     """
     last = end - 2 if partial else max(first - 1, end - 1 - horizon)
     origins = np.arange(first - 1, last + 1, dtype=np.int64)
-    most = max(1, _MOST_ORIGINS // items)
+    most = max(1, min(_MOST_ORIGINS, _MOST_STEPS // horizon) // items)
     if len(origins) > most:
         origins = origins[np.linspace(0, len(origins) - 1, most).round().astype(np.int64)]
     return origins

@@ -21,6 +21,8 @@ _MORE_THAN_CHANCE = 0.1
 _DIFFERENT, _ENOUGH = 2.0, 20
 # A coverage so unlikely is no chance, and so many independent forecasts make more than a handful.
 _UNLIKELY, _HANDFUL = 0.01, 10
+# An error of this share of the largest value is no error.
+_ROUNDING = 1e-12
 # A 95 % interval needs so many errors.
 _ERRORS_FOR_95 = 19
 
@@ -47,7 +49,7 @@ def findings(
         found.append(NOISE)
     if plan.walk and not lucky:
         found.append(WALK)
-    if gain is None and total.overall.mae:
+    if gain is None and (total.overall.mae or 0.0) > _ROUNDING * _largest(later):
         found.append("the naive forecast makes no error here, the model does")
     if gain is not None and gain <= -_WORTH_TELLING and not plan.noise:
         found.append(f"the model loses to the seasonal naive forecast by {-gain:.0%} (mean absolute error)")
@@ -58,6 +60,11 @@ def findings(
     if errors.count < _ERRORS_FOR_95:
         found.append(f"only {errors.count} errors stand behind the intervals; 95 % needs at least {_ERRORS_FOR_95}")
     return found
+
+
+def _largest(rolled: Sequence[RollingForecasts]) -> float:
+    """The largest size of the values that were forecast."""
+    return max(float(np.nanmax(np.abs(one.actual), initial=0.0)) for one in rolled)
 
 
 def _growth(earlier: Sequence[RollingForecasts], later: Sequence[RollingForecasts]) -> float:

@@ -57,8 +57,10 @@ class Fit:
 
     @property
     def epochs_to_repeat(self) -> int:
-        """Epochs for another fit of the same recipe: all of them, where it was still good at the end."""
+        """Epochs for another fit of the same recipe: all, where it was good until the end or nobody knows."""
         losses = np.array(self.curve.validation)
+        if not len(losses):
+            return self.curve.epochs[-1]
         if len(losses) >= _NEIGHBOURS:
             losses = np.median(np.lib.stride_tricks.sliding_window_view(losses, _NEIGHBOURS), axis=1)
         return self.curve.epochs[-1] if losses[-1] <= _STILL_GOOD * losses.min() else self.best_epoch
@@ -106,13 +108,18 @@ def fit_network(
     device: str | None = None,
     states: FitStates | None = None,
 ) -> Fit:
-    """Train one network; ``validation``: what to stop early and to choose the weights by.
+    """Train one network; ``validation``: what to stop early and to choose the weights by, where it has any value.
 
     device: of torch; None: this CPU, in compiled kernels. states: where to go on; the result is the same to the bit on
     the CPU. It depends on the other arguments alone.
     Raises InvalidOption where the loss is no longer a finite number.
     """
-    return _Loop(specification, pieces, validation, seed, None, report, device, states).best()
+    judged = validation.spaced(_JUDGED_PIECES)
+    if not judged.has_targets:
+        return _Loop(specification, pieces, None, seed, None, report, device, states).averaged(
+            specification.training.epochs
+        )
+    return _Loop(specification, pieces, judged, seed, None, report, device, states).best()
 
 
 def fit_again(
@@ -146,7 +153,7 @@ class _Loop:
         self,
         specification: Specification,
         pieces: Pieces,
-        validation: Pieces | None,
+        judged: Pieces | None,
         seed: int,
         start: Network | None,
         report: EpochReport | None,
@@ -160,7 +167,6 @@ class _Loop:
         channels = pieces.values.shape[1]
         shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
         self.shape = shape
-        judged = None if validation is None else validation.spaced(_JUDGED_PIECES)
         first = start or initial_network(shape, seed)
         self.trainer = trainer_on(device, specification, first, pieces, judged, seed)
         self.limit = pieces_per_epoch(pieces)

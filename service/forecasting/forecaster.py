@@ -12,28 +12,30 @@ from service.errors import Fault, Path, UnknownColumn
 from service.forecasting.alignment import AlignedSeries, Columns
 from service.forecasting.bands import Bands, Forecast, banded
 from service.forecasting.blend import Blend
-from service.forecasting.effect_fitting import effect_unit
-from service.forecasting.effects import Effects, without_effects
+from service.forecasting.effects import without_effects
 from service.forecasting.ends import Ends
 from service.forecasting.ensemble import Ensemble
 from service.forecasting.fitted_item import FittedItem, fit_item, prepare
 from service.forecasting.fitted_items import FittedItems
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.intervals import ConformalErrors
+from service.forecasting.methods.exponential_smoothing import fit_window
 from service.forecasting.missing import fill
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
-from service.forecasting.peers import Peers
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history
 from service.forecasting.sample_paths import Draw, SamplePaths
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import Transform, transform_of
+from service.forecasting.unseen_items import UnseenItems
 
 # Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
 _REMEMBERED, _REMEMBERED_STEPS = 4, 1000
-# A simple method's forecast from one end, in multiplications of a network.
-_METHOD_COST = 20_000
+# A simple method's forecast, in multiplications of a network, for each value that it reads, of which it takes so many.
+_METHOD_COST, _FEWEST_READ = 67, 300
+# The mean, the drift and cycles of any length are made of all values; older ones than these hardly change them.
+_METHOD_MEMORY = 5000
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class Forecaster:
 
     @cached_property
     def memory(self) -> int:
-        """So many last values decide a forecast: simple methods have forgotten what lies before."""
+        """So many last values are all that a forecast reads."""
         if self.blend.candidates == ("network",):
             return self.min_history
         return max(self.min_history, method_memory(self.specification.season_length))
@@ -146,8 +148,12 @@ class Forecaster:
         chunks = -(-horizon // specification.output_chunk_length)
         slides = specification.training.objective == "windows"
         steps = specification.context_length * (chunks if slides else 1) + horizon
-        methods = len(self.blend.candidates) - bool(self.networks)
-        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods * _METHOD_COST)
+        methods = (len(self.blend.candidates) - bool(self.networks)) * _METHOD_COST * self._longest
+        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods)
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(_FEWEST_READ, *(len(item.tail) for item in self.items))
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:
         """Bring a panel from outside into this model's columns.
@@ -164,11 +170,12 @@ class Forecaster:
         """Return an item as it is at the end of a series; one that the model has not seen is fitted on the series."""
         if known is not None:
             return fit_item(series, self.specification, len(self.targets), known)
-        effects = self._common_effects(series)
-        item = fit_item(series, self.specification, len(self.targets), effects=effects)
-        item = item.of_difficulty(self._common_difficulty(series))
-        values = item.tail.values[:, : len(self.targets)]
-        return item.with_methods(self.blend.candidates, values, self.specification.season_length)
+        return self.unseen.fit(series)
+
+    @cached_property
+    def unseen(self) -> UnseenItems:
+        """What makes items of series that this model has not seen."""
+        return UnseenItems(self.specification, self.items, self.blend, self.common)
 
     def needed_rows(self, item: FittedItem) -> int:
         """Fewest values from which this item can be forecast: those that no network forecasts need few."""
@@ -181,14 +188,9 @@ class Forecaster:
         """Return how much of each candidate is in the forecasts of each item: (item, candidate)."""
         weights = self.blend.of([self._rows.get(item.item) for item in items])
         for row, item in enumerate(items):
-            if item.tail.static and item.item not in self._rows:
-                weights[row] = self.blend.weights[self.peers.of(item.tail.static)].mean(axis=0)
+            if item.item not in self._rows and (own := self.unseen.weights(item.tail)) is not None:
+                weights[row] = own
         return weights
-
-    @cached_property
-    def peers(self) -> Peers:
-        """The items by their static categories."""
-        return Peers(item.tail.static for item in self.items)
 
     def levels_ahead(
         self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
@@ -258,26 +260,6 @@ class Forecaster:
         tails = [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
         return Ends.of(fitted, tails, self.specification)
 
-    def _common_effects(self, series: Series) -> Effects | None:
-        """The effects of columns known ahead on an item that was never seen: of all items, or of those of its kind."""
-        if self.common is None or series.ahead is None:
-            return None
-        filled = fill(series.values[:, : len(self.targets)], self.specification.missing).between
-        unit = effect_unit(self._transform.to_levels(filled), self.specification.season_length, self._transform)
-        common = self.common
-        if series.static:
-            peers = [self.items[row].effects for row in self.peers.of(series.static)]
-            common = np.mean([one.beta / one.unit for one in peers if one is not None], axis=0)
-        return Effects(common * unit, series.ahead.mean(axis=0), unit)
-
-    def _common_difficulty(self, series: Series) -> FloatArray:
-        """What an item that was never seen is taken for: the root mean square over all items, or those of its kind.
-
-        It has the variance of errors of which nobody knows how difficult their item is.
-        """
-        rows = self.peers.of(series.static) if series.static else range(len(self.items))
-        return np.asarray(np.sqrt(np.mean([self.items[row].difficulty ** 2 for row in rows], axis=0)))
-
     def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
         """The end of what effects leave, without holes; what lies before is read only where something needs it."""
         tail = without_effects(aligned.series.tail(self.memory), item.effects, self._transform)
@@ -327,8 +309,11 @@ class Forecaster:
 
 
 def method_memory(season_length: int) -> int:
-    """Return how many last values simple methods are given."""
-    return max(300, 5 * season_length)
+    """Return how many last values simple methods are given, so that they forecast what they did where they were scored.
+
+    Exponential smoothing reads up to two of its windows.
+    """
+    return max(_METHOD_MEMORY, 2 * fit_window(season_length))
 
 
 def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,6 +49,27 @@ def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[
         column[: first + 1][seen[: first + 1]][-1] for column, seen in zip(series.values.T, observed.T, strict=True)
     ]
     return replace(rest, values=values), first
+
+
+def open_ends(panel: Iterable[Series], targets: Sequence[int]) -> list[str]:
+    """Warn of series whose last rows have no value; targets: their channels."""
+    found = [(one, rows) for one in panel if (rows := _open_end(one.values, targets))]
+    if not found:
+        return []
+    first, rows = found[0]
+    others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    who = "the series" if first.item is None else f"item {first.item!r}{others}"
+    return [
+        f"{who} ends in {rows} rows without a value: a forecast begins after these, from what fills them, and its "
+        "intervals are as narrow as if nothing were missing; leave such rows out and ask for as many more steps"
+    ]
+
+
+def _open_end(values: FloatArray, targets: Sequence[int]) -> int:
+    if not len(values) or not np.isnan(values[-1, targets]).all():
+        return 0
+    known = np.flatnonzero(~np.isnan(values[:, targets]).all(axis=1))
+    return len(values) - 1 - int(known[-1]) if len(known) else len(values)
 
 
 def refuse_missing(series: Series, path: Path) -> None:

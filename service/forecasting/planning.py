@@ -12,13 +12,13 @@ from service.errors import Path
 from service.forecasting.bounds import Bounds
 from service.forecasting.choices import Choice, choose
 from service.forecasting.methods.table import PRIOR
-from service.forecasting.missing import drop_leading, refuse_missing
+from service.forecasting.missing import drop_leading, open_ends, refuse_missing
 from service.forecasting.options import Candidate, TrainOptions, Validation
 from service.forecasting.preparation import min_history
 from service.forecasting.seasonality import looks_like_noise, returns_to_its_mean
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.split import Split, require_length, require_shortest, split_series
-from service.forecasting.transforms import require_positive
+from service.forecasting.transforms import TRANSFORMS, require_positive
 
 NOISE = "the series looks like noise: nothing forecasts it better than its mean, so expect a skill of 0"
 
@@ -59,8 +59,9 @@ class Plan:
 
     @property
     def min_history(self) -> int:
-        """Fewest values from which the model will forecast."""
-        return min_history(self.choice.specification) if any(self.long) else 1
+        """Fewest values from which the model will forecast, unless it turns out to do without its network."""
+        specification = self.choice.specification
+        return min_history(specification) if any(self.long) else TRANSFORMS[specification.transform].lookback + 1
 
     def configuration(self) -> dict[str, Any]:
         """Return every option as used, as JSON-able values; ``chosen`` says why, for those that were left open."""
@@ -87,6 +88,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             warnings.append(f"{_named(one)}{dropped} leading rows without a value in every column were left out")
         series.append(whole)
     panel = replace(panel, series=tuple(series))
+    warnings += open_ends(panel, list(range(len(panel.targets))))
     splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
     if options.transform != "auto":
         for row, one in enumerate(panel):
@@ -97,15 +99,15 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     panel = Panel(tuple(known_ahead.taken_out(one) for one in panel), panel.targets, panel.covariates)
     choice, long = _without_short(panel, splits, choice, options.validation)
     specification = choice.specification
-    left_out = "network" not in specification.candidates and options.candidates is None
-    if left_out and max(split.length for split in splits) <= _SHORT_SERIES:
+    left_out = "network" not in specification.candidates and "network" in (options.candidates or ["network"])
+    if left_out and (options.candidates or max(split.length for split in splits) <= _SHORT_SERIES):
         warnings.append("the series is too short for a network: it is forecast by simple methods")
     elif any(long) and not all(long):
         warnings.append(f"{long.count(False)} items are too short for the network: simple methods forecast them")
-    noisy = [_is_noise(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
-    noise = sum(noisy) * 2 > len(noisy)
-    walks = [_is_walk(one, split, specification.season_length) for one, split in zip(panel, splits, strict=True)]
-    walk = not noise and sum(walks) * 2 > len(walks)
+    targets = _targets_before(panel, splits)
+    season_length = specification.season_length
+    noise = sum(looks_like_noise(one, season_length) for one in targets) * 2 > len(targets)
+    walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
     return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
 
 
@@ -130,14 +132,17 @@ def _without_short(
     return Choice(replace(specification, candidates=others), choice.reasons), long
 
 
-def _is_noise(series: Series, split: Split, season_length: int) -> bool:
-    values: FloatArray = series.values[: split.test, 0]
-    return looks_like_noise(values[~np.isnan(values)], season_length)
+def _targets_before(panel: Panel, splits: Sequence[Split]) -> list[FloatArray]:
+    """Return what is known before the split, (time,), of each target of each item."""
+    columns = [
+        column
+        for one, split in zip(panel, splits, strict=True)
+        for column in one.values[: split.test, : len(panel.targets)].T
+    ]
+    return [column[~np.isnan(column)] for column in columns]
 
 
-def _is_walk(series: Series, split: Split, season_length: int) -> bool:
-    values: FloatArray = series.values[: split.test, 0]
-    known = values[~np.isnan(values)]
+def _is_walk(known: FloatArray, season_length: int) -> bool:
     if len(known) < _SHORTEST_WALK:
         return False
     return season_length == 1 and looks_like_noise(np.diff(known), 1) and not returns_to_its_mean(known)

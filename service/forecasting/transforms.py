@@ -82,7 +82,7 @@ def require_positive(values: FloatArray, name: TransformName, path: Path) -> Non
         return
     row = int(np.argwhere(values <= 0)[0][0])
     detail = (
-        f"transform {name!r} needs values above 0, row {row} has {values[row].min():g}; "
+        f"transform {name!r} needs values above 0, row {row} has {np.nanmin(values[row]):g}; "
         "use transform 'none' or 'difference', or shift the series"
     )
     raise InvalidSeries(detail, [Fault(path, detail)])

@@ -33,6 +33,14 @@ class Pieces:
     def __len__(self) -> int:
         return len(self.starts)
 
+    @property
+    def has_targets(self) -> bool:
+        """Tell whether any value is known after a scored step."""
+        first = self.starts + self.context_length
+        last = np.minimum(self.ends, first + self.scored_steps + self.output_chunk_length - 1)
+        known = np.concatenate([[0.0], self.weights.sum(axis=1, dtype=np.float64).cumsum()])
+        return bool((known[last] > known[first]).any())
+
     def spaced(self, most: int) -> Pieces:
         """Return up to ``most`` of the pieces, evenly spaced."""
         chosen = np.linspace(0, len(self) - 1, min(len(self), most)).round().astype(np.int64)

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -119,10 +120,21 @@ def _take_name(name: str) -> None:
 
 
 def limit_memory(size: int | None) -> None:
-    """Have the kernel refuse this process more private memory than so many bytes: it gets a MemoryError."""
+    """Have the kernel refuse this process more than so many bytes of private memory: it gets a MemoryError.
+
+    What it has from its forkserver does not count: nearly all of that is shared, and threads that get no stack are
+    waited for without end.
+    """
     if size is not None:
+        size += _private_bytes()
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+
+
+def _private_bytes() -> int:
+    """Return what RLIMIT_DATA counts; see proc(5)."""
+    pages = Path("/proc/self/statm").read_text().split()[5] if sys.platform == "linux" else 0
+    return int(pages) * resource.getpagesize()
 
 
 def warm_up() -> None:

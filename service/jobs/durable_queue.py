@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
+from service.errors import Unavailable
 from service.jobs.json_serializer import JsonSerializer
 from service.jobs.queue import Ticket
-from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW
+from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +75,15 @@ class DurableQueue:
         self._waiting: set[str] = set()
 
     def launch(self) -> None:
-        """Open the queues and begin to take tickets. Raises what DBOS raises where its database cannot be used."""
+        """Open the queues and begin to take tickets. Raises Unavailable where DBOS cannot use its database."""
         global _current
         _current = self
+        try:
+            self._launch()
+        except Exception as error:
+            raise Unavailable(f"the queue cannot be opened: {reason_of(error)}") from error
+
+    def _launch(self) -> None:
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": self._url,

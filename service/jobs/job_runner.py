@@ -35,7 +35,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Died:
-    """The child is gone and told no end."""
+    """The child is gone and told no end, or never began."""
 
     error: ServiceError
 
@@ -129,7 +129,8 @@ class JobRunner:
                 back = self._listener.succeeded(job_id, attempt, end)
         except Exception:
             logger.exception("job %s could not be run", job_id)
-            end = TrainingFailed("the training could not be run; the server's log says why")
+            # It may have been chance: a machine that has no room for another process, say.
+            end = _Died(TrainingFailed("the training could not be run; the trainer's log says why"))
         finally:
             run.process = None
             process.end(sound=end is not None and not isinstance(end, TrainingFailed | _Died))

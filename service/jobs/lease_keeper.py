@@ -109,18 +109,19 @@ class LeaseKeeper:
             self._missing.clear()
             return
         places, living, served = self._tickets.places(waiting), self._ledger.living(), self._ledger.served()
-        missing = {}
+        now = time.monotonic()
+        self._missing = {one.id: self._missing.get(one.id, now) for one in waiting if one.id not in places}
         for ticket in waiting:
+            if time.monotonic() - now >= self._lease_seconds / _RENEWALS:
+                return  # the leases of what runs come first; the others have their turn at the next look
             place = places.get(ticket.id)
             if ticket.queue not in served and served:
                 self._replace(ticket, min(served))
             elif place is None:
-                missing[ticket.id] = self._missing.get(ticket.id, time.monotonic())
-                if not patient or time.monotonic() - missing[ticket.id] >= _ON_ITS_WAY:
+                if not patient or now - self._missing[ticket.id] >= _ON_ITS_WAY:
                     self._tickets.submit(ticket)
             elif not _will_be_used(place, living):
                 self._replace(ticket, ticket.queue)
-        self._missing = missing
 
     def _replace(self, ticket: Ticket, queue: str) -> None:
         other = self._ledger.redispatch(ticket, queue)

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 8.0
 _PAUSE_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 
 
 class RunningTrainer(Protocol):
@@ -52,11 +53,13 @@ class LocalTrainer:
     """The training queue of a server that trains itself; see `TrainingQueue` for the methods.
 
     start: can be imported by name, for the process is spawned. ended: called, from a thread, with each job that ended.
+    log_level: of what the process logs, ``INFO`` say.
     """
 
-    def __init__(self, start: Start, ended: Callable[[str], None]) -> None:
+    def __init__(self, start: Start, ended: Callable[[str], None], log_level: str) -> None:
         self._start = start
         self._ended = ended
+        self._log_level = log_level
         self._context = multiprocessing.get_context("spawn")
         self._sending = threading.Lock()
         self._connection: Connection | None = None
@@ -98,12 +101,24 @@ class LocalTrainer:
 
     def _look_after(self) -> None:
         while not self._stopping.is_set():
-            ours, theirs = self._context.Pipe()
+            try:
+                exit_code = self._run_once()
+            except OSError:
+                logger.exception("the trainer could not be started; it is tried again")
+            else:
+                if not self._stopping.is_set():
+                    logger.error("the trainer ended (%s); it is started again", exit_code)
+            self._stopping.wait(_PAUSE_SECONDS)
+
+    def _run_once(self) -> int | None:
+        """Start a process; return its exit code once it has ended. Raises OSError where the machine has no room."""
+        ours, theirs = self._context.Pipe()
+        with ours:
             with theirs:
-                self._process = self._context.Process(
-                    target=work, args=(self._start, os.getpid(), theirs), name="trainer", daemon=False
-                )
-                self._process.start()
+                arguments = self._start, os.getpid(), theirs, self._log_level
+                process = self._context.Process(target=work, args=arguments, name="trainer", daemon=False)
+                process.start()
+            self._process = process
             with self._sending:
                 self._connection = ours
             if self._stopping.is_set():
@@ -111,11 +126,8 @@ class LocalTrainer:
             self._hear(ours)
             with self._sending:
                 self._connection = None
-                ours.close()
-            self._process.join()
-            if not self._stopping.is_set():
-                logger.error("the trainer ended (%s); it is started again", self._process.exitcode)
-                self._stopping.wait(_PAUSE_SECONDS)
+        process.join()
+        return process.exitcode
 
     def _hear(self, connection: Connection) -> None:
         while True:
@@ -126,12 +138,12 @@ class LocalTrainer:
             self._ended(message["ended"])
 
 
-def work(start: Start, server: int, connection: Connection) -> None:
+def work(start: Start, server: int, connection: Connection, log_level: str) -> None:
     """Run a trainer, in the process, until the server, a process ID, says so or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends us when it stops
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent(server)
-    log_to_stderr()
+    log_to_stderr(log_level)
     told: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
     sending = threading.Lock()
 
@@ -141,17 +153,27 @@ def work(start: Start, server: int, connection: Connection) -> None:
 
     # Messages that come while it starts are read, and wait.
     threading.Thread(target=_read, args=(connection, told), name="server", daemon=True).start()
-    trainer = start(tell_end)
-    while True:
-        message = told.get()
-        if "stop" in message:
-            break
-        _obey(trainer, message)
-        if trainer.lost.is_set():
-            break
-    trainer.stop()
-    # Threads of libraries must not keep a process that has nothing left to do.
+    try:
+        trainer = start(tell_end)
+        _obey_all(trainer, told)
+        trainer.stop()
+    except Exception:
+        logger.exception("the trainer cannot go on")
+        os._exit(1)
+    # Here and there: threads of libraries must not keep a process that has nothing left to do.
     os._exit(0)
+
+
+def _obey_all(trainer: RunningTrainer, told: queue.SimpleQueue[dict[str, object]]) -> None:
+    """Do what the server says until it says stop, or another trainer has this one's ID."""
+    while not trainer.lost.is_set():
+        try:
+            message = told.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            continue
+        if "stop" in message:
+            return
+        _obey(trainer, message)
 
 
 def _read(connection: Connection, told: queue.SimpleQueue[dict[str, object]]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.jobs.queue import Ticket
-from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW
+from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW, reason_of
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions
@@ -45,9 +45,9 @@ class RemoteTrainers:
                 }
                 client.enqueue(place, *ticket)
         except Exception as error:
-            # Not what SQLAlchemy adds: the whole statement.
-            reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-            logger.warning("%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason)
+            logger.warning(
+                "%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason_of(error)
+            )
 
     def cancel(self, job_id: str) -> None:
         """Nothing: the trainer that runs the job sees it in the registry."""

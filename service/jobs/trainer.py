@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from service.jobs.child import PRELOADED, warm_up
 from service.jobs.device_child import DeviceProcess
 from service.jobs.durable_queue import DurableQueue
+from service.jobs.executor_id import ExecutorIdTaken
 from service.jobs.job_runner import JobRunner
 from service.jobs.lease_keeper import LeaseKeeper
 from service.jobs.queue import CPU, GPU, JobListener, Ledger, Ticket, Train
@@ -22,10 +23,6 @@ from service.jobs.training_process import FreshProcess
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS, _POLL_SECONDS_ALONE = 0.05, 0.1
-
-
-class ExecutorIdTaken(ValueError):
-    """Another living executor has the ID of this one."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +81,15 @@ class Trainer:
             self._context.set_forkserver_preload(list(PRELOADED))
             threading.Thread(target=self._warm_up, name="training-warm-up", daemon=True).start()
         self._enrol()
-        left = self._ledger.release()
-        self._tickets.launch()
-        for ticket in left:
-            self._tickets.submit(ticket)
-        self._keeper.start()
+        try:
+            left = self._ledger.release()
+            self._tickets.launch()
+            self.submit(left)
+            self._keeper.start()
+        except BaseException:
+            # What runs already has nobody who keeps its leases.
+            self.stop()
+            raise
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
         """Queue jobs."""

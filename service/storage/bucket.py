@@ -104,10 +104,10 @@ class Bucket:
             return "no credentials were found"
         if "kind: Timeout" in text:
             return "S3 did not answer in time"
-        if "kind: Interrupted" in text:
-            return "the connection to S3 was lost"
         if "kind: Connect" in text:
             return "S3 cannot be reached"
+        if "kind: Interrupted" in text or "error sending request" in text:
+            return "the connection to S3 was lost"
         found = _STATUS.search(text)
         return "S3 gave no usable answer" if found is None else f"S3 answered {found[1]}"
 

@@ -10,12 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from service.storage.database import Database, utc_now
 from service.storage.entries import JSON, JobEntry, QueueName
 from service.storage.job_registry import fail, job_entry, move_job
 from service.storage.tables import executors, jobs
+
+# Containers may have another name, and so another ID, at each start.
+_REMEMBERED = timedelta(days=1)
 
 
 class LeaseRegistry(Database):
@@ -28,17 +32,22 @@ class LeaseRegistry(Database):
 
         sole: no other can live, whatever the registry says.
         """
-        with self._writing() as connection:
-            now = self._now(connection)
-            row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
-            values = {"instance": instance, "queues": ",".join(queues), "alive_until": now + timedelta(seconds=seconds)}
-            if row is None:
-                connection.execute(insert(executors).values(id=executor, **values))
-            elif not sole and row.instance != instance and row.alive_until >= now:
-                return False
-            else:
-                connection.execute(update(executors).where(executors.c.id == executor).values(**values))
-            return True
+        try:
+            with self._writing() as connection:
+                now = self._now(connection)
+                connection.execute(delete(executors).where(executors.c.alive_until < now - _REMEMBERED))
+                row = connection.execute(select(executors).where(executors.c.id == executor).with_for_update()).first()
+                if row is not None and not sole and row.instance != instance and row.alive_until >= now:
+                    return False
+                change = insert(executors) if row is None else update(executors).where(executors.c.id == executor)
+                until = now + timedelta(seconds=seconds)
+                connection.execute(
+                    change.values(id=executor, instance=instance, queues=",".join(queues), alive_until=until)
+                )
+                return True
+        except IntegrityError:
+            # Where writers do not wait for each other (Postgres), another new one may have come in between.
+            return False
 
     def served_queues(self) -> set[QueueName]:
         """Return the queues that some living executor works off."""
@@ -102,9 +111,16 @@ class LeaseRegistry(Database):
         with self._reading() as connection:
             return {row.id: row.attempt for row in connection.execute(query)}
 
-    def release_leases(self, executor: str) -> list[JobEntry]:
-        """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first."""
+    def release_leases(self, executor: str, instance: str) -> list[JobEntry]:
+        """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first.
+
+        None of them where another instance has its ID now: then they are that one's.
+        """
+        mine = select(executors.c.id).where(executors.c.id == executor, executors.c.instance == instance)
         with self._writing() as connection:
+            # Locked, for the ID must not change hands meanwhile.
+            if connection.execute(mine.with_for_update()).first() is None:
+                return []
             return _put_back(connection, jobs.c.executor == executor)
 
     def dismiss(self, executor: str, instance: str) -> None:
@@ -123,12 +139,6 @@ class LeaseRegistry(Database):
                 return []
         with self._writing() as connection:
             return _put_back(connection, ran_out)
-
-    def put_back(self, job_id: str, attempt: int) -> JobEntry | None:
-        """Put back a job whose attempt ended without a result; return it. None where that attempt does not run."""
-        with self._writing() as connection:
-            found = _put_back(connection, jobs.c.id == job_id, jobs.c.attempt == attempt)
-            return found[0] if found else None
 
     def count_death(self, job_id: str, attempt: int, most: int, error: Mapping[str, JSON]) -> JobEntry | None:
         """Count that an attempt's child process died; put the job back and return it, or fail it at ``most`` deaths.

@@ -106,18 +106,18 @@ class ModelRegistry(Database):
             connection.execute(update(models).where(*of_tenant).values(name=name))
             return find_model(connection, model_id, tenant)
 
-    def delete_model(self, tenant: str, model_id: str) -> ModelEntry:
-        """Remove a tenant's model with its job and idempotency keys; return what it was.
+    def delete_model(self, tenant: str, model_id: str) -> tuple[ModelEntry, int]:
+        """Remove a tenant's model with its job and idempotency keys; return it, and how often its job was tried.
 
         The caller stops the job where it still runs. Raises ModelNotFound.
         """
         with self._writing() as connection:
             # Locked first, as by those who end a job: each waits for the other where the order differs.
             of_model = (jobs.c.model_id == check_model_id(model_id), jobs.c.tenant == tenant)
-            connection.execute(select(jobs.c.id).where(*of_model).with_for_update()).all()
+            attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
             model = find_model(connection, model_id, tenant)
             connection.execute(delete(models).where(models.c.id == model_id))
-        return model
+        return model, max(attempts, default=0)
 
 
 def _has_name(name: str) -> ColumnElement[bool]:

@@ -27,15 +27,6 @@ def keep_checkpoint(registry: Registry, store: ModelStore, job_id: str, attempt:
         logger.warning("a checkpoint of job %s could not be kept: %s", job_id, error)
 
 
-def drop_checkpoint(registry: Registry, store: ModelStore, job_id: str) -> None:
-    """Remove the checkpoint of a job, if that has ended; what fails is logged, never raised."""
-    try:
-        if not _runs(registry, job_id):
-            store.delete_checkpoint(job_id)
-    except Exception as error:
-        logger.warning("the checkpoint of job %s could not be removed: %s", job_id, error)
-
-
 def _runs(registry: Registry, job_id: str, attempt: int | None = None) -> bool:
     """Tell whether an attempt at a job runs; None: whether one does or will."""
     try:
@@ -43,5 +34,5 @@ def _runs(registry: Registry, job_id: str, attempt: int | None = None) -> bool:
     except JobNotFound:
         return False
     if attempt is None:
-        return job.status in ("queued", "running")
+        return not job.has_ended
     return job.status == "running" and job.attempt == attempt

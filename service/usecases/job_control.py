@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.storage.entries import JobEntry, JobStatus, Page
-from service.usecases.checkpoint_keeping import drop_checkpoint
+from service.usecases.job_leftovers import clear_away
 from service.usecases.resources import Resources
 
 
@@ -23,4 +23,4 @@ def cancel_job(resources: Resources, tenant: str, job_id: str) -> None:
     """Stop a tenant's job for good. Raises JobNotFound, JobFinished."""
     resources.registry.cancel_job(tenant, job_id)
     resources.queue.cancel(job_id)
-    drop_checkpoint(resources.registry, resources.store, job_id)
+    clear_away(resources.registry, resources.store, job_id)

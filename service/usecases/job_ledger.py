@@ -54,7 +54,7 @@ class JobLedger:
 
     def release(self) -> list[Ticket]:
         """Put back all that this executor holds, or held before it was killed."""
-        return [ticket_of(job) for job in self._registry.release_leases(self._executor)]
+        return [ticket_of(job) for job in self._registry.release_leases(self._executor, self._instance)]
 
     def dismiss(self) -> None:
         """Forget this executor."""

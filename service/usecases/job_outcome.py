@@ -10,7 +10,8 @@ from service.errors import Conflict, JobNotFound, ServiceError
 from service.jobs.queue import Outcome, Progress, Ticket
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
-from service.usecases.checkpoint_keeping import drop_checkpoint, keep_checkpoint
+from service.usecases.checkpoint_keeping import keep_checkpoint
+from service.usecases.job_leftovers import clear_away
 from service.usecases.job_tickets import ticket_of
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class JobRecorder:
     def _end(self, job_id: str) -> None:
         self._ended(job_id)
         # Afterwards, so that nobody who waits for the model waits for this.
-        drop_checkpoint(self._registry, self._store, job_id)
+        clear_away(self._registry, self._store, job_id)
 
     def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
         # An earlier call that raised may have left the file: nobody else writes under this attempt.
@@ -89,9 +90,6 @@ class JobRecorder:
             self._store.put_model(model_id, outcome.file, attempt)
         if self._registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
             logger.info("job %s: model %s is ready", job_id, model_id)
-            # What attempts that died between storing and publishing left.
-            for earlier in range(1, attempt):
-                self._store.delete_model(model_id, earlier)
         else:
             self._store.delete_model(model_id, attempt)
             logger.info("job %s: the result of attempt %d is not wanted any more", job_id, attempt)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
 from service.forecasting.future_covariates import NONE_SENT, FutureCovariates
-from service.forecasting.intervals import level_key
+from service.forecasting.missing import open_ends
 from service.forecasting.series import Panel
 from service.storage.entries import ModelEntry
 from service.usecases.limits import Limits
@@ -149,12 +149,12 @@ def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
 def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
     if history is None:
         return []
-    warnings = []
+    warnings = open_ends(history, _target_channels(forecaster, history))
     features = ", ".join(forecaster.specification.calendar)
     if features and any(one.times is None for one in history):
         warnings.append(f"the history has no timestamps: the model's {features} was left out of account")
     for one in history:
-        unseen = forecaster.peers.unseen(one.static) if one.static else ()
+        unseen = forecaster.unseen.peers.unseen(one.static) if one.static else ()
         warnings.extend(
             f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
             for name in unseen
@@ -174,8 +174,7 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
     bounds = forecaster.specification.bounds
     if panel is None or not bounds:
         return []
-    names = panel.columns
-    targets = [names.index(target) if target in names else 0 for target in forecaster.targets]
+    targets = _target_channels(forecaster, panel)
     warnings = []
     for one in panel:
         found = bounds.first_outside(one.values[:, targets])
@@ -188,14 +187,19 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
     return warnings
 
 
+def _target_channels(forecaster: Forecaster, panel: Panel) -> list[int]:
+    """Where a panel whose columns the model knows has the model's targets."""
+    names = panel.columns
+    return [names.index(target) if target in names else 0 for target in forecaster.targets]
+
+
 def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:
     """Say where intervals stand on few errors or on none."""
     warnings = []
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:
-        levels = ", ".join(level_key(level) for level in unsupported)
         warnings.append(
-            f"level {levels}: too few errors stand behind some of the steps ahead; "
+            f"{bands.named(unsupported)}: too few errors stand behind some of the steps ahead; "
             "there the largest error is stretched as a normal distribution would be"
         )
     calibrated = forecaster.specification.horizon

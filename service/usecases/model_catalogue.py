@@ -36,13 +36,16 @@ def rename_model(resources: Resources, tenant: str, model_id: str, name: str | N
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
     """Remove a tenant's model, its file, its jobs and what they trained on; stop a training. Raises ModelNotFound."""
-    model = resources.registry.delete_model(tenant, model_id)
+    model, attempts = resources.registry.delete_model(tenant, model_id)
+    # At once: the store may be away.
+    resources.forecasters.forget(tenant, model_id)
     if model.job_id is not None:
         resources.queue.cancel(model.job_id)
         resources.store.delete_training_input(model.job_id)
         resources.store.delete_checkpoint(model.job_id)
-    resources.store.delete_model(model_id, model.attempt)
-    resources.forecasters.forget(tenant, model_id)
+    # Also of attempts that died between storing and publishing: reconcile would take such a file for a lost model's.
+    for attempt in {model.attempt, *range(1, attempts + 1)}:
+        resources.store.delete_model(model_id, attempt)
 
 
 def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:

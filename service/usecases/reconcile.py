@@ -84,18 +84,26 @@ class Reconciliation:
         return "\n".join([*lines, total])
 
 
+class ForeignDatabase(ValueError):
+    """The database knows no model in the store: it may be that of another store, or a new one."""
+
+
 def reconcile(
     registry: Registry, store: ModelStore, apply: bool, delete_orphans: bool, now: datetime
 ) -> Reconciliation:
     """Compare, and put right where ``apply`` says so; raises Unavailable.
 
     now: with its offset, by which files are young or old;
-    delete_orphans: remove what the database does not know and is older than an hour, instead of adopting models.
+    delete_orphans: remove what the database does not know and is older than an hour, instead of adopting models; raises
+    ForeignDatabase where that would be all models.
     """
     # A model's file is there before the model is ready, and goes after it: this order finds no difference that is none.
     statuses = registry.model_statuses()
     files = {(one.id, one.attempt): one for one in store.models()}
     later = registry.model_statuses()
+    if apply and delete_orphans and files and not any(model_id in later for model_id, _ in files):
+        detail = f"the database knows none of the {len(files)} models in the store: all of them would be deleted"
+        raise ForeignDatabase(f"{detail}. Set it to that of this store, or leave out --delete-orphans")
     comparison = _Comparison(registry, store, delete_orphans, now)
     found = (
         *comparison.models_without_file([(id_, one[1]) for id_, one in statuses.items() if one[0] == "ready"], files),

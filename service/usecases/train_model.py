@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import Overloaded, ServiceError
+from service.errors import JobNotFound, Overloaded, ServiceError, Unavailable
 from service.forecasting.options import TrainOptions
 from service.forecasting.planning import Plan, plan_training
 from service.forecasting.series import Panel
@@ -73,6 +74,8 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest)
         job = resources.registry.create_training(
             tenant, model_id, job_id, request.name, {"series": request.series}, request.idempotency, queue
         )
+    except Unavailable as error:
+        job = _job_after_all(resources, tenant, job_id, error)
     except ServiceError:
         resources.store.delete_training_input(job_id)
         raise
@@ -81,3 +84,16 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest)
         return job
     resources.queue.submit([ticket_of(job)])
     return job
+
+
+def _job_after_all(resources: Resources, tenant: str, job_id: str, error: Unavailable) -> JobEntry:
+    """Return a job whose registration got no answer, for it may be there all the same; else raise the error.
+
+    While nobody can tell, its input stays: a job that is there could only fail without.
+    """
+    with suppress(Unavailable):
+        try:
+            return resources.registry.job_of(tenant, job_id)
+        except JobNotFound:
+            resources.store.delete_training_input(job_id)
+    raise error

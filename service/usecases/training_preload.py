@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from service.forecasting.warming import warm_training
+from service.kernel_cache import warm_training_once
 
 # Of glibc's malloc.h. By default it gives an epoch's room back to the system after each one, and faults it in again
 # for the next: half as much time again as the epoch itself.
@@ -21,4 +21,4 @@ def keep_freed_memory() -> None:
 
 
 keep_freed_memory()
-warm_training()
+warm_training_once()

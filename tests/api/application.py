@@ -19,7 +19,7 @@ from tests.api.contract import check_answer
 from tests.factories import QUICK, seasonal
 
 ENDED = ("succeeded", "failed", "cancelled")
-_PATIENCE = 90.0
+_PATIENCE = 300.0
 
 ENDLESS: dict[str, Any] = {
     **QUICK,

@@ -17,7 +17,7 @@ from tests.factories import seasonal
 
 @pytest.fixture
 def cluster(postgres: PostgresServer, s3: S3Server) -> Iterator[dict[str, Any]]:
-    """The settings of a cluster of its own."""
+    """The settings of a cluster of its own, whose servers train too."""
     url = postgres.new_database()
     yield {
         "store": f"s3://{s3.bucket}/{new_id()}",
@@ -27,6 +27,7 @@ def cluster(postgres: PostgresServer, s3: S3Server) -> Iterator[dict[str, Any]]:
         "s3_access_key_id": s3.access_key_id,
         "s3_secret_access_key": s3.secret_access_key,
         "s3_allow_http": True,
+        "training_processes": 1,
     }
     postgres.drop_database(url)
 

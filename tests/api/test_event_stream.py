@@ -23,6 +23,7 @@ from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import MOST_WATCHERS, JobWatch
+from tests.leases import put_back
 
 PATIENCE = 60.0
 RETRY = b"retry: 2000\n\n"
@@ -121,7 +122,7 @@ def test_a_job_that_goes_back_into_the_queue_goes_on(registry: Registry) -> None
         events = stream(registry, registry.job(job.id))
         await anext(events)
         await anext(events)
-        assert registry.release_leases("here")
+        assert put_back(registry, "here")
         check_event(await anext(events), registry, job, "progress")
         assert registry.claim_job(job.id, 1, "there", 60) == 2
         check_event(await anext(events), registry, job, "progress")

@@ -310,3 +310,18 @@ def test_the_model_may_be_named_in_the_query_too_but_no_other(
             [wrong] = set(query) & {"model_id", "name"}
             response = client.post(path, params=query, json=body)
             problem_of(response, 422, "invalid-request", f"#/{wrong}", "must be that of the body")
+
+
+def test_too_few_errors_are_told_in_the_terms_of_the_question(
+    application: Application, daily_model: dict[str, Any]
+) -> None:
+    asked = {"model_id": daily_model["model_id"], "horizon": 2}
+    told = application.forecast(**asked, quantiles=[0.0001, 0.5])["warnings"]
+    assert any(warning.startswith("quantile 0.0001: too few errors") for warning in told)
+    assert not any("level" in warning for warning in told)
+
+
+def test_a_history_that_ends_without_values_is_told(application: Application, daily_model: dict[str, Any]) -> None:
+    sent = [*VALUES, None, None]
+    told = application.forecast(model_id=daily_model["model_id"], horizon=2, history=sent)["warnings"]
+    assert any(warning.startswith("the series ends in 2 rows without a value") for warning in told)

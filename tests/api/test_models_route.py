@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from service.errors import Unavailable
 from service.storage.model_file import read_model_file, write_model_file
+from service.storage.model_store import ModelStore
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import DAYS, VALUES
@@ -262,6 +264,8 @@ def test_a_model_in_training_is_deleted(application: Application) -> None:
     client = application.client
     accepted = application.start(ENDLESS)
     application.job(accepted["job_id"], "running")
+    # What is left where a trainer dies before it can publish.
+    ModelStore.open(str(application.store)).put_model(accepted["model_id"], b"unpublished", 1)
     path = f"/models/{accepted['model_id']}"
     shown = client.get(path).json()
     assert (shown["status"], shown["ready_at"], shown["size_bytes"]) == ("training", None, None)
@@ -270,4 +274,20 @@ def test_a_model_in_training_is_deleted(application: Application) -> None:
     assert client.delete(path).status_code == 204
     problem_of(client.get(path), 404, "model-not-found")
     problem_of(client.get(f"/jobs/{accepted['job_id']}"), 404, "job-not-found")
-    assert not list(application.store.rglob(f"*{accepted['job_id']}*"))
+    for name in ("job_id", "model_id"):
+        assert not list(application.store.rglob(f"*{accepted[name]}*"))
+
+
+def test_a_model_that_is_deleted_while_the_store_is_away_is_served_no_more(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = application.train(VALUES)
+    application.forecast(model_id=model["model_id"])
+
+    def away(*_: Any) -> None:
+        raise Unavailable("S3 cannot be reached", retry_after=1)
+
+    monkeypatch.setattr(application.app.state.resources.store, "delete_model", away)
+    problem_of(application.client.delete(model["links"]["self"]), 503, "unavailable")
+    forecast = application.client.post("/forecast", json={"model_id": model["model_id"]})
+    problem_of(forecast, 404, "model-not-found")

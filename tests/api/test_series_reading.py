@@ -103,6 +103,31 @@ def test_items_are_read_with_the_columns_of_the_first() -> None:
     assert (summary["start"], summary["end"]) == ("2024-01-01", "2024-02-02")
 
 
+@pytest.mark.parametrize(
+    ("category", "text"),
+    [
+        ("7", "7"),
+        (7, "7"),
+        (7.0, "7"),
+        (-0.0, "0"),
+        (1234567, "1234567"),
+        (1234568, "1234568"),
+        (0.12345678, "0.12345678"),
+    ],
+)
+def test_different_numbers_are_different_categories(category: str | float, text: str) -> None:
+    got = read({"items": [{"id": "a", "values": [1, 2], "static": {"kind": category}}]})
+    assert got.panel.series[0].static == {"kind": text}
+
+
+@pytest.mark.parametrize("category", [10**400, -(10**101), 1e200])
+def test_a_number_too_large_for_a_category_is_refused(category: float) -> None:
+    sent = {"items": [{"id": "a", "values": [1, 2], "static": {"kind": category}}]}
+    path, detail = refused(sent, InvalidSeries)
+    assert path == ("series", "items", 0, "static", "kind")
+    assert "send this one as a text" in detail
+
+
 def test_holidays_are_counted_and_leave_no_gap() -> None:
     rows = days("2024-01-01", 60, "B")
     del rows[20]

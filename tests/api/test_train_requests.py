@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from service.errors import Unavailable
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import VALUES, csv_of
@@ -18,6 +20,18 @@ BODY = {**QUICK, "series": VALUES}
 
 def keyed(client: httpx.Client, key: str, body: dict[str, Any], **query: Any) -> httpx.Response:
     return client.post("/train", params={"wait": 0, **query}, json=body, headers={"Idempotency-Key": key})
+
+
+class Answers:
+    """Raises some errors, then does what it is asked for."""
+
+    def __init__(self, act: Callable[..., Any], errors: list[Exception]) -> None:
+        self._act, self._errors = act, list(errors)
+
+    def __call__(self, *asked: Any) -> Any:
+        if self._errors:
+            raise self._errors.pop()
+        return self._act(*asked)
 
 
 def test_the_same_key_starts_one_training(client: httpx.Client, application: Application) -> None:
@@ -95,6 +109,42 @@ def test_a_key_of_a_deleted_model_trains_again(client: httpx.Client) -> None:
     assert client.delete(f"/models/{first['model_id']}").status_code == 204
     again = keyed(client, "deleted", BODY, wait=120)
     assert (again.status_code, again.json()["model_id"] != first["model_id"]) == (201, True)
+
+
+def test_a_training_whose_registration_got_no_answer_is_not_lost(
+    client: httpx.Client, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = application.app.state.resources.registry
+    create, lost = registry.create_training, Unavailable("the connection was lost", retry_after=1)
+    unanswered = Answers(registry.job, [lost])
+
+    def commit(*registered: Any) -> None:
+        create(*registered)
+        raise lost
+
+    monkeypatch.setattr(registry, "create_training", commit)
+    assert keyed(client, "seen", BODY, wait=120).status_code == 201
+    monkeypatch.setattr(registry, "job", unanswered)
+    problem_of(keyed(client, "unseen", BODY), 503, "unavailable")
+    again = keyed(client, "unseen", BODY, wait=120)
+    assert again.status_code == 201, "it had been accepted after all, and had what it trains on"
+    before = set(application.store.glob("inputs/*"))
+    monkeypatch.setattr(registry, "create_training", Answers(create, [lost]))
+    problem_of(keyed(client, "never", BODY), 503, "unavailable")
+    assert set(application.store.glob("inputs/*")) == before
+
+
+def test_what_was_accepted_is_told_so_whatever_becomes_of_the_database(
+    client: httpx.Client, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = application.app.state.resources.registry
+    monkeypatch.setattr(registry, "job", Answers(registry.job, [Unavailable("away", retry_after=1)] * 1000))
+    response = client.post("/train", params={"wait": 0.5}, json=BODY)
+    assert response.status_code == 202, response.text
+    monkeypatch.undo()
+    accepted = response.json()
+    assert (accepted["status"], response.headers["Location"]) == ("queued", f"/jobs/{accepted['job_id']}")
+    application.job(accepted["job_id"], "succeeded")
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201])

@@ -71,16 +71,16 @@ def read_only(s3: S3Server) -> Iterator[None]:
 def training(cluster: Cluster, body: Mapping[str, Any]) -> str:
     """Have a training accepted; return the job's ID once it trains, and has read its input."""
     [job_id] = cluster.submit(1, body)
-    until(lambda: bool(cluster.job(job_id).progress), lambda: "it does not train", pause=0.01)
+    until(lambda: bool(cluster.job(job_id).progress), lambda: f"it does not train: {cluster.job(job_id)}", pause=0.01)
     return job_id
 
 
 def check_fails(cluster: Cluster, job_id: str, reason: str) -> JobEntry:
-    """Fail unless the job ends failed, for this reason, with a model that says so and no file."""
+    """Fail unless the job ends failed, for a reason that matches, with a model that says so and no file."""
     cluster.wait_until_ended([job_id])
     job = cluster.job(job_id)
-    assert (job.status, job.attempt) == ("failed", 1)
-    assert reason in str(job.error), job.error
+    assert job.status == "failed"
+    assert re.search(reason, str(job.error)), job.error
     problem_of(cluster.ask("POST", "/forecast", json={"model_id": job.model_id, "horizon": 3}), 409, "model-failed")
     assert [one for one in cluster.store.models() if one.id == job.model_id] == []
     return job
@@ -135,8 +135,7 @@ def test_a_bucket_that_stays_away_fails_the_job(behind: Cluster, proxy: S3Proxy)
     began = time.monotonic()
     behind.wait_until_ended([job_id])
     proxy.refuses = False
-    job = check_fails(behind, job_id, "the model was trained but could not be stored")
-    assert re.search(UNREACHABLE, str(job.error)), job.error
+    job = check_fails(behind, job_id, f"The model store cannot be (read|written): ({UNREACHABLE})")
     print(f"failed after {time.monotonic() - began:.0f} s: {job.error}")
     # And the trainer is as good as before.
     ready = behind.submit(2)

@@ -114,6 +114,41 @@ def test_a_short_series_is_forecast_with_a_warning(length: int) -> None:
         train(panel(random_walk(length)), asked(context_length=200))
 
 
+def test_a_network_among_the_candidates_that_were_asked_for_is_not_left_out_in_silence() -> None:
+    trained = train(panel(random_walk(60)), asked(candidates=["network", "theta"], context_length=60))
+    assert trained.forecaster.blend.candidates == ("theta",)
+    assert any("too short for a network" in warning for warning in trained.warnings)
+
+
+@pytest.mark.parametrize("transform", ["none", "difference"])
+def test_what_a_model_without_a_network_needs_is_told_before_it_is_trained(transform: str) -> None:
+    trained = train(panel(random_walk(20)), asked(transform=transform))
+    assert trained.plan.min_history == trained.forecaster.min_history
+
+
+@pytest.mark.parametrize("transform", ["none", "log"])
+@pytest.mark.parametrize("length", [1, 6])
+def test_a_history_that_does_not_move_has_intervals_of_its_size(transform: str, length: int) -> None:
+    simple = asked(transform=transform, candidates=["naive", "exponential_smoothing", "theta"])
+    trained = train(items(*(seasonal(60, seed=seed) for seed in range(4))), simple)
+    known = trained.forecaster.forecast(4, LEVELS)[0]
+
+    def share(value: float) -> FloatArray:
+        low, high = trained.forecaster.forecast(4, LEVELS, panel(np.full(length, value), item="new"))[0].intervals[80.0]
+        return np.asarray((high - low) / value)
+
+    low, high = known.intervals[80.0]
+    np.testing.assert_allclose(share(500.0), share(0.05), rtol=1e-6)
+    assert 0.3 < np.mean(share(500.0)) / np.mean((high - low) / known.mean) < 5
+
+
+@pytest.mark.parametrize("length", [7, 24, 150])
+def test_rounding_is_no_error_of_a_constant(length: int) -> None:
+    trained = train(panel(np.full(length, 7.0)), asked())
+    np.testing.assert_allclose(mean_of(trained), 7, rtol=1e-14)
+    assert not any("naive forecast" in warning for warning in trained.warnings)
+
+
 def test_one_short_item_is_left_to_simple_methods() -> None:
     long = (noisy_sine(150, seed=seed) for seed in range(8))
     trained = train(items(*long, noisy_sine(14)), asked(candidates=["network", "drift"]))

@@ -154,3 +154,12 @@ def test_an_item_never_seen() -> None:
     found = forecaster.forecast(HORIZON, Bands(), Panel((series,)))[0].mean
     expected = TRANSFORMS[forecaster.specification.transform].from_levels(levels[0, :, 0])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_long_series_is_served_as_it_was_scored(name: MethodName) -> None:
+    sent = panel(seasonal(1500, season_length=365))
+    forecaster = default(sent, candidates=[name], season_length=7)
+    assert_ends_are_forecast_as_origins(forecaster, sent)
+    served = forecaster.forecast(HORIZON, Bands())[0].mean
+    np.testing.assert_allclose(served, forecaster.forecast(HORIZON, Bands(), sent)[0].mean, rtol=1e-9)

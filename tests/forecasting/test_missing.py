@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.errors import MissingValues
-from service.forecasting.missing import drop_leading, fill, refuse_missing
+from service.forecasting.missing import drop_leading, fill, open_ends, refuse_missing
 from service.forecasting.series import Series
 
 NAN = np.nan
@@ -51,3 +51,15 @@ def test_refuses_with_the_row() -> None:
     with pytest.raises(MissingValues, match="2 rows have missing values, the first is row 1"):
         refuse_missing(Series(column(1, NAN, 3, NAN)), ())
     refuse_missing(Series(column(1, 2)), ())
+
+
+def test_series_that_end_without_a_value_are_told() -> None:
+    whole, open_end = np.array([[1, NAN], [2, 5]]), np.array([[1, 3], [NAN, 4], [NAN, 5]])
+    panel = [Series(whole, "a"), Series(open_end, "b"), Series(open_end[:2], "c")]
+    assert open_ends(panel[:1], [0, 1]) == []
+    assert open_ends(panel, [0, 1]) == []  # one of two targets is known to the end
+    assert open_ends(panel, [1]) == []
+    (told,) = open_ends(panel, [0])
+    assert told.startswith("item 'b' and 1 more ends in 2 rows without a value")
+    (told,) = open_ends([Series(open_end)], [0])
+    assert told.startswith("the series ends in 2 rows without a value")

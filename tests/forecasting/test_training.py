@@ -12,6 +12,7 @@ from service.errors import InvalidOption, InvalidSeries, MissingValues, SeriesTo
 from service.forecasting.bands import Bands
 from service.forecasting.forecaster_state import forecaster_state, restore_forecaster
 from service.forecasting.options import TrainOptions
+from service.forecasting.planning import plan_training
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.training import Trained, train
 from tests.factories import items, noisy_sine, options, panel, random_walk, seasonal
@@ -210,6 +211,13 @@ def test_noise_is_called_noise() -> None:
     assert any("noise" in warning for warning in trained.warnings)
 
 
+@pytest.mark.parametrize("noise_first", [True, False])
+def test_one_of_two_targets_does_not_make_all_of_them_noise(noise_first: bool) -> None:
+    columns = [np.random.default_rng(2).normal(size=200), seasonal(200)][:: 1 if noise_first else -1]
+    plan = plan_training(panel(*columns, targets=2), options())
+    assert (plan.noise, plan.walk) == (False, False)
+
+
 def test_losing_to_naive_is_told() -> None:
     trained = train(panel(random_walk(200)), options(training={"epochs": 1, "learning_rate": 1e-6}, centering="none"))
     assert trained.skill is not None
@@ -347,6 +355,12 @@ def test_leading_missing_rows_are_told() -> None:
     values = noisy_sine()
     values[:3] = np.nan
     assert any("3 leading rows" in warning for warning in train(panel(values), options()).warnings)
+
+
+def test_an_end_without_values_is_told() -> None:
+    plan = plan_training(panel(np.append(noisy_sine(100), [np.nan] * 3)), options())
+    assert any("ends in 3 rows without a value" in warning for warning in plan.told)
+    assert not any("without a value" in warning for warning in plan_training(panel(noisy_sine(100)), options()).told)
 
 
 def test_logarithm_of_what_is_not_positive_is_refused() -> None:

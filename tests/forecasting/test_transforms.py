@@ -47,3 +47,8 @@ def test_logarithms_need_positive_values() -> None:
         require_positive(values, "log", ("series",))
     assert raised.value.faults[0].path == ("series",)
     require_positive(values, "difference", ("series",))
+
+
+def test_what_a_logarithm_cannot_take_is_named_beside_a_missing_value() -> None:
+    with pytest.raises(InvalidSeries, match="row 1 has -2"):
+        require_positive(np.array([[3.0, 1.0], [np.nan, -2.0]]), "log", ("series",))

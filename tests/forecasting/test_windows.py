@@ -103,6 +103,14 @@ def test_missing_values_have_no_weight() -> None:
     assert weights == [[[1]], [[0]], [[1]], [[1]]]
 
 
+def test_there_are_targets_where_one_is_known_after_a_scored_step() -> None:
+    for row in range(12):
+        one = part(12, first=6, end=10)
+        one.observed[:] = False
+        one.observed[row] = True
+        assert open_windows([one], 3, 2).has_targets == tiled_pieces([one], 3, 2, 4).has_targets == (6 <= row < 10)
+
+
 @pytest.mark.parametrize("most", [1, 4, 100])
 def test_spaced_pieces_reach_from_the_first_to_the_last(most: int) -> None:
     pieces = whole_windows([part(20)], 3, 1)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -241,12 +242,35 @@ def test_a_death_puts_the_job_back_as_long_as_it_may_come_back() -> None:
     assert "died (7)" in error.detail
 
 
+def test_a_process_that_cannot_be_started_is_not_the_end_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, errors = FreshProcess.begin, [BlockingIOError("no room for another process")]
+
+    def unlucky(process: FreshProcess, job_id: str) -> Connection:
+        if errors:
+            raise errors.pop()
+        return begin(process, job_id)
+
+    monkeypatch.setattr(FreshProcess, "begin", unlucky)
+    with running(trainings.quick) as (jobs, recorder):
+        back = jobs.submit("a").result(PATIENCE)
+        assert (back, recorder.end_of("a")[0]) == (Ticket("a", 1, CPU), "died")
+        jobs.submit("a", dispatch=1)
+        assert recorder.end_of("a")[0] == "succeeded"
+
+
 def test_a_training_that_wants_too_much_memory_is_told_so() -> None:
     with running(trainings.greedy, memory=2**30) as (jobs, recorder):
         jobs.submit("a")
         kind, error = recorder.end_of("a")
     assert kind == "failed"
     assert "out of memory" in error.detail
+
+
+def test_what_a_process_starts_with_is_not_counted_as_its_memory() -> None:
+    with running(trainings.threaded, memory=64 * 2**20) as (jobs, recorder):
+        jobs.submit("a")
+        kind, _ = recorder.end_of("a")
+    assert kind == "succeeded"
 
 
 def test_what_is_not_held_any_more_is_stopped(tmp_path: Path) -> None:

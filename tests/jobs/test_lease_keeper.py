@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def test_a_ticket_that_an_executor_took_and_never_used_is_replaced(folder: Path)
         here.registry.claim_job(job_id, 0, "here", LEASE)
         here.tickets.submit(Ticket(job_id, 0, CPU))
         wait_for(lambda: not here.tickets.places([Ticket(job_id, 0, CPU)])[f"{job_id}-0"].waits)
-        here.registry.release_leases("here")
+        here.ledger.release()
         here.keeper.start()
         wait_for(lambda: here.ends(job_id))
         assert here.registry.job(job_id).dispatch == 1
@@ -145,7 +146,7 @@ def test_what_is_not_held_any_more_is_stopped(folder: Path, how: str) -> None:
         elif how == "deleted":
             here.registry.delete_model(DEFAULT_TENANT, here.registry.job(job_id).model_id)
         else:
-            here.registry.release_leases("here")
+            here.ledger.release()
             assert here.registry.claim_job(job_id, 1, "there", 60) == 2
         wait_for(lambda: here.runner.attempts() == {})
         if how == "taken over":
@@ -161,6 +162,24 @@ def test_leases_are_renewed_as_long_as_a_training_runs(folder: Path) -> None:
         assert first is not None
         wait_for(lambda: (here.registry.job(job_id).lease_until or first) > first + timedelta(seconds=2 * LEASE))
         assert here.registry.job(job_id).attempt == 1
+
+
+def test_leases_are_renewed_while_many_jobs_are_queued(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = DurableQueue.submit
+
+    def slowly(tickets: DurableQueue, ticket: Ticket) -> None:
+        time.sleep(0.3 * LEASE)
+        submit(tickets, ticket)
+
+    with executor(folder, trainings.endless_anywhere) as here:
+        job_id = here.registered()
+        here.keeper.start()
+        wait_for(here.runner.attempts)
+        monkeypatch.setattr(DurableQueue, "submit", slowly)
+        waiting = [Ticket(here.registered(), 0, CPU) for _ in range(10)]
+        wait_for(lambda: len(here.tickets.places(waiting)) == len(waiting))
+        assert here.registry.job(job_id).attempt == 1
+        assert here.registry.take_expired() == []
 
 
 def test_an_executor_that_lost_its_id_stops(folder: Path) -> None:

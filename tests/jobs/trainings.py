@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def dying(job_id: str, tell: Tell, keep: Keep) -> Outcome:
 
 def greedy(job_id: str, tell: Tell, keep: Keep) -> Outcome:
     return Outcome({}, bytes(4 * 2**30))
+
+
+def threaded(job_id: str, tell: Tell, keep: Keep) -> Outcome:
+    """Need a thread, as a store does that is read."""
+    thread = threading.Thread(target=bytes, args=(2**20,))
+    thread.start()
+    thread.join()
+    return Outcome({}, b"file")
 
 
 def whereabouts(job_id: str, tell: Tell, keep: Keep) -> Outcome:

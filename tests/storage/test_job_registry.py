@@ -13,6 +13,7 @@ from service.storage.entries import JobEntry, ModelEntry
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
+from tests.leases import put_back
 from tests.storage.conftest import Clock
 
 ERROR = {"type": "series-too-short", "detail": "needs 96 values, got 40"}
@@ -105,7 +106,7 @@ def test_what_has_ended_stays_as_it_is(registry: Registry, how: str) -> None:
     assert not registry.fail_job(job_id, {"late": True})
     with pytest.raises(JobFinished, match=how):
         registry.cancel_job(DEFAULT_TENANT, job_id)
-    assert registry.release_leases("here") == []
+    assert put_back(registry, "here") == []
     assert (registry.model(model_id), registry.job(job_id)) == (model, job)
 
 

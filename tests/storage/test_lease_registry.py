@@ -8,6 +8,7 @@ from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
 from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
+from tests.leases import put_back
 from tests.storage.conftest import Clock
 
 SECONDS = 5.0
@@ -70,7 +71,6 @@ def test_stale_attempt_is_not_heard_any_more(registry: Registry, clock: Clock) -
     assert not registry.record_progress(job_id, 1, {"epoch": 9})
     assert not registry.publish(job_id, 1, {"stale": True}, 1)
     assert not registry.fail_job(job_id, DIED, 1)
-    assert registry.put_back(job_id, 1) is None
     assert registry.count_death(job_id, 1, 1, DIED) is None
     assert registry.publish(job_id, 2, {"fresh": True}, 1)
     model = registry.model(registry.job(job_id).model_id)
@@ -81,10 +81,20 @@ def test_releasing_puts_back_what_one_executor_runs(registry: Registry, clock: C
     first = running(registry)
     clock.advance(seconds=1)
     second, other = running(registry), running(registry, "two")
-    assert [job.id for job in registry.release_leases("one")] == [first, second]
+    assert [job.id for job in put_back(registry, "one")] == [first, second]
     assert registry.job(other).status == "running"
     assert registry.job(first).deaths == 0
     assert [job.id for job in registry.waiting_jobs(10)] == [first, second]
+
+
+def test_who_lost_an_executor_id_puts_back_nothing_of_its_successor(registry: Registry, clock: Clock) -> None:
+    assert registry.enrol("one", "a", ["cpu"], SECONDS)
+    clock.advance(seconds=SECONDS + 1)
+    assert registry.enrol("one", "b", ["cpu"], SECONDS)
+    job_id = running(registry)
+    assert registry.release_leases("one", "a") == []
+    assert registry.job(job_id).status == "running"
+    assert [job.id for job in registry.release_leases("one", "b")] == [job_id]
 
 
 def test_renewing_does_not_tell_what_was_cancelled_or_deleted(registry: Registry) -> None:
@@ -107,6 +117,21 @@ def test_executor_id_belongs_to_one_living_instance(registry: Registry, clock: C
     assert registry.renew_leases("one", "b", [], SECONDS) == {}
     registry.dismiss("one", "b")
     assert registry.enrol("one", "c", ["cpu"], SECONDS)
+
+
+def test_executors_that_are_long_dead_are_forgotten(registry: Registry, clock: Clock) -> None:
+    for name in ("one", "two", "three"):
+        assert registry.enrol(name, "a", ["cpu"], SECONDS)
+        clock.advance(hours=23)
+    assert registry.renew_leases("one", "a", [], SECONDS) is None
+    assert registry.renew_leases("two", "a", [], SECONDS) == {}
+
+
+def test_of_many_new_instances_with_one_executor_id_one_is_enrolled(registry: Registry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(5):
+            enrolled = list(pool.map(lambda _, id_=f"id-{number}": registry.enrol(id_, new_id(), ["cpu"], 5), range(8)))
+            assert sorted(enrolled) == [False] * 7 + [True]
 
 
 @pytest.mark.parametrize("most", [1, 3])

@@ -152,14 +152,17 @@ def test_delete_takes_jobs_and_keys_along(registry: Registry) -> None:
     model_id, job_id, other = new_id(), new_id(), new_id()
     registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {}, ("key", "hash"))
     registry.create_training(DEFAULT_TENANT, new_id(), other, None, {}, ("other", "hash"))
-    assert registry.delete_model(DEFAULT_TENANT, model_id).job_id == job_id
+    assert registry.claim_job(job_id, 0, "here", 5) == 1
+    model, attempts = registry.delete_model(DEFAULT_TENANT, model_id)
+    assert (model.job_id, attempts) == (job_id, 1)
     with pytest.raises(ModelNotFound):
         registry.model(model_id)
     with pytest.raises(JobNotFound):
         registry.job(job_id)
     assert registry.find_idempotent(DEFAULT_TENANT, "key", "hash") is None
     assert registry.find_idempotent(DEFAULT_TENANT, "other", "hash") == registry.job(other)
-    assert registry.delete_model(DEFAULT_TENANT, add(registry)).job_id is None
+    model, attempts = registry.delete_model(DEFAULT_TENANT, add(registry))
+    assert (model.job_id, attempts) == (None, 0)
 
 
 def test_counts_every_status(registry: Registry) -> None:

@@ -177,7 +177,7 @@ def test_deleting_what_ends_at_the_same_moment_makes_nobody_wait_in_vain(registr
                 pool.submit(registry.delete_model, DEFAULT_TENANT, model_id),
             )
             ending.result()
-            assert deleting.result().job_id == job_id
+            assert deleting.result()[0].job_id == job_id
     assert registry.models(DEFAULT_TENANT).entries == ()
 
 

@@ -23,11 +23,13 @@ from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
 from service.usecases import checkpoints
-from service.usecases.checkpoint_keeping import drop_checkpoint, keep_checkpoint
+from service.usecases.checkpoint_keeping import keep_checkpoint
 from service.usecases.checkpoints import StoredCheckpoints
+from service.usecases.job_leftovers import clear_away
 from service.usecases.model_files import TrainingInput, training_input_file
 from service.usecases.training_work import run_training
 from tests.factories import noisy_sine, options, panel
+from tests.leases import put_back
 
 Kept = list[bytes]
 EPOCHS = 4000
@@ -222,7 +224,7 @@ def impatient(folder: str, job_id: str, tell: Tell, keep: Keep) -> Outcome:
 
 
 def test_a_child_that_is_killed_is_gone_on_from_where_it_was(store: ModelStore) -> None:
-    job_id = accepted(store, ensemble_size=2, epochs=EPOCHS, patience=EPOCHS, learning_rate=0.001)
+    job_id = accepted(store, ensemble_size=8, epochs=EPOCHS, patience=EPOCHS, learning_rate=0.001)
     train = partial(impatient, str(store_folder(store)))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
@@ -255,17 +257,17 @@ def test_what_the_running_attempt_sends_is_kept(registry: Registry, store: Model
     for data in (b"first", b"second"):
         keep_checkpoint(registry, store, job_id, attempt, data)
         assert store.get_checkpoint(job_id) == data
-    drop_checkpoint(registry, store, job_id)
+    clear_away(registry, store, job_id)
     assert store.get_checkpoint(job_id) == b"second", "the job has not ended"
     registry.cancel_job(DEFAULT_TENANT, job_id)
-    drop_checkpoint(registry, store, job_id)
+    clear_away(registry, store, job_id)
     assert store.get_checkpoint(job_id) is None
 
 
 def test_what_comes_from_another_attempt_or_after_the_end_is_not_kept(registry: Registry, store: ModelStore) -> None:
     job_id, attempt = running(registry)
     keep_checkpoint(registry, store, job_id, attempt + 1, b"of the future")
-    registry.put_back(job_id, attempt)
+    put_back(registry, "executor")
     keep_checkpoint(registry, store, job_id, attempt, b"of an attempt that was given up")
     assert registry.claim_job(job_id, registry.job(job_id).dispatch, "executor", 60.0) == attempt + 1
     keep_checkpoint(registry, store, job_id, attempt, b"of the past")
@@ -302,6 +304,6 @@ def test_what_cannot_be_kept_or_dropped_is_logged_and_hurts_nobody(
     (tmp_path / "checkpoints").symlink_to(tmp_path)
     keep_checkpoint(registry, store, job_id, attempt, b"data")
     registry.cancel_job(DEFAULT_TENANT, job_id)
-    drop_checkpoint(registry, store, job_id)
+    clear_away(registry, store, job_id)
     assert "could not be kept" in caplog.text
     assert "could not be removed" in caplog.text

@@ -16,7 +16,9 @@ from service.storage.identifiers import new_id
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
+from service.usecases.job_leftovers import clear_away
 from service.usecases.job_outcome import MOST_DEATHS, JobRecorder
+from tests.leases import put_back
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")
 
@@ -151,7 +153,7 @@ def test_what_is_cancelled_between_storing_and_publishing_leaves_no_file(
 
 def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
-    registry.release_leases("here")
+    put_back(registry, "here")
     assert registry.claim_job(job_id, 1, "there", 5) == 2
     ended: list[str] = []
     stale = recorder(registry, store, ended)
@@ -168,11 +170,32 @@ def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegis
 def test_files_of_attempts_that_died_before_publishing_go(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.put_model(model_id, b"of a trainer that died", 1)
-    registry.release_leases("here")
+    put_back(registry, "here")
     assert registry.claim_job(job_id, 1, "here", 5) == 2
     recorder(registry, store).succeeded(job_id, 2, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id, 1)
+
+
+@pytest.mark.parametrize("end", ["failed", "died", "cancelled"])
+def test_files_of_attempts_go_with_a_job_that_never_publishes(
+    registry: FailingRegistry, store: FailingStore, end: str
+) -> None:
+    model_id, job_id = running_job(registry)
+    store.put_model(model_id, b"of a trainer that died", 1)
+    put_back(registry, "here")
+    assert registry.claim_job(job_id, 1, "here", 5) == 2
+    store.put_model(model_id, b"of one that could not publish", 2)
+    if end == "cancelled":
+        registry.cancel_job(DEFAULT_TENANT, job_id)
+        clear_away(registry, store, job_id)
+    elif end == "failed":
+        recorder(registry, store).failed(job_id, 2, TrainingFailed("too long"))
+    else:
+        listener, attempt = recorder(registry, store), 2
+        while (back := listener.died(job_id, attempt, TrainingFailed("it died"))) is not None:
+            attempt = listener.claim(back) or 0
+    assert not list(store.models())
 
 
 def test_a_job_whose_children_die_fails_in_the_end(registry: FailingRegistry, store: FailingStore) -> None:

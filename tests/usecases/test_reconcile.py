@@ -19,9 +19,10 @@ from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
 from service.usecases.model_files import load_forecaster, model_file
-from service.usecases.reconcile import Reconciliation, reconcile
+from service.usecases.reconcile import ForeignDatabase, Reconciliation, reconcile
 from service.usecases.training_work import trained_record
 from tests.factories import noisy_sine, options, panel
+from tests.leases import put_back
 
 LATER = timedelta(minutes=5)
 MUCH_LATER = timedelta(hours=2)
@@ -122,7 +123,7 @@ def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None
 def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept) -> None:
     model_id, job_id = kept.job()
     assert kept.registry.claim_job(job_id, 0, "died here", 5) == 1
-    kept.registry.release_leases("died here")
+    put_back(kept.registry, "died here")
     assert kept.registry.claim_job(job_id, 1, "here", 5) == 2
     for attempt in (1, 2):
         kept.store.put_model(model_id, b"model", attempt)
@@ -188,7 +189,21 @@ def test_imported_model_that_the_database_lost_keeps_its_lineage(kept: Kept) -> 
     assert model.record["lineage"]["parent"]["checksum"].startswith("sha256:")
 
 
+def test_nothing_is_deleted_by_a_database_that_knows_no_model_of_the_store(kept: Kept) -> None:
+    kept.registry.insert_ready_model(DEFAULT_TENANT, new_id(), "of another store", {}, 1)
+    orphan = new_id()
+    kept.store.put_model(orphan, trained_file(orphan, "sales"))
+    assert ("file without model", orphan, "delete") in kept.reconcile(delete_orphans=True, later=MUCH_LATER)
+    with pytest.raises(ForeignDatabase, match="none of the 1 models"):
+        kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER)
+    assert kept.store.get_model(orphan)
+    known = kept.model(b"model")
+    kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER)
+    assert [one.id for one in kept.store.models()] == [known]
+
+
 def test_orphans_are_deleted_when_old_and_asked_for(kept: Kept) -> None:
+    kept.model(b"known")
     model_id = new_id()
     kept.store.put_model(model_id, trained_file(model_id, "sales"))
     young = kept.found(apply=True, delete_orphans=True)
@@ -198,8 +213,10 @@ def test_orphans_are_deleted_when_old_and_asked_for(kept: Kept) -> None:
     old = kept.found(apply=True, delete_orphans=True, later=MUCH_LATER)
     assert [(one.id, one.action) for one in old.differences] == [(model_id, "delete")]
     assert old.open == 0
-    assert list(kept.store.models()) == []
-    assert kept.registry.models(DEFAULT_TENANT).entries == ()
+    with pytest.raises(ModelNotFound):
+        kept.store.get_model(model_id)
+    with pytest.raises(ModelNotFound):
+        kept.registry.model(model_id)
 
 
 def test_file_that_was_just_written_is_nobodys_orphan(kept: Kept) -> None:
@@ -217,6 +234,7 @@ def test_damaged_file_is_never_adopted(kept: Kept) -> None:
     assert [(one.kind, one.action) for one in found.differences] == [("damaged file without model", "leave")]
     assert "checksum" in found.differences[0].detail
     assert kept.registry.models(DEFAULT_TENANT).entries == ()
+    kept.model(b"known")
     assert kept.reconcile(True, True, MUCH_LATER) == [("damaged file without model", model_id, "delete")]
     assert kept.reconcile() == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,11 +15,10 @@ from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
 from service.api.training_request import read_training_request
 from service.api.wiring import in_thread, resources_of, tenant_of
-from service.errors import ModelFailed, ServiceError
+from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.entries import JobEntry
 from service.usecases.job_control import show_job
 from service.usecases.model_catalogue import show_model
-from service.usecases.resources import Resources
 from service.usecases.train_model import submit_training, try_out
 
 router = APIRouter(tags=["training"])
@@ -94,35 +94,34 @@ async def train(
     if dry_run:
         decided = await in_thread(try_out, resources, asked)
         return json_response(_dry_run(asked.series, decided, asked.warnings))
-    job = await in_thread(submit_training, resources, tenant, asked)
-    ended = await _wait_for(request, job.id, wait)
-    if ended is None:
-        return await _accepted(resources, job)
-    if ended.status == "succeeded":
-        model = await in_thread(show_model, resources, tenant, ended.model_id)
+    job = await _wait_for(request, await in_thread(submit_training, resources, tenant, asked), wait)
+    if not job.has_ended:
+        return _accepted(job)
+    if job.status == "succeeded":
+        model = await in_thread(show_model, resources, tenant, job.model_id)
         return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
-    error = ServiceError.from_record(ended.error) if ended.error else ModelFailed("the training was cancelled")
-    return problem_response(error, request, job_id=ended.id, model_id=ended.model_id)
+    error = ServiceError.from_record(job.error) if job.error else ModelFailed("the training was cancelled")
+    return problem_response(error, request, job_id=job.id, model_id=job.model_id)
 
 
-async def _accepted(resources: Resources, job: JobEntry) -> Response:
-    answer = job_answer(await in_thread(show_job, resources, job.tenant, job.id))
+def _accepted(job: JobEntry) -> Response:
+    answer = job_answer(job)
     body = {name: answer[name] for name in ("job_id", "model_id", "status", "links")}
     return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
 
 
-async def _wait_for(request: Request, job_id: str, seconds: float) -> JobEntry | None:
-    """Look at the job until it has ended; None where it has not after so many seconds, or when the server stops."""
+async def _wait_for(request: Request, job: JobEntry, seconds: float) -> JobEntry:
+    """Look at the job until it has ended, for so many seconds or until the server stops; return it as last seen."""
     deadline = time.monotonic() + seconds
-    resources, tenant = resources_of(request), tenant_of(request)
-    with resources.ends.watch(job_id) as ended:
+    resources = resources_of(request)
+    with resources.ends.watch(job.id) as ended:
         while True:
-            job = await in_thread(show_job, resources, tenant, job_id)
-            if job.status not in ("queued", "running"):
-                return job
+            # It is accepted, whatever becomes of the database: an error would have it sent again.
+            with suppress(Unavailable):
+                job = await in_thread(show_job, resources, job.tenant, job.id)
             left = deadline - time.monotonic()
-            if left <= 0 or request.app.state.stopping:
-                return None
+            if job.has_ended or left <= 0 or request.app.state.stopping:
+                return job
             await ended(min(_POLL_SECONDS, left))
 
 

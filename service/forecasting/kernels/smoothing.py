@@ -29,6 +29,8 @@ _SMALLEST = 1e-4
 _LARGEST_INDEX = 1e3
 # Squared error of rounding alone: what a perfect fit is taken for.
 _PERFECT = 1e-28
+# No trend changes less.
+_SMALLEST_BETA = 1e-12
 # A trend that changes quickly fits the past and ruins forecasts: a prior on beta / alpha, in units of 2 log likelihood.
 _TREND_PENALTY = 50.0
 
@@ -100,7 +102,11 @@ def backcast(values: Array, form: int, parameters: Array, indices: Array, states
     time, season_length = len(values), len(season)
     season[:] = indices
     has_trend = parameters[3] > 0
-    rows = min(time, max(10, min(2 * season_length, 24)))
+    rows = max(10, min(2 * season_length, 24))
+    if parameters[3] == 1:
+        # The less a trend changes, the less the passes correct a wrong one, and the more values tell the right one.
+        rows = max(rows, int(min(parameters[0] / max(parameters[1], _SMALLEST_BETA), float(time))))
+    rows = min(rows, time)
     centre = 0.5 * (rows - 1)
     mean, slope, weight = 0.0, 0.0, 0.0
     for row in range(rows):

@@ -161,3 +161,14 @@ def test_long_series_are_no_more_than_the_last_few_thousand(name: MethodName) ->
     parameters = METHODS[name].fit(values, 24)
     assert len(parameters) < 1000
     assert np.isfinite(METHODS[name].forecast(parameters, values, last(values), 24, 24)).all()
+
+
+def test_smoothing_keeps_to_a_steady_trend_from_every_origin() -> None:
+    method, errors = METHODS["exponential_smoothing"], []
+    for seed in range(20):
+        values = np.arange(100) + np.random.default_rng(seed).normal(size=100)
+        origins = np.arange(59, 94)
+        ahead = method.forecast(method.fit(values[:60], 1), values, origins, 5, 1)
+        came = values[origins[:, None] + np.arange(1, 6)]
+        errors.append(np.abs(came - ahead).mean())
+    assert max(errors) < 1.5 * np.sqrt(2 / np.pi)  # of noise alone

@@ -11,17 +11,19 @@ import pytest
 SERVICE = Path(__file__).parent.parent / "service"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "telemetry": {"errors"},
     "forecasting": {"errors"},
     "storage": {"forecasting", "errors"},
-    "jobs": {"forecasting", "errors"},
-    "usecases": {"jobs", "storage", "forecasting", "errors"},
-    "api": {"usecases", "jobs", "storage", "forecasting", "errors"},
+    "jobs": {"forecasting", "telemetry", "errors"},
+    "usecases": {"jobs", "storage", "forecasting", "telemetry", "errors"},
+    "api": {"usecases", "jobs", "storage", "forecasting", "telemetry", "errors"},
     "settings": set(),
     "web": set(),
     "kernel_cache": {"forecasting"},
     "client": set(),
-    "app": {"api", "usecases", "jobs", "storage", "forecasting", "errors", "settings", "web", "trainer_app"},
-    "trainer_app": {"usecases", "jobs", "storage", "forecasting", "errors", "settings"},
+    "app": {"api", "usecases", "jobs", "storage", "forecasting", "errors", "settings", "web", "trainer_app"}
+    | {"telemetry"},
+    "trainer_app": {"usecases", "jobs", "storage", "forecasting", "telemetry", "errors", "settings"},
     "__main__": {"app", "settings", "errors", "kernel_cache"},
     "__init__": set(),
 }

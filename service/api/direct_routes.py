@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.problems import bug_problem, service_problem
 from service.api.request_id import with_request_id
+from service.api.request_observer import RequestObserver
 from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -39,14 +40,16 @@ class Application(FastAPI):
     a direct route goes the common way, and finds the same routes there.
     """
 
-    _direct: Mapping[tuple[str, str], Endpoint] = MappingProxyType({})
+    _direct: Mapping[tuple[str, str], DirectRoute] = MappingProxyType({})
+    observer: RequestObserver | None = None
+    """Is shown every request."""
 
     def include_routers(self, routers: Sequence[APIRouter]) -> None:
         """Include routers, and remember which of their routes are direct."""
         for router in routers:
             self.include_router(router)
         self._direct = {
-            (route.path, method): route.endpoint
+            (route.path, method): route
             for router in routers
             for route in router.routes
             if isinstance(route, DirectRoute)
@@ -55,18 +58,26 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        endpoint = self._direct.get((scope["path"], scope["method"])) if scope["type"] == "http" else None
-        if endpoint is None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+        elif self.observer is None:
+            await self._answer(scope, receive, send)
+        else:
+            await self.observer.observe(self._answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._direct.get((scope["path"], scope["method"]))
+        if route is None:
             await super().__call__(scope, receive, send)
             return
-        scope["app"] = self
+        scope["app"], scope["route"] = self, route
         send = with_request_id(scope, send)
         request = Request(scope, receive)
         try:
-            response = await endpoint(request)
+            response = await route.endpoint(request)
         except ServiceError as error:
             response = service_problem(error, request)
         except Exception:
-            logger.exception("a bug met a request of %s", scope["path"])
+            logger.exception("a bug met a request of %s", route.path)
             response = bug_problem(request)
         await response(scope, receive, send)

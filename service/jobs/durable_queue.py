@@ -18,6 +18,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from service.jobs.json_serializer import JsonSerializer
 from service.jobs.queue import Ticket
 from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class DurableQueue:
             self._run(ticket)
         except Exception as error:
             # Whoever looks after the queue finds the job still waiting, and gives it another ticket.
-            logger.warning("job %s could not be run: %s", ticket.job_id, error)
+            logger.warning("job %s could not be run: %s", ticket.job_id, reason(error))
         finally:
             with self._lock:
                 del self._running[ticket.id]

@@ -19,9 +19,10 @@ from typing import Protocol
 
 import orjson
 
+from service.jobs.attempt_watch import AttemptEnd, Measured
 from service.jobs.child import die_with_parent
 from service.jobs.queue import Ticket
-from service.jobs.trainer_log import log_to_stderr
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -44,19 +45,21 @@ class RunningTrainer(Protocol):
         """Kill all children, put their jobs back into the queue and leave."""
 
 
-Start = Callable[[Callable[[str], None]], RunningTrainer]
-"""Starts a trainer in the process; it is given what tells the server that a job has ended."""
+Start = Callable[[Callable[[str], None], Measured], RunningTrainer]
+"""Starts a trainer in the process; it is given what tells the server that a job, and that an attempt, has ended."""
 
 
 class LocalTrainer:
     """The training queue of a server that trains itself; see `TrainingQueue` for the methods.
 
-    start: can be imported by name, for the process is spawned. ended: called, from a thread, with each job that ended.
+    start: can be imported by name, for the process is spawned. ended, measured: called, from a thread, with each job
+    and each attempt that ended.
     """
 
-    def __init__(self, start: Start, ended: Callable[[str], None]) -> None:
+    def __init__(self, start: Start, ended: Callable[[str], None], measured: Measured) -> None:
         self._start = start
         self._ended = ended
+        self._measured = measured
         self._context = multiprocessing.get_context("spawn")
         self._sending = threading.Lock()
         self._connection: Connection | None = None
@@ -123,7 +126,10 @@ class LocalTrainer:
                 message = orjson.loads(connection.recv_bytes())
             except (EOFError, OSError):
                 return
-            self._ended(message["ended"])
+            if "ended" in message:
+                self._ended(message["ended"])
+            if "measured" in message:
+                self._measured(AttemptEnd(*message["measured"]))
 
 
 def work(start: Start, server: int, connection: Connection) -> None:
@@ -131,17 +137,16 @@ def work(start: Start, server: int, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends us when it stops
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent(server)
-    log_to_stderr()
     told: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
     sending = threading.Lock()
 
-    def tell_end(job_id: str) -> None:
+    def tell(message: object) -> None:
         with sending:
-            connection.send_bytes(orjson.dumps({"ended": job_id}))
+            connection.send_bytes(orjson.dumps(message))
 
     # Messages that come while it starts are read, and wait.
     threading.Thread(target=_read, args=(connection, told), name="server", daemon=True).start()
-    trainer = start(tell_end)
+    trainer = start(lambda job_id: tell({"ended": job_id}), lambda end: tell({"measured": list(end)}))
     while True:
         message = told.get()
         if "stop" in message:
@@ -170,4 +175,4 @@ def _obey(trainer: RunningTrainer, message: dict[str, object]) -> None:
         if isinstance(job_id := message.get("cancel"), str):
             trainer.cancel(job_id)
     except Exception as error:
-        logger.warning("what the server said could not be done now, and will be seen later: %s", error)
+        logger.warning("what the server said could not be done now, and will be seen later: %s", reason(error))

@@ -74,6 +74,7 @@ jobs = Table(
     Column("lease_until", UtcDateTime),
     Column("deaths", Integer, nullable=False, server_default="0"),
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("traceparent", String(55)),
     Index(None, "created_at", "id"),
     Index(None, "model_id", "created_at", "id"),
     Index(None, "status", "created_at", "id"),

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import InvalidModelFile, ModelFileCorrupt
 from service.storage.model_store import ModelStore
@@ -27,6 +27,16 @@ _NAMES = 10_000
 # them once, and the objects around them.
 _ROOM_PER_FILE = 4
 _ROOM_PER_MODEL = 40_000
+
+
+class CacheFigures(NamedTuple):
+    """What the cache has done since its start, and what it holds; sizes in bytes."""
+
+    hits: int
+    misses: int
+    models: int
+    bytes: int
+    max_bytes: int
 
 
 @dataclass
@@ -51,6 +61,12 @@ class ForecasterCache:
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._bytes = 0
         self._named: OrderedDict[str, str] = OrderedDict()
+        self._hits = self._misses = 0
+
+    def figures(self) -> CacheFigures:
+        """Return how often a model was here when it was asked for, and what is here now."""
+        with self._lock:
+            return CacheFigures(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
 
     def confirmed(self, model_id: str) -> Forecaster | None:
         """Return the model if it is loaded and was known to the registry a moment ago."""
@@ -58,6 +74,7 @@ class ForecasterCache:
             loaded = self._loaded.get(model_id)
             if loaded is None or time.monotonic() - loaded.confirmed_at > CONFIRMED_SECONDS:
                 return None
+            self._hits += 1
             self._loaded.move_to_end(model_id)
             return loaded.forecaster
 
@@ -71,6 +88,7 @@ class ForecasterCache:
             loaded = self._loaded.get(found or "")
             if found is None or loaded is None:
                 return None
+            self._hits += 1
             loaded.confirmed_at = time.monotonic() - CONFIRMED_SECONDS + _TRUSTED_SECONDS
             return found, loaded.forecaster
 
@@ -83,9 +101,11 @@ class ForecasterCache:
             self._remember_name(name, model_id)
         with self._lock:
             if model_id in self._loaded:
+                self._hits += 1
                 self._loaded.move_to_end(model_id)
                 self._loaded[model_id].confirmed_at = time.monotonic()
                 return self._loaded[model_id].forecaster
+            self._misses += 1
         data = self._store.get_model(model_id, attempt)
         try:
             forecaster = load_forecaster(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,13 @@ from service.forecasting.planning import Plan, plan_training
 from service.forecasting.series import Panel
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
+from service.telemetry import context
 from service.usecases.job_tickets import ticket_of
 from service.usecases.model_files import TrainingInput, training_input_file
 from service.usecases.placement import choose_queue
 from service.usecases.resources import Resources
+
+logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5
 
@@ -69,7 +73,13 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
     resources.store.put_training_input(job_id, training_input_file(content))
     try:
         job = resources.registry.create_training(
-            model_id, job_id, request.name, {"series": request.series}, request.idempotency, queue
+            model_id,
+            job_id,
+            request.name,
+            {"series": request.series},
+            request.idempotency,
+            queue,
+            context.traceparent.get(),
         )
     except ServiceError:
         resources.store.delete_training_input(job_id)
@@ -77,5 +87,7 @@ def submit_training(resources: Resources, request: TrainingRequest) -> JobEntry:
     if job.id != job_id:  # another request with the same key came first
         resources.store.delete_training_input(job_id)
         return job
-    resources.queue.submit([ticket_of(job)])
+    with context.about_job(job.id):
+        logger.info("the job is accepted")
+        resources.queue.submit([ticket_of(job)])
     return job

@@ -88,6 +88,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None) -> Fast
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        # Newer versions of FastAPI have telemetry of their own, which would send what clients sent: exceptions' words.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.max_body_bytes = settings.max_body_bytes
     # Set by a server that is told to stop.

@@ -196,7 +196,7 @@ def test_the_dashboard_shows_what_there_is(application: Application, plain_model
     application.forecast(model_id=plain_model["model_id"], horizon=3)
     there = {name for name, _ in scraped(application)}
     dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
-    assert [one["type"] for one in dashboard["templating"]["list"]][0] == "datasource"
+    assert dashboard["templating"]["list"][0]["type"] == "datasource"
     named: set[str] = set()
     for panel in dashboard["panels"]:
         assert panel["title"]

@@ -74,7 +74,7 @@ class _Sent(BaseModel):
     "raising",
     [
         lambda: float(f"x{VALUE}"),
-        lambda: {}[VALUE],
+        lambda: dict[str, int]()[VALUE],
         lambda: _Sent.model_validate({"values": [f"x{VALUE}"]}),
         lambda: json.loads(f"[{VALUE},]"),
         lambda: (_ for _ in ()).throw(InvalidSeries(f"{VALUE} is too large")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -21,29 +22,36 @@ from service.api.access import Access
 from service.api.direct_routes import Application
 from service.api.origins import TrustedHosts
 from service.api.request_id import RequestIdMiddleware
-from service.api.routes import forecasts, health, jobs, models, training
+from service.api.request_observer import RequestObserver
+from service.api.routes import forecasts, health, jobs, metrics, models, training
 from service.api.server import Server, bind
 from service.errors import ServiceError
+from service.jobs.attempt_watch import Measured
 from service.jobs.devices import training_devices
 from service.jobs.executor_id import ExecutorIdTaken
 from service.jobs.local_trainer import LocalTrainer
-from service.jobs.queue import TrainingQueue
+from service.jobs.queue import CPU, GPU, TrainingQueue
 from service.jobs.queue_database import queue_url
 from service.jobs.remote_trainers import RemoteTrainers
-from service.jobs.trainer_log import log_to_stderr
 from service.kernel_cache import warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
 from service.settings import Settings
 from service.storage.database import utc_now
 from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
-from service.trainer_app import open_store, run_trainer, start_trainer
+from service.telemetry.logs import configure_logging
+from service.telemetry.loop_lag import LoopLag
+from service.telemetry.metrics import TrainingSeconds, new_registry, serve_metrics
+from service.telemetry.traces import Spans
+from service.trainer_app import open_store, run_trainer, start_local_trainer
 from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
+from service.usecases.measurements import Measurements
 from service.usecases.reconcile import ForeignDatabase, Reconciliation, reconcile
 from service.usecases.resources import Resources
+from service.usecases.service_figures import ServiceFigures
 
 logger = logging.getLogger(__name__)
 
@@ -62,19 +70,24 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     devices: torch's names of those to train on; None: those that the setting allows and the machine has. keys: of the
     API; None: those of the settings. Raises ValueError and OSError where their file cannot be used.
     """
+    measured = Measurements()
+    lag = LoopLag(measured.registry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        resources = _open(settings, training_devices(settings.device) if devices is None else devices)
+        resources = _open(settings, training_devices(settings.device) if devices is None else devices, measured)
         app.state.resources = resources
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
         resources.queue.start()
         try:
-            yield
+            with _watched(app, resources, lag):
+                yield
         finally:
             resources.queue.stop()
             resources.registry.close()
+            if observer.spans is not None:
+                observer.spans.stop()
 
     keys = open_keys(settings) if keys is None else keys
     for tenant in keys.tenants_of_short_keys():
@@ -88,12 +101,15 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        # Newer versions of FastAPI have telemetry of their own, which would send what clients sent: exceptions' words.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.max_body_bytes = settings.max_body_bytes
     # Set by a server that is told to stop.
     app.state.stopping = False
+    app.observer = observer = RequestObserver(measured.registry, _spans(settings, "server"))
     app.add_middleware(RequestIdMiddleware)
-    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health)])
+    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health, metrics)])
     # Not what the package sets: a browser is not to keep a key for whoever uses it next.
     patch_fastapi(app, swagger_ui_parameters={"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True})
     problems.install(app)
@@ -107,6 +123,7 @@ class UnusableSetting(Exception):
 
 def run(settings: Settings) -> None:
     """Serve until told to stop. Raises UnusableSetting."""
+    configure_logging(settings.log_level, settings.log_format)
     with _blaming("FORECAST_API_KEYS_FILE"):
         keys = open_keys(settings)
     with _blaming("FORECAST_HOST and FORECAST_PORT"):
@@ -153,16 +170,18 @@ def _refuse_strangers(settings: Settings, sockets: Sequence[socket]) -> None:
 
 def train(settings: Settings) -> NoReturn:
     """Train what servers accept until told to stop; then end the process. Raises UnusableSetting."""
-    log_to_stderr(settings.log_level.upper())
+    configure_logging(settings.log_level, settings.log_format)
     with _blaming("FORECAST_DEVICE"):
         devices = training_devices(settings.device)
     if not devices and not settings.trainings_at_once(in_server=False):
         raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a trainer without a GPU needs at least 1, got 0")
     _preflight(settings)
+    spans = _spans(settings, "trainer")
+    measured = _trainer_metrics(settings)
     # Store and tables were just looked at; what is left is the queue, and who else is there.
     with _blaming("FORECAST_DATABASE_URL"):
         try:
-            run_trainer(settings, devices)
+            run_trainer(settings, devices, measured, spans)
         except ExecutorIdTaken as error:
             raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
 
@@ -203,23 +222,54 @@ def _blaming(setting: str) -> Iterator[None]:
         raise UnusableSetting(f"{setting}: {error}") from error
 
 
-def _open(settings: Settings, devices: Sequence[str]) -> Resources:
+@contextmanager
+def _watched(app: FastAPI, resources: Resources, lag: LoopLag) -> Iterator[None]:
+    """Measure what is open and the loop that runs this, until the block ends."""
+    figures = ServiceFigures(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
+    resources.measured.registry.register(figures)
+    watching = asyncio.get_running_loop().create_task(lag.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        resources.measured.registry.unregister(figures)
+
+
+def _spans(settings: Settings, process: str) -> Spans | None:
+    """Begin to export spans, where that is wanted. Raises UnusableSetting."""
+    with _blaming("OpenTelemetry"):
+        exporters = settings.trace_exporters
+        return Spans.export(exporters, process) if exporters else None
+
+
+def _trainer_metrics(settings: Settings) -> Measured:
+    """Serve what a trainer measures, where that is wanted. Raises UnusableSetting."""
+    if settings.metrics_port is None:
+        return lambda _: None
+    registry = new_registry()
+    seconds = TrainingSeconds(registry, (CPU, GPU))
+    with _blaming("FORECAST_HOST and FORECAST_METRICS_PORT"):
+        serve_metrics(registry, settings.host, settings.metrics_port)
+    return lambda end: seconds.observe(*end)
+
+
+def _open(settings: Settings, devices: Sequence[str], measured: Measurements) -> Resources:
     store = open_store(settings)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
     ends = JobEnds()
-    queue = _queue(settings, devices, ends)
+    queue = _queue(settings, devices, ends, measured)
     forecasters = ForecasterCache(store, settings.cache_bytes)
-    return Resources(store, registry, queue, forecasters, _limits(settings), ends, JobWatch(registry, ends))
+    return Resources(store, registry, queue, forecasters, _limits(settings), ends, JobWatch(registry, ends), measured)
 
 
-def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds) -> TrainingQueue:
+def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds, measured: Measurements) -> TrainingQueue:
     processes = settings.trainings_at_once(in_server=True)
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
-        start = partial(start_trainer, settings.without_keys(), tuple(devices), processes)
-        return LocalTrainer(start, ends.told, settings.log_level.upper())
+        start = partial(start_local_trainer, settings.without_keys(), tuple(devices), processes)
+        return LocalTrainer(start, ends.told, measured.trained)
     logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
     return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
 

@@ -18,6 +18,10 @@ _MEMORY_SHARE = 0.8
 _HOST_NAME = re.compile(r"\*|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
+# https://opentelemetry.io/docs/specs/otel/protocol/exporter/, the more special one first; its SDK reads what they say.
+_TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+
 
 def _named(setting: str, *others: str) -> AliasChoices:
     """Return the names of a setting that has some outside of this service too; the first one set counts."""
@@ -74,6 +78,16 @@ class Settings(BaseSettings):
         "info",
         pattern="^(critical|error|warning|info|debug)$",
         description="What is logged: critical to debug; a line for each request with debug only.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How a line of the log is written: text for people, json for machines, an object a line."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port on which a trainer (python -m service trainer) answers GET /metrics, at FORECAST_HOST; by "
+        "default none.",
     )
     drain_seconds: float = Field(
         0.0,
@@ -184,6 +198,26 @@ class Settings(BaseSettings):
         if self.training_memory is not None:
             return self.training_memory
         return int(_MEMORY_SHARE * _machine_memory() / max(1, processes))
+
+    @property
+    def trace_exporters(self) -> tuple[str, ...]:
+        """Where OpenTelemetry's own variables want traces sent: otlp, console, both or nowhere.
+
+        Raises ValueError where they ask for what is not there.
+        """
+        wanted = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
+        endpoint = any(os.environ.get(name, "").strip() for name in _TRACE_ENDPOINTS)
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or not (wanted or endpoint):
+            return ()
+        names = [name.strip() for name in (wanted or "otlp").split(",")]
+        for name in names:
+            if name not in ("otlp", "console", "none"):
+                raise ValueError(f"OTEL_TRACES_EXPORTER must be otlp, console or none, got {name[:100]!r}")
+        exporters = tuple(dict.fromkeys(name for name in names if name != "none"))
+        protocol = next((found for name in _TRACE_PROTOCOLS if (found := os.environ.get(name, "").strip())), None)
+        if "otlp" in exporters and protocol not in (None, "http/protobuf"):
+            raise ValueError(f"OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, got {protocol[:100]!r}")
+        return exporters
 
     @model_validator(mode="after")
     def _has_a_database(self) -> Self:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import make_url
 
+from service.jobs.attempt_watch import Measured
 from service.jobs.executor_id import locked_id, machine_id
 from service.jobs.queue import CPU, GPU
 from service.jobs.queue_database import queue_url
@@ -22,6 +23,9 @@ from service.storage.bucket import S3Access
 from service.storage.model_store import ModelStore
 from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
+from service.telemetry.logs import configure_logging
+from service.telemetry.traces import Spans
+from service.usecases.attempt_telemetry import AttemptTelemetry
 from service.usecases.job_ledger import JobLedger
 from service.usecases.job_outcome import JobRecorder
 from service.usecases.training_child import train_in_child
@@ -35,11 +39,28 @@ logger = logging.getLogger(__name__)
 _LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
 
 
-def start_trainer(settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None]) -> Trainer:
+def start_local_trainer(
+    settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None], measured: Measured
+) -> Trainer:
+    """Do as `start_trainer` does, in a process that a server has started for it."""
+    configure_logging(settings.log_level, settings.log_format)
+    exporters = settings.trace_exporters
+    spans = Spans.export(exporters, "trainer") if exporters else None
+    return start_trainer(settings, devices, processes, ended, measured, spans)
+
+
+def start_trainer(
+    settings: Settings,
+    devices: Sequence[str],
+    processes: int,
+    ended: Callable[[str], None],
+    measured: Measured,
+    spans: Spans | None,
+) -> Trainer:
     """Wire a trainer and start it.
 
-    devices: torch's names of those to train on; processes: trainings at once on the CPU; ended: called with each job
-    that ended. Raises Unavailable, ExecutorIdTaken, OSError.
+    devices: torch's names of those to train on; processes: trainings at once on the CPU; ended, measured: called with
+    each job and each attempt that ended; spans: None: no traces. Raises Unavailable, ExecutorIdTaken, OSError.
     """
     # Slow to import, and the server only names this function.
     from service.jobs.trainer import Trainer, TrainerSettings
@@ -50,7 +71,8 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
     lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
     queues = [*([CPU] if processes else []), *([GPU] if devices else [])]
     retention = timedelta(days=settings.job_retention_days)
-    train = partial(train_in_child, settings.store_url, access=_s3_access(settings))
+    log = settings.log_level, settings.log_format
+    train = partial(train_in_child, settings.store_url, access=_s3_access(settings), log=log)
     trainer = Trainer(
         TrainerSettings(
             executor=executor,
@@ -65,6 +87,7 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
         JobRecorder(registry, store, executor, lease, ended),
         train,
         [partial(train, device=device) for device in devices],
+        AttemptTelemetry(registry, measured, spans),
     )
     trainer.start()
     logger.info(
@@ -73,16 +96,18 @@ def start_trainer(settings: Settings, devices: Sequence[str], processes: int, en
     return trainer
 
 
-def run_trainer(settings: Settings, devices: Sequence[str]) -> NoReturn:
+def run_trainer(settings: Settings, devices: Sequence[str], measured: Measured, spans: Spans | None) -> NoReturn:
     """Train what is queued until told to stop; then end the process. Raises what `start_trainer` raises."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     processes = settings.trainings_at_once(in_server=False)
-    trainer = start_trainer(settings, devices, processes, lambda _: None)
+    trainer = start_trainer(settings, devices, processes, lambda _: None, measured, spans)
     while not stopping.wait(0.2) and not trainer.lost.is_set():
         pass
     trainer.stop()
+    if spans is not None:
+        spans.stop()
     # A thread that still waits for a store must not keep a process that has nothing left to do.
     logging.shutdown()
     os._exit(0 if stopping.is_set() else 1)

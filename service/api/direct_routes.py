@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from service.api.access import Access, challenge
 from service.api.problems import bug_problem, problem_response, service_problem
 from service.api.request_id import with_request_id
+from service.api.request_observer import RequestObserver
 from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,9 @@ class Application(FastAPI):
     a direct route goes the common way, and finds the same routes there.
     """
 
-    _direct: Mapping[tuple[str, str], Endpoint] = MappingProxyType({})
+    _direct: Mapping[tuple[str, str], DirectRoute] = MappingProxyType({})
+    observer: RequestObserver | None = None
+    """Is shown every request."""
 
     def __init__(self, access: Access, **options: Any) -> None:
         """Take who decides on each request before anything else sees it, and FastAPI's options."""
@@ -52,7 +55,7 @@ class Application(FastAPI):
         for router in routers:
             self.include_router(router)
         self._direct = {
-            (route.path, method): route.endpoint
+            (route.path, method): route
             for router in routers
             for route in router.routes
             if isinstance(route, DirectRoute)
@@ -63,10 +66,12 @@ class Application(FastAPI):
         """Handle one connection: only what `Access` admits is handed to any route."""
         if scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
-        elif scope["type"] == "http":
+        elif scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008, "reason": "there are no websockets here"})
+        elif self.observer is None:
             await self._answer(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": "there are no websockets here"})
+            await self.observer.observe(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -77,18 +82,18 @@ class Application(FastAPI):
             response.headers.update(challenge(error))
             await response(scope, receive, send)
             return
-        endpoint = self._direct.get((scope["path"], scope["method"]))
-        if endpoint is None:
+        route = self._direct.get((scope["path"], scope["method"]))
+        if route is None:
             await super().__call__(scope, receive, send)
             return
-        scope["app"] = self
+        scope["app"], scope["route"] = self, route
         send = with_request_id(scope, send)
         request = Request(scope, receive)
         try:
-            response = await endpoint(request)
+            response = await route.endpoint(request)
         except ServiceError as error:
             response = service_problem(error, request)
         except Exception:
-            logger.exception("a bug met a request of %s", scope["path"])
+            logger.exception("a bug met a request of %s", route.path)
             response = bug_problem(request)
         await response(scope, receive, send)

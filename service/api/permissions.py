@@ -36,6 +36,7 @@ NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
         ("PATCH", "/models/{model_id}"): "train",
         ("DELETE", "/jobs/{job_id}"): "train",
         ("DELETE", "/models/{model_id}"): "admin",
+        ("GET", "/metrics"): "admin",
     }
 )
 """The role that each method of each route needs."""

@@ -7,8 +7,12 @@ from secrets import token_hex
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.telemetry import context
+
 HEADER = "X-Request-ID"
 _RAW_HEADER = HEADER.lower().encode()
+STATUS = "forecast.status"
+"""Where a request's scope tells the status of its answer."""
 _SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -29,10 +33,13 @@ class RequestIdMiddleware:
 def with_request_id(scope: Scope, send: Send) -> Send:
     """Give a request its ID; return what sends the answer with it."""
     request_id = _sent_id(scope) or token_hex(16).encode()
-    scope.setdefault("state", {})["request_id"] = request_id.decode()
+    text = request_id.decode()
+    scope.setdefault("state", {})["request_id"] = text
+    context.request_id.set(text)
 
     async def send_with_id(message: Message) -> None:
         if message["type"] == "http.response.start":
+            scope[STATUS] = message["status"]
             message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
         await send(message)
 

@@ -52,9 +52,9 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, log_level: str, drain_seconds: float = 0.0) -> None:
-        # A line for each request would cost as much as a forecast.
+        # Its own lines for requests have their queries, in which a client may have put anything.
         config = uvicorn.Config(
-            app, log_level=log_level, access_log=log_level == "debug", timeout_graceful_shutdown=_STOP_SECONDS
+            app, log_config=None, log_level=log_level, access_log=False, timeout_graceful_shutdown=_STOP_SECONDS
         )
         super().__init__(config)
         self._app = app

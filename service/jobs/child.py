@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import resource
 import signal
 import sys
 import time
-import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ import orjson
 
 from service.errors import ServiceError, TrainingFailed
 from service.jobs.queue import Progress, Train
+from service.telemetry.context import about_job
+
+logger = logging.getLogger(__name__)
 
 # Each module that a training needs and that takes long to import, and the one that makes the kernels ready.
 PRELOADED = (
@@ -48,6 +51,11 @@ def run_job(train: Train, job_id: str, connection: Connection) -> None:
 
     The bytes of a checkpoint, or of the outcome's file, follow its message as another one.
     """
+    with about_job(job_id):
+        _run_job(train, job_id, connection)
+
+
+def _run_job(train: Train, job_id: str, connection: Connection) -> None:
     progress = _ProgressReport(connection)
     try:
         outcome = train(job_id, progress.tell, lambda data: _send_checkpoint(connection, data))
@@ -60,7 +68,7 @@ def run_job(train: Train, job_id: str, connection: Connection) -> None:
         detail = "the training ran out of memory; use fewer values or a smaller network"
         _send(connection, "error", TrainingFailed(detail).to_record())
     except Exception:
-        traceback.print_exc(file=sys.stderr)
+        logger.exception("the training broke")
         _send(connection, "error", TrainingFailed("the training broke; the server's log says why").to_record())
 
 

@@ -18,7 +18,8 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from service.errors import Unavailable
 from service.jobs.json_serializer import JsonSerializer
 from service.jobs.queue import Ticket
-from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW, reason_of
+from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class DurableQueue:
         try:
             self._launch()
         except Exception as error:
-            raise Unavailable(f"the queue cannot be opened: {reason_of(error)}") from error
+            raise Unavailable(f"the queue cannot be opened: {reason(error)}") from error
 
     def _launch(self) -> None:
         config: DBOSConfig = {
@@ -150,7 +151,7 @@ class DurableQueue:
             self._run(ticket)
         except Exception as error:
             # Whoever looks after the queue finds the job still waiting, and gives it another ticket.
-            logger.warning("job %s could not be run: %s", ticket.job_id, error)
+            logger.warning("job %s could not be run: %s", ticket.job_id, reason(error))
         finally:
             with self._lock:
                 del self._running[ticket.id]

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 import orjson
 
 from service.errors import ServiceError, TrainingFailed
+from service.jobs.attempt_watch import Watch, WatchedAttempt, unwatched
 from service.jobs.patient_listener import PatientListener
 from service.jobs.queue import JobListener, Outcome, Ticket
 from service.jobs.slots import Slots
@@ -43,12 +44,14 @@ class _Died:
 class JobRunner:
     """Runs one job for each thread that calls `run`, in a slot of its queue.
 
-    seconds_limit: longest run of one job. The listener is told again and again where it could not hear.
+    seconds_limit: longest run of one job; watch: around each attempt. The listener is told again and again where it
+    could not hear.
     """
 
-    def __init__(self, slots: Slots, listener: JobListener, seconds_limit: float) -> None:
+    def __init__(self, slots: Slots, listener: JobListener, seconds_limit: float, watch: Watch = unwatched) -> None:
         self._slots = slots
         self._seconds_limit = seconds_limit
+        self._watch = watch
         self._stopping = threading.Event()
         self._listener = PatientListener(listener, self._stopping)
         self._lock = threading.Lock()
@@ -65,7 +68,10 @@ class JobRunner:
             run = _Run(ticket)
             with self._registered(run):
                 run.attempt = self._listener.claim(ticket)
-                return self._train(run, run.attempt, process) if run.attempt is not None else None
+                if run.attempt is None:
+                    return None
+                with self._watch(ticket, run.attempt) as watched:
+                    return self._train(run, run.attempt, process, watched)
 
     def attempts(self) -> dict[str, int]:
         """Return the attempts that run, by job ID."""
@@ -113,7 +119,7 @@ class JobRunner:
         if run.process is not None:
             run.process.kill()
 
-    def _train(self, run: _Run, attempt: int, process: TrainingProcess) -> Ticket | None:
+    def _train(self, run: _Run, attempt: int, process: TrainingProcess, watched: WatchedAttempt) -> Ticket | None:
         job_id = run.ticket.job_id
         if not self._is_wanted(run):
             return None
@@ -123,10 +129,11 @@ class JobRunner:
             # Not under the lock: it may take seconds.
             receiving = process.begin(job_id)
             if self._let_kill(run, process):
-                end = self._listen(job_id, attempt, process, receiving)
+                end = self._listen(job_id, attempt, process, receiving, watched)
             if isinstance(end, Outcome) and self._is_wanted(run):
                 # Before the process has ended: that takes as long as a short training.
                 back = self._listener.succeeded(job_id, attempt, end)
+                watched.outcome = "died" if back else "succeeded"
         except Exception:
             logger.exception("job %s could not be run", job_id)
             # It may have been chance: a machine that has no room for another process, say.
@@ -134,14 +141,18 @@ class JobRunner:
         finally:
             run.process = None
             process.end(sound=end is not None and not isinstance(end, TrainingFailed | _Died))
-        return back or self._tell_end(run, attempt, end)
+        return back or self._tell_end(run, attempt, end, watched)
 
-    def _tell_end(self, run: _Run, attempt: int, end: Outcome | ServiceError | _Died | None) -> Ticket | None:
+    def _tell_end(
+        self, run: _Run, attempt: int, end: Outcome | ServiceError | _Died | None, watched: WatchedAttempt
+    ) -> Ticket | None:
         if not self._is_wanted(run):
             return None
         if isinstance(end, ServiceError):
+            watched.outcome = "failed"
             self._listener.failed(run.ticket.job_id, attempt, end)
         if isinstance(end, _Died):
+            watched.outcome = "died"
             return self._listener.died(run.ticket.job_id, attempt, end.error)
         return None
 
@@ -156,7 +167,7 @@ class JobRunner:
             return run.wanted and not self._stopping.is_set()
 
     def _listen(
-        self, job_id: str, attempt: int, process: TrainingProcess, receiving: Connection
+        self, job_id: str, attempt: int, process: TrainingProcess, receiving: Connection, watched: WatchedAttempt
     ) -> Outcome | ServiceError | _Died:
         deadline = time.monotonic() + self._seconds_limit
         while time.monotonic() < deadline:
@@ -175,5 +186,6 @@ class JobRunner:
             if checkpoint is not None:
                 self._listener.checkpointed(job_id, attempt, checkpoint)
             else:
+                watched.progressed(message["content"])
                 self._listener.progressed(job_id, attempt, message["content"])
         return TrainingFailed(f"the training took longer than {self._seconds_limit:g} s; use fewer epochs or values")

@@ -19,9 +19,10 @@ from typing import Protocol
 
 import orjson
 
+from service.jobs.attempt_watch import AttemptEnd, Measured
 from service.jobs.child import die_with_parent
 from service.jobs.queue import Ticket
-from service.jobs.trainer_log import log_to_stderr
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -45,21 +46,21 @@ class RunningTrainer(Protocol):
         """Kill all children, put their jobs back into the queue and leave."""
 
 
-Start = Callable[[Callable[[str], None]], RunningTrainer]
-"""Starts a trainer in the process; it is given what tells the server that a job has ended."""
+Start = Callable[[Callable[[str], None], Measured], RunningTrainer]
+"""Starts a trainer in the process; it is given what tells the server that a job, and that an attempt, has ended."""
 
 
 class LocalTrainer:
     """The training queue of a server that trains itself; see `TrainingQueue` for the methods.
 
-    start: can be imported by name, for the process is spawned. ended: called, from a thread, with each job that ended.
-    log_level: of what the process logs, ``INFO`` say.
+    start: can be imported by name, for the process is spawned. ended, measured: called, from a thread, with each job
+    and each attempt that ended.
     """
 
-    def __init__(self, start: Start, ended: Callable[[str], None], log_level: str) -> None:
+    def __init__(self, start: Start, ended: Callable[[str], None], measured: Measured) -> None:
         self._start = start
         self._ended = ended
-        self._log_level = log_level
+        self._measured = measured
         self._context = multiprocessing.get_context("spawn")
         self._sending = threading.Lock()
         self._connection: Connection | None = None
@@ -115,7 +116,7 @@ class LocalTrainer:
         ours, theirs = self._context.Pipe()
         with ours:
             with theirs:
-                arguments = self._start, os.getpid(), theirs, self._log_level
+                arguments = self._start, os.getpid(), theirs
                 process = self._context.Process(target=work, args=arguments, name="trainer", daemon=False)
                 process.start()
             self._process = process
@@ -135,26 +136,28 @@ class LocalTrainer:
                 message = orjson.loads(connection.recv_bytes())
             except (EOFError, OSError):
                 return
-            self._ended(message["ended"])
+            if "ended" in message:
+                self._ended(message["ended"])
+            if "measured" in message:
+                self._measured(AttemptEnd(*message["measured"]))
 
 
-def work(start: Start, server: int, connection: Connection, log_level: str) -> None:
+def work(start: Start, server: int, connection: Connection) -> None:
     """Run a trainer, in the process, until the server, a process ID, says so or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends us when it stops
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent(server)
-    log_to_stderr(log_level)
     told: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
     sending = threading.Lock()
 
-    def tell_end(job_id: str) -> None:
+    def tell(message: object) -> None:
         with sending:
-            connection.send_bytes(orjson.dumps({"ended": job_id}))
+            connection.send_bytes(orjson.dumps(message))
 
     # Messages that come while it starts are read, and wait.
     threading.Thread(target=_read, args=(connection, told), name="server", daemon=True).start()
     try:
-        trainer = start(tell_end)
+        trainer = start(lambda job_id: tell({"ended": job_id}), lambda end: tell({"measured": list(end)}))
         _obey_all(trainer, told)
         trainer.stop()
     except Exception:
@@ -192,4 +195,4 @@ def _obey(trainer: RunningTrainer, message: dict[str, object]) -> None:
         if isinstance(job_id := message.get("cancel"), str):
             trainer.cancel(job_id)
     except Exception as error:
-        logger.warning("what the server said could not be done now, and will be seen later: %s", error)
+        logger.warning("what the server said could not be done now, and will be seen later: %s", reason(error))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from service.errors import ServiceError, TrainingFailed
 from service.jobs.patience import PATIENCE_SECONDS, Result, insist
 from service.jobs.queue import JobListener, Outcome, Progress, Ticket
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -33,14 +34,14 @@ class PatientListener:
         try:
             self._listener.progressed(job_id, attempt, progress)
         except Exception as error:
-            logger.warning("the progress of job %s could not be kept: %s", job_id, error)
+            logger.warning("the progress of job %s could not be kept: %s", job_id, reason(error))
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
         """Tell once, like progress."""
         try:
             self._listener.checkpointed(job_id, attempt, data)
         except Exception as error:
-            logger.warning("a checkpoint of job %s could not be kept: %s", job_id, error)
+            logger.warning("a checkpoint of job %s could not be kept: %s", job_id, reason(error))
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> Ticket | None:
         """Tell until it is heard; where that never comes, have the job tried again, as if its child had died.
@@ -53,7 +54,7 @@ class PatientListener:
             logger.exception("the model of job %s could not be kept", job_id)
             # A job that is still running when the trainer stops is put back and run again.
             if not self._stopping.is_set():
-                lost = f"the model was trained but could not be stored ({error}): train again"
+                lost = f"the model was trained but could not be stored ({reason(error)}): train again"
                 return self.died(job_id, attempt, TrainingFailed(lost))
         return None
 
@@ -62,19 +63,19 @@ class PatientListener:
         try:
             self._insist(job_id, lambda: self._listener.failed(job_id, attempt, error))
         except Exception:
-            logger.exception("job %s failed and nobody could be told: %s", job_id, error)
+            logger.exception("job %s failed and nobody could be told: %s", job_id, reason(error))
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
         """Tell until it is heard; log where that never comes: its lease will run out."""
         try:
             return self._insist(job_id, lambda: self._listener.died(job_id, attempt, error))
         except Exception:
-            logger.exception("the child of job %s died and nobody could be told: %s", job_id, error)
+            logger.exception("the child of job %s died and nobody could be told: %s", job_id, reason(error))
             return None
 
     def _insist(self, job_id: str, tell: Callable[[], Result]) -> Result:
         def failed(error: Exception) -> None:
-            logger.warning("what became of job %s could not be kept, next try soon: %s", job_id, error)
+            logger.warning("what became of job %s could not be kept, next try soon: %s", job_id, reason(error))
 
         patience = 0.0 if self._stopping.is_set() else self._patience
         return insist(tell, failed, patience, self._stopping.wait)

@@ -13,11 +13,6 @@ VERSION = "1"
 WORKFLOW = "train"
 
 
-def reason_of(error: Exception) -> str:
-    """Return what an error of DBOS says in a line, without what SQLAlchemy adds: the whole statement."""
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
-
-
 def queue_url(database_url: str, options: Mapping[str, str]) -> str:
     """Return DBOS's database: beside an SQLite registry in a file of its own, else the same, in a schema of its own.
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.jobs.queue import Ticket
-from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW, reason_of
+from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW
+from service.telemetry.exception_text import reason
 
 if TYPE_CHECKING:
     from dbos import DBOSClient, EnqueueOptions
@@ -46,7 +47,7 @@ class RemoteTrainers:
                 client.enqueue(place, *ticket)
         except Exception as error:
             logger.warning(
-                "%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason_of(error)
+                "%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason(error)
             )
 
     def cancel(self, job_id: str) -> None:

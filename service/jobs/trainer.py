@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.jobs.attempt_watch import Watch, unwatched
 from service.jobs.child import PRELOADED, warm_up
 from service.jobs.device_child import DeviceProcess
 from service.jobs.durable_queue import DurableQueue
@@ -19,6 +20,7 @@ from service.jobs.queue import CPU, GPU, JobListener, Ledger, Ticket, Train
 from service.jobs.remote_trainers import RemoteTrainers
 from service.jobs.slots import Slots
 from service.jobs.training_process import FreshProcess
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Trainer:
 
     train: a function that can be imported by name; it runs in a child of a forkserver which has imported what trainings
     need. on_devices: for each device the function that trains there, one job at a time, in a child that stays.
+    watch: around each attempt.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Trainer:
         listener: JobListener,
         train: Train,
         on_devices: Sequence[Train] = (),
+        watch: Watch = unwatched,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -64,7 +68,7 @@ class Trainer:
         memory = settings.memory_bytes
         fresh = [FreshProcess(train, self._context, memory) for _ in range(settings.processes)]
         slots = Slots({CPU: fresh, GPU: [DeviceProcess(one) for one in on_devices]})
-        self._runner = JobRunner(slots, listener, settings.seconds_limit)
+        self._runner = JobRunner(slots, listener, settings.seconds_limit, watch)
         poll = _POLL_SECONDS_ALONE if settings.alone else _POLL_SECONDS
         self._tickets = DurableQueue(
             settings.queue_url, settings.executor, slots.sizes, self._run, settings.alone, poll
@@ -110,7 +114,7 @@ class Trainer:
             left = self._ledger.release()
             self._ledger.dismiss()
         except Exception as error:
-            logger.warning("what was running could not be put back now, its leases run out: %s", error)
+            logger.warning("what was running could not be put back now, its leases run out: %s", reason(error))
             return
         if not self._settings.alone:
             self._hand_over(left)

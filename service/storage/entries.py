@@ -52,7 +52,8 @@ class JobEntry:
     attempt: how often it was started. progress: what the training told last. error: why it failed. Times are UTC.
     queue: where it waits; dispatch: how often it was put back there, by which a place in a queue tells whether it is
     still the job's. executor: who runs it, as long as it renews its lease before ``lease_until``; deaths: how many
-    child processes died under it; revision: grows with every change that is told.
+    child processes died under it; revision: grows with every change that is told; traceparent: the span that submitted
+    it (W3C Trace Context).
     """
 
     id: str
@@ -71,6 +72,7 @@ class JobEntry:
     deaths: int = 0
     revision: int = 0
     tenant: str = DEFAULT_TENANT
+    traceparent: str | None = None
 
     @property
     def has_ended(self) -> bool:

@@ -45,6 +45,7 @@ class JobRegistry(Database):
         record: Mapping[str, JSON],
         idempotency: tuple[str, str] | None = None,
         queue: QueueName = "cpu",
+        traceparent: str | None = None,
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
@@ -57,7 +58,7 @@ class JobRegistry(Database):
             with self._writing() as connection:
                 earlier = self._find_idempotent(connection, tenant, idempotency)
                 return earlier or self._insert_training(
-                    connection, tenant, model_id, job_id, name, record, idempotency, queue
+                    connection, tenant, model_id, job_id, name, record, idempotency, queue, traceparent
                 )
         except IntegrityError:
             # Where writers do not wait for each other (Postgres), the same key may have come in between.
@@ -187,12 +188,13 @@ class JobRegistry(Database):
         record: Mapping[str, JSON],
         idempotency: tuple[str, str] | None,
         queue: QueueName,
+        traceparent: str | None,
     ) -> JobEntry:
         now = self._clock()
         model = {"id": model_id, "name": name, "status": "training", "job_id": job_id, "record": dict(record)}
         job = {"id": job_id, "model_id": model_id, "status": "queued", "attempt": 0, "progress": {}, "queue": queue}
         connection.execute(insert(models).values(created_at=now, tenant=tenant, **model))
-        connection.execute(insert(jobs).values(created_at=now, tenant=tenant, **job))
+        connection.execute(insert(jobs).values(created_at=now, tenant=tenant, traceparent=traceparent, **job))
         if idempotency is not None:
             forget_old_keys(connection, now)
             remember_key(connection, tenant, *idempotency, job_id=job_id, now=now)

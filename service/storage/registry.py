@@ -6,9 +6,10 @@ from service.storage.inventory import Inventory
 from service.storage.job_registry import JobRegistry
 from service.storage.lease_registry import LeaseRegistry
 from service.storage.model_registry import ModelRegistry
+from service.storage.queue_figures import QueueFigureRegistry
 
 
-class Registry(ModelRegistry, JobRegistry, LeaseRegistry, Inventory):
+class Registry(ModelRegistry, JobRegistry, LeaseRegistry, QueueFigureRegistry, Inventory):
     """The registry of models, jobs and who runs them.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` ends, ``check()`` is for readiness. All methods are

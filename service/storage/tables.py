@@ -82,6 +82,7 @@ jobs = Table(
     Column("lease_until", UtcDateTime),
     Column("deaths", Integer, nullable=False, server_default="0"),
     Column("revision", Integer, nullable=False, server_default="0"),
+    Column("traceparent", String(55)),
     _tenant(),
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "status", "created_at", "id"),

@@ -7,6 +7,7 @@ import logging
 from service.errors import JobNotFound
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ def keep_checkpoint(registry: Registry, store: ModelStore, job_id: str, attempt:
         if not _runs(registry, job_id):
             store.delete_checkpoint(job_id)
     except Exception as error:
-        logger.warning("a checkpoint of job %s could not be kept: %s", job_id, error)
+        logger.warning("a checkpoint of job %s could not be kept: %s", job_id, reason(error))
 
 
 def _runs(registry: Registry, job_id: str, attempt: int | None = None) -> bool:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import InvalidModelFile, ModelFileCorrupt
 from service.storage.model_store import ModelStore
@@ -31,6 +31,16 @@ _ROOM_PER_MODEL = 40_000
 
 _Key = tuple[str, str]
 """A tenant, and the ID or name of a model of it."""
+
+
+class CacheFigures(NamedTuple):
+    """What the cache has done since its start, and what it holds; sizes in bytes."""
+
+    hits: int
+    misses: int
+    models: int
+    bytes: int
+    max_bytes: int
 
 
 @dataclass
@@ -58,6 +68,12 @@ class ForecasterCache:
         self._loaded: OrderedDict[_Key, _Loaded] = OrderedDict()
         self._bytes = 0
         self._named: OrderedDict[_Key, str] = OrderedDict()
+        self._hits = self._misses = 0
+
+    def figures(self) -> CacheFigures:
+        """Return how often a model was here when it was asked for, and what is here now."""
+        with self._lock:
+            return CacheFigures(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
 
     def confirmed(self, tenant: str, model_id: str) -> Forecaster | None:
         """Return the tenant's model if it is loaded and was known to the registry a moment ago."""
@@ -65,6 +81,7 @@ class ForecasterCache:
             loaded = self._loaded.get((tenant, model_id))
             if loaded is None or time.monotonic() - loaded.confirmed_at > CONFIRMED_SECONDS:
                 return None
+            self._hits += 1
             self._loaded.move_to_end((tenant, model_id))
             return loaded.forecaster
 
@@ -78,6 +95,7 @@ class ForecasterCache:
             loaded = self._loaded.get((tenant, found or ""))
             if found is None or loaded is None:
                 return None
+            self._hits += 1
             loaded.confirmed_at = time.monotonic() - CONFIRMED_SECONDS + _TRUSTED_SECONDS
             return found, loaded.forecaster
 
@@ -93,9 +111,11 @@ class ForecasterCache:
             self._remember_name((tenant, name), model_id)
         with self._lock:
             if key in self._loaded:
+                self._hits += 1
                 self._loaded.move_to_end(key)
                 self._loaded[key].confirmed_at = time.monotonic()
                 return self._loaded[key].forecaster
+            self._misses += 1
         data = self._store.get_model(model_id, attempt)
         try:
             forecaster = load_forecaster(data)

@@ -12,6 +12,7 @@ from service.errors import Overloaded, Unavailable
 from service.storage.entries import JobEntry
 from service.storage.identifiers import unknown_job
 from service.storage.job_registry import JobRegistry
+from service.telemetry.exception_text import reason
 from service.usecases.job_ends import JobEnds
 
 logger = logging.getLogger(__name__)
@@ -148,9 +149,8 @@ class JobWatch:
             changed = await asyncio.to_thread(self._registry.changed_jobs, known) if known else {}
         except Exception as error:
             if not self._trouble:
-                logger.warning(
-                    "jobs that are watched cannot be looked at: %s", error, exc_info=not isinstance(error, Unavailable)
-                )
+                unforeseen = not isinstance(error, Unavailable)
+                logger.warning("jobs that are watched cannot be looked at: %s", reason(error), exc_info=unforeseen)
             self._trouble = True
             return False
         self._trouble, self._answered = False, time.monotonic()

@@ -11,6 +11,7 @@ from service.usecases.forecaster_cache import ForecasterCache
 from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
+from service.usecases.measurements import Measurements
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,4 @@ class Resources:
     limits: Limits
     ends: JobEnds
     watch: JobWatch
+    measured: Measurements

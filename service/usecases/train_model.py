@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,13 @@ from service.forecasting.planning import Plan, plan_training
 from service.forecasting.series import Panel
 from service.storage.entries import JobEntry
 from service.storage.identifiers import new_id
+from service.telemetry import context
 from service.usecases.job_tickets import ticket_of
 from service.usecases.model_files import TrainingInput, training_input_file
 from service.usecases.placement import choose_queue
 from service.usecases.resources import Resources
+
+logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5
 
@@ -72,7 +76,14 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest)
     resources.store.put_training_input(job_id, training_input_file(content))
     try:
         job = resources.registry.create_training(
-            tenant, model_id, job_id, request.name, {"series": request.series}, request.idempotency, queue
+            tenant,
+            model_id,
+            job_id,
+            request.name,
+            {"series": request.series},
+            request.idempotency,
+            queue,
+            context.traceparent.get(),
         )
     except Unavailable as error:
         job = _job_after_all(resources, tenant, job_id, error)
@@ -82,7 +93,9 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest)
     if job.id != job_id:  # another request with the same key came first
         resources.store.delete_training_input(job_id)
         return job
-    resources.queue.submit([ticket_of(job)])
+    with context.about_job(job.id):
+        logger.info("the job is accepted")
+        resources.queue.submit([ticket_of(job)])
     return job
 
 

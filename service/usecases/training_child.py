@@ -10,17 +10,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.jobs.queue import Keep, Outcome, Tell
     from service.storage.bucket import S3Access
+    from service.telemetry.logs import LogFormat
 
 
 def train_in_child(
-    store_url: str, job_id: str, tell: Tell, keep: Keep, device: str | None = None, access: S3Access | None = None
+    store_url: str,
+    job_id: str,
+    tell: Tell,
+    keep: Keep,
+    device: str | None = None,
+    access: S3Access | None = None,
+    log: tuple[str, LogFormat] | None = None,
 ) -> Outcome:
     """Train the job from its stored input; return the model's record and its file.
 
     keep: sends a checkpoint to who keeps it. device: torch's name of where; None: this CPU, in compiled kernels.
     access: how to reach a store on S3; it comes through the pipe that calls this function, never on a command line.
+    log: level and format of what it logs; None: as it finds it.
     """
     from service.storage.model_store import ModelStore
+    from service.telemetry.logs import configure_logging
     from service.usecases.training_work import run_training
 
+    if log is not None:
+        configure_logging(*log)
     return run_training(ModelStore.open(store_url, access), job_id, tell, keep, device)

@@ -21,6 +21,7 @@ from service.forecasting.training import Trained, train
 from service.jobs.patience import PATIENCE_SECONDS, insist
 from service.jobs.queue import Keep, Outcome, Tell
 from service.storage.model_store import ModelStore
+from service.telemetry.exception_text import reason
 from service.usecases.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
 from service.usecases.model_files import TrainingInput, load_forecaster, model_file, read_training_input
 
@@ -42,7 +43,7 @@ def stored_input(store: ModelStore, job_id: str, patience: float = PATIENCE_SECO
             return error  # it will not come
 
     def failed(error: Exception) -> None:
-        logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, error)
+        logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, reason(error))
 
     found = insist(read, failed, patience)
     if isinstance(found, JobNotFound):

@@ -34,6 +34,7 @@ CONTRACT = {
     ("delete", "/jobs/{job_id}"): ACCESS | {"204", "404", "409", "500", "503"},
     ("get", "/livez"): {"200"},
     ("get", "/readyz"): {"200", "500", "503"},
+    ("get", "/metrics"): {"200"},
 }
 
 

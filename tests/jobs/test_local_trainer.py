@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from queue import SimpleQueue
 import pytest
 
 from service.errors import Unavailable
+from service.jobs.attempt_watch import Measured
 from service.jobs.local_trainer import LocalTrainer, Start
 from service.jobs.queue import Ticket
 
@@ -32,18 +32,17 @@ class Idle:
     def stop(self) -> None: ...
 
 
-def idle(ended: Callable[[str], None]) -> Idle:
-    logging.getLogger("service.tests").info("an idle one begins")
+def idle(ended: Callable[[str], None], measured: Measured) -> Idle:
     ended("idle")
     return Idle()
 
 
-def without_its_id(ended: Callable[[str], None]) -> Idle:
+def without_its_id(ended: Callable[[str], None], measured: Measured) -> Idle:
     ended("lost")
     return Idle(lost=True)
 
 
-def half_started(ended: Callable[[str], None]) -> Idle:
+def half_started(ended: Callable[[str], None], measured: Measured) -> Idle:
     """Fail once threads run that do not end by themselves."""
     threading.Thread(target=time.sleep, args=(3600,)).start()
     ended("half")
@@ -51,9 +50,9 @@ def half_started(ended: Callable[[str], None]) -> Idle:
 
 
 @contextmanager
-def running(start: Start, level: str = "INFO") -> Iterator[SimpleQueue[str]]:
+def running(start: Start) -> Iterator[SimpleQueue[str]]:
     told: SimpleQueue[str] = SimpleQueue()
-    trainer = LocalTrainer(start, told.put, level)
+    trainer = LocalTrainer(start, told.put, lambda end: None)
     trainer.start()
     try:
         yield told
@@ -79,10 +78,3 @@ def test_one_that_cannot_be_started_is_started_later(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(SpawnProcess, "start", unlucky)
     with running(idle) as told:
         assert told.get(timeout=PATIENCE) == "idle"
-
-
-@pytest.mark.parametrize(("level", "lines"), [("INFO", 1), ("WARNING", 0)])
-def test_it_logs_what_the_server_logs(capfd: pytest.CaptureFixture[str], level: str, lines: int) -> None:
-    with running(idle, level) as told:
-        told.get(timeout=PATIENCE)
-    assert capfd.readouterr().err.count("an idle one begins") == lines

@@ -47,6 +47,18 @@ def test_a_model_is_loaded_once(store: ModelStore, data: bytes) -> None:
     assert cache.get(DEFAULT_TENANT, model_id, 0) is first
 
 
+def test_hits_and_misses_are_counted(store: ModelStore, data: bytes) -> None:
+    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    cache.get(DEFAULT_TENANT, model_id, 0)
+    cache.get(DEFAULT_TENANT, model_id, 0)
+    cache.confirmed(DEFAULT_TENANT, model_id)
+    cache.remembered(DEFAULT_TENANT, model_id, None)
+    assert cache.figures() == (3, 1, 1, room_of(data), 2**20)
+    cache.forget(DEFAULT_TENANT, model_id)
+    assert cache.figures() == (3, 1, 0, 0, 2**20)
+
+
 def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore, data: bytes) -> None:
     cache = ForecasterCache(store, 2 * room_of(data))
     first, second, third = (stored(store, data) for _ in range(3))

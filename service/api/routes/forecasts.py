@@ -71,6 +71,7 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
     future = read_future_covariates(asked)
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
     answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future, draw)
+    resources.measured.count_forecast(model.forecaster)
     body = forecast_answer(answer)
     if history:
         body["warnings"] = [*history.warnings, *body["warnings"]]

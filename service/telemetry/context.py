@@ -1,0 +1,54 @@
+"""What a piece of work belongs to: the request, the job, the trace; log lines and spans look here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+"""Of the span that runs, or as the client sent it."""
+
+# https://www.w3.org/TR/trace-context/#traceparent-header; a version after ours may have more behind.
+_SOUND = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+LONGEST_TRACEPARENT = 55
+
+
+def read_traceparent(sent: str | None) -> str | None:
+    """Return a W3C traceparent that can be used, as version 00; None for any other text."""
+    if sent is None or not (found := _SOUND.match(sent)):
+        return None
+    rest = sent[found.end() :]
+    if rest and (sent.startswith("00") or not rest.startswith("-")):
+        return None
+    return "00" + found.group()[2:]
+
+
+def found_fields() -> dict[str, str]:
+    """Return what is known here of request_id, job_id and trace_id."""
+    trace = traceparent.get()
+    found = {"request_id": request_id.get(), "job_id": job_id.get(), "trace_id": trace[3:35] if trace else None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@contextmanager
+def about_job(which: str) -> Iterator[None]:
+    """Let what is logged in the block name the job."""
+    token = job_id.set(which)
+    try:
+        yield
+    finally:
+        job_id.reset(token)
+
+
+@contextmanager
+def within_trace(parent: str | None) -> Iterator[None]:
+    """Let the block belong to a span; None: to none."""
+    token = traceparent.set(parent)
+    try:
+        yield
+    finally:
+        traceparent.reset(token)

@@ -1,0 +1,84 @@
+"""Log lines, as text or JSON, on stderr: of this service, and warnings of its libraries."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal
+
+import orjson
+
+from service.telemetry.context import found_fields
+from service.telemetry.exception_text import exception_text
+
+LogFormat = Literal["text", "json"]
+
+# Whose lines are ours; other libraries would tell, with debug, what passes through them.
+_OURS = ("service", "uvicorn")
+logger = logging.getLogger(__name__)
+
+
+def configure_logging(level: str, form: LogFormat) -> None:
+    """Write what this process logs to stderr, from a level (critical to debug) on; other libraries' warnings too."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    wanted: int = getattr(logging, level.upper())
+    root.setLevel(max(logging.WARNING, wanted))
+    for name in _OURS:
+        logging.getLogger(name).setLevel(wanted)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
+
+
+class TextLines(logging.Formatter):
+    """``INFO:     message (request_id=..., job_id=..., trace_id=...)``, then the exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        fields = ", ".join(f"{name}={value}" for name, value in found_fields().items())
+        line = f"{record.levelname + ':':<9} {record.getMessage().rstrip()}" + f" ({fields})" * bool(fields)
+        exception = _exception_of(record)
+        return line if exception is None else f"{line}\n{exception}"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, what it belongs to, and an exception in one field."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "time": moment.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage().rstrip(),
+            **found_fields(),
+        }
+        exception = _exception_of(record)
+        if exception is not None:
+            line["exception"] = exception
+        return orjson.dumps(line, default=str).decode()
+
+
+def _exception_of(record: logging.LogRecord) -> str | None:
+    error = record.exc_info[1] if record.exc_info else None
+    return None if error is None else exception_text(error)
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logger.critical("nobody caught an exception", exc_info=error)
+
+
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+        name = args.thread.name if args.thread else "unknown"
+        logger.critical("nobody caught an exception in thread %s", name, exc_info=args.exc_value)

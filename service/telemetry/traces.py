@@ -1,0 +1,102 @@
+"""Spans, made and exported by OpenTelemetry's SDK, where its own variables ask for them.
+
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. Nothing of it is imported otherwise.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from service import __version__
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Span
+
+_NAME = "forecast-service"
+_FLUSH_SECONDS = 3.0
+_MISSING = "traces need OpenTelemetry's SDK, which is an extra: pip install 'forecast-service[otel]'"
+
+
+class Spans:
+    """Makes spans; threads may share it."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._provider = provider
+        self._tracer = provider.get_tracer(_NAME, __version__)
+        self._propagator = TraceContextTextMapPropagator()
+
+    @classmethod
+    def export(cls, exporters: Sequence[str], process: str) -> Self:
+        """Export spans from now on, to all of `exporters`: otlp, console. process: server or trainer.
+
+        Raises ValueError where the extra is not installed.
+        """
+        try:
+            from opentelemetry.sdk.resources import Resource
+            from opentelemetry.sdk.trace import TracerProvider
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError as error:
+            raise ValueError(_MISSING) from error
+        resource = Resource.create()
+        if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
+            resource = resource.merge(Resource({"service.name": _NAME}))
+        resource = resource.merge(Resource({"service.version": __version__, "forecast.process": process}))
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        for name in exporters:
+            provider.add_span_processor(BatchSpanProcessor(_exporter(name)))
+        return cls(provider)
+
+    def begin(self, name: str, parent: str | None, server: bool = False, tracestate: str | None = None) -> Span:
+        """Start a span. parent: its traceparent; None: it is the first of a trace. server: it answers a request."""
+        from opentelemetry.context import Context
+        from opentelemetry.trace import SpanKind
+
+        carrier = {"traceparent": parent} if parent else {}
+        if parent and tracestate:
+            carrier["tracestate"] = tracestate
+        # Not into the context that happens to be current: a connection's next request inherits it.
+        context = self._propagator.extract(carrier, Context())
+        return self._tracer.start_span(name, context, SpanKind.SERVER if server else SpanKind.CONSUMER)
+
+    def stop(self) -> None:
+        """Export what is left, for a moment at most."""
+        # A collector that does not answer must not keep a process that is told to stop.
+        thread = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
+        thread.start()
+        thread.join(_FLUSH_SECONDS)
+
+
+def traceparent_of(span: Span) -> str:
+    """Return what a child of the span, in whatever process, has as its parent."""
+    found = span.get_span_context()
+    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
+
+
+def finish(span: Span, attributes: Mapping[str, Any], failed: bool = False) -> None:
+    """End a span with what is known of it now; failed: it is an error of ours."""
+    from opentelemetry.trace import StatusCode
+
+    span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+    if failed:
+        span.set_status(StatusCode.ERROR)
+    span.end(time.time_ns())
+
+
+def _exporter(name: str) -> SpanExporter:
+    try:
+        if name == "console":
+            from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+            return ConsoleSpanExporter()
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        return OTLPSpanExporter()
+    except ImportError as error:
+        raise ValueError(_MISSING) from error

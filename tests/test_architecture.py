@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "core", "common", "misc"}
 FORBIDDEN_IMPORTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
-_FOR_ALL_TENANTS = {"checkpoint_keeping", "job_leftovers", "job_outcome", "reconcile"}
+_FOR_ALL_TENANTS = {"attempt_telemetry", "checkpoint_keeping", "job_leftovers", "job_outcome", "reconcile"}
 FILES = sorted(SERVICE.rglob("*.py"))
 
 

@@ -29,6 +29,7 @@ from service.jobs.trainer_log import log_to_stderr
 from service.kernel_cache import warm_forecasts_once
 from service.settings import Settings
 from service.storage.database import utc_now
+from service.storage.folder import read_folder_url
 from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
 from service.trainer_app import open_store, run_trainer, start_trainer
@@ -128,6 +129,8 @@ def train(settings: Settings) -> NoReturn:
 def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:
     """Compare store and database, see `reconcile`. Raises UnusableSetting, Unavailable."""
     with _blaming("FORECAST_STORE_URL"):
+        if not settings.store_url.startswith("s3://") and not (folder := read_folder_url(settings.store_url)).is_dir():
+            raise UnusableSetting(f"FORECAST_STORE_URL: there is no folder {folder}")
         store = open_store(settings)
     with _blaming("FORECAST_DATABASE_URL"):
         registry = Registry.open(settings.registry_url)

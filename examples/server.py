@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-_READY_SECONDS = 120.0
+# A first start compiles the kernels, which takes minutes on a busy machine.
+_READY_SECONDS = 600.0
 _STOP_SECONDS = 20.0
 
 

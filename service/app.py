@@ -37,6 +37,7 @@ from service.kernel_cache import warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
 from service.settings import Settings
 from service.storage.database import utc_now
+from service.storage.folder import read_folder_url
 from service.storage.postgres import SILENCE_OPTIONS
 from service.storage.registry import Registry
 from service.telemetry.logs import configure_logging
@@ -189,6 +190,8 @@ def train(settings: Settings) -> NoReturn:
 def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:
     """Compare store and database, see `reconcile`. Raises UnusableSetting, Unavailable."""
     with _blaming("FORECAST_STORE_URL"):
+        if not settings.store_url.startswith("s3://") and not (folder := read_folder_url(settings.store_url)).is_dir():
+            raise UnusableSetting(f"FORECAST_STORE_URL: there is no folder {folder}")
         store = open_store(settings)
     with _blaming("FORECAST_DATABASE_URL"):
         registry = Registry.open(settings.registry_url)

@@ -222,7 +222,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _has_a_database(self) -> Self:
         if self.database_url is None and "://" in self.store_url.removeprefix("file://"):
-            raise ValueError("FORECAST_DATABASE_URL must be set where FORECAST_STORE_URL is no folder")
+            if not self.store_url.startswith("s3://"):
+                raise ValueError("FORECAST_STORE_URL must be a folder, or s3://bucket/prefix")
+            raise ValueError("FORECAST_DATABASE_URL must be set where FORECAST_STORE_URL is a bucket")
         return self
 
     @computed_field(description="URL of the database that is really used.", repr=False)  # type: ignore[prop-decorator]

@@ -55,6 +55,13 @@ def test_a_database_of_another_store_deletes_nothing(tmp_path: Path) -> None:
     assert file.exists()
 
 
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    refused = run({"FORECAST_STORE_URL": str(tmp_path / "mistyped")})
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("cannot start: FORECAST_STORE_URL: there is no folder ")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_on_postgres_and_s3_by_their_settings(postgres: PostgresServer, s3: S3Server) -> None:
     database, store_url = postgres.new_database("kept-to-ourselves"), f"s3://{s3.bucket}/{new_id()}"
     settings = {

@@ -136,7 +136,7 @@ class Forecaster:
     def _samples(self, ends: Ends, ahead: FloatArray, draw: Draw) -> FloatArray:
         """Draw paths around levels (item, target, horizon): (item, target, path, horizon) in the series' own units."""
         errors = self._sample_paths.draw(draw, [tail.item for tail in ends.tails], ends.unit, ahead.shape[2])
-        return self._transform.from_levels(ahead[:, :, None, :] + errors)
+        return np.ascontiguousarray(self._transform.from_levels(ahead[:, :, None, :] + errors))  # for JSON, as above
 
     @cached_property
     def _sample_paths(self) -> SamplePaths:

@@ -104,6 +104,12 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         warnings.append("the series is too short for a network: it is forecast by simple methods")
     elif any(long) and not all(long):
         warnings.append(f"{long.count(False)} items are too short for the network: simple methods forecast them")
+    longest = max(split.length for split in splits)
+    if specification.horizon >= longest:
+        warnings.append(
+            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): nothing tells "
+            "how good forecasts so far ahead are, and their intervals are guesses"
+        )
     targets = _targets_before(panel, splits)
     season_length = specification.season_length
     noise = sum(looks_like_noise(one, season_length) for one in targets) * 2 > len(targets)

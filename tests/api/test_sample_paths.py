@@ -27,6 +27,12 @@ def test_paths_come_beside_what_is_told_anyway(application: Application, daily_m
     assert "samples" not in plain["forecasts"][0]
 
 
+def test_many_paths_are_answered(application: Application, plain_model: Record) -> None:
+    """Numpy works on large arrays in place, and may turn their axes round."""
+    [one] = application.forecast(model_id=plain_model["model_id"], horizon=2, num_samples=20_000)["forecasts"]
+    assert np.array(one["samples"]).shape == (20_000, 2)
+
+
 def test_quantiles_may_be_asked_for_beside_paths(application: Application, plain_model: Record) -> None:
     [one] = application.forecast(model_id=plain_model["model_id"], num_samples=3, quantiles=[0.5])["forecasts"]
     assert set(one) == {"item", "target", "timestamps", "mean", "quantiles", "samples"}

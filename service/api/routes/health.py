@@ -11,6 +11,8 @@ from service.api.wiring import in_thread, resources_of
 from service.errors import Unavailable
 from service.usecases.readiness import check_readiness
 
+_STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take minutes"
+
 router = APIRouter(tags=["health"])
 
 
@@ -31,7 +33,10 @@ async def readyz(request: Request) -> Response:
     if request.app.state.stopping:
         raise Unavailable("the service is stopping", retry_after=1)
     if not request.app.state.warm.is_set():
-        raise Unavailable("the service is starting", retry_after=1)
+        raise Unavailable(
+            "the service is starting: the first start on a machine compiles its kernels, which may take minutes",
+            retry_after=1,
+        )
     found = await in_thread(check_readiness, resources_of(request))
     answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))
     return json_response(answer.model_dump())

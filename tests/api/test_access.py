@@ -96,8 +96,10 @@ def test_each_role_is_let_through_to_what_it_may_ask_for(locked: Application, me
         if path == "/forgotten" and method in methods:
             problem_of(answer, 403, "not-permitted", contains="no rule")
         elif needed is not None and ROLES.index(role) < ROLES.index(needed):
-            problem = problem_of(answer, 403, "not-permitted", contains=f"role {role}, and this needs {needed}")
-            assert KEYS[role] not in str(problem)
+            assert answer.status_code == 403, (method, path)
+            if method != "HEAD":
+                problem = problem_of(answer, 403, "not-permitted", contains=f"role {role}, and this needs {needed}")
+                assert KEYS[role] not in str(problem)
         elif method not in methods:
             assert answer.status_code == 405, (method, path)
         else:

@@ -18,7 +18,7 @@ from service.api.wiring import in_thread
 from service.errors import Fault, InvalidInput
 from service.usecases.train_model import TrainingRequest
 
-_LONGEST_KEY = 200
+LONGEST_KEY = 200
 _NOT_PART_OF_REQUEST = ("wait",)
 
 
@@ -65,8 +65,8 @@ def _idempotency(request: Request, body: bytes) -> tuple[str, str] | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
-    if not 1 <= len(key) <= _LONGEST_KEY:
-        detail = f"the Idempotency-Key must have 1 to {_LONGEST_KEY} characters, got {len(key)}"
+    if not 1 <= len(key) <= LONGEST_KEY:
+        detail = f"the Idempotency-Key must have 1 to {LONGEST_KEY} characters, got {len(key)}"
         raise InvalidInput(detail, [Fault(("Idempotency-Key",), detail)])
     digest = hashlib.sha256(request.headers.get("content-type", "").encode() + b"\0")
     for name, value in sorted(request.query_params.multi_items()):

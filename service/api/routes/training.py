@@ -13,7 +13,7 @@ from service.api.documents import problems, schema_of
 from service.api.problems import problem_response
 from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
-from service.api.training_request import read_training_request
+from service.api.training_request import LONGEST_KEY, read_training_request
 from service.api.wiring import in_thread, resources_of, tenant_of
 from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.entries import JobEntry
@@ -41,26 +41,36 @@ _BODY = {
     },
     "parameters": [
         {
-            "name": name,
-            "in": "query",
+            "name": "Idempotency-Key",
+            "in": "header",
             "required": False,
-            "schema": schema,
-            "description": f"{description} (text/csv only)",
-        }
-        for name, schema, description in (
-            ("time", {"type": "string"}, "Column of the times; found where it is left out"),
-            ("target", {"type": "array", "items": {"type": "string"}}, "Column to forecast; repeat for several"),
-            ("covariates", {"type": "array", "items": {"type": "string"}}, "Past covariate; repeat for several"),
-            (
-                "future_covariates",
-                {"type": "array", "items": {"type": "string"}},
-                "Column known ahead, such as a price; repeat for several",
-            ),
-            ("item", {"type": "string"}, "Column that says which item a row belongs to"),
-            ("date_format", {"type": "string"}, "strptime pattern, for dates that can be read two ways"),
-            ("freq", {"type": "string"}, "Frequency alias; found where it is left out"),
-            ("separator", {"type": "string", "enum": [",", ";", "\t"]}, "Column separator; found where left out"),
-        )
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+            "description": "Made up by the client: the same key with the same body and query, to the byte, answers the "
+            "same job for 24 hours, however often it is sent",
+        },
+        *(
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "schema": schema,
+                "description": f"{description} (text/csv only)",
+            }
+            for name, schema, description in (
+                ("time", {"type": "string"}, "Column of the times; found where it is left out"),
+                ("target", {"type": "array", "items": {"type": "string"}}, "Column to forecast; repeat for several"),
+                ("covariates", {"type": "array", "items": {"type": "string"}}, "Past covariate; repeat for several"),
+                (
+                    "future_covariates",
+                    {"type": "array", "items": {"type": "string"}},
+                    "Column known ahead, such as a price; repeat for several",
+                ),
+                ("item", {"type": "string"}, "Column that says which item a row belongs to"),
+                ("date_format", {"type": "string"}, "strptime pattern, for dates that can be read two ways"),
+                ("freq", {"type": "string"}, "Frequency alias; found where it is left out"),
+                ("separator", {"type": "string", "enum": [",", ";", "\t"]}, "Column separator; found where left out"),
+            )
+        ),
     ],
 }
 

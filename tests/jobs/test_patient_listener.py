@@ -31,7 +31,7 @@ def test_a_job_whose_end_cannot_be_told_is_logged(caplog: pytest.LogCaptureFixtu
     listener.succeeded("a", 1, Outcome({}, b""))
     listener.failed("b", 1, ServiceError("a reason"))
     assert listened(recorder) == []
-    for line in ("the child of job a died and nobody", "job b failed and nobody", "a reason"):
+    for line in ("the child of job a died and nobody", "job b failed and nobody could be told: internal-error"):
         assert line in caplog.text
 
 

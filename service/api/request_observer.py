@@ -80,8 +80,10 @@ class RequestObserver(Collector):
     async def observe(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
         """Have one request answered. Whoever answers it gives it its ID by `with_request_id`."""
         begun = time.perf_counter()
-        method = scope["method"] if scope["method"] in _METHODS else _OTHER_METHOD
-        self._active[method] = self._active.get(method, 0) + 1
+        method = scope["method"]
+        if method not in self._active:
+            method = self._add_method(method)
+        self._active[method] += 1
         span = self._enter(scope, method)
         broken = False
         try:
@@ -95,12 +97,15 @@ class RequestObserver(Collector):
             status = 500 if broken else scope.get(STATUS, 0)
             self._leave(scope, method, status, time.perf_counter() - begun, span)
 
+    def _add_method(self, sent: str) -> str:
+        method = sent if sent in _METHODS else _OTHER_METHOD
+        self._active.setdefault(method, 0)
+        return method
+
     def _leave(self, scope: Scope, method: str, status: int, seconds: float, span: Span | None) -> None:
         route = _route_of(scope)
         key = method, route, status
-        durations = self._durations.get(key)
-        if durations is None:
-            durations = self._durations[key] = _Durations()
+        durations = self._durations.get(key) or self._durations.setdefault(key, _Durations())
         durations.counts[bisect_left(_SECONDS, seconds)] += 1
         durations.total += seconds
         if span is not None:
@@ -111,17 +116,15 @@ class RequestObserver(Collector):
 
     def _enter(self, scope: Scope, method: str) -> Span | None:
         """Let the request belong to the client's trace, or to a span of ours within that."""
-        sent = state = None
+        sent = None
         for name, value in scope["headers"]:
             if name == b"traceparent":
                 sent = context.read_traceparent(value.decode("latin-1"))
-            elif name == b"tracestate":
-                state = value.decode("latin-1")
         # Also where there is none: the context may be that of the connection's request before.
         context.traceparent.set(sent)
-        context.request_id.set(None)
         if self.spans is None:
             return None
+        state = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"tracestate"), None)
         span = self.spans.begin(method, sent, server=True, tracestate=state)
         context.traceparent.set(traceparent_of(span))
         return span

@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -m "not container and not chaos"
+	$(BIN)/python -m pytest -n 2 -m "not container and not chaos and not slow"
 
 # The long one: a server is killed 200 times. Root and iproute2 make two hosts of one; without, that is skipped.
 chaos: $(INSTALLED)
@@ -21,7 +21,7 @@ chaos: $(INSTALLED)
 
 # With what needs more than a machine with Python; .ci/run first installs that.
 test-all: test
-	$(BIN)/python -m pytest -m container
+	$(BIN)/python -m pytest -m "slow or container"
 
 serve: $(INSTALLED)
 	$(BIN)/python -m service

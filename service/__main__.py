@@ -137,8 +137,10 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     from service.app import UnusableSetting
     from service.errors import Unavailable
     from service.kernel_cache import use_kernel_cache
-    from service.settings import Settings
+    from service.settings import Settings, unknown_variables
 
+    for name, meant in unknown_variables().items():
+        print(f"{name} is no setting of this service" + f": is {meant} meant?" * bool(meant), file=sys.stderr)
     try:
         settings = Settings()
     except ValidationError as error:

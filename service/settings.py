@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -235,6 +236,18 @@ class Settings(BaseSettings):
             return self.database_url
         folder = Path(self.store_url.removeprefix("file://")).resolve()
         return f"sqlite:///{folder / 'registry.sqlite3'}"
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Return the variables of the environment that look like settings and are none, each with one it may mean."""
+    fields = [field.upper() for field in Settings.model_fields]
+    found: dict[str, str | None] = {}
+    for name in sorted(os.environ):
+        prefix, _, field = name.upper().partition("_")
+        if prefix == "FORECAST" and field not in fields:
+            meant = get_close_matches(field, fields, 1)
+            found[name] = f"FORECAST_{meant[0]}" if meant else None
+    return found
 
 
 def _machine_memory() -> int:

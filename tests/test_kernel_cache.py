@@ -16,6 +16,7 @@ def files(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.nb*")}
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_into_the_folder_and_loaded_from_it(tmp_path: Path) -> None:
     folder = tmp_path / "kernels"
     command = [sys.executable, "-m", "service", "compile", str(folder)]

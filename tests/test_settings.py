@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings
+from service.settings import Settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +66,9 @@ def test_a_bucket_needs_a_database() -> None:
     assert Settings(store_url="s3://bucket", database_url="sqlite:///a.db").registry_url == "sqlite:///a.db"
     for folder in ("models_store", "file:///srv/models"):
         assert Settings(store_url=folder).registry_url.endswith("/registry.sqlite3")
+
+
+def test_what_is_no_setting_is_found_with_what_it_may_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORECAST_MAX_HORIZZON", "FORECAST_MAX_HORIZON", "forecast_port", "FORECAST_XYZXYZ", "OTHER"):
+        monkeypatch.setenv(name, "3")
+    assert unknown_variables() == {"FORECAST_MAX_HORIZZON": "FORECAST_MAX_HORIZON", "FORECAST_XYZXYZ": None}

@@ -20,9 +20,11 @@ from service import __version__
 from service.api import documents, problems
 from service.api.access import Access
 from service.api.direct_routes import Application
+from service.api.load import Load
 from service.api.origins import TrustedHosts
 from service.api.request_id import RequestIdMiddleware
 from service.api.request_observer import RequestObserver
+from service.api.request_rate import RequestRate
 from service.api.routes import forecasts, health, jobs, metrics, models, training
 from service.api.server import Server, bind
 from service.errors import ServiceError
@@ -95,6 +97,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         logger.warning("tenant %s has a key of less than %d characters, which can be guessed", tenant, SHORT_KEY)
     app = Application(
         Access(keys, TrustedHosts(settings.allowed_hosts or ())),
+        RequestRate(settings.max_requests_per_second),
+        _load(settings),
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,
@@ -275,6 +279,11 @@ def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds, measured: 
         return LocalTrainer(start, ends.told, measured.trained)
     logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
     return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
+
+
+def _load(settings: Settings) -> Load:
+    most = settings.max_requests, settings.cores, settings.max_waiting_requests, settings.max_bodies_bytes
+    return Load(*most)
 
 
 def _limits(settings: Settings) -> Limits:

@@ -15,7 +15,8 @@
     │   ├── HistoryTooShort          fewer values than a forecast needs
     │   ├── HorizonTooLong           beyond the limit of this server, or what is known ahead
     │   ├── InvalidModelFile         an uploaded file that is no model
-    │   └── IdempotencyKeyReused     same key, another request
+    │   ├── IdempotencyKeyReused     same key, another request
+    │   └── QuotaExceeded            the tenant has as many models, or bytes, as it may
     ├── MalformedBody                the syntax is broken
     ├── BodyTooLarge
     ├── UnsupportedContentType
@@ -34,6 +35,8 @@
     │   └── JobFinished              nothing left to cancel
     ├── TrainingFailed               our fault, not the data's
     ├── ModelFileCorrupt             a stored model is damaged
+    ├── TooManyRequests              one key asks more often than it may: come back
+    │   └── TooManyJobs              the tenant has enough trainings waiting: come back
     ├── Overloaded                   too much at once: come back
     └── Unavailable                  a part of the service is not there
 
@@ -187,6 +190,13 @@ class IdempotencyKeyReused(InvalidInput):
     title = "The idempotency key belongs to another request"
 
 
+class QuotaExceeded(InvalidInput):
+    """The tenant has as many models, or as many bytes in the store, as one may have: waiting changes nothing."""
+
+    slug = "quota-exceeded"
+    title = "The tenant has as much as it may have"
+
+
 class MalformedBody(ServiceError):
     """The syntax of the body is broken."""
 
@@ -317,6 +327,20 @@ class ModelFileCorrupt(ServiceError):
 
     slug = "model-file-corrupt"
     title = "The stored model is damaged"
+
+
+class TooManyRequests(ServiceError):
+    """A key asks more often than it may."""
+
+    slug = "too-many-requests"
+    title = "The key asks too often"
+
+
+class TooManyJobs(TooManyRequests):
+    """The tenant has as many unfinished trainings as one may have."""
+
+    slug = "too-many-jobs"
+    title = "The tenant has too many trainings under way"
 
 
 class Overloaded(ServiceError):

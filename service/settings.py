@@ -174,10 +174,35 @@ class Settings(BaseSettings):
     max_training_seconds: float = Field(3600, gt=0, description="Longest training; beyond it the job fails.")
     max_queued_jobs: int = Field(1000, ge=1, description="Most unfinished jobs; beyond it 503.")
 
+    max_queued_jobs_per_tenant: int = Field(500, ge=1, description="Most unfinished jobs of one tenant; beyond it 429.")
+    max_models_per_tenant: int = Field(100_000, ge=1, description="Most models of one tenant; beyond it 422.")
+    max_bytes_per_tenant: int = Field(
+        10 * 2**30,
+        ge=1,
+        description="Most bytes in the store, of one tenant's models and what they were trained on; beyond it 422.",
+    )
+    max_requests_per_second: float | None = Field(
+        None, gt=0, le=1e6, description="Most requests a second with one key, of one server; beyond it 429."
+    )
+    max_requests: int = Field(
+        1000, ge=1, description="Most requests that a server answers at once, those that wait included; beyond it 503."
+    )
+    max_waiting_requests: int = Field(
+        64, ge=0, description="Most requests that wait for a core at once; beyond it 503."
+    )
+    max_bodies_bytes: int = Field(
+        256 * 2**20, ge=1, description="Most bytes of all request bodies in memory at once; beyond it 503."
+    )
+
     @property
     def is_cluster(self) -> bool:
         """Whether the registry is on a database server, which others use too."""
         return not self.registry_url.startswith("sqlite")
+
+    @property
+    def cores(self) -> int:
+        """How many cores this process may use."""
+        return len(os.sched_getaffinity(0))
 
     def without_keys(self) -> Self:
         """Return the settings for a process that is asked nothing: not even digests of keys are in them."""
@@ -185,7 +210,7 @@ class Settings(BaseSettings):
 
     def trainings_at_once(self, in_server: bool) -> int:
         """How many trainings run at once on the CPU, in a server with its own trainer or in a trainer alone."""
-        cores = len(os.sched_getaffinity(0))
+        cores = self.cores
         if self.device == "cuda":
             return 0
         if self.training_processes is not None:
@@ -219,6 +244,12 @@ class Settings(BaseSettings):
         if "otlp" in exporters and protocol not in (None, "http/protobuf"):
             raise ValueError(f"OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, got {protocol[:100]!r}")
         return exporters
+
+    @model_validator(mode="after")
+    def _has_room_for_a_body(self) -> Self:
+        if self.max_bodies_bytes < self.max_body_bytes:
+            raise ValueError("FORECAST_MAX_BODIES_BYTES must be at least FORECAST_MAX_BODY_BYTES")
+        return self
 
     @model_validator(mode="after")
     def _has_a_database(self) -> Self:

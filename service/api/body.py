@@ -8,9 +8,11 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from service.api.expansion import content_coding, expanded, too_large
+from service.api.load import BodyTally
 from service.api.problems import invalid
 from service.api.wiring import in_thread
-from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
+from service.errors import MalformedBody, UnsupportedContentType
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,8 +20,8 @@ JSON_TYPE = "application/json"
 CSV_TYPE = "text/csv"
 FILE_TYPE = "application/octet-stream"
 
-# Larger ones take longer to read than a forecast: off the event loop with them.
-_SMALL_BODY = 100_000
+SMALL_BODY = 100_000
+"""Bytes; larger ones take longer to read than a forecast: off the event loop with them."""
 
 
 def media_type(request: Request, *accepted: str) -> str:
@@ -37,14 +39,28 @@ def media_type(request: Request, *accepted: str) -> str:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the whole body.
+    """Return the whole body, expanded where it came compressed.
 
-    Raises BodyTooLarge as soon as that is known, MalformedBody where it is empty or cut short.
+    Raises BodyTooLarge as soon as that is known, Overloaded where there are too many at once, MalformedBody where it is
+    empty or cut short, UnsupportedContentType where it is compressed in a way that is not known.
     """
     most: int = request.app.state.max_body_bytes
-    announced = dict(request.scope["headers"]).get(b"content-length", b"")
+    headers = dict(request.scope["headers"])
+    coding = content_coding(headers.get(b"content-encoding"))
+    announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > most:
-        raise _too_large(most)
+        raise too_large(most)
+    tally: BodyTally = request.scope["body_tally"]
+    body = await _received(request, most, tally)
+    if coding is not None:
+        body = await in_thread(expanded, body, coding, most)
+        tally.count(len(body))
+    if not body:
+        raise MalformedBody("the body is empty")
+    return body
+
+
+async def _received(request: Request, most: int, tally: BodyTally) -> bytes:
     parts: list[bytes] = []
     length, more = 0, True
     while more:
@@ -54,16 +70,10 @@ async def read_body(request: Request) -> bytes:
         parts.append(message.get("body", b""))
         length += len(parts[-1])
         if length > most:
-            raise _too_large(most)
+            raise too_large(most)
+        tally.count(len(parts[-1]))
         more = message.get("more_body", False)
-    body = b"".join(parts)
-    if not body:
-        raise MalformedBody("the body is empty")
-    return body
-
-
-def _too_large(most: int) -> BodyTooLarge:
-    return BodyTooLarge(f"this server takes bodies of up to {most} bytes")
+    return b"".join(parts)
 
 
 def parse_json(model: type[Model], body: bytes) -> Model:
@@ -77,15 +87,7 @@ def parse_json(model: type[Model], body: bytes) -> Model:
         raise invalid(error, lambda: from_json(body)) from None
 
 
-async def read_json(request: Request, model: type[Model]) -> Model:
-    """Read and validate a JSON body; a large one off the event loop."""
-    return (await read_json_and_size(request, model))[0]
-
-
-async def read_json_and_size(request: Request, model: type[Model]) -> tuple[Model, bool]:
-    """Do as `read_json` does, and tell whether the body was small enough to be worked on at once."""
+async def read_json_body(request: Request) -> bytes:
+    """Return a body of JSON, not parsed yet. Raises what `media_type` and `read_body` raise."""
     media_type(request, JSON_TYPE)
-    body = await read_body(request)
-    if len(body) <= _SMALL_BODY:
-        return parse_json(model, body), True
-    return await in_thread(parse_json, model, body), False
+    return await read_body(request)

@@ -12,10 +12,13 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from service.api.access import Access, challenge
+from service.api.load import Load
+from service.api.permissions import PROBES
 from service.api.problems import bug_problem, problem_response, service_problem
 from service.api.request_id import with_request_id
 from service.api.request_observer import RequestObserver
-from service.errors import ServiceError
+from service.api.request_rate import RequestRate
+from service.errors import Overloaded, ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +48,12 @@ class Application(FastAPI):
     observer: RequestObserver | None = None
     """Is shown every request."""
 
-    def __init__(self, access: Access, **options: Any) -> None:
+    def __init__(self, access: Access, rate: RequestRate, load: Load, **options: Any) -> None:
         """Take who decides on each request before anything else sees it, and FastAPI's options."""
         super().__init__(**options)
         self._access = access
+        self._rate = rate
+        self.state.load = self._load = load
 
     def include_routers(self, routers: Sequence[APIRouter]) -> None:
         """Include routers, and remember which of their routes are direct."""
@@ -74,14 +79,28 @@ class Application(FastAPI):
             await self.observer.observe(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in PROBES:
+            # However much there is to do.
+            await self._route(scope, receive, send)
+            return
+        try:
+            with self._load.request() as tally:
+                scope["body_tally"] = tally
+                await self._admit(scope, receive, send)
+        except Overloaded as error:
+            await _refuse(error, scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._access.admit(scope, self.routes)
+            if "caller" in scope:
+                self._rate.count(scope["caller"])
         except ServiceError as error:
-            send = with_request_id(scope, send)
-            response = problem_response(error, Request(scope, receive))
-            response.headers.update(challenge(error))
-            await response(scope, receive, send)
+            await _refuse(error, scope, receive, send)
             return
+        await self._route(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._direct.get((scope["path"], scope["method"]))
         if route is None:
             await super().__call__(scope, receive, send)
@@ -97,3 +116,10 @@ class Application(FastAPI):
             logger.exception("a bug met a request of %s", route.path)
             response = bug_problem(request)
         await response(scope, receive, send)
+
+
+async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    send = with_request_id(scope, send)
+    response = problem_response(error, Request(scope, receive))
+    response.headers.update(challenge(error))
+    await response(scope, receive, send)

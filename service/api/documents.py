@@ -29,6 +29,7 @@ _MEANINGS = {
     415: "The content type is not supported",
     422: "The request has values that cannot be used",
     421: "The server has no keys and does not answer to the name that it was asked under",
+    429: "The key asks too often, or its tenant has too many trainings under way; see Retry-After",
     500: "The service broke, or a stored model is damaged",
     503: "Too much at once, or a part is not available; see Retry-After",
 }
@@ -36,7 +37,7 @@ _MEANINGS = {
 
 def problems(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:
     """Document the problems that a route answers; needs_key: not one of those that are open to everybody."""
-    of_all = (401, 403, 421, 500, 503) if needs_key else (500, 503)
+    of_all = (401, 403, 421, 429, 500, 503) if needs_key else (500, 503)
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
     return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, *of_all)}
 

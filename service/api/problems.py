@@ -37,6 +37,7 @@ STATUS: dict[type[ServiceError], int] = {
     errors.Conflict: 409,
     errors.TrainingFailed: 500,
     errors.ModelFileCorrupt: 500,
+    errors.TooManyRequests: 429,
     errors.Overloaded: 503,
     errors.Unavailable: 503,
 }
@@ -81,7 +82,7 @@ def problem(error: ServiceError, request_id: str | None, **extra: Any) -> dict[s
 def problem_response(error: ServiceError, request: Request, **extra: Any) -> Response:
     """Return a problem as the answer to a request."""
     headers = {}
-    if error.retry_after is not None or status_of(error) == 503:
+    if error.retry_after is not None or status_of(error) in (429, 503):
         headers["Retry-After"] = str(error.retry_after or _RETRY_SECONDS)
     body = problem(error, getattr(request.state, "request_id", None), **extra)
     return Response(orjson.dumps(body), status_of(error), headers, MEDIA_TYPE)

@@ -58,6 +58,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app = app
+        app.state.load.accepted = lambda: len(self.server_state.tasks)
         self._drain_seconds = drain_seconds
         self._drained_at: float | None = None
 

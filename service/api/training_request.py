@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -14,22 +15,32 @@ from service.api.problems import invalid
 from service.api.schemas.training import TrainRequest
 from service.api.series_reading import read_panel
 from service.api.values_ahead import refuse_values_ahead
-from service.api.wiring import in_thread
+from service.api.wiring import in_turn, load_of, resources_of
 from service.errors import Fault, InvalidInput
+from service.forecasting.planning import Plan
+from service.usecases.resources import Resources
 from service.usecases.train_model import TrainingRequest
+
+Decide = Callable[[Resources, TrainingRequest], Plan]
 
 LONGEST_KEY = 200
 _NOT_PART_OF_REQUEST = ("wait",)
 
 
-async def read_training_request(request: Request) -> TrainingRequest:
-    """Read and validate; large bodies are worked on off the event loop.
+async def read_training_request(request: Request, decide: Decide) -> tuple[TrainingRequest, Plan]:
+    """Read, validate and plan, off the event loop; decide: plans.
 
-    Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput.
+    Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput, Overloaded.
     """
     kind = media_type(request, JSON_TYPE, CSV_TYPE)
+    load_of(request).check_room()
     body = await read_body(request)
-    return await in_thread(_read, request, kind, body)
+
+    def read_and_plan() -> tuple[TrainingRequest, Plan]:
+        asked = _read(request, kind, body)
+        return asked, decide(resources_of(request), asked)
+
+    return await in_turn(request, read_and_plan)
 
 
 def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from service.api.load import BodyTally, Load
 from service.keys import Grant
 from service.usecases.resources import Resources
 
@@ -27,6 +29,26 @@ def tenant_of(request: Request) -> str:
     return caller.tenant
 
 
+def load_of(request: Request) -> Load:
+    """Return what the server has taken on."""
+    load: Load = request.app.state.load
+    return load
+
+
+async def in_turn(
+    request: Request, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """Run what takes a core in a thread, when it is the request's turn; then its body is done with.
+
+    Raises Overloaded where too many wait already.
+    """
+    try:
+        return await load_of(request).work(partial(function, *args, **kwargs))
+    finally:
+        tally: BodyTally = request.scope["body_tally"]
+        tally.forget()
+
+
 async def in_thread(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Run a use case off the event loop, which is never to wait for a model, the database or a disk."""
+    """Run a use case off the event loop, which is never to wait for the database, the store or a disk."""
     return await run_in_threadpool(function, *args, **kwargs)

@@ -18,6 +18,7 @@ MODEL_STATUSES: tuple[ModelStatus, ...] = ("training", "ready", "failed")
 QueueName = Literal["cpu", "gpu"]
 
 JOB_STATUSES: tuple[JobStatus, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
+UNFINISHED: tuple[JobStatus, ...] = ("queued", "running")
 
 Entry = TypeVar("Entry")
 
@@ -29,7 +30,8 @@ class ModelEntry:
     tenant: whose it is.
     record: the whole answer about it (configuration, metrics, ...); a failed one has its reason under ``error``.
     job_id: what trained it; None where it was imported. ready_at, size_bytes: None until it is ready. attempt: the
-    one of its job whose file it is; 0 where it was imported. Times are UTC.
+    one of its job whose file it is; 0 where it was imported. input_bytes: what it was trained on has so many in the
+    store. Times are UTC.
     """
 
     id: str
@@ -41,6 +43,7 @@ class ModelEntry:
     record: dict[str, Any]
     size_bytes: int | None
     attempt: int = 0
+    input_bytes: int = 0
     tenant: str = DEFAULT_TENANT
 
 
@@ -77,7 +80,7 @@ class JobEntry:
     @property
     def has_ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self.status not in ("queued", "running")
+        return self.status not in UNFINISHED
 
 
 @dataclass(frozen=True)

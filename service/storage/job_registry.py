@@ -18,14 +18,14 @@ from sqlalchemy.exc import IntegrityError
 
 from service.errors import JobFinished, ModelFailed
 from service.storage.database import Database
-from service.storage.entries import JOB_STATUSES, JSON, JobEntry, JobStatus, Page, QueueName
+from service.storage.entries import JOB_STATUSES, JSON, UNFINISHED, JobEntry, JobStatus, Page, QueueName
 from service.storage.idempotency import find_job_of_key, forget_old_keys, remember_key
 from service.storage.identifiers import check_job_id, check_model_id, unknown_job
 from service.storage.model_registry import fail_model, settle_model
 from service.storage.pages import read_page
+from service.storage.quota import Quota
 from service.storage.tables import jobs, models
 
-_UNFINISHED = ("queued", "running")
 _CANCELLED: Mapping[str, JSON] = {
     "slug": ModelFailed.slug,
     "title": "The training was cancelled",
@@ -46,20 +46,29 @@ class JobRegistry(Database):
         idempotency: tuple[str, str] | None = None,
         queue: QueueName = "cpu",
         traceparent: str | None = None,
+        input_bytes: int = 0,
+        quota: Quota | None = None,
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
+        input_bytes: what it trains on has so many in the store.
+
         ``idempotency`` is (key, hash of the request). A key used in the last 24 hours returns the job it started, whose
-        ID then is not ``job_id``, and adds nothing. Raises IdempotencyKeyReused where it came with another request.
+        ID then is not ``job_id``, and adds nothing. Raises IdempotencyKeyReused where it came with another request, and
+        QuotaExceeded and TooManyJobs where the tenant has as much as its quota allows.
         """
         check_model_id(model_id)
         check_job_id(job_id)
         try:
             with self._writing() as connection:
                 earlier = self._find_idempotent(connection, tenant, idempotency)
-                return earlier or self._insert_training(
-                    connection, tenant, model_id, job_id, name, record, idempotency, queue, traceparent
-                )
+                if earlier is not None:
+                    return earlier
+                if quota is not None:
+                    quota.check(connection, tenant, input_bytes, training=True)
+                model = {"id": model_id, "name": name, "record": dict(record), "input_bytes": input_bytes}
+                job = {"id": job_id, "queue": queue, "traceparent": traceparent}
+                return self._insert_training(connection, tenant, model, job, idempotency)
         except IntegrityError:
             # Where writers do not wait for each other (Postgres), the same key may have come in between.
             with self._reading() as connection:
@@ -122,7 +131,7 @@ class JobRegistry(Database):
 
     def count_unfinished(self) -> int:
         """Return how many jobs are queued or running, without a look at those that have ended."""
-        query = select(func.count()).select_from(jobs).where(jobs.c.status.in_(_UNFINISHED))
+        query = select(func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
         with self._reading() as connection:
             return connection.execute(query).scalar_one()
 
@@ -163,7 +172,7 @@ class JobRegistry(Database):
         """End a tenant's job as cancelled, its model as failed; return the job. Raises JobNotFound, JobFinished."""
         with self._writing() as connection:
             _find_job(connection, job_id, tenant)
-            moved = move_job(connection, job_id, _UNFINISHED, "cancelled", **_ended(self._clock()))
+            moved = move_job(connection, job_id, UNFINISHED, "cancelled", **_ended(self._clock()))
             job = _find_job(connection, job_id)
             if not moved:
                 raise JobFinished(f"The job has already ended ({job.status}): nothing is left to cancel.")
@@ -182,30 +191,26 @@ class JobRegistry(Database):
         self,
         connection: Connection,
         tenant: str,
-        model_id: str,
-        job_id: str,
-        name: str | None,
-        record: Mapping[str, JSON],
+        model: Mapping[str, Any],
+        job: Mapping[str, Any],
         idempotency: tuple[str, str] | None,
-        queue: QueueName,
-        traceparent: str | None,
     ) -> JobEntry:
         now = self._clock()
-        model = {"id": model_id, "name": name, "status": "training", "job_id": job_id, "record": dict(record)}
-        job = {"id": job_id, "model_id": model_id, "status": "queued", "attempt": 0, "progress": {}, "queue": queue}
-        connection.execute(insert(models).values(created_at=now, tenant=tenant, **model))
-        connection.execute(insert(jobs).values(created_at=now, tenant=tenant, traceparent=traceparent, **job))
+        both = {"created_at": now, "tenant": tenant}
+        connection.execute(insert(models).values(**both, **model, status="training", job_id=job["id"]))
+        begun = {"model_id": model["id"], "status": "queued", "attempt": 0, "progress": {}}
+        connection.execute(insert(jobs).values(**both, **job, **begun))
         if idempotency is not None:
             forget_old_keys(connection, now)
-            remember_key(connection, tenant, *idempotency, job_id=job_id, now=now)
-        return _find_job(connection, job_id)
+            remember_key(connection, tenant, *idempotency, job_id=job["id"], now=now)
+        return _find_job(connection, job["id"])
 
 
 def fail(
     connection: Connection, job_id: str, error: Mapping[str, JSON], now: datetime, attempt: int | None = None
 ) -> bool:
     """Do what `JobRegistry.fail_job` does, within a transaction of the caller."""
-    before = _UNFINISHED if attempt is None else ("running",)
+    before = UNFINISHED if attempt is None else ("running",)
     if not move_job(connection, job_id, before, "failed", attempt, **_ended(now), error=dict(error)):
         return False
     fail_model(connection, _find_job(connection, job_id).model_id, error)

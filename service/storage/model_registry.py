@@ -13,6 +13,7 @@ from service.storage.database import Database
 from service.storage.entries import JSON, MODEL_STATUSES, ModelEntry, ModelStatus, Page
 from service.storage.identifiers import check_model_id, unknown_model
 from service.storage.pages import read_page
+from service.storage.quota import Quota
 from service.storage.tables import jobs, models
 
 
@@ -76,10 +77,24 @@ class ModelRegistry(Database):
         found = self._count_by_status(models)
         return {status: found.get(status, 0) for status in MODEL_STATUSES}
 
+    def check_quota(self, tenant: str, quota: Quota, more_bytes: int, training: bool) -> None:
+        """Check that a tenant may have one more model, see `Quota.check`. Raises QuotaExceeded, TooManyJobs."""
+        with self._reading() as connection:
+            quota.check(connection, tenant, more_bytes, training)
+
     def insert_ready_model(
-        self, tenant: str, model_id: str, name: str | None, record: Mapping[str, JSON], size_bytes: int
+        self,
+        tenant: str,
+        model_id: str,
+        name: str | None,
+        record: Mapping[str, JSON],
+        size_bytes: int,
+        quota: Quota | None = None,
     ) -> ModelEntry:
-        """Add a model that needs no training, an imported one. Raises Conflict where the ID is taken."""
+        """Add a model that needs no training, an imported one.
+
+        Raises Conflict where the ID is taken, QuotaExceeded where the tenant has as much as its quota allows.
+        """
         now = self._clock()
         row = {
             "id": check_model_id(model_id),
@@ -94,6 +109,8 @@ class ModelRegistry(Database):
         }
         try:
             with self._writing() as connection:
+                if quota is not None:
+                    quota.check(connection, tenant, size_bytes, training=False)
                 connection.execute(insert(models).values(row))
                 return find_model(connection, model_id)
         except IntegrityError as error:

@@ -8,9 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from service.storage.database import Database
+from service.storage.entries import UNFINISHED
 from service.storage.tables import jobs
-
-_UNFINISHED = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,12 @@ class QueueFigureRegistry(Database):
         """Return the figures of each queue that has unfinished jobs, without a look at those that have ended."""
         columns = jobs.c.queue, jobs.c.status
         figures = func.count().label("number"), func.min(jobs.c.created_at).label("oldest")
-        query = select(*columns, *figures).where(jobs.c.status.in_(_UNFINISHED)).group_by(*columns)
+        query = select(*columns, *figures).where(jobs.c.status.in_(UNFINISHED)).group_by(*columns)
         with self._reading() as connection:
             rows = {(row.queue, row.status): row for row in connection.execute(query)}
         found = {}
         for queue in {queue for queue, _ in rows}:
-            waiting, running = (rows.get((queue, status)) for status in _UNFINISHED)
+            waiting, running = (rows.get((queue, status)) for status in UNFINISHED)
             found[queue] = QueueFigures(
                 waiting.number if waiting else 0,
                 running.number if running else 0,

@@ -56,12 +56,15 @@ models = Table(
     Column("record", JSON, nullable=False),
     Column("size_bytes", BigInteger),
     Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("input_bytes", BigInteger, nullable=False, server_default="0"),
     _tenant(),
     # Each list is of one tenant.
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "name", "created_at", "id"),
     Index(None, "tenant", "status", "created_at", "id"),
     Index(None, "tenant", "name", "status", "created_at", "id"),
+    # What a tenant has is counted from this alone.
+    Index(None, "tenant", "size_bytes", "input_bytes"),
 )
 
 jobs = Table(

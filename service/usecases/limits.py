@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.errors import Fault, HorizonTooLong, InvalidOption, InvalidSeries, Path
 from service.forecasting.options import TrainOptions
 from service.forecasting.series import Panel
+from service.storage.quota import Quota
 
 # Far beyond any gradient, and a finite number, which an answer can tell.
 _LARGEST_CLIP = 1e30
@@ -25,6 +26,14 @@ class Limits:
     max_epochs: int
     max_answer_numbers: int
     max_queued_jobs: int
+    max_queued_jobs_per_tenant: int
+    max_models_per_tenant: int
+    max_bytes_per_tenant: int
+
+    @property
+    def quota(self) -> Quota:
+        """What one tenant may have."""
+        return Quota(self.max_models_per_tenant, self.max_bytes_per_tenant, self.max_queued_jobs_per_tenant)
 
     def check_panel(self, panel: Panel, path: Path) -> None:
         """Raise InvalidSeries where the panel is too large."""

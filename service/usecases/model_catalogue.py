@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from service.errors import InvalidModelFile, ModelFileCorrupt
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import InvalidModelFile, ModelFileCorrupt, QuotaExceeded
 from service.storage.entries import ModelEntry, ModelStatus, Page
 from service.storage.identifiers import new_id
 from service.storage.model_file import read_model_file
@@ -63,12 +66,20 @@ def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
     return data
 
 
-def import_model(resources: Resources, tenant: str, data: bytes, name: str | None) -> ModelEntry:
-    """Take in a model file for a tenant, under a new ID.
+@dataclass(frozen=True)
+class Import:
+    """A model file that was checked, its new ID and what is told of it. data: the file, as it is to be kept."""
 
-    Its old record stays, and its lineage tells the old ID and the checksum.
+    model_id: str
+    name: str | None
+    record: dict[str, Any]
+    data: bytes
 
-    Raises InvalidModelFile.
+
+def read_import(tenant: str, data: bytes, name: str | None) -> Import:
+    """Check a model file that a tenant sends.
+
+    Its old record stays, and its lineage tells the old ID and the checksum. Raises InvalidModelFile.
     """
     file = read_model_file(data)
     model_id = new_id()
@@ -77,6 +88,18 @@ def import_model(resources: Resources, tenant: str, data: bytes, name: str | Non
     if told.tenant != tenant:
         # Whatever it told: what is stored says whose it is, should the database be lost.
         data = owned_file(file, tenant)
-    resources.store.put_model(model_id, data)
-    kept_name = name if name is not None else told.name
-    return resources.registry.insert_ready_model(tenant, model_id, kept_name, told.record, len(data))
+    return Import(model_id, name if name is not None else told.name, told.record, data)
+
+
+def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
+    """Make a model of a file that was checked. Raises QuotaExceeded, Unavailable."""
+    registry, store, quota = resources.registry, resources.store, resources.limits.quota
+    size = len(taken.data)
+    # Before anything is stored; and again with the model, for others may come in between.
+    registry.check_quota(tenant, quota, size, training=False)
+    store.put_model(taken.model_id, taken.data)
+    try:
+        return registry.insert_ready_model(tenant, taken.model_id, taken.name, taken.record, size, quota)
+    except QuotaExceeded:
+        store.delete_model(taken.model_id)
+        raise

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from service.errors import InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
-from service.storage.entries import ModelStatus
+from service.storage.entries import UNFINISHED, ModelStatus
 from service.storage.model_file import read_model_file
 from service.storage.model_store import ModelStore, StoredFile
 from service.storage.registry import Registry
@@ -22,7 +22,6 @@ from service.usecases.model_record import Inherited, inherited_record
 # What is younger may belong to a request that has stored its file and not yet registered it.
 _IMPORT = timedelta(minutes=1)
 _ORPHAN = timedelta(hours=1)
-_UNFINISHED = ("queued", "running")
 
 Kind = Literal[
     "model without file",
@@ -169,7 +168,7 @@ class _Comparison:
             if one.id not in later and one.id not in of_models and self._now - one.written_at > _IMPORT:
                 yield self._orphan("input without job", one, "nothing will train on it")
         for one in checkpoints:
-            if later.get(one.id) not in _UNFINISHED and self._now - one.written_at > _IMPORT:
+            if later.get(one.id) not in UNFINISHED and self._now - one.written_at > _IMPORT:
                 yield self._orphan("checkpoint without running job", one, "nothing will go on from it")
         for job_id, status in jobs.items():
             if status == "queued" and job_id not in inputs and later.get(job_id) == "queued":
@@ -220,7 +219,7 @@ class _Comparison:
 
     def _delete(self, difference: Difference) -> bool:
         if difference.kind == "checkpoint without running job":
-            if self._registry.job_statuses().get(difference.id) in _UNFINISHED:
+            if self._registry.job_statuses().get(difference.id) in UNFINISHED:
                 return False
             self._store.delete_checkpoint(difference.id)
             return True

@@ -56,24 +56,28 @@ def try_out(resources: Resources, request: TrainingRequest) -> Plan:
     return with_useful_columns(plan(resources, request))
 
 
-def submit_training(resources: Resources, tenant: str, request: TrainingRequest) -> JobEntry:
+def submit_training(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:
     """Accept a tenant's training: store what it trains on, register model and job, queue it.
 
-    A known idempotency key of the tenant answers the job it started. Raises InvalidInput, Overloaded, Unavailable.
+    A known idempotency key of the tenant answers the job it started. planned: by `plan`. Raises IdempotencyKeyReused,
+    QuotaExceeded, TooManyJobs, Overloaded, Unavailable.
     """
     if request.idempotency is not None:
         earlier = resources.registry.find_idempotent(tenant, *request.idempotency)
         if earlier is not None:
             return earlier
-    planned = plan(resources, request)
     if resources.registry.count_unfinished() >= resources.limits.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
-    queue = choose_queue(resources.registry.served_queues(), planned)
+    quota = resources.limits.quota
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(
         model_id, request.name, request.panel, request.options, request.series, request.warnings, tenant
     )
-    resources.store.put_training_input(job_id, training_input_file(content))
+    file = training_input_file(content)
+    # Before anything is stored; and again with the job, for others may come in between.
+    resources.registry.check_quota(tenant, quota, len(file), training=True)
+    queue = choose_queue(resources.registry.served_queues(), planned)
+    resources.store.put_training_input(job_id, file)
     try:
         job = resources.registry.create_training(
             tenant,
@@ -84,6 +88,8 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest)
             request.idempotency,
             queue,
             context.traceparent.get(),
+            len(file),
+            quota,
         )
     except Unavailable as error:
         job = _job_after_all(resources, tenant, job_id, error)

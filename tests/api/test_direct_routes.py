@@ -12,7 +12,9 @@ from fastapi import APIRouter, Request, Response
 from service.api import problems
 from service.api.access import Access
 from service.api.direct_routes import Application, DirectRoute
+from service.api.load import Load
 from service.api.origins import TrustedHosts
+from service.api.request_rate import RequestRate
 from service.errors import ModelNotFound
 from service.keys import Keys
 
@@ -28,9 +30,15 @@ async def direct(request: Request) -> Response:
     return Response(body, headers={"Came": "directly" if "router" not in request.scope else "through the router"})
 
 
-def answer(method: str, path: str, body: bytes = b"") -> httpx.Response:
-    app = Application(Access(Keys([]), TrustedHosts()))
+def new_application() -> Application:
+    load = Load(max_requests=10, cores=1, max_waiting=1, max_bodies_bytes=1000)
+    app = Application(Access(Keys([]), TrustedHosts()), RequestRate(None), load)
     app.include_routers([router])
+    return app
+
+
+def answer(method: str, path: str, body: bytes = b"") -> httpx.Response:
+    app = new_application()
     problems.install(app)
 
     async def ask() -> httpx.Response:
@@ -60,7 +68,6 @@ def test_all_else_goes_the_common_way(method: str, path: str, status: int) -> No
 
 
 def test_the_route_is_documented() -> None:
-    app = Application(Access(Keys([]), TrustedHosts()))
-    app.include_routers([router])
+    app = new_application()
     described: dict[str, Any] = app.openapi()
     assert list(described["paths"]["/forecast"]) == ["post"]

@@ -20,6 +20,9 @@ LIMITS = Limits(
     max_epochs=5,
     max_answer_numbers=50,
     max_queued_jobs=1,
+    max_queued_jobs_per_tenant=1,
+    max_models_per_tenant=2,
+    max_bytes_per_tenant=1000,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from service.api.answers import backtest_answer, forecast_answer, json_response
-from service.api.body import read_json, read_json_and_size
+from service.api.body import SMALL_BODY, parse_json, read_json_body
 from service.api.direct_routes import DirectRoute
 from service.api.documents import json_body, problems
 from service.api.model_in_query import PARAMETERS, check_model_in_query
@@ -19,7 +19,7 @@ from service.api.schemas.forecasting import (
 from service.api.schemas.series import ItemsSeries
 from service.api.series_reading import read_panel
 from service.api.values_ahead import read_future_covariates, refuse_values_ahead
-from service.api.wiring import in_thread, resources_of, tenant_of
+from service.api.wiring import in_turn, load_of, resources_of, tenant_of
 from service.forecasting.bands import Bands
 from service.forecasting.sample_paths import Draw
 from service.usecases.backtest_model import backtest_model
@@ -43,14 +43,23 @@ async def forecast(request: Request) -> Response:
     trained for. `num_samples` adds paths that the values may take, from which anything over several steps can be
     told: the sum of a path is one that the sum over the horizon may have.
     """
-    asked, small = await read_json_and_size(request, ForecastRequest)
+    body = await read_json_body(request)
+    if len(body) > SMALL_BODY:
+        return await in_turn(request, _read_and_forecast, request, body)
+    asked = parse_json(ForecastRequest, body)
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
     model = model_at_hand(resources, tenant, asked.model_id)
-    quick = small and asked.num_samples is None
+    quick = asked.num_samples is None
     if quick and model and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
         return _forecast(resources, tenant, asked, model)
-    return await in_thread(_forecast, resources, tenant, asked, model)
+    return await in_turn(request, _forecast, resources, tenant, asked, model)
+
+
+def _read_and_forecast(request: Request, body: bytes) -> Response:
+    asked = parse_json(ForecastRequest, body)
+    check_model_in_query(request, asked)
+    return _forecast(resources_of(request), tenant_of(request), asked, None)
 
 
 def _items_asked(asked: ForecastRequest) -> int | None:
@@ -87,12 +96,14 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
 )
 async def backtest(request: Request) -> Response:
     """Walk through a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
-    asked = await read_json(request, BacktestRequest)
+    load_of(request).check_room()
+    return await in_turn(request, _backtest, request, await read_json_body(request))
+
+
+def _backtest(request: Request, sent: bytes) -> Response:
+    asked = parse_json(BacktestRequest, sent)
     check_model_in_query(request, asked)
-    return await in_thread(_backtest, resources_of(request), tenant_of(request), asked)
-
-
-def _backtest(resources: Resources, tenant: str, asked: BacktestRequest) -> Response:
+    resources, tenant = resources_of(request), tenant_of(request)
     refuse_values_ahead(asked.series, ("series",))
     read = read_panel(asked.series)
     answer = backtest_model(

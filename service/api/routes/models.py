@@ -7,17 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.answers import json_response, model_answer
-from service.api.body import FILE_TYPE, media_type, read_body, read_json
+from service.api.body import FILE_TYPE, media_type, parse_json, read_body, read_json_body
 from service.api.documents import json_body, problems
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName
-from service.api.wiring import in_thread, resources_of, tenant_of
+from service.api.wiring import in_thread, in_turn, resources_of, tenant_of
 from service.storage.entries import ModelStatus
 from service.usecases.model_catalogue import (
     delete_model,
     export_model,
-    import_model,
+    keep_import,
     list_models,
+    read_import,
     rename_model,
     show_model,
 )
@@ -63,8 +64,9 @@ async def upload(
 ) -> Response:
     """Take in a file that `GET /models/{id}/file` gave, under a new ID; the lineage keeps where it came from."""
     media_type(request, FILE_TYPE)
-    data = await read_body(request)
-    model = await in_thread(import_model, resources_of(request), tenant_of(request), data, name)
+    resources, tenant = resources_of(request), tenant_of(request)
+    taken = await in_turn(request, read_import, tenant, await read_body(request), name)
+    model = await in_thread(keep_import, resources, tenant, taken)
     return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
 
 
@@ -89,7 +91,7 @@ async def show(request: Request, model_id: ModelId) -> Response:
 )
 async def rename(request: Request, model_id: ModelId) -> Response:
     """Give a model another name, or null for none."""
-    asked = await read_json(request, RenameRequest)
+    asked = parse_json(RenameRequest, await read_json_body(request))
     model = await in_thread(rename_model, resources_of(request), tenant_of(request), model_id, asked.name)
     return json_response(model_answer(model))
 

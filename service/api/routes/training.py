@@ -19,7 +19,7 @@ from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.entries import JobEntry
 from service.usecases.job_control import show_job
 from service.usecases.model_catalogue import show_model
-from service.usecases.train_model import submit_training, try_out
+from service.usecases.train_model import plan, submit_training, try_out
 
 router = APIRouter(tags=["training"])
 
@@ -99,12 +99,12 @@ async def train(
     how. With `text/csv`, options are dotted query parameters: `?target=units&training.epochs=50`. An
     `Idempotency-Key` header makes a retried request answer the first one's job.
     """
-    asked = await read_training_request(request)
     resources, tenant = resources_of(request), tenant_of(request)
     if dry_run:
-        decided = await in_thread(try_out, resources, asked)
+        asked, decided = await read_training_request(request, try_out)
         return json_response(_dry_run(asked.series, decided, asked.warnings))
-    job = await _wait_for(request, await in_thread(submit_training, resources, tenant, asked), wait)
+    submitted = await in_thread(submit_training, resources, tenant, *await read_training_request(request, plan))
+    job = await _wait_for(request, submitted, wait)
     if not job.has_ended:
         return _accepted(job)
     if job.status == "succeeded":

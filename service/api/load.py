@@ -1,0 +1,156 @@
+"""What a server has taken on at once, and when that is enough: the rest is told to come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+from service.errors import Overloaded
+
+Result = TypeVar("Result")
+
+_STANDING_SECONDS = 0.1
+_RETRY_SECONDS = 1
+
+
+class Load:
+    """Counts requests, work and bytes of bodies. All on one event loop, so nothing is locked.
+
+    Work is taken up in turn. A burst may wait, but a queue that is never empty only makes everybody late: so one that
+    has stood for a tenth of a second may be no longer than there are cores, until it has been empty (Maurer, "Fail at
+    Scale", ACM Queue 13(8), 2015, after Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012).
+
+    max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst;
+    max_bodies_bytes: of all bodies together.
+    """
+
+    def __init__(
+        self,
+        max_requests: int,
+        cores: int,
+        max_waiting: int,
+        max_bodies_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_requests = max_requests
+        self._cores = cores
+        self._max_waiting = max_waiting
+        self._max_bodies_bytes = max_bodies_bytes
+        self._clock = clock
+        self._limiter: CapacityLimiter | None = None
+        self._stands_since: float | None = None
+        self._waiting = 0
+        self._requests = 0
+        self._bodies_bytes = 0
+        self.accepted: Callable[[], int] = lambda: 0
+        """How many requests the server has read the head of and not answered; by default it does not tell."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests are being answered."""
+        return self._requests
+
+    @property
+    def working(self) -> int:
+        """How many threads work."""
+        return self._threads.borrowed_tokens
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._waiting
+
+    @property
+    def bodies_bytes(self) -> int:
+        """How many bytes the bodies have that are in memory."""
+        return self._bodies_bytes
+
+    @contextmanager
+    def request(self) -> Iterator[BodyTally]:
+        """Count a request until the block ends; its tally is for its body. Raises Overloaded beyond the limit."""
+        # What the loop has not come to yet is there too.
+        if max(self._requests, self.accepted() - 1) >= self._max_requests:
+            _refuse(f"this server answers {self._max_requests} requests at once, and as many are there")
+        self._requests += 1
+        tally = BodyTally(self)
+        try:
+            yield tally
+        finally:
+            self._requests -= 1
+            tally.forget()
+
+    def check_room(self) -> None:
+        """Raise Overloaded where work would not even be let wait: before a body is read, say."""
+        if not self._is_free() and self._waiting >= self._room():
+            _refuse(f"{self._waiting} requests wait for one of {self._cores} threads")
+
+    async def work(self, function: Callable[[], Result]) -> Result:
+        """Run what takes a core in a thread, as soon as one is free. Raises Overloaded where too many wait."""
+        self.check_room()
+        turn = object()
+        if self._is_free():
+            self._threads.acquire_on_behalf_of_nowait(turn)
+        else:
+            await self._wait(turn)
+        try:
+            # Its own limit is for what waits for the database, and is no turn.
+            return await to_thread.run_sync(function, limiter=CapacityLimiter(1))
+        finally:
+            self._threads.release_on_behalf_of(turn)
+
+    def _is_free(self) -> bool:
+        return self._threads.available_tokens > 0 and not self._waiting
+
+    async def _wait(self, turn: object) -> None:
+        if self._stands_since is None:
+            self._stands_since = self._clock()
+        self._waiting += 1
+        try:
+            await self._threads.acquire_on_behalf_of(turn)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._stands_since = None
+
+    def count_body(self, more: int) -> None:
+        """Count bytes of a body. Raises Overloaded where they are too many, and then does not count them."""
+        if self._bodies_bytes + more > self._max_bodies_bytes:
+            _refuse(f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
+        self._bodies_bytes += more
+
+    @property
+    def _threads(self) -> CapacityLimiter:
+        # It belongs to the event loop that it is first used on.
+        if self._limiter is None:
+            self._limiter = CapacityLimiter(self._cores)
+        return self._limiter
+
+    def _room(self) -> int:
+        stands = self._stands_since is not None and self._clock() - self._stands_since >= _STANDING_SECONDS
+        return min(self._cores, self._max_waiting) if stands else self._max_waiting
+
+
+class BodyTally:
+    """The bytes that one request's body has in memory."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._bytes = 0
+
+    def count(self, more: int) -> None:
+        """Count further bytes. Raises Overloaded."""
+        self._load.count_body(more)
+        self._bytes += more
+
+    def forget(self) -> None:
+        """Count the body no longer: it was read."""
+        self._load.count_body(-self._bytes)
+        self._bytes = 0
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise Overloaded(f"{detail}: try again later", retry_after=_RETRY_SECONDS)

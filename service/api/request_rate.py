@@ -1,0 +1,38 @@
+"""How often a key may ask, on this server."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from service.errors import TooManyRequests
+from service.keys import Grant
+
+
+class RequestRate:
+    """Counts by the generic cell rate algorithm (ITU-T I.371): one number a key, and a second's worth may come at once.
+
+    per_second: None: as many as there are. All requests come on one event loop, so nothing is locked.
+    """
+
+    def __init__(self, per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = None if per_second is None else 1 / per_second
+        self._clock = clock
+        self._due: dict[bytes, float] = {}
+
+    def count(self, caller: Grant) -> None:
+        """Count a request. Raises TooManyRequests, which then does not count."""
+        if self._interval is None:
+            return
+        now = self._clock()
+        due = max(self._due.get(caller.digest, now), now)
+        early = due - now - max(0.0, 1 - self._interval)
+        # Sums of intervals are not exact.
+        if early > 1e-9:
+            rate = f"{1 / self._interval:g}"
+            raise TooManyRequests(
+                f"this key may ask {rate} times a second, see FORECAST_MAX_REQUESTS_PER_SECOND: ask less often",
+                retry_after=math.ceil(early),
+            )
+        self._due[caller.digest] = due + self._interval

@@ -26,7 +26,7 @@ def test_the_second_trainer_with_one_id_is_told_so(
 ) -> None:
     monkeypatch.setattr("service.trainer_app._LEASE_SECONDS", 0.2)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("service.app.log_to_stderr", lambda _: None)
+    monkeypatch.setattr("service.app.configure_logging", lambda *_: None)
     url = postgres.new_database()
     registry = Registry.open(url)
     assert registry.enrol("twin", new_id(), ["cpu"], 3600)

@@ -116,7 +116,7 @@ def test_a_training_whose_registration_got_no_answer_is_not_lost(
 ) -> None:
     registry = application.app.state.resources.registry
     create, lost = registry.create_training, Unavailable("the connection was lost", retry_after=1)
-    unanswered = Answers(registry.job, [lost])
+    unanswered = Answers(registry.job_of, [lost])
 
     def commit(*registered: Any) -> None:
         create(*registered)
@@ -124,7 +124,7 @@ def test_a_training_whose_registration_got_no_answer_is_not_lost(
 
     monkeypatch.setattr(registry, "create_training", commit)
     assert keyed(client, "seen", BODY, wait=120).status_code == 201
-    monkeypatch.setattr(registry, "job", unanswered)
+    monkeypatch.setattr(registry, "job_of", unanswered)
     problem_of(keyed(client, "unseen", BODY), 503, "unavailable")
     again = keyed(client, "unseen", BODY, wait=120)
     assert again.status_code == 201, "it had been accepted after all, and had what it trains on"
@@ -138,7 +138,7 @@ def test_what_was_accepted_is_told_so_whatever_becomes_of_the_database(
     client: httpx.Client, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = application.app.state.resources.registry
-    monkeypatch.setattr(registry, "job", Answers(registry.job, [Unavailable("away", retry_after=1)] * 1000))
+    monkeypatch.setattr(registry, "job_of", Answers(registry.job_of, [Unavailable("away", retry_after=1)] * 1000))
     response = client.post("/train", params={"wait": 0.5}, json=BODY)
     assert response.status_code == 202, response.text
     monkeypatch.undo()

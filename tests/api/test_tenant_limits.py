@@ -1,0 +1,108 @@
+"""What a tenant and a key may do: told with what to do about it, and nothing is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.application import ENDLESS, Application, running
+from tests.api.contract import problem_of
+from tests.api.series import VALUES
+from tests.api.test_tenants import BINARY, Tenant
+from tests.factories import QUICK
+
+BODY = {**QUICK, "series": VALUES}
+KEYS = f"acme:{'a' * 20},acme:{'b' * 20},other:{'o' * 20}"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    limits: dict[str, Any] = {
+        "max_queued_jobs_per_tenant": 2,
+        "max_models_per_tenant": 3,
+        "max_bytes_per_tenant": 60_000,
+        "max_queued_jobs": 3,
+    }
+    with running(tmp_path_factory.mktemp("small"), training_processes=1, api_keys=KEYS, **limits) as one:
+        yield one
+
+
+def submit(tenant: Tenant, body: dict[str, Any]) -> Any:
+    return tenant.ask("POST", "/train", params={"wait": 0}, json=body)
+
+
+def test_a_tenant_cannot_keep_others_from_the_queue(small: Application) -> None:
+    acme, other = Tenant(small, "a"), Tenant(small, "o")
+    models = [submit(acme, ENDLESS).json()["model_id"] for _ in range(2)]
+    inputs = set(small.store.glob("inputs/*"))
+    refused = submit(acme, BODY)
+    problem_of(refused, 429, "too-many-jobs", contains="2 trainings of the tenant are under way")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert set(small.store.glob("inputs/*")) == inputs
+    models.append(submit(other, ENDLESS).json()["model_id"])
+    # The queue itself is full now.
+    problem_of(submit(other, BODY), 503, "overloaded")
+    for tenant, model in zip((acme, acme, other), models, strict=True):
+        assert tenant.ask("DELETE", f"/models/{model}").status_code == 204
+
+
+def test_models_and_bytes_are_counted(small: Application) -> None:
+    acme = Tenant(small, "a")
+    model = acme.train()["model_id"]
+    data = acme.ask("GET", f"/models/{model}/file").content
+    taken = [acme.ask("POST", "/models", BINARY, content=data).json()["model_id"] for _ in range(2)]
+    files = set(small.store.rglob("*.safetensors"))
+    for refused in (submit(acme, BODY), acme.ask("POST", "/models", BINARY, content=data)):
+        problem_of(refused, 422, "quota-exceeded", contains="has 3 models, and may have 3: delete some")
+    assert set(small.store.rglob("*.safetensors")) == files
+    assert acme.ask("DELETE", f"/models/{taken[0]}").status_code == 204
+    large = {**BODY, "series": [VALUES[number % 60] + number for number in range(8000)]}
+    problem_of(submit(acme, large), 422, "quota-exceeded", contains="it may have 60000: delete models")
+    assert set(small.store.rglob("*.safetensors")) < files
+    acme.train()
+
+
+def test_a_key_that_asks_too_often_is_told_so(tmp_path: Any) -> None:
+    with running(tmp_path, training_processes=1, api_keys=KEYS, max_requests_per_second=0.01) as one:
+        first, second, other = Tenant(one, "a"), Tenant(one, "b"), Tenant(one, "o")
+        assert first.ask("GET", "/models").status_code == 200
+        refused = first.ask("GET", "/models")
+        problem_of(refused, 429, "too-many-requests", contains="0.01 times a second")
+        assert 90 <= int(refused.headers["Retry-After"]) <= 100
+        assert second.ask("GET", "/models").status_code == other.ask("GET", "/models").status_code == 200
+        for path in ("/livez", "/readyz", "/openapi.json"):
+            assert all(one.client.get(path).status_code == 200 for _ in range(3))
+        # A wrong key is none of those that are counted.
+        assert {Tenant(one, "x").ask("GET", "/models").status_code for _ in range(3)} == {401}
+
+
+def test_beyond_the_requests_at_once_probes_are_answered_and_nothing_else(tmp_path: Any) -> None:
+    with running(tmp_path, training_processes=1, max_requests=1) as one:
+        load = one.app.state.load
+        with load.request():
+            refused = one.client.get("/models")
+            problem_of(refused, 503, "overloaded", contains="answers 1 requests at once")
+            assert int(refused.headers["Retry-After"]) == 1
+            assert one.client.get("/livez").status_code == one.client.get("/readyz").status_code == 200
+        assert one.client.get("/models").status_code == 200
+        assert load.requests == 0
+
+
+def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
+    with running(tmp_path, training_processes=1, max_bodies_bytes=100_000, max_body_bytes=100_000) as one:
+        load = one.app.state.load
+        with load.request() as tally:
+            tally.count(99_990)
+            refused = one.client.post("/train", json=BODY)
+            problem_of(refused, 503, "overloaded", contains="bodies of 99990 bytes are being worked on")
+        assert one.client.post("/train", params={"wait": 0}, json=BODY).status_code in (201, 202)
+        assert load.bodies_bytes == 0
+
+
+def test_a_training_that_is_waited_for_holds_no_body(tmp_path: Any) -> None:
+    with running(tmp_path, training_processes=1) as one:
+        assert one.client.post("/train", params={"wait": 120}, json=BODY).status_code == 201
+        load = one.app.state.load
+        assert (load.requests, load.working, load.waiting, load.bodies_bytes) == (0, 0, 0, 0)

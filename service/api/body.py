@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from service.api.expansion import content_coding, expanded, too_large
 from service.api.load import BodyTally
 from service.api.problems import invalid
-from service.api.wiring import in_thread
+from service.api.wiring import in_thread, load_of
 from service.errors import MalformedBody, UnsupportedContentType
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -50,6 +50,8 @@ async def read_body(request: Request) -> bytes:
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > most:
         raise too_large(most)
+    if announced.isdigit() and int(announced) > SMALL_BODY:
+        load_of(request).check_room()
     tally: BodyTally = request.scope["body_tally"]
     body = await _received(request, most, tally)
     if coding is not None:

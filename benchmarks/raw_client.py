@@ -1,0 +1,133 @@
+"""Requests over connections that stay open, at little cost to whoever sends them; each waits for its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. status: 0 where nothing did. seconds: from the moment it was to be sent."""
+
+    kind: str
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as its bytes. kind: what it is counted under."""
+
+    kind: str
+    data: bytes
+
+    @staticmethod
+    def make(kind: str, method: str, path: str, body: bytes = b"", host: str = "localhost") -> Asked:
+        """Write a request of HTTP/1.1."""
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        return Asked(kind, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+
+class Connection(asyncio.Protocol):
+    """One connection, with one request on it at a time."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self._waiting: asyncio.Future[int] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what requests are written to."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Tell the status once the answer is whole."""
+        self._received += data
+        head = self._received.find(b"\r\n\r\n")
+        if head < 0 or self._waiting is None:
+            return
+        lines = bytes(self._received[:head]).lower().split(b"\r\n")
+        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
+        if len(self._received) >= head + 4 + length:
+            self._received.clear()
+            self._waiting.set_result(int(lines[0].split()[1]))
+            self._waiting = None
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Tell whoever waits."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(ConnectionResetError("the connection was lost"))
+
+    async def ask(self, data: bytes) -> int:
+        """Send a request; return the status of its answer. Raises OSError."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the connection was lost")
+        self._waiting = asyncio.get_running_loop().create_future()
+        self._transport.write(data)
+        return await self._waiting
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class RawClient:
+    """Keeps connections to one server, and opens another where all are in use."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._free: list[Connection] = []
+
+    async def ask(self, request: Asked, due: float | None = None) -> Answer:
+        """Send a request; due: when it was to be sent, by time.perf_counter, which the latency counts from."""
+        begun = time.perf_counter() if due is None else due
+        try:
+            connection = self._free.pop() if self._free else await self._open()
+            status = await connection.ask(request.data)
+            self._free.append(connection)
+        except OSError:
+            status = 0
+        return Answer(request.kind, status, time.perf_counter() - begun)
+
+    async def _open(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, "127.0.0.1", self._port)
+        return connection
+
+    def close(self) -> None:
+        """Close the connections that are free."""
+        for connection in self._free:
+            connection.close()
+
+
+async def closed_loop(client: RawClient, requests: Sequence[Asked], clients: int, seconds: float) -> list[Answer]:
+    """Let so many clients ask one after the other, each the next as soon as it has its answer."""
+    answers: list[Answer] = []
+    end = time.perf_counter() + seconds
+
+    async def one(number: int) -> None:
+        while time.perf_counter() < end:
+            answers.append(await client.ask(requests[number % len(requests)]))
+            number += clients
+
+    await asyncio.gather(*(one(number) for number in range(clients)))
+    return answers
+
+
+async def open_loop(client: RawClient, requests: Sequence[Asked], rate: float, seconds: float) -> list[Answer]:
+    """Send so many requests a second, whether or not the ones before are answered."""
+    tasks: list[asyncio.Task[Answer]] = []
+    begun = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        due = begun + number / rate
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+        tasks.append(asyncio.create_task(client.ask(requests[number % len(requests)], due)))
+        if number % 20 == 0:
+            await asyncio.sleep(0)
+    return list(await asyncio.gather(*tasks))

@@ -5,17 +5,15 @@ FROM python:3.11-slim AS environment
 RUN python -m venv --without-pip /opt/venv
 
 FROM environment AS build
-ENV PIP_PYTHON=/opt/venv/bin/python PIP_CONSTRAINT=/source/constraints.txt PIP_NO_CACHE_DIR=1
+ENV PIP_PYTHON=/opt/venv/bin/python PIP_NO_CACHE_DIR=1
 WORKDIR /source
-COPY constraints.txt pyproject.toml ./
+COPY image.lock ./
 # The dependencies before the code: a change of the code leaves this layer. Their tests do not go along.
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-      > requirements.txt \
- && pip install -r requirements.txt \
+RUN pip install --no-deps --require-hashes -r image.lock \
  && find /opt/venv -name tests -prune -exec rm -r {} +
-COPY LICENSE README.md ./
+COPY LICENSE README.md constraints.txt pyproject.toml ./
 COPY service service
-RUN pip install --no-deps .
+RUN PIP_CONSTRAINT=constraints.txt pip install --no-deps .
 # From elsewhere, so that it is the installed code that is compiled: the cache knows its files by their paths.
 WORKDIR /
 RUN /opt/venv/bin/python -m service compile /opt/venv/share/forecast-service/kernels

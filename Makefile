@@ -7,7 +7,7 @@ PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 PEERS_PINS := benchmarks/peers-constraints.txt
 
-.PHONY: demo test test-all chaos serve lint format bench bench-quick bench-peers bench-accuracy $(PEERS) clean
+.PHONY: demo test test-all chaos serve lint format bench bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
@@ -47,6 +47,14 @@ bench-peers: $(INSTALLED) $(PEERS)
 
 bench-accuracy: $(INSTALLED) $(PEERS)
 	$(BIN)/python -m benchmarks.accuracy
+
+# After a change of constraints.txt or of the dependencies: image.lock and the table of licences.
+lock:
+	PYTHON=$(PYTHON) .ci/supply-chain --lock
+
+# What .ci/run checks of others' work: known vulnerabilities, licences; the SBOM is left in build/.
+supply-chain:
+	PYTHON=$(PYTHON) .ci/supply-chain
 
 $(PEERS): $(PEERS_INSTALLED)
 

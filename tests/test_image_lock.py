@@ -1,0 +1,60 @@
+"""image.lock: what the image is made of, each package at the version that everything was tested with."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CURE = "run `make lock`"
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (REPOSITORY / name).read_text().splitlines()
+    found = [re.match(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([^ ;\\]+)", line) for line in lines]
+    return {canonicalize_name(one[1]): one[2] for one in found if one}
+
+
+def needed(requirement: str, extra: str = "") -> str | None:
+    parsed = Requirement(requirement)
+    if parsed.marker is not None and not parsed.marker.evaluate({"extra": extra}):
+        return None
+    return canonicalize_name(parsed.name)
+
+
+def test_versions_are_those_of_the_constraints() -> None:
+    tested = pins("constraints.txt")
+    assert {name: tested.get(name) for name in pins("image.lock")} == pins("image.lock"), CURE
+
+
+def test_each_package_has_hashes() -> None:
+    entries = re.split(r"\n(?=[a-z])", (REPOSITORY / "image.lock").read_text())[1:]
+    assert len(entries) == len(pins("image.lock"))
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_what_the_service_needs_is_there_and_what_that_needs() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    locked = pins("image.lock")
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["otel"]]
+    for requirement in wanted:
+        assert needed(requirement) in locked, CURE
+    for name in locked:
+        for requirement in distribution(name).requires or ():
+            one = needed(requirement)
+            assert one is None or one in locked, f"{name} needs {one}: {CURE}"
+
+
+def test_the_image_installs_by_hash_alone() -> None:
+    assert "--no-deps --require-hashes -r image.lock" in (REPOSITORY / "Dockerfile").read_text()
+
+
+def test_licences_are_listed() -> None:
+    page = (REPOSITORY / "docs" / "licences.md").read_text()
+    listed = {canonicalize_name(one) for one in re.findall(r"^\| (\S+) \|", page, re.MULTILINE)}
+    assert set(pins("image.lock")) <= listed, CURE

@@ -7,7 +7,7 @@ PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 PEERS_PINS := benchmarks/peers-constraints.txt
 
-.PHONY: demo test test-all chaos serve lint format bench bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
+.PHONY: demo test test-all chaos serve lint format bench soak bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
@@ -37,6 +37,11 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.tutorials
+
+# Half an hour: does anything grow? Then a minute at ten times the capacity, on a machine that does nothing else.
+soak: $(INSTALLED)
+	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m benchmarks.overload
 
 # The most telling rows with their goals, in 3 minutes.
 bench-quick: $(INSTALLED)

@@ -86,12 +86,16 @@ class RawClient:
     async def ask(self, request: Asked, due: float | None = None) -> Answer:
         """Send a request; due: when it was to be sent, by time.perf_counter, which the latency counts from."""
         begun = time.perf_counter() if due is None else due
-        try:
-            connection = self._free.pop() if self._free else await self._open()
-            status = await connection.ask(request.data)
+        status = 0
+        # The server closes what was idle for seconds, maybe just now: once more then.
+        for connections in (self._free, []):
+            try:
+                connection = connections.pop() if connections else await self._open()
+                status = await connection.ask(request.data)
+            except OSError:
+                continue
             self._free.append(connection)
-        except OSError:
-            status = 0
+            break
         return Answer(request.kind, status, time.perf_counter() - begun)
 
     async def _open(self) -> Connection:

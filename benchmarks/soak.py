@@ -2,9 +2,9 @@
 
 Run ``make soak``, or ``python -m benchmarks.soak --minutes 3`` for a short one. Several clients train, forecast, list,
 follow, cancel, send nonsense, hang up and delete what they made, as fast as they are answered. After two fifths of the
-time (used tickets of the queue are kept for ten minutes) a straight line is fitted to each figure (least squares). It is
-flat where the line rises by less than 5 % of its level over the rest, or by less than its noise (two standard deviations
-of what the line leaves).
+time (used tickets of the queue are kept for ten minutes) a straight line is fitted to each figure (least squares). It
+is flat where the line rises by less than 5 % of its level over the rest, or by less than its noise (two standard
+deviations of what the line leaves).
 """
 
 from __future__ import annotations

@@ -14,15 +14,17 @@ from service.errors import Overloaded
 Result = TypeVar("Result")
 
 _STANDING_SECONDS = 0.1
+_CALM_SECONDS = 1.0
 _RETRY_SECONDS = 1
 
 
 class Load:
     """Counts requests, work and bytes of bodies. All on one event loop, so nothing is locked.
 
-    Work is taken up in turn. A burst may wait, but a queue that is never empty only makes everybody late: so one that
-    has stood for a tenth of a second may be no longer than there are cores, until it has been empty (Maurer, "Fail at
-    Scale", ACM Queue 13(8), 2015, after Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012).
+    Work is taken up in turn. A burst may wait, but a queue that stands only makes everybody late: one that has stood
+    for a tenth of a second may be no longer than there are cores, until nobody has been refused for a second. The idea
+    is that of Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer, "Fail at Scale", ACM
+    Queue 13(8), 2015; there, what waits too long is dropped, here it is told to come back before it waits.
 
     max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst;
     max_bodies_bytes: of all bodies together.
@@ -43,6 +45,7 @@ class Load:
         self._clock = clock
         self._limiter: CapacityLimiter | None = None
         self._stands_since: float | None = None
+        self._short_until = 0.0
         self._waiting = 0
         self._requests = 0
         self._bodies_bytes = 0
@@ -86,6 +89,7 @@ class Load:
     def check_room(self) -> None:
         """Raise Overloaded where work would not even be let wait: before a body is read, say."""
         if not self._is_free() and self._waiting >= self._room():
+            self._short_until = self._clock() + _CALM_SECONDS
             _refuse(f"{self._waiting} requests wait for one of {self._cores} threads")
 
     async def work(self, function: Callable[[], Result]) -> Result:
@@ -130,8 +134,9 @@ class Load:
         return self._limiter
 
     def _room(self) -> int:
-        stands = self._stands_since is not None and self._clock() - self._stands_since >= _STANDING_SECONDS
-        return min(self._cores, self._max_waiting) if stands else self._max_waiting
+        now = self._clock()
+        stands = self._stands_since is not None and now - self._stands_since >= _STANDING_SECONDS
+        return min(self._cores, self._max_waiting) if stands or now < self._short_until else self._max_waiting
 
 
 class BodyTally:

@@ -85,7 +85,7 @@ def test_a_burst_waits_and_what_is_beyond_it_is_refused_at_once() -> None:
     run(test())
 
 
-def test_a_queue_that_stands_is_kept_short_until_it_was_empty() -> None:
+def test_a_queue_that_stands_is_kept_short_until_nobody_was_refused_for_a_second() -> None:
     async def test() -> None:
         clock = Clock()
         one, work = load(clock), Work()
@@ -96,11 +96,13 @@ def test_a_queue_that_stands_is_kept_short_until_it_was_empty() -> None:
         assert refusals(await asyncio.gather(*await started(one, work, 1), return_exceptions=True)) == 1
         work.go.set()
         await asyncio.gather(*waiting)
-        work.go.clear()
-        burst = await started(one, work, 7)
-        assert (one.working, one.waiting) == (2, 5)
-        work.go.set()
-        await asyncio.gather(*burst)
+        for passed, in_wait in ((0.5, 2), (0.9, 2), (1.1, 5)):
+            clock.now += passed
+            work.go.clear()
+            burst = await started(one, work, 7)
+            assert (one.working, one.waiting) == (2, in_wait)
+            work.go.set()
+            await asyncio.gather(*burst, return_exceptions=True)
 
     run(test())
 

@@ -21,6 +21,7 @@ from service.api import documents, problems
 from service.api.access import Access
 from service.api.direct_routes import Application
 from service.api.load import Load
+from service.api.load_figures import LoadFigures
 from service.api.origins import TrustedHosts
 from service.api.request_id import RequestIdMiddleware
 from service.api.request_observer import RequestObserver
@@ -93,12 +94,14 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
                 observer.spans.stop()
 
     keys = open_keys(settings) if keys is None else keys
+    load = _load(settings)
+    measured.registry.register(LoadFigures(load))
     for tenant in keys.tenants_of_short_keys():
         logger.warning("tenant %s has a key of less than %d characters, which can be guessed", tenant, SHORT_KEY)
     app = Application(
         Access(keys, TrustedHosts(settings.allowed_hosts or ())),
         RequestRate(settings.max_requests_per_second),
-        _load(settings),
+        load,
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,

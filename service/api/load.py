@@ -49,6 +49,8 @@ class Load:
         self._waiting = 0
         self._requests = 0
         self._bodies_bytes = 0
+        self.refused = {"requests": 0, "work": 0, "bodies": 0}
+        """How often somebody was told to come back, by what there was too much of."""
         self.accepted: Callable[[], int] = lambda: 0
         """How many requests the server has read the head of and not answered; by default it does not tell."""
 
@@ -77,7 +79,9 @@ class Load:
         """Count a request until the block ends; its tally is for its body. Raises Overloaded beyond the limit."""
         # What the loop has not come to yet is there too.
         if max(self._requests, self.accepted() - 1) >= self._max_requests:
-            _refuse(f"this server answers {self._max_requests} requests at once, and as many are there")
+            self._refuse(
+                "requests", f"this server answers {self._max_requests} requests at once, and as many are there"
+            )
         self._requests += 1
         tally = BodyTally(self)
         try:
@@ -90,7 +94,7 @@ class Load:
         """Raise Overloaded where work would not even be let wait: before a body is read, say."""
         if not self._is_free() and self._waiting >= self._room():
             self._short_until = self._clock() + _CALM_SECONDS
-            _refuse(f"{self._waiting} requests wait for one of {self._cores} threads")
+            self._refuse("work", f"{self._waiting} requests wait for one of {self._cores} threads")
 
     async def work(self, function: Callable[[], Result]) -> Result:
         """Run what takes a core in a thread, as soon as one is free. Raises Overloaded where too many wait."""
@@ -123,7 +127,7 @@ class Load:
     def count_body(self, more: int) -> None:
         """Count bytes of a body. Raises Overloaded where they are too many, and then does not count them."""
         if self._bodies_bytes + more > self._max_bodies_bytes:
-            _refuse(f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
+            self._refuse("bodies", f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
         self._bodies_bytes += more
 
     @property
@@ -132,6 +136,10 @@ class Load:
         if self._limiter is None:
             self._limiter = CapacityLimiter(self._cores)
         return self._limiter
+
+    def _refuse(self, what: str, detail: str) -> NoReturn:
+        self.refused[what] += 1
+        raise Overloaded(f"{detail}: try again later", retry_after=_RETRY_SECONDS)
 
     def _room(self) -> int:
         now = self._clock()
@@ -155,7 +163,3 @@ class BodyTally:
         """Count the body no longer: it was read."""
         self._load.count_body(-self._bytes)
         self._bytes = 0
-
-
-def _refuse(detail: str) -> NoReturn:
-    raise Overloaded(f"{detail}: try again later", retry_after=_RETRY_SECONDS)

@@ -7,17 +7,21 @@ PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 PEERS_PINS := benchmarks/peers-constraints.txt
 
-.PHONY: demo test test-all chaos serve lint format bench soak bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
+.PHONY: demo test test-all chaos fuzz serve lint format bench soak bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -m "not container and not chaos and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not container and not chaos and not fuzz and not slow"
 
 # The long one: a server is killed 200 times. Root and iproute2 make two hosts of one; without, that is skipped.
 chaos: $(INSTALLED)
 	$(BIN)/python -m pytest -m chaos --kills 200 -s
+
+# 20,000 requests that schemathesis makes up, then ten minutes for each reader and for the forecasting itself.
+fuzz: $(INSTALLED)
+	$(BIN)/python -m pytest -m fuzz --cases 20000 --seconds 600 -s
 
 # With what needs more than a machine with Python; .ci/run first installs that.
 test-all: test

@@ -19,6 +19,8 @@
     │   └── QuotaExceeded            the tenant has as many models, or bytes, as it may
     ├── MalformedBody                the syntax is broken
     ├── BodyTooLarge
+    ├── HeadTooLarge                 the request line and the headers
+    ├── RequestTooSlow               it did not come in time
     ├── UnsupportedContentType
     ├── Unauthenticated              no key, or a wrong one
     ├── NotPermitted                 the key is good, but not for this
@@ -209,6 +211,20 @@ class BodyTooLarge(ServiceError):
 
     slug = "body-too-large"
     title = "The body is too large"
+
+
+class HeadTooLarge(ServiceError):
+    """The request line and the headers have more bytes than this server takes."""
+
+    slug = "head-too-large"
+    title = "The headers are too large"
+
+
+class RequestTooSlow(ServiceError):
+    """The head or the body of a request did not come in time."""
+
+    slug = "request-too-slow"
+    title = "The request came too slowly"
 
 
 class UnsupportedContentType(ServiceError):

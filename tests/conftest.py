@@ -29,8 +29,10 @@ settings.load_profile("house")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a long run kill more often."""
+    """Let a long run kill more often, and look for trouble for longer."""
     parser.addoption("--kills", type=int, default=20, help="how often tests/chaos kills a server (default: 20)")
+    parser.addoption("--cases", type=int, default=1500, help="requests that tests/fuzz makes up (default: 1500)")
+    parser.addoption("--seconds", type=float, default=15, help="how long each search of tests/fuzz is (default: 15)")
 
 
 @pytest.fixture(scope="session")

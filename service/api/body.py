@@ -8,9 +8,10 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from service.api.doubled_names import refuse_doubled_names
 from service.api.expansion import content_coding, expanded, too_large
 from service.api.load import BodyTally
-from service.api.problems import invalid
+from service.api.problems import UNREAD, invalid
 from service.api.wiring import in_thread, load_of
 from service.errors import MalformedBody, UnsupportedContentType
 
@@ -22,6 +23,9 @@ FILE_TYPE = "application/octet-stream"
 
 SMALL_BODY = 100_000
 """Bytes; larger ones take longer to read than a forecast: off the event loop with them."""
+
+# Larger ones are not read a second time only to tell the place of a fault more nicely.
+_READ_AGAIN = 4_000_000
 
 
 def media_type(request: Request, *accepted: str) -> str:
@@ -81,12 +85,14 @@ async def _received(request: Request, most: int, tally: BodyTally) -> bytes:
 def parse_json(model: type[Model], body: bytes) -> Model:
     """Validate JSON against a schema, strictly: a number in quotes is no number.
 
-    Raises MalformedBody for broken syntax, InvalidInput with pointers for bad values.
+    Raises MalformedBody for broken syntax and doubled names, InvalidInput with pointers for bad values.
     """
     try:
-        return model.model_validate_json(body, strict=True)
+        parsed = model.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise invalid(error, lambda: from_json(body)) from None
+        raise invalid(error, lambda: from_json(body) if len(body) <= _READ_AGAIN else UNREAD) from None
+    refuse_doubled_names(body, parsed)
+    return parsed
 
 
 async def read_json_body(request: Request) -> bytes:

@@ -46,18 +46,19 @@ def read_csv(
     date_format: str | None = None,
     freq: str | None = None,
     separator: str | None = None,
+    most_rows: int | None = None,
 ) -> CsvSeries:
     """Read a CSV with a header row.
 
     time: column of the times; else one with a usual name (date, timestamp, ds, ...), else the first that holds times.
     targets: columns to forecast; may be left out where one numeric column remains.
     item: column that tells the items apart; covariates: columns that help;
-    future_covariates: those that are known ahead. Other columns are ignored.
+    future_covariates: those that are known ahead. Other columns are ignored. most_rows: as many values as may be sent.
 
     Raises MalformedBody (no UTF-8, open quotes), UnknownColumn at the name of the option, InvalidSeries for content
     that can't be used, naming line and column.
     """
-    table = read_table(data, separator)
+    table = read_table(data, separator, most_rows)
     helping = {"covariates": covariates, "future_covariates": future_covariates}
     _refuse_unknown(table, {"time": [time], "item": [item], "target": targets or (), **helping})
     taken = {item, *covariates, *future_covariates}
@@ -125,8 +126,11 @@ def _refuse_double_use(roles: _Roles) -> None:
     used = [
         name for name in (roles.time, roles.item, *roles.targets, *roles.covariates, *roles.future_covariates) if name
     ]
-    doubled = next((name for place, name in enumerate(used) if name in used[:place]), None)
-    if doubled:
+    seen: set[str] = set()
+    for doubled in used:
+        if doubled not in seen:
+            seen.add(doubled)
+            continue
         raise InvalidSeries.at(PATH, f"column {doubled!r} cannot be two of time, item, target and covariate")
 
 

@@ -12,8 +12,11 @@ from service.errors import InvalidOption, InvalidSeries, MalformedBody, Path
 SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t"}
 PATH: Path = ("series",)
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+# No part of a cell can be matched in two ways: that would take the square of its length.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
+# The reader keeps a whole row in memory, and a message may list the columns.
+MOST_COLUMNS = 10_000
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 
 
@@ -65,11 +68,14 @@ class CsvTable:
         return f"line {self.lines[row]}, column {name!r}: {cell!r} is no number (like 1234.5{decimal}) and not empty"
 
 
-def read_table(data: bytes, separator: str | None) -> CsvTable:
+def read_table(data: bytes, separator: str | None, most_rows: int | None = None) -> CsvTable:
     """Split a CSV body into columns; the separator is found in the header where it is None.
 
+    most_rows: more are refused as soon as they are seen, before they are all in memory.
+
     Raises MalformedBody where the bytes are no UTF-8 or quotes are not closed, InvalidSeries where the header is
-    missing or doubled, no rows follow it, or a row has more or fewer cells; InvalidOption for the separator.
+    missing, doubled or has more than 10,000 columns, no rows or too many follow it, or a row has more or fewer cells;
+    InvalidOption for the separator.
     """
     text = _decoded(data)
     separator = _separator_of(text, separator)
@@ -87,6 +93,10 @@ def read_table(data: bytes, separator: str | None) -> CsvTable:
             if len(cells) != len(names):
                 detail = f"line {reader.line_num} has {len(cells)} cells, the header has {len(names)}"
                 raise InvalidSeries.at(PATH, detail)
+            if len(rows) == most_rows:
+                raise InvalidSeries.at(
+                    PATH, f"more than {most_rows} rows; this server takes at most {most_rows} values"
+                )
             rows.append(cells)
             lines.append(reader.line_num)
     except csv.Error as error:
@@ -121,10 +131,14 @@ def _separator_of(text: str, given: str | None) -> str:
 
 def _header(cells: list[str]) -> list[str]:
     """Return the names of the columns; one without a name, as pandas writes an index, is named by its place."""
+    if len(cells) > MOST_COLUMNS:
+        raise InvalidSeries.at(PATH, f"the CSV has {len(cells)} columns, at most {MOST_COLUMNS} are read")
     names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]
     if all(_NUMBER.fullmatch(name) or _DATE.fullmatch(name) for name in names):
         raise InvalidSeries.at(PATH, f"the first line must name the columns, got {', '.join(names)[:60]!r}")
-    doubled = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if doubled is not None:
-        raise InvalidSeries.at(PATH, f"two columns of the CSV are named {doubled[:60]!r}")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidSeries.at(PATH, f"two columns of the CSV are named {name[:60]!r}")
+        seen.add(name)
     return names

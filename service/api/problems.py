@@ -28,6 +28,8 @@ STATUS: dict[type[ServiceError], int] = {
     errors.InvalidInput: 422,
     errors.MalformedBody: 400,
     errors.BodyTooLarge: 413,
+    errors.HeadTooLarge: 431,
+    errors.RequestTooSlow: 408,
     errors.UnsupportedContentType: 415,
     errors.Unauthenticated: 401,
     errors.NotPermitted: 403,
@@ -43,8 +45,11 @@ STATUS: dict[type[ServiceError], int] = {
 }
 _RETRY_SECONDS = 5
 _MOST_FAULTS = 20
+_LONGEST_PART = 200
 # More than this takes pydantic seconds to list and tells nobody anything.
 _MOST_FINDINGS = 1000
+UNREAD = object()
+"""Stands for what was sent where it is too large to be read again."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Where pydantic's own words do not say what to do.
 _CURES = {
@@ -61,8 +66,15 @@ def status_of(error: ServiceError) -> int:
 
 
 def pointer(path: Path) -> str:
-    """Return a JSON pointer (RFC 6901) as a URI fragment; parts in angle brackets name a schema, not a place."""
-    parts = [str(part) for part in path if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">")]
+    """Return a JSON pointer (RFC 6901) as a URI fragment; parts in angle brackets name a schema, not a place.
+
+    What is longer than any name may be is cut.
+    """
+    parts = [
+        str(part)[:_LONGEST_PART]
+        for part in path
+        if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">")
+    ]
     return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
@@ -101,7 +113,10 @@ def bug_problem(request: Request) -> Response:
 
 
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
-    """Turn pydantic's findings about ``sent`` into ours; ``skip`` leading parts of each location are left out."""
+    """Turn pydantic's findings about ``sent`` into ours.
+
+    sent: what was validated, or `UNREAD`; skip: so many leading parts of each location are left out.
+    """
     found: dict[Path, list[str]] = {}
     for one in details:
         found.setdefault(_place(one["loc"][skip:], sent), []).append(_plain(one))
@@ -112,6 +127,8 @@ def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -
 
 def _place(location: Path, sent: Any) -> Path:
     """Leave out of pydantic's location what names a branch of a union, and no place of the request."""
+    if sent is UNREAD:
+        return location
     place: list[str | int] = []
     for number, part in enumerate(location, 1):
         if isinstance(sent, dict) and (part in sent or number == len(location)):

@@ -95,7 +95,8 @@ def _item(
     else:
         columns = {"value": SentColumn(rows.values, (*path, "values"))}
     ahead, ahead_path = _named_ahead(rows, shared, path, shared_path, beside)
-    targets = tuple([column for column in columns if column not in ahead] if named is None else named)
+    known = set(ahead)
+    targets = tuple([column for column in columns if column not in known] if named is None else named)
     _refuse_wrong_names("target", targets, columns, targets_path)
     _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
     _refuse_no_target(targets, ahead, ahead_path)
@@ -138,8 +139,9 @@ def _named_ahead(
 
 
 def _refuse_no_target(targets: tuple[str, ...], ahead: tuple[str, ...], path: Path) -> None:
+    forecast = set(targets)
     for index, name in enumerate(ahead):
-        if name in targets:
+        if name in forecast:
             raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
     if not targets:
         raise InvalidSeries.at(path, "all columns are known ahead: none is left to be forecast")
@@ -192,12 +194,14 @@ def require_values(column: SentColumn) -> None:
 
 
 def _refuse_wrong_names(what: str, names: tuple[str, ...], columns: dict[str, SentColumn], path: Path) -> None:
+    seen: set[str] = set()
     for index, name in enumerate(names):
         if name not in columns:
             detail = f"there is no column {name[:60]!r}; the columns are {listed(columns)}"
             raise UnknownColumn.at((*path, index), detail)
-        if name in names[:index]:
+        if name in seen:
             raise InvalidSeries.at((*path, index), f"the {what} {name!r} is named twice")
+        seen.add(name)
 
 
 def _refuse_other_columns(item: SentItem, first: SentItem) -> None:

@@ -47,7 +47,8 @@ def read_panel(
         return _plain(series, path)
     items = sent_items(ValuesSeries(values=series) if isinstance(series, list) else series, path, future_covariates)
     targets, ahead = items[0].targets, items[0].future_covariates
-    covariates = tuple(name for name in items[0].columns if name not in (*targets, *ahead))
+    used = {*targets, *ahead}
+    covariates = tuple(name for name in items[0].columns if name not in used)
     placed = place_items([item.times for item in items])
     columns = (*targets, *covariates, *ahead)
     rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))

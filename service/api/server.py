@@ -12,6 +12,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from service.api.guarded_protocol import GuardedProtocol
+
 _STOP_SECONDS = 5
 
 logger = logging.getLogger("uvicorn.error")
@@ -54,7 +56,12 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, log_level: str, drain_seconds: float = 0.0) -> None:
         # Its own lines for requests have their queries, in which a client may have put anything.
         config = uvicorn.Config(
-            app, log_config=None, log_level=log_level, access_log=False, timeout_graceful_shutdown=_STOP_SECONDS
+            app,
+            http=GuardedProtocol,
+            log_config=None,
+            log_level=log_level,
+            access_log=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
         )
         super().__init__(config)
         self._app = app

@@ -24,6 +24,8 @@ from service.usecases.train_model import TrainingRequest
 Decide = Callable[[Resources, TrainingRequest], Plan]
 
 LONGEST_KEY = 200
+# Of columns that are not used.
+_SHOWN = 20
 _NOT_PART_OF_REQUEST = ("wait",)
 
 
@@ -48,9 +50,7 @@ def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
     if kind == CSV_TYPE:
         asked, ignored = _from_csv(request, body)
         if ignored:
-            warnings = (
-                f"columns not used: {', '.join(ignored)}; name them with covariates= or future_covariates= to use them",
-            )
+            warnings = (_not_used(ignored),)
     else:
         refuse_query(request.query_params)
         asked = parse_json(TrainRequest, body)
@@ -61,9 +61,14 @@ def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
     )
 
 
+def _not_used(columns: tuple[str, ...]) -> str:
+    told = f"{', '.join(columns[:_SHOWN])}{' and more' if len(columns) > _SHOWN else ''}"
+    return f"columns not used: {told}; name them with covariates= or future_covariates= to use them"
+
+
 def _from_csv(request: Request, body: bytes) -> tuple[TrainRequest, tuple[str, ...]]:
     query = csv_options(request.query_params)
-    table = read_csv(body, **query.reading)
+    table = read_csv(body, **query.reading, most_rows=resources_of(request).limits.max_points)
     sent = {**query.options, "series": table.series}
     try:
         # Not strict: in a query every number is a text.

@@ -22,6 +22,8 @@ from service.forecasting.scaling import Scaler
 from service.forecasting.series import Panel
 from service.forecasting.specification import Specification
 
+# Far beyond what series of up to 1e100 lead to; the product of two of these is a number still.
+_LARGEST = 1e150
 _CANDIDATES: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(Annotated[tuple[Candidate, ...], Field(min_length=1)])
 
 
@@ -76,9 +78,13 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     errors = arrays["errors"]
     if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets:
         raise ValueError("errors must be (origin, horizon, target)")
-    if errors.dtype.kind != "f" or np.isinf(errors).any():
-        raise ValueError("errors must be floating-point numbers and not infinite")
-    if not np.isfinite(arrays["tails"]).all() or (scale <= 0).any() or min(unit.min(), difficulty.min()) <= 0:
+    if errors.dtype.kind != "f" or (np.abs(errors.astype(np.float64)) > _LARGEST).any():
+        raise ValueError(f"errors must be floating-point numbers up to {_LARGEST:g}")
+    if (
+        not (np.abs(arrays["tails"].astype(np.float64)) <= _LARGEST).all()
+        or (scale <= 0).any()
+        or min(unit.min(), difficulty.min()) <= 0
+    ):
         raise ValueError("the tails must be finite numbers and the scales, units and difficulties above 0")
     blend = _blend(record["blend"], arrays, items)
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
@@ -168,7 +174,7 @@ def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int
         lengths.shape != (items * targets,)
         or (lengths < 0).any()
         or flat.shape != (int(lengths.sum()),)
-        or not np.isfinite(flat).all()
+        or not (np.abs(flat) <= _LARGEST).all()
     ):
         raise ValueError(f"the parameters of {name} do not have the items of the model")
     vectors = np.split(flat, np.cumsum(lengths)[:-1])
@@ -177,8 +183,8 @@ def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int
 
 def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     array = arrays[name].astype(np.float64)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite numbers of shape {shape}, got {array.shape}")
+    if array.shape != shape or not (np.abs(array) <= _LARGEST).all():
+        raise ValueError(f"{name} must be numbers up to {_LARGEST:g} of shape {shape}, got {array.shape}")
     return array
 
 

@@ -34,7 +34,7 @@ CONTRACT = {
     ("delete", "/jobs/{job_id}"): ACCESS | {"204", "404", "409", "500", "503"},
     ("get", "/livez"): {"200"},
     ("get", "/readyz"): {"200", "500", "503"},
-    ("get", "/metrics"): {"200"},
+    ("get", "/metrics"): ACCESS | {"200", "500", "503"},
 }
 
 
@@ -181,3 +181,27 @@ def test_answers_have_no_fields_that_the_document_does_not_have(
     rolled = application.client.post("/backtest", json=body).json()
     assert set(rolled["forecasts"][0]) <= set(forecasting.BacktestValues.model_fields)
     assert set(rolled["metrics"]) <= set(models.MetricValues.model_fields) | {"by_target"}
+
+
+def test_links_lead_to_operations_and_name_their_parameters(document: Document) -> None:
+    found = {operation["operationId"]: operation for _, _, operation in operations(document)}
+    links = [
+        link
+        for operation in found.values()
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    for link in links:
+        target = found[link["operationId"]]
+        assert set(link.get("parameters", {})) <= {one["name"] for one in target.get("parameters", [])}
+        assert ("requestBody" in link) <= ("requestBody" in target)
+    followed = {link["operationId"].partition("_")[0] for link in links}
+    assert followed == {"show", "download", "rename", "delete", "forecast", "events", "cancel", "list"}
+
+
+def test_events_are_described_one_by_one(document: Document) -> None:
+    answers = document["paths"]["/jobs/{job_id}/events"]["get"]["responses"]
+    [(kind, content)] = answers["200"]["content"].items()
+    assert kind == "text/event-stream"
+    assert "schema" not in content
+    assert set(content["itemSchema"]["properties"]) == {"event", "id", "retry", "data"}

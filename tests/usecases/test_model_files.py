@@ -92,6 +92,8 @@ SPOILINGS: dict[str, Callable[[State, State], Any]] = {
     "infinite errors": lambda state, arrays: arrays.update(errors=arrays["errors"] / 0),
     "no difficulty": lambda state, arrays: arrays.update(difficulty=arrays["difficulty"] * 0),
     "difficulties of nobody": lambda state, arrays: arrays.update(difficulty=arrays["difficulty"][:0]),
+    "a unit whose product with an error is no number": lambda state, arrays: arrays.update(unit=arrays["unit"] * 1e200),
+    "errors beyond all": lambda state, arrays: arrays.update(errors=arrays["errors"].astype(float) * 1e200),
     "huge unit": lambda state, arrays: arrays.update(unit=arrays["unit"] / 0),
 }
 

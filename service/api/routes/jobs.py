@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from service.api.answers import job_answer, json_response
 from service.api.documents import problems
 from service.api.event_stream import MEDIA_TYPE, EventStream, job_events
+from service.api.links import job_links, model_links, page_links
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList
 from service.api.wiring import in_thread, resources_of, tenant_of
@@ -20,12 +21,26 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(description="ID of the job.")]
 # No job changes more often than a database can count.
 _LAST_REVISION = 2**31 - 1
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["progress", "end"]},
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "retry": {"type": "integer"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobAnswer"},
+        },
+    },
+}
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Events `progress`, then one `end`; the data of each is what `GET /jobs/{job_id}` answers",
         "content": {
             MEDIA_TYPE: {
-                "schema": {"type": "string"},
+                # Of each event: https://spec.openapis.org/oas/v3.2.0#media-type-object, for 3.1 has no word for it.
+                "itemSchema": _EVENT,
                 "example": 'event: progress\nid: 4\ndata: {"status": "running", "progress": {"fraction": 0.25}}\n\n',
             }
         },
@@ -34,7 +49,12 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", summary="List jobs", response_model=None, responses={200: {"model": JobList}, **problems(422)})
+@router.get(
+    "",
+    summary="List jobs",
+    response_model=None,
+    responses={200: {"model": JobList, "links": page_links("list_all_jobs_get")}, **problems(422)},
+)
 async def list_all(
     request: Request,
     status: Annotated[JobStatus | None, Query(description="Only jobs in this state.")] = None,
@@ -46,7 +66,12 @@ async def list_all(
     return json_response({"jobs": [job_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
 
-@router.get("/{job_id}", summary="One job", response_model=None, responses={200: {"model": JobAnswer}, **problems(404)})
+@router.get(
+    "/{job_id}",
+    summary="One job",
+    response_model=None,
+    responses={200: {"model": JobAnswer, "links": {**job_links(), **model_links()}}, **problems(404)},
+)
 async def show(request: Request, job_id: JobId) -> Response:
     """Tell the state of a job, its progress and losses so far."""
     job = await in_thread(show_job, resources_of(request), tenant_of(request), job_id)
@@ -57,7 +82,7 @@ async def show(request: Request, job_id: JobId) -> Response:
     "/{job_id}/events",
     status_code=200,
     summary="Watch a job",
-    response_class=EventStream,
+    response_class=Response,
     response_model=None,
     responses={**_EVENTS, **problems(404, 422)},
 )

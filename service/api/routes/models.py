@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service.api.answers import json_response, model_answer
 from service.api.body import FILE_TYPE, media_type, parse_json, read_body, read_json_body
 from service.api.documents import json_body, problems
+from service.api.links import model_links, page_links
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName
 from service.api.wiring import in_thread, in_turn, resources_of, tenant_of
@@ -29,14 +30,14 @@ ModelId = Annotated[str, Path(description="ID of the model.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Most entries on a page.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 
-_FILE = {"content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_FILE = {"content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary", "minLength": 1}}}}
 
 
 @router.get(
     "",
     summary="List models",
     response_model=None,
-    responses={200: {"model": ModelList}, **problems(422)},
+    responses={200: {"model": ModelList, "links": page_links("list_all_models_get")}, **problems(422)},
 )
 async def list_all(
     request: Request,
@@ -56,7 +57,7 @@ async def list_all(
     summary="Take in a model file",
     openapi_extra={"requestBody": {"required": True, **_FILE}},
     response_model=None,
-    responses={201: {"model": ModelAnswer}, **problems(400, 413, 415, 422)},
+    responses={201: {"model": ModelAnswer, "links": model_links()}, **problems(400, 413, 415, 422)},
 )
 async def upload(
     request: Request,
@@ -74,7 +75,7 @@ async def upload(
     "/{model_id}",
     summary="One model",
     response_model=None,
-    responses={200: {"model": ModelAnswer}, **problems(404)},
+    responses={200: {"model": ModelAnswer, "links": model_links()}, **problems(404)},
 )
 async def show(request: Request, model_id: ModelId) -> Response:
     """Tell everything about a model, in whatever state it is."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.answers import job_answer, json_response, model_answer
 from service.api.documents import problems, schema_of
+from service.api.links import job_links, model_links
 from service.api.problems import problem_response
 from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
@@ -25,6 +26,7 @@ router = APIRouter(tags=["training"])
 
 LONGEST_WAIT = 300
 _POLL_SECONDS = 0.2
+_LINKS = {**model_links(), **job_links()}
 _RETRY_AFTER = {"Retry-After": "1"}
 
 _CSV_EXAMPLE = "date,units\n" + "".join(f"2024-01-{day:02d},{10 + day % 7}\n" for day in range(1, 32))
@@ -34,7 +36,11 @@ _BODY = {
         "content": {
             "application/json": schema_of(TrainRequest),
             "text/csv": {
-                "schema": {"type": "string", "description": "A header row, then one row per time (and item)."},
+                "schema": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "A header row, then one row per time (and item).",
+                },
                 "example": _CSV_EXAMPLE,
             },
         },
@@ -83,8 +89,12 @@ _BODY = {
     response_model=None,
     responses={
         200: {"model": DryRun, "description": "With dry_run: what would be chosen; nothing was trained"},
-        201: {"model": ModelAnswer, "description": "The model is ready"},
-        202: {"model": AcceptedTraining, "description": "Still training: ask the job in `Location`"},
+        201: {"model": ModelAnswer, "description": "The model is ready", "links": _LINKS},
+        202: {
+            "model": AcceptedTraining,
+            "description": "Still training: ask the job in `Location`",
+            "links": _LINKS,
+        },
         **problems(400, 409, 413, 415, 422),
     },
 )

@@ -36,6 +36,7 @@ TABLES: dict[str, tuple[Callable[[], bytes], int, str]] = {
 }
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_is_a_bomb(victim: Victim, name: str) -> None:
     table, status, told = TABLES[name]

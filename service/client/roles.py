@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
 from service.client.table import UNNAMED, Table
+from service.client.time_texts import is_dated
 from service.errors import InvalidSeries
 
 Names = str | Sequence[str] | None
@@ -77,17 +77,13 @@ def _time_of(table: Table, taken: set[str | None]) -> str | None:
     if table.index is not None and table.index not in taken:
         return table.index
     free = {name: column for name, column in table.columns.items() if name not in taken}
-    dated = [name for name, column in free.items() if _is_dated(column)]
+    dated = [name for name, column in free.items() if is_dated(column)]
     if len(dated) > 1 and TIME not in dated:
         raise InvalidSeries(f"which column has the times? name it: time= one of {', '.join(map(repr, dated))}")
     if dated:
         return TIME if TIME in dated else dated[0]
     by_name = {name.lower(): name for name in reversed(free)}
     return next((by_name[name] for name in _TIME_NAMES if name in by_name), None)
-
-
-def _is_dated(column: Any) -> bool:
-    return isinstance(column, nw.Series) and column.dtype in (nw.Date, nw.Datetime)
 
 
 def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:

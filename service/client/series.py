@@ -66,7 +66,10 @@ def read_series(
 
 def write_json(content: Any) -> bytes:
     """Write JSON: NaN is null, times are ISO 8601. Raises TypeError for what has no form in JSON."""
-    return orjson.dumps(content, _plain, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(content, _plain, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise error.__cause__ or error from None
 
 
 def values_ahead(data: Any, names: Sequence[str], item: str | None, time: str | None) -> Any:

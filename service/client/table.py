@@ -123,6 +123,8 @@ def _without_periods(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _from_array(data: Any, names: Sequence[str] | None) -> Table:
+    if isinstance(data, np.ma.MaskedArray):
+        data = np.ma.filled(data.astype(np.float64), np.nan)
     try:
         array = np.asarray(data if isinstance(data, np.ndarray) else list(data))
     except (TypeError, ValueError) as error:
@@ -158,8 +160,6 @@ def _floats(column: nw.Series[Any] | NDArray[Any], name: str) -> FloatArray:
         if column.dtype.is_numeric() or column.dtype == nw.Boolean:
             return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
         column = np.asarray(column.to_list(), dtype=object)
-    if isinstance(column, np.ma.MaskedArray):
-        return np.ma.filled(column.astype(np.float64), np.nan)
     if column.dtype.kind in "fiub":
         return column.astype(np.float64)
     row = next((row for row, value in enumerate(column) if not _is_number(value)), None)

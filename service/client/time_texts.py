@@ -15,6 +15,7 @@ from service.errors import InvalidTimestamps
 TimeArray = NDArray[np.datetime64]
 
 _UNITS = ("D", "s", "ms", "us", "ns")
+_UTC = ("UTC", "ETC/UTC", "GMT", "Z")
 _DAY = np.timedelta64(23, "h")  # The shortest that a day is where clocks change.
 _MINUTE = np.timedelta64(1, "m")
 
@@ -39,8 +40,15 @@ def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
     kind = column.dtype
     if kind == nw.Date:
         return WrittenTimes(_written(column.to_numpy()))
+    if _has_zone_of_pandas(column):
+        native = column.to_native()
+        in_utc = native.dt.tz_convert("UTC").dt.tz_localize(None)
+        return _write_moments(native.dt.tz_localize(None).to_numpy(), in_utc.to_numpy(), str(native.dt.tz))
+    if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
+        in_utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return _write_moments(column.dt.replace_time_zone(None).to_numpy(), in_utc.to_numpy(), kind.time_zone)
     if kind == nw.Datetime:
-        return _write_moments(column, getattr(kind, "time_zone", None))
+        return WrittenTimes(_written(column.to_numpy()))
     if kind == nw.String or kind.is_integer():
         return WrittenTimes(column.to_list())
     if kind in (nw.Categorical, nw.Enum):
@@ -48,11 +56,17 @@ def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
     raise InvalidTimestamps.at((name,), f"column {name!r} holds {kind}, which are no times: convert it to dates first")
 
 
-def _write_moments(column: nw.Series[Any], zone: str | None) -> WrittenTimes:
-    if zone is None:
-        return WrittenTimes(_written(column.to_numpy()))
-    clock = column.dt.replace_time_zone(None).to_numpy()
-    moments = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy()
+def is_dated(column: Any) -> bool:
+    """Tell whether a column is one of dates or times."""
+    return isinstance(column, nw.Series) and (column.dtype in (nw.Date, nw.Datetime) or _has_zone_of_pandas(column))
+
+
+def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:
+    # narwhals does not know zones of pandas with more than letters in their names, such as America/New_York.
+    return nw.dependencies.is_pandas_series(column.to_native()) and hasattr(column.to_native().dtype, "tz")
+
+
+def _write_moments(clock: TimeArray, moments: TimeArray, zone: str) -> WrittenTimes:
     offsets = clock - moments
     if _follows_the_clock(moments, offsets, zone):
         return WrittenTimes(_written(clock), zone)
@@ -63,7 +77,7 @@ def _write_moments(column: nw.Series[Any], zone: str | None) -> WrittenTimes:
 
 def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zone: str) -> bool:
     """Tell whether rows are regular by the clock on the wall and not in UTC: days are, where clocks change."""
-    if zone.upper().startswith(("UTC", "GMT", "ETC/", "+", "-")):
+    if zone.upper() in _UTC:
         return False
     steps = np.diff(np.unique(moments))
     if not len(steps) or steps.min() >= _DAY:

@@ -63,7 +63,7 @@ def find_roles(
     helping = (listed(covariates), listed(future_covariates), listed(static))
     taken = {*listed(target), *(name for names in helping for name in names)}
     item = item or (ITEM if ITEM in table.columns and ITEM not in taken else None)
-    time = time or _time_of(table, {*taken, item})
+    time = time or time_of(table, {*taken, item})
     targets = listed(target) or _targets_of(table, {*taken, item, time})
     roles = Roles(targets, helping[0], helping[1], item, time, helping[2])
     used = [*roles.columns, *roles.static, *(name for name in (item, time) if name)]
@@ -73,7 +73,8 @@ def find_roles(
     return roles
 
 
-def _time_of(table: Table, taken: set[str | None]) -> str | None:
+def time_of(table: Table, taken: set[str | None]) -> str | None:
+    """Find the column of times among those that are not taken. Raises InvalidSeries where several could be it."""
     if table.index is not None and table.index not in taken:
         return table.index
     free = {name: column for name, column in table.columns.items() if name not in taken}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
@@ -11,13 +12,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.client.roles import ITEM, Names, Roles, find_roles, listed
+from service.client.roles import ITEM, Names, Roles, find_roles, listed, time_of
 from service.client.table import UNNAMED, Table, read_table
 from service.errors import InvalidSeries
 
 Rows = NDArray[np.intp]
 
 _TIMES = "time"
+_SORTABLE = re.compile(r"[0-9]{4}(?![0-9])")
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def values_ahead(data: Any, names: Sequence[str], item: str | None, time: str | 
     if isinstance(data, Mapping):
         return {str(name): _ahead(values) for name, values in data.items()}
     table = read_table(data, names)
-    order = _order_of_times(table, time)
-    columns = {name: table.numbers(name)[order] for name in names}
     by = item if item is not None and item in table.columns else ITEM
+    order = _order_of_times(table, time, {*names, by})
+    columns = {name: table.numbers(name)[order] for name in names}
     if by not in table.columns:
         return columns
     rows_of = _rows_by_item(table.texts(by)[order])
@@ -97,12 +99,13 @@ def _ahead(values: Any) -> Any:
     return Table({UNNAMED: column}).numbers(UNNAMED)
 
 
-def _order_of_times(table: Table, time: str | None) -> Rows:
-    name = time if time in table.columns else table.index
+def _order_of_times(table: Table, time: str | None, taken: set[str | None]) -> Rows:
+    """Return the order of rows by time; as they are where there are none, or none that texts can be sorted by."""
+    name = time if time in table.columns else time_of(table, taken)
     length = len(next(iter(table.columns.values())))
-    if name is None:
-        return np.arange(length)
-    return np.argsort(np.asarray(table.times(name).texts), kind="stable")
+    texts = np.asarray(table.times(name).texts) if name is not None else np.arange(length)
+    sortable = texts.dtype.kind in "iu" or all(_SORTABLE.match(str(text)) for text in texts)
+    return np.argsort(texts, kind="stable") if sortable else np.arange(length)
 
 
 def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[str, str]) -> SentSeries:

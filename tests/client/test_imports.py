@@ -11,7 +11,7 @@ HEAVY = ("torch", "fastapi", "starlette", "uvicorn", "numba", "pandas", "polars"
 PARTS = ("api", "usecases", "storage", "jobs", "forecasting", "app")
 
 
-@pytest.mark.parametrize("module", ["service.client"])
+@pytest.mark.parametrize("module", ["service.client", "service.command_line.parser"])
 def test_importing_imports_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     command = [sys.executable, "-c", code]

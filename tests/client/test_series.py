@@ -252,6 +252,13 @@ def test_values_ahead() -> None:
     assert orjson.loads(write_json(values_ahead({"a": {"price": [1]}}, names, None, None))) == {"a": {"price": [1]}}
 
 
+def test_values_ahead_in_an_order_that_texts_do_not_tell() -> None:
+    frame = pd.DataFrame({"day": ["31.01.2024", "01.02.2024"], "price": [1.0, 2.0]})
+    assert orjson.loads(write_json(values_ahead(frame, ["price"], None, None))) == {"price": [1, 2]}
+    frame["day"] = ["2024-02", "2024-01"]
+    assert orjson.loads(write_json(values_ahead(frame, ["price"], None, None))) == {"price": [2, 1]}
+
+
 def test_options_go_beside_the_series() -> None:
     training = train_call(
         [1, 2],

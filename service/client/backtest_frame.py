@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,13 +20,14 @@ class BacktestFrame(pd.DataFrame):
     forecast on the same points; skill: 1 - MAE / MAE of the baseline; warnings: what to know about them.
     """
 
-    _metadata = ("metrics", "baseline", "skill", "warnings", "model_id")
+    _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id"]
 
-    metrics: dict[str, Any]
-    baseline: dict[str, Any]
-    skill: float | None
-    warnings: list[str]
-    model_id: str
+    # What pandas puts together of several frames has none of these.
+    metrics: Mapping[str, Any] = MappingProxyType({})
+    baseline: Mapping[str, Any] = MappingProxyType({})
+    skill: float | None = None
+    warnings: Sequence[str] = ()
+    model_id: str | None = None
 
     @property
     def _constructor(self) -> type[BacktestFrame]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,13 +24,14 @@ class ForecastFrame(pd.DataFrame):
     paths, where they were asked for: ``unique_id``, ``sample``, ``ds``, ``value``.
     """
 
-    _metadata = ("warnings", "model_id", "samples", "_history", "_model")
+    _metadata: ClassVar[list[str]] = ["warnings", "model_id", "samples", "_history", "_model"]
 
-    warnings: list[str]
-    model_id: str
-    samples: pd.DataFrame | None
-    _history: Any
-    _model: KnownModel | None
+    # What pandas puts together of several frames has none of these.
+    warnings: Sequence[str] = ()
+    model_id: str | None = None
+    samples: pd.DataFrame | None = None
+    _history: Any = None
+    _model: KnownModel | None = None
 
     @property
     def _constructor(self) -> type[ForecastFrame]:
@@ -79,7 +80,9 @@ def forecast_frame(
     frame.warnings = list(answer["warnings"])
     frame.model_id = answer["model_id"]
     frame.samples = _samples(forecasts, ds, lengths) if "samples" in forecasts[0] else None
-    frame._history, frame._model = history, model
+    frame._history = history
+    # Not what asks for it: a frame can be pickled.
+    frame._model = KnownModel(model.record, model.roles, model.time_zone) if model else None
     return frame
 
 

@@ -14,6 +14,7 @@ from service.client.known_model import KnownModel
 from service.client.roles import Names, Roles, listed
 from service.client.series import SentSeries, read_series, values_ahead, write_json
 from service.client.steps import Call, path_of
+from service.client.table import read_table
 
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
@@ -140,24 +141,19 @@ def _levels(level: float | Sequence[float] | None) -> Sequence[float] | None:
 def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
     """Read data for a model: what is not said is as it was where the model was trained."""
     said: dict[str, Any] = {name: value for name, value in of_data.items() if value is not None}
-    if model is None:
+    if model is None or isinstance(data, Mapping):
         return read_series(data, **said)
     targets = model.names("targets")
-    known = _columns_of(data)
-    if "target" not in said and all(name in known for name in targets):
-        said["target"] = targets
-    elif "target" not in said and model.roles and all(name in known for name in model.roles.targets):
-        said["target"] = model.roles.targets
-    for kind in ("covariates", "future_covariates"):
-        said.setdefault(kind, model.names(kind) or None)
-    for name in ("item", "time"):
-        column = getattr(model, f"{name}_column")
-        if column in known:
+    helping = {kind: model.names(kind) for kind in ("covariates", "future_covariates")}
+    table = read_table(
+        data, listed(said.get("target")) or (*targets, *helping["covariates"], *helping["future_covariates"])
+    )
+    for names in (targets, model.roles.targets if model.roles else ()):
+        if all(name in table.columns for name in names):
+            said.setdefault("target", names or None)
+    for kind, names in helping.items():
+        said.setdefault(kind, names or None)
+    for name, column in (("item", model.item_column), ("time", model.time_column)):
+        if column is not None and column in table.columns:
             said.setdefault(name, column)
-    return read_series(data, known_as=targets[0] if len(targets) == 1 else None, **said)
-
-
-def _columns_of(data: Any) -> tuple[str, ...]:
-    columns = getattr(data, "columns", None)
-    names = getattr(getattr(data, "index", None), "names", None) or ()
-    return (*(str(name) for name in (columns if columns is not None else ())), *(str(name) for name in names if name))
+    return read_series(table, known_as=targets[0] if len(targets) == 1 else None, **said)

@@ -82,6 +82,8 @@ def read_table(data: Any, names: Sequence[str] | None = None) -> Table:
 
     names: of the columns of an array; those of a frame are its own. Raises InvalidSeries for what is no data.
     """
+    if isinstance(data, Table):
+        return data
     if nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_pandas_series(data):
         return _from_pandas(data)
     if nw.dependencies.is_into_series(data):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from service.client import Client, Model
@@ -74,8 +75,8 @@ def test_a_panel_of_pandas_and_polars(client: Client) -> None:
     assert list(frame["unique_id"]) == ["store-0"] * 2 + ["store-1"] * 2 + ["store-2"] * 2
     one = model.forecast(2, items=["store-1"])
     assert one["mean"].tolist() == frame["mean"].tolist()[2:4]
-    history = model.forecast(2, history=pl.from_pandas(panel(1)))
-    np.testing.assert_allclose(history["mean"], frame["mean"].iloc[:2])
+    for history in (pl.from_pandas(panel(1)), pl.from_pandas(panel(1)).lazy(), pa.Table.from_pandas(panel(1))):
+        np.testing.assert_allclose(model.forecast(2, history=history)["mean"], frame["mean"].iloc[:2])
     of_polars = client.train(pl.from_pandas(panel()), **QUICK).forecast(2)
     assert of_polars.equals(frame)
     assert of_polars.to_polars().equals(pl.from_pandas(pd.DataFrame(frame)))
@@ -88,6 +89,8 @@ def test_several_targets_and_covariates(client: Client) -> None:
     assert list(ahead.columns)[:3] == ["unique_id", "target", "ds"]
     assert list(ahead["target"]) == ["units", "units", "other", "other"]
     assert len(model.forecast(1, history=frame)) == 2
+    rows = frame[["units", "other", "price"]].to_numpy()
+    np.testing.assert_allclose(model.forecast(1, history=rows)["mean"], model.forecast(1)["mean"])
 
 
 def test_columns_known_ahead(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from matplotlib import dates, pyplot
 
 from service.client import Client, Model
+from service.client.forecast_frame import ForecastFrame
 from service.errors import InvalidSeries
 from tests.client.data import QUICK, ROWS, daily, panel
 
@@ -105,6 +107,17 @@ def test_parts_of_a_frame_that_cannot_be_drawn(model: Model) -> None:
     with pytest.raises(InvalidSeries, match="rows"):
         model.forecast(2).iloc[:0].plot()
     assert pd.DataFrame(model.forecast(2)).plot(x="ds", y="mean") is not None
+
+
+def test_frames_that_were_copied_joined_and_pickled(model: Model) -> None:
+    frame = model.forecast(3, history=daily())
+    for copy in (frame.copy(), pickle.loads(pickle.dumps(frame))):
+        assert copy.equals(frame)
+        assert copy.warnings == frame.warnings
+        assert "history" in labels(copy.plot())
+    twice = pd.concat([frame, frame])
+    assert isinstance(twice, ForecastFrame)
+    assert labels(twice.plot())[-1] == "forecast"
 
 
 def test_backtests(model: Model) -> None:

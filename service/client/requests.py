@@ -43,13 +43,17 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     if isinstance(data, str | Path):
         data = Path(data).read_bytes()
     if isinstance(data, bytes):
-        query = csv_query(arguments)
-        return Training(Call("POST", "/train", (wait, *query), data, {**_CSV, **key}))
+        roles = Roles(listed(arguments.get("target")), item=arguments.get("item"), time=arguments.get("time"))
+        return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**_CSV, **key}), roles)
     of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
     sent = read_series(data, **of_data)
-    body = {name: value for name, value in arguments.items() if name not in _OF_DATA and value is not None}
+    body: dict[str, Any] = {
+        name: value for name, value in arguments.items() if name not in _OF_DATA and value is not None
+    }
     if sent.roles is None and listed(arguments.get("future_covariates")):
         body["future_covariates"] = listed(arguments.get("future_covariates"))
+    if "start" in (body.get("validation") or ()):
+        body["validation"] = {**body["validation"], "start": sent.moment(body["validation"]["start"])}
     content = write_json({**body, "series": sent.series})
     return Training(Call("POST", "/train", (wait,), content, {**_JSON, **key}), sent.roles, sent.zone)
 
@@ -103,7 +107,13 @@ def backtest_call(
 ) -> tuple[Call, str | None]:
     """Ask for a backtest; start: row or time of the first point that is forecast."""
     sent = series_for(model, data, **of_data)
-    body = {"model_id": model.id, "series": sent.series, "horizon": horizon, "stride": stride, "start": start}
+    body = {
+        "model_id": model.id,
+        "series": sent.series,
+        "horizon": horizon,
+        "stride": stride,
+        "start": sent.moment(start),
+    }
     return _post("/backtest", {**body, "level": _levels(level)}), sent.zone
 
 

@@ -11,7 +11,7 @@ from service.client.problems import Unreachable, error_of
 from service.client.steps import Call, Pause, Steps
 
 MOST_RETRIES = 4
-"""How often a request is sent again by default: over about 8 seconds."""
+"""How often a request is sent again by default: over four to eight seconds."""
 
 # Seconds of the first pause, and the longest; each is up to twice the one before.
 _FIRST, _LONGEST = 0.5, 20.0

@@ -24,11 +24,23 @@ _SORTABLE = re.compile(r"[0-9]{4}(?![0-9])")
 
 @dataclass(frozen=True)
 class SentSeries:
-    """series: for the JSON, with arrays in it; roles: None where the series came as JSON; zone: of its times."""
+    """series: for the JSON, with arrays in it; roles: None where the series came as JSON.
+
+    zone: of its times; by_the_clock: whether they are sent as its clocks show them.
+    """
 
     series: Any
     roles: Roles | None = None
     zone: str | None = None
+    by_the_clock: bool = False
+
+    def moment(self, time: Any) -> Any:
+        """Return a time that is said beside the series as those in it are sent."""
+        if not self.by_the_clock or getattr(time, "tzinfo", None) is None:
+            return time
+        import pandas as pd
+
+        return pd.Timestamp(time).tz_convert(self.zone).tz_localize(None)
 
 
 def read_series(
@@ -128,7 +140,7 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
             {"id": name, **first, **_rows_of(columns, texts, rows), **_static(table, roles, rows)}
             for name, rows in _rows_by_item(table.texts(roles.item))
         ]
-    return SentSeries(series, roles, times.zone if times else None)
+    return SentSeries(series, roles, times.zone, times.by_the_clock) if times else SentSeries(series, roles)
 
 
 def _rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:

@@ -24,11 +24,13 @@ _MINUTE = np.timedelta64(1, "m")
 class WrittenTimes:
     """texts: one for each row; numbers and texts of the caller are left as they are.
 
-    zone: the time zone that they were in, where there was one.
+    zone: the time zone that they were in, where there was one; by_the_clock: whether they are what its clocks show,
+    without an offset.
     """
 
     texts: Sequence[str | int]
     zone: str | None = None
+    by_the_clock: bool = False
 
 
 def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
@@ -69,7 +71,7 @@ def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:
 def _write_moments(clock: TimeArray, moments: TimeArray, zone: str) -> WrittenTimes:
     offsets = clock - moments
     if _follows_the_clock(moments, offsets, zone):
-        return WrittenTimes(_written(clock), zone)
+        return WrittenTimes(_written(clock), zone, by_the_clock=True)
     if len(offsets) and (offsets == offsets[0]).all() and offsets[0] % _MINUTE == 0 * _MINUTE:
         return WrittenTimes(_written(clock, _offset(offsets[0])), zone)
     return WrittenTimes(_written(moments, "Z"), zone)

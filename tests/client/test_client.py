@@ -62,6 +62,10 @@ def test_a_zone_is_kept(client: Client) -> None:
     assert later.forecast(3)["ds"].dt.tz is None
     later.time_zone = "Europe/Berlin"
     assert later.forecast(3)["ds"].equals(ahead)
+    start = pd.Timestamp("2024-03-31", tz="Europe/Berlin")
+    assert model.backtest(daily("Europe/Berlin"), start=start)["ds"].iloc[0] == start
+    half = client.train(daily("Europe/Berlin"), target="units", validation={"start": start}, **QUICK)
+    assert half.configuration["validation"]["start"] == "2024-03-31T00:00:00"
     hours = pd.date_range("2024-03-30", periods=ROWS, freq="h", tz="Europe/Berlin")
     series = pd.Series(np.arange(ROWS) % 24 + 1.0, hours, name="load")
     ahead = client.train(series, **QUICK).forecast(2)["ds"]
@@ -141,6 +145,8 @@ def test_a_csv_file(client: Client, tmp_path: Path) -> None:
     assert model.forecast(2)["ds"].iloc[0] == pd.Timestamp("2024-04-04")
     assert any("note" in one for one in model.warnings)
     assert model.record["configuration"]["training"]["epochs"] == 3
+    history = daily().drop(columns="note").rename(columns={"units": "sold"})
+    assert model.forecast(2, history=history)["ds"].iloc[0] == pd.Timestamp("2024-04-04")
     same = client.train(path.read_bytes(), target=["units"], candidates=["naive", "drift"], horizon=2)
     assert {one["candidate"] for one in same.record["candidates"]} >= {"naive", "drift"}
     assert client.train(str(path), target="units", candidates=["naive"]).status == "ready"

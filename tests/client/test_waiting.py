@@ -17,7 +17,7 @@ from tests.factories import seasonal
 SECONDS: dict[str, Any] = {
     **QUICK,
     "network": {"cell": "lstm", "hidden_size": 64, "num_layers": 2},
-    "training": {"epochs": 200, "batch_size": 8, "patience": 200},
+    "training": {"epochs": 120, "batch_size": 8, "patience": 120},
 }
 """A training of some seconds."""
 

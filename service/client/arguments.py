@@ -53,7 +53,7 @@ class ForecastArguments(TypedDict, total=False):
     level: float | Sequence[float] | None
     quantiles: Sequence[float] | None
     history: Any
-    items: Sequence[str] | None
+    items: Names
     future_covariates: Any
     num_samples: int | None
     seed: int | None
@@ -61,6 +61,8 @@ class ForecastArguments(TypedDict, total=False):
     item: str | None
     time: Any
     covariates: Names
+    freq: str | None
+    date_format: str | None
 
 
 class BacktestArguments(TypedDict, total=False):

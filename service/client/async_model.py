@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from service.client.arguments import BacktestArguments, ForecastArguments
 from service.client.known_model import KnownModel
 from service.client.roles import Roles
+from service.client.time_texts import Zone
 
 if TYPE_CHECKING:
     from service.client.async_client import AsyncClient
@@ -19,7 +20,7 @@ class AsyncModel(KnownModel):
     """A model of a server."""
 
     def __init__(
-        self, client: AsyncClient, record: dict[str, Any], roles: Roles | None = None, time_zone: str | None = None
+        self, client: AsyncClient, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None
     ) -> None:
         super().__init__(record, roles, time_zone)
         self._client = client

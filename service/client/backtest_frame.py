@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from service.client.frame_columns import bounds, identities, joined, moments
+from service.client.time_texts import Zone
 
 
 class BacktestFrame(pd.DataFrame):
@@ -40,7 +41,7 @@ class BacktestFrame(pd.DataFrame):
         return draw_backtest(self, max_items=max_items, ax=ax)
 
 
-def backtest_frame(answer: Mapping[str, Any], zone: str | None) -> BacktestFrame:
+def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFrame:
     """Return the answer of POST /backtest as a frame; zone: of its times."""
     forecasts = answer["forecasts"]
     horizon = int(answer["horizon"])

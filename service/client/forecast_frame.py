@@ -11,6 +11,7 @@ import pandas as pd
 from service.client.frame_columns import bounds, identities, joined, moments
 from service.client.known_model import KnownModel
 from service.client.roles import Names
+from service.client.time_texts import Zone
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,7 +69,7 @@ class ForecastFrame(pd.DataFrame):
 
 
 def forecast_frame(
-    answer: Mapping[str, Any], zone: str | None, model: KnownModel | None = None, history: Any = None
+    answer: Mapping[str, Any], zone: Zone | None, model: KnownModel | None = None, history: Any = None
 ) -> ForecastFrame:
     """Return the answer of POST /forecast as a frame; zone: of its times."""
     forecasts = answer["forecasts"]
@@ -86,7 +87,7 @@ def forecast_frame(
     return frame
 
 
-def _ahead(forecasts: list[Any], lengths: list[int], zone: str | None) -> pd.Series[Any]:
+def _ahead(forecasts: list[Any], lengths: list[int], zone: Zone | None) -> pd.Series[Any]:
     if forecasts[0]["timestamps"] is None:
         return pd.Series(np.concatenate([np.arange(1, length + 1) for length in lengths]))
     return moments([text for one in forecasts for text in one["timestamps"]], zone)

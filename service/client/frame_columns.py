@@ -10,6 +10,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from service.client.table import FloatArray
+    from service.client.time_texts import Zone
 
 Record = Mapping[str, Any]
 
@@ -27,7 +28,7 @@ def identities(forecasts: Sequence[Record], lengths: Sequence[int]) -> dict[str,
     return columns
 
 
-def moments(texts: Sequence[str | int], zone: str | None) -> pd.Series[Any]:
+def moments(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
     """Return times as the service wrote them as a column: dates where they are ISO 8601, else as they are.
 
     zone: the time zone to tell them in, if they have one, or to take them as the clock of.

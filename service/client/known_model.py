@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.client.roles import Roles
+from service.client.time_texts import Zone
 
 
 class KnownModel:
@@ -14,7 +15,7 @@ class KnownModel:
     it may be set.
     """
 
-    def __init__(self, record: dict[str, Any], roles: Roles | None = None, time_zone: str | None = None) -> None:
+    def __init__(self, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None) -> None:
         self.record = record
         self.roles = roles
         self.time_zone = time_zone

@@ -39,8 +39,8 @@ def progress_bar(asked: bool | None, name: str) -> Iterator[Tell]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[stage]}"), console=Console(stderr=True)) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, TextColumn("{task.fields[stage]}", markup=False), console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=1.0, stage="sent")
 
         def tell(job: dict[str, Any]) -> None:

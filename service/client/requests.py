@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+
 from service.client.arguments import TrainArguments
 from service.client.csv_query import csv_query
 from service.client.known_model import KnownModel
@@ -15,6 +17,7 @@ from service.client.roles import Names, Roles, listed
 from service.client.series import SentSeries, read_series, values_ahead, write_json
 from service.client.steps import Call, path_of
 from service.client.table import read_table
+from service.client.time_texts import Zone
 
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
@@ -29,7 +32,7 @@ class Training:
 
     call: Call
     roles: Roles | None = None
-    zone: str | None = None
+    zone: Zone | None = None
 
 
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
@@ -65,7 +68,7 @@ def forecast_call(
     level: float | Sequence[float] | None = None,
     quantiles: Sequence[float] | None = None,
     history: Any = None,
-    items: Sequence[str] | None = None,
+    items: Names = None,
     future_covariates: Any = None,
     num_samples: int | None = None,
     seed: int | None = None,
@@ -73,20 +76,26 @@ def forecast_call(
     item: str | None = None,
     time: Any = None,
     covariates: Names = None,
-) -> tuple[Call, str | None]:
-    """Ask for a forecast; return the call and the time zone of the answer's times."""
+    freq: str | None = None,
+    date_format: str | None = None,
+) -> tuple[Call, Zone | None]:
+    """Ask for a forecast; return the call and the time zone of the answer's times.
+
+    target and what follows: which column of the history, and of the values ahead, is what; as `read_series` takes it.
+    """
     zone = model.time_zone
     body: dict[str, Any] = {
         "model_id": model.id,
         "horizon": horizon,
         "level": _levels(level),
         "quantiles": quantiles,
-        "items": items,
+        "items": listed(items) or None,
         "num_samples": num_samples,
         "seed": seed,
     }
     if history is not None:
-        sent = series_for(model, history, target=target, item=item, time=time, covariates=covariates)
+        of_data = {"covariates": covariates, "freq": freq, "date_format": date_format}
+        sent = series_for(model, history, target=target, item=item, time=time, **of_data)
         body["history"], zone = sent.series, sent.zone
     if future_covariates is not None:
         ahead = model.names("future_covariates")
@@ -104,7 +113,7 @@ def backtest_call(
     start: Any = None,
     level: float | Sequence[float] | None = None,
     **of_data: Any,
-) -> tuple[Call, str | None]:
+) -> tuple[Call, Zone | None]:
     """Ask for a backtest; start: row or time of the first point that is forecast."""
     sent = series_for(model, data, **of_data)
     body = {
@@ -144,8 +153,8 @@ def _post(path: str, body: Mapping[str, Any]) -> Call:
     return Call("POST", path, content=write_json(sent), headers=_JSON)
 
 
-def _levels(level: float | Sequence[float] | None) -> Sequence[float] | None:
-    return [level] if isinstance(level, int | float) else level
+def _levels(level: float | Sequence[float] | None) -> list[float] | None:
+    return None if level is None else list(np.atleast_1d(level).tolist())
 
 
 def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
@@ -159,8 +168,8 @@ def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSerie
         data, listed(said.get("target")) or (*targets, *helping["covariates"], *helping["future_covariates"])
     )
     for names in (targets, model.roles.targets if model.roles else ()):
-        if all(name in table.columns for name in names):
-            said.setdefault("target", names or None)
+        if names and all(name in table.columns for name in names):
+            said.setdefault("target", names)
     for kind, names in helping.items():
         said.setdefault(kind, names or None)
     for name, column in (("item", model.item_column), ("time", model.time_column)):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.client.roles import ITEM, Names, Roles, find_roles, listed, time_of
 from service.client.table import UNNAMED, Table, read_table
+from service.client.time_texts import Zone
 from service.errors import InvalidSeries
 
 Rows = NDArray[np.intp]
@@ -31,7 +32,7 @@ class SentSeries:
 
     series: Any
     roles: Roles | None = None
-    zone: str | None = None
+    zone: Zone | None = None
     by_the_clock: bool = False
 
     def moment(self, time: Any) -> Any:
@@ -136,10 +137,13 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
         first = {"start": shared.pop("start")} if "start" in shared else {}
         series |= shared
         texts = times.texts if times else None
-        series["items"] = [
-            {"id": name, **first, **_rows_of(columns, texts, rows), **_static(table, roles, rows)}
-            for name, rows in _rows_by_item(table.texts(roles.item))
-        ]
+        static = {name: np.array(list(table.column(name)), dtype=object) for name in roles.static}
+        series["items"] = []
+        for name, rows in _rows_by_item(table.texts(roles.item)):
+            item = {"id": name, **first, **_rows_of(columns, texts, rows)}
+            if static:
+                item["static"] = {column: _category(values[rows], column) for column, values in static.items()}
+            series["items"].append(item)
     return SentSeries(series, roles, times.zone, times.by_the_clock) if times else SentSeries(series, roles)
 
 
@@ -162,19 +166,11 @@ def _rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows
     return picked
 
 
-def _static(table: Table, roles: Roles, rows: Rows) -> dict[str, Any]:
-    if not roles.static:
-        return {}
-    return {"static": {name: _category(table, name, rows) for name in roles.static}}
-
-
-def _category(table: Table, name: str, rows: Rows) -> Any:
-    column = table.column(name)
-    found = {column[int(row)] for row in rows}
-    if len(found) > 1:
-        raise InvalidSeries.at((name,), f"static column {name!r} must be the same in all rows of an item, got {found}")
-    value = found.pop()
-    return value.item() if isinstance(value, np.generic) else value
+def _category(values: NDArray[Any], name: str) -> Any:
+    """Return what a static column says in all rows of an item. Raises InvalidSeries where they differ."""
+    if not (values == values[0]).all():
+        raise InvalidSeries.at((name,), f"static column {name!r} must be the same in all rows of an item")
+    return values[0]
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.client.time_texts import WrittenTimes, write_times
-from service.errors import InvalidSeries, UnknownColumn
+from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,10 @@ def _times(times: Any) -> nw.Series[Any]:
 
     column = pd.Series(times)
     if column.dtype == object and not isinstance(column.iloc[0] if len(column) else "", str):
-        column = pd.Series(pd.to_datetime(column))
+        try:
+            column = pd.Series(pd.to_datetime(column))
+        except (TypeError, ValueError) as error:
+            raise InvalidTimestamps(f"the times cannot be read: {error}") from None
     return nw.from_native(_without_periods(column), series_only=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from service.errors import InvalidTimestamps
 
 TimeArray = NDArray[np.datetime64]
+Zone = str | tzinfo
 
 _UNITS = ("D", "s", "ms", "us", "ns")
 _UTC = ("UTC", "ETC/UTC", "GMT", "Z")
@@ -29,7 +31,7 @@ class WrittenTimes:
     """
 
     texts: Sequence[str | int]
-    zone: str | None = None
+    zone: Zone | None = None
     by_the_clock: bool = False
 
 
@@ -45,7 +47,7 @@ def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
     if _has_zone_of_pandas(column):
         native = column.to_native()
         in_utc = native.dt.tz_convert("UTC").dt.tz_localize(None)
-        return _write_moments(native.dt.tz_localize(None).to_numpy(), in_utc.to_numpy(), str(native.dt.tz))
+        return _write_moments(native.dt.tz_localize(None).to_numpy(), in_utc.to_numpy(), native.dt.tz)
     if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
         in_utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return _write_moments(column.dt.replace_time_zone(None).to_numpy(), in_utc.to_numpy(), kind.time_zone)
@@ -68,7 +70,7 @@ def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:
     return nw.dependencies.is_pandas_series(column.to_native()) and hasattr(column.to_native().dtype, "tz")
 
 
-def _write_moments(clock: TimeArray, moments: TimeArray, zone: str) -> WrittenTimes:
+def _write_moments(clock: TimeArray, moments: TimeArray, zone: Zone) -> WrittenTimes:
     offsets = clock - moments
     if _follows_the_clock(moments, offsets, zone):
         return WrittenTimes(_written(clock), zone, by_the_clock=True)
@@ -77,9 +79,9 @@ def _write_moments(clock: TimeArray, moments: TimeArray, zone: str) -> WrittenTi
     return WrittenTimes(_written(moments, "Z"), zone)
 
 
-def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zone: str) -> bool:
+def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zone: Zone) -> bool:
     """Tell whether rows are regular by the clock on the wall and not in UTC: days are, where clocks change."""
-    if zone.upper() in _UTC:
+    if str(zone).upper() in _UTC:
         return False
     steps = np.diff(np.unique(moments))
     if not len(steps) or steps.min() >= _DAY:

@@ -17,6 +17,7 @@ from service.client.problems import document
 from service.client.progress import progress_bar
 from service.client.retries import answered
 from service.client.steps import Call, Steps, path_of
+from service.client.time_texts import Zone
 from service.client.waiting import failure_of, followed
 from service.errors import ModelNotFound
 
@@ -62,14 +63,14 @@ class Verbs:
 
     def forecast(
         self, model: KnownModel, horizon: int | None, **asked: Unpack[ForecastArguments]
-    ) -> Steps[tuple[Record, str | None]]:
+    ) -> Steps[tuple[Record, Zone | None]]:
         """Forecast; return the answer, and the time zone of its times."""
         call, zone = requests.forecast_call(model, horizon, **asked)
         return (yield from self._document(call)), zone
 
     def backtest(
         self, model: KnownModel, data: Any, **asked: Unpack[BacktestArguments]
-    ) -> Steps[tuple[Record, str | None]]:
+    ) -> Steps[tuple[Record, Zone | None]]:
         """Walk through a series; return the answer, and the time zone of its times."""
         call, zone = requests.backtest_call(model, data, **asked)
         return (yield from self._document(call)), zone

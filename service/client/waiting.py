@@ -63,7 +63,7 @@ def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: f
     now = _Followed(job, tell)
     deadline = None if timeout is None else time.monotonic() + timeout
     path = path_of("jobs", job["job_id"])
-    seen_at = time.monotonic()
+    away_since: float | None = None
     while not now.has_ended:
         try:
             if deadline is None:
@@ -71,9 +71,10 @@ def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: f
                 yield from _watched(now, path)
             if not now.has_ended:
                 now.take(document((yield from answered(Call("GET", path), connection.url, 0))))
-            seen_at = time.monotonic()
+            away_since = None
         except (Unreachable, ServiceError) as error:
-            if not _passes(error) or time.monotonic() - seen_at > _PATIENCE:
+            away_since = away_since or time.monotonic()
+            if not _passes(error) or time.monotonic() - away_since > _PATIENCE:
                 raise
         if not now.has_ended:
             yield Pause(_pause(now.job, deadline, timeout))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 _SEPARATORS = (",", ";", "\t")
+_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
 
 
 def read_bytes(file: str) -> bytes:
@@ -31,20 +32,21 @@ def read_frame(file: str, texts: tuple[str | None, ...]) -> pd.DataFrame:
     try:
         content = read_bytes(file).decode("utf-8-sig")
         separator = max(_SEPARATORS, key=content.lstrip("\r\n").split("\n", 1)[0].count)
-        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, skipinitialspace=True)
+        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
     except (UnicodeDecodeError, ValueError) as error:
         raise MalformedBody(f"{file} cannot be read as CSV: {error}") from None
     for name in frame.columns:
-        if name not in texts:
-            frame[name] = _numbers(frame[name], separator)
+        cells = frame[name].str.strip()
+        frame[name] = cells if name in texts else _numbers(cells, separator)
     return frame
 
 
-def _numbers(column: pd.Series[str], separator: str) -> pd.Series[str] | pd.Series[float]:
+def _numbers(cells: pd.Series[str], separator: str) -> pd.Series[str] | pd.Series[float]:
+    """Return cells as numbers, or as they are where one is none."""
     import pandas as pd
 
-    cells = column.str.replace(",", ".") if separator == ";" else column
+    known = cells.mask(cells.str.lower().isin(_MISSING))
     try:
-        return pd.to_numeric(cells)
+        return pd.to_numeric(known.str.replace(",", ".") if separator == ";" else known)
     except ValueError:
-        return column
+        return cells

@@ -24,7 +24,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under a header; numbers are rounded on a terminal only."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
-            print(*(_plain(cell) for cell in row), sep="\t")
+            print(*(plain(cell) for cell in row), sep="\t")
         return
     from rich import box
     from rich.console import Console
@@ -37,7 +37,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         # Text: what looks like markup in a name is none.
-        table.add_row(*(Text(f"{cell:.6g}" if isinstance(cell, float) else _plain(cell)) for cell in row))
+        table.add_row(*(Text(f"{cell:.6g}" if isinstance(cell, float) else plain(cell)) for cell in row))
     Console().print(table)
 
 
@@ -49,7 +49,7 @@ def print_fields(fields: Mapping[str, Any]) -> None:
 def print_notes(notes: Iterable[str]) -> None:
     """Print what the service warns of, on stderr, so that what is on stdout stays a table."""
     for note in notes:
-        print(f"note: {_plain(note)}", file=sys.stderr)
+        print(f"note: {plain(note)}", file=sys.stderr)
 
 
 def moment(text: str | None) -> str | None:
@@ -57,7 +57,8 @@ def moment(text: str | None) -> str | None:
     return None if text is None else f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _plain(cell: Any) -> str:
+def plain(cell: Any) -> str:
+    """Return a text that does nothing to a terminal."""
     if cell is None:
         return ""
     return _CONTROL.sub(" ", str(cell))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def print_frame(frame: pd.DataFrame) -> None:
     """Print a frame as a table."""
-    columns = [_as_written(frame[name]) if name == "ds" else frame[name].tolist() for name in frame.columns]
+    columns = [frame[name].astype(str).tolist() if name == "ds" else frame[name].tolist() for name in frame.columns]
     print_table(list(frame.columns), list(zip(*columns, strict=True)))
 
 
@@ -35,8 +35,3 @@ def draw(plot: Callable[[], Any], file: str) -> None:
     first = np.ravel(plot())[0]
     first.figure.savefig(file, dpi=120)
     print(f"drawn into {file}", file=sys.stderr)
-
-
-def _as_written(ds: pd.Series[Any]) -> list[str]:
-    """Return times without the clock where it is always midnight."""
-    return ds.astype(str).tolist()

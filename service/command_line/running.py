@@ -11,6 +11,7 @@ from service.client import Client, Unreachable
 from service.client.problems import pointer_of
 from service.command_line import backtesting, forecasting, jobs, models, training
 from service.command_line.exit_codes import DONE, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
+from service.command_line.printing import plain
 from service.errors import ServiceError
 
 _RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
@@ -54,10 +55,10 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def _tell(error: ServiceError) -> None:
-    print(f"{error.title}: {error.detail}", file=sys.stderr)
+    print(plain(f"{error.title}: {error.detail}"), file=sys.stderr)
     for fault in error.faults:
         if fault.path and fault.detail != error.detail:
-            print(f"  {pointer_of(fault)}: {fault.detail}", file=sys.stderr)
+            print(plain(f"  {pointer_of(fault)}: {fault.detail}"), file=sys.stderr)
     if error.request_id:
         print(f"  request {error.request_id}", file=sys.stderr)
 

@@ -16,7 +16,7 @@ def test_every_option_of_a_training_is_an_argument() -> None:
 
 
 def test_every_option_of_a_forecast_is_an_argument() -> None:
-    own = set(ForecastArguments.__annotations__) - {"target", "item", "time", "covariates"}
+    own = set(ForecastArguments.__annotations__) - (OF_DATA - {"future_covariates"})
     assert own == set(ForecastRequest.model_fields) - OF_MODEL - {"horizon"}
 
 

@@ -15,7 +15,7 @@ _TRAIN = """
 import sys
 from service.client import Client
 from tests.client.data import QUICK
-Client(sys.argv[1]).train(list(range(40)), name="shown", **QUICK)
+Client(sys.argv[1]).train(list(range(40)), name="shown [/red]", **QUICK)
 """
 
 
@@ -45,7 +45,7 @@ def test_a_bar_on_a_terminal(server_url: str) -> None:
         assert process.wait() == 0
         assert process.stdout is not None
         assert process.stdout.read() == b""
-    assert b"shown" in shown
+    assert b"shown [/red]" in shown
     assert b"100%" in shown
     assert b"succeeded" in shown
 

@@ -312,11 +312,12 @@ def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
     from service.command_line.csv_files import read_frame
 
     path = tmp_path / "semicolons.csv"
-    path.write_text("\ufeffid;month;units;note\n007;2024-01;1,5;a\n008;2024-02;;b\n", encoding="utf-8")
+    path.write_text("\ufeffid;month;units;note\n007;2024-01;1,5;a\nNA;2024-02; NA;b\n", encoding="utf-8")
     frame = read_frame(str(path), ("id", None))
-    assert frame["id"].tolist() == ["007", "008"]
+    assert frame["id"].tolist() == ["007", "NA"]
     assert frame["units"].fillna(-1).tolist() == [1.5, -1]
     assert frame["month"].tolist() == ["2024-01", "2024-02"]
+    assert frame["note"].tolist() == ["a", "b"]
 
 
 def test_escapes_in_names_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:

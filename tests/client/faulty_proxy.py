@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 import httpx
 
-Fault = Literal["busy", "limited", "bad-gateway", "cut", "cut-after", "cut-in-stream", "html"]
+Fault = Literal["busy", "limited", "bad-gateway", "cut", "cut-after", "cut-in-stream", "cut-late", "html"]
+# When a stream is cut late, in seconds.
+_LATE = 0.5
 _STATUS = {"busy": 503, "limited": 429, "bad-gateway": 502, "html": 200}
 
 
@@ -94,6 +97,7 @@ class FaultyProxy:
         self, request: BaseHTTPRequestHandler, body: bytes, headers: dict[str, str], fault: Fault | None
     ) -> None:
         passed = {name: value for name, value in headers.items() if name not in ("host", "connection")}
+        begun = time.monotonic()
         with self._target.stream(request.command, request.path, content=body, headers=passed) as answer:
             if fault == "cut-after":
                 answer.read()
@@ -107,5 +111,6 @@ class FaultyProxy:
             for chunk in answer.iter_raw():
                 request.wfile.write(chunk)
                 request.wfile.flush()
-                if fault == "cut-in-stream" and b"data: " in chunk:
+                is_late = time.monotonic() - begun > _LATE
+                if b"data: " in chunk and (fault == "cut-in-stream" or (fault == "cut-late" and is_late)):
                     return

@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import dateutil.tz  # type: ignore[import-untyped]
 import httpx
 import numpy as np
 import orjson
@@ -74,6 +75,17 @@ _JSON = {"Content-Type": "application/json"}
 def test_how_times_are_written(zone: str | None, freq: str, first: str) -> None:
     index = pd.date_range("2024-03-30", periods=ROWS, freq=freq, tz=zone)
     assert sent(pd.Series(1.0, index))["timestamps"][0] == first
+
+
+@pytest.mark.parametrize("zone", [dateutil.tz.gettz("Europe/Berlin"), dt.timezone(dt.timedelta(hours=-3))], ids=str)
+@pytest.mark.parametrize("freq", ["D", "h"])
+def test_zones_of_other_kinds_come_back(zone: dt.tzinfo, freq: str) -> None:
+    index = pd.date_range("2024-03-29", periods=ROWS, freq=freq, tz=zone)
+    training = train_call(pd.Series(1.0, index), 0, {})
+    texts = orjson.loads(training.call.content or b"")["series"]["timestamps"]
+    assert list(moments(texts, training.zone)) == list(index)
+    listed = train_call([1.0] * ROWS, 0, {"time": [time.to_pydatetime() for time in index]})
+    assert orjson.loads(listed.call.content or b"")["series"]["timestamps"] == texts
 
 
 def test_hours_of_the_clock_on_the_wall() -> None:

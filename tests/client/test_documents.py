@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import pytest
 
+from service.__main__ import main
 from service.command_line import exit_codes
 from service.command_line.parser import COMMANDS
 
@@ -23,47 +21,35 @@ def blocks(page: str, language: str) -> str:
     return "\n".join(re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))
 
 
-def environment(url: str) -> dict[str, str]:
-    return {**os.environ, "FORECAST_URL": url, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_python(page: str, server_url: str, tmp_path: Path) -> None:
-    code = blocks(page, "python").replace("http://127.0.0.1:8000", server_url)
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(server_url),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout
+def test_python(
+    page: str, server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(blocks(page, "python").replace("http://127.0.0.1:8000", server_url), {})
+    assert capsys.readouterr().out
     assert list(tmp_path.glob("*.png"))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands(page: str, server_url: str, tmp_path: Path) -> None:
-    rows = [
-        f"{year}-{month:02},{year % 10 * 3 + month * (13 - month)}"
-        for year in range(2018, 2025)
-        for month in range(1, 13)
-    ]
-    (tmp_path / "sales.csv").write_text("\n".join(["month,units", *rows, ""]))
-    shutil.copy(tmp_path / "sales.csv", tmp_path / "units.csv")
+def test_commands(
+    page: str, server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORECAST_URL", server_url)
+    rows = [f"{2018 + n // 12}-{n % 12 + 1:02},{n + n % 12 * (12 - n % 12)}" for n in range(84)]
+    for file in ("sales.csv", "units.csv"):
+        Path(file).write_text("\n".join(["month,units", *rows, ""]))
     commands = [
-        line for line in blocks(page, "bash").splitlines() if re.match(r"python -m service \w+ [a-z]|.* jobs", line)
+        shlex.split(line)[3:] for line in blocks(page, "bash").splitlines() if line.startswith("python -m service")
     ]
-    commands = [one for one in commands if one.split()[3] in COMMANDS]
+    commands = [one for one in commands if one and one[0] in COMMANDS]
     assert len(commands) >= 2
     for command in commands:
-        asked = [sys.executable, *command.split()[1:]]
-        ended = subprocess.run(
-            asked, cwd=tmp_path, env=environment(server_url), capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 0, f"{command}\n{ended.stderr}"
-        assert ended.stdout
+        code = main(command)
+        told = capsys.readouterr()
+        assert code == 0, f"{command}\n{told.err}"
+        assert told.out
     assert list(tmp_path.glob("*.png"))
 
 

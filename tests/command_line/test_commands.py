@@ -63,8 +63,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def name(server_url: str, sales: Path) -> str:
     """The name of a model of the file."""
-    command = [sys.executable, "-m", "service", "train", str(sales), "--target", "units", "--name", "of a file", *QUICK]
-    subprocess.run(command, env={**os.environ, "FORECAST_URL": server_url}, check=True, capture_output=True)
+    options = ["--target", "units", "--name", "of a file", "--url", server_url, *QUICK]
+    assert main(["train", str(sales), *options]) == 0
     return "of a file"
 
 
@@ -230,7 +230,8 @@ def test_a_wrong_command_is_2(run: Run, arguments: list[str], told: str) -> None
     assert told in err
 
 
-def test_no_server_is_3(run: Run) -> None:
+def test_no_server_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.client.retries._FIRST", 0.01)
     url = f"http://127.0.0.1:{free_port()}"
     code, out, err = run("models", "--url", url)
     assert (code, out) == (3, "")

@@ -1,4 +1,4 @@
-"""``python -m service``: run the server, or make it ready to run."""
+"""``python -m service``: run the server, make it ready to run, or ask one that runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from service.command_line.parser import COMMANDS, add_commands
 from service.keys import DEFAULT_ROLE, ROLES, Role, append_line, key_line, new_key
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return create_key(asked.tenant, asked.role, asked.file)
     if asked.command == "reconcile":
         return _with_settings(lambda settings: reconcile(settings, asked))
+    if asked.command in COMMANDS:
+        return ask_server(asked)
     return train() if asked.command == "trainer" else serve()
 
 
@@ -57,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconciling.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _add_keys(commands.add_parser("keys", help="make API keys"))
+    add_commands(commands)
     return parser
 
 
@@ -90,6 +94,16 @@ def create_key(tenant: str, role: Role, file: Path | None) -> int:
     if file is None:
         print(line)
     return 0
+
+
+def ask_server(asked: argparse.Namespace) -> int:
+    """Run a command that asks a server; 2 where what it needs is not installed."""
+    try:
+        from service.command_line.running import run
+    except ModuleNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return run(asked)
 
 
 def serve() -> int:

@@ -70,6 +70,11 @@ class ServiceError(Exception):
     slug = "internal-error"
     title = "Internal error"
 
+    status: int | None = None
+    request_id: str | None = None
+    job_id: str | None = None
+    """Of the answer that a client read this error from: HTTP status, ID to ask about, the job that failed."""
+
     def __init__(self, detail: str, faults: Sequence[Fault] = (), retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.detail = detail

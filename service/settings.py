@@ -269,9 +269,20 @@ class Settings(BaseSettings):
         return f"sqlite:///{folder / 'registry.sqlite3'}"
 
 
+class ClientSettings(BaseSettings):
+    """What clients read, the command line among them: where the server is, and who asks."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FORECAST_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    url: str = Field("http://127.0.0.1:8000", description="URL of the server that a client or a command asks.")
+    api_key: SecretStr | None = Field(None, description="API key that a client or a command sends.")
+
+
 def unknown_variables() -> dict[str, str | None]:
     """Return the variables of the environment that look like settings and are none, each with one it may mean."""
-    fields = [field.upper() for field in Settings.model_fields]
+    fields = [field.upper() for field in (*Settings.model_fields, *ClientSettings.model_fields)]
     found: dict[str, str | None] = {}
     for name in sorted(os.environ):
         prefix, _, field = name.upper().partition("_")

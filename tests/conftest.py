@@ -1,4 +1,4 @@
-"""Settings of all tests, and the real Postgres and S3 that some need, one of each for a session."""
+"""Settings of all tests, and the real server, Postgres and S3 that some need, one of each for a session."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from examples.cluster import WEED, PostgresServer, S3Server
+from examples.server import running_server
 from service.kernel_cache import forget_stale_kernels
 
 # As in the service: threads of a numeric library fight over the cores. Before anything imports one.
@@ -33,6 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often tests/chaos kills a server (default: 20)")
     parser.addoption("--cases", type=int, default=1500, help="requests that tests/fuzz makes up (default: 1500)")
     parser.addoption("--seconds", type=float, default=15, help="how long each search of tests/fuzz is (default: 15)")
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running service, for what asks one as users do."""
+    with running_server(tmp_path_factory.mktemp("served"), {"FORECAST_TRAINING_PROCESSES": "2"}) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

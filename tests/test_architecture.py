@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"keys"},
     "web": set(),
     "kernel_cache": {"forecasting"},
-    "client": set(),
+    "client": {"errors", "settings"},
+    "command_line": {"client", "errors", "settings"},
     "app": {
         "api",
         "usecases",
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "telemetry",
     },
     "trainer_app": {"usecases", "jobs", "storage", "forecasting", "telemetry", "errors", "settings"},
-    "__main__": {"app", "settings", "errors", "kernel_cache", "keys"},
+    "__main__": {"app", "settings", "errors", "kernel_cache", "keys", "command_line"},
     "__init__": set(),
 }
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "core", "common", "misc"}

@@ -9,7 +9,7 @@ import pytest
 
 from service.api.problems import TYPE_PREFIX, status_of
 from service.errors import ServiceError
-from service.settings import Settings
+from service.settings import ClientSettings, Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -28,23 +28,24 @@ def rows(page: str, first_cell: str) -> dict[str, list[str]]:
 
 SETTINGS = rows("settings.md", "FORECAST_")
 PROBLEMS = rows("problems.md", TYPE_PREFIX)
+FIELDS = {**Settings.model_fields, **ClientSettings.model_fields}
 ERRORS = {TYPE_PREFIX + one.slug: one for one in ServiceError.tree()}
 
 
 def test_every_setting_and_no_other_is_in_the_page() -> None:
-    assert set(SETTINGS) == {f"FORECAST_{name.upper()}" for name in Settings.model_fields}
+    assert set(SETTINGS) == {f"FORECAST_{name.upper()}" for name in FIELDS}
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize("name", sorted(FIELDS))
 def test_default_of_setting(name: str) -> None:
-    default = Settings.model_fields[name].default
+    default = FIELDS[name].default
     assert SETTINGS[f"FORECAST_{name.upper()}"][0] == ("not set" if default is None else f"`{default}`")
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@pytest.mark.parametrize("name", sorted(FIELDS))
 def test_setting_means_what_its_description_says(name: str) -> None:
     meaning = SETTINGS[f"FORECAST_{name.upper()}"][1].replace("`", "")
-    description = str(Settings.model_fields[name].description)
+    description = str(FIELDS[name].description)
     assert meaning.startswith(re.split(r"[.;:]", description)[0])
 
 

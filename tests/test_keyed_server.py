@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from examples.server import running_server
+from service.client import Client
+from service.errors import ModelNotFound, NotPermitted, Unauthenticated
 from service.keys import append_line, key_line, new_key
 from tests.api.contract import check_answer, problem_of
 from tests.api.series import VALUES
@@ -164,3 +166,19 @@ def test_it_starts_without_keys_where_that_is_asked_for(tmp_path: Path) -> None:
     with running_server(tmp_path, settings) as url, asking(url, None) as client:
         assert client.get("/models").status_code == 200
         problem_of(client.get("/models", headers={"Host": "evil.example"}), 421, "foreign-host")
+
+
+def test_the_client_sends_its_key(url: str, filed: str) -> None:
+    with Client(url, api_key=ACME) as client:
+        model = client.train(VALUES, **QUICK)
+        assert model.forecast(2)["mean"].notna().all()
+    with Client(url, api_key=filed) as client:
+        with pytest.raises(ModelNotFound):
+            client.model(model.id)
+        with pytest.raises(NotPermitted, match="role"):
+            client.train(VALUES)
+    with pytest.raises(Unauthenticated, match="needs an API key"):
+        Client(url).models()
+    with pytest.raises(Unauthenticated, match="no key of this server") as caught:
+        Client(url, api_key=WRONG).models()
+    assert (caught.value.status, WRONG in str(caught.value)) == (401, False)

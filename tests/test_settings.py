@@ -69,6 +69,6 @@ def test_a_bucket_needs_a_database() -> None:
 
 
 def test_what_is_no_setting_is_found_with_what_it_may_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FORECAST_MAX_HORIZZON", "FORECAST_MAX_HORIZON", "forecast_port", "FORECAST_XYZXYZ", "OTHER"):
+    for name in ("FORECAST_MAX_HORIZZON", "FORECAST_MAX_HORIZON", "forecast_port", "FORECAST_URL", "FORECAST_XYZXYZ"):
         monkeypatch.setenv(name, "3")
     assert unknown_variables() == {"FORECAST_MAX_HORIZZON": "FORECAST_MAX_HORIZON", "FORECAST_XYZXYZ": None}

@@ -1,0 +1,66 @@
+"""A model, and what can be asked of it, to be awaited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from service.client.arguments import BacktestArguments, ForecastArguments
+from service.client.known_model import KnownModel
+from service.client.roles import Roles
+from service.client.time_texts import Zone
+
+if TYPE_CHECKING:
+    from service.client.async_client import AsyncClient
+    from service.client.backtest_frame import BacktestFrame
+    from service.client.forecast_frame import ForecastFrame
+
+
+class AsyncModel(KnownModel):
+    """A model of a server."""
+
+    def __init__(
+        self, client: AsyncClient, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None
+    ) -> None:
+        super().__init__(record, roles, time_zone)
+        self._client = client
+
+    async def forecast(self, horizon: int | None = None, **asked: Unpack[ForecastArguments]) -> ForecastFrame:
+        """Forecast so many steps, by default as many as it was trained for; return a frame in long format.
+
+        level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
+        data instead of the model's own; items: only these. future_covariates: values of the columns known ahead, as a
+        frame or by name. num_samples, seed: sample paths too, in ``frame.samples``.
+        """
+        from service.client.forecast_frame import forecast_frame
+
+        answer, zone = await self._client.run(self._client.verbs.forecast(self, horizon, **asked))
+        return forecast_frame(answer, zone, self, asked.get("history"))
+
+    async def backtest(self, data: Any, **asked: Unpack[BacktestArguments]) -> BacktestFrame:
+        """Forecast every point of a series from those before it; return a frame in long format, with ``metrics``.
+
+        horizon, stride: steps ahead, and from one origin to the next (1 and 1). start: row or time of the first point.
+        """
+        from service.client.backtest_frame import backtest_frame
+
+        answer, zone = await self._client.run(self._client.verbs.backtest(self, data, **asked))
+        return backtest_frame(answer, zone)
+
+    async def refresh(self) -> AsyncModel:
+        """Read the record again; return this model."""
+        self.record = await self._client.run(self._client.verbs.show("models", self.id))
+        return self
+
+    async def rename(self, name: str | None) -> AsyncModel:
+        """Give it another name, or none; return this model."""
+        self.record = await self._client.run(self._client.verbs.rename(self.id, name))
+        return self
+
+    async def delete(self) -> None:
+        """Delete it."""
+        await self._client.run(self._client.verbs.delete("models", self.id))
+
+    async def download(self, path: str | Path = ".") -> Path:
+        """Write its file, which `AsyncClient.upload` takes, to a path or into a folder; return where it is."""
+        return await self._client.run(self._client.verbs.download(self.id, path))

@@ -1,0 +1,82 @@
+"""What a client knows of a model: the server's record, and how its data was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.client.roles import Roles
+from service.client.time_texts import Zone
+
+
+class KnownModel:
+    """record: as `GET /models/{id}` answers it; roles: of the columns of the data, where this client has trained it.
+
+    time_zone: that forecasts are told in where their times have one, or were sent as the clock on the wall showed them;
+    it may be set.
+    """
+
+    def __init__(self, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None) -> None:
+        self.record = record
+        self.roles = roles
+        self.time_zone = time_zone
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        skill = f", skill {self.skill:.2f}" if self.skill is not None else ""
+        return f"<{type(self).__name__} {self.id}{name}: {self.status}{skill}>"
+
+    @property
+    def id(self) -> str:
+        """ID of the model."""
+        return str(self.record["model_id"])
+
+    @property
+    def name(self) -> str | None:
+        """Its name, which others may have too."""
+        name: str | None = self.record.get("name")
+        return name
+
+    @property
+    def status(self) -> str:
+        """Whether it is training, ready or failed, when the record was read."""
+        return str(self.record["status"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Errors on the part after the split, in the series' own units."""
+        return dict(self.record.get("metrics") or {})
+
+    @property
+    def baseline(self) -> dict[str, Any]:
+        """The same for a forecast that costs nothing."""
+        return dict(self.record.get("baseline") or {})
+
+    @property
+    def skill(self) -> float | None:
+        """1 - MAE / MAE of the baseline."""
+        skill: float | None = self.record.get("skill")
+        return skill
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """Every option as it was used; ``chosen`` says why."""
+        return dict(self.record.get("configuration") or {})
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know before trusting it."""
+        return list(self.record.get("warnings") or ())
+
+    @property
+    def item_column(self) -> str | None:
+        """Column of the data that said which item a row is of."""
+        return self.roles.item if self.roles else None
+
+    @property
+    def time_column(self) -> str | None:
+        """Column of the data that said when a row was."""
+        return self.roles.time if self.roles else None
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of its ``targets``, ``covariates`` or ``future_covariates``."""
+        return tuple(self.record.get(kind) or ())

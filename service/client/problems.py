@@ -1,0 +1,90 @@
+"""From answers to typed errors, those of `service.errors`, and the one for where no answer came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from service.errors import Fault, Path, ServiceError
+
+TYPE_PREFIX = "urn:forecast:problem:"
+
+
+class Unreachable(ConnectionError):
+    """No answer came from the server, however often it was asked. url: where it was looked for."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"the forecast service at {url} cannot be reached: {why}")
+        self.url = url
+
+
+def document(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object of an answer. Raises ServiceError where there is none: this is another server."""
+    try:
+        read = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        read = None
+    if not isinstance(read, dict):
+        raise _foreign(response)
+    return read
+
+
+def error_of(response: httpx.Response) -> ServiceError:
+    """Return what a refusal says, of the class that its type names."""
+    try:
+        problem = document(response)
+    except ServiceError as foreign:
+        return foreign
+    if not str(problem.get("type", "")).startswith(TYPE_PREFIX):
+        return _foreign(response)
+    error = error_from(problem)
+    error.retry_after = _seconds(response.headers.get("Retry-After"))
+    error.request_id = problem.get("request_id") or response.headers.get("X-Request-ID")
+    return error
+
+
+def error_from(problem: Mapping[str, Any]) -> ServiceError:
+    """Return the error of a problem, as a refusal or a failed job has it."""
+    faults = [{"path": _path(one["pointer"]), "detail": one["detail"]} for one in problem.get("errors") or ()]
+    slug = str(problem["type"]).removeprefix(TYPE_PREFIX)
+    error = ServiceError.from_record({"slug": slug, "detail": problem.get("detail", ""), "faults": faults})
+    error.title = problem.get("title", error.title)
+    error.status, error.job_id = problem.get("status"), problem.get("job_id")
+    return error
+
+
+def pointer_of(fault: Fault) -> str:
+    """Return where a fault is, as a JSON pointer."""
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in fault.path)
+
+
+def _foreign(response: httpx.Response) -> ServiceError:
+    error = ServiceError(
+        f"{response.request.url.copy_with(query=None)} answered {response.status_code} {response.reason_phrase}, but "
+        "not as a forecast service does: is the URL right, or a proxy in between?"
+    )
+    error.status = response.status_code
+    error.retry_after = _seconds(response.headers.get("Retry-After"))
+    return error
+
+
+def _path(pointer: str) -> Path:
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.removeprefix("#").split("/")[1:]]
+    return tuple(int(part) if part.isdecimal() and part.isascii() else part for part in parts)
+
+
+def _seconds(retry_after: str | None) -> int | None:
+    """Read a Retry-After header: seconds, or a date."""
+    if retry_after is None:
+        return None
+    if retry_after.isdecimal() and retry_after.isascii():
+        return int(retry_after)
+    try:
+        return max(0, round(parsedate_to_datetime(retry_after).timestamp() - time.time()))
+    except ValueError:
+        return None

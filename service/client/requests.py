@@ -1,0 +1,178 @@
+"""The requests of all verbs, as functions of their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from service.client.arguments import TrainArguments
+from service.client.csv_query import csv_query
+from service.client.known_model import KnownModel
+from service.client.roles import Names, Roles, listed
+from service.client.series import SentSeries, read_series, values_ahead, write_json
+from service.client.steps import Call, path_of
+from service.client.table import read_table
+from service.client.time_texts import Zone
+
+_JSON = {"Content-Type": "application/json"}
+_CSV = {"Content-Type": "text/csv"}
+_FILE = {"Content-Type": "application/octet-stream"}
+_OF_DATA = ("target", "item", "time", "covariates", "future_covariates", "static", "start", "freq", "date_format")
+_PAGE = 500
+
+
+@dataclass(frozen=True)
+class Training:
+    """A request to train, and what to remember of its data."""
+
+    call: Call
+    roles: Roles | None = None
+    zone: Zone | None = None
+
+
+def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
+    """Ask for a training, and for its model where it is ready within ``seconds``.
+
+    data: what `read_series` takes, or a CSV: a path, or its bytes. It has an idempotency key, so that it may be sent
+    again.
+    """
+    key = {"Idempotency-Key": str(uuid4())}
+    wait = ("wait", f"{seconds:g}")
+    if isinstance(data, str | Path):
+        data = Path(data).read_bytes()
+    if isinstance(data, bytes):
+        roles = Roles(listed(arguments.get("target")), item=arguments.get("item"), time=arguments.get("time"))
+        return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**_CSV, **key}), roles)
+    of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
+    sent = read_series(data, **of_data)
+    body: dict[str, Any] = {
+        name: value for name, value in arguments.items() if name not in _OF_DATA and value is not None
+    }
+    if sent.roles is None and listed(arguments.get("future_covariates")):
+        body["future_covariates"] = listed(arguments.get("future_covariates"))
+    if "start" in (body.get("validation") or ()):
+        body["validation"] = {**body["validation"], "start": sent.moment(body["validation"]["start"])}
+    content = write_json({**body, "series": sent.series})
+    return Training(Call("POST", "/train", (wait,), content, {**_JSON, **key}), sent.roles, sent.zone)
+
+
+def forecast_call(
+    model: KnownModel,
+    horizon: int | None,
+    *,
+    level: float | Sequence[float] | None = None,
+    quantiles: Sequence[float] | None = None,
+    history: Any = None,
+    items: Names = None,
+    future_covariates: Any = None,
+    num_samples: int | None = None,
+    seed: int | None = None,
+    target: Names = None,
+    item: str | None = None,
+    time: Any = None,
+    covariates: Names = None,
+    freq: str | None = None,
+    date_format: str | None = None,
+) -> tuple[Call, Zone | None]:
+    """Ask for a forecast; return the call and the time zone of the answer's times.
+
+    target and what follows: which column of the history, and of the values ahead, is what; as `read_series` takes it.
+    """
+    zone = model.time_zone
+    body: dict[str, Any] = {
+        "model_id": model.id,
+        "horizon": horizon,
+        "level": _levels(level),
+        "quantiles": quantiles,
+        "items": listed(items) or None,
+        "num_samples": num_samples,
+        "seed": seed,
+    }
+    if history is not None:
+        of_data = {"covariates": covariates, "freq": freq, "date_format": date_format}
+        sent = series_for(model, history, target=target, item=item, time=time, **of_data)
+        body["history"], zone = sent.series, sent.zone
+    if future_covariates is not None:
+        ahead = model.names("future_covariates")
+        at = time if isinstance(time, str) else model.time_column
+        body["future_covariates"] = values_ahead(future_covariates, ahead, item or model.item_column, at)
+    return _post("/forecast", body), zone
+
+
+def backtest_call(
+    model: KnownModel,
+    data: Any,
+    *,
+    horizon: int = 1,
+    stride: int = 1,
+    start: Any = None,
+    level: float | Sequence[float] | None = None,
+    **of_data: Any,
+) -> tuple[Call, Zone | None]:
+    """Ask for a backtest; start: row or time of the first point that is forecast."""
+    sent = series_for(model, data, **of_data)
+    body = {
+        "model_id": model.id,
+        "series": sent.series,
+        "horizon": horizon,
+        "stride": stride,
+        "start": sent.moment(start),
+    }
+    return _post("/backtest", {**body, "level": _levels(level)}), sent.zone
+
+
+def page_call(kind: str, cursor: str | None, **only: str | None) -> Call:
+    """Ask for a page of ``models`` or ``jobs``."""
+    query = {**only, "cursor": cursor, "limit": str(_PAGE)}
+    return Call("GET", path_of(kind), tuple((name, value) for name, value in query.items() if value is not None))
+
+
+def upload_call(data: bytes, name: str | None) -> Call:
+    """Take in a model file. Twice would be two models."""
+    query = () if name is None else (("name", name),)
+    return Call("POST", "/models", query, data, _FILE, repeatable=False)
+
+
+def rename_call(model_id: str, name: str | None) -> Call:
+    """Give a model another name."""
+    return Call("PATCH", path_of("models", model_id), content=write_json({"name": name}), headers=_JSON)
+
+
+def delete_call(kind: str, one: str) -> Call:
+    """Delete a model, or cancel a job."""
+    return Call("DELETE", path_of(kind, one), done=(404, 409))
+
+
+def _post(path: str, body: Mapping[str, Any]) -> Call:
+    sent = {name: value for name, value in body.items() if value is not None}
+    return Call("POST", path, content=write_json(sent), headers=_JSON)
+
+
+def _levels(level: float | Sequence[float] | None) -> list[float] | None:
+    return None if level is None else list(np.atleast_1d(level).tolist())
+
+
+def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
+    """Read data for a model: what is not said is as it was where the model was trained."""
+    said: dict[str, Any] = {name: value for name, value in of_data.items() if value is not None}
+    if model is None or isinstance(data, Mapping):
+        return read_series(data, **said)
+    targets = model.names("targets")
+    helping = {kind: model.names(kind) for kind in ("covariates", "future_covariates")}
+    table = read_table(
+        data, listed(said.get("target")) or (*targets, *helping["covariates"], *helping["future_covariates"])
+    )
+    for names in (targets, model.roles.targets if model.roles else ()):
+        if names and all(name in table.columns for name in names):
+            said.setdefault("target", names)
+    for kind, names in helping.items():
+        said.setdefault(kind, names or None)
+    for name, column in (("item", model.item_column), ("time", model.time_column)):
+        if column is not None and column in table.columns:
+            said.setdefault(name, column)
+    return read_series(table, known_as=targets[0] if len(targets) == 1 else None, **said)

@@ -1,0 +1,183 @@
+"""From a table to a series in the form of the service's JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from service.client.roles import ITEM, Names, Roles, find_roles, listed, time_of
+from service.client.table import UNNAMED, Table, read_table
+from service.client.time_texts import Zone
+from service.errors import InvalidSeries
+
+Rows = NDArray[np.intp]
+
+_TIMES = "time"
+_SORTABLE = re.compile(r"[0-9]{4}(?![0-9])")
+
+
+@dataclass(frozen=True)
+class SentSeries:
+    """series: for the JSON, with arrays in it; roles: None where the series came as JSON.
+
+    zone: of its times; by_the_clock: whether they are sent as its clocks show them.
+    """
+
+    series: Any
+    roles: Roles | None = None
+    zone: Zone | None = None
+    by_the_clock: bool = False
+
+    def moment(self, time: Any) -> Any:
+        """Return a time that is said beside the series as those in it are sent."""
+        if not self.by_the_clock or getattr(time, "tzinfo", None) is None:
+            return time
+        import pandas as pd
+
+        return pd.Timestamp(time).tz_convert(self.zone).tz_localize(None)
+
+
+def read_series(
+    data: Any,
+    *,
+    target: Names = None,
+    item: str | None = None,
+    time: Any = None,
+    covariates: Names = None,
+    future_covariates: Names = None,
+    static: Names = None,
+    start: Any = None,
+    freq: str | None = None,
+    date_format: str | None = None,
+    known_as: str | None = None,
+) -> SentSeries:
+    """Read data of whatever kind as a series.
+
+    data: a frame or series of pandas, polars or pyarrow, an array (rows, or rows by columns), a list of numbers, or a
+    mapping that is a series in the service's JSON already. time: a column, or times, one for each row.
+    start, freq: the time of the first row instead, and the step. known_as: what a model calls its one target.
+
+    Raises InvalidSeries, UnknownColumn and InvalidTimestamps, as the service would, for what cannot be sent.
+    """
+    shared = {"start": start, "freq": freq, "date_format": date_format}
+    shared = {name: value for name, value in shared.items() if value is not None}
+    if isinstance(data, Mapping):
+        return SentSeries({**data, **shared})
+    table = read_table(data, listed(target) or None)
+    if time is not None and not isinstance(time, str):
+        table, time = table.with_times(_TIMES, time), _TIMES
+    if start is not None and table.index is not None:
+        raise InvalidSeries("give times or a start, not both")
+    roles = find_roles(table, target, item, time, covariates, future_covariates, static)
+    return _sent(table, roles, shared, {roles.targets[0]: known_as} if known_as and len(roles.targets) == 1 else {})
+
+
+def write_json(content: Any) -> bytes:
+    """Write JSON: NaN is null, times are ISO 8601. Raises TypeError for what has no form in JSON."""
+    try:
+        return orjson.dumps(content, _plain, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise error.__cause__ or error from None
+
+
+def values_ahead(data: Any, names: Sequence[str], item: str | None, time: str | None) -> Any:
+    """Return values of columns known ahead, for the JSON.
+
+    data: a mapping, by name or by item and name, or a frame: its columns ``names``, by item where it has a column of
+    them, in the order of its times where it has some.
+    """
+    if isinstance(data, Mapping):
+        return {str(name): _ahead(values) for name, values in data.items()}
+    table = read_table(data, names)
+    by = item if item is not None and item in table.columns else ITEM
+    order = _order_of_times(table, time, {*names, by})
+    columns = {name: table.numbers(name)[order] for name in names}
+    if by not in table.columns:
+        return columns
+    rows_of = _rows_by_item(table.texts(by)[order])
+    return {name: {column: values[rows] for column, values in columns.items()} for name, rows in rows_of}
+
+
+def _ahead(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {str(name): _ahead(inner) for name, inner in values.items()}
+    [column] = read_table(values, (UNNAMED,)).columns.values()
+    return Table({UNNAMED: column}).numbers(UNNAMED)
+
+
+def _order_of_times(table: Table, time: str | None, taken: set[str | None]) -> Rows:
+    """Return the order of rows by time; as they are where there are none, or none that texts can be sorted by."""
+    name = time if time in table.columns else time_of(table, taken)
+    length = len(next(iter(table.columns.values())))
+    texts = np.asarray(table.times(name).texts) if name is not None else np.arange(length)
+    sortable = texts.dtype.kind in "iu" or all(_SORTABLE.match(str(text)) for text in texts)
+    return np.argsort(texts, kind="stable") if sortable else np.arange(length)
+
+
+def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[str, str]) -> SentSeries:
+    columns = {rename.get(name, name): table.numbers(name) for name in roles.columns}
+    if not next(iter(columns.values())).size:
+        raise InvalidSeries("the data has no rows")
+    times = table.times(roles.time) if roles.time else None
+    series: dict[str, Any] = {"targets": [rename.get(name, name) for name in roles.targets]}
+    if roles.future_covariates:
+        series["future_covariates"] = list(roles.future_covariates)
+    if roles.item is None:
+        series |= {"columns": columns, **shared}
+        if times is not None:
+            series["timestamps"] = times.texts
+    else:
+        first = {"start": shared.pop("start")} if "start" in shared else {}
+        series |= shared
+        texts = times.texts if times else None
+        static = {name: np.array(list(table.column(name)), dtype=object) for name in roles.static}
+        series["items"] = []
+        for name, rows in _rows_by_item(table.texts(roles.item)):
+            item = {"id": name, **first, **_rows_of(columns, texts, rows)}
+            if static:
+                item["static"] = {column: _category(values[rows], column) for column, values in static.items()}
+            series["items"].append(item)
+    return SentSeries(series, roles, times.zone, times.by_the_clock) if times else SentSeries(series, roles)
+
+
+def _rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
+    """Yield each item with its rows, items in order of appearance, rows in their own."""
+    names, first, codes = np.unique(ids, return_index=True, return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    for place in np.argsort(first):
+        yield str(names[place]), order[(ends[place - 1] if place else 0) : ends[place]]
+
+
+def _rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows: Rows) -> dict[str, Any]:
+    # Most frames have each item's rows together.
+    together = bool(rows[-1] - rows[0] == len(rows) - 1)
+    chosen: Any = slice(rows[0], rows[-1] + 1) if together else rows
+    picked: dict[str, Any] = {"columns": {name: values[chosen] for name, values in columns.items()}}
+    if texts is not None:
+        picked["timestamps"] = texts[chosen] if together else [texts[row] for row in rows]
+    return picked
+
+
+def _category(values: NDArray[Any], name: str) -> Any:
+    """Return what a static column says in all rows of an item. Raises InvalidSeries where they differ."""
+    if not (values == values[0]).all():
+        raise InvalidSeries.at((name,), f"static column {name!r} must be the same in all rows of an item")
+    return values[0]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | time) or hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, set | frozenset | range):
+        return list(value)
+    raise TypeError(f"a {type(value).__name__} cannot be sent as JSON: {value!r}"[:200])

@@ -1,0 +1,182 @@
+"""Data as users have it, as columns by name: frames of pandas, polars and pyarrow, series, arrays and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from service.client.time_texts import WrittenTimes, write_times
+from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+
+UNNAMED = "value"
+"""The column of data that has no names, as the service calls it."""
+
+_NUMBERS = (int, float, np.number, np.bool_)
+
+
+@dataclass(frozen=True)
+class Table:
+    """columns: of equal length; index: the column that was a pandas index, where that has times."""
+
+    columns: Mapping[str, nw.Series[Any] | NDArray[Any]]
+    index: str | None = None
+
+    def numbers(self, name: str) -> FloatArray:
+        """Return a column as numbers, NaN where one is missing.
+
+        Raises UnknownColumn, and InvalidSeries at the first row that is no finite number.
+        """
+        values = _floats(self.column(name), name)
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = int(np.argmax(infinite))
+            cure = "send a number, or None where one is missing"
+            raise InvalidSeries.at((name, row), f"column {name!r} has {values[row]} in row {row}: {cure}")
+        return values
+
+    def times(self, name: str) -> WrittenTimes:
+        """Return a column of times as texts. Raises UnknownColumn, InvalidTimestamps."""
+        column = self.column(name)
+        if isinstance(column, np.ndarray) or column.dtype == nw.Object:
+            column = _times(column.to_list() if isinstance(column, nw.Series) else column)
+        return write_times(column, name)
+
+    def texts(self, name: str) -> NDArray[np.str_]:
+        """Return a column of names. Raises UnknownColumn, and InvalidSeries at a row that has none."""
+        column = self.column(name)
+        if isinstance(column, nw.Series):
+            missing = column.is_null().to_numpy()
+            if missing.any():
+                row = int(np.argmax(missing))
+                raise InvalidSeries.at((name, row), f"column {name!r} says in row {row} not which item it is of")
+        return np.asarray(column.to_list() if isinstance(column, nw.Series) else column).astype(str)
+
+    def column(self, name: str) -> nw.Series[Any] | NDArray[Any]:
+        """Return a column. Raises UnknownColumn."""
+        if name not in self.columns:
+            known = ", ".join(repr(one) for one in list(self.columns)[:12])
+            raise UnknownColumn.at((name,), f"there is no column {name!r}; the columns are {known}")
+        return self.columns[name]
+
+    def with_times(self, name: str, times: Any) -> Table:
+        """Return the table with a column of times beside it. Raises InvalidSeries where there are more or fewer."""
+        column = _times(times)
+        length = len(next(iter(self.columns.values())))
+        if len(column) != length:
+            raise InvalidSeries.at((name,), f"{len(column)} times for {length} rows: there must be one for each")
+        return Table({**self.columns, name: column}, name)
+
+
+def read_table(data: Any, names: Sequence[str] | None = None) -> Table:
+    """Read data of whatever kind.
+
+    names: of the columns of an array; those of a frame are its own. Raises InvalidSeries for what is no data.
+    """
+    if isinstance(data, Table):
+        return data
+    if nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_pandas_series(data):
+        return _from_pandas(data)
+    if nw.dependencies.is_into_series(data):
+        series = nw.from_native(data, series_only=True)
+        return Table({series.name or UNNAMED: series})
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    if isinstance(frame, nw.DataFrame):
+        return Table({name: frame[name] for name in frame.columns})
+    return _from_array(data, names)
+
+
+def _from_pandas(data: Any) -> Table:
+    """Read a frame or series; an index is a column too where it has a name, or times."""
+    import pandas as pd
+
+    frame: pd.DataFrame = data.to_frame(UNNAMED if data.name is None else data.name) if data.ndim == 1 else data
+    levels = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
+    columns = {str(name): _without_periods(frame.iloc[:, place]) for place, name in enumerate(frame.columns)}
+    if len(columns) < len(frame.columns):
+        raise InvalidSeries("two columns have the same name")
+    index = None
+    for level in levels:
+        is_timed = isinstance(level, pd.DatetimeIndex | pd.PeriodIndex)
+        name = str(level.name) if level.name is not None else "index"
+        if name in columns or not (is_timed or level.name is not None):
+            continue
+        columns[name] = _without_periods(level.to_series(index=frame.index))
+        index = name if is_timed else index
+    return Table({name: nw.from_native(column, series_only=True) for name, column in columns.items()}, index)
+
+
+def _without_periods(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return periods as the times at which they start."""
+    import pandas as pd
+
+    return column.dt.to_timestamp() if isinstance(column.dtype, pd.PeriodDtype) else column
+
+
+def _from_array(data: Any, names: Sequence[str] | None) -> Table:
+    if isinstance(data, np.ma.MaskedArray):
+        data = np.ma.filled(data.astype(np.float64), np.nan)
+    try:
+        array = np.asarray(data if isinstance(data, np.ndarray) else list(data))
+    except (TypeError, ValueError) as error:
+        raise InvalidSeries(
+            f"a {type(data).__name__} cannot be read as a series ({error}): give a frame of pandas or polars, an "
+            "array, a list of numbers, or a Path of a CSV file"
+        ) from None
+    if array.ndim == 1:
+        return Table({names[0] if names and len(names) == 1 else UNNAMED: array})
+    if array.ndim != 2:
+        raise InvalidSeries(f"an array must have rows, or rows and columns, got {array.ndim} dimensions")
+    if names is None or len(names) != array.shape[1]:
+        names = [UNNAMED] if array.shape[1] == 1 else [str(place) for place in range(array.shape[1])]
+    return Table({name: array[:, place] for place, name in enumerate(names)})
+
+
+def _times(times: Any) -> nw.Series[Any]:
+    """Return times of whatever kind as a column."""
+    if nw.dependencies.is_into_series(times):
+        series: nw.Series[Any] = nw.from_native(times, series_only=True)
+        if not nw.dependencies.is_pandas_series(times) or series.dtype not in (nw.Unknown, nw.Object):
+            return series
+    import pandas as pd
+
+    column = pd.Series(times)
+    if column.dtype == object and not isinstance(column.iloc[0] if len(column) else "", str):
+        try:
+            column = pd.Series(pd.to_datetime(column))
+        except (TypeError, ValueError) as error:
+            raise InvalidTimestamps(f"the times cannot be read: {error}") from None
+    return nw.from_native(_without_periods(column), series_only=True)
+
+
+def _floats(column: nw.Series[Any] | NDArray[Any], name: str) -> FloatArray:
+    if isinstance(column, nw.Series):
+        if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+            return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        column = np.asarray(column.to_list(), dtype=object)
+    if column.dtype.kind in "fiub":
+        return column.astype(np.float64)
+    row = next((row for row, value in enumerate(column) if not _is_number(value)), None)
+    if row is not None:
+        shown = str(column[row])[:60]
+        raise InvalidSeries.at((name, row), f"column {name!r} has {shown!r} in row {row}, which is no number")
+    return np.array([None if _is_missing(value) else value for value in column], dtype=np.float64)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, _NUMBERS) or _is_missing(value) or type(value).__name__ == "Decimal"
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType")

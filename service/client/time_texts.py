@@ -1,0 +1,105 @@
+"""Write a column of times as the service reads them: ISO 8601, with an offset where a time zone allows one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import InvalidTimestamps
+
+TimeArray = NDArray[np.datetime64]
+Zone = str | tzinfo
+
+_UNITS = ("D", "s", "ms", "us", "ns")
+_UTC = ("UTC", "ETC/UTC", "GMT", "Z")
+_DAY = np.timedelta64(23, "h")  # The shortest that a day is where clocks change.
+_MINUTE = np.timedelta64(1, "m")
+
+
+@dataclass(frozen=True)
+class WrittenTimes:
+    """texts: one for each row; numbers and texts of the caller are left as they are.
+
+    zone: the time zone that they were in, where there was one; by_the_clock: whether they are what its clocks show,
+    without an offset.
+    """
+
+    texts: Sequence[str | int]
+    zone: Zone | None = None
+    by_the_clock: bool = False
+
+
+def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
+    """Write a column of dates, times, texts or whole numbers. Raises InvalidTimestamps at a row that has none."""
+    missing = column.is_null().to_numpy()
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise InvalidTimestamps.at((name, row), f"column {name!r} has no time in row {row}")
+    kind = column.dtype
+    if kind == nw.Date:
+        return WrittenTimes(_written(column.to_numpy()))
+    if _has_zone_of_pandas(column):
+        native = column.to_native()
+        in_utc = native.dt.tz_convert("UTC").dt.tz_localize(None)
+        return _write_moments(native.dt.tz_localize(None).to_numpy(), in_utc.to_numpy(), native.dt.tz)
+    if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
+        in_utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return _write_moments(column.dt.replace_time_zone(None).to_numpy(), in_utc.to_numpy(), kind.time_zone)
+    if kind == nw.Datetime:
+        return WrittenTimes(_written(column.to_numpy()))
+    if kind == nw.String or kind.is_integer():
+        return WrittenTimes(column.to_list())
+    if kind in (nw.Categorical, nw.Enum):
+        return WrittenTimes(column.cast(nw.String).to_list())
+    raise InvalidTimestamps.at((name,), f"column {name!r} holds {kind}, which are no times: convert it to dates first")
+
+
+def is_dated(column: Any) -> bool:
+    """Tell whether a column is one of dates or times."""
+    return isinstance(column, nw.Series) and (column.dtype in (nw.Date, nw.Datetime) or _has_zone_of_pandas(column))
+
+
+def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:
+    # narwhals does not know zones of pandas with more than letters in their names, such as America/New_York.
+    return nw.dependencies.is_pandas_series(column.to_native()) and hasattr(column.to_native().dtype, "tz")
+
+
+def _write_moments(clock: TimeArray, moments: TimeArray, zone: Zone) -> WrittenTimes:
+    offsets = clock - moments
+    if _follows_the_clock(moments, offsets, zone):
+        return WrittenTimes(_written(clock), zone, by_the_clock=True)
+    if len(offsets) and (offsets == offsets[0]).all() and offsets[0] % _MINUTE == 0 * _MINUTE:
+        return WrittenTimes(_written(clock, _offset(offsets[0])), zone)
+    return WrittenTimes(_written(moments, "Z"), zone)
+
+
+def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zone: Zone) -> bool:
+    """Tell whether rows are regular by the clock on the wall and not in UTC: days are, where clocks change."""
+    if str(zone).upper() in _UTC:
+        return False
+    steps = np.diff(np.unique(moments))
+    if not len(steps) or steps.min() >= _DAY:
+        return True
+    clocks_changed = bool((offsets != offsets[0]).any())
+    return clocks_changed and bool((steps % steps.min()).astype(np.int64).any())
+
+
+def _offset(offset: np.timedelta64) -> str:
+    minutes = int(offset / _MINUTE)
+    if minutes == 0:
+        return "Z"
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def _written(times: TimeArray, suffix: str = "") -> list[str]:
+    """Write times down to the finest part that any has; with an offset, at least to the second."""
+    units = _UNITS[1:] if suffix else _UNITS
+    unit = next(unit for unit in units if (times.astype(f"datetime64[{unit}]") == times).all())
+    texts: list[str] = np.datetime_as_string(times.astype(f"datetime64[{unit}]")).tolist()
+    return [text + suffix for text in texts] if suffix else texts

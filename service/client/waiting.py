@@ -1,0 +1,112 @@
+"""Follow a job to its end, through events, or by asking where there are none; a server may go and come back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import httpx
+import orjson
+from httpx_sse import ServerSentEvent
+
+from service.client.connection import Connection
+from service.client.problems import Unreachable, document, error_from
+from service.client.progress import Tell
+from service.client.retries import answered, is_passing
+from service.client.steps import Call, Pause, Steps, Watch, path_of
+from service.errors import ModelFailed, ServiceError
+
+ENDED = ("succeeded", "failed", "cancelled")
+
+_EVENTS = ("progress", "end")
+
+# How long a server may be away before waiting for it is given up.
+_PATIENCE = 600.0
+_POLL = 1.0
+_POLL_WITH_DEADLINE = 0.5
+
+
+class _Followed:
+    """The job as last told."""
+
+    def __init__(self, job: dict[str, Any], tell: Tell) -> None:
+        self.job = job
+        self.event_id = ""
+        self._tell = tell
+        tell(job)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.job["status"] in ENDED
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Last-Event-ID": self.event_id} if self.event_id else {}
+
+    def hear(self, event: ServerSentEvent) -> None:
+        # What only says after how long to come back has no data.
+        if event.event in _EVENTS and event.data:
+            self.event_id = event.id
+            self.take(orjson.loads(event.data))
+
+    def take(self, job: dict[str, Any]) -> None:
+        self.job = job
+        self._tell(job)
+
+
+def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: float | None) -> Steps[dict[str, Any]]:
+    """Wait until a job has ended; return its record.
+
+    tell: is told every record. timeout: seconds after which TimeoutError is raised, while the job goes on.
+    Raises JobNotFound where it was deleted, Unreachable where the server is away for ten minutes.
+    """
+    now = _Followed(job, tell)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    path = path_of("jobs", job["job_id"])
+    away_since: float | None = None
+    while not now.has_ended:
+        try:
+            if deadline is None:
+                # Nothing in a stream can be waited for up to a moment.
+                yield from _watched(now, path)
+            if not now.has_ended:
+                now.take(document((yield from answered(Call("GET", path), connection.url, 0))))
+            away_since = None
+        except (Unreachable, ServiceError) as error:
+            away_since = away_since or time.monotonic()
+            if not _passes(error) or time.monotonic() - away_since > _PATIENCE:
+                raise
+        if not now.has_ended:
+            yield Pause(_pause(now.job, deadline, timeout))
+    return now.job
+
+
+def failure_of(job: dict[str, Any]) -> ServiceError:
+    """Return why a job has no model."""
+    error = error_from(job["error"]) if job.get("error") else ModelFailed("the training was cancelled")
+    error.job_id = job["job_id"]
+    return error
+
+
+def _watched(now: _Followed, path: str) -> Steps[None]:
+    try:
+        yield Watch(f"{path}/events", now.headers, now.hear)
+    except httpx.TransportError:
+        return
+    except ServiceError as error:
+        if not is_passing(error.status):
+            raise
+
+
+def _passes(error: Unreachable | ServiceError) -> bool:
+    return isinstance(error, Unreachable) or is_passing(error.status)
+
+
+def _pause(job: dict[str, Any], deadline: float | None, timeout: float | None) -> float:
+    if deadline is None:
+        return _POLL
+    left = deadline - time.monotonic()
+    if left <= 0:
+        told = f"job {job['job_id']} is {job['status']} after {timeout:g} s"
+        raise TimeoutError(f"{told}, and goes on: wait again, or cancel it")
+    return min(_POLL_WITH_DEADLINE, left)

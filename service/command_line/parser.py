@@ -1,0 +1,140 @@
+"""The commands that ask a server, and their options; imports nothing that takes time."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from service.command_line.exit_codes import MEANING
+
+COMMANDS = ("train", "forecast", "backtest", "models", "jobs", "delete", "download", "upload")
+
+_MODEL = "ID of a model, or a name: its newest model"
+
+
+def add_commands(commands: Any) -> None:
+    """Add a parser for each command to what `ArgumentParser.add_subparsers` has returned."""
+
+    def add(name: str, help_text: str, description: str | None = None) -> argparse.ArgumentParser:
+        told = f"{description or help_text[0].upper() + help_text[1:] + '.'} {MEANING}"
+        parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=told)
+        parser.add_argument("--url", help="of the server; by default FORECAST_URL, else http://127.0.0.1:8000")
+        parser.add_argument("--json", action="store_true", help="print JSON, as the server answers it")
+        return parser
+
+    _add_training(add("train", "train a model on a CSV file", "Train a model on a CSV file and wait for it."))
+    _add_forecasting(add("forecast", "forecast from a model"))
+    _add_backtesting(add("backtest", "forecast every point of a CSV file from those before it"))
+    models = add("models", "list models, or show one")
+    models.add_argument("model", nargs="?", help=_MODEL)
+    models.add_argument("--name", help="only models of this name")
+    models.add_argument("--status", choices=("training", "ready", "failed"), help="only models in this state")
+    models.add_argument("--limit", type=_count, help="at most so many, the newest")
+    _add_jobs(add("jobs", "list jobs, wait for one, or cancel it"))
+    add("delete", "delete models").add_argument("models", nargs="+", metavar="model", help=_MODEL)
+    download = add("download", "write a model's file")
+    download.add_argument("model", help=_MODEL)
+    download.add_argument("path", nargs="?", default=".", help="a file or folder (default: this folder)")
+    upload = add("upload", "take in a model file that download wrote")
+    upload.add_argument("file")
+    upload.add_argument("--name", help="of the model; by default the one in the file")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", help="a CSV file with a header row; - reads from stdin")
+    _add_columns(parser)
+    parser.add_argument("--covariates", action="append", metavar="COLUMN", help="that helps; repeat for several")
+    parser.add_argument("--future-covariates", action="append", metavar="COLUMN", help="that is known ahead; repeat")
+    parser.add_argument("--date-format", help="strptime pattern, for dates that can be read two ways")
+    parser.add_argument("--freq", help="step from row to row (MS, D, 15min); found where it is left out")
+    parser.add_argument("--separator", help="comma, semicolon or tab; found where it is left out")
+    parser.add_argument("--name", help="to ask for instead of the ID")
+    parser.add_argument("--horizon", type=_count, help="steps ahead that the model is made for")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="NAME=VALUE",
+        help="any option of POST /train: training.epochs=50, nonnegative=true; repeat for several",
+    )
+    parser.add_argument("--no-wait", action="store_true", help="print the job and do not wait for it")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer; the training goes on")
+
+
+def _add_forecasting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help=_MODEL)
+    parser.add_argument("--horizon", type=_count, help="steps ahead; by default what the model was trained for")
+    bands = parser.add_mutually_exclusive_group()
+    bands.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
+    bands.add_argument("--quantiles", type=_numbers, metavar="0.1,0.9", help="quantiles instead of intervals")
+    parser.add_argument(
+        "--history", metavar="CSV", help="forecast from the end of this file instead of the model's data"
+    )
+    parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
+    parser.add_argument(
+        "--future-covariates", metavar="CSV", help="file of the columns known ahead, a row for each step"
+    )
+    parser.add_argument("--num-samples", type=_count, help="so many sample paths too; with --json")
+    parser.add_argument("--seed", type=int, help="of the sample paths")
+    _add_columns(parser)
+    _add_files(parser, "forecast.png")
+
+
+def _add_backtesting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help=_MODEL)
+    parser.add_argument("file", help="a CSV file with a header row; - reads from stdin")
+    parser.add_argument("--horizon", type=_count, default=1, help="steps ahead from each point (default: 1)")
+    parser.add_argument("--stride", type=_count, default=1, help="points from one origin to the next (default: 1)")
+    parser.add_argument("--start", help="row number or time of the first point; by default as early as possible")
+    parser.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
+    _add_columns(parser)
+    _add_files(parser, "backtest.png")
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", nargs="?", help="ID of a job")
+    doing = parser.add_mutually_exclusive_group()
+    doing.add_argument("--cancel", action="store_true", help="cancel it")
+    doing.add_argument("--wait", action="store_true", help="wait for its model and show it")
+    parser.add_argument(
+        "--status", choices=("queued", "running", "succeeded", "failed", "cancelled"), help="only jobs in this state"
+    )
+    parser.add_argument("--limit", type=_count, help="at most so many, the newest")
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", action="append", metavar="COLUMN", help="to forecast; repeat for several")
+    parser.add_argument("--item", metavar="COLUMN", help="that says which series a row is of")
+    parser.add_argument("--time", metavar="COLUMN", help="of the times; found where it is left out")
+
+
+def _add_files(parser: argparse.ArgumentParser, picture: str) -> None:
+    parser.add_argument(
+        "--plot", nargs="?", const=picture, metavar="PNG", help=f"draw it into a file (default: {picture})"
+    )
+    parser.add_argument("--csv", metavar="CSV", help="write it as a CSV file")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(one) for one in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers, such as 80,95") from None
+
+
+def _names(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",")]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as training.epochs=50")
+    return name, value

@@ -1,0 +1,69 @@
+"""Run a command, and say how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+from service.client import Client, Unreachable
+from service.client.problems import pointer_of
+from service.command_line import backtesting, forecasting, jobs, models, training
+from service.command_line.exit_codes import DONE, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
+from service.command_line.printing import plain
+from service.errors import ServiceError
+
+_RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
+    "train": training.train,
+    "forecast": forecasting.forecast,
+    "backtest": backtesting.backtest,
+    "models": models.show,
+    "jobs": jobs.show,
+    "delete": models.delete,
+    "download": models.download,
+    "upload": models.upload,
+}
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Run a command; return its exit code."""
+    try:
+        with Client(asked.url) as client:
+            _RUN[asked.command](client, asked)
+        sys.stdout.flush()
+    except ServiceError as error:
+        _tell(error)
+        return REFUSED
+    except Unreachable as error:
+        print(error, file=sys.stderr)
+        return UNREACHABLE
+    except TimeoutError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("\nno longer waiting; what the server has taken on goes on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read it has enough; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (OSError, ValueError) as error:
+        print(_reason(error), file=sys.stderr)
+        return USAGE
+    return DONE
+
+
+def _tell(error: ServiceError) -> None:
+    print(plain(f"{error.title}: {error.detail}"), file=sys.stderr)
+    for fault in error.faults:
+        if fault.path and fault.detail != error.detail:
+            print(plain(f"  {pointer_of(fault)}: {fault.detail}"), file=sys.stderr)
+    if error.request_id:
+        print(f"  request {error.request_id}", file=sys.stderr)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

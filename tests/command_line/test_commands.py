@@ -1,0 +1,338 @@
+"""``python -m service VERB`` against a running server, as scripts and people call it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from examples.server import free_port
+from service.__main__ import main
+from service.client import Client
+from tests.client.data import ENDLESS, ROWS, daily, panel
+from tests.factories import seasonal
+
+Run = Callable[..., tuple[int, str, str]]
+
+QUICK = ("--horizon", "3", "--option", "context_length=8", "--option", "training.epochs=3")
+
+
+@pytest.fixture
+def run(server_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process; return its exit code, stdout and stderr."""
+    monkeypatch.setenv("FORECAST_URL", server_url)
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = main([str(one) for one in arguments])
+        except SystemExit as end:
+            code = int(str(end.code))
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def sales(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files") / "sales.csv"
+    daily().to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files") / "stores.csv"
+    panel().rename(columns={"unique_id": "store", "ds": "month", "y": "units"}).to_csv(
+        path, index=False, sep=";", decimal=","
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def name(server_url: str, sales: Path) -> str:
+    """The name of a model of the file."""
+    options = ["--target", "units", "--name", "of a file", "--url", server_url, *QUICK]
+    assert main(["train", str(sales), *options]) == 0
+    return "of a file"
+
+
+def table(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text), sep="\t")
+
+
+def test_train(run: Run, sales: Path) -> None:
+    code, out, err = run("train", sales, "--target", "units", "--name", "sales", *QUICK)
+    assert code == 0
+    fields, metrics = out.split("\n\n")
+    values = table(fields).set_index("field")["value"]
+    assert (values["name"], values["status"], values["horizon"]) == ("sales", "ready", "3")
+    assert table(metrics).set_index("after the split").loc["mae"].astype(float).min() > 0
+    assert "note: columns not used: note" in err
+
+
+def test_train_as_json_from_stdin(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sales.read_bytes())))
+    options = ("--option", "candidates=naive", "--option", "candidates=drift", "--option", "nonnegative=true")
+    code, out, err = run("train", "-", "--target", "units", "--json", *options)
+    model = json.loads(out)
+    assert (code, err) == (0, "")
+    assert {one["candidate"] for one in model["candidates"]} == {"naive", "drift"}
+    assert model["configuration"]["nonnegative"] is True
+
+
+def test_train_without_waiting(run: Run, sales: Path) -> None:
+    code, out, _ = run("train", sales, "--target", "units", "--no-wait", "--json", *QUICK)
+    job = json.loads(out)
+    assert (code, job["status"] in ("queued", "running", "succeeded")) == (0, True)
+    code, out, _ = run("jobs", job["job_id"], "--wait", "--json")
+    assert (code, json.loads(out)["model_id"]) == (0, job["model_id"])
+    code, out, _ = run("jobs", job["job_id"])
+    assert table(out).set_index("field")["value"]["status"] == "succeeded"
+
+
+def test_forecast(run: Run, name: str) -> None:
+    code, out, err = run("forecast", name, "--horizon", 4, "--level", "80,95")
+    frame = table(out)
+    assert code == 0
+    assert list(frame.columns) == ["unique_id", "ds", "mean", "lo-80", "hi-80", "lo-95", "hi-95"]
+    assert frame["ds"].tolist() == ["2024-04-04", "2024-04-05", "2024-04-06", "2024-04-07"]
+    assert "note: intervals are calibrated up to 3" in err
+    code, out, _ = run("forecast", name, "--horizon", 4, "--json", "--quantiles", "0.1,0.9", "--num-samples", 2)
+    answer = json.loads(out)["forecasts"][0]
+    assert answer["mean"] == frame["mean"].tolist()
+    assert set(answer["quantiles"]) == {"0.1", "0.9"}
+    assert len(answer["samples"]) == 2
+
+
+def test_forecast_into_files(run: Run, name: str, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("forecast", name, "--history", sales, "--csv", "out.csv", "--plot")
+    assert code == 0
+    assert "drawn into forecast.png" in err
+    assert (tmp_path / "forecast.png").read_bytes().startswith(b"\x89PNG")
+    written = pd.read_csv(tmp_path / "out.csv")
+    assert written["mean"].tolist() == table(out)["mean"].tolist()
+    assert run("forecast", name, "--csv", "-")[1].startswith("unique_id,ds,mean,")
+    assert run("forecast", name, "--plot", tmp_path / "no folder" / "x.png")[0] == 2
+    assert run("forecast", name, "--plot", "x.nonsense")[0] == 2
+
+
+def test_a_panel(run: Run, stores: Path, tmp_path: Path) -> None:
+    assert run("train", stores, "--item", "store", "--target", "units", "--name", "stores", *QUICK)[0] == 0
+    frame = table(run("forecast", "stores", "--horizon", 2, "--items", "store-2,store-0")[1])
+    assert set(frame["unique_id"]) == {"store-0", "store-2"}
+    history = table(run("forecast", "stores", "--horizon", 2, "--history", stores, "--item", "store")[1])
+    both = frame.merge(history, on=["unique_id", "ds"])
+    assert len(both) == 4
+    assert both["mean_x"].tolist() == pytest.approx(both["mean_y"].tolist())
+    code, _, err = run("backtest", "stores", stores, "--item", "store", "--start", 70, "--plot", tmp_path / "b.png")
+    assert (code, (tmp_path / "b.png").exists()) == (0, True), err
+
+
+def test_columns_known_ahead(run: Run, tmp_path: Path) -> None:
+    path, ahead = tmp_path / "priced.csv", tmp_path / "ahead.csv"
+    prices = [(row * 7) % 5 for row in range(ROWS)]
+    daily().assign(price=prices, units=[50 + 20 * price for price in prices]).to_csv(path, index=False)
+    ahead.write_text("day,price\n2024-04-05,2\n2024-04-04,1\n")
+    options = ("--target", "units", "--future-covariates", "price", "--name", "priced")
+    assert run("train", path, *options, *QUICK)[0] == 0
+    code, out, _ = run("forecast", "priced", "--horizon", 2, "--future-covariates", ahead)
+    assert code == 0
+    assert table(out)["mean"].tolist() == pytest.approx([70, 90], abs=5)
+
+
+def test_backtest(run: Run, name: str, sales: Path, tmp_path: Path) -> None:
+    csv, png = tmp_path / "out.csv", tmp_path / "out.png"
+    code, out, _ = run("backtest", name, sales, "--target", "units", "--start", 60, "--csv", csv, "--plot", png)
+    assert code == 0
+    assert table(out).set_index("error")["model"]["mae"] > 0
+    assert pd.read_csv(csv)["y"].tolist() == pytest.approx(daily()["units"].iloc[60:].tolist())
+    assert png.read_bytes().startswith(b"\x89PNG")
+    code, out, _ = run("backtest", name, sales, "--start", "2024-03-01", "--horizon", 2, "--stride", 2, "--json")
+    assert json.loads(out)["forecasts"][0]["timestamps"][0] == ["2024-03-01", "2024-03-02"]
+
+
+def test_models_go_out_and_in(run: Run, name: str, tmp_path: Path) -> None:
+    listed = table(run("models")[1])
+    assert name in set(listed["name"])
+    [record] = json.loads(run("models", "--name", name, "--status", "ready", "--limit", 1, "--json")[1])
+    assert json.loads(run("models", name, "--json")[1]) == record
+    code, out, _ = run("download", name, tmp_path)
+    path = Path(out.strip())
+    assert (code, path.parent) == (0, tmp_path)
+    assert json.loads(run("download", name, path, "--json")[1]) == {"path": str(path)}
+    code, out, _ = run("upload", path, "--name", "taken in", "--json")
+    copy = json.loads(out)
+    assert (code, copy["name"]) == (0, "taken in")
+    assert run("delete", copy["model_id"], "no such model")[0] == 1
+    assert json.loads(run("delete", "taken in", "--json")[1]) == {"deleted": [copy["model_id"]]}
+    code, _, err = run("models", "taken in")
+    assert (code, "No such model" in err) == (1, True)
+
+
+def test_jobs(run: Run, server_url: str) -> None:
+    with Client(server_url) as client:
+        job = client.train(seasonal(2000), wait=False, **ENDLESS)
+    assert job.id in set(table(run("jobs", "--limit", 5)[1])["job_id"])
+    assert json.loads(run("jobs", job.id, "--cancel", "--json")[1])["status"] == "cancelled"
+    assert job.id in {one["job_id"] for one in json.loads(run("jobs", "--status", "cancelled", "--json")[1])}
+    code, out, err = run("jobs", job.id, "--cancel")
+    assert (code, out) == (1, "")
+    assert "already ended" in err
+    code, _, err = run("jobs", job.id, "--wait")
+    assert (code, "cancelled" in err) == (1, True)
+
+
+def test_what_the_server_refuses_is_1(run: Run, sales: Path, name: str) -> None:
+    code, out, err = run(
+        "train", sales, "--target", "units", "--option", "training.epochs=many", "--option", "horizzon=2"
+    )
+    assert (code, out) == (1, "")
+    assert "#/training/epochs: " in err
+    assert "#/horizzon: " in err
+    assert "request " in err
+    code, _, err = run("forecast", name, "--history", sales, "--target", "nope")
+    assert (code, "no column 'nope'" in err) == (1, True)
+    code, _, err = run("train", sales, "--target", "units", "--timeout", "0.01", "--option", "training.epochs=9000")
+    assert (code, "goes on" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["train"], "required: file"),
+        (["train", "no such file.csv"], "no such file.csv: No such file"),
+        (["train", __file__, "--option", "epochs"], "NAME=VALUE"),
+        (["train", __file__, "--horizon", "0"], "whole number from 1 on"),
+        (["forecast", "x", "--level", "a,b"], "no list of numbers"),
+        (["forecast", "x", "--level", "80", "--quantiles", "0.5"], "not allowed with"),
+        (["forecast", "x", "--url", "nowhere"], "looks like http"),
+        (["jobs", "--cancel"], "which job"),
+        (["upload", "no such file"], "no such file: No such file"),
+        (["nonsense"], "invalid choice"),
+    ],
+)
+def test_a_wrong_command_is_2(run: Run, arguments: list[str], told: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_no_server_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.client.retries._FIRST", 0.01)
+    url = f"http://127.0.0.1:{free_port()}"
+    code, out, err = run("models", "--url", url)
+    assert (code, out) == (3, "")
+    assert url in err
+
+
+def test_a_key_is_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORECAST_API_KEY", "unseen\tby all")
+    code, _, err = run("models")
+    assert (code, "API key" in err, "unseen" in err) == (2, True, False)
+
+
+def test_exit_codes_are_in_the_help(run: Run) -> None:
+    for command in ("train", "forecast", "backtest", "models", "jobs", "delete", "download", "upload"):
+        code, out, _ = run(command, "--help")
+        told = " ".join(out.split())
+        assert code == 0
+        assert "Exit code 0: done, 1: the server refuses" in told
+        assert "3: the server cannot be reached" in told
+
+
+def test_a_table_on_a_terminal(server_url: str, name: str) -> None:
+    main_end, terminal = pty.openpty()
+    environment = {**os.environ, "FORECAST_URL": server_url, "TERM": "xterm", "COLUMNS": "120"}
+    command = [sys.executable, "-m", "service", "forecast", name, "--horizon", "2"]
+    with subprocess.Popen(command, env=environment, stdout=terminal, stderr=subprocess.PIPE) as process:
+        os.close(terminal)
+        shown = _all_of(main_end)
+        assert process.wait() == 0
+    assert "━" in shown or "─" in shown
+    assert "2024-04-05" in shown
+    assert "\t" not in shown
+
+
+def _all_of(descriptor: int) -> str:
+    parts = []
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        while True:
+            try:
+                part = stream.read(65_536)
+            except OSError:
+                break
+            if not part:
+                break
+            parts.append(part)
+    return b"".join(parts).decode()
+
+
+def test_ctrl_c_leaves_the_training(server_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    pd.DataFrame({"units": seasonal(2000)}).to_csv(path, index=False)
+    options = [f"--option=training.{name}={value}" for name, value in ENDLESS["training"].items()]
+    options += [f"--option=network.{name}={value}" for name, value in ENDLESS["network"].items()]
+    command = [sys.executable, "-m", "service", "train", str(path), "--name", "left alone", *options]
+    environment = {**os.environ, "FORECAST_URL": server_url}
+    with Client(server_url) as client, subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        while not client.jobs(status="running"):
+            time.sleep(0.05)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr is not None
+        told = process.stderr.read().decode()
+        assert "goes on" in told
+        assert "Traceback" not in told
+        [job] = client.jobs(status="running")
+        job.cancel()
+
+
+def test_whoever_has_read_enough_may_go(server_url: str, name: str) -> None:
+    command = f"{sys.executable} -m service forecast '{name}' --horizon 5000 | head -1"
+    environment = {**os.environ, "FORECAST_URL": server_url}
+    ended = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert ended.stdout.startswith("unique_id")
+    assert "BrokenPipe" not in ended.stderr
+
+
+def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
+    from service.command_line.csv_files import read_frame
+
+    path = tmp_path / "semicolons.csv"
+    path.write_text("\ufeffid;month;units;note\n007;2024-01;1,5;a\nNA;2024-02; NA;b\n", encoding="utf-8")
+    frame = read_frame(str(path), ("id", None))
+    assert frame["id"].tolist() == ["007", "NA"]
+    assert frame["units"].fillna(-1).tolist() == [1.5, -1]
+    assert frame["month"].tolist() == ["2024-01", "2024-02"]
+    assert frame["note"].tolist() == ["a", "b"]
+
+
+def test_escapes_in_names_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    from service.command_line.printing import print_table
+
+    print_table(("name",), [("\x1b[31mred\tand\nmore",)])
+    assert capsys.readouterr().out == "name\n [31mred and more\n"
+
+
+def test_a_client_that_is_not_installed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "narwhals.py").write_text("raise ModuleNotFoundError('no', name='narwhals')")
+    environment: dict[str, Any] = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-m", "service", "models"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "pip install 'forecast-service[client]'" in ended.stderr
+    assert "Traceback" not in ended.stderr

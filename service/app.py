@@ -13,7 +13,7 @@ from pathlib import Path
 from socket import socket
 from typing import NoReturn
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
 
 from service import __version__
@@ -28,6 +28,7 @@ from service.api.request_observer import RequestObserver
 from service.api.request_rate import RequestRate
 from service.api.routes import forecasts, health, jobs, metrics, models, training
 from service.api.server import Server, bind
+from service.api.single_parameters import refuse_repeated
 from service.errors import ServiceError
 from service.jobs.attempt_watch import Measured
 from service.jobs.devices import training_devices
@@ -110,6 +111,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         # Newer versions of FastAPI have telemetry of their own, which would send what clients sent: exceptions' words.
+        dependencies=[Depends(refuse_repeated)],
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.max_body_bytes = settings.max_body_bytes
@@ -144,7 +146,10 @@ def run(settings: Settings) -> None:
             devices = training_devices(settings.device)
         _preflight(settings)
         with suppress(KeyboardInterrupt):
-            Server(create_app(settings, devices, keys), settings.log_level, settings.drain_seconds).run(sockets)
+            app = create_app(settings, devices, keys)
+            server = Server(app, settings.log_level, settings.drain_seconds)
+            app.state.load.accepted = server.accepted
+            server.run(sockets)
     finally:
         for one in sockets:
             one.close()

@@ -19,6 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 JSON_TYPE = "application/json"
 CSV_TYPE = "text/csv"
+PARQUET_TYPE = "application/vnd.apache.parquet"
 FILE_TYPE = "application/octet-stream"
 
 SMALL_BODY = 100_000

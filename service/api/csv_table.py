@@ -7,10 +7,10 @@ import io
 import re
 from dataclasses import dataclass
 
-from service.errors import InvalidOption, InvalidSeries, MalformedBody, Path
+from service.api.table_series import PATH
+from service.errors import InvalidOption, InvalidSeries, MalformedBody
 
 SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t"}
-PATH: Path = ("series",)
 
 # No part of a cell can be matched in two ways: that would take the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)

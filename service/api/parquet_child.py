@@ -48,7 +48,7 @@ def read_columns(data: bytes, most_cells: int) -> dict[str, dict[str, Any]]:
         names = _checked_names(file, most_cells)
         table = file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
-        raise Unusable(f"the file is no Parquet that can be read: {_first_line(error)}", malformed=True) from error
+        raise Unusable(_first_line(error), malformed=True) from error
     return {name: _column(name, table.column(place)) for place, name in enumerate(names)}
 
 

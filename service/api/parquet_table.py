@@ -12,9 +12,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from service.errors import InvalidSeries, MalformedBody, Path, UnsupportedContentType
-
-PATH: Path = ("series",)
+from service.api.table_series import PATH
+from service.errors import InvalidSeries, MalformedBody, UnsupportedContentType
 
 # What pyarrow and pandas take themselves, and what one byte of the largest body may grow to.
 _OWN_BYTES = 512 * 2**20
@@ -28,7 +27,6 @@ class ParquetTable:
     """Columns of equal length, as `CsvTable` has them. unusable: the types of columns that no series is made of."""
 
     columns: dict[str, list[str]]
-    separator: str = ","
     _numbers: Mapping[str, list[float | None]] = field(default_factory=dict)
     _unusable: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,13 +94,15 @@ def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, dict[str,
         raise _unreadable("it takes more memory or time than this server gives it, or is damaged")
     answer = from_json(done.stdout)
     if "error" in answer:
-        raise MalformedBody.at((), answer["error"]) if answer["malformed"] else InvalidSeries.at(PATH, answer["error"])
+        if answer["malformed"]:
+            raise _unreadable(answer["error"])
+        raise InvalidSeries.at(PATH, answer["error"])
     columns: dict[str, dict[str, Any]] = answer["columns"]
     return columns
 
 
 def _unreadable(why: str) -> MalformedBody:
-    return MalformedBody.at((), f"the Parquet file cannot be read: {why}")
+    return MalformedBody(f"the Parquet file cannot be read: {why}")
 
 
 def _text(number: float | None) -> str:

@@ -65,9 +65,12 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app = app
-        app.state.load.accepted = lambda: len(self.server_state.tasks)
         self._drain_seconds = drain_seconds
         self._drained_at: float | None = None
+
+    def accepted(self) -> int:
+        """Return how many requests were read and are not answered yet."""
+        return len(self.server_state.tasks)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell where it listens: uvicorn does not for sockets it was given."""

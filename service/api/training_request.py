@@ -1,4 +1,4 @@
-"""From the body of POST /train, JSON or CSV, to a training request."""
+"""From the body of POST /train, JSON, CSV or Parquet, to a training request."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Callable
 from fastapi import Request
 from pydantic import ValidationError
 
-from service.api.body import CSV_TYPE, JSON_TYPE, media_type, parse_json, read_body
-from service.api.csv_options import csv_options, refuse_query
+from service.api.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
 from service.api.csv_reading import read_csv
+from service.api.parquet_reading import read_parquet
 from service.api.problems import invalid
 from service.api.schemas.training import TrainRequest
 from service.api.series_reading import read_panel
+from service.api.table_options import refuse_query, table_options
 from service.api.values_ahead import refuse_values_ahead
 from service.api.wiring import in_turn, load_of, resources_of
 from service.errors import Fault, InvalidInput
@@ -26,6 +27,7 @@ Decide = Callable[[Resources, TrainingRequest], Plan]
 LONGEST_KEY = 200
 # Of columns that are not used.
 _SHOWN = 20
+_CELLS_A_VALUE = 4
 _NOT_PART_OF_REQUEST = ("wait",)
 
 
@@ -34,7 +36,7 @@ async def read_training_request(request: Request, decide: Decide) -> tuple[Train
 
     Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput, Overloaded.
     """
-    kind = media_type(request, JSON_TYPE, CSV_TYPE)
+    kind = media_type(request, JSON_TYPE, CSV_TYPE, PARQUET_TYPE)
     load_of(request).check_room()
     body = await read_body(request)
 
@@ -47,8 +49,8 @@ async def read_training_request(request: Request, decide: Decide) -> tuple[Train
 
 def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
     warnings: tuple[str, ...] = ()
-    if kind == CSV_TYPE:
-        asked, ignored = _from_csv(request, body)
+    if kind != JSON_TYPE:
+        asked, ignored = _from_table(request, kind, body)
         if ignored:
             warnings = (_not_used(ignored),)
     else:
@@ -66,9 +68,15 @@ def _not_used(columns: tuple[str, ...]) -> str:
     return f"columns not used: {told}; name them with covariates= or future_covariates= to use them"
 
 
-def _from_csv(request: Request, body: bytes) -> tuple[TrainRequest, tuple[str, ...]]:
-    query = csv_options(request.query_params)
-    table = read_csv(body, **query.reading, most_rows=resources_of(request).limits.max_points)
+def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, tuple[str, ...]]:
+    query = table_options(request.query_params)
+    most = resources_of(request).limits.max_points
+    if kind == CSV_TYPE:
+        table = read_csv(body, **query.reading, most_rows=most)
+    else:
+        # A table may have columns that are not used.
+        cells = _CELLS_A_VALUE * most
+        table = read_parquet(body, **query.reading, most_cells=cells, most_bytes=request.app.state.max_body_bytes)
     sent = {**query.options, "series": table.series}
     try:
         # Not strict: in a query every number is a text.

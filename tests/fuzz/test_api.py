@@ -1,7 +1,7 @@
 """Thousands of requests that schemathesis makes up from the API's own document, over a real server with keys.
 
 All of its checks: no 5xx, no status, header or body that the document does not have, nothing accepted that the schema
-forbids, no key ignored, nothing of another tenant told, nothing found after it was deleted; and walks along the links.
+forbids, no key ignored, nothing found after it was deleted; and walks along the links.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from service.api.csv_options import csv_options
 from service.api.csv_reading import read_csv
 from service.api.problems import invalid, status_of
 from service.api.schemas.training import TrainRequest
 from service.api.series_reading import read_panel
+from service.api.table_options import table_options
 from service.errors import ServiceError
 from tests.fuzz.rounds import fuzz
 
@@ -77,7 +77,7 @@ def _read(example: tuple[bytes, dict[str, str]]) -> str:
     """Read a table as POST /train does; anything but one of the service's own errors is a bug."""
     data, options = example
     try:
-        query = csv_options(QueryParams(options))
+        query = table_options(QueryParams(options))
         table = read_csv(data, **query.reading, most_rows=_MOST_ROWS)
         panel = read_panel(_asked({**query.options, "series": table.series}).series).panel
     except ServiceError as error:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.answers import job_answer, json_response, model_answer
+from service.api.body import PARQUET_TYPE
 from service.api.documents import problems, schema_of
 from service.api.links import job_links, model_links
 from service.api.problems import problem_response
@@ -43,6 +44,7 @@ _BODY = {
                 },
                 "example": _CSV_EXAMPLE,
             },
+            PARQUET_TYPE: {"schema": {"type": "string", "format": "binary", "minLength": 1}},
         },
     },
     "parameters": [
@@ -60,7 +62,7 @@ _BODY = {
                 "in": "query",
                 "required": False,
                 "schema": schema,
-                "description": f"{description} (text/csv only)",
+                "description": f"{description} (CSV and Parquet only)",
             }
             for name, schema, description in (
                 ("time", {"type": "string"}, "Column of the times; found where it is left out"),
@@ -106,8 +108,8 @@ async def train(
     """Train on the series in the body and wait for the model up to `wait` seconds; then answer 202.
 
     Everything but `series` is optional: what is left out is chosen from the data, and `configuration` says
-    how. With `text/csv`, options are dotted query parameters: `?target=units&training.epochs=50`. An
-    `Idempotency-Key` header makes a retried request answer the first one's job.
+    how. With `text/csv`, or Parquet where the server has the extra for it, options are dotted query parameters:
+    `?target=units&training.epochs=50`. An `Idempotency-Key` header makes a retried request answer the first one's job.
     """
     resources, tenant = resources_of(request), tenant_of(request)
     if dry_run:

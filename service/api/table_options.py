@@ -1,4 +1,4 @@
-"""The query of a CSV upload: how to read the table, and the options of /train as dotted parameters."""
+"""The query of an uploaded table: how to read it, and the options of /train as dotted parameters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _OF_ROUTE = ("wait", "dry_run")
 
 
 @dataclass(frozen=True)
-class CsvOptions:
-    """reading: arguments of the CSV reader; options: what a JSON body would have beside ``series``."""
+class TableOptions:
+    """reading: arguments of its reader; options: what a JSON body would have beside ``series``."""
 
     reading: dict[str, Any]
     options: dict[str, Any]
 
 
-def csv_options(query: QueryParams) -> CsvOptions:
+def table_options(query: QueryParams) -> TableOptions:
     """Sort the parameters. Raises InvalidInput for one that is given twice."""
     reading: dict[str, Any] = {name: query.get(name) for name in _READING}
     reading["targets"] = query.getlist("target")
@@ -41,7 +41,7 @@ def csv_options(query: QueryParams) -> CsvOptions:
         _refuse_misplaced(name, len(values))
         if name not in _READING:
             _place(options, name, values[0])
-    return CsvOptions(reading, options)
+    return TableOptions(reading, options)
 
 
 def _refuse_misplaced(name: str, count: int) -> None:
@@ -49,7 +49,7 @@ def _refuse_misplaced(name: str, count: int) -> None:
         detail = f"{name} is given {count} times; only {', '.join((*_REPEATED, *_LISTS))} may be repeated"
         raise InvalidInput(detail, [Fault(tuple(name.split(".")), detail)])
     if name.partition(".")[0] == "series":
-        raise InvalidInput.at((name,), "with text/csv the series is the body; it cannot be in the query too")
+        raise InvalidInput.at((name,), "with a table the series is the body; it cannot be in the query too")
 
 
 def _place(options: dict[str, Any], name: str, value: str) -> None:

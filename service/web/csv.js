@@ -5,6 +5,7 @@ const MISSING = new Set(["", "na", "n/a", "#n/a", "nan", "null", "none"]);
 const TIME_NAMES = ["date", "time", "timestamp", "timestamps", "datetime", "date_time", "ds"];
 const PERIOD_NAMES = ["day", "week", "month", "quarter", "year", "period", "index"];
 const LIKE_TIME = /^\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ].*)?$|^\d{4}-?Q[1-4]$|^\d{4}-W\d\d/;
+const LIKE_YEAR = /^(1[6-9]|2[0-2])\d\d((0[1-9]|1[0-2])([0-2]\d|3[01]))?$/;
 const FEW_ITEMS = 1000;
 
 export class UnreadableCsv extends Error {}
@@ -84,9 +85,13 @@ function columnOf(name, lines, place, comma) {
 }
 
 function timeOf(columns) {
-  const named = (names) => columns.find((column) => names.includes(column.name.toLowerCase()));
-  const likeTime = (column) => !column.numbers && column.texts.slice(0, 20).every((text) => LIKE_TIME.test(text));
-  return (named(TIME_NAMES) ?? named(PERIOD_NAMES) ?? columns.find(likeTime))?.name ?? null;
+  const named = (names) => columns.filter((column) => names.includes(column.name.toLowerCase()));
+  const all = (column, pattern) => column.texts.slice(0, 20).every((text) => pattern.test(text));
+  const found =
+    named(TIME_NAMES)[0] ??
+    named(PERIOD_NAMES).find((column) => all(column, LIKE_TIME) || all(column, LIKE_YEAR)) ??
+    columns.find((column) => !column.numbers && all(column, LIKE_TIME));
+  return found?.name ?? null;
 }
 
 // Times that come again are those of several items.

@@ -21,7 +21,7 @@ export function forecastPlot(history, forecast, title) {
   for (const [level, ends] of byWidth(forecast.intervals)) {
     lines.push({ name: `${level} % up to`, values: joined(ends.upper), colour: null, width: 0 });
     lines.push({ name: `${level} % from`, values: joined(ends.lower), colour: null, width: 0 });
-    bands.push({ upper: lines.length - 2, lower: lines.length - 1, colour: FAN[level] ?? "fan-80" });
+    bands.push({ name: `${level} %`, upper: lines.length - 2, lower: lines.length - 1, colour: FAN[level] ?? "fan-80" });
   }
   const labels = labelsOf(history, forecast.timestamps, past, ahead);
   const plot = new Plot({ title, lines, bands, labels, now: past ? past - 1 : null, zooms: true, height: 340 });
@@ -36,7 +36,7 @@ function labelsOf(history, timestamps, past, ahead) {
 }
 
 function forecastWords(forecast, ahead) {
-  const [level, ends] = byWidth(forecast.intervals).at(-1) ?? [];
+  const [level, ends] = byWidth(forecast.intervals).find(([one]) => Number(one) <= 80) ?? [];
   const when = forecast.timestamps ? `for ${forecast.timestamps[ahead - 1]}` : `${ahead} steps ahead`;
   const range = level ? `, with ${level} % between ${compact(ends.lower[ahead - 1])} and ${compact(ends.upper[ahead - 1])}` : "";
   return `The forecast ${when} is ${compact(forecast.mean[ahead - 1])}${range}.`;
@@ -58,7 +58,7 @@ export function validationPlot(shown, naive) {
   if (ends) {
     lines.push({ name: "80 % up to", values: ends.upper, colour: null, width: 0 });
     lines.push({ name: "80 % from", values: ends.lower, colour: null, width: 0 });
-    bands.push({ upper: 3, lower: 4, colour: "fan-80" });
+    bands.push({ name: "80 %", upper: 3, lower: 4, colour: "fan-80" });
   }
   const item = shown.item === null ? "" : ` of ${shown.item}`;
   const plot = new Plot({ title: `Forecast and what came${item}`, lines, bands, labels: shown.timestamps });

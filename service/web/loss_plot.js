@@ -3,10 +3,10 @@
 import { Plot } from "./plot.js";
 import { compact } from "./wording.js";
 
-function lossLines(training, validation) {
+function lossLines(training, validation, points = training.length < 3) {
   return [
-    { name: "Training loss", values: training, colour: "actual", points: training.length < 3 },
-    { name: "Validation loss", values: validation, colour: "forecast", points: validation.length < 3 },
+    { name: "Training loss", values: training, colour: "actual", points },
+    { name: "Validation loss", values: validation, colour: "forecast", points },
   ];
 }
 
@@ -29,7 +29,8 @@ export class LiveLoss {
     this.training = [];
     this.validation = [];
     this.last = "";
-    this.plot = new Plot({ title: "Loss while it trains", lines: lossLines([null], [null]), height: 200 });
+    // Epochs are told a few times a second; a quick training is over after some points.
+    this.plot = new Plot({ title: "Loss while it trains", lines: lossLines([null], [null], true), height: 200 });
     this.node = this.plot.node;
     this.node.hidden = true;
   }

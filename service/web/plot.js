@@ -1,7 +1,8 @@
 // A chart of lines and bands over numbered steps: uPlot, with our colours, words for the steps, zooming and a table.
 
-import { button, element, table } from "./elements.js";
 import { thinned } from "./downsampling.js";
+import { button, element, table } from "./elements.js";
+import { PlotLegend } from "./plot_legend.js";
 import { compact, saved } from "./wording.js";
 
 const MOST_TABLE_ROWS = 400;
@@ -11,7 +12,8 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-// lines: {name, values, colour, dash, width, fill, points}; bands: {upper, lower} (places of lines), colour, from x = 0.
+// lines: {name, values, colour (null: only the edge of a band), dash, width, fill, points, bars};
+// bands: {name, upper, lower (places of lines), colour}; x: whole numbers that rise by one, else from 0.
 // labels: a word for each x, or none; now: after which x the future starts; zooms: whether one can look closer.
 export class Plot {
   constructor({ title, lines, bands = [], x = null, labels = null, now = null, zooms = false, height = 280, unit = "" }) {
@@ -19,16 +21,16 @@ export class Plot {
     this.bands = bands;
     this.now = now;
     this.height = height;
-    this.unit = unit;
     this.holder = element("div", { class: "plot", "aria-hidden": "true" });
     this.caption = element("figcaption", {});
     this.tools = zooms ? this.#zoomTools() : null;
+    this.legend = new PlotLegend(lines, bands, unit);
     this.table = this.#tableOf();
     this.node = element(
       "figure",
       { class: "figure", role: "group", "aria-label": title },
       this.holder,
-      this.tools,
+      element("div", { class: "under" }, this.legend.node, this.tools),
       this.caption,
       this.table,
     );
@@ -50,13 +52,15 @@ export class Plot {
   show(from, to) {
     const last = this.x.length - 1;
     this.from = Math.max(0, Math.floor(from));
-    this.to = Math.min(last, Math.max(Math.ceil(to), this.from + 1));
+    this.to = Math.max(Math.min(last, Math.max(Math.ceil(to), this.from + 1)), 0);
     if (!this.chart) return;
     const margin = [Math.max(0, this.from - 1), Math.min(last, this.to + 1) + 1];
     const values = this.lines.map((line) => line.values);
     this.chart.batch(() => {
       this.chart.setData(thinned(this.x, values, ...margin, Math.round(this.chart.width * devicePixelRatio)), false);
-      this.chart.setScale("x", { min: this.x[this.from] ?? 0, max: this.x[this.to] ?? 1 });
+      // Bars stand beside their number, half a step to each side.
+      const edge = this.lines[0].bars ? 0.5 : 0;
+      this.chart.setScale("x", { min: (this.x[this.from] ?? 0) - edge, max: (this.x[this.to] ?? 1) + edge });
     });
   }
 
@@ -116,20 +120,20 @@ export class Plot {
     return {
       width,
       height: this.height,
-      padding: [12, 12, 0, 4],
-      scales: { x: { time: false } },
+      padding: [12, 32, 0, 4],
+      scales: { x: { time: false }, y: this.lines[0].bars ? { range: (_, low, high) => [Math.min(0, low), Math.max(1, high * 1.1)] } : {} },
       cursor: {
         y: false,
         drag: { x: this.tools !== null, y: false, setScale: false },
         points: { size: 7 },
         bind: { dblclick: () => () => this.show(0, this.x.length - 1) },
       },
-      legend: { live: true },
+      legend: { show: false },
       axes: [
-        { ...axis, space: 96, incrs: STEPS, values: (_, splits) => splits.map((x) => this.#labelOf(x, true)) },
+        { ...axis, size: 34, space: this.labels ? 100 : 48, incrs: STEPS, values: (_, splits) => splits.map((x) => this.#labelOf(x, true)) },
         { ...axis, size: (_, values) => 14 + 7.2 * Math.max(2, ...(values ?? []).map((one) => one.length)), values: (_, splits) => splits.map(compact) },
       ],
-      series: [{ label: "", value: (_, x) => (x === null ? "–" : this.#labelOf(x)) }, ...this.lines.map((line) => this.#seriesOf(line))],
+      series: [{}, ...this.lines.map((line) => this.#seriesOf(line))],
       bands: this.bands.map((band) => ({
         series: [band.upper + 1, band.lower + 1],
         fill: colour(band.colour),
@@ -142,6 +146,7 @@ export class Plot {
             chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           },
         ],
+        setCursor: [(chart) => this.#read(chart)],
         draw: this.now === null ? [] : [(chart) => this.#drawNow(chart)],
       },
     };
@@ -155,9 +160,13 @@ export class Plot {
       dash: line.dash,
       fill: line.fill ? colour(line.fill) : undefined,
       paths: line.bars ? uPlot.paths.bars({ size: [0.7, 48] }) : undefined,
-      points: { show: line.points ?? false, size: 5 },
-      value: (_, value) => (value === null || value === undefined ? "–" : `${compact(value)}${this.unit}`),
+      points: { show: line.points ?? false, size: 6 },
     };
+  }
+
+  #read(chart) {
+    const row = chart.cursor.idx ?? null;
+    this.legend.show(chart.data, row, row === null ? "" : this.#labelOf(chart.data[0][row]));
   }
 
   #drawNow(chart) {

@@ -67,10 +67,17 @@ export function candidatesCard(model) {
   );
 }
 
+const MEASURES = {
+  mae: "Mean absolute error",
+  rmse: "Root mean squared error",
+  smape: "sMAPE, percent",
+  mase: "MASE",
+};
+
 export function scoresCard(model) {
   const { metrics, baseline, calibration } = model;
   if (!metrics) return null;
-  const rows = ["mae", "rmse", "smape", "mase"].map((name) => [name.toUpperCase(), worded(metrics[name]), worded(baseline?.[name])]);
+  const rows = Object.entries(MEASURES).map(([name, title]) => [title, worded(metrics[name]), worded(baseline?.[name])]);
   for (const [level, share] of Object.entries(metrics.coverage ?? {})) {
     rows.push([`Inside the ${level} % interval`, percent(share), percent(baseline?.coverage?.[level])]);
   }

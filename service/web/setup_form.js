@@ -3,7 +3,7 @@
 import { isAbort, postCsv } from "./api.js";
 import { element, labelled, options } from "./elements.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
-import { whole } from "./wording.js";
+import { frequencyWords, whole } from "./wording.js";
 
 const PAUSE = 300;
 const LONGEST_HISTORY = 5000;
@@ -112,7 +112,8 @@ export class SetupForm {
   query() {
     const query = new URLSearchParams({ target: this.target.value });
     const given = {
-      time: this.time.value,
+      // What the page found, the server finds too; or knows better.
+      time: this.time.value === this.table.time ? "" : this.time.value,
       item: this.item.value,
       horizon: this.horizon.value,
       season_length: this.season.value,
@@ -122,6 +123,20 @@ export class SetupForm {
     for (const [name, value] of Object.entries(given)) if (value) query.set(name, value);
     if (this.nonnegative.checked) query.set("nonnegative", "true");
     return query;
+  }
+
+  // As it was left: the inverse of `query`.
+  restore(query) {
+    const text = (name) => query.get(name) ?? "";
+    this.target.value = text("target");
+    this.time.value = text("time") || (this.table.time ?? "");
+    this.item.value = text("item");
+    this.horizon.value = text("horizon");
+    this.season.value = text("season_length");
+    this.dates.value = text("date_format");
+    this.name.value = text("name");
+    this.nonnegative.checked = query.has("nonnegative");
+    this.#fillShown();
   }
 
   #askSoon() {
@@ -148,7 +163,7 @@ function told({ series, configuration, warnings }) {
   const span = series.start ? ` from ${series.start} to ${series.end}` : "";
   const facts = [
     `${series.items > 1 ? `${whole(series.items)} series, ` : ""}${whole(series.points ?? series.rows)} values${span}`,
-    series.freq ? `one each ${series.freq}` : null,
+    series.freq ? frequencyWords(series.freq) : null,
     series.missing ? `${whole(series.missing)} missing` : null,
     `${configuration.horizon} steps ahead${chosen.horizon ? ` (${chosen.horizon})` : ""}`,
     configuration.season_length > 1 ? `a season of ${configuration.season_length} steps` : "no season",

@@ -10,7 +10,7 @@ const EDGE = 3;
 export function sparkline(shown) {
   const lines = [shown?.actual ?? [], shown?.mean ?? []];
   const known = lines.flat().filter(Number.isFinite);
-  if (!known.length) return "–";
+  if (!known.length) return null;
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const rows = Math.max(...lines.map((line) => line.length), 2);
   const x = (row) => (EDGE + (row / (rows - 1)) * (WIDTH - 2 * EDGE)).toFixed(1);
@@ -29,7 +29,7 @@ export function sparkline(shown) {
   };
   return drawing(
     "svg",
-    { class: "sparkline", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: WIDTH, height: HEIGHT, role: "img", "aria-label": "What came after the split, and the model's forecast" },
+    { class: "sparkline", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "What came after the split, and the model's forecast" },
     drawing("path", { d: path(lines[0]), class: "spark-actual" }),
     drawing("path", { d: path(lines[1]), class: "spark-forecast" }),
   );

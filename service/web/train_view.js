@@ -10,14 +10,14 @@ import { SetupForm } from "./setup_form.js";
 import { sourceCard } from "./source_card.js";
 import { TrainingPanel } from "./training_panel.js";
 
-// What was loaded is still there when the visitor comes back from another view.
+// What was loaded, and what was trained on it, is still there when the visitor comes back from another view.
 let kept = null;
 
 export async function trainView(root, { signal }) {
   const setup = element("div", {});
   const result = element("div", { class: "stack" });
   const take = (source) => {
-    kept = source;
+    kept = { source };
     result.replaceChildren();
     setup.replaceChildren(setupCard(source, result, signal));
   };
@@ -33,11 +33,12 @@ export async function trainView(root, { signal }) {
     setup,
     result,
   );
-  if (kept) take(kept);
+  if (kept) setup.append(setupCard(kept.source, result, signal, kept));
 }
 
-function setupCard(source, result, signal) {
+function setupCard(source, result, signal, before = {}) {
   const form = new SetupForm(source, () => plot.change(form.series()), signal);
+  if (before.query) form.restore(before.query);
   const plot = seriesPlot(form.series());
   const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });
   const heading = element("h2", { id: "setup", tabindex: -1 }, source.name);
@@ -49,36 +50,44 @@ function setupCard(source, result, signal) {
     form.node,
     element("div", { class: "row end" }, train),
   );
-  queueMicrotask(() => heading.focus({ preventScroll: true }));
+  // Once the card is in the page, which alone can have the focus.
+  if (before.accepted) queueMicrotask(() => followed(before.accepted, form, result, signal));
+  else queueMicrotask(() => heading.focus());
   return card;
 }
 
 async function trained(form, source, result, train, signal) {
   train.disabled = true;
   const query = form.query();
-  const training = { query: new URLSearchParams(query), file: source.name.endsWith(".csv") ? source.name : "series.csv" };
-  query.set("wait", "0");
+  const asked = new URLSearchParams([...query, ["wait", "0"]]);
+  // It is sent whether or not the visitor stays to see what becomes of it.
+  const accepted = postCsv("/train", asked, source.table.text, { headers: { "Idempotency-Key": newIdempotencyKey() } });
+  kept = { source, query, accepted };
+  result.replaceChildren();
+  await followed(accepted, form, result, signal);
+  train.disabled = false;
+}
+
+// accepted: a promise of what POST /train answers.
+async function followed(accepted, form, result, signal) {
   try {
-    const headers = { "Idempotency-Key": newIdempotencyKey() };
-    const accepted = await postCsv("/train", query, source.table.text, { headers, signal });
-    const panel = new TrainingPanel(accepted.job_id, signal);
+    const { job_id: jobId, model_id: modelId } = await accepted;
+    if (signal.aborted) return;
+    const panel = new TrainingPanel(jobId, signal);
     result.replaceChildren(panel.node);
-    panel.node.querySelector("h2").focus({ preventScroll: true });
-    panel.node.scrollIntoView({ block: "nearest" });
+    panel.node.querySelector("h2").focus();
     const job = await panel.followed();
-    if (job.status === "succeeded") {
-      const model = await askJson(`/models/${accepted.model_id}`, { signal });
-      result.append(...(await report(model, form, training, signal)));
-      result.querySelector("#result").focus({ preventScroll: true });
-    }
+    if (job?.status !== "succeeded") return;
+    const model = await askJson(`/models/${modelId}`, { signal });
+    panel.finish(model);
+    result.append(...(await report(model, form, signal)));
+    result.querySelector("#result").focus();
   } catch (error) {
     if (!isAbort(error)) result.append(problemNotice(error));
-  } finally {
-    train.disabled = false;
   }
 }
 
-async function report(model, form, training, signal) {
+async function report(model, form, signal) {
   const more = element("a", { class: "button", href: `#/models/${model.model_id}` }, "Everything about this model");
   return [
     headlineCard(model, { id: "result" }),

@@ -3,7 +3,7 @@
 import { ask, isAbort } from "./api.js";
 import { button, element } from "./elements.js";
 import { jobEvents } from "./job_events.js";
-import { LiveLoss } from "./loss_plot.js";
+import { LiveLoss, lossPlot } from "./loss_plot.js";
 import { problemNotice } from "./problem_notice.js";
 import { percent, secondsWords, stageWords } from "./wording.js";
 
@@ -35,6 +35,13 @@ export class TrainingPanel {
     for await (job of jobEvents(this.jobId, this.signal)) this.#show(job);
     this.stop.hidden = true;
     return job;
+  }
+
+  // In the place of the losses that were seen, all of them.
+  finish(model) {
+    const curve = model.loss_curve;
+    if (curve?.epochs?.length) this.loss.node.replaceWith(lossPlot(curve).node);
+    else this.loss.node.hidden = true;
   }
 
   #show(job) {

@@ -46,8 +46,8 @@ export function errorWords(model) {
 export function coverageWords(model) {
   const coverage = Object.entries(model.metrics?.coverage ?? {}).filter(([, share]) => share !== null);
   if (!coverage.length) return "How far its intervals can be trusted is not known.";
-  const held = coverage.map(([level, share]) => `of what came, ${percent(share)} lay inside the ${level} % interval`);
-  return `${held.join("; ").replace(/^o/, "O")}.`;
+  const held = coverage.map(([level, share], place) => `its ${level} % interval ${place ? "" : "held "}${percent(share)}${place ? "" : " of what came"}`);
+  return `${held.join(", ").replace(/^i/, "I")}.`;
 }
 
 const STAGES = {
@@ -88,6 +88,15 @@ export function secondsWords(seconds) {
   if (seconds < 1) return "less than a second left";
   if (seconds < 90) return `about ${Math.round(seconds)} s left`;
   return `about ${Math.round(seconds / 60)} min left`;
+}
+
+const FREQUENCIES = { s: "second", min: "minute", h: "hour", D: "day", B: "working day", W: "week", M: "month", Q: "quarter", Y: "year" };
+
+// pandas' aliases: a count, a unit, where in it (MS: the start of a month), an anchor (W-SUN).
+export function frequencyWords(freq) {
+  const [, count, unit] = /^(\d*)(min|s|h|D|B|W|M|Q|Y)[SE]?(?:-[A-Z]{3})?$/.exec(freq) ?? [];
+  if (!unit) return `one each ${freq}`;
+  return Number(count || 1) === 1 ? `one each ${FREQUENCIES[unit]}` : `one every ${count} ${FREQUENCIES[unit]}s`;
 }
 
 export function bytesWords(bytes) {

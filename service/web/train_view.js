@@ -37,16 +37,18 @@ export async function trainView(root, { signal }) {
 }
 
 function setupCard(source, result, signal, before = {}) {
-  const form = new SetupForm(source, () => plot.change(form.series()), signal);
+  const plot = element("div", {});
+  const draw = () => plot.replaceChildren(seriesPlot(form.series()).node);
+  const form = new SetupForm(source, draw, signal);
   if (before.query) form.restore(before.query);
-  const plot = seriesPlot(form.series());
+  draw();
   const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });
   const heading = element("h2", { id: "setup", tabindex: -1 }, source.name);
   const card = element(
     "section",
     { class: "card", "aria-labelledby": "setup" },
     heading,
-    plot.node,
+    plot,
     form.node,
     element("div", { class: "row end" }, train),
   );

@@ -70,6 +70,15 @@ def test_every_view_fits_and_is_accessible(server: str, model_id: str, opened: O
         assert serious == [], (name, serious)
 
 
+def test_the_picture_for_the_documentation(server: str, model_id: str, opened: Opens) -> None:
+    """docs/images/page.png is this one: what a model's page shows first."""
+    seen = opened(server, viewport={"width": 1180, "height": 1130}, color_scheme="light")
+    page = seen.go(f"/#/models/{model_id}")
+    expect(page.get_by_role("heading", name="Without this page")).to_be_visible()
+    expect(page.locator("canvas")).to_have_count(4)
+    seen.picture("page", full=False)
+
+
 def test_the_theme_can_be_chosen_and_stays(server: str, opened: Opens) -> None:
     page = opened(server, color_scheme="light").go()
     ground = "getComputedStyle(document.body).backgroundColor"

@@ -27,9 +27,27 @@ _KB = 1000
 # Before anything of the page runs: every event is kept that took 16 ms or more, the shortest that browsers tell of.
 _OBSERVE = """
     window.slow = [];
-    new PerformanceObserver((list) => window.slow.push(...list.getEntries().map((one) => [one.name, one.duration])))
+    new PerformanceObserver((list) => window.slow.push(...list.getEntries().map((one) => one.duration)))
         .observe({ type: "event", durationThreshold: 16, buffered: true });
 """
+# What the page itself takes to thin and draw a window of the series.
+_REDRAW = """async (points) => {
+    const { Plot } = await import("/web/plot.js");
+    const values = Float64Array.from({ length: points }, (_, row) => 1000 + row % 997);
+    const plot = new Plot({ title: "Timed", lines: [{ name: "timed", values, colour: "actual" }], zooms: true });
+    document.querySelector("main").prepend(plot.node);
+    const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+    await pause(300);
+    const times = [];
+    for (let round = 0; round < 40; round++) {
+        const begun = performance.now();
+        plot.show(round * 10, points - round * 10);
+        times.push(performance.now() - begun);
+        await pause(10);
+    }
+    plot.node.remove();
+    return times.sort((one, other) => one - other)[20];
+}"""
 _FIRST_VIEW = """() => new Promise((resolve) => {
     const told = () => document.querySelector("h1") ? requestAnimationFrame(() => resolve(performance.now()))
                                                     : requestAnimationFrame(told);
@@ -82,18 +100,19 @@ def _large_series(browser: Browser, url: str, points: int) -> Iterator[str]:
     page.set_input_files(
         "#file", {"name": "large.csv", "mimeType": "text/csv", "buffer": f"index,load\n{rows}\n".encode()}
     )
+    page.get_by_label("Forecast this column").select_option("load")
     figure = page.get_by_role("group", name="The series load")
     expect(figure.locator("figcaption")).to_contain_text(f"{points:,} values", timeout=_PATIENCE)
     yield f"file to picture   {page.evaluate('performance.now() - window.begun') / 1000:6.2f} s      ({points:,} rows)"
     expect(page.locator(".understood")).to_contain_text("Understood", timeout=_PATIENCE)
+    yield f"redraw, script    {page.evaluate(_REDRAW, points):6.1f} ms     (median of 40)"
     for name, act in (("hover", _hover), ("drag to zoom", _drag), ("buttons", _press)):
         page.evaluate("window.slow.length = 0")
-        events = act(figure)
+        act(figure)
         page.wait_for_timeout(300)
-        slow: list[tuple[str, float]] = page.evaluate("window.slow")
-        slowest = max((one[1] for one in slow), default=0.0)
-        shown = f"{slowest:6.0f} ms" if slow else "  < 16 ms"
-        yield f"{name:<17} {shown}     (goal 50 ms; slowest of {events} events, {len(slow)} took 16 ms or more)"
+        slow: list[float] = page.evaluate("window.slow") or [16.0]
+        told = f"slowest {max(slow):.0f} ms of {len(slow)} that took 16 ms or more"
+        yield f"{name:<17} {statistics.median(slow):6.0f} ms     (goal 50 ms; {told})"
 
 
 def _box(figure: Locator) -> Any:
@@ -101,14 +120,13 @@ def _box(figure: Locator) -> Any:
     return figure.locator(".u-over").bounding_box()
 
 
-def _hover(figure: Locator) -> int:
+def _hover(figure: Locator) -> None:
     box, mouse = _box(figure), figure.page.mouse
     for step in range(200):
         mouse.move(box["x"] + box["width"] * (step % 100) / 100, box["y"] + 60 + step % 40)
-    return 200
 
 
-def _drag(figure: Locator) -> int:
+def _drag(figure: Locator) -> None:
     box, mouse = _box(figure), figure.page.mouse
     for _ in range(10):
         mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 80)
@@ -116,14 +134,12 @@ def _drag(figure: Locator) -> int:
         mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 80, steps=8)
         mouse.up()
         mouse.dblclick(box["x"] + box["width"] * 0.5, box["y"] + 80)
-    return 10 * 14
 
 
-def _press(figure: Locator) -> int:
+def _press(figure: Locator) -> None:
     names = ("Closer", "Closer", "Later", "Earlier", "Farther", "Everything")
     for name in names * 5:
         figure.get_by_role("button", name=name).click()
-    return len(names) * 5
 
 
 if __name__ == "__main__":

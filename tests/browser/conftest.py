@@ -15,7 +15,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from examples.sample_series import PLACE
 from examples.server import free_port, running_server, wait_until_ready
@@ -23,6 +23,8 @@ from examples.server import free_port, running_server, wait_until_ready
 PICTURES = Path(__file__).parent.parent.parent / "browser_output"
 PATIENCE = 240_000
 """Milliseconds: a training on a busy machine."""
+
+expect.set_options(timeout=60_000)
 
 # Chromium tells of each answer that is an error, and of a server that is away, as an error of the page.
 _TOLD_ANSWER = re.compile(r"Failed to load resource: ")
@@ -96,7 +98,7 @@ def opened(browser: Browser) -> Iterator[Opens]:
 
 def _watch(watched: Watched) -> None:
     page, host = watched.page, urlsplit(watched.url).netloc
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
 
     def asked(address: str) -> None:
         if urlsplit(address).scheme not in ("blob", "data") and urlsplit(address).netloc != host:

@@ -39,7 +39,7 @@ export class LiveLoss {
     const place = `${stage} ${member ?? ""} ${epoch}`;
     if (!epoch || training === undefined || training === null || place === this.last) return;
     this.last = place;
-    this.epochs.push(`${stage}${member ? ` ${member}` : ""}: ${epoch}`);
+    this.epochs.push(`epoch ${epoch}`);
     this.training.push(training);
     this.validation.push(validation ?? null);
     this.node.hidden = false;

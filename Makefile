@@ -13,7 +13,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -m "not container and not chaos and not fuzz and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not container and not chaos and not fuzz and not slow and not browser"
 
 # The long one: a server is killed 200 times. Root and iproute2 make two hosts of one; without, that is skipped.
 chaos: $(INSTALLED)
@@ -25,7 +25,7 @@ fuzz: $(INSTALLED)
 
 # With what needs more than a machine with Python; .ci/run first installs that.
 test-all: test
-	$(BIN)/python -m pytest -m "slow or container"
+	$(BIN)/python -m pytest -m "slow or container or browser"
 
 serve: $(INSTALLED)
 	$(BIN)/python -m service
@@ -84,4 +84,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo_output
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo_output browser_output

@@ -36,6 +36,10 @@ _BATCH = 5000
 _RECORD: dict[str, Any] = {"skill_by_step": [0.123456789] * 24, "configuration": {"option": "x" * 40}, "warnings": []}
 _RECORD["candidates"] = [{"candidate": f"candidate-{n}", "weight": 0.125, "mae": 12.3456789} for n in range(8)]
 _RECORD["loss_curve"] = {"epochs": 60, "training": [0.123456789] * 60, "validation": [0.123456789] * 60}
+_RECORD["validation_forecast"] = {name: [1234.56] * 120 for name in ("actual", "mean", "naive")} | {
+    "intervals": {level: {end: [1234.56] * 120 for end in ("lower", "upper")} for level in ("80", "95")},
+    "timestamps": ["2026-01-01 12:00"] * 120,
+}
 
 
 def main() -> int:

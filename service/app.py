@@ -26,7 +26,7 @@ from service.api.origins import TrustedHosts
 from service.api.request_id import RequestIdMiddleware
 from service.api.request_observer import RequestObserver
 from service.api.request_rate import RequestRate
-from service.api.routes import forecasts, health, jobs, metrics, models, training
+from service.api.routes import forecasts, health, jobs, metrics, models, page, training
 from service.api.server import Server, bind
 from service.api.single_parameters import refuse_repeated
 from service.errors import ServiceError
@@ -119,9 +119,10 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     app.state.stopping = False
     app.observer = observer = RequestObserver(measured.registry, _spans(settings, "server"))
     app.add_middleware(RequestIdMiddleware)
-    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health, metrics)])
+    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health, metrics, page)])
     # Not what the package sets: a browser is not to keep a key for whoever uses it next.
-    patch_fastapi(app, swagger_ui_parameters={"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True})
+    parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=parameters)
     problems.install(app)
     documents.install(app)
     return app

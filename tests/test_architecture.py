@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": {"forecasting", "errors", "tenants"},
     "jobs": {"forecasting", "telemetry", "errors"},
     "usecases": {"jobs", "storage", "forecasting", "telemetry", "errors", "tenants", "kernel_cache"},
-    "api": {"usecases", "jobs", "storage", "forecasting", "telemetry", "errors", "keys", "tenants"},
+    "api": {"usecases", "jobs", "storage", "forecasting", "telemetry", "errors", "keys", "tenants", "web"},
     "settings": {"keys"},
     "web": set(),
     "kernel_cache": {"forecasting"},

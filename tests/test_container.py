@@ -185,6 +185,12 @@ def test_the_health_check_is_about_the_service(container: Container) -> None:
 
 
 @pytest.mark.container
+def test_the_page_is_in_the_image(container: Container) -> None:
+    for path in ("/", "/web/page.js", "/web/vendor/uPlot.iife.min.js", "/web/examples/three_shops.csv"):
+        assert httpx.get(container.url + path, timeout=30).status_code == 200, path
+
+
+@pytest.mark.container
 def test_it_has_no_privileges_and_no_place_to_write_but_its_own(container: Container) -> None:
     assert container.execute("id", "-u").stdout.strip() == str(USER)
     capabilities = container.execute("grep", "-h", "^Cap", "/proc/1/status").stdout.split()[1::2]

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 CPU_SECONDS = 60
+_MIDNIGHT = "T00:00:00"
 
 
 class Unusable(Exception):
@@ -93,8 +94,11 @@ def _numbers(name: str, column: Any) -> Any:
 
 
 def _times(column: Any) -> list[str]:
-    series = column.to_pandas()
-    return ["" if value is None or value != value else value.isoformat() for value in series]
+    texts = ["" if value is None or value != value else value.isoformat() for value in column.to_pandas()]
+    # Days, as they are written elsewhere.
+    if all(text.endswith(_MIDNIGHT) or not text for text in texts):
+        return [text.removesuffix(_MIDNIGHT) for text in texts]
+    return texts
 
 
 def _first_line(error: Exception) -> str:

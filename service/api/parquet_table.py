@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from service.api.table_series import PATH
 from service.errors import InvalidSeries, MalformedBody, UnsupportedContentType
 
+_CODE = Path(__file__).resolve().parents[2]
 # What pyarrow and pandas take themselves, and what one byte of the largest body may grow to.
 _OWN_BYTES = 512 * 2**20
 _GROWTH = 16
@@ -78,10 +79,8 @@ def read_parquet_table(data: bytes, most_cells: int, most_bytes: int) -> Parquet
 
 def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, dict[str, Any]]:
     # The system's allocator gives back, and so keeps to the limit; nothing else of our surroundings is its business.
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("FORECAST_", "OTEL_", "AWS_"))
-    }
-    environment |= {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {"PYTHONPATH": str(_CODE), "PYTHONSAFEPATH": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "service.api.parquet_child", str(most_memory), str(most_cells)]
     try:
         # Nothing of the command comes from a client.

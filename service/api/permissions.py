@@ -7,22 +7,26 @@ from types import MappingProxyType
 from starlette.routing import compile_path
 
 from service.keys import Role
+from service.web.assets import ASSETS
 
 PROBES = frozenset({"/livez", "/readyz"})
 """Answered always, whoever asks under whatever name: orchestrators call a server by its address."""
 
-OPEN = PROBES | {
-    "/docs",
-    "/openapi.json",
-    "/swagger/swagger-ui-bundle.js",
-    "/swagger/swagger-ui.css",
-    "/swagger/favicon-32x32.png",
-}
+OPEN = (
+    frozenset(ASSETS)
+    | PROBES
+    | {
+        "/docs",
+        "/openapi.json",
+        "/swagger/swagger-ui-bundle.js",
+        "/swagger/swagger-ui.css",
+        "/swagger/favicon-32x32.png",
+    }
+)
 """Paths that need no key, with GET or HEAD: they hold no data."""
 
 NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
     {
-        ("GET", "/"): "read",
         ("POST", "/forecast"): "read",
         ("POST", "/backtest"): "read",
         ("GET", "/models"): "read",

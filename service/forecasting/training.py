@@ -42,6 +42,7 @@ from service.forecasting.options import TrainOptions
 from service.forecasting.planning import Plan, plan_training
 from service.forecasting.progress import Clock, Report, TrainingProgress
 from service.forecasting.series import Panel
+from service.forecasting.validation_forecast import ValidationForecast, validation_forecast
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Trained:
     curve: LossCurve | None
     best_epochs: tuple[int, ...]
     skill_by_step: tuple[float | None, ...]
+    validation_forecast: ValidationForecast | None
     warnings: tuple[str, ...]
 
     @property
@@ -120,7 +122,8 @@ class _Training:
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
         before = first.calibration
-        total = score(scored, before.units_of(rolled), before.errors, self.test)
+        told = before.units_of(rolled)
+        total = score(scored, told, before.errors, self.test)
         naive, baseline, method = self._baseline(scored, first.evaluated, later)
         calibration = calibrate(first.rolled, rolled)
         fitted = self.fitter.again("refit", self.end, first.blend, first.fits) if self.specification.refit else scored
@@ -134,6 +137,7 @@ class _Training:
             first.fits[0].curve if first.fits else None,
             tuple(fit.best_epoch for fit in first.fits),
             tuple(skill_by_step(rolled, naive)),
+            validation_forecast(scored.targets[0], told, naive, before.errors),
             (*self.plan.warnings, *findings(self.plan, total, baseline, first.rolled, rolled, calibration.errors)),
         )
 

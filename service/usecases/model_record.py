@@ -45,6 +45,22 @@ class _BaselineScores(_Scores):
     method: str = Field(pattern="^(seasonal_naive|mean)$")
 
 
+class _Interval(_Told):
+    lower: list[float | None]
+    upper: list[float | None]
+
+
+class _ValidationForecast(_Told):
+    item: str | None
+    target: str
+    timestamps: list[str | int] | None
+    actual: list[float | None]
+    mean: list[float | None]
+    naive: list[float | None]
+    intervals: dict[str, _Interval]
+    origins: list[int]
+
+
 class _LossCurve(_Told):
     epochs: list[int]
     training: list[float]
@@ -74,6 +90,7 @@ class _ModelRecord(_Told):
     skill_by_step: list[float | None] = []
     calibration: Facts
     candidates: list[_Candidate] = []
+    validation_forecast: _ValidationForecast | None = None
     loss_curve: _LossCurve | None
     warnings: list[str]
     lineage: Facts

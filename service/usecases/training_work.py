@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 from dataclasses import asdict
 from functools import cache
@@ -16,8 +17,10 @@ from service import __version__
 from service.errors import JobNotFound
 from service.forecasting.evaluation import Score
 from service.forecasting.fit import LossCurve
-from service.forecasting.series import Panel
+from service.forecasting.intervals import level_key
+from service.forecasting.series import FloatArray, Panel
 from service.forecasting.training import Trained, train
+from service.forecasting.validation_forecast import ValidationForecast
 from service.jobs.patience import PATIENCE_SECONDS, insist
 from service.jobs.queue import Keep, Outcome, Tell
 from service.storage.model_store import ModelStore
@@ -109,8 +112,30 @@ def trained_record(trained: Trained) -> dict[str, Any]:
             "measured_coverage": trained.score.overall.coverage,
         },
         "candidates": [asdict(one) for one in trained.candidates],
+        "validation_forecast": trained.validation_forecast and _validation_forecast(trained.validation_forecast),
         "loss_curve": None if trained.curve is None else _loss_curve(trained.curve, trained.best_epochs[0]),
     }
+
+
+def _validation_forecast(one: ValidationForecast) -> dict[str, Any]:
+    return {
+        "item": one.item,
+        "target": one.target,
+        "timestamps": one.timestamps,
+        "actual": _short(one.actual),
+        "mean": _short(one.mean),
+        "naive": _short(one.naive),
+        "intervals": {
+            level_key(level): {"lower": _short(lower), "upper": _short(upper)}
+            for level, (lower, upper) in one.intervals.items()
+        },
+        "origins": list(one.origins),
+    }
+
+
+def _short(values: FloatArray) -> list[float | None]:
+    """Round to six digits: these are numbers to look at, and every list of models has them."""
+    return [float(f"{one:.6g}") if math.isfinite(one) else None for one in values.tolist()]
 
 
 def _loss_curve(curve: LossCurve, best_epoch: int) -> dict[str, Any]:

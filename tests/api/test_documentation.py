@@ -41,9 +41,3 @@ def test_the_page_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
 def test_the_stylesheet_loads_nothing_from_elsewhere(client: httpx.Client) -> None:
     style = client.get("/swagger/swagger-ui.css").text
     assert not re.findall(r"@import|url\(\s*[\"']?(?:https?:)?//", style)
-
-
-def test_the_first_page_leads_to_the_documentation(client: httpx.Client) -> None:
-    response = client.get("/")
-    assert response.is_redirect
-    assert urlsplit(response.headers["Location"]).path == "/docs"

@@ -16,14 +16,24 @@ from pyarrow import parquet
 
 from service.api import parquet_table
 from service.api.parquet_reading import read_parquet
+from service.api.table_series import TableSeries
 from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
 from tests.api.application import Application
 from tests.api.contract import problem_of
 from tests.api.series import DAYS, VALUES, csv_of
 
-MOST = {"most_cells": 1_000_000, "most_bytes": 2**20}
 KIND = "application/vnd.apache.parquet"
-QUICK = {"horizon": 3, "network.cell": "gru", "network.hidden_size": 6, "context_length": 8, "training.epochs": 4}
+QUICK: dict[str, Any] = {
+    "horizon": 3,
+    "network.cell": "gru",
+    "network.hidden_size": 6,
+    "context_length": 8,
+    "training.epochs": 4,
+}
+
+
+def reading(data: bytes, **roles: Any) -> TableSeries:
+    return read_parquet(data, most_cells=1_000_000, most_bytes=2**20, **roles)
 
 
 def file_of(columns: dict[str, Any] | pd.DataFrame, **options: Any) -> bytes:
@@ -61,7 +71,7 @@ def test_it_trains_the_same_model_as_csv(client: httpx.Client) -> None:
     ],
 )
 def test_kinds_of_numbers(column: pa.Array, numbers: list[float | None]) -> None:
-    assert read_parquet(file_of({"y": column}), **MOST).series["columns"]["y"] == numbers
+    assert reading(file_of({"y": column})).series["columns"]["y"] == numbers
 
 
 @pytest.mark.parametrize(
@@ -74,7 +84,7 @@ def test_kinds_of_numbers(column: pa.Array, numbers: list[float | None]) -> None
     ],
 )
 def test_kinds_of_times(times: pd.Series[Any]) -> None:
-    series = read_parquet(file_of(pd.DataFrame({"ds": times, "y": [1, 2, 3]})), **MOST).series
+    series = reading(file_of(pd.DataFrame({"ds": times, "y": [1, 2, 3]}))).series
     assert [text[:10] for text in series["timestamps"]] == ["2024-03-30", "2024-03-31", "2024-04-01"]
 
 
@@ -85,7 +95,7 @@ def test_items_targets_and_what_is_left_out(client: httpx.Client) -> None:
     assert answer.json()["series"]["items"] == 2
     assert any("list" in warning for warning in answer.json()["warnings"])
     with pytest.raises(InvalidSeries, match=r"column 'list' holds list<.*, not numbers"):
-        read_parquet(file_of(frame), **MOST, targets=["list"])
+        reading(file_of(frame), targets=["list"])
 
 
 def test_an_index_of_pandas_is_a_column(client: httpx.Client) -> None:
@@ -104,12 +114,12 @@ def test_what_is_no_parquet_is_malformed(client: httpx.Client, data: bytes) -> N
         ({"y": [1.0, float("inf")]}, "row 2, column 'y' is infinite"),
         ({"y": pa.array([], pa.float64())}, "no rows"),
         ({"y": np.zeros(1_000_001)}, "1000001 cells; this server takes at most 1000000"),
-        ({"t": ["a", "b"]}, "no column holds numbers"),
+        ({"t": ["a", "b"]}, "column 't' holds text or times, not numbers"),
     ],
 )
 def test_what_cannot_be_used_is_told(columns: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidSeries, match=told):
-        read_parquet(file_of(columns), **MOST)
+        reading(file_of(columns))
 
 
 def test_bombs_stop_at_the_limit() -> None:
@@ -117,10 +127,10 @@ def test_bombs_stop_at_the_limit() -> None:
     repeated = file_of({"s": long_text})
     assert len(repeated) < 100_000
     with pytest.raises((InvalidSeries, MalformedBody), match=r"more than this server takes|memory|malloc"):
-        read_parquet(repeated, **MOST)
-    nested = pa.array([[0.0] * 300_000_0] * 100).cast(pa.large_list(pa.float64()))
+        reading(repeated)
+    nested = pa.array([[0.0] * 3_000_000] * 3).cast(pa.large_list(pa.float64()))
     with pytest.raises((InvalidSeries, MalformedBody)):
-        read_parquet(file_of({"y": nested}, compression="zstd"), **MOST)
+        reading(file_of({"y": nested}, compression="zstd"))
 
 
 def test_spoilt_bytes_never_break_more_than_their_request(application: Application) -> None:
@@ -137,13 +147,13 @@ def test_spoilt_bytes_never_break_more_than_their_request(application: Applicati
 def test_without_the_extra_it_is_415(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_table, "find_spec", lambda _: None)
     with pytest.raises(UnsupportedContentType, match=r"\[parquet\]"):
-        read_parquet(b"PAR1", **MOST)
+        reading(b"PAR1")
     problem_of(post(client, b"PAR1"), 415, "unsupported-content-type", contains="send CSV")
 
 
 def test_a_separator_is_refused() -> None:
     with pytest.raises(InvalidOption, match="has no separator"):
-        read_parquet(b"", **MOST, separator=";")
+        reading(b"", separator=";")
 
 
 def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,12 +161,12 @@ def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def note(command: list[str], env: dict[str, str], **_: Any) -> Any:
         seen.update(env)
-        raise OSError
+        raise OSError("no more")
 
     monkeypatch.setenv("FORECAST_API_KEYS", "acme:secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setattr("service.api.parquet_table.subprocess.run", note)
-    with pytest.raises(OSError, match=""):
-        read_parquet(b"PAR1", **MOST)
-    assert "PATH" in seen
-    assert not {"FORECAST_API_KEYS", "AWS_SECRET_ACCESS_KEY"} & set(seen)
+    with pytest.raises(OSError, match="no more"):
+        reading(b"PAR1")
+    assert seen
+    assert "secret" not in str(seen)

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 
 from service.api.body import read_body
 from service.api.guarded_protocol import HEAD_BYTES, GuardedProtocol
+from service.api.load import BodyTally, Load
 from service.api.problems import install
 from service.api.server import Server
 
@@ -30,8 +31,15 @@ class Impatient(GuardedProtocol):
     bytes_per_second = 1000
 
 
+async def body_of(request: Request) -> bytes:
+    """Read a body as behind the layers that count it."""
+    request.scope["body_tally"] = BodyTally(request.app.state.load)
+    return await read_body(request)
+
+
 def application() -> FastAPI:
     app = FastAPI()
+    app.state.load = Load(max_requests=100, cores=1, max_waiting=10, max_bodies_bytes=10**9)
     app.state.max_body_bytes = 10_000_000
     app.state.ended = []
     install(app)
@@ -40,7 +48,7 @@ def application() -> FastAPI:
     async def read(request: Request) -> int:
         request.state.request_id = "x"
         try:
-            return len(await read_body(request))
+            return len(await body_of(request))
         finally:
             app.state.ended.append("read")
 
@@ -51,7 +59,7 @@ def application() -> FastAPI:
     @app.post("/busy")
     async def busy(request: Request) -> int:
         await asyncio.sleep(3)
-        return len(await read_body(request))
+        return len(await body_of(request))
 
     return app
 

@@ -34,6 +34,29 @@ class BaselineValues(MetricValues):
     )
 
 
+class ValidationInterval(BaseModel):
+    """Both ends of a central interval, row by row."""
+
+    lower: list[float | None] = Field(description="Lower ends.", examples=[[44.1, 33.8]])
+    upper: list[float | None] = Field(description="Upper ends.", examples=[[49.8, 39.5]])
+
+
+class ValidationForecast(BaseModel):
+    """Forecasts after the split beside what came, made before the refit: the latest 120 rows, to six digits.
+
+    Of the first target of one item. Forecasts follow one another, each from the last row before its own.
+    """
+
+    item: str | None = Field(description="ID of the item; null for a single series.", examples=[None])
+    target: str = Field(description="Name of the target.", examples=["value"])
+    timestamps: list[str | int] | None = Field(description="Times, written as they were sent.", examples=[None])
+    actual: list[float | None] = Field(description="What came; null where unknown.", examples=[[47.0, 36.0]])
+    mean: list[float | None] = Field(description="Point forecasts.", examples=[[46.2, 36.9]])
+    naive: list[float | None] = Field(description="The baseline's.", examples=[[44.0, 34.0]])
+    intervals: dict[str, ValidationInterval] = Field(description="Central intervals by level.")
+    origins: list[int] = Field(description="Rows of these lists at which a forecast starts.", examples=[[0]])
+
+
 class LossCurve(BaseModel):
     """Losses on scaled values while the recipe was found."""
 
@@ -89,6 +112,9 @@ class ModelAnswer(BaseModel):
     )
     candidates: list[CandidateValues] = Field(
         default=[], description="What was compared on rolling origins before the split, and blended."
+    )
+    validation_forecast: ValidationForecast | None = Field(
+        None, description="A look at the part after the split; null where nothing was scored."
     )
     loss_curve: LossCurve | None = Field(
         None, description="How the network's training went; null where there is no network."

@@ -1,0 +1,52 @@
+"""The web page at / and its files under /web. They hold no data: what the page shows, it asks of the other routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from service.web.assets import ASSETS, Asset
+
+# Nothing inline, nothing from elsewhere, no frame around it: a name in a CSV cannot become code.
+_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Kept, and asked for at each visit whether it is still the same: a server that was updated is not met by old code.
+    "Cache-Control": "no-cache",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+def _answering(asset: Asset) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    headers = {**_HEADERS, "ETag": asset.etag}
+
+    async def answer(request: Request) -> Response:
+        known = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
+        if asset.etag in known or "*" in known:
+            return Response(status_code=304, headers=headers)
+        return Response(asset.body, headers={**headers, "Content-Type": asset.media_type})
+
+    return answer
+
+
+for _path, _asset in ASSETS.items():
+    router.add_api_route(_path, _answering(_asset), methods=["GET", "HEAD"], response_model=None)

@@ -1,0 +1,175 @@
+// What is to be forecast, and how far; the server says what it would choose where nothing is said.
+
+import { isAbort, postCsv } from "./api.js";
+import { element, labelled, options } from "./elements.js";
+import { problemNotice, warningsNotice } from "./problem_notice.js";
+import { frequencyWords, whole } from "./wording.js";
+
+const PAUSE = 300;
+const LONGEST_HISTORY = 5000;
+
+export class SetupForm {
+  // source: {name, table}; changed: called when another series is to be shown.
+  constructor(source, changed, signal) {
+    this.source = source;
+    this.table = source.table;
+    this.signal = signal;
+    const { time, item, columns } = this.table;
+    const numeric = columns.filter((column) => column.numbers && column.name !== time).map((column) => column.name);
+    const targets = numeric.length ? numeric : columns.filter((column) => column.numbers).map((column) => column.name);
+    const names = columns.map((column) => [column.name, column.name]);
+    this.target = element("select", {}, options(targets.map((name) => [name, name])));
+    this.horizon = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
+    this.name = element("input", { type: "text", maxlength: 200, value: source.name.replace(/\.[a-z]+$/i, "") });
+    this.time = element("select", {}, options([["", "find it"], ...names], time ?? ""));
+    this.item = element("select", {}, options([["", "one series"], ...names], item ?? ""));
+    this.shown = element("select", {});
+    this.season = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
+    this.dates = element("input", { type: "text", placeholder: "%d-%m-%Y" });
+    this.nonnegative = element("input", { type: "checkbox", id: "nonnegative" });
+    this.understood = element("div", { class: "understood", "aria-live": "polite" });
+    this.#lay();
+    for (const control of [this.target, this.time, this.item]) {
+      control.addEventListener("change", () => {
+        this.#fillShown();
+        changed();
+      });
+    }
+    this.shown.addEventListener("change", changed);
+    this.node.addEventListener("input", () => this.#askSoon());
+    this.#fillShown();
+    this.#ask();
+  }
+
+  #lay() {
+    this.shownField = labelled("Show", this.shown);
+    this.node = element(
+      "div",
+      {},
+      element(
+        "div",
+        { class: "fields" },
+        labelled("Forecast this column", this.target),
+        labelled("Steps ahead", this.horizon, "Left empty: one season"),
+        labelled("Name of the model", this.name),
+        this.shownField,
+      ),
+      element(
+        "details",
+        {},
+        element("summary", {}, "More options"),
+        element(
+          "div",
+          { class: "fields" },
+          labelled("Column of times", this.time),
+          labelled("Column that tells series apart", this.item),
+          labelled("Steps in a season", this.season, "1: none"),
+          labelled("Form of the dates", this.dates, "Where 11-10-2021 can be read two ways"),
+          element("div", { class: "check" }, this.nonnegative, element("label", { for: "nonnegative" }, "It is never below 0")),
+        ),
+      ),
+      this.understood,
+    );
+  }
+
+  #column(name) {
+    return this.table.columns.find((column) => column.name === name);
+  }
+
+  #fillShown() {
+    const items = this.item.value ? [...new Set(this.#column(this.item.value).texts)] : [];
+    this.shown.replaceChildren(...options(items.map((one) => [one, one])));
+    this.shownField.hidden = items.length === 0;
+  }
+
+  // The rows of the target, and of the item that is shown: {name, item, values, labels}.
+  series() {
+    const numbers = this.#column(this.target.value).numbers;
+    const times = this.time.value ? this.#column(this.time.value).texts : null;
+    const item = this.item.value ? this.shown.value : null;
+    if (item === null) return { name: this.target.value, item, values: numbers, labels: times };
+    const whose = this.#column(this.item.value).texts;
+    const rows = [];
+    whose.forEach((one, row) => one === item && rows.push(row));
+    return {
+      name: `${this.target.value} of ${item}`,
+      item,
+      values: Float64Array.from(rows, (row) => numbers[row]),
+      labels: times && rows.map((row) => times[row]),
+    };
+  }
+
+  // What a forecast is drawn after; of any item.
+  historyOf(item) {
+    const before = this.shown.value;
+    if (item !== null) this.shown.value = item;
+    const { values, labels } = this.series();
+    this.shown.value = before;
+    const known = Array.from(values.slice(-LONGEST_HISTORY), (value) => (Number.isNaN(value) ? null : value));
+    return { values: known, labels: labels && labels.slice(-LONGEST_HISTORY) };
+  }
+
+  query() {
+    const query = new URLSearchParams({ target: this.target.value });
+    const given = {
+      // What the page found, the server finds too; or knows better.
+      time: this.time.value === this.table.time ? "" : this.time.value,
+      item: this.item.value,
+      horizon: this.horizon.value,
+      season_length: this.season.value,
+      date_format: this.dates.value.trim(),
+      name: this.name.value.trim(),
+    };
+    for (const [name, value] of Object.entries(given)) if (value) query.set(name, value);
+    if (this.nonnegative.checked) query.set("nonnegative", "true");
+    return query;
+  }
+
+  // As it was left: the inverse of `query`.
+  restore(query) {
+    const text = (name) => query.get(name) ?? "";
+    this.target.value = text("target");
+    this.time.value = text("time") || (this.table.time ?? "");
+    this.item.value = text("item");
+    this.horizon.value = text("horizon");
+    this.season.value = text("season_length");
+    this.dates.value = text("date_format");
+    this.name.value = text("name");
+    this.nonnegative.checked = query.has("nonnegative");
+    this.#fillShown();
+  }
+
+  #askSoon() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.#ask(), PAUSE);
+  }
+
+  async #ask() {
+    this.asking?.abort();
+    this.asking = new AbortController();
+    const signal = AbortSignal.any([this.asking.signal, this.signal]);
+    try {
+      const query = this.query();
+      query.set("dry_run", "true");
+      this.understood.replaceChildren(...told(await postCsv("/train", query, this.table.text, { signal })));
+    } catch (error) {
+      if (!isAbort(error)) this.understood.replaceChildren(problemNotice(error));
+    }
+  }
+}
+
+function told({ series, configuration, warnings }) {
+  const chosen = configuration.chosen ?? {};
+  const span = series.start ? ` from ${series.start} to ${series.end}` : "";
+  const facts = [
+    `${series.items > 1 ? `${whole(series.items)} series, ` : ""}${whole(series.points ?? series.rows)} values${span}`,
+    series.freq ? frequencyWords(series.freq) : null,
+    series.missing ? `${whole(series.missing)} missing` : null,
+    `${configuration.horizon} steps ahead${chosen.horizon ? ` (${chosen.horizon})` : ""}`,
+    configuration.season_length > 1 ? `a season of ${configuration.season_length} steps` : "no season",
+  ];
+  return [
+    element("p", {}, element("strong", {}, "Understood: "), `${facts.filter(Boolean).join(" · ")}.`),
+    warningsNotice(warnings),
+  ].filter(Boolean);
+}

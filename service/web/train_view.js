@@ -1,0 +1,101 @@
+// From a file to a forecast.
+
+import { askJson, isAbort, newIdempotencyKey, postCsv } from "./api.js";
+import { button, element } from "./elements.js";
+import { forecastCard } from "./forecast_card.js";
+import { headlineCard, validationCard } from "./report_cards.js";
+import { problemNotice, warningsNotice } from "./problem_notice.js";
+import { seriesPlot } from "./series_plot.js";
+import { SetupForm } from "./setup_form.js";
+import { sourceCard } from "./source_card.js";
+import { TrainingPanel } from "./training_panel.js";
+
+// What was loaded, and what was trained on it, is still there when the visitor comes back from another view.
+let kept = null;
+
+export async function trainView(root, { signal }) {
+  const setup = element("div", {});
+  const result = element("div", { class: "stack" });
+  const take = (source) => {
+    kept = { source };
+    result.replaceChildren();
+    setup.replaceChildren(setupCard(source, result, signal));
+  };
+  root.className = "stack";
+  root.append(
+    element(
+      "header",
+      { class: "lead" },
+      element("h1", {}, "From a file to a forecast"),
+      element("p", {}, "Give it a series. It trains a model on it, tells how good that is beside simply repeating the past, and forecasts what comes next."),
+    ),
+    sourceCard(take, signal),
+    setup,
+    result,
+  );
+  if (kept) setup.append(setupCard(kept.source, result, signal, kept));
+}
+
+function setupCard(source, result, signal, before = {}) {
+  const plot = element("div", {});
+  const draw = () => plot.replaceChildren(seriesPlot(form.series()).node);
+  const form = new SetupForm(source, draw, signal);
+  if (before.query) form.restore(before.query);
+  draw();
+  const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });
+  const heading = element("h2", { id: "setup", tabindex: -1 }, source.name);
+  const card = element(
+    "section",
+    { class: "card", "aria-labelledby": "setup" },
+    heading,
+    plot,
+    form.node,
+    element("div", { class: "row end" }, train),
+  );
+  // Once the card is in the page, which alone can have the focus.
+  if (before.accepted) queueMicrotask(() => followed(before.accepted, form, result, signal));
+  else queueMicrotask(() => heading.focus());
+  return card;
+}
+
+async function trained(form, source, result, train, signal) {
+  train.disabled = true;
+  const query = form.query();
+  const asked = new URLSearchParams([...query, ["wait", "0"]]);
+  // It is sent whether or not the visitor stays to see what becomes of it.
+  const accepted = postCsv("/train", asked, source.table.text, { headers: { "Idempotency-Key": newIdempotencyKey() } });
+  kept = { source, query, accepted };
+  result.replaceChildren();
+  await followed(accepted, form, result, signal);
+  train.disabled = false;
+}
+
+// accepted: a promise of what POST /train answers.
+async function followed(accepted, form, result, signal) {
+  try {
+    const { job_id: jobId, model_id: modelId } = await accepted;
+    if (signal.aborted) return;
+    const panel = new TrainingPanel(jobId, signal);
+    result.replaceChildren(panel.node);
+    panel.node.querySelector("h2").focus();
+    const job = await panel.followed();
+    if (job?.status !== "succeeded") return;
+    const model = await askJson(`/models/${modelId}`, { signal });
+    panel.finish(model);
+    result.append(...(await report(model, form, signal)));
+    result.querySelector("#result").focus();
+  } catch (error) {
+    if (!isAbort(error)) result.append(problemNotice(error));
+  }
+}
+
+async function report(model, form, signal) {
+  const more = element("a", { class: "button", href: `#/models/${model.model_id}` }, "Everything about this model");
+  return [
+    headlineCard(model, { id: "result" }),
+    warningsNotice(model.warnings),
+    await forecastCard(model, (item) => form.historyOf(item), signal, form.series().item),
+    validationCard(model),
+    element("div", { class: "row end" }, more),
+  ].filter(Boolean);
+}

@@ -1,0 +1,148 @@
+"""What goes wrong: wrong files, wrong keys, a training that is not wanted any more, a server that is away."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.api.application import ENDLESS
+from tests.browser.conftest import PATIENCE, Opens, Watched, drop, example, free_port, server_at
+
+pytestmark = pytest.mark.browser
+
+ADMIN, READER = "admin-key-0123456789", "reader-key-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no text"),
+        ("empty.csv", b"", "nothing in it"),
+        ("header.csv", b"date,value\n", "nothing in it"),
+        ("ragged.csv", b"date,value\n2024-01-01,1\n2024-01-02\n", "Row 3 has 1 cells, the first line 2"),
+        ("words.csv", b"name,town\nAda,London\nAlan,Wilmslow\n", "No column has only numbers"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_the_page(seen: Watched, name: str, content: bytes, told: str) -> None:
+    page = seen.go()
+    drop(page, name, content)
+    expect(page.get_by_role("alert").filter(has_text=f"{name} cannot be used")).to_contain_text(told)
+    drop(page, "good.csv", example("museum_visitors.csv"))
+    expect(page.locator(".understood")).to_contain_text("144 values")
+    assert page.get_by_role("alert").filter(has_text=name).count() == 0
+
+
+def test_what_the_server_refuses_is_told_in_its_words(seen: Watched) -> None:
+    page = seen.go()
+    drop(page, "dates.csv", "date,value\n" + "".join(f"0{day}-0{day + 1}-2021,{day}\n" for day in range(1, 9)))
+    notice = page.locator(".understood").get_by_role("alert")
+    expect(notice).to_contain_text("The dates can be read two ways")
+    expect(notice).to_contain_text("date_format")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="The dates can be read two ways")).to_have_count(2)
+    assert len(seen.answers) == 2, "the two answers 422"
+
+
+def test_a_training_is_cancelled_where_it_was_begun(seen: Watched) -> None:
+    page = seen.go()
+    values = "\n".join(str(100 + step % 24 + (step * 7919 % 101) / 10) for step in range(40_000))
+    drop(page, "long.csv", f"value\n{values}\n")
+    expect(page.locator(".understood")).to_contain_text("40,000 values", timeout=PATIENCE)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator("#training")).to_be_focused(timeout=PATIENCE)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.locator(".notice").filter(has_text="cancelled")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_have_count(0)
+    assert httpx.get(f"{seen.url}/jobs", timeout=30).json()["jobs"][0]["status"] == "cancelled"
+
+
+def test_a_job_is_watched_and_cancelled_in_the_list(seen: Watched) -> None:
+    body = {**ENDLESS, "name": "endless"}
+    job = httpx.post(f"{seen.url}/train", params={"wait": 0}, json=body, timeout=60).json()["job_id"]
+    page = seen.go("/#/jobs")
+    row = page.locator(".rows > li").filter(has=page.get_by_role("button", name=f"Cancel job {job[:8]}"))
+    expect(row).to_contain_text(re.compile("epoch [0-9]+ of 10000"), timeout=PATIENCE)
+    expect(row.get_by_role("link")).to_have_text("endless")
+    seen.picture("jobs")
+    row.get_by_role("button").click()
+    expect(page.locator(".rows > li").first).to_contain_text("Cancelled", timeout=PATIENCE)
+    model = httpx.get(f"{seen.url}/jobs/{job}", timeout=30).json()["model_id"]
+    page.goto(f"{seen.url}/#/models/{model}")
+    expect(page.get_by_role("alert").filter(has_text="The training was cancelled")).to_be_visible()
+
+
+def test_losses_are_drawn_while_it_trains(seen: Watched) -> None:
+    accepted = httpx.post(f"{seen.url}/train", params={"wait": 0}, json=ENDLESS, timeout=60).json()
+    page = seen.go(f"/#/models/{accepted['model_id']}")
+    try:
+        live = page.get_by_role("group", name="Loss while it trains")
+        expect(live).to_be_visible(timeout=PATIENCE)
+        before = live.locator("figcaption").inner_text()
+        expect(live.locator("figcaption")).not_to_have_text(before)
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        seen.picture("training")
+    finally:
+        httpx.delete(f"{seen.url}/jobs/{accepted['job_id']}", timeout=30)
+    expect(page.locator(".stage")).to_have_text("Cancelled", timeout=PATIENCE)
+
+
+def test_a_key_is_asked_for_and_goes_no_further(opened: Opens, tmp_path: Path) -> None:
+    port = free_port()
+    with server_at(port, tmp_path, {"FORECAST_API_KEYS": f"acme:{ADMIN},acme:read:{READER}"}):
+        seen = opened(f"http://127.0.0.1:{port}")
+        page = seen.page
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{seen.url}/#/models")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_be_visible()
+        expect(page.get_by_label("Key", exact=True)).to_be_focused()
+        seen.picture("key", full=False)
+        page.get_by_label("Key", exact=True).fill("wrong-key-0123456789")
+        page.get_by_role("button", name="Use it").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("this is no key of this server")
+        page.get_by_label("Key", exact=True).fill(READER)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("No model yet.")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("No model yet.")).to_be_visible()
+        check_role(seen)
+        assert not any(key in url for key in (ADMIN, READER) for url in asked)
+        assert READER not in str(page.evaluate("Object.values(localStorage)")) + page.content()
+        page.get_by_role("button", name="API key: one is given").click()
+        page.get_by_role("button", name="Forget it").click()
+        page.get_by_role("link", name="Jobs").click()
+        expect(dialog).to_be_visible()
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_role("alert").filter(has_text="A valid API key is needed")).to_be_visible()
+
+
+def check_role(seen: Watched) -> None:
+    page = seen.page
+    page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_role("button", name="Museum visitors, monthly").click()
+    notice = page.locator(".understood").get_by_role("alert")
+    expect(notice).to_contain_text("use a key of the role train")
+
+
+def test_a_server_that_is_away_is_waited_for(opened: Opens, tmp_path: Path) -> None:
+    port = free_port()
+    seen = opened(f"http://127.0.0.1:{port}")
+    with server_at(port, tmp_path):
+        page = seen.go()
+        page.get_by_role("button", name="Electric load, hourly").click()
+        expect(page.locator(".understood")).to_contain_text("1,176 values")
+        page.get_by_role("button", name="Train", exact=True).click()
+        expect(page.locator(".stage")).to_be_visible()
+    expect(page.locator("#banner")).to_contain_text("The server does not answer")
+    seen.picture("away", full=False)
+    with server_at(port, tmp_path):
+        expect(page.locator("#banner")).to_have_text("The server is back.", timeout=PATIENCE)
+        expect(page.locator("#result")).to_be_focused(timeout=PATIENCE)
+        expect(page.locator("#banner")).to_be_hidden()
+        page.get_by_role("link", name="Models").click()
+        expect(page.locator(".tile")).to_have_count(1)

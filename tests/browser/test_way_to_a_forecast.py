@@ -1,0 +1,206 @@
+"""From a dropped CSV to a forecast, and all that can be done with the model, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PATIENCE, Watched, drop, example
+
+pytestmark = pytest.mark.browser
+
+
+def record_of(seen: Watched, page: Page) -> dict[str, Any]:
+    link = page.get_by_role("link", name="Everything about this model").get_attribute("href")
+    assert link is not None
+    record: dict[str, Any] = httpx.get(seen.url + link.removeprefix("#"), timeout=30).json()
+    return record
+
+
+def drawn(page: Page, title: str) -> bool:
+    """Tell whether a chart has more than one colour."""
+    found: bool = (
+        page.get_by_role("group", name=title)
+        .locator("canvas")
+        .evaluate(
+            "(canvas) => new Set(new Uint32Array(canvas.getContext('2d')"
+            ".getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size > 5"
+        )
+    )
+    return found
+
+
+def train(page: Page) -> None:
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator("#result")).to_be_focused(timeout=PATIENCE)
+
+
+def test_from_a_dropped_file_to_a_forecast(seen: Watched, tmp_path: Path) -> None:
+    page = seen.go()
+    csv = example("museum_visitors.csv")
+    drop(page, "visitors.csv", csv)
+    expect(page.locator(".understood")).to_contain_text(
+        "144 values from 2013-01 to 2024-12 · one each month · 12 steps ahead (one season) · a season of 12 steps"
+    )
+    assert drawn(page, "The series visitors")
+    train(page)
+    model = record_of(seen, page)
+    skill = round(model["skill"] * 100)
+    expect(page.locator("#result")).to_have_text(f"{skill} % better than last season’s values")
+    assert drawn(page, "Forecast of visitors")
+    assert drawn(page, "Forecast and what came")
+    asked = {"model_id": model["model_id"]}
+    last = httpx.post(f"{seen.url}/forecast", json=asked, timeout=30).json()["forecasts"][0]["mean"][-1]
+    caption = page.get_by_role("group", name="Forecast of visitors").locator("figcaption")
+    expect(caption).to_contain_text(f"The forecast for 2025-12 is {float(f'{last:.4g}'):,.0f}")
+    assert page.evaluate("document.querySelectorAll('progress').item(0).value") == 1
+    seen.picture("trained")
+
+
+def test_what_one_model_shows_and_lets_do(seen: Watched, tmp_path: Path) -> None:
+    page = seen.go()
+    csv = example("museum_visitors.csv")
+    drop(page, "kept.csv", csv)
+    page.get_by_label("Steps ahead").fill("6")
+    expect(page.locator(".understood")).to_contain_text("6 steps ahead")
+    train(page)
+    model = record_of(seen, page)
+    assert model["configuration"]["horizon"] == 6
+    page.get_by_role("link", name="Everything about this model").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("kept")
+    assert page.title() == "kept · Forecast service"
+    for title in ("Better by step ahead", "Loss by epoch", "Forecast of visitors"):
+        assert drawn(page, title), title
+    heaviest = max(model["candidates"], key=lambda one: one["weight"])
+    share = f"{heaviest['weight'] * 100:.0f} %"
+    expect(page.get_by_role("region", name="Candidates").locator("tbody tr").first).to_contain_text(share)
+    page.get_by_label("Steps ahead").fill("30")
+    page.get_by_role("button", name="Forecast", exact=True).click()
+    expect(page.locator("figcaption").first).to_contain_text("The forecast for 2027-06 is")
+    check_snippets(page, csv, model, tmp_path)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename == f"{model['model_id']}.safetensors"
+    file = httpx.get(f"{seen.url}/models/{model['model_id']}/file", timeout=30).content
+    assert Path(download.value.path()).read_bytes() == file
+    check_deleting(seen, page, model)
+
+
+def check_snippets(page: Page, csv: str, model: dict[str, Any], place: Path) -> None:
+    """The lines do what they say: both train the same model again, and forecast."""
+    (place / "series.csv").write_text(csv)
+    lines = page.get_by_role("region", name="Python lines").inner_text()
+    ran = subprocess.run([sys.executable, "-c", lines], cwd=place, capture_output=True, text=True, check=True)
+    mean = [float(one) for one in ran.stdout.strip("[]\n").split(", ")]
+    assert len(mean) == 6
+    if shutil.which("curl"):
+        lines = page.get_by_role("region", name="curl lines").inner_text()
+        ran = subprocess.run(["bash", "-ec", lines], cwd=place, capture_output=True, text=True, check=True)
+        assert f'"skill":{model["skill"]}' in ran.stdout
+        assert f'"mean":[{mean[0]}' in ran.stdout
+    elif os.environ.get("CI"):
+        pytest.fail("curl is not installed")
+
+
+def check_deleting(seen: Watched, page: Page, model: dict[str, Any]) -> None:
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Models")
+    assert httpx.get(f"{seen.url}/models/{model['model_id']}", timeout=30).status_code == 404
+    expect(page.locator(f"a[href='#/models/{model['model_id']}']")).to_have_count(0)
+
+
+def test_many_series_share_a_model(seen: Watched) -> None:
+    page = seen.go()
+    page.get_by_role("button", name="Three shops, daily").click()
+    expect(page.locator(".understood")).to_contain_text("3 series, 720 values")
+    page.get_by_label("Show").select_option("station")
+    expect(page.get_by_role("group", name="The series").locator("figcaption")).to_contain_text("240 values")
+    train(page)
+    expect(page.get_by_label("Series", exact=True).locator("option:checked")).to_have_text("station · units")
+    assert drawn(page, "Forecast of units of station")
+    page.get_by_label("Series", exact=True).select_option(label="market · units")
+    assert drawn(page, "Forecast of units of market")
+
+
+def test_by_keyboard_alone(seen: Watched) -> None:
+    page = seen.go()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    reach(page, "Museum visitors, monthly")
+    page.keyboard.press("Enter")
+    expect(page.locator("#setup")).to_be_focused()
+    expect(page.locator(".understood")).to_contain_text("144 values")
+    reach(page, "Train")
+    page.keyboard.press("Space")
+    expect(page.locator("#result")).to_be_focused(timeout=PATIENCE)
+    reach(page, "Everything about this model")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    expect(page.get_by_role("heading", level=1)).to_have_text("museum_visitors")
+
+
+def reach(page: Page, name: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == name:
+            return
+    pytest.fail(f"{name} cannot be reached by Tab")
+
+
+def test_numbers_can_be_pasted(seen: Watched) -> None:
+    page = seen.go()
+    page.get_by_text("Or paste it").click()
+    page.get_by_label("A CSV, or just numbers").fill("[" + ", ".join(str(10 + step % 4) for step in range(40)) + "]")
+    page.get_by_role("button", name="Use these values").click()
+    expect(page.locator(".understood")).to_contain_text("40 values")
+    expect(page.locator(".understood")).to_contain_text("a season of 4 steps")
+
+
+def test_what_was_begun_is_there_on_coming_back(seen: Watched) -> None:
+    page = seen.go()
+    page.get_by_role("button", name="Museum visitors, monthly").click()
+    page.get_by_label("Steps ahead").fill("5")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Jobs")
+    page.get_by_role("link", name="Train", exact=True).click()
+    expect(page.locator("#result")).to_be_focused(timeout=PATIENCE)
+    expect(page.locator("input[type=number]").first).to_have_value("5")
+
+
+def test_names_are_text_whatever_they_hold(seen: Watched) -> None:
+    page = seen.go()
+    name = '<img src=x onerror="document.title=1">'
+    quoted = name.replace('"', '""')
+    rows = "".join(f'2024-01-{day:02d},"{quoted}",{day % 7}\n' for day in range(1, 29))
+    drop(page, f"{name}.csv", f"<b>when</b>,<i>who</i>,<u>{'x' * 40}</u>\n{rows}")
+    expect(page.locator("#setup")).to_have_text(f"{name}.csv")
+    page.get_by_text("More options").click()
+    assert page.locator("main img, main b, main i:not(.swatch), main u").count() == 0
+
+
+def test_the_pages_load_with_nothing_but_the_server(seen: Watched) -> None:
+    page = seen.page
+    loaded: list[tuple[str, int]] = []
+    page.on("response", lambda response: loaded.append((response.url, response.status)))
+    seen.go()
+    assert all(status == 200 for _, status in loaded)
+    sizes = [len(httpx.get(url, timeout=30).content) for url, _ in loaded]
+    assert sum(sizes) < 500_000
+    page.goto(f"{seen.url}/docs")
+    expect(page.get_by_text(re.compile("Train a model on a series")).first).to_be_visible()

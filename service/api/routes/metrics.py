@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from service.api.documents import problems
 from service.api.wiring import in_thread, resources_of
 from service.telemetry.metrics import CONTENT_TYPE, exposition
 
@@ -18,7 +19,7 @@ _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EX
     summary="Metrics",
     response_class=Response,
     response_model=None,
-    responses={200: {"description": "Prometheus' text format", **_TEXT}},
+    responses={200: {"description": "Prometheus' text format", **_TEXT}, **problems()},
 )
 async def metrics(request: Request) -> Response:
     """Tell what this server measures, for Prometheus: requests, queues, trainings, its cache, its process."""

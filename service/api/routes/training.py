@@ -85,7 +85,7 @@ _BODY = {
         200: {"model": DryRun, "description": "With dry_run: what would be chosen; nothing was trained"},
         201: {"model": ModelAnswer, "description": "The model is ready"},
         202: {"model": AcceptedTraining, "description": "Still training: ask the job in `Location`"},
-        **problems(400, 409, 413, 415, 422),
+        **problems(400, 404, 409, 413, 415, 422),
     },
 )
 async def train(

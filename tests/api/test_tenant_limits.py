@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from json import dumps
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,7 +108,38 @@ def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
 
 
 def test_a_training_that_is_waited_for_holds_no_body(tmp_path: Any) -> None:
-    with running(tmp_path, training_processes=1) as one:
-        assert one.client.post("/train", params={"wait": 120}, json=BODY).status_code == 201
+    with running(tmp_path, training_processes=1) as one, ThreadPoolExecutor(1) as thread:
         load = one.app.state.load
+        waiting = thread.submit(one.client.post, "/train", params={"wait": 300}, json=ENDLESS)
+        eventually(lambda: one.client.get("/jobs").json()["jobs"])
+        eventually(lambda: (load.requests, load.bodies_bytes) == (1, 0))
+        [job] = one.client.get("/jobs").json()["jobs"]
+        assert not waiting.done()
+        assert one.client.delete(job["links"]["self"]).status_code == 204
+        waiting.result(300)
         assert (load.requests, load.working, load.waiting, load.bodies_bytes) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("what", ["training", "import"])
+def test_what_is_not_kept_yet_counts(tmp_path: Path, application: Application, what: str) -> None:
+    model = application.train(VALUES)
+    file = application.client.get(f"{model['links']['self']}/file").content
+    body, path, kind = (file, "/models", BINARY) if what == "import" else (dumps(BODY).encode(), "/train", {})
+    with running(tmp_path, training_processes=1) as one, ThreadPoolExecutor(1) as thread:
+        load = one.app.state.load
+        with closing(sqlite3.connect(tmp_path / "registry.sqlite3")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asked = thread.submit(one.client.post, path, content=body, headers=kind)
+            # It is in the store; the database does not take it yet.
+            eventually(lambda: list(tmp_path.rglob("*.safetensors")))
+            assert load.bodies_bytes == len(body)
+            other.rollback()
+        assert asked.result(300).status_code == 201
+        assert load.bodies_bytes == 0
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

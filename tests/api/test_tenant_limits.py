@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.storage.registry import Registry
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import VALUES
@@ -52,6 +54,35 @@ def test_a_tenant_cannot_keep_others_from_the_queue(small: Application) -> None:
     problem_of(submit(other, BODY), 503, "overloaded")
     for tenant, model in zip((acme, acme, other), models, strict=True):
         assert tenant.ask("DELETE", f"/models/{model}").status_code == 204
+
+
+class LateRegistry(Registry):
+    """Lets another request in before it counts what is unfinished, once."""
+
+    def __init__(self, registry: Registry, other: Callable[[], Any]) -> None:
+        super().__init__(registry._engine)
+        self._others = [other]
+
+    def count_unfinished(self) -> int:
+        if self._others:
+            self._others.pop()()
+        return super().count_unfinished()
+
+
+def test_the_same_request_twice_at_once_is_not_refused_for_want_of_room(tmp_path: Path) -> None:
+    with running(tmp_path, training_processes=1, max_queued_jobs=1) as one:
+
+        def send() -> Any:
+            headers = {"Idempotency-Key": "same"}
+            answers.append(one.client.post("/train", params={"wait": 0}, json=ENDLESS, headers=headers))
+
+        answers: list[Any] = []
+        resources = one.app.state.resources
+        one.app.state.resources = replace(resources, registry=LateRegistry(resources.registry, send))
+        send()
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json()["job_id"] == answers[1].json()["job_id"]
+        assert one.client.delete(answers[0].headers["Location"]).status_code == 204
 
 
 def test_models_and_bytes_are_counted(small: Application) -> None:

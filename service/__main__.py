@@ -160,8 +160,9 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     except ValidationError as error:
         _tell_wrong(error)
         return 2
-    # What this process starts has no use for keys.
-    os.environ.pop("FORECAST_API_KEYS", None)
+    # What this process starts has no use for keys. Names of settings may be in any case.
+    for name in [name for name in os.environ if name.upper() in _SECRET]:
+        del os.environ[name]
     use_kernel_cache(settings.kernel_cache)
     try:
         return command(settings)

@@ -23,6 +23,7 @@ from service.api.direct_routes import Application
 from service.api.load import Load
 from service.api.load_figures import LoadFigures
 from service.api.origins import TrustedHosts
+from service.api.readiness_look import ReadinessLook
 from service.api.request_id import RequestIdMiddleware
 from service.api.request_observer import RequestObserver
 from service.api.request_rate import RequestRate
@@ -82,6 +83,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources = _open(settings, training_devices(settings.device) if devices is None else devices, measured)
         app.state.resources = resources
+        app.state.readiness = ReadinessLook(resources)
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
         resources.queue.start()

@@ -31,6 +31,7 @@ from service.usecases.job_outcome import JobRecorder
 from service.usecases.training_child import train_in_child
 
 if TYPE_CHECKING:
+    from service.jobs.local_trainer import RunningTrainer
     from service.jobs.trainer import Trainer
 
 logger = logging.getLogger(__name__)
@@ -39,14 +40,27 @@ logger = logging.getLogger(__name__)
 _LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
 
 
+class _TracedTrainer:
+    """A trainer whose spans are exported before its process ends."""
+
+    def __init__(self, trainer: Trainer, spans: Spans) -> None:
+        self._trainer, self._spans = trainer, spans
+        self.lost, self.submit, self.cancel = trainer.lost, trainer.submit, trainer.cancel
+
+    def stop(self) -> None:
+        self._trainer.stop()
+        self._spans.stop()
+
+
 def start_local_trainer(
     settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None], measured: Measured
-) -> Trainer:
+) -> RunningTrainer:
     """Do as `start_trainer` does, in a process that a server has started for it."""
     configure_logging(settings.log_level, settings.log_format)
     exporters = settings.trace_exporters
     spans = Spans.export(exporters, "trainer") if exporters else None
-    return start_trainer(settings, devices, processes, ended, measured, spans)
+    trainer = start_trainer(settings, devices, processes, ended, measured, spans)
+    return trainer if spans is None else _TracedTrainer(trainer, spans)
 
 
 def start_trainer(

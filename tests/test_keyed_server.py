@@ -49,7 +49,8 @@ def url(store: Path, log: Path, filed: str, tmp_path_factory: pytest.TempPathFac
     file = tmp_path_factory.mktemp("keys") / "keys"
     append_line(file, key_line("filed", "read", filed))
     settings = {
-        "FORECAST_API_KEYS": f"acme:{ACME},hasty:train:{SHORT}",
+        # As pydantic reads it, whatever its case.
+        "Forecast_Api_Keys": f"acme:{ACME},hasty:train:{SHORT}",
         "FORECAST_API_KEYS_FILE": str(file),
         "FORECAST_HOST": "0.0.0.0",
         "FORECAST_LOG_LEVEL": "debug",

@@ -180,6 +180,16 @@ def test_a_training_is_a_child_of_the_request_and_that_of_the_client(tmp_path: P
     assert collector.services == {"forecast-service server", "forecast-service trainer"}
 
 
+def test_the_last_spans_are_exported_before_the_end(tmp_path: Path, collector: Collector) -> None:
+    settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+    with running_server(tmp_path / "store", settings, tmp_path / "log") as url:
+        client = httpx.Client(base_url=url, timeout=90)
+        assert client.post("/train", params={"wait": 60}, json={**QUICK, "series": SERIES}).status_code == 201
+        assert not collector.spans
+    assert collector.named("POST /train")
+    assert collector.named("train")
+
+
 def test_a_collector_that_is_away_holds_nobody_up(tmp_path: Path) -> None:
     settings = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     with running_server(tmp_path / "store", settings, tmp_path / "log") as url:

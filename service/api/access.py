@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from starlette.routing import BaseRoute, Match
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 from service.api.origins import TrustedHosts
 from service.api.permissions import PROBES, is_open, needed_role
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _ANYBODY = Grant(DEFAULT_TENANT, "admin")
 _OF_KEYS = frozenset({b"authorization", b"x-api-key"})
 _OF_SOURCES = frozenset({b"host", b"origin", b"sec-fetch-site"})
+_NO_STORE = (b"cache-control", b"no-store")
 _HOW = "send Authorization: Bearer KEY, or X-API-Key: KEY"
 
 _Headers = list[tuple[bytes, bytes]]
@@ -112,3 +113,18 @@ def challenge(error: ServiceError) -> dict[str, str]:
         return {}
     wrong = ', error="invalid_token"' if error.wrong else ""
     return {"WWW-Authenticate": f'Bearer realm="forecast"{wrong}'}
+
+
+def unshared(send: Send) -> Send:
+    """Return what sends an answer so that no cache on the way keeps it: it is for one caller.
+
+    Shared caches know that by themselves where a request has Authorization (RFC 9111, 3.5), but not of X-API-Key.
+    """
+
+    async def send_unshared(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            others = [one for one in message["headers"] if one[0] != _NO_STORE[0]]
+            message["headers"] = [*others, _NO_STORE]
+        await send(message)
+
+    return send_unshared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 from fastapi import Request
@@ -12,7 +13,7 @@ from service.api.doubled_names import refuse_doubled_names
 from service.api.expansion import content_coding, expanded, too_large
 from service.api.load import BodyTally
 from service.api.problems import UNREAD, invalid
-from service.api.wiring import in_thread, load_of
+from service.api.wiring import load_of
 from service.errors import MalformedBody, UnsupportedContentType
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -60,7 +61,9 @@ async def read_body(request: Request) -> bytes:
     tally: BodyTally = request.scope["body_tally"]
     body = await _received(request, most, tally)
     if coding is not None:
-        body = await in_thread(expanded, body, coding, most)
+        # In turn: each takes a core, and memory for a whole body that is not counted yet.
+        body = await load_of(request).work(partial(expanded, body, coding, most))
+        tally.forget()
         tally.count(len(body))
     if not body:
         raise MalformedBody("the body is empty")

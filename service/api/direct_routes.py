@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from service.api.access import Access, challenge
+from service.api.access import Access, challenge, unshared
 from service.api.load import Load
 from service.api.permissions import PROBES
 from service.api.problems import bug_problem, problem_response, service_problem
@@ -95,6 +95,7 @@ class Application(FastAPI):
             self._access.admit(scope, self.routes)
             if "caller" in scope:
                 self._rate.count(scope["caller"])
+                send = unshared(send)
         except ServiceError as error:
             await _refuse(error, scope, receive, send)
             return

@@ -22,7 +22,7 @@ _MEANINGS = {
     400: "The body cannot be read",
     401: "The server has keys, and none of them came, or several",
     403: "The key's role does not allow this; or the server has no keys and a page of another origin asks",
-    404: "Not there",
+    404: "Not there, or deleted meanwhile",
     405: "The route does not take this method",
     409: "Not possible in this state; with Retry-After: not yet",
     413: "The body is too large",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
 
-# Bits of the window, as zlib counts them: with gzip's head, or either zlib's or none.
+# Bits of the window, as zlib counts them: with gzip's head, or zlib's own.
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _PIECE = 2**18
 _MOST_MEMBERS = 10_000

@@ -38,15 +38,14 @@ def load_of(request: Request) -> Load:
 async def in_turn(
     request: Request, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Run what takes a core in a thread, when it is the request's turn; then its body is done with.
+    """Run what takes a core in a thread, when it is the request's turn. Raises Overloaded where too many wait."""
+    return await load_of(request).work(partial(function, *args, **kwargs))
 
-    Raises Overloaded where too many wait already.
-    """
-    try:
-        return await load_of(request).work(partial(function, *args, **kwargs))
-    finally:
-        tally: BodyTally = request.scope["body_tally"]
-        tally.forget()
+
+def forget_body(request: Request) -> None:
+    """Count the request's body no longer: nothing of it is in memory, however long the answer takes."""
+    tally: BodyTally = request.scope["body_tally"]
+    tally.forget()
 
 
 async def in_thread(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

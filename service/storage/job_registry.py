@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import JobFinished, ModelFailed
+from service.errors import JobFinished, ModelFailed, QuotaExceeded, TooManyJobs
 from service.storage.database import Database
 from service.storage.entries import JOB_STATUSES, JSON, UNFINISHED, JobEntry, JobStatus, Page, QueueName
 from service.storage.idempotency import find_job_of_key, forget_old_keys, remember_key
@@ -69,7 +69,7 @@ class JobRegistry(Database):
                 model = {"id": model_id, "name": name, "record": dict(record), "input_bytes": input_bytes}
                 job = {"id": job_id, "queue": queue, "traceparent": traceparent}
                 return self._insert_training(connection, tenant, model, job, idempotency)
-        except IntegrityError:
+        except (IntegrityError, QuotaExceeded, TooManyJobs):
             # Where writers do not wait for each other (Postgres), the same key may have come in between.
             with self._reading() as connection:
                 earlier = self._find_idempotent(connection, tenant, idempotency)

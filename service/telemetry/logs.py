@@ -31,6 +31,8 @@ def configure_logging(level: str, form: LogFormat) -> None:
     root.setLevel(max(logging.WARNING, wanted))
     for name in _OURS:
         logging.getLogger(name).setLevel(wanted)
+    # Where it has no handler, DBOS adds one of its own, whose lines have another form and quote exceptions.
+    logging.getLogger("dbos").addHandler(logging.NullHandler())
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread

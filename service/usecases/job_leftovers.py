@@ -7,6 +7,7 @@ import logging
 from service.errors import JobNotFound
 from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
+from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
     try:
         _clear_away(registry, store, job_id)
     except Exception as error:
-        logger.warning("what job %s left in the store could not be removed: %s", job_id, error)
+        logger.warning("what job %s left in the store could not be removed: %s", job_id, reason(error))
 
 
 def _clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:

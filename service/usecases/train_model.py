@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import JobNotFound, Overloaded, ServiceError, Unavailable
+from service.errors import JobNotFound, Overloaded, QuotaExceeded, ServiceError, TooManyJobs, Unavailable
 from service.forecasting.options import TrainOptions
 from service.forecasting.planning import Plan, plan_training
 from service.forecasting.series import Panel
@@ -62,20 +62,33 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest,
     A known idempotency key of the tenant answers the job it started. planned: by `plan`. Raises IdempotencyKeyReused,
     QuotaExceeded, TooManyJobs, Overloaded, Unavailable.
     """
-    if request.idempotency is not None:
-        earlier = resources.registry.find_idempotent(tenant, *request.idempotency)
-        if earlier is not None:
-            return earlier
+    try:
+        return _earlier(resources, tenant, request) or _submit(resources, tenant, request, planned)
+    except (Overloaded, QuotaExceeded, TooManyJobs):
+        # The same request may have come twice at once, and have taken the last place.
+        earlier = _earlier(resources, tenant, request)
+        if earlier is None:
+            raise
+        return earlier
+
+
+def _earlier(resources: Resources, tenant: str, request: TrainingRequest) -> JobEntry | None:
+    """Return the job that the request's idempotency key has started. Raises IdempotencyKeyReused."""
+    if request.idempotency is None:
+        return None
+    return resources.registry.find_idempotent(tenant, *request.idempotency)
+
+
+def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:
     if resources.registry.count_unfinished() >= resources.limits.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
-    quota = resources.limits.quota
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(
         model_id, request.name, request.panel, request.options, request.series, request.warnings, tenant
     )
     file = training_input_file(content)
     # Before anything is stored; and again with the job, for others may come in between.
-    resources.registry.check_quota(tenant, quota, len(file), training=True)
+    resources.registry.check_quota(tenant, resources.limits.quota, len(file), training=True)
     queue = choose_queue(resources.registry.served_queues(), planned)
     resources.store.put_training_input(job_id, file)
     try:
@@ -89,7 +102,7 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest,
             queue,
             context.traceparent.get(),
             len(file),
-            quota,
+            resources.limits.quota,
         )
     except Unavailable as error:
         job = _job_after_all(resources, tenant, job_id, error)

@@ -171,6 +171,15 @@ def test_a_body_is_not_read_before_its_key(locked: Application) -> None:
     problem_of(answer, 401, "unauthenticated")
 
 
+def test_no_cache_on_the_way_may_keep_what_a_caller_is_told(locked: Application) -> None:
+    key = {"X-API-Key": KEYS["admin"]}
+    asked = [("GET", "/models"), ("GET", "/models/x"), ("GET", "/nothing"), ("PUT", "/jobs"), ("GET", "/metrics")]
+    for method, path in (*asked, ("POST", "/forecast"), ("GET", "/")):
+        answer = locked.client.request(method, path, headers=key)
+        assert answer.headers.get_list("Cache-Control") == ["no-store"], path
+    assert "Cache-Control" not in locked.client.get("/openapi.json").headers
+
+
 def test_who_may_train_may_not_delete_models(locked: Application) -> None:
     as_trainer, as_admin = bearer(KEYS["train"]), bearer(KEYS["admin"])
     body = {"series": VALUES, "horizon": 2, "context_length": 8, "training": {"epochs": 2}}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
+import threading
 import tracemalloc
 import zlib
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Request
+from starlette.types import Message
 
+from service.api.body import read_body
 from service.api.expansion import content_coding, expanded
-from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
+from service.api.load import Load
+from service.errors import BodyTooLarge, MalformedBody, Overloaded, UnsupportedContentType
 from tests.api.application import Application
 from tests.api.series import VALUES
 
@@ -94,3 +100,43 @@ def test_limits_hold_for_what_it_expands_to(limited: Application) -> None:
 def test_what_is_no_gzip_is_400_and_what_is_unknown_415(application: Application) -> None:
     assert post(application, "/train", b"{}").status_code == 400
     assert post(application, "/train", b"{}", "br").status_code == 415
+
+
+async def read(load: Load, body: bytes, most: int = 10**6) -> bytes:
+    """Read one request's compressed body, as a route does."""
+    app = FastAPI()
+    app.state.load, app.state.max_body_bytes = load, most
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    with load.request() as tally:
+        headers = [(b"content-encoding", b"gzip")]
+        scope = {"type": "http", "app": app, "headers": headers, "body_tally": tally}
+        return await read_body(Request(scope, receive))
+
+
+def test_a_body_counts_as_it_came_or_as_it_expanded_and_not_as_both() -> None:
+    stored = gzip.compress(TEXT, 0)
+    load = Load(max_requests=3, cores=1, max_waiting=0, max_bodies_bytes=len(stored))
+    assert asyncio.run(read(load, stored, len(stored))) == TEXT
+    assert load.bodies_bytes == 0
+    load = Load(max_requests=3, cores=1, max_waiting=0, max_bodies_bytes=len(TEXT) - 1)
+    with pytest.raises(Overloaded):
+        asyncio.run(read(load, gzip.compress(TEXT), len(TEXT)))
+
+
+def test_bodies_are_expanded_in_turn() -> None:
+    async def test() -> None:
+        load, go = Load(max_requests=3, cores=1, max_waiting=0, max_bodies_bytes=10**7), threading.Event()
+        working = asyncio.create_task(load.work(lambda: go.wait(30)))
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(Overloaded):
+                await read(load, gzip.compress(TEXT), len(TEXT))
+        finally:
+            go.set()
+            await working
+        assert await read(load, gzip.compress(TEXT), len(TEXT)) == TEXT
+
+    asyncio.run(test())

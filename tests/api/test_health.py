@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import httpx
 
 from tests.api.application import running
 from tests.api.contract import problem_of
+from tests.api.series import VALUES
 
 
 def test_alive_and_ready(client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "alive"}
     deadline = time.monotonic() + 60
-    while (ready := client.get("/readyz").json())["trainers"] == 0:
+    # A trainer that starts may lock the database for longer than a probe waits.
+    while not (ready := client.get("/readyz").json()).get("trainers"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert ready == {"status": "ready", "trainers": 1, "warnings": []}
@@ -71,3 +75,26 @@ def test_without_a_trainer_the_service_is_ready_and_says_so(tmp_path: Path) -> N
         ready = application.client.get("/readyz")
         assert (ready.status_code, ready.json()["trainers"]) == (200, 0)
         assert "no trainer is alive" in ready.json()["warnings"][0]
+
+
+def test_probes_do_not_wait_for_the_threads_of_others(tmp_path: Path) -> None:
+    many = 45  # more than there are threads for requests that wait for database and store
+    with running(tmp_path, training_processes=1) as application, ThreadPoolExecutor(many + 20) as threads:
+        place = application.train(VALUES)["links"]["self"]
+        [file] = tmp_path.glob("models/*.safetensors")
+        file.unlink()
+        os.mkfifo(file)  # whoever reads it waits until somebody writes
+        downloads = [threads.submit(application.client.get, f"{place}/file") for _ in range(many)]
+        deadline = time.monotonic() + 60
+        while application.app.state.load.requests < many:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        try:
+            probes = [threads.submit(application.client.get, "/readyz") for _ in range(20)]
+            assert {probe.result(60).status_code for probe in probes} == {200}
+            assert not any(one.done() for one in downloads)
+        finally:
+            while not all(one.done() for one in downloads):
+                with file.open("wb"):
+                    time.sleep(0.02)
+        assert {one.result().status_code for one in downloads} == {500}

@@ -17,9 +17,9 @@ from tests.api.contract import schema_of
 from tests.factories import QUICK
 
 Document = dict[str, Any]
-ACCESS = {"401", "403", "421"}
+ACCESS = {"401", "403", "421", "429"}
 CONTRACT = {
-    ("post", "/train"): ACCESS | {"200", "201", "202", "400", "409", "413", "415", "422", "500", "503"},
+    ("post", "/train"): ACCESS | {"200", "201", "202", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("post", "/forecast"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("post", "/backtest"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("get", "/models"): ACCESS | {"200", "422", "500", "503"},

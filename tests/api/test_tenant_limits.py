@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from json import dumps
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.storage.registry import Registry
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import VALUES
@@ -46,6 +54,35 @@ def test_a_tenant_cannot_keep_others_from_the_queue(small: Application) -> None:
     problem_of(submit(other, BODY), 503, "overloaded")
     for tenant, model in zip((acme, acme, other), models, strict=True):
         assert tenant.ask("DELETE", f"/models/{model}").status_code == 204
+
+
+class LateRegistry(Registry):
+    """Lets another request in before it counts what is unfinished, once."""
+
+    def __init__(self, registry: Registry, other: Callable[[], Any]) -> None:
+        super().__init__(registry._engine)
+        self._others = [other]
+
+    def count_unfinished(self) -> int:
+        if self._others:
+            self._others.pop()()
+        return super().count_unfinished()
+
+
+def test_the_same_request_twice_at_once_is_not_refused_for_want_of_room(tmp_path: Path) -> None:
+    with running(tmp_path, training_processes=1, max_queued_jobs=1) as one:
+
+        def send() -> Any:
+            headers = {"Idempotency-Key": "same"}
+            answers.append(one.client.post("/train", params={"wait": 0}, json=ENDLESS, headers=headers))
+
+        answers: list[Any] = []
+        resources = one.app.state.resources
+        one.app.state.resources = replace(resources, registry=LateRegistry(resources.registry, send))
+        send()
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json()["job_id"] == answers[1].json()["job_id"]
+        assert one.client.delete(answers[0].headers["Location"]).status_code == 204
 
 
 def test_models_and_bytes_are_counted(small: Application) -> None:
@@ -102,7 +139,38 @@ def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
 
 
 def test_a_training_that_is_waited_for_holds_no_body(tmp_path: Any) -> None:
-    with running(tmp_path, training_processes=1) as one:
-        assert one.client.post("/train", params={"wait": 120}, json=BODY).status_code == 201
+    with running(tmp_path, training_processes=1) as one, ThreadPoolExecutor(1) as thread:
         load = one.app.state.load
+        waiting = thread.submit(one.client.post, "/train", params={"wait": 300}, json=ENDLESS)
+        eventually(lambda: one.client.get("/jobs").json()["jobs"])
+        eventually(lambda: (load.requests, load.bodies_bytes) == (1, 0))
+        [job] = one.client.get("/jobs").json()["jobs"]
+        assert not waiting.done()
+        assert one.client.delete(job["links"]["self"]).status_code == 204
+        waiting.result(300)
         assert (load.requests, load.working, load.waiting, load.bodies_bytes) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("what", ["training", "import"])
+def test_what_is_not_kept_yet_counts(tmp_path: Path, application: Application, what: str) -> None:
+    model = application.train(VALUES)
+    file = application.client.get(f"{model['links']['self']}/file").content
+    body, path, kind = (file, "/models", BINARY) if what == "import" else (dumps(BODY).encode(), "/train", {})
+    with running(tmp_path, training_processes=1) as one, ThreadPoolExecutor(1) as thread:
+        load = one.app.state.load
+        with closing(sqlite3.connect(tmp_path / "registry.sqlite3")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asked = thread.submit(one.client.post, path, content=body, headers=kind)
+            # It is in the store; the database does not take it yet.
+            eventually(lambda: list(tmp_path.rglob("*.safetensors")))
+            assert load.bodies_bytes == len(body)
+            other.rollback()
+        assert asked.result(300).status_code == 201
+        assert load.bodies_bytes == 0
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -72,6 +72,15 @@ def test_an_idempotency_key_answers_its_job_where_there_is_no_room(registry: Reg
     assert again.id == first.id
 
 
+def test_of_one_key_that_comes_many_times_at_once_none_is_refused(registry: Registry) -> None:
+    def add(_: int) -> str:
+        quota = Quota(1, 1000, 1)
+        return registry.create_training("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota).id
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(add, range(24)))) == 1
+
+
 def test_of_many_at_once_as_many_get_in_as_there_is_room_for(registry: Registry) -> None:
     def add(number: int) -> bool:
         try:

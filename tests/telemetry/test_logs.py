@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,3 +135,22 @@ def test_an_exception_nobody_catches_is_a_line_too() -> None:
     assert [line["level"] for line in lines] == ["critical", "critical"]
     # The script itself is the last frame's source; only words of exceptions are ours to leave out.
     assert all("could not convert" not in line["exception"] for line in lines)
+
+
+def test_the_queue_writes_lines_of_the_same_form(tmp_path: Path) -> None:
+    script = f"""
+import logging
+from service.telemetry.logs import configure_logging
+configure_logging("info", "json")
+from dbos import DBOS
+DBOS(config={{"name": "forecast", "system_database_url": "sqlite:///{tmp_path}/x", "log_level": "ERROR"}})
+try:
+    float("x{VALUE}")
+except ValueError:
+    logging.getLogger("dbos").exception("it broke")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    [line] = [json.loads(text) for text in ended.stderr.splitlines()]
+    assert (line["logger"], line["level"], line["message"]) == ("dbos", "error", "it broke")
+    assert "ValueError" in line["exception"]
+    assert VALUE not in ended.stderr + ended.stdout

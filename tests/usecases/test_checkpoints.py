@@ -307,3 +307,20 @@ def test_what_cannot_be_kept_or_dropped_is_logged_and_hurts_nobody(
     clear_away(registry, store, job_id)
     assert "could not be kept" in caplog.text
     assert "could not be removed" in caplog.text
+
+
+class BrokenStore(ModelStore):
+    """Raises what quotes a value."""
+
+    def delete_checkpoint(self, job_id: str) -> None:
+        raise ValueError("could not convert string to float: 'x73519'")
+
+
+def test_what_could_not_be_removed_is_told_without_values(
+    registry: Registry, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id, _ = running(registry)
+    registry.cancel_job(DEFAULT_TENANT, job_id)
+    clear_away(registry, BrokenStore(store._place), job_id)
+    assert "could not be removed: ValueError" in caplog.text
+    assert "73519" not in caplog.text

@@ -19,7 +19,7 @@ from service.api.schemas.forecasting import (
 from service.api.schemas.series import ItemsSeries
 from service.api.series_reading import read_panel
 from service.api.values_ahead import read_future_covariates, refuse_values_ahead
-from service.api.wiring import in_turn, load_of, resources_of, tenant_of
+from service.api.wiring import forget_body, in_turn, load_of, resources_of, tenant_of
 from service.forecasting.bands import Bands
 from service.forecasting.sample_paths import Draw
 from service.usecases.backtest_model import backtest_model
@@ -45,7 +45,9 @@ async def forecast(request: Request) -> Response:
     """
     body = await read_json_body(request)
     if len(body) > SMALL_BODY:
-        return await in_turn(request, _read_and_forecast, request, body)
+        answer = await in_turn(request, _read_and_forecast, request, body)
+        forget_body(request)
+        return answer
     asked = parse_json(ForecastRequest, body)
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
@@ -97,7 +99,9 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
 async def backtest(request: Request) -> Response:
     """Walk through a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
     load_of(request).check_room()
-    return await in_turn(request, _backtest, request, await read_json_body(request))
+    answer = await in_turn(request, _backtest, request, await read_json_body(request))
+    forget_body(request)
+    return answer
 
 
 def _backtest(request: Request, sent: bytes) -> Response:

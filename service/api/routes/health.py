@@ -6,10 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.answers import json_response
 from service.api.documents import problems
+from service.api.readiness_look import ReadinessLook
 from service.api.schemas.jobs import Alive, Ready
-from service.api.wiring import in_thread, resources_of
 from service.errors import Unavailable
-from service.usecases.readiness import check_readiness
 
 _STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take minutes"
 
@@ -33,10 +32,8 @@ async def readyz(request: Request) -> Response:
     if request.app.state.stopping:
         raise Unavailable("the service is stopping", retry_after=1)
     if not request.app.state.warm.is_set():
-        raise Unavailable(
-            "the service is starting: the first start on a machine compiles its kernels, which may take minutes",
-            retry_after=1,
-        )
-    found = await in_thread(check_readiness, resources_of(request))
+        raise Unavailable(_STARTING, retry_after=1)
+    look: ReadinessLook = request.app.state.readiness
+    found = await look.now()
     answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))
     return json_response(answer.model_dump())

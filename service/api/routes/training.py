@@ -16,7 +16,7 @@ from service.api.problems import problem_response
 from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
 from service.api.training_request import LONGEST_KEY, read_training_request
-from service.api.wiring import in_thread, resources_of, tenant_of
+from service.api.wiring import forget_body, in_thread, resources_of, tenant_of
 from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.entries import JobEntry
 from service.usecases.job_control import show_job
@@ -97,7 +97,7 @@ _BODY = {
             "description": "Still training: ask the job in `Location`",
             "links": _LINKS,
         },
-        **problems(400, 409, 413, 415, 422),
+        **problems(400, 404, 409, 413, 415, 422),
     },
 )
 async def train(
@@ -116,6 +116,7 @@ async def train(
         asked, decided = await read_training_request(request, try_out)
         return json_response(_dry_run(asked.series, decided, asked.warnings))
     submitted = await in_thread(submit_training, resources, tenant, *await read_training_request(request, plan))
+    forget_body(request)
     job = await _wait_for(request, submitted, wait)
     if not job.has_ended:
         return _accepted(job)

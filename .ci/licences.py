@@ -39,14 +39,14 @@ def main() -> int:
 
 
 def licence_of(component: dict[str, Any]) -> str:
-    """Return an SPDX expression, or what else is told."""
+    """Return an SPDX expression of all that a package tells, or what else is told."""
     name = component["name"]
     if name in TOLD_IN_WORDS:
         return TOLD_IN_WORDS[name]
     told = component.get("licenses", [])
     names = [one.get("expression") or one["license"].get("id") for one in told]
     words = [one["license"].get("name", "") for one in told if "license" in one]
-    return next((one for one in names if one), next((one for one in words if one), "none"))
+    return " AND ".join(dict.fromkeys(one for one in names if one)) or next((one for one in words if one), "none")
 
 
 def is_allowed(licence: str) -> bool:

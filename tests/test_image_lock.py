@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from importlib.metadata import distribution
 from pathlib import Path
@@ -58,3 +59,15 @@ def test_licences_are_listed() -> None:
     page = (REPOSITORY / "docs" / "licences.md").read_text()
     listed = {canonicalize_name(one) for one in re.findall(r"^\| (\S+) \|", page, re.MULTILINE)}
     assert set(pins("image.lock")) <= listed, CURE
+
+
+def test_each_of_several_licences_has_to_be_allowed() -> None:
+    code = runpy.run_path(str(REPOSITORY / ".ci" / "licences.py"))
+
+    def told(*names: str) -> str:
+        return str(code["licence_of"]({"name": "x", "licenses": [{"license": {"id": name}} for name in names]}))
+
+    assert told("MIT", "MIT") == "MIT"
+    assert told("MIT", "Apache-2.0") == "MIT AND Apache-2.0"
+    assert code["is_allowed"](told("MIT", "Apache-2.0"))
+    assert not code["is_allowed"](told("MIT", "GPL-3.0-only"))

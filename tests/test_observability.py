@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from examples.cluster import PostgresServer
 from examples.server import free_port, running_server
@@ -176,6 +177,8 @@ def test_a_training_is_a_child_of_the_request_and_that_of_the_client(tmp_path: P
     stages = [span for span in collector.spans if span.name.startswith("train ")]
     assert stages
     assert {span.parent_span_id for span in stages} == {train.span_id}
+    kinds = [(request, Span.SPAN_KIND_SERVER), (train, Span.SPAN_KIND_CONSUMER), (stages[0], Span.SPAN_KIND_INTERNAL)]
+    assert [span.kind for span, _ in kinds] == [kind for _, kind in kinds]
     assert collector.paths == {"/v1/traces"}
     assert collector.services == {"forecast-service server", "forecast-service trainer"}
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.access import Access, challenge, unshared
 from service.api.load import Load
-from service.api.permissions import PROBES
+from service.api.permissions import PROBES, is_open
 from service.api.problems import bug_problem, problem_response, service_problem
 from service.api.request_id import with_request_id
 from service.api.request_observer import RequestObserver
@@ -79,7 +79,7 @@ class Application(FastAPI):
             await self.observer.observe(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in PROBES:
+        if scope["path"] in PROBES and is_open(scope["method"], scope["path"]):
             # However much there is to do.
             await self._route(scope, receive, send)
             return

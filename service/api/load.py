@@ -43,7 +43,8 @@ class Load:
         self._max_waiting = max_waiting
         self._max_bodies_bytes = max_bodies_bytes
         self._clock = clock
-        self._limiter: CapacityLimiter | None = None
+        # Made here and not in a thread that reads figures; it belongs to the event loop that it is first used on.
+        self._threads = CapacityLimiter(cores)
         self._stands_since: float | None = None
         self._short_until = 0.0
         self._waiting = 0
@@ -129,13 +130,6 @@ class Load:
         if self._bodies_bytes + more > self._max_bodies_bytes:
             self._refuse("bodies", f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
         self._bodies_bytes += more
-
-    @property
-    def _threads(self) -> CapacityLimiter:
-        # It belongs to the event loop that it is first used on.
-        if self._limiter is None:
-            self._limiter = CapacityLimiter(self._cores)
-        return self._limiter
 
     def _refuse(self, what: str, detail: str) -> NoReturn:
         self.refused[what] += 1

@@ -125,7 +125,7 @@ class RequestObserver(Collector):
         if self.spans is None:
             return None
         state = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"tracestate"), None)
-        span = self.spans.begin(method, sent, server=True, tracestate=state)
+        span = self.spans.begin(method, sent, "server", state)
         context.traceparent.set(traceparent_of(span))
         return span
 

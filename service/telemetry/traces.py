@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from service import __version__
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span
+
+Kind = Literal["server", "consumer", "internal"]
 
 _NAME = "forecast-service"
 _FLUSH_SECONDS = 3.0
@@ -56,8 +58,12 @@ class Spans:
             provider.add_span_processor(BatchSpanProcessor(_exporter(name)))
         return cls(provider)
 
-    def begin(self, name: str, parent: str | None, server: bool = False, tracestate: str | None = None) -> Span:
-        """Start a span. parent: its traceparent; None: it is the first of a trace. server: it answers a request."""
+    def begin(self, name: str, parent: str | None, kind: Kind = "internal", tracestate: str | None = None) -> Span:
+        """Start a span.
+
+        parent: its traceparent; None: it is the first of a trace. kind: whether it answers a request, or works off what
+        was queued, or is a part of either.
+        """
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind
 
@@ -66,7 +72,7 @@ class Spans:
             carrier["tracestate"] = tracestate
         # Not into the context that happens to be current: a connection's next request inherits it.
         context = self._propagator.extract(carrier, Context())
-        return self._tracer.start_span(name, context, SpanKind.SERVER if server else SpanKind.CONSUMER)
+        return self._tracer.start_span(name, context, SpanKind[kind.upper()])
 
     def stop(self) -> None:
         """Export what is left, for a moment at most."""

@@ -47,7 +47,7 @@ class AttemptTelemetry:
         if self._spans is None:
             yield WatchedAttempt()
             return
-        span = self._spans.begin("train", self._submitter(ticket.job_id))
+        span = self._spans.begin("train", self._submitter(ticket.job_id), "consumer")
         watched = _TracedAttempt(self._spans, traceparent_of(span))
         with within_trace(traceparent_of(span)):
             try:

@@ -107,6 +107,20 @@ def test_a_queue_that_stands_is_kept_short_until_nobody_was_refused_for_a_second
     run(test())
 
 
+def test_whoever_reads_figures_first_changes_nothing() -> None:
+    one, work = load(cores=1), Work()
+    assert (one.working, one.waiting) == (0, 0)
+
+    async def test() -> None:
+        tasks = await started(one, work, 2)
+        assert await asyncio.to_thread(lambda: (one.working, one.waiting)) == (1, 1)
+        work.go.set()
+        await asyncio.gather(*tasks)
+        assert (work.done, one.working) == (2, 0)
+
+    run(test())
+
+
 def test_whoever_goes_away_leaves_the_queue() -> None:
     async def test() -> None:
         one, work = load(), Work()

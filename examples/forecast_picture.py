@@ -1,6 +1,6 @@
 """Draw docs/images/forecast.png: the Pacific's temperature off Peru, forecast from where its last two years begin.
 
-A real server trains on what came before them, with no option, and is asked once; what came is drawn over the answer.
+A real server trains on what came before them, told nothing but how far ahead; what came is drawn over its answer.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def draw(measured: pd.Series[float], ahead: dict[str, Any], output: Path) -> Non
     axes.plot(future, ahead["mean"], color=BLUE, linewidth=1.8, label="forecast, made at the line")
     axes.axvline(before.index[-1], color="#999999", linewidth=0.8)
     axes.set_ylabel("°C")
-    axes.set_title("Sea surface off Peru, monthly: no option given", fontsize=11, loc="left")
+    axes.set_title("Sea surface off Peru, monthly: 24 months ahead, no other option", fontsize=11, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), frameon=False, fontsize=8.5, ncols=3)
     figure.savefig(output, dpi=110)

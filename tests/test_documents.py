@@ -96,3 +96,11 @@ def test_every_option_of_a_training_and_no_other_is_in_the_page() -> None:
         default = option.get("default")
         wanted = {"needed", "none", "chosen", "see below", "a fifth"} if default is None else {json.dumps(default)}
         assert OPTIONS[name] in wanted, name
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_pictures_are_there_and_small(page: Path) -> None:
+    for picture in re.findall(
+        r"^!\[[^\]]+\]\(([^)]+)\)", re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL), re.M
+    ):
+        assert (page.parent / picture).stat().st_size < 100_000

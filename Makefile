@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 PEERS_PINS := benchmarks/peers-constraints.txt
 
-.PHONY: demo test test-all chaos fuzz serve lint format bench soak bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
+.PHONY: demo test test-all chaos fuzz serve docs lint format bench soak bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
@@ -29,6 +30,10 @@ test-all: test
 
 serve: $(INSTALLED)
 	$(BIN)/python -m service
+
+# The site of docs/ in build/site; a link that leads nowhere, or anything loaded from elsewhere, ends it.
+docs: $(DOCS_INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -81,6 +86,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)" -c constraints.txt
 	$(BIN)/python -m pip install --quiet -e '.[dev]' -c constraints.txt
+	touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -e '.[docs]' -c constraints.txt
 	touch $@
 
 clean:

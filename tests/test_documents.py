@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.api.problems import TYPE_PREFIX, status_of
+from service.api.schemas.training import TrainRequest
 from service.errors import ServiceError
 from service.settings import ClientSettings, Settings
 
@@ -65,3 +68,40 @@ def test_problem_has_its_status_title_time_and_cure(urn: str) -> None:
 def test_settings_that_the_problems_name_are_there() -> None:
     named = set(re.findall(r"FORECAST_[A-Z_]+", (DOCS / "problems.md").read_text()))
     assert named <= set(SETTINGS)
+
+
+OPTIONS = {
+    line.split("`")[1]: line.split(" | ")[1].strip("`")
+    for line in (DOCS / "choosing-options.md").read_text().splitlines()
+    if line.startswith("| `")
+}
+
+
+def options_of(schema: dict[str, Any], definitions: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the schema of every option by its dotted name; of those with several forms, of the forms' parts too."""
+    found: dict[str, Any] = {}
+    for name, option in schema["properties"].items():
+        found[prefix + name] = option
+        for form in (option, *option.get("oneOf", ())):
+            inner = definitions.get(form.get("$ref", "").rpartition("/")[2], {})
+            if "properties" in inner and name != "series":
+                found |= options_of(inner, definitions, f"{prefix}{name}.")
+    return found
+
+
+def test_every_option_of_a_training_and_no_other_is_in_the_page() -> None:
+    schema = TrainRequest.model_json_schema()
+    known = options_of(schema, schema["$defs"])
+    assert set(OPTIONS) == set(known)
+    for name, option in known.items():
+        default = option.get("default")
+        wanted = {"needed", "none", "chosen", "see below", "a fifth"} if default is None else {json.dumps(default)}
+        assert OPTIONS[name] in wanted, name
+
+
+@pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_pictures_are_there_and_small(page: Path) -> None:
+    for picture in re.findall(
+        r"^!\[[^\]]+\]\(([^)]+)\)", re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL), re.M
+    ):
+        assert (page.parent / picture).stat().st_size < 100_000

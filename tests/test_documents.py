@@ -104,4 +104,4 @@ def test_pictures_are_there_and_small(page: Path) -> None:
     for picture in re.findall(
         r"^!\[[^\]]+\]\(([^)]+)\)", re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL), re.M
     ):
-        assert (page.parent / picture).stat().st_size < 100_000
+        assert (page.parent / picture).stat().st_size < 200_000

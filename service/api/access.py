@@ -102,8 +102,10 @@ def _bearer(value: bytes) -> bytes | None:
 
 def _refuse_forgotten(scope: Scope, routes: list[BaseRoute]) -> None:
     """Raise NotPermitted for a route that is in no table; what is not there at all is the router's to tell."""
-    if any(route.matches(scope)[0] is Match.FULL for route in routes):
-        logger.error("%s %r is in no table of permissions and is refused", scope["method"], scope["path"])
+    found = next((route for route in routes if route.matches(scope)[0] is Match.FULL), None)
+    if found is not None:
+        # Not the path: a client may have put anything there.
+        logger.error("%s %s is in no table of permissions and is refused", scope["method"], getattr(found, "path", "?"))
         raise NotPermitted("nobody may ask for this: the server has no rule for it")
 
 

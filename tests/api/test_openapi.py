@@ -127,7 +127,7 @@ def bodies(document: Document) -> dict[tuple[str, str, str], Any]:
         (method, path, kind): content["example"]
         for method, path, operation in operations(document)
         for kind, content in operation.get("requestBody", {}).get("content", {}).items()
-        if kind != "application/octet-stream"
+        if "example" in content
     }
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from service.api import body as body_reading
 from service.api import problems
 from service.api.problems import STATUS, TYPE_PREFIX, status_of
+from service.api.routes import forecasts
 from service.errors import ServiceError
 from tests.api.application import Application, running
 from tests.api.contract import problem_of
@@ -54,7 +55,7 @@ def test_a_body_that_is_no_object(client: httpx.Client, method: str, path: str, 
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/vnd.apache.parquet", "application/x-www-form-urlencoded", "", "json", "*/*"]
+    "kind", ["text/plain", "application/parquet", "application/x-www-form-urlencoded", "", "json", "*/*"]
 )
 @pytest.mark.parametrize(("method", "path"), READ_JSON)
 def test_a_content_type_that_is_not_taken(client: httpx.Client, method: str, path: str, kind: str) -> None:
@@ -189,8 +190,15 @@ def test_a_flood_of_faults_is_counted_and_not_listed(
         assert len(problem["errors"]) == 1
 
 
-@pytest.mark.parametrize("path", ["/forecast", "/backtest"])
-@pytest.mark.parametrize(("length", "on_loop"), [(100_000, True), (100_001, False)])
+@pytest.mark.parametrize(
+    ("path", "length", "on_loop"),
+    [
+        ("/forecast", 100_000, True),
+        ("/forecast", 100_001, False),
+        ("/backtest", 2, False),
+        ("/backtest", 100_001, False),
+    ],
+)
 def test_a_large_body_is_read_off_the_event_loop(
     client: httpx.Client, path: str, length: int, on_loop: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +212,7 @@ def test_a_large_body_is_read_off_the_event_loop(
             seen.append(False)
         return parse_json(model, content)
 
-    monkeypatch.setattr(body_reading, "parse_json", watched)
+    monkeypatch.setattr(forecasts, "parse_json", watched)
     problem_of(client.post(path, content=b"{}".ljust(length), headers=JSON), 422, "invalid-request")
     assert seen == [on_loop]
 

@@ -92,7 +92,7 @@ async def show(request: Request, model_id: ModelId) -> Response:
 )
 async def rename(request: Request, model_id: ModelId) -> Response:
     """Give a model another name, or null for none."""
-    asked = parse_json(RenameRequest, await read_json_body(request))
+    asked = await in_turn(request, parse_json, RenameRequest, await read_json_body(request))
     model = await in_thread(rename_model, resources_of(request), tenant_of(request), model_id, asked.name)
     return json_response(model_answer(model))
 

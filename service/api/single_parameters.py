@@ -8,8 +8,11 @@ from fastapi.routing import APIRoute
 from service.errors import Fault, InvalidInput
 
 
-def refuse_repeated(request: Request) -> None:
-    """Raise InvalidInput where a parameter that the route declares is given more than once."""
+async def refuse_repeated(request: Request) -> None:
+    """Raise InvalidInput where a parameter that the route declares is given more than once.
+
+    A coroutine, for FastAPI hands others to threads, which may all be waiting.
+    """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return

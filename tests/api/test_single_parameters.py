@@ -31,6 +31,6 @@ def test_events(client: httpx.Client, plain_model: dict[str, Any]) -> None:
 
 def test_what_may_come_several_times_may(client: httpx.Client) -> None:
     table = "a,b\n" + "".join(f"{number},{number}\n" for number in VALUES)
-    query = [("target", "a"), ("target", "b"), ("dry_run", "true")]
+    query: list[tuple[str, Any]] = [("target", "a"), ("target", "b"), ("dry_run", "true")]
     response = client.post("/train", params=query, content=table, headers={"Content-Type": "text/csv"})
     assert response.status_code == 200, response.text

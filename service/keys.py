@@ -174,9 +174,7 @@ def _read_line(entry: str) -> Grant:
 # What is wrong is not repeated: in the wrong place, it may be a key.
 def _check_tenant(tenant: str) -> None:
     if not _TENANT.fullmatch(tenant):
-        raise ValueError(
-            "its tenant cannot be one: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit, then a colon"
-        )
+        raise ValueError("its tenant cannot be one: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit")
 
 
 def _role(text: str, cure: str) -> Role:

@@ -129,7 +129,7 @@ class AsyncClient:
                 answer = error = None
                 try:
                     answer = await self._do(step)
-                except (httpx.TransportError, ServiceError) as failed:
+                except (httpx.RequestError, ServiceError) as failed:
                     error = failed
         except StopIteration as end:
             result: Answer = end.value

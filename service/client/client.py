@@ -141,7 +141,7 @@ class Client:
                 answer = error = None
                 try:
                     answer = self._do(step)
-                except (httpx.TransportError, ServiceError) as failed:
+                except (httpx.RequestError, ServiceError) as failed:
                     error = failed
         except StopIteration as end:
             result: Answer = end.value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from service import __version__
 
@@ -35,7 +35,7 @@ class Connection:
             if api_key is None and settings.api_key is not None:
                 api_key = settings.api_key.get_secret_value()
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise ValueError(f"the URL of a server looks like http://127.0.0.1:8000, got {url!r}")
         if retries < 0:
             raise ValueError(f"retries must be 0 or more, got {retries}")
@@ -45,3 +45,11 @@ class Connection:
                 raise ValueError("the API key has characters that no key has")
             headers["Authorization"] = f"Bearer {api_key}"
         return cls(url.rstrip("/"), retries, headers)
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Tell whether the port, where there is one, is a number that a port can have."""
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:
+        return False

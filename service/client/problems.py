@@ -23,13 +23,16 @@ class Unreachable(ConnectionError):
         self.url = url
 
 
-def document(response: httpx.Response) -> dict[str, Any]:
-    """Return the JSON object of an answer. Raises ServiceError where there is none: this is another server."""
+def document(response: httpx.Response, *names: str) -> dict[str, Any]:
+    """Return the JSON object of an answer.
+
+    Raises ServiceError where there is none, or one without these names: this is another server.
+    """
     try:
         read = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         read = None
-    if not isinstance(read, dict):
+    if not isinstance(read, dict) or not read.keys() >= set(names):
         raise _foreign(response)
     return read
 
@@ -42,7 +45,10 @@ def error_of(response: httpx.Response) -> ServiceError:
         return foreign
     if not str(problem.get("type", "")).startswith(TYPE_PREFIX):
         return _foreign(response)
-    error = error_from(problem)
+    try:
+        error = error_from(problem)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return _foreign(response)
     error.retry_after = _seconds(response.headers.get("Retry-After"))
     error.request_id = problem.get("request_id") or response.headers.get("X-Request-ID")
     return error
@@ -82,9 +88,9 @@ def _seconds(retry_after: str | None) -> int | None:
     """Read a Retry-After header: seconds, or a date."""
     if retry_after is None:
         return None
-    if retry_after.isdecimal() and retry_after.isascii():
-        return int(retry_after)
     try:
+        if retry_after.isdecimal() and retry_after.isascii():
+            return int(retry_after)
         return max(0, round(parsedate_to_datetime(retry_after).timestamp() - time.time()))
     except ValueError:
         return None

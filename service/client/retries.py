@@ -31,7 +31,7 @@ def answered(call: Call, url: str, retries: int) -> Steps[httpx.Response]:
     for attempt in count():
         try:
             response: httpx.Response = yield call
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             sent = not isinstance(error, _NOT_SENT)
             if attempt >= retries or (sent and not call.repeatable):
                 raise Unreachable(url, _reason(error)) from error
@@ -62,7 +62,7 @@ def _backoff(attempt: int) -> float:
     return min(_LONGEST, _FIRST * 2.0**attempt) * random.uniform(0.5, 1)  # noqa: S311 (no secret)
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return f"no answer in time ({type(error).__name__})"
     return str(error) or type(error).__name__

@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Call:
-    """One request; the driver sends the `httpx.Response` back in, or throws `httpx.TransportError`.
+    """One request; the driver sends the `httpx.Response` back in, or throws `httpx.RequestError`.
 
     repeatable: sending it twice does no more than sending it once, so it may be sent again where no answer came.
     done: statuses which say, where an earlier answer was lost, that the earlier request has done it.
@@ -36,7 +36,7 @@ class Call:
 class Watch:
     """Read server-sent events until the stream ends; the driver hands each to ``hear``.
 
-    It throws `httpx.TransportError` where the stream breaks, ServiceError where it is refused.
+    It throws `httpx.RequestError` where the stream breaks, ServiceError where it is refused.
     """
 
     path: str

@@ -18,7 +18,7 @@ from service.client.progress import progress_bar
 from service.client.retries import answered
 from service.client.steps import Call, Steps, path_of
 from service.client.time_texts import Zone
-from service.client.waiting import failure_of, followed
+from service.client.waiting import JOB_NAMES, failure_of, followed
 from service.errors import ModelNotFound
 
 Record = dict[str, Any]
@@ -26,6 +26,9 @@ Record = dict[str, Any]
 # Quick trainings are answered in one round trip; the progress of others is shown from then on.
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
+
+# What every record has; an answer without is another server's.
+_NAMES = {"models": ("model_id", "status"), "jobs": JOB_NAMES}
 
 
 class Verbs:
@@ -41,7 +44,7 @@ class Verbs:
         training = requests.train_call(data, _FIRST_WAIT, arguments)
         with progress_bar(progress, str(arguments.get("name") or "training")) as tell:
             answer = yield from self._answered(training.call)
-            model = document(answer)
+            model = document(answer, *(_NAMES["models"] if answer.status_code == 201 else JOB_NAMES))
             if answer.status_code != 201:
                 tell({"progress": {}, **model})
                 model = yield from self._model_of(model, tell, timeout)
@@ -52,8 +55,8 @@ class Verbs:
     def start(self, data: Any, arguments: TrainArguments) -> Steps[tuple[Record, requests.Training]]:
         """Hand in a training; return its job, and what to remember of its data."""
         training = requests.train_call(data, 0, arguments)
-        accepted = yield from self._document(training.call)
-        job = yield from self._document(Call("GET", path_of("jobs", accepted["job_id"])))
+        accepted = yield from self._document(training.call, "job_id")
+        job = yield from self.show("jobs", accepted["job_id"])
         return job, training
 
     def wait(self, job: Record, timeout: float | None, progress: bool | None) -> Steps[Record]:
@@ -66,7 +69,7 @@ class Verbs:
     ) -> Steps[tuple[Record, Zone | None]]:
         """Forecast; return the answer, and the time zone of its times."""
         call, zone = requests.forecast_call(model, horizon, **asked)
-        return (yield from self._document(call)), zone
+        return (yield from self._document(call, "forecasts")), zone
 
     def backtest(
         self, model: KnownModel, data: Any, **asked: Unpack[BacktestArguments]
@@ -79,7 +82,7 @@ class Verbs:
         """Return the model of an ID, else the newest of a name, of those that are ready if there are any."""
         if _ID.fullmatch(id_or_name):
             try:
-                return (yield from self._document(Call("GET", path_of("models", id_or_name))))
+                return (yield from self.show("models", id_or_name))
             except ModelNotFound:
                 pass
         for status in ("ready", None):
@@ -90,14 +93,14 @@ class Verbs:
 
     def show(self, kind: str, one: str) -> Steps[Record]:
         """Return one of ``models`` or ``jobs`` by its ID."""
-        return (yield from self._document(Call("GET", path_of(kind, one))))
+        return (yield from self._document(Call("GET", path_of(kind, one)), *_NAMES[kind]))
 
     def listed(self, kind: str, limit: int | None, **only: str | None) -> Steps[list[Record]]:
         """Return all models or jobs, newest first, or so many of them."""
         found: list[Record] = []
         cursor = None
         while limit is None or len(found) < limit:
-            page = yield from self._document(requests.page_call(kind, cursor, **only))
+            page = yield from self._document(requests.page_call(kind, cursor, **only), kind, "next_cursor")
             found += page[kind]
             cursor = page["next_cursor"]
             if cursor is None:
@@ -106,7 +109,7 @@ class Verbs:
 
     def rename(self, model_id: str, name: str | None) -> Steps[Record]:
         """Give a model another name, or none."""
-        return (yield from self._document(requests.rename_call(model_id, name)))
+        return (yield from self._document(requests.rename_call(model_id, name), *_NAMES["models"]))
 
     def delete(self, kind: str, one: str) -> Steps[None]:
         """Delete a model, or cancel a job."""
@@ -129,16 +132,16 @@ class Verbs:
     def upload(self, file: str | Path | bytes, name: str | None) -> Steps[Record]:
         """Take in a model file."""
         data = file if isinstance(file, bytes) else Path(file).read_bytes()
-        return (yield from self._document(requests.upload_call(data, name)))
+        return (yield from self._document(requests.upload_call(data, name), *_NAMES["models"]))
 
     def _model_of(self, job: Record, tell: Any, timeout: float | None) -> Steps[Record]:
         ended = yield from followed(self._connection, job, tell, timeout)
         if ended["status"] != "succeeded":
             raise failure_of(ended)
-        return (yield from self._document(Call("GET", path_of("models", ended["model_id"]))))
+        return (yield from self.show("models", ended["model_id"]))
 
-    def _document(self, call: Call) -> Steps[Record]:
-        return document((yield from self._answered(call)))
+    def _document(self, call: Call, *names: str) -> Steps[Record]:
+        return document((yield from self._answered(call)), *names)
 
     def _answered(self, call: Call) -> Steps[httpx.Response]:
         return (yield from answered(call, self._connection.url, self._connection.retries))

@@ -16,6 +16,9 @@ from service.client.retries import answered, is_passing
 from service.client.steps import Call, Pause, Steps, Watch, path_of
 from service.errors import ModelFailed, ServiceError
 
+JOB_NAMES = ("job_id", "model_id", "status")
+"""What every job's record has."""
+
 ENDED = ("succeeded", "failed", "cancelled")
 
 _EVENTS = ("progress", "end")
@@ -70,7 +73,7 @@ def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: f
                 # Nothing in a stream can be waited for up to a moment.
                 yield from _watched(now, path)
             if not now.has_ended:
-                now.take(document((yield from answered(Call("GET", path), connection.url, 0))))
+                now.take(document((yield from answered(Call("GET", path), connection.url, 0)), *JOB_NAMES))
             away_since = None
         except (Unreachable, ServiceError) as error:
             away_since = away_since or time.monotonic()
@@ -91,7 +94,7 @@ def failure_of(job: dict[str, Any]) -> ServiceError:
 def _watched(now: _Followed, path: str) -> Steps[None]:
     try:
         yield Watch(f"{path}/events", now.headers, now.hear)
-    except httpx.TransportError:
+    except httpx.RequestError:
         return
     except ServiceError as error:
         if not is_passing(error.status):

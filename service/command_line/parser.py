@@ -9,6 +9,9 @@ from service.command_line.exit_codes import MEANING
 
 COMMANDS = ("train", "forecast", "backtest", "models", "jobs", "delete", "download", "upload")
 
+# JSON is written with integers of 64 bits.
+_LARGEST = 2**63 - 1
+
 _MODEL = "ID of a model, or a name: its newest model"
 
 
@@ -76,7 +79,7 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
         "--future-covariates", metavar="CSV", help="file of the columns known ahead, a row for each step"
     )
     parser.add_argument("--num-samples", type=_count, help="so many sample paths too; with --json")
-    parser.add_argument("--seed", type=int, help="of the sample paths")
+    parser.add_argument("--seed", type=_seed, help="of the sample paths")
     _add_columns(parser)
     _add_files(parser, "forecast.png")
 
@@ -128,9 +131,15 @@ def _names(text: str) -> list[str]:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or not 1 <= (count := int(text)) <= _LARGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
+    return count
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or (seed := int(text)) > _LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return seed
 
 
 def _option(text: str) -> tuple[str, str]:

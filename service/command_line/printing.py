@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +15,18 @@ import orjson
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
+def use_what_can_be_shown() -> None:
+    """Have letters that the output's encoding lacks printed as escapes: a name in Japanese is no reason to end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_json(content: Any) -> None:
-    """Print JSON, indented."""
+    """Print JSON, indented; in ASCII where the output is not in UTF-8."""
+    if sys.stdout.encoding.lower() != "utf-8":
+        print(json.dumps(content, indent=2))
+        return
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     sys.stdout.flush()
     sys.stdout.write(orjson.dumps(content, option=options).decode())

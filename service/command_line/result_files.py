@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.command_line.csv_files import STDIN
-from service.command_line.printing import print_table
+from service.command_line.printing import plain, print_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,8 @@ def draw(plot: Callable[[], Any], file: str) -> None:
     mpl.use("Agg")
     import numpy as np
 
+    # As matplotlib names a file without a kind.
+    picture = file if Path(file).suffix else f"{file}.png"
     first = np.ravel(plot())[0]
-    first.figure.savefig(file, dpi=120)
-    print(f"drawn into {file}", file=sys.stderr)
+    first.figure.savefig(picture, dpi=120)
+    print(plain(f"drawn into {picture}"), file=sys.stderr)

@@ -11,7 +11,7 @@ from service.client import Client, Unreachable
 from service.client.problems import pointer_of
 from service.command_line import backtesting, forecasting, jobs, models, training
 from service.command_line.exit_codes import DONE, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
-from service.command_line.printing import plain
+from service.command_line.printing import plain, use_what_can_be_shown
 from service.errors import ServiceError
 
 _RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
@@ -28,6 +28,7 @@ _RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
 
 def run(asked: argparse.Namespace) -> int:
     """Run a command; return its exit code."""
+    use_what_can_be_shown()
     try:
         with Client(asked.url) as client:
             _RUN[asked.command](client, asked)
@@ -36,10 +37,10 @@ def run(asked: argparse.Namespace) -> int:
         _tell(error)
         return REFUSED
     except Unreachable as error:
-        print(error, file=sys.stderr)
+        print(plain(error), file=sys.stderr)
         return UNREACHABLE
     except TimeoutError as error:
-        print(error, file=sys.stderr)
+        print(plain(error), file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         print("\nno longer waiting; what the server has taken on goes on", file=sys.stderr)
@@ -49,7 +50,7 @@ def run(asked: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (OSError, ValueError) as error:
-        print(_reason(error), file=sys.stderr)
+        print(plain(_reason(error)), file=sys.stderr)
         return USAGE
     return DONE
 
@@ -57,10 +58,11 @@ def run(asked: argparse.Namespace) -> int:
 def _tell(error: ServiceError) -> None:
     print(plain(f"{error.title}: {error.detail}"), file=sys.stderr)
     for fault in error.faults:
-        if fault.path and fault.detail != error.detail:
-            print(plain(f"  {pointer_of(fault)}: {fault.detail}"), file=sys.stderr)
+        told = f"{pointer_of(fault)}: {fault.detail}"
+        if fault.path and error.detail not in (fault.detail, told):
+            print(plain(f"  {told}"), file=sys.stderr)
     if error.request_id:
-        print(f"  request {error.request_id}", file=sys.stderr)
+        print(plain(f"  request {error.request_id}"), file=sys.stderr)
 
 
 def _reason(error: OSError | ValueError) -> str:

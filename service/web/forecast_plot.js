@@ -1,7 +1,7 @@
 // What came, and what is forecast, with its fan of intervals; and what was forecast of the part after the split.
 
 import { Plot } from "./plot.js";
-import { compact } from "./wording.js";
+import { compact, stepsWords } from "./wording.js";
 
 const FAN = { 95: "fan-95", 80: "fan-80", 50: "fan-50" };
 
@@ -37,7 +37,7 @@ function labelsOf(history, timestamps, past, ahead) {
 
 function forecastWords(forecast, ahead) {
   const [level, ends] = byWidth(forecast.intervals).find(([one]) => Number(one) <= 80) ?? [];
-  const when = forecast.timestamps ? `for ${forecast.timestamps[ahead - 1]}` : `${ahead} steps ahead`;
+  const when = forecast.timestamps ? `for ${forecast.timestamps[ahead - 1]}` : stepsWords(ahead);
   const range = level ? `, with ${level} % between ${compact(ends.lower[ahead - 1])} and ${compact(ends.upper[ahead - 1])}` : "";
   return `The forecast ${when} is ${compact(forecast.mean[ahead - 1])}${range}.`;
 }

@@ -3,7 +3,7 @@
 import { element } from "./elements.js";
 
 export function problemNotice(error) {
-  const others = (error.errors ?? []).filter((one) => one.detail !== error.message);
+  const others = (error.errors ?? []).filter((one) => ![one.detail, `${one.pointer}: ${one.detail}`].includes(error.message));
   return element(
     "div",
     { class: "notice bad", role: "alert" },

@@ -4,7 +4,7 @@ import { element, section, table } from "./elements.js";
 import { validationPlot } from "./forecast_plot.js";
 import { lossPlot } from "./loss_plot.js";
 import { stepPlot } from "./step_plot.js";
-import { baselineName, compact, coverageWords, errorWords, percent, skillWords } from "./wording.js";
+import { baselineName, compact, coverageWords, errorWords, percent, skillWords, stepsWords } from "./wording.js";
 
 export function headlineCard(model, heading = {}) {
   const { text, tone } = skillWords(model);
@@ -87,7 +87,7 @@ export function scoresCard(model) {
     table(["Measure", "Model", "Naive"], rows, "Errors and coverage beside the naive forecast"),
     calibration?.n_errors === undefined
       ? null
-      : element("p", { class: "hint" }, `${calibration.n_errors} errors of past forecasts, up to ${calibration.horizon} steps ahead, stand behind its intervals.`),
+      : element("p", { class: "hint" }, `${calibration.n_errors} errors of past forecasts, up to ${stepsWords(calibration.horizon)}, stand behind its intervals.`),
   );
 }
 

@@ -3,7 +3,7 @@
 import { isAbort, postCsv } from "./api.js";
 import { element, labelled, options } from "./elements.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
-import { frequencyWords, whole } from "./wording.js";
+import { frequencyWords, stepsWords, whole } from "./wording.js";
 
 const PAUSE = 300;
 const LONGEST_HISTORY = 5000;
@@ -164,8 +164,9 @@ function told({ series, configuration, warnings }) {
   const facts = [
     `${series.items > 1 ? `${whole(series.items)} series, ` : ""}${whole(series.points ?? series.rows)} values${span}`,
     series.freq ? frequencyWords(series.freq) : null,
+    series.gaps ? `${whole(series.gaps)} ${series.gaps === 1 ? "gap" : "gaps"} between times` : null,
     series.missing ? `${whole(series.missing)} missing` : null,
-    `${configuration.horizon} steps ahead${chosen.horizon ? ` (${chosen.horizon})` : ""}`,
+    `${stepsWords(configuration.horizon)}${chosen.horizon ? ` (${chosen.horizon})` : ""}`,
     configuration.season_length > 1 ? `a season of ${configuration.season_length} steps` : "no season",
   ];
   return [

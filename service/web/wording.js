@@ -99,6 +99,10 @@ export function frequencyWords(freq) {
   return Number(count || 1) === 1 ? `one each ${FREQUENCIES[unit]}` : `one every ${count} ${FREQUENCIES[unit]}s`;
 }
 
+export function stepsWords(steps) {
+  return `${whole(steps)} ${steps === 1 ? "step" : "steps"} ahead`;
+}
+
 export function bytesWords(bytes) {
   if (!bytes) return "–";
   return bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
@@ -111,7 +115,7 @@ export function momentWords(text) {
 }
 
 export function titleOf(model) {
-  return model.name || `Model ${model.model_id.slice(0, 8)}`;
+  return model.name?.trim() || `Model ${model.model_id.slice(0, 8)}`;
 }
 
 // Has the browser save a file.

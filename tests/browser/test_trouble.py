@@ -47,6 +47,36 @@ def test_what_the_server_refuses_is_told_in_its_words(seen: Watched) -> None:
     assert len(seen.answers) == 2, "the two answers 422"
 
 
+def test_names_that_are_markup_endless_or_blank(server: str, opened: Opens) -> None:
+    values = [30, 21, 29, 38, 33, 24, 32, 41, 36, 26, 35, 45, 38, 29, 38, 48]
+    seen = opened(server, viewport={"width": 360, "height": 900})
+    for name in ("<img src=x onerror=alert(1)>", "L" * 200, " "):
+        series = {"items": [{"id": name, "columns": {name: values}}], "targets": [name]}
+        body = {"name": name, "series": series, "horizon": 1}
+        answer = httpx.post(f"{server}/train", params={"wait": 240}, json=body, timeout=300)
+        model_id = answer.json()["model_id"]
+        page = seen.go("/#/models")
+        told = name.strip() or f"Model {model_id[:8]}"
+        expect(page.locator(f'a[href="#/models/{model_id}"]')).to_have_text(told)
+        page = seen.go(f"/#/models/{model_id}")
+        expect(page.get_by_role("heading", level=1)).to_have_text(told)
+        expect(page.get_by_text("The forecast 1 step ahead is")).to_be_visible()
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 360, name
+
+
+def test_gaps_are_counted_and_a_fault_is_told_once(seen: Watched) -> None:
+    page = seen.go()
+    days = [f"2024-01-{day:02d},{day % 7}" for day in range(1, 31) if day not in (9, 10, 20)]
+    drop(page, "gaps.csv", "date,visitors\n" + "\n".join(days))
+    expect(page.locator(".understood")).to_contain_text("3 gaps between times")
+    drop(page, "item.csv", "date,shop,sold\n" + "\n".join(f"2024-01-{day:02d},{'x' * 300},1" for day in range(1, 29)))
+    page.get_by_text("More options").click()
+    page.get_by_label("Column that tells series apart").select_option("shop")
+    notice = page.locator(".understood").get_by_role("alert")
+    expect(notice).to_contain_text("at most 200 characters")
+    assert (notice.text_content() or "").count("at most 200 characters") == 1
+
+
 def test_a_training_is_cancelled_where_it_was_begun(seen: Watched) -> None:
     page = seen.go()
     values = "\n".join(str(100 + step % 24 + (step * 7919 % 101) / 10) for step in range(40_000))

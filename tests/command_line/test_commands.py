@@ -218,7 +218,11 @@ def test_what_the_server_refuses_is_1(run: Run, sales: Path, name: str) -> None:
         (["train", __file__, "--horizon", "0"], "whole number from 1 on"),
         (["forecast", "x", "--level", "a,b"], "no list of numbers"),
         (["forecast", "x", "--level", "80", "--quantiles", "0.5"], "not allowed with"),
+        (["train", __file__, "--horizon", "9" * 20], "whole number from 1 on"),
+        (["forecast", "x", "--seed", "9" * 20], "whole number from 0 on"),
         (["forecast", "x", "--url", "nowhere"], "looks like http"),
+        (["forecast", "x", "--url", "http://127.0.0.1:port"], "looks like http"),
+        (["train", "\x1b[31mred"], " [31mred: No such file"),
         (["jobs", "--cancel"], "which job"),
         (["upload", "no such file"], "no such file: No such file"),
         (["nonsense"], "invalid choice"),
@@ -326,6 +330,44 @@ def test_escapes_in_names_do_nothing(capsys: pytest.CaptureFixture[str]) -> None
 
     print_table(("name",), [("\x1b[31mred\tand\nmore",)])
     assert capsys.readouterr().out == "name\n [31mred and more\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_name_that_the_output_has_no_letters_for(server_url: str, sales: Path, encoding: str) -> None:
+    called = "Größe 日本 😀"
+    with Client(server_url) as client:
+        model = client.train(sales, target="units", name=called, horizon=3, context_length=8)
+    environment = {**os.environ, "FORECAST_URL": server_url, "PYTHONIOENCODING": encoding}
+
+    def printed(*options: str) -> str:
+        command = [sys.executable, "-m", "service", "models", model.id, *options]
+        ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout.decode(encoding)
+
+    assert called.encode(encoding, "backslashreplace").decode(encoding) in printed()
+    assert json.loads(printed("--json"))["name"] == called
+
+
+def test_what_a_server_says_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from service.command_line.running import _tell
+    from service.errors import InvalidOption
+
+    error = InvalidOption("\x1b]0;title\x07")
+    error.request_id = "\x1b[2J"
+    _tell(error)
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_fault_is_told_once(run: Run, name: str) -> None:
+    _, _, err = run("forecast", name, "--level", "nan")
+    assert err.count("#/level/0: ") == 1
+
+
+def test_a_picture_without_a_kind_is_a_png(run: Run, name: str, tmp_path: Path) -> None:
+    code, _, err = run("forecast", name, "--plot", tmp_path / "picture")
+    assert (code, f"drawn into {tmp_path / 'picture.png'}\n" in err) == (0, True)
+    assert (tmp_path / "picture.png").stat().st_size > 5000
 
 
 def test_a_client_that_is_not_installed_is_told(tmp_path: Path) -> None:

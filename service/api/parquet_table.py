@@ -61,7 +61,7 @@ def read_parquet_table(data: bytes, most_cells: int, most_bytes: int) -> Parquet
     if find_spec("pyarrow") is None:
         raise UnsupportedContentType(
             "this server cannot read Parquet: send CSV, or install it with the extra [parquet] "
-            "(pip install 'forecast-service[parquet]')"
+            "(pip install '.[parquet]' in its folder)"
         )
     columns = _read(data, most_cells, _OWN_BYTES + _GROWTH * most_bytes)
     numbers = {name: one["numbers"] for name, one in columns.items() if "numbers" in one}

@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
     if error.name and error.name.startswith("service"):
         raise
     raise ModuleNotFoundError(
-        f"the client needs {error.name}: pip install 'forecast-service[client]'", name=error.name
+        f"the client needs {error.name}: pip install '.[client]' in the service's folder", name=error.name
     ) from error
 
 __all__ = ["AsyncClient", "AsyncJob", "AsyncModel", "Client", "Job", "Model", "Unreachable"]

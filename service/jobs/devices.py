@@ -42,7 +42,7 @@ def _has_driver() -> bool:
 def _find_gpus() -> tuple[str, ...]:
     """Ask torch, in a process of its own: it takes seconds and hundreds of megabytes. Raises Unavailable."""
     if importlib.util.find_spec("torch") is None:
-        raise Unavailable(f"torch is not installed: install forecast-service[gpu], {_CURE}")
+        raise Unavailable(f"torch is not installed: install the service with its extra [gpu], {_CURE}")
     try:
         asked = subprocess.run(  # noqa: S603
             [sys.executable, "-c", _QUESTION], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=True
@@ -50,7 +50,9 @@ def _find_gpus() -> tuple[str, ...]:
         count = int(asked.stdout)
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Unavailable(f"torch cannot be imported ({last}): install forecast-service[gpu] anew, {_CURE}") from error
+        raise Unavailable(
+            f"torch cannot be imported ({last}): install the service with its extra [gpu] anew, {_CURE}"
+        ) from error
     except (subprocess.TimeoutExpired, ValueError) as error:
         raise Unavailable(f"torch does not say how many GPUs there are ({error}): mend it, {_CURE}") from error
     if count == 0:

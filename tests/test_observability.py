@@ -231,7 +231,7 @@ def test_traces_without_the_extra_stop_the_start(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 2
-    assert "pip install 'forecast-service[otel]'" in ended.stderr
+    assert "pip install '.[otel]'" in ended.stderr
 
 
 def test_without_its_variables_nothing_of_its_sdk_is_imported(tmp_path: Path) -> None:

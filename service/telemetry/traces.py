@@ -22,7 +22,7 @@ Kind = Literal["server", "consumer", "internal"]
 
 _NAME = "forecast-service"
 _FLUSH_SECONDS = 3.0
-_MISSING = "traces need OpenTelemetry's SDK, which is an extra: install the service with [otel], pip install '.[otel]' in its folder"
+_MISSING = "traces need OpenTelemetry's SDK, which is an extra: pip install '.[otel]' in the service's folder"
 
 
 class Spans:

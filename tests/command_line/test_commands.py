@@ -376,5 +376,5 @@ def test_a_client_that_is_not_installed_is_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "service", "models"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert "pip install 'forecast-service[client]'" in ended.stderr
+    assert "pip install '.[client]'" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -57,7 +57,7 @@ def test_every_gpu_that_torch_sees(tmp_path: Path, setting: str) -> None:
 @pytest.mark.parametrize(
     ("torch", "told"),
     [
-        (None, r"torch is not installed: install forecast-service\[gpu\], or set it to cpu"),
+        (None, r"torch is not installed: install the service with its extra \[gpu\], or set it to cpu"),
         (NO_GPU, "torch sees no GPU: .*nvidia-smi.* or set it to cpu"),
         (
             "raise ImportError('libcudart.so is not there')",

@@ -16,17 +16,23 @@ Result = TypeVar("Result")
 _STANDING_SECONDS = 0.1
 _CALM_SECONDS = 1.0
 _RETRY_SECONDS = 1
+# How long a burst may make somebody wait, and how many may wait for each core however long their work takes.
+_BURST_SECONDS = 0.25
+_BURST_OF_CORE = 4
+# Of the newest duration in the mean of all.
+_SHARE_OF_NEWEST = 0.1
 
 
 class Load:
     """Counts requests, work and bytes of bodies. All on one event loop, so nothing is locked.
 
-    Work is taken up in turn. A burst may wait, but a queue that stands only makes everybody late: one that has stood
-    for a tenth of a second may be no longer than there are cores, until nobody has been refused for a second. The idea
-    is that of Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer, "Fail at Scale", ACM
-    Queue 13(8), 2015; there, what waits too long is dropped, here it is told to come back before it waits.
+    Work is taken up in turn. A burst may wait, as many as a quarter of a second is enough for (by how long work took
+    lately), but a queue that stands only makes everybody late: one that has stood for a tenth of a second may be no
+    longer than there are cores, until nobody has been refused for a second. The idea is that of Nichols & Jacobson,
+    "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer, "Fail at Scale", ACM Queue 13(8), 2015; there, what
+    waits too long is dropped, here it is told to come back before it waits.
 
-    max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst;
+    max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst at most;
     max_bodies_bytes: of all bodies together.
     """
 
@@ -47,6 +53,7 @@ class Load:
         self._threads = CapacityLimiter(cores)
         self._stands_since: float | None = None
         self._short_until = 0.0
+        self._work_seconds = 0.0
         self._waiting = 0
         self._requests = 0
         self._bodies_bytes = 0
@@ -105,11 +112,13 @@ class Load:
             self._threads.acquire_on_behalf_of_nowait(turn)
         else:
             await self._wait(turn)
+        begun = self._clock()
         try:
             # Its own limit is for what waits for the database, and is no turn.
             return await to_thread.run_sync(function, limiter=CapacityLimiter(1))
         finally:
             self._threads.release_on_behalf_of(turn)
+            self._work_seconds += _SHARE_OF_NEWEST * (self._clock() - begun - self._work_seconds)
 
     def _is_free(self) -> bool:
         return self._threads.available_tokens > 0 and not self._waiting
@@ -138,7 +147,10 @@ class Load:
     def _room(self) -> int:
         now = self._clock()
         stands = self._stands_since is not None and now - self._stands_since >= _STANDING_SECONDS
-        return min(self._cores, self._max_waiting) if stands or now < self._short_until else self._max_waiting
+        if stands or now < self._short_until:
+            return min(self._cores, self._max_waiting)
+        burst = self._cores * _BURST_SECONDS / max(self._work_seconds, 1e-6)
+        return int(min(self._max_waiting, max(_BURST_OF_CORE * self._cores, burst)))
 
 
 class BodyTally:

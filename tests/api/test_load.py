@@ -121,6 +121,32 @@ def test_whoever_reads_figures_first_changes_nothing() -> None:
     run(test())
 
 
+def test_a_burst_of_long_work_is_shorter() -> None:
+    async def test() -> None:
+        clock = Clock()
+        one, work = load(clock, cores=1, max_waiting=100), Work()
+
+        def long() -> None:
+            clock.now += 0.1
+
+        for _ in range(100):
+            await one.work(long)
+        tasks = await started(one, work, 20)
+        assert (one.working, one.waiting) == (1, 4), "so many may wait whatever work takes"
+        work.go.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        clock.now += 2
+        for _ in range(100):
+            await one.work(lambda: setattr(clock, "now", clock.now + 0.02))
+        work.go.clear()
+        tasks = await started(one, work, 20)
+        assert one.waiting == 12, "a quarter of a second of work"
+        work.go.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(test())
+
+
 def test_whoever_goes_away_leaves_the_queue() -> None:
     async def test() -> None:
         one, work = load(), Work()

@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 -m "not container and not chaos and not fuzz and not slow and not browser"
+	$(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m "not container and not chaos and not fuzz and not slow and not browser"
 
 # The long one: a server is killed 200 times. Root and iproute2 make two hosts of one; without, that is skipped.
 chaos: $(INSTALLED)
@@ -26,7 +26,7 @@ fuzz: $(INSTALLED)
 
 # With what needs more than a machine with Python; .ci/run first installs that.
 test-all: test
-	$(BIN)/python -m pytest -m "slow or container or browser"
+	$(BIN)/python -m pytest --timeout 1200 -m "slow or container or browser"
 
 serve: $(INSTALLED)
 	$(BIN)/python -m service

@@ -10,9 +10,11 @@ _MEGABYTE = 1024.0
 
 @dataclass(frozen=True)
 class Usage:
-    """Of a process and its descendants. memory: megabytes, what several share in parts; files: open ones."""
+    """Of a process and its descendants. memory: megabytes, what several share in parts; own_memory: of the process
+    alone; files: open ones."""
 
     memory: float
+    own_memory: float
     files: int
     threads: int
     processes: int
@@ -20,17 +22,19 @@ class Usage:
 
 def usage(root: int) -> Usage:
     """Look at a process and its descendants. One that ends meanwhile is not counted."""
-    memory, files, threads, processes = 0.0, 0, 0, 0
+    memory, own_memory, files, threads, processes = 0.0, 0.0, 0, 0, 0
     for process in descendants(root):
         folder = Path("/proc") / str(process)
         try:
-            memory += _proportional_megabytes(folder)
+            part = _proportional_megabytes(folder)
             files += len(list((folder / "fd").iterdir()))
             threads += len(list((folder / "task").iterdir()))
         except (FileNotFoundError, ProcessLookupError):
             continue
+        memory += part
+        own_memory += part if process == root else 0.0
         processes += 1
-    return Usage(memory, files, threads, processes)
+    return Usage(memory, own_memory, files, threads, processes)
 
 
 def descendants(root: int) -> set[int]:

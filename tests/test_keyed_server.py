@@ -22,7 +22,7 @@ from tests.api.series import VALUES
 from tests.factories import QUICK
 from tests.test_server import PATIENCE, check_refused, descendants_of, server_of
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 ACME, SHORT, WRONG = "acme-key-0123456789", "gfedcb9", "wrong-key-0123456789"
 

@@ -23,7 +23,7 @@ from examples.cluster import PostgresServer
 from examples.server import free_port, running_server
 from tests.factories import QUICK, seasonal
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PATIENCE = 90.0
 VALUE = 73519.24681357

@@ -29,6 +29,8 @@ from tests.api.contract import check_answer, problem_of
 from tests.factories import QUICK, seasonal
 from tests.nginx import CONFIGURATION, Nginx, running_nginx
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120.0
 BODY: dict[str, Any] = {**QUICK, "series": seasonal(60).tolist()}
 needs_nginx = pytest.mark.skipif(

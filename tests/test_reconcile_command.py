@@ -17,7 +17,7 @@ from service.storage.model_store import ModelStore
 from service.storage.registry import Registry
 from service.tenants import DEFAULT_TENANT
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 
 def run(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

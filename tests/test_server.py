@@ -304,6 +304,7 @@ def check_refused(settings: dict[str, str], told: str, *command: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_draining_server_is_not_ready_and_serves_on(tmp_path: Path) -> None:
     port = free_port()
     settings = {"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": str(port), "FORECAST_DRAIN_SECONDS": "5"}
@@ -333,6 +334,7 @@ def test_a_draining_server_is_not_ready_and_serves_on(tmp_path: Path) -> None:
         server.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
 def test_who_does_not_want_to_wait_stops_a_draining_server(tmp_path: Path, signals: list[signal.Signals]) -> None:
     port = free_port()

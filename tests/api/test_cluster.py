@@ -14,6 +14,8 @@ from tests.api.application import running
 from tests.api.contract import problem_of
 from tests.factories import seasonal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cluster(postgres: PostgresServer, s3: S3Server) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,8 @@ import pytest
 from tests.api.application import ENDLESS, Application, running
 from tests.factories import QUICK, noisy_sine
 
+pytestmark = pytest.mark.slow
+
 LARGE = {"network": {"cell": "lstm", "hidden_size": 1024}, "training": {"epochs": 1}, "refit": False}
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.api.application import ENDLESS, running
 from tests.api.children import training_children
 from tests.api.contract import problem_of
 from tests.api.series import DAYS, VALUES
 from tests.factories import QUICK
+
+pytestmark = pytest.mark.slow
 
 
 def test_models_and_jobs_survive_and_unfinished_jobs_are_taken_up_again(tmp_path: Path) -> None:

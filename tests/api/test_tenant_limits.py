@@ -85,6 +85,7 @@ def test_the_same_request_twice_at_once_is_not_refused_for_want_of_room(tmp_path
         assert one.client.delete(answers[0].headers["Location"]).status_code == 204
 
 
+@pytest.mark.slow
 def test_models_and_bytes_are_counted(small: Application) -> None:
     acme = Tenant(small, "a")
     model = acme.train()["model_id"]
@@ -151,6 +152,7 @@ def test_a_training_that_is_waited_for_holds_no_body(tmp_path: Any) -> None:
         assert (load.requests, load.working, load.waiting, load.bodies_bytes) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["training", "import"])
 def test_what_is_not_kept_yet_counts(tmp_path: Path, application: Application, what: str) -> None:
     model = application.train(VALUES)

@@ -291,17 +291,22 @@ def test_ctrl_c_leaves_the_training(server_url: str, tmp_path: Path) -> None:
     options += [f"--option=network.{name}={value}" for name, value in ENDLESS["network"].items()]
     command = [sys.executable, "-m", "service", "train", str(path), "--name", "left alone", *options]
     environment = {**os.environ, "FORECAST_URL": server_url}
+    with Client(server_url) as client:
+        before = {job.id for job in client.jobs()}
     with Client(server_url) as client, subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
-        while not client.jobs(status="running"):
+        deadline = time.monotonic() + 120
+        while not (running := [job for job in client.jobs(status="running") if job.id not in before]):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
             time.sleep(0.05)
-        time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
         assert process.stderr is not None
         told = process.stderr.read().decode()
         assert "goes on" in told
         assert "Traceback" not in told
-        [job] = client.jobs(status="running")
+        [job] = running
+        assert job.refresh().status == "running"
         job.cancel()
 
 

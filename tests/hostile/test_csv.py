@@ -12,7 +12,7 @@ from service.errors import ServiceError
 from tests.api.contract import problem_of
 from tests.hostile.conftest import Victim
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 HUGE = 30_000_000
 CSV = {"Content-Type": "text/csv"}

@@ -10,7 +10,7 @@ import pytest
 from tests.hostile.conftest import Victim
 from tests.test_server import raw
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 ROUTES = (
     ("GET", "/models/%s"),

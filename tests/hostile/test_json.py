@@ -16,7 +16,7 @@ from service.errors import MalformedBody
 from tests.api.contract import problem_of
 from tests.hostile.conftest import Victim
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 DEEP = 100_000
 HUGE = 30_000_000

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 _REPOSITORY = Path(__file__).parent.parent.parent
 _PATIENCE = 600

@@ -19,6 +19,8 @@ from service.api.load import BodyTally, Load
 from service.api.problems import install
 from service.api.server import Server
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 POST = b"POST /read HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
 

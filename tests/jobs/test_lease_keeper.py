@@ -164,6 +164,7 @@ def test_leases_are_renewed_as_long_as_a_training_runs(folder: Path) -> None:
         assert here.registry.job(job_id).attempt == 1
 
 
+@pytest.mark.slow
 def test_leases_are_renewed_while_many_jobs_are_queued(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     submit = DurableQueue.submit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from service.command_line.exit_codes import MEANING
@@ -62,7 +63,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="any option of POST /train: training.epochs=50, nonnegative=true; repeat for several",
     )
     parser.add_argument("--no-wait", action="store_true", help="print the job and do not wait for it")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="wait no longer; the training goes on")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer; the training goes on")
 
 
 def _add_forecasting(parser: argparse.ArgumentParser) -> None:
@@ -134,6 +135,16 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= (count := int(text)) <= _LARGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
     return count
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 on")
+    return seconds
 
 
 def _seed(text: str) -> int:

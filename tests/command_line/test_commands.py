@@ -234,6 +234,13 @@ def test_a_wrong_command_is_2(run: Run, arguments: list[str], told: str) -> None
     assert told in err
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_time_that_is_none_is_refused(run: Run, sales: Path, seconds: str) -> None:
+    code, _, err = run("train", sales, "--target", "units", f"--timeout={seconds}")
+    assert code == 2
+    assert f"'{seconds}' is no number of seconds from 0 on" in err
+
+
 def test_no_server_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.client.retries._FIRST", 0.01)
     url = f"http://127.0.0.1:{free_port()}"

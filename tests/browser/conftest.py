@@ -50,7 +50,8 @@ class Watched:
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=full, animations="disabled")
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, and DBOS opens no queue there: it must not outlive these tests.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -68,7 +69,7 @@ def _absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running_server(tmp_path_factory.mktemp("browser"), {"FORECAST_TRAINING_PROCESSES": "1"}) as url:
         yield url

@@ -19,7 +19,7 @@ from service.client.retries import answered
 from service.client.steps import Call, Steps, path_of
 from service.client.time_texts import Zone
 from service.client.waiting import JOB_NAMES, failure_of, followed
-from service.errors import ModelNotFound
+from service.errors import ModelNotFound, ServiceError
 
 Record = dict[str, Any]
 
@@ -98,6 +98,7 @@ class Verbs:
     def listed(self, kind: str, limit: int | None, **only: str | None) -> Steps[list[Record]]:
         """Return all models or jobs, newest first, or so many of them."""
         found: list[Record] = []
+        cursors: set[str | None] = {None}
         cursor = None
         while limit is None or len(found) < limit:
             page = yield from self._document(requests.page_call(kind, cursor, **only), kind, "next_cursor")
@@ -105,6 +106,9 @@ class Verbs:
             cursor = page["next_cursor"]
             if cursor is None:
                 break
+            if cursor in cursors:
+                raise ServiceError(f"the list of {kind} has no end: the server leads back to a page it has given")
+            cursors.add(cursor)
         return found[:limit]
 
     def rename(self, model_id: str, name: str | None) -> Steps[Record]:

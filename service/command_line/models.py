@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from service.client import Client, Model
+from service.command_line.csv_files import read_bytes
 from service.command_line.printing import moment, print_fields, print_json, print_notes, print_table
 
 _METRICS = ("mae", "rmse", "smape", "mase")
@@ -81,4 +82,4 @@ def download(client: Client, asked: argparse.Namespace) -> None:
 
 def upload(client: Client, asked: argparse.Namespace) -> None:
     """Take in a model file, show the model."""
-    print_model(client.upload(asked.file, asked.name), asked.json)
+    print_model(client.upload(read_bytes(asked.file), asked.name), asked.json)

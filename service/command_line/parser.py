@@ -40,7 +40,7 @@ def add_commands(commands: Any) -> None:
     download.add_argument("model", help=_MODEL)
     download.add_argument("path", nargs="?", default=".", help="a file or folder (default: this folder)")
     upload = add("upload", "take in a model file that download wrote")
-    upload.add_argument("file")
+    upload.add_argument("file", help="- reads from stdin")
     upload.add_argument("--name", help="of the model; by default the one in the file")
 
 

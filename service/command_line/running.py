@@ -46,13 +46,22 @@ def run(asked: argparse.Namespace) -> int:
         print("\nno longer waiting; what the server has taken on goes on", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read it has enough; Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read it has enough.
+        _leave_unprinted()
         return DONE
     except (OSError, ValueError) as error:
         print(plain(_reason(error)), file=sys.stderr)
+        _leave_unprinted()
         return USAGE
     return DONE
+
+
+def _leave_unprinted() -> None:
+    """Forget what stdout does not take: Python would try once more when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: ServiceError) -> None:

@@ -72,7 +72,8 @@ class Course:
         try:
             return read_checkpoint(found, self._plan)
         except (ValueError, KeyError, TypeError) as error:
-            logger.warning("a checkpoint is ignored, the training starts anew: %s", f"{error!s:.200}")
+            # Its words may quote what it holds.
+            logger.warning("a checkpoint is ignored, the training starts anew: %s", type(error).__qualname__)
             return Reached({})
 
 

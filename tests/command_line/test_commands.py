@@ -325,6 +325,27 @@ def test_whoever_has_read_enough_may_go(server_url: str, name: str) -> None:
     assert "BrokenPipe" not in ended.stderr
 
 
+@pytest.mark.parametrize("options", ["", " --json"])
+@pytest.mark.parametrize(("to", "code", "told"), [(">&-", 0, ""), ("> /dev/full", 2, "No space left on device")])
+def test_an_output_that_takes_nothing(server_url: str, name: str, options: str, to: str, code: int, told: str) -> None:
+    command = f"{sys.executable} -m service models '{name}'{options} {to}"
+    environment = {**os.environ, "FORECAST_URL": server_url}
+    ended = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Exception" not in ended.stderr
+
+
+def test_a_model_is_uploaded_from_stdin(server_url: str, name: str, tmp_path: Path) -> None:
+    with Client(server_url) as client:
+        file = client.model(name).download(tmp_path / "a.safetensors")
+    command = [sys.executable, "-m", "service", "upload", "-", "--name", "from stdin", "--json"]
+    environment = {**os.environ, "FORECAST_URL": server_url}
+    ended = subprocess.run(command, env=environment, input=file.read_bytes(), capture_output=True, check=True)
+    assert json.loads(ended.stdout)["name"] == "from stdin"
+
+
 def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
     from service.command_line.csv_files import read_frame
 

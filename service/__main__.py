@@ -26,10 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     asked = _parser().parse_args(arguments)
     if asked.command == "compile":
-        from service.kernel_cache import compile_kernels
-
-        compile_kernels(asked.folder)
-        return 0
+        return compile_ahead(asked.folder)
     if asked.command == "keys":
         return create_key(asked.tenant, asked.role, asked.file)
     if asked.command == "reconcile":
@@ -74,6 +71,18 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     creating.add_argument("tenant", help="whose key it is: 1 to 63 of a-z, 0-9, - and _")
     creating.add_argument("--role", choices=ROLES, default=DEFAULT_ROLE, help="what it may do (default: %(default)s)")
     creating.add_argument("--file", type=Path, help="the file to add the line to; made where it is missing")
+
+
+def compile_ahead(folder: str) -> int:
+    """Compile the kernels into a folder; 2 where it cannot keep them."""
+    from service.kernel_cache import compile_kernels
+
+    try:
+        compile_kernels(folder)
+    except OSError as error:
+        print(f"{folder}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def create_key(tenant: str, role: Role, file: Path | None) -> int:
@@ -150,7 +159,6 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
 
     from service.app import UnusableSetting
     from service.errors import Unavailable
-    from service.kernel_cache import use_kernel_cache
     from service.settings import Settings, unknown_variables
 
     for name, meant in unknown_variables().items():
@@ -163,7 +171,7 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     # What this process starts has no use for keys. Names of settings may be in any case.
     for name in [name for name in os.environ if name.upper() in _SECRET]:
         del os.environ[name]
-    use_kernel_cache(settings.kernel_cache)
+    _keep_kernels(settings.kernel_cache)
     try:
         return command(settings)
     except UnusableSetting as error:
@@ -171,6 +179,16 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     except Unavailable as error:
         print(error, file=sys.stderr)
     return 2
+
+
+def _keep_kernels(folder: str | None) -> None:
+    from service.kernel_cache import use_kernel_cache
+
+    try:
+        use_kernel_cache(folder)
+    except OSError as error:
+        told = f"FORECAST_KERNEL_CACHE: {folder} cannot keep compiled kernels ({error.strerror or error})"
+        print(f"{told}: they may be compiled anew at every start", file=sys.stderr)
 
 
 def _tell_wrong(error: ValidationError) -> None:

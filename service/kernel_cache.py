@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,18 +20,22 @@ def use_kernel_cache(folder: str | None) -> None:
     """Have numba, in this process and its children, keep kernels in ``folder``; before anything imports numba.
 
     An empty folder starts with the shipped kernels, because numba only reads a cache that it could write to, and an
-    image's root may be read-only. None: numba's own choice.
+    image's root may be read-only. None: numba's own choice, which it also takes where it cannot write to the folder.
+    Raises OSError there.
     """
     if folder is None:
         return
+    os.environ["NUMBA_CACHE_DIR"] = folder
     cache = Path(folder)
     if SHIPPED.is_dir() and not cache.exists():
         shutil.copytree(SHIPPED, cache)
-    os.environ["NUMBA_CACHE_DIR"] = folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=cache):
+        pass
 
 
 def compile_kernels(folder: str | None) -> None:
-    """Compile every kernel into ``folder``."""
+    """Compile every kernel into ``folder``. Raises OSError where nothing can be written there."""
     use_kernel_cache(folder)
     warm_training_once()
 

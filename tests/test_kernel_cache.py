@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from examples.server import running_server
 from service import kernel_cache
+from service.__main__ import main
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -54,6 +56,24 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path, monkeypat
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
     kernel_cache.forget_stale_kernels()
+
+
+def test_a_folder_to_compile_into_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "before")
+    (tmp_path / "file").write_text("in the way")
+    assert main(["compile", str(tmp_path / "file" / "kernels")]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}/file/kernels: Not a directory\n"
+
+
+@pytest.mark.process
+def test_a_server_whose_kernels_cannot_be_kept_starts_and_tells(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    folder = str(tmp_path / "file" / "kernels")
+    log = tmp_path / "log"
+    with running_server(tmp_path / "store", {"FORECAST_KERNEL_CACHE": folder}, log):
+        assert f"FORECAST_KERNEL_CACHE: {folder} cannot keep compiled kernels (Not a directory)" in log.read_text()
 
 
 def test_an_empty_cache_starts_with_the_shipped_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

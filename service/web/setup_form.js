@@ -2,6 +2,7 @@
 
 import { isAbort, postCsv } from "./api.js";
 import { element, labelled, options } from "./elements.js";
+import { HelpingColumns } from "./helping_columns.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { frequencyWords, stepsWords, whole } from "./wording.js";
 
@@ -27,17 +28,18 @@ export class SetupForm {
     this.season = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
     this.dates = element("input", { type: "text", placeholder: "%d-%m-%Y" });
     this.nonnegative = element("input", { type: "checkbox", id: "nonnegative" });
+    this.helping = new HelpingColumns(numeric);
     this.understood = element("div", { class: "understood", "aria-live": "polite" });
     this.#lay();
     for (const control of [this.target, this.time, this.item]) {
       control.addEventListener("change", () => {
-        this.#fillShown();
+        this.#fill();
         changed();
       });
     }
     this.shown.addEventListener("change", changed);
     this.node.addEventListener("input", () => this.#askSoon());
-    this.#fillShown();
+    this.#fill();
     this.#ask();
   }
 
@@ -65,8 +67,9 @@ export class SetupForm {
           labelled("Column that tells series apart", this.item),
           labelled("Steps in a season", this.season, "1: none"),
           labelled("Form of the dates", this.dates, "Where 11-10-2021 can be read two ways"),
-          element("div", { class: "check" }, this.nonnegative, element("label", { for: "nonnegative" }, "It is never below 0")),
         ),
+        element("div", { class: "check" }, this.nonnegative, element("label", { for: "nonnegative" }, "It is never below 0")),
+        this.helping.node,
       ),
       this.understood,
     );
@@ -76,7 +79,8 @@ export class SetupForm {
     return this.table.columns.find((column) => column.name === name);
   }
 
-  #fillShown() {
+  #fill() {
+    this.helping.offer([this.target.value, this.time.value, this.item.value]);
     const items = this.item.value ? [...new Set(this.#column(this.item.value).texts)] : [];
     this.shown.replaceChildren(...options(items.map((one) => [one, one])));
     this.shownField.hidden = items.length === 0;
@@ -121,6 +125,7 @@ export class SetupForm {
       name: this.name.value.trim(),
     };
     for (const [name, value] of Object.entries(given)) if (value) query.set(name, value);
+    for (const name of this.helping.chosen) query.append("covariates", name);
     if (this.nonnegative.checked) query.set("nonnegative", "true");
     return query;
   }
@@ -136,7 +141,8 @@ export class SetupForm {
     this.dates.value = text("date_format");
     this.name.value = text("name");
     this.nonnegative.checked = query.has("nonnegative");
-    this.#fillShown();
+    this.helping.choose(query.getAll("covariates"));
+    this.#fill();
   }
 
   #askSoon() {

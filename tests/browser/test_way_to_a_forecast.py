@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,33 @@ def test_many_series_share_a_model(seen: Watched) -> None:
     assert drawn(page, "Forecast of units of station")
     page.get_by_label("Series", exact=True).select_option(label="market · units")
     assert drawn(page, "Forecast of units of market")
+
+
+def test_columns_that_help(seen: Watched) -> None:
+    page = seen.go()
+    days = [
+        f"{date(2024, 1, 1) + timedelta(days=step)},{10 + step % 7},{20 - step % 7},{step * step % 11}\n"
+        for step in range(80)
+    ]
+    drop(page, "units.csv", "day,units,price,visits\n" + "".join(days))
+    page.get_by_text("More options").click()
+    helping = page.get_by_role("group", name="Columns that help")
+    expect(helping.get_by_label("units")).to_be_hidden()
+    helping.get_by_label("price").check()
+    helping.get_by_label("visits").check()
+    # What is forecast itself is no help, chosen or not.
+    page.get_by_label("Forecast this column").select_option("visits")
+    expect(helping.get_by_label("visits")).to_be_hidden()
+    expect(page.locator(".understood")).to_contain_text("columns not used: units;")
+    seen.picture("columns_that_help")
+    train(page)
+    assert record_of(seen, page)["covariates"] == ["price"]
+    page.get_by_role("link", name="Everything about this model").click()
+    assert drawn(page, "Forecast of visits")
+    page.get_by_role("link", name="Train", exact=True).click()
+    page.get_by_text("More options").click()
+    expect(helping.get_by_label("price")).to_be_checked()
+    expect(helping.get_by_label("units")).not_to_be_checked()
 
 
 def test_by_keyboard_alone(seen: Watched) -> None:

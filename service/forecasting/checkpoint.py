@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.forecasting.fit import Fit, FitState, LossCurve
-from service.forecasting.networks import Network, NetworkShape
+from service.forecasting.networks import Network, NetworkShape, are_sound
 from service.forecasting.planning import Plan
 from service.forecasting.random_state import set_generator_state
 
@@ -122,7 +122,7 @@ def read_checkpoint(checkpoint: Checkpoint, plan: Plan) -> Reached:
         weights = _array(arrays, f"finished.{number}.weights", np.float32, (shape.size,))
         curve = _curve(arrays, f"finished.{number}", most)
         # The epochs of the later fits are found on the curve of the first.
-        if not np.isfinite(weights).all() or one.best_epoch > most or not curve.epochs:
+        if not are_sound(weights) or one.best_epoch > most or not curve.epochs:
             raise ValueError("a finished fit has weights or epochs that no fit has")
         _check_judged(one.stage, curve)
         finished[one.stage, one.member] = Fit(Network(shape, weights), one.best_epoch, curve)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from service.errors import InvalidOption, ServiceError
-from service.forecasting.networks import Network, NetworkShape, Weights, initial_network
+from service.forecasting.networks import Network, NetworkShape, Weights, are_sound, initial_network
 from service.forecasting.random_state import Words, generator_state, set_generator_state
 from service.forecasting.schedules import rate_share
 from service.forecasting.series import FloatArray
@@ -230,7 +230,7 @@ class _Loop:
             )
 
     def _network(self, weights: Weights) -> Network:
-        if not np.isfinite(weights).all():
+        if not are_sound(weights):
             raise _diverged()
         return Network(self.shape, weights)
 

@@ -21,6 +21,7 @@ from service.forecasting.panel_state import State, panel_state, restore_panel
 from service.forecasting.scaling import Scaler
 from service.forecasting.series import Panel
 from service.forecasting.specification import Specification
+from service.forecasting.transforms import TRANSFORMS
 
 # Far beyond what series of up to 1e100 lead to; the product of two of these is a number still.
 _LARGEST = 1e150
@@ -86,6 +87,8 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         or min(unit.min(), difficulty.min()) <= 0
     ):
         raise ValueError("the tails must be finite numbers and the scales, units and difficulties above 0")
+    if TRANSFORMS[specification.transform].log and (arrays["tails"][:, :targets] <= 0).any():
+        raise ValueError("the tails must be above 0, for their logarithms are forecast")
     blend = _blend(record["blend"], arrays, items)
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     effects, common = _effects(specification, arrays, items, targets)

@@ -19,6 +19,9 @@ from service.forecasting.specification import NetworkSpecification
 
 Weights = NDArray[np.float32]
 
+LARGEST_WEIGHT = 1e9
+"""Far beyond those of any training that went well, and such that their products with inputs and states are numbers."""
+
 
 @dataclass(frozen=True)
 class NetworkShape:
@@ -86,6 +89,11 @@ class Network:
         return found
 
 
+def are_sound(weights: NDArray[Any]) -> bool:
+    """Tell whether weights are numbers, and so small that whatever a network computes of its inputs is one too."""
+    return bool((np.abs(weights) <= LARGEST_WEIGHT).all())
+
+
 def packed(networks: Sequence[Network]) -> Weights:
     """Return the weights of networks of one shape as rollouts read them."""
     shape = networks[0].shape
@@ -97,13 +105,15 @@ def packed(networks: Sequence[Network]) -> Weights:
 
 
 def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Network:
-    """Undo `named_weights`; raises ValueError where a weight is missing, not finite or of another shape."""
+    """Undo `named_weights`; raises ValueError where a weight is missing, not sound or of another shape."""
     expected = dict(shape.named())
     if set(named) != set(expected):
         raise ValueError(f"a network of {shape.num_layers} layers has other weights than {', '.join(sorted(named))}")
     for name, size in expected.items():
-        if named[name].shape != size or not np.isfinite(named[name]).all():
-            raise ValueError(f"the weight {name} must be finite numbers of shape {size}, got {named[name].shape}")
+        if named[name].shape != size or not are_sound(named[name]):
+            raise ValueError(
+                f"the weight {name} must be numbers up to {LARGEST_WEIGHT:g} of shape {size}, got {named[name].shape}"
+            )
     return Network(shape, np.concatenate([named[name].T.ravel() for name in expected]).astype(np.float32))
 
 

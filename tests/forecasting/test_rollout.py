@@ -10,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.forecasting.networks import NetworkShape, initial_network
+from service.forecasting.networks import LARGEST_WEIGHT, Network, NetworkShape, initial_network
 from service.forecasting.options import Cell, Objective
+from service.forecasting.preparation import FARTHEST
 from service.forecasting.rollout import roll_out
 from service.forecasting.torch_network import TorchNetwork, torch_network
 
@@ -107,3 +108,15 @@ def test_what_is_centred_takes_the_level_away() -> None:
         np.testing.assert_allclose(shifted, roll_out(network, contexts, 6, objective, True), atol=1e-4)
         plain = roll_out(network, contexts + 50, 6, objective, False) - 50
         assert not np.allclose(plain, roll_out(network, contexts, 6, objective, False), atol=1)
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_largest_weights_forecast_numbers(cell: Cell, objective: Objective) -> None:
+    random = np.random.default_rng(0)
+    shape = NetworkShape(cell, 3, 64, 2, 5)
+    for shares in ((-1, 1), (1,), (-1,), (-1, 0, 1)):
+        largest = random.choice(shares, shape.size).astype(np.float32) * np.float32(LARGEST_WEIGHT)
+        contexts = (random.choice((-1, 1), (8, 30, 3)) * FARTHEST).astype(np.float32)
+        for centred in (False, True):
+            assert np.isfinite(roll_out(Network(shape, largest), contexts, 200, objective, centred)).all()

@@ -78,6 +78,7 @@ SPOILINGS: dict[str, Callable[[State, State], Any]] = {
     "other chunk": lambda state, arrays: state["specification"].update(output_chunk_length=4),
     "no tails": lambda state, arrays: arrays.pop("tails"),
     "infinite tails": lambda state, arrays: arrays.update(tails=arrays["tails"] / 0),
+    "logarithms of what is below 0": lambda state, arrays: state["specification"].update(transform="log"),
     "missing weight": lambda state, arrays: arrays.pop(BIAS),
     "wrong shape": lambda state, arrays: arrays.update({BIAS: arrays[BIAS][:-1]}),
     "infinite weight": lambda state, arrays: arrays.update({BIAS: arrays[BIAS] / 0}),

@@ -91,7 +91,8 @@ class Network:
 
 def are_sound(weights: NDArray[Any]) -> bool:
     """Tell whether weights are numbers, and so small that whatever a network computes of its inputs is one too."""
-    return bool((np.abs(weights) <= LARGEST_WEIGHT).all())
+    # The bound itself is infinite in float16, and the size of the smallest int8 is none of its own.
+    return bool((np.abs(weights.astype(np.float64)) <= LARGEST_WEIGHT).all())
 
 
 def packed(networks: Sequence[Network]) -> Weights:

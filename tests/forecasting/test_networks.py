@@ -49,7 +49,7 @@ def test_names_and_back_are_the_same() -> None:
     np.testing.assert_array_equal(network_of(network.shape, network.named_weights()).weights, network.weights)
 
 
-@pytest.mark.parametrize("spoiled", ["missing", "shape", "infinite", "huge", "more"])
+@pytest.mark.parametrize("spoiled", ["missing", "shape", "infinite", "infinite half", "huge", "more"])
 def test_weights_that_do_not_fit_are_refused(spoiled: str) -> None:
     network = initial_network(NetworkShape("gru", 1, 4, 1, 1), seed=0)
     named = network.named_weights()
@@ -59,6 +59,8 @@ def test_weights_that_do_not_fit_are_refused(spoiled: str) -> None:
         named["head.weight"] = named["head.weight"].T
     elif spoiled == "infinite":
         named["head.bias"] = named["head.bias"] * np.inf
+    elif spoiled == "infinite half":
+        named["head.bias"] = np.full_like(named["head.bias"], np.inf, dtype=np.float16)
     elif spoiled == "huge":
         # Finite, but products with others are not.
         named["head.bias"] = np.full_like(named["head.bias"], -3e38)

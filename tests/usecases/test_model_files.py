@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,13 @@ def test_a_file_with_a_right_checksum_and_lies_inside_is_refused(trained: Traine
         SPOILINGS[how](state, arrays)
     with pytest.raises(InvalidModelFile, match="no model of this service"):
         load_forecaster(write_model_file({"forecaster": state, "model": {}}, arrays))
+
+
+def test_a_model_that_leads_to_no_number_says_so(trained: Trained) -> None:
+    [item] = trained.forecaster.items
+    spoiled = replace(item, scaler=replace(item.scaler, scale=item.scaler.scale * np.inf))
+    with pytest.raises(InvalidModelFile, match="no number"):
+        replace(trained.forecaster, items=(spoiled,)).forecast(3, BANDS)
 
 
 def test_a_training_input_comes_back_the_same() -> None:

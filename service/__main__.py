@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from service.command_line.parser import COMMANDS, add_commands
+from service.command_line.stdout import leave_unprinted, print_at_once
 from service.keys import DEFAULT_ROLE, ROLES, Role, append_line, key_line, new_key
 
 if TYPE_CHECKING:
@@ -98,10 +99,14 @@ def create_key(tenant: str, role: Role, file: Path | None) -> int:
     except OSError as error:
         print(f"{file}: {error.strerror or error}", file=sys.stderr)
         return 2
-    # The key first, and alone on its line, for programs; it is nowhere else.
-    print(key)
-    if file is None:
-        print(line)
+    try:
+        # The key first, and alone on its line, for programs; it is nowhere else.
+        print_at_once(f"{key}\n{line}" if file is None else key)
+    except OSError as error:
+        cure = "" if file is None else f"; take its line, the last one, out of {file}"
+        print(f"the key could not be printed, and nobody knows it ({error.strerror or error}){cure}", file=sys.stderr)
+        leave_unprinted()
+        return 2
     return 0
 
 
@@ -188,7 +193,7 @@ def _keep_kernels(folder: str | None) -> None:
         use_kernel_cache(folder)
     except OSError as error:
         told = f"FORECAST_KERNEL_CACHE: {folder} cannot keep compiled kernels ({error.strerror or error})"
-        print(f"{told}: they may be compiled anew at every start", file=sys.stderr)
+        print(f"{told}: numba keeps them where it can, or compiles them at every start", file=sys.stderr)
 
 
 def _tell_wrong(error: ValidationError) -> None:

@@ -14,6 +14,7 @@
     │   ├── SeriesTooShort           fewer values than training needs
     │   ├── HistoryTooShort          fewer values than a forecast needs
     │   ├── HorizonTooLong           beyond the limit of this server, or what is known ahead
+    │   ├── ForecastTooLarge         beyond all numbers
     │   ├── InvalidModelFile         an uploaded file that is no model
     │   ├── IdempotencyKeyReused     same key, another request
     │   └── QuotaExceeded            the tenant has as many models, or bytes, as it may
@@ -181,6 +182,13 @@ class HorizonTooLong(InvalidInput):
 
     slug = "horizon-too-long"
     title = "The horizon is too long"
+
+
+class ForecastTooLarge(InvalidInput):
+    """Numbers of the model and of what was sent are so large that the forecast is beyond all numbers."""
+
+    slug = "forecast-too-large"
+    title = "The forecast is too large to be a number"
 
 
 class InvalidModelFile(InvalidInput):

@@ -19,19 +19,21 @@ SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
 def use_kernel_cache(folder: str | None) -> None:
     """Have numba, in this process and its children, keep kernels in ``folder``; before anything imports numba.
 
-    An empty folder starts with the shipped kernels, because numba only reads a cache that it could write to, and an
-    image's root may be read-only. None: numba's own choice, which it also takes where it cannot write to the folder.
-    Raises OSError there.
+    One that is not there yet starts with the shipped kernels, because numba only reads a cache that it could write to,
+    and an image's root may be read-only. None: numba's own choice. Raises OSError where the folder cannot be written;
+    then it is numba's own choice too.
     """
     if folder is None:
         return
-    os.environ["NUMBA_CACHE_DIR"] = folder
     cache = Path(folder)
     if SHIPPED.is_dir() and not cache.exists():
-        shutil.copytree(SHIPPED, cache)
+        # Another process may have been first.
+        with suppress(FileExistsError):
+            shutil.copytree(SHIPPED, cache)
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=cache):
         pass
+    os.environ["NUMBA_CACHE_DIR"] = folder
 
 
 def compile_kernels(folder: str | None) -> None:

@@ -65,6 +65,8 @@ def test_a_folder_to_compile_into_that_cannot_be_written_is_told(
     (tmp_path / "file").write_text("in the way")
     assert main(["compile", str(tmp_path / "file" / "kernels")]) == 2
     assert capsys.readouterr().err == f"{tmp_path}/file/kernels: Not a directory\n"
+    # Stale kernels are looked for where numba keeps them.
+    assert os.environ["NUMBA_CACHE_DIR"] == "before"
 
 
 @pytest.mark.process

@@ -184,6 +184,18 @@ def test_the_command_prints_a_key_once_and_keeps_its_digest(tmp_path: Path) -> N
 
 
 @pytest.mark.process
+@pytest.mark.parametrize(("to", "why"), [("> /dev/full", "No space left on device"), (">&-", "stdout is closed")])
+def test_a_key_that_cannot_be_printed_is_told(tmp_path: Path, to: str, why: str) -> None:
+    file = tmp_path / "keys"
+    command = f"{sys.executable} -m service keys create acme --file {file} {to}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert f"nobody knows it ({why}); take its line, the last one, out of {file}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Exception" not in ended.stderr
+
+
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

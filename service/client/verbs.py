@@ -98,7 +98,7 @@ class Verbs:
     def listed(self, kind: str, limit: int | None, **only: str | None) -> Steps[list[Record]]:
         """Return all models or jobs, newest first, or so many of them."""
         found: list[Record] = []
-        cursors: set[str | None] = {None}
+        cursors: set[str] = set()
         cursor = None
         while limit is None or len(found) < limit:
             page = yield from self._document(requests.page_call(kind, cursor, **only), kind, "next_cursor")
@@ -106,8 +106,8 @@ class Verbs:
             cursor = page["next_cursor"]
             if cursor is None:
                 break
-            if cursor in cursors:
-                raise ServiceError(f"the list of {kind} has no end: the server leads back to a page it has given")
+            if not isinstance(cursor, str) or cursor in cursors:
+                raise ServiceError(f"the list of {kind} has no end: what leads to the next page leads nowhere new")
             cursors.add(cursor)
         return found[:limit]
 

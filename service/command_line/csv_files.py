@@ -19,7 +19,11 @@ _MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
 
 def read_bytes(file: str) -> bytes:
     """Read a file, or stdin. Raises OSError."""
-    return sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+    if file != STDIN:
+        return Path(file).read_bytes()
+    if sys.stdin is None:
+        raise OSError("there is no stdin to read")
+    return sys.stdin.buffer.read()
 
 
 def read_frame(file: str, texts: tuple[str | None, ...]) -> pd.DataFrame:

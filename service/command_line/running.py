@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -11,7 +10,8 @@ from service.client import Client, Unreachable
 from service.client.problems import pointer_of
 from service.command_line import backtesting, forecasting, jobs, models, training
 from service.command_line.exit_codes import DONE, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
-from service.command_line.printing import plain, use_what_can_be_shown
+from service.command_line.printing import plain
+from service.command_line.stdout import leave_unprinted, use_what_can_be_shown
 from service.errors import ServiceError
 
 _RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
@@ -47,21 +47,13 @@ def run(asked: argparse.Namespace) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read it has enough.
-        _leave_unprinted()
+        leave_unprinted()
         return DONE
     except (OSError, ValueError) as error:
         print(plain(_reason(error)), file=sys.stderr)
-        _leave_unprinted()
+        leave_unprinted()
         return USAGE
     return DONE
-
-
-def _leave_unprinted() -> None:
-    """Forget what stdout does not take: Python would try once more when it ends, and complain."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: ServiceError) -> None:

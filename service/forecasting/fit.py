@@ -256,5 +256,5 @@ class _Loop:
 
 
 def _diverged() -> ServiceError:
-    detail = "the training diverged: its numbers are no longer finite; use a smaller learning_rate or a clip_norm"
+    detail = "the training diverged: its numbers are far too large or none; use a smaller learning_rate or a clip_norm"
     return InvalidOption.at(("training", "learning_rate"), detail)

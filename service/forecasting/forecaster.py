@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from service.errors import Fault, InvalidModelFile, Path, UnknownColumn
+from service.errors import Fault, ForecastTooLarge, Path, UnknownColumn
 from service.forecasting.alignment import AlignedSeries, Columns
 from service.forecasting.bands import Bands, Forecast, banded
 from service.forecasting.blend import Blend
@@ -85,7 +85,7 @@ class Forecaster:
         future: the columns known ahead, for the steps ahead; draw: the sample paths that are wanted too. Returns one
         forecast for each item and target.
         Raises HistoryTooShort, UnknownColumn, InvalidSeries, HorizonTooLong where ``future`` does not reach so far, and
-        InvalidModelFile where a model from elsewhere leads to no numbers.
+        ForecastTooLarge where numbers of the model and of what was sent lead beyond all numbers.
         """
         if history is not None:
             return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future, draw)
@@ -113,9 +113,7 @@ class Forecaster:
         widths = self.errors.widths(bands.levels, horizon)
         mean, intervals, quantiles = banded(bands, ahead, widths, ends.unit[:, :, None], self._transform)
         if not np.isfinite(mean).all():
-            raise InvalidModelFile(
-                "the model forecasts what is no number: its file has numbers that are too large for each other"
-            )
+            raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
         samples = None if draw is None else self._samples(ends, ahead, draw)
         judged = self.networks and self.specification.scaling != "none"
         far_outside = ends.far_outside if judged else np.zeros(len(ends.tails), bool)

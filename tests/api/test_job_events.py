@@ -246,7 +246,7 @@ def test_an_unknown_job(client: httpx.Client, job_id: str) -> None:
     problem_of(client.get(f"/jobs/{job_id}/events"), 404, "job-not-found", contains="GET /jobs")
 
 
-@pytest.mark.parametrize("seen", ["-1", "x", "1.5", str(2**31), "9" * 400])
+@pytest.mark.parametrize("seen", ["-1", "x", "1.5", "+0.0", "1_0", str(2**31), "9" * 400])
 def test_an_event_id_that_never_was(client: httpx.Client, plain_model: dict[str, Any], seen: str) -> None:
     path = f"{plain_model['links']['job']}/events"
     problem_of(client.get(path, headers={"Last-Event-ID": seen}), 422, "invalid-request", "#/Last-Event-ID")

@@ -72,6 +72,7 @@ def test_lists_are_filtered(application: Application, plain_model: Record) -> No
         ({"limit": 0}, "#/limit"),
         ({"limit": 501}, "#/limit"),
         ({"limit": "all"}, "#/limit"),
+        ({"limit": "+5.0"}, "#/limit"),
         ({"status": "happy"}, "#/status"),
         ({"cursor": "zzz"}, "#/cursor"),
         ({"cursor": "é"}, "#/cursor"),

@@ -65,9 +65,10 @@ def test_json_of_something_else_is_told(answering: Answers, status: int, ask: Ca
         ask(client)
 
 
-def test_a_list_that_leads_back_to_itself_ends(answering: Answers) -> None:
+@pytest.mark.parametrize("cursor", [b'"the same"', b'{"a": 1}', b"0"])
+def test_a_list_that_leads_nowhere_ends(answering: Answers, cursor: bytes) -> None:
     with pytest.raises(ServiceError, match="has no end"):
-        Client(answering(200, b'{"jobs": [], "next_cursor": "the same"}'), retries=0).jobs()
+        Client(answering(200, b'{"jobs": [], "next_cursor": %s}' % cursor), retries=0).jobs()
 
 
 @pytest.mark.parametrize("errors", [b"[{}]", b'"no"', b'[{"pointer": "#/%s", "detail": ""}]' % (b"9" * 5000)])

@@ -337,6 +337,13 @@ def test_an_output_that_takes_nothing(server_url: str, name: str, options: str, 
     assert "Exception" not in ended.stderr
 
 
+def test_a_stdin_that_is_closed_is_told(server_url: str) -> None:
+    command = f"{sys.executable} -m service upload - <&-"
+    environment = {**os.environ, "FORECAST_URL": server_url}
+    ended = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "there is no stdin to read\n")
+
+
 def test_a_model_is_uploaded_from_stdin(server_url: str, name: str, tmp_path: Path) -> None:
     with Client(server_url) as client:
         file = client.model(name).download(tmp_path / "a.safetensors")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.errors import InvalidModelFile
+from service.errors import ForecastTooLarge, InvalidModelFile
 from service.forecasting.bands import Bands
 from service.forecasting.forecaster_state import forecaster_state
 from service.forecasting.series import Panel, Series
@@ -110,10 +110,10 @@ def test_a_file_with_a_right_checksum_and_lies_inside_is_refused(trained: Traine
         load_forecaster(write_model_file({"forecaster": state, "model": {}}, arrays))
 
 
-def test_a_model_that_leads_to_no_number_says_so(trained: Trained) -> None:
+def test_a_forecast_that_is_no_number_is_refused(trained: Trained) -> None:
     [item] = trained.forecaster.items
     spoiled = replace(item, scaler=replace(item.scaler, scale=item.scaler.scale * np.inf))
-    with pytest.raises(InvalidModelFile, match="no number"):
+    with pytest.raises(ForecastTooLarge):
         replace(trained.forecaster, items=(spoiled,)).forecast(3, BANDS)
 
 

@@ -12,6 +12,7 @@ from service.api.event_stream import MEDIA_TYPE, EventStream, job_events
 from service.api.links import job_links, model_links, page_links
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList
+from service.api.whole_number import WholeNumber
 from service.api.wiring import in_thread, resources_of, tenant_of
 from service.storage.entries import JobStatus
 from service.usecases.job_control import cancel_job, list_jobs, show_job
@@ -90,11 +91,11 @@ async def events(
     request: Request,
     job_id: JobId,
     last_event_id: Annotated[
-        int | None,
+        WholeNumber | None,
         Header(alias="Last-Event-ID", ge=0, le=_LAST_REVISION, description="`id` of the last event that was received."),
     ] = None,
     asked_last_event_id: Annotated[
-        int | None,
+        WholeNumber | None,
         Query(alias="last_event_id", ge=0, le=_LAST_REVISION, description="The same, where no header can be set."),
     ] = None,
 ) -> Response:

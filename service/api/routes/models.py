@@ -12,6 +12,7 @@ from service.api.documents import json_body, problems
 from service.api.links import model_links, page_links
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName
+from service.api.whole_number import WholeNumber
 from service.api.wiring import in_thread, in_turn, resources_of, tenant_of
 from service.storage.entries import ModelStatus
 from service.usecases.model_catalogue import (
@@ -27,7 +28,7 @@ from service.usecases.model_catalogue import (
 router = APIRouter(prefix="/models", tags=["models"])
 
 ModelId = Annotated[str, Path(description="ID of the model.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="Most entries on a page.")]
+Limit = Annotated[WholeNumber, Query(ge=1, le=500, description="Most entries on a page.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
 
 _FILE = {"content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary", "minLength": 1}}}}

@@ -121,7 +121,7 @@ def _files(draw: st.DrawFn, good: _Good) -> bytes:
 
 
 def _take_in(application: Application, data: bytes) -> str:
-    """Send a file, ask what came of it for a forecast, and delete it; the client checks every answer."""
+    """Send a file, ask what came of it for forecasts, and delete it; the client checks every answer."""
     client = application.client
     taken = client.post("/models", content=data, headers={"Content-Type": "application/octet-stream"})
     if taken.status_code != 201:
@@ -129,16 +129,20 @@ def _take_in(application: Application, data: bytes) -> str:
         return "refused"
     model_id = taken.json()["model_id"]
     asked = {"model_id": model_id, "horizon": 5}
-    history = {"history": {"values": VALUES, "timestamps": DAYS}}
-    answers = [_forecast(client, asked), _forecast(client, {**asked, **history, "num_samples": 3})]
+    series = {"values": VALUES, "timestamps": DAYS}
+    answers = [
+        _answered(client, "/forecast", asked),
+        _answered(client, "/forecast", {**asked, "history": series, "num_samples": 3}),
+        _answered(client, "/backtest", {"model_id": model_id, "series": series, "level": [80]}),
+    ]
     assert client.get(f"/models/{model_id}").status_code == 200
     assert client.get(f"/models/{model_id}/file").status_code == 200
     assert client.delete(f"/models/{model_id}").status_code == 204
     return "taken in and forecast" if 200 in answers else "taken in and could not be asked like this"
 
 
-def _forecast(client: httpx.Client, body: dict[str, Any]) -> int:
-    answer = client.post("/forecast", json=body)
+def _answered(client: httpx.Client, path: str, body: dict[str, Any]) -> int:
+    answer = client.post(path, json=body)
     assert answer.status_code in (200, 422), answer.text
     return answer.status_code
 

@@ -69,6 +69,38 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     tails = restore_panel(record["tails"], arrays["tails"])
     if tails.future_covariates:
         raise ValueError("the tails have columns known ahead")
+    _check_tails(arrays["tails"], len(tails.targets), specification)
+    blend = _blend(record["blend"], arrays, len(tails))
+    fitted, common = _fitted(tails, arrays, specification, blend)
+    networks: tuple[Network, ...] = ()
+    if "network" in blend.candidates:
+        members = range(specification.training.ensemble_size)
+        networks = tuple(_network(specification, len(tails.columns), member, arrays) for member in members)
+    forecaster = Forecaster(
+        specification,
+        tails.targets,
+        tails.covariates,
+        fitted,
+        networks,
+        blend,
+        ConformalErrors(_errors(arrays["errors"], len(tails.targets))),
+        future_covariates=_future_covariates(record.get("future_covariates", []), specification),
+        common=common,
+    )
+    if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
+        raise ValueError("the tails are shorter than what a forecast reads")
+    # Parameters that do not fit their method fail here, not when somebody asks for a forecast.
+    for item in fitted:
+        values = item.tail.values[:, : len(tails.targets)]
+        for name in item.methods:
+            item.forecast(name, values, np.array([len(values) - 1]), 1, specification.season_length)
+    return forecaster
+
+
+def _fitted(
+    tails: Panel, arrays: Mapping[str, NDArray[Any]], specification: Specification, blend: Blend
+) -> tuple[tuple[FittedItem, ...], NDArray[np.float64] | None]:
+    """Return the items, and what effects they have in common."""
     items, channels, targets = len(tails), len(tails.columns), len(tails.targets)
     offset = _numbers(arrays, "scaler.offset", (items, channels))
     scale = _numbers(arrays, "scaler.scale", (items, channels))
@@ -76,20 +108,8 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     # Files of earlier versions know of no difficulty.
     difficulty = _numbers(arrays, "difficulty", (items, targets)) if "difficulty" in arrays else np.ones_like(unit)
     constant = _numbers(arrays, "constant", (items, channels)) != 0
-    errors = arrays["errors"]
-    if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets:
-        raise ValueError("errors must be (origin, horizon, target)")
-    if errors.dtype.kind != "f" or (np.abs(errors.astype(np.float64)) > _LARGEST).any():
-        raise ValueError(f"errors must be floating-point numbers up to {_LARGEST:g}")
-    if (
-        not (np.abs(arrays["tails"].astype(np.float64)) <= _LARGEST).all()
-        or (scale <= 0).any()
-        or min(unit.min(), difficulty.min()) <= 0
-    ):
-        raise ValueError("the tails must be finite numbers and the scales, units and difficulties above 0")
-    if TRANSFORMS[specification.transform].log and (arrays["tails"][:, :targets] <= 0).any():
-        raise ValueError("the tails must be above 0, for their logarithms are forecast")
-    blend = _blend(record["blend"], arrays, items)
+    if (scale <= 0).any() or min(unit.min(), difficulty.min()) <= 0:
+        raise ValueError("the scales, units and difficulties must be above 0")
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     effects, common = _effects(specification, arrays, items, targets)
     fitted = tuple(
@@ -105,29 +125,23 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         )
         for row, tail in enumerate(tails)
     )
-    networks: tuple[Network, ...] = ()
-    if "network" in blend.candidates:
-        members = range(specification.training.ensemble_size)
-        networks = tuple(_network(specification, channels, member, arrays) for member in members)
-    forecaster = Forecaster(
-        specification,
-        tails.targets,
-        tails.covariates,
-        fitted,
-        networks,
-        blend,
-        ConformalErrors(errors),
-        future_covariates=_future_covariates(record.get("future_covariates", []), specification),
-        common=common,
-    )
-    if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
-        raise ValueError("the tails are shorter than what a forecast reads")
-    # Parameters that do not fit their method fail here, not when somebody asks for a forecast.
-    for item in fitted:
-        values = item.tail.values[:, :targets]
-        for name in methods:
-            item.forecast(name, values, np.array([len(values) - 1]), 1, specification.season_length)
-    return forecaster
+    return fitted, common
+
+
+def _check_tails(values: NDArray[Any], targets: int, specification: Specification) -> None:
+    """Look at what all items end with: (row, channel), the targets first."""
+    if not (np.abs(values.astype(np.float64)) <= _LARGEST).all():
+        raise ValueError(f"the tails must be numbers up to {_LARGEST:g}")
+    if TRANSFORMS[specification.transform].log and (values[:, :targets] <= 0).any():
+        raise ValueError("the tails must be above 0, for their logarithms are forecast")
+
+
+def _errors(errors: NDArray[Any], targets: int) -> NDArray[Any]:
+    if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets:
+        raise ValueError("errors must be (origin, horizon, target)")
+    if errors.dtype.kind != "f" or (np.abs(errors.astype(np.float64)) > _LARGEST).any():
+        raise ValueError(f"errors must be floating-point numbers up to {_LARGEST:g}")
+    return errors
 
 
 def _blend(names: object, arrays: Mapping[str, NDArray[Any]], items: int) -> Blend:

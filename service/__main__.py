@@ -162,8 +162,6 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
-    from service.app import UnusableSetting
-    from service.errors import Unavailable
     from service.settings import Settings, unknown_variables
 
     for name, meant in unknown_variables().items():
@@ -176,7 +174,11 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     # What this process starts has no use for keys. Names of settings may be in any case.
     for name in [name for name in os.environ if name.upper() in _SECRET]:
         del os.environ[name]
+    # Each kernel looks for its place where it is imported.
     _keep_kernels(settings.kernel_cache)
+    from service.app import UnusableSetting
+    from service.errors import Unavailable
+
     try:
         return command(settings)
     except UnusableSetting as error:

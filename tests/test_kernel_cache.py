@@ -78,6 +78,29 @@ def test_a_server_whose_kernels_cannot_be_kept_starts_and_tells(tmp_path: Path) 
         assert f"FORECAST_KERNEL_CACHE: {folder} cannot keep compiled kernels (Not a directory)" in log.read_text()
 
 
+@pytest.mark.process
+def test_all_kernels_of_a_server_are_kept_where_the_setting_says(tmp_path: Path) -> None:
+    look = """
+import sys
+from service.__main__ import _with_settings
+
+def tell(settings):
+    import service.forecasting.warming
+    kernels = [one for name in list(sys.modules) if name.startswith("service.forecasting.kernels.")
+               for one in vars(sys.modules[name]).values() if hasattr(one, "_cache")]
+    for one in kernels:
+        print(getattr(one._cache, "cache_path", None))
+    return 0
+
+_with_settings(tell)
+"""
+    told = {**os.environ, "FORECAST_KERNEL_CACHE": str(tmp_path / "kernels")}
+    places = subprocess.run([sys.executable, "-c", look], env=told, capture_output=True, text=True, check=True).stdout
+    kept = [place for place in places.splitlines() if place != "None"]
+    assert len(kept) > 20
+    assert all(place.startswith(str(tmp_path / "kernels")) for place in kept)
+
+
 def test_an_empty_cache_starts_with_the_shipped_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped, cache = tmp_path / "shipped", tmp_path / "cache"
     shipped.mkdir()

@@ -55,6 +55,7 @@ from service.usecases.job_ends import JobEnds
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.measurements import Measurements
+from service.usecases.model_lookups import ModelLookups
 from service.usecases.reconcile import ForeignDatabase, Reconciliation, reconcile
 from service.usecases.resources import Resources
 from service.usecases.service_figures import ServiceFigures
@@ -84,6 +85,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         resources = _open(settings, training_devices(settings.device) if devices is None else devices, measured)
         app.state.resources = resources
         app.state.readiness = ReadinessLook(resources)
+        app.state.lookups = ModelLookups(resources, load.work)
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
         resources.queue.start()

@@ -13,6 +13,7 @@ from service.errors import Overloaded
 
 Result = TypeVar("Result")
 
+_TARGET_SECONDS = 0.05
 _STANDING_SECONDS = 0.1
 _CALM_SECONDS = 1.0
 _RETRY_SECONDS = 1
@@ -26,11 +27,13 @@ _SHARE_OF_NEWEST = 0.1
 class Load:
     """Counts requests, work and bytes of bodies. All on one event loop, so nothing is locked.
 
-    Work is taken up in turn. A burst may wait, as many as a quarter of a second is enough for (by how long work took
-    lately), but a queue that stands only makes everybody late: one that has stood for a tenth of a second may be no
-    longer than there are cores, until nobody has been refused for a second. The idea is that of Nichols & Jacobson,
-    "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer, "Fail at Scale", ACM Queue 13(8), 2015; there, what
-    waits too long is dropped, here it is told to come back before it waits.
+    Work is taken up in turn. The wait of a request is estimated from how long work took lately. A burst may wait for a
+    quarter of a second, but a queue that stays long only makes everybody late: one whose wait has been longer than a
+    target for a tenth of a second is cut to the target, until nobody has been refused for a second. A queue within
+    the target is never refused, however long it stands: that is what a fixed number of clients makes who each wait
+    for their answer. The idea is that of Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and
+    Maurer, "Fail at Scale", ACM Queue 13(8), 2015; there, requests are dropped after they have waited, here they are
+    refused before.
 
     max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst at most;
     max_bodies_bytes: of all bodies together.
@@ -51,7 +54,7 @@ class Load:
         self._clock = clock
         # Made here and not in a thread that reads figures; it belongs to the event loop that it is first used on.
         self._threads = CapacityLimiter(cores)
-        self._stands_since: float | None = None
+        self._long_since: float | None = None
         self._short_until = 0.0
         self._work_seconds = 0.0
         self._waiting = 0
@@ -124,15 +127,19 @@ class Load:
         return self._threads.available_tokens > 0 and not self._waiting
 
     async def _wait(self, turn: object) -> None:
-        if self._stands_since is None:
-            self._stands_since = self._clock()
         self._waiting += 1
+        self._watch_length()
         try:
             await self._threads.acquire_on_behalf_of(turn)
         finally:
             self._waiting -= 1
-            if not self._waiting:
-                self._stands_since = None
+            self._watch_length()
+
+    def _watch_length(self) -> None:
+        if self._waiting <= self._done_within(_TARGET_SECONDS, at_least=self._cores):
+            self._long_since = None
+        elif self._long_since is None:
+            self._long_since = self._clock()
 
     def count_body(self, more: int) -> None:
         """Count bytes of a body. Raises Overloaded where they are too many, and then does not count them."""
@@ -145,12 +152,16 @@ class Load:
         raise Overloaded(f"{detail}: try again later", retry_after=_RETRY_SECONDS)
 
     def _room(self) -> int:
+        """Return how many may wait."""
         now = self._clock()
-        stands = self._stands_since is not None and now - self._stands_since >= _STANDING_SECONDS
+        stands = self._long_since is not None and now - self._long_since >= _STANDING_SECONDS
         if stands or now < self._short_until:
-            return min(self._cores, self._max_waiting)
-        burst = self._cores * _BURST_SECONDS / max(self._work_seconds, 1e-6)
-        return int(min(self._max_waiting, max(_BURST_OF_CORE * self._cores, burst)))
+            return self._done_within(_TARGET_SECONDS, at_least=self._cores)
+        return self._done_within(_BURST_SECONDS, at_least=_BURST_OF_CORE * self._cores)
+
+    def _done_within(self, seconds: float, at_least: int) -> int:
+        done = self._cores * seconds / max(self._work_seconds, 1e-6)
+        return int(min(self._max_waiting, max(at_least, done)))
 
 
 class BodyTally:

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.api.load import BodyTally, Load
 from service.keys import Grant
+from service.usecases.model_lookups import ModelLookups
 from service.usecases.resources import Resources
 
 Arguments = ParamSpec("Arguments")
@@ -21,6 +22,12 @@ def resources_of(request: Request) -> Resources:
     """Return what app.py has wired."""
     resources: Resources = request.app.state.resources
     return resources
+
+
+def lookups_of(request: Request) -> ModelLookups:
+    """Return what finds models without waiting in a thread."""
+    lookups: ModelLookups = request.app.state.lookups
+    return lookups
 
 
 def tenant_of(request: Request) -> str:

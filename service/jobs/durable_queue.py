@@ -18,7 +18,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from service.errors import Unavailable
 from service.jobs.json_serializer import JsonSerializer
 from service.jobs.queue import Ticket
-from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW
+from service.jobs.queue_database import APPLICATION, VERSION, WORKFLOW, engine_options
 from service.telemetry.exception_text import reason
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class DurableQueue:
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": self._url,
+            "db_engine_kwargs": engine_options(self._url),
             "executor_id": self._executor,
             "application_version": VERSION,
             "serializer": JsonSerializer(),

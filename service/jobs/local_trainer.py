@@ -13,6 +13,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Protocol
@@ -27,7 +28,8 @@ from service.telemetry.exception_text import reason
 logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 8.0
-_PAUSE_SECONDS = 1.0
+# Between two starts; twice as long after each that fails.
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _LOOK_SECONDS = 0.5
 
 
@@ -66,6 +68,7 @@ class LocalTrainer:
         self._connection: Connection | None = None
         self._process: SpawnProcess | None = None
         self._stopping = threading.Event()
+        self._failure: str | None = None
         # The kernel kills the process when the thread that started it ends, so one thread stays for it.
         self._thread = threading.Thread(target=self._look_after, name="trainer", daemon=True)
 
@@ -80,6 +83,10 @@ class LocalTrainer:
     def cancel(self, job_id: str) -> None:
         """Tell the process."""
         self._send({"cancel": job_id})
+
+    def failure(self) -> str | None:
+        """Return why the process does not run, until one does."""
+        return self._failure
 
     def stop(self) -> None:
         """Have the process put back what runs, and end."""
@@ -101,18 +108,18 @@ class LocalTrainer:
                 logger.warning("the trainer is gone; another one will take up what it was not told")
 
     def _look_after(self) -> None:
+        pause = _PAUSE_SECONDS
         while not self._stopping.is_set():
             try:
-                exit_code = self._run_once()
-            except OSError:
+                has_run = self._run_once()
+            except OSError as error:
                 logger.exception("the trainer could not be started; it is tried again")
-            else:
-                if not self._stopping.is_set():
-                    logger.error("the trainer ended (%s); it is started again", exit_code)
-            self._stopping.wait(_PAUSE_SECONDS)
+                self._failure, has_run = f"its process cannot be started: {reason(error)}", False
+            pause = _PAUSE_SECONDS if has_run else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            self._stopping.wait(pause)
 
-    def _run_once(self) -> int | None:
-        """Start a process; return its exit code once it has ended. Raises OSError where the machine has no room."""
+    def _run_once(self) -> bool:
+        """Start a process and wait for its end; return whether it has run. Raises OSError where it cannot start."""
         ours, theirs = self._context.Pipe()
         with ours:
             with theirs:
@@ -124,18 +131,27 @@ class LocalTrainer:
                 self._connection = ours
             if self._stopping.is_set():
                 self._send({"stop": True})
-            self._hear(ours)
+            has_run, failure = self._hear(ours)
             with self._sending:
                 self._connection = None
         process.join()
-        return process.exitcode
+        if not self._stopping.is_set():
+            self._failure = failure or f"its process ended with exit code {process.exitcode}"
+            logger.error("the trainer does not run, and is started again: %s", self._failure)
+        return has_run
 
-    def _hear(self, connection: Connection) -> None:
+    def _hear(self, connection: Connection) -> tuple[bool, str | None]:
+        """Do what the process asks until it ends; return whether it has run, and the failure that it reported."""
+        has_run, failure = False, None
         while True:
             try:
                 message = orjson.loads(connection.recv_bytes())
             except (EOFError, OSError):
-                return
+                return has_run, failure
+            if "started" in message:
+                has_run, self._failure = True, None
+            if "failed" in message:
+                failure = message["failed"]
             if "ended" in message:
                 self._ended(message["ended"])
             if "measured" in message:
@@ -158,10 +174,16 @@ def work(start: Start, server: int, connection: Connection) -> None:
     threading.Thread(target=_read, args=(connection, told), name="server", daemon=True).start()
     try:
         trainer = start(lambda job_id: tell({"ended": job_id}), lambda end: tell({"measured": list(end)}))
+        tell({"started": True})
         _obey_all(trainer, told)
+        if trainer.lost.is_set():
+            tell({"failed": "another trainer has the same ID"})
         trainer.stop()
-    except Exception:
-        logger.exception("the trainer cannot go on")
+    except Exception as error:
+        logger.exception("the trainer cannot run")
+        # The server may be gone.
+        with suppress(OSError):
+            tell({"failed": reason(error)})
         os._exit(1)
     # Here and there: threads of libraries must not keep a process that has nothing left to do.
     os._exit(0)

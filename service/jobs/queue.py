@@ -113,5 +113,8 @@ class TrainingQueue(Protocol):
     def cancel(self, job_id: str) -> None:
         """Have a job that was cancelled or deleted stop at once, where it runs on this machine."""
 
+    def failure(self) -> str | None:
+        """Return why this server's own trainer does not run; None where it runs, starts, or the server has none."""
+
     def stop(self) -> None:
         """Stop; what runs on this machine goes back to the queue."""

@@ -53,6 +53,9 @@ class RemoteTrainers:
     def cancel(self, job_id: str) -> None:
         """Nothing: the trainer that runs the job sees it in the registry."""
 
+    def failure(self) -> None:
+        """Return None: trainers run elsewhere."""
+
     def stop(self) -> None:
         """Close the connection."""
         with self._lock:

@@ -20,6 +20,10 @@ CONFIRMED_SECONDS = 5.0
 """A model that another server has deleted may be served for so long."""
 
 
+# Confirmed anew before that, while it is served; tried again after so long where that did not succeed.
+_REFRESH_SECONDS = 3.0
+_REFRESH_AGAIN_SECONDS = 0.5
+
 _TRUSTED_SECONDS = 1.0
 _NAMES = 10_000
 
@@ -47,7 +51,13 @@ class CacheFigures(NamedTuple):
 class _Loaded:
     forecaster: Forecaster
     size: int
-    confirmed_at: float
+    confirmed_at: float = 0.0
+    refresh_at: float = 0.0
+
+    def confirm(self) -> None:
+        """Trust the model from now on."""
+        self.confirmed_at = time.monotonic()
+        self.refresh_at = self.confirmed_at + _REFRESH_SECONDS
 
 
 def room_of(data: bytes) -> int:
@@ -75,15 +85,22 @@ class ForecasterCache:
         with self._lock:
             return CacheFigures(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
 
-    def confirmed(self, tenant: str, model_id: str) -> Forecaster | None:
-        """Return the tenant's model if it is loaded and was known to the registry a moment ago."""
+    def confirmed(self, tenant: str, model_id: str) -> tuple[Forecaster | None, bool]:
+        """Return the tenant's model if it is loaded and was known to the registry a moment ago, else None.
+
+        The second value says whether the caller should confirm it anew: one caller does, while others are served.
+        """
         with self._lock:
             loaded = self._loaded.get((tenant, model_id))
-            if loaded is None or time.monotonic() - loaded.confirmed_at > CONFIRMED_SECONDS:
-                return None
+            now = time.monotonic()
+            if loaded is None or now - loaded.confirmed_at > CONFIRMED_SECONDS:
+                return None, False
             self._hits += 1
             self._loaded.move_to_end((tenant, model_id))
-            return loaded.forecaster
+            is_due = now >= loaded.refresh_at
+            if is_due:
+                loaded.refresh_at = now + _REFRESH_AGAIN_SECONDS
+            return loaded.forecaster, is_due
 
     def remembered(self, tenant: str, model_id: str | None, name: str | None) -> tuple[str, Forecaster] | None:
         """Return a tenant's loaded model, by its ID or the name it was last asked for by, while the registry is away.
@@ -97,6 +114,7 @@ class ForecasterCache:
                 return None
             self._hits += 1
             loaded.confirmed_at = time.monotonic() - CONFIRMED_SECONDS + _TRUSTED_SECONDS
+            loaded.refresh_at = loaded.confirmed_at + CONFIRMED_SECONDS
             return found, loaded.forecaster
 
     def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None) -> Forecaster:
@@ -113,7 +131,7 @@ class ForecasterCache:
             if key in self._loaded:
                 self._hits += 1
                 self._loaded.move_to_end(key)
-                self._loaded[key].confirmed_at = time.monotonic()
+                self._loaded[key].confirm()
                 return self._loaded[key].forecaster
             self._misses += 1
         data = self._store.get_model(model_id, attempt)
@@ -128,7 +146,8 @@ class ForecasterCache:
     def _keep(self, key: _Key, forecaster: Forecaster, size: int) -> None:
         with self._lock:
             self._drop(key)
-            self._loaded[key] = _Loaded(forecaster, size, time.monotonic())
+            self._loaded[key] = loaded = _Loaded(forecaster, size)
+            loaded.confirm()
             self._bytes += size
             while self._bytes > self._max_bytes and len(self._loaded) > 1:
                 self._drop(next(iter(self._loaded)))

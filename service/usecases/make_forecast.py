@@ -56,23 +56,30 @@ def find_model(resources: Resources, tenant: str, model_id: str | None, name: st
     return model
 
 
-def model_at_hand(resources: Resources, tenant: str, model_id: str | None) -> LoadedModel | None:
-    """Return a tenant's model that needs neither disk nor database; None where it would."""
-    forecaster = resources.forecasters.confirmed(tenant, model_id) if model_id is not None else None
-    return None if forecaster is None or model_id is None else LoadedModel(model_id, forecaster)
-
-
 def load_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
-    """Return a tenant's ready model; raises what `find_model` and the cache raise."""
-    at_hand = model_at_hand(resources, tenant, model_id)
-    if at_hand is not None:
-        return at_hand
+    """Return a tenant's ready model, one that was confirmed a moment ago at once. Raises as `fetch_model` does."""
+    if model_id is not None:
+        forecaster, is_due = resources.forecasters.confirmed(tenant, model_id)
+        if forecaster is not None and not is_due:
+            return LoadedModel(model_id, forecaster)
+    return fetch_model(resources, tenant, model_id, name)
+
+
+def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
+    """Ask the registry for a tenant's ready model, and load it where need be.
+
+    Raises what `find_model` and the cache raise.
+    """
     try:
         if model_id is None:
             return _load_newest(resources, tenant, name)
         attempt = resources.registry.ready_attempt(tenant, model_id)
         if attempt is None:
             attempt = find_model(resources, tenant, model_id, None).attempt
+    except ModelNotFound:
+        if model_id is not None:
+            resources.forecasters.forget(tenant, model_id)
+        raise
     except Unavailable:
         # What is loaded serves on while the registry is away.
         remembered = resources.forecasters.remembered(tenant, model_id, name)

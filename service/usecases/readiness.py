@@ -1,4 +1,4 @@
-"""Whether the service can do its work."""
+"""Whether the service can do its work, and whether something trains."""
 
 from __future__ import annotations
 
@@ -28,4 +28,20 @@ def check_readiness(resources: Resources) -> Readiness:
     resources.registry.check()
     resources.store.check_writable()
     trainers = len(resources.registry.living_executors())
-    return Readiness(trainers, () if trainers else (_NO_TRAINER,))
+    return Readiness(trainers, _warnings(resources, trainers))
+
+
+def training_warnings(resources: Resources) -> tuple[str, ...]:
+    """Return why an accepted training may wait; empty where a trainer is alive. Raises Unavailable."""
+    return _warnings(resources, len(resources.registry.living_executors()))
+
+
+def own_trainer_warning(resources: Resources) -> str | None:
+    """Return why this server's own trainer does not run; None where it runs, starts, or the server has none."""
+    failure = resources.queue.failure()
+    return failure and f"this server's trainer does not run: {failure}; it is started again, and the log says more"
+
+
+def _warnings(resources: Resources, trainers: int) -> tuple[str, ...]:
+    own = own_trainer_warning(resources)
+    return (*([own] if own else []), *([] if trainers else [_NO_TRAINER]))

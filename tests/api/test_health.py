@@ -15,6 +15,8 @@ import httpx
 from tests.api.application import running
 from tests.api.contract import problem_of
 from tests.api.series import VALUES
+from tests.factories import QUICK
+from tests.jobs.test_job_runner import wait_for
 
 
 def test_alive_and_ready(client: httpx.Client) -> None:
@@ -75,6 +77,29 @@ def test_without_a_trainer_the_service_is_ready_and_says_so(tmp_path: Path) -> N
         ready = application.client.get("/readyz")
         assert (ready.status_code, ready.json()["trainers"]) == (200, 0)
         assert "no trainer is alive" in ready.json()["warnings"][0]
+
+
+def test_a_trainer_that_cannot_run_is_named(tmp_path: Path) -> None:
+    queue = tmp_path / "registry-queue.sqlite3"
+    queue.mkdir()  # where DBOS wants a file
+
+    with running(tmp_path) as application:
+
+        def warnings() -> list[str]:
+            # A trainer that starts may lock the database for longer than a probe waits.
+            found: list[str] = application.client.get("/readyz").json().get("warnings", ["locked"])
+            return found
+
+        wait_for(lambda: "this server's trainer does not run: the queue cannot be opened" in "".join(warnings()))
+        accepted = application.start({**QUICK, "series": VALUES})
+        assert accepted["status"] == "queued"
+        assert "this server's trainer does not run: the queue cannot be opened" in accepted["warnings"][0]
+        application.app.state.warm.clear()
+        problem_of(application.client.get("/readyz"), 503, "unavailable", contains="the queue cannot be opened")
+        application.app.state.warm.set()
+        queue.rmdir()
+        application.job(accepted["job_id"], "succeeded")
+        wait_for(lambda: warnings() == [])
 
 
 def test_probes_do_not_wait_for_the_threads_of_others(tmp_path: Path) -> None:

@@ -85,11 +85,11 @@ def test_a_burst_waits_and_what_is_beyond_it_is_refused_at_once() -> None:
     run(test())
 
 
-def test_a_queue_that_stands_is_kept_short_until_nobody_was_refused_for_a_second() -> None:
+def test_a_queue_that_stays_too_long_is_cut_until_nobody_was_refused_for_a_second() -> None:
     async def test() -> None:
         clock = Clock()
-        one, work = load(clock), Work()
-        waiting = await started(one, work, 4)  # two work, two wait
+        one, work = await experienced(clock, seconds=0.05), Work()
+        waiting = await started(one, work, 5)  # two work, three wait, one more than within 50 ms
         clock.now += 0.2
         with pytest.raises(Overloaded):
             one.check_room()
@@ -105,6 +105,31 @@ def test_a_queue_that_stands_is_kept_short_until_nobody_was_refused_for_a_second
             await asyncio.gather(*burst, return_exceptions=True)
 
     run(test())
+
+
+def test_a_queue_within_the_target_may_stand() -> None:
+    async def test() -> None:
+        clock = Clock()
+        one, work = await experienced(clock, seconds=0.001, max_waiting=64), Work()
+        waiting = await started(one, work, 64)  # within 50 ms on two cores
+        clock.now += 10
+        one.check_room()
+        work.go.set()
+        assert refusals(await asyncio.gather(*waiting, return_exceptions=True)) == 0
+
+    run(test())
+
+
+async def experienced(clock: Clock, seconds: float, **limits: int) -> Load:
+    """Return a load whose work took so many seconds lately."""
+    one = load(clock, **limits)
+
+    def work() -> None:
+        clock.now += seconds
+
+    for _ in range(100):
+        await one.work(work)
+    return one
 
 
 def test_whoever_reads_figures_first_changes_nothing() -> None:

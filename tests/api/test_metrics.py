@@ -106,7 +106,7 @@ def test_a_bug_is_a_500(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         raise ZeroDivisionError
 
     monkeypatch.setattr("service.api.routes.models.show_model", broken)
-    monkeypatch.setattr("service.api.routes.forecasts.model_at_hand", broken)
+    monkeypatch.setattr("service.api.routes.forecasts.lookups_of", broken)
     with running(tmp_path, raise_bugs=False) as one:
         one.client.event_hooks = {}
         assert one.client.get("/models/x").status_code == 500

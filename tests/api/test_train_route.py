@@ -224,7 +224,8 @@ def test_without_waiting_the_job_is_told(client: httpx.Client, application: Appl
     response = client.post("/train", params={"wait": 0}, json=body)
     accepted = response.json()
     assert response.status_code == 202
-    assert set(accepted) == {"job_id", "model_id", "status", "links"}
+    assert set(accepted) == {"job_id", "model_id", "status", "links", "warnings"}
+    assert accepted["warnings"] == []
     assert response.headers["Location"] == f"/jobs/{accepted['job_id']}"
     assert int(response.headers["Retry-After"]) >= 1
     assert accepted["status"] in ("queued", "running")

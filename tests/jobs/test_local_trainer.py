@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +17,7 @@ from service.errors import Unavailable
 from service.jobs.attempt_watch import Measured
 from service.jobs.local_trainer import LocalTrainer, Start
 from service.jobs.queue import Ticket
+from tests.jobs.test_job_runner import wait_for
 
 PATIENCE = 60.0
 
@@ -49,20 +52,25 @@ def half_started(ended: Callable[[str], None], measured: Measured) -> Idle:
     raise Unavailable("the database is locked")
 
 
+def killed(ended: Callable[[str], None], measured: Measured) -> Idle:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return Idle()
+
+
 @contextmanager
-def running(start: Start) -> Iterator[SimpleQueue[str]]:
-    told: SimpleQueue[str] = SimpleQueue()
-    trainer = LocalTrainer(start, told.put, lambda end: None)
+def running(start: Start, told: SimpleQueue[str] | None = None) -> Iterator[LocalTrainer]:
+    trainer = LocalTrainer(start, (told or SimpleQueue()).put, lambda end: None)
     trainer.start()
     try:
-        yield told
+        yield trainer
     finally:
         trainer.stop()
 
 
 @pytest.mark.parametrize("start", [without_its_id, half_started])
 def test_one_that_cannot_go_on_is_replaced(start: Start) -> None:
-    with running(start) as told:
+    told: SimpleQueue[str] = SimpleQueue()
+    with running(start, told):
         for _ in range(2):
             told.get(timeout=PATIENCE)
 
@@ -76,5 +84,24 @@ def test_one_that_cannot_be_started_is_started_later(monkeypatch: pytest.MonkeyP
         begin(process)
 
     monkeypatch.setattr(SpawnProcess, "start", unlucky)
-    with running(idle) as told:
+    told: SimpleQueue[str] = SimpleQueue()
+    with running(idle, told) as trainer:
+        wait_for(
+            lambda: trainer.failure() == "its process cannot be started: BlockingIOError: no room for another process"
+        )
         assert told.get(timeout=PATIENCE) == "idle"
+        wait_for(lambda: trainer.failure() is None)
+
+
+@pytest.mark.parametrize(
+    ("start", "failure"),
+    [
+        (half_started, "the database is locked"),
+        (without_its_id, "another trainer has the same ID"),
+        (killed, "its process ended with exit code -9"),
+    ],
+)
+def test_the_server_knows_why_its_trainer_does_not_run(start: Start, failure: str) -> None:
+    with running(start) as trainer:
+        assert trainer.failure() is None
+        wait_for(lambda: trainer.failure() == failure)

@@ -34,6 +34,10 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
+def confirmed(cache: ForecasterCache, model_id: str, tenant: str = DEFAULT_TENANT) -> bool:
+    return cache.confirmed(tenant, model_id)[0] is not None
+
+
 def stored(store: ModelStore, data: bytes) -> str:
     model_id = new_id()
     store.put_model(model_id, data)
@@ -49,7 +53,7 @@ def test_a_model_is_loaded_once(store: ModelStore, data: bytes) -> None:
 
 def test_hits_and_misses_are_counted(store: ModelStore, data: bytes) -> None:
     cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
-    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    assert not confirmed(cache, model_id)
     cache.get(DEFAULT_TENANT, model_id, 0)
     cache.get(DEFAULT_TENANT, model_id, 0)
     cache.confirmed(DEFAULT_TENANT, model_id)
@@ -64,27 +68,38 @@ def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore,
     first, second, third = (stored(store, data) for _ in range(3))
     for model_id in (first, second, first, third):
         cache.get(DEFAULT_TENANT, model_id, 0)
-    assert cache.confirmed(DEFAULT_TENANT, first)
-    assert cache.confirmed(DEFAULT_TENANT, third)
-    assert cache.confirmed(DEFAULT_TENANT, second) is None
+    assert confirmed(cache, first)
+    assert confirmed(cache, third)
+    assert not confirmed(cache, second)
 
 
 def test_one_model_larger_than_the_cache_still_serves(store: ModelStore, data: bytes) -> None:
     cache, model_id = ForecasterCache(store, 1), stored(store, data)
     assert cache.get(DEFAULT_TENANT, model_id, 0)
-    assert cache.confirmed(DEFAULT_TENANT, model_id)
+    assert confirmed(cache, model_id)
 
 
 def test_what_the_registry_said_is_trusted_for_a_moment_only(store: ModelStore, data: bytes, now: list[float]) -> None:
     cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
-    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    assert not confirmed(cache, model_id)
     cache.get(DEFAULT_TENANT, model_id, 0)
     now[0] += forecaster_cache.CONFIRMED_SECONDS
-    assert cache.confirmed(DEFAULT_TENANT, model_id)
+    assert confirmed(cache, model_id)
     now[0] += 0.1
-    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    assert not confirmed(cache, model_id)
     cache.get(DEFAULT_TENANT, model_id, 0)
-    assert cache.confirmed(DEFAULT_TENANT, model_id)
+    assert confirmed(cache, model_id)
+
+
+def test_one_caller_confirms_a_model_before_it_expires(store: ModelStore, data: bytes, now: list[float]) -> None:
+    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache.get(DEFAULT_TENANT, model_id, 0)
+    for seconds, due in ((0.0, [False, False]), (3.5, [True, False]), (0.6, [True, False])):
+        now[0] += seconds
+        assert [cache.confirmed(DEFAULT_TENANT, model_id)[1] for _ in range(2)] == due
+    cache.get(DEFAULT_TENANT, model_id, 0)
+    now[0] += 2
+    assert cache.confirmed(DEFAULT_TENANT, model_id)[1] is False
 
 
 def test_a_deleted_model_is_gone_at_once(store: ModelStore, data: bytes) -> None:
@@ -92,7 +107,7 @@ def test_a_deleted_model_is_gone_at_once(store: ModelStore, data: bytes) -> None
     cache.get(DEFAULT_TENANT, model_id, 0)
     store.delete_model(model_id)
     cache.forget(DEFAULT_TENANT, model_id)
-    assert cache.confirmed(DEFAULT_TENANT, model_id) is None
+    assert not confirmed(cache, model_id)
     with pytest.raises(ModelNotFound):
         cache.get(DEFAULT_TENANT, model_id, 0)
 
@@ -106,10 +121,10 @@ def test_a_damaged_file_is_named(store: ModelStore, data: bytes) -> None:
 def test_what_one_tenant_has_loaded_no_other_finds(store: ModelStore, data: bytes) -> None:
     cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
     cache.get("acme", model_id, 0, "sales")
-    assert cache.confirmed("acme", model_id)
+    assert confirmed(cache, model_id, "acme")
     assert cache.remembered("acme", None, "sales")
-    assert cache.confirmed("other", model_id) is None
+    assert not confirmed(cache, model_id, "other")
     assert cache.remembered("other", model_id, None) is None
     assert cache.remembered("other", None, "sales") is None
     cache.forget("other", model_id)
-    assert cache.confirmed("acme", model_id)
+    assert confirmed(cache, model_id, "acme")

@@ -19,11 +19,11 @@ from service.api.schemas.forecasting import (
 from service.api.schemas.series import ItemsSeries
 from service.api.series_reading import read_panel
 from service.api.values_ahead import read_future_covariates, refuse_values_ahead
-from service.api.wiring import forget_body, in_turn, load_of, resources_of, tenant_of
+from service.api.wiring import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
 from service.forecasting.bands import Bands
 from service.forecasting.sample_paths import Draw
 from service.usecases.backtest_model import backtest_model
-from service.usecases.make_forecast import LoadedModel, load_model, make_forecast, model_at_hand, takes_microseconds
+from service.usecases.make_forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 from service.usecases.resources import Resources
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
@@ -51,9 +51,8 @@ async def forecast(request: Request) -> Response:
     asked = parse_json(ForecastRequest, body)
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
-    model = model_at_hand(resources, tenant, asked.model_id)
-    quick = asked.num_samples is None
-    if quick and model and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
+    model = await lookups_of(request).find(tenant, asked.model_id, asked.name)
+    if asked.num_samples is None and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
         return _forecast(resources, tenant, asked, model)
     return await in_turn(request, _forecast, resources, tenant, asked, model)
 

@@ -8,7 +8,9 @@ from service.api.answers import json_response
 from service.api.documents import problems
 from service.api.readiness_look import ReadinessLook
 from service.api.schemas.jobs import Alive, Ready
+from service.api.wiring import resources_of
 from service.errors import Unavailable
+from service.usecases.readiness import own_trainer_warning
 
 _STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take minutes"
 
@@ -27,12 +29,14 @@ async def livez() -> Alive:
 async def readyz(request: Request) -> Response:
     """Answer 200 when models can be stored and asked, and trainings accepted; 503 with the reason otherwise.
 
-    `trainers` says how many trainers are alive. Where none is, `warnings` says so, and what is accepted waits for one.
+    `trainers` says how many trainers are alive. Where none is, or the server's own does not run, `warnings` says so
+    and why; what is accepted waits for one.
     """
     if request.app.state.stopping:
         raise Unavailable("the service is stopping", retry_after=1)
     if not request.app.state.warm.is_set():
-        raise Unavailable(_STARTING, retry_after=1)
+        own = own_trainer_warning(resources_of(request))
+        raise Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1)
     look: ReadinessLook = request.app.state.readiness
     found = await look.now()
     answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))

@@ -21,6 +21,8 @@ from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.entries import JobEntry
 from service.usecases.job_control import show_job
 from service.usecases.model_catalogue import show_model
+from service.usecases.readiness import training_warnings
+from service.usecases.resources import Resources
 from service.usecases.train_model import plan, submit_training, try_out
 
 router = APIRouter(tags=["training"])
@@ -119,7 +121,7 @@ async def train(
     forget_body(request)
     job = await _wait_for(request, submitted, wait)
     if not job.has_ended:
-        return _accepted(job)
+        return await _accepted(resources, job)
     if job.status == "succeeded":
         model = await in_thread(show_model, resources, tenant, job.model_id)
         return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
@@ -127,9 +129,13 @@ async def train(
     return problem_response(error, request, job_id=job.id, model_id=job.model_id)
 
 
-def _accepted(job: JobEntry) -> Response:
+async def _accepted(resources: Resources, job: JobEntry) -> Response:
     answer = job_answer(job)
     body = {name: answer[name] for name in ("job_id", "model_id", "status", "links")}
+    body["warnings"] = []
+    # It is accepted, whatever becomes of the database.
+    with suppress(Unavailable):
+        body["warnings"] = list(await in_thread(training_warnings, resources))
     return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
 
 

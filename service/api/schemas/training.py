@@ -54,6 +54,9 @@ class AcceptedTraining(BaseModel):
     links: dict[str, str] = Field(
         description="Where to go on.", examples=[{"self": "/jobs/3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"}]
     )
+    warnings: list[str] = Field(
+        description="Why the job may wait: no trainer is alive, or the server's own does not run.", examples=[[]]
+    )
 
 
 class DryRun(BaseModel):

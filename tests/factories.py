@@ -63,3 +63,13 @@ def promoted(length: int = 240, effect: float = 10.0, seed: int = 0) -> tuple[Fl
     numbers = np.random.default_rng(seed)
     promotions = (numbers.random(length) < 0.2).astype(float)
     return 200 + numbers.normal(0, 0.5, length).cumsum() + numbers.normal(size=length) + effect * promotions, promotions
+
+
+def warm_months() -> tuple[list[str], list[float], list[float]]:
+    """Return the months 2020-01 to 2024-03, a temperature in each, and sales of 100 + 4 * temperature.
+
+    A model is trained on the first 48; the last three sales, 140, 180 and 220, are what is to be forecast.
+    """
+    months = [f"{2020 + month // 12}-{month % 12 + 1:02}" for month in range(51)]
+    temperatures = [*np.random.default_rng(1).uniform(-5, 45, 48).round(1).tolist(), 10.0, 20.0, 30.0]
+    return months, temperatures, [100 + 4 * one for one in temperatures]

@@ -10,6 +10,7 @@ from service.api.schemas.series import (
     ColumnsItem,
     ColumnsSeries,
     ItemsSeries,
+    TimedColumns,
     TimedRows,
     ValuesItem,
     ValuesSeries,
@@ -128,10 +129,10 @@ def _named_ahead(
 ) -> tuple[tuple[str, ...], Path]:
     """Return the names of the columns known ahead, and where they stand: the nearest place that names any."""
     if isinstance(rows, ColumnsSeries) and rows.future_covariates is not None:
+        ahead = rows.future_covariates
+        values = ahead.columns if isinstance(ahead, TimedColumns) else ahead
         # Of values, those without a column are refused where they are used.
-        named = [
-            name for name in rows.future_covariates if isinstance(rows.future_covariates, list) or name in rows.columns
-        ]
+        named = [name for name in values if isinstance(values, list) or name in rows.columns]
         return tuple(named), (*path, "future_covariates")
     if shared is not None and shared.future_covariates is not None:
         return tuple(shared.future_covariates), (*shared_path, "future_covariates")

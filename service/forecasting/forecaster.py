@@ -24,6 +24,7 @@ from service.forecasting.missing import fill
 from service.forecasting.networks import Network
 from service.forecasting.options import Candidate
 from service.forecasting.preparation import IntArray, PreparedSeries, min_history
+from service.forecasting.row_matching import RowMatcher
 from service.forecasting.sample_paths import Draw, SamplePaths
 from service.forecasting.series import FloatArray, Panel, Series
 from service.forecasting.specification import Specification
@@ -275,9 +276,10 @@ class Forecaster:
         """Return what the columns known ahead add to levels: (item, horizon, target)."""
         names = [item.item for item in ends.items]
         known = self.specification.known_ahead
+        matcher = RowMatcher()
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, sent in enumerate(future.of(names)):
-            ahead = known.future(horizon, ends.tails[row].times, sent, self.future_covariates)
+            ahead = known.future(horizon, ends.tails[row], sent, self.future_covariates, matcher)
             item_effects = ends.items[row].effects
             if item_effects is not None:
                 effects[row] = item_effects.of(ahead, self._transform)

@@ -7,13 +7,30 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from service.errors import Path, UnknownColumn
+from service.forecasting.time_column import RawTime
 
 
 class SentAhead(NamedTuple):
-    """Values for the steps ahead by column, None where one is missing, and where they stand in the request."""
+    """Values by column, None where one is missing, and where they stand in the request.
+
+    timestamps: one for each row, in any order, the past included; None: the rows are the steps ahead, from the first
+    on. date_format: how timestamps are written, where that was sent.
+    """
 
     values: Mapping[str, Sequence[float | None]]
     path: Path
+    timestamps: Sequence[RawTime] | None = None
+    date_format: str | None = None
+
+    @property
+    def columns_path(self) -> Path:
+        """Where the columns stand in the request."""
+        return self.path if self.timestamps is None else (*self.path, "columns")
+
+    @property
+    def timestamps_path(self) -> Path:
+        """Where the timestamps stand in the request."""
+        return (*self.path, "timestamps")
 
 
 NOTHING_AHEAD = SentAhead({}, ("future_covariates",))
@@ -27,7 +44,7 @@ class FutureCovariates:
     by_item: Mapping[str, SentAhead] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.for_all.values or self.by_item)
+        return bool(self.for_all.values or self.for_all.timestamps is not None or self.by_item)
 
     def of(self, items: Sequence[str | None]) -> list[SentAhead]:
         """Return what each item has. Raises UnknownColumn where something was sent for another item."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.errors import HorizonTooLong, MissingValues, UnknownColumn
+from service.errors import MissingValues, UnknownColumn
 from service.forecasting.calendar_features import calendar_columns, calendar_widths
 from service.forecasting.future_covariates import SentAhead
 from service.forecasting.missing import fill
 from service.forecasting.options import CalendarFeature
+from service.forecasting.row_matching import RowMatcher, Rows, named
 from service.forecasting.series import FloatArray, Series
 from service.forecasting.time_axis import TimeAxis
 
@@ -43,15 +44,19 @@ class KnownAhead:
         ahead = self._with_calendar(covariates, series.times)
         return replace(series, values=series.values[:, :first], ahead=ahead)
 
-    def future(self, horizon: int, times: TimeAxis | None, sent: SentAhead, declared: Sequence[str]) -> FloatArray:
-        """Return the columns (H, F) of the steps ahead.
+    def future(
+        self, horizon: int, tail: Series, sent: SentAhead, declared: Sequence[str], matcher: RowMatcher
+    ) -> FloatArray:
+        """Return the columns (H, F) of the steps ahead of a series.
 
-        declared: what may be sent, used or not. Raises UnknownColumn, HorizonTooLong, MissingValues.
+        declared: what may be sent, used or not. Raises UnknownColumn, MissingValues, and what `RowMatcher.rows` raises.
         """
         _refuse_unknown(sent, declared)
-        columns = [_column(name, sent, horizon) for name in self.covariates]
+        _refuse_not_sent(sent, self.covariates, horizon)
+        rows = matcher.rows(sent, tail, horizon, self.covariates)
+        columns = [_column(name, sent, tail, rows) for name in self.covariates]
         covariates = np.array(columns, dtype=np.float64).reshape(len(columns), horizon).T
-        return self._with_calendar(covariates, times.future(horizon) if times and self.calendar else None)
+        return self._with_calendar(covariates, tail.times.future(horizon) if tail.times and self.calendar else None)
 
     def _with_calendar(self, covariates: FloatArray, times: TimeAxis | None) -> FloatArray:
         """Put the calendar behind (time, covariate), NaN where there are no times."""
@@ -67,19 +72,22 @@ def _refuse_unknown(sent: SentAhead, declared: Sequence[str]) -> None:
     for name in sent.values:
         if name not in declared:
             known = f"those of this model are {', '.join(declared)}" if declared else "this model has none"
-            raise UnknownColumn.at((*sent.path, name), f"{name[:60]!r} is no future covariate: {known}")
+            raise UnknownColumn.at((*sent.columns_path, name), f"{name[:60]!r} is no future covariate: {known}")
 
 
-def _column(name: str, sent: SentAhead, horizon: int) -> Sequence[float | None]:
-    if name not in sent.values:
-        detail = f"the model needs {name[:60]!r} for the {horizon} steps ahead: send it in future_covariates"
-        raise UnknownColumn.at(sent.path, detail)
-    path, values = (*sent.path, name), sent.values[name][:horizon]
-    if len(values) < horizon:
-        detail = f"{name[:60]!r} has {len(values)} values, horizon {horizon} needs as many: send more or ask for fewer"
-        raise HorizonTooLong.at(path, detail)
+def _refuse_not_sent(sent: SentAhead, needed: Sequence[str], horizon: int) -> None:
+    for name in needed:
+        if name not in sent.values:
+            detail = f"the model needs {name[:60]!r} for the {horizon} steps ahead: send it in future_covariates"
+            raise UnknownColumn.at(sent.columns_path, detail)
+
+
+def _column(name: str, sent: SentAhead, tail: Series, rows: Rows) -> list[float | None]:
+    values = [sent.values[name][row] for row in rows]
     if None in values:
         step = values.index(None)
-        detail = f"{name[:60]!r} has no value for step {step + 1}: what is known ahead has no holes"
-        raise MissingValues.at((*path, step), detail)
+        row = int(rows[step])
+        when = f"step {step + 1}" if sent.timestamps is None else f"{sent.timestamps[row]!r}"
+        detail = f"{name[:60]!r} has no value for {when} of {named(tail)}: what is known ahead has no holes: send it"
+        raise MissingValues.at((*sent.columns_path, name, row), detail)
     return values

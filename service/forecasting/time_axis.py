@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from service.errors import HorizonTooLong, InvalidTimestamps, Path
+from service.errors import AmbiguousDates, HorizonTooLong, InvalidTimestamps, Path
 from service.forecasting.frequency import is_current
 from service.forecasting.time_column import RawTime, ReadTimes
 from service.forecasting.time_form import TimeArray, TimeForm, minutes_of
-from service.forecasting.time_grid import walk
-from service.forecasting.time_reading import read_time
+from service.forecasting.time_grid import snap_to_periods, walk
+from service.forecasting.time_reading import read_time, read_times
 
 _LONGEST = 100_000_000
 
@@ -65,16 +66,51 @@ class TimeAxis:
             time = time - np.timedelta64(minutes_of(self.form.offset), "m")
         return int(np.searchsorted(self.index, time))
 
+    def read(self, timestamps: Sequence[RawTime], date_format: str | None, path: Path) -> TimeArray:
+        """Return times in any accepted form, which stand at ``path``, as they would be in ``index``.
+
+        Raises InvalidTimestamps, also where only these or only the series' own times have an offset from UTC;
+        AmbiguousDates, and InvalidOption for ``date_format``.
+        """
+        read = self._read_column(timestamps, date_format, path)
+        if len(timestamps) and _is_absolute(read.form) != _is_absolute(self.form):
+            own = self.slice(len(self) - 1, len(self)).written()[0]
+            kind = "an offset from UTC" if _is_absolute(read.form) else "no offset from UTC"
+            detail = f"{timestamps[0]!r} has {kind}, unlike the times of the series: write it as they are, as {own!r}"
+            raise InvalidTimestamps.at((*path, 0), detail)
+        return snap_to_periods(read.times, read.form.unit, self.freq)
+
+    def _read_column(self, timestamps: Sequence[RawTime], date_format: str | None, path: Path) -> ReadTimes:
+        if date_format is not None:
+            return read_times(timestamps, date_format, path)
+        faults = []
+        for pattern in self._own_patterns:
+            try:
+                return read_times(timestamps, pattern, path)
+            except InvalidTimestamps as error:
+                faults.append(error)
+        try:
+            return read_times(timestamps, None, path)
+        except AmbiguousDates as error:
+            # Where the series settles which is the day, what is wrong is the row that does not fit its form.
+            raise faults[0] if self.form.pattern[:2] in ("%d", "%m") else error from None
+
     def _read_like_own(self, timestamp: RawTime, path: Path) -> ReadTimes:
         """Read a time in the series' own form where it fits (11-10-2021 is no riddle then), else in any."""
-        if isinstance(timestamp, str) and not self.form.is_epoch:
-            # In a year or month there is no offset to be read: the end of 2020-06-01 is a day.
-            for suffix in ("",) if self.form.unit in ("Y", "M") else ("", "%z"):
-                try:
-                    return read_time(timestamp, self.form.pattern + suffix, path)
-                except InvalidTimestamps:
-                    continue
+        for pattern in self._own_patterns if isinstance(timestamp, str) else ():
+            try:
+                return read_time(timestamp, pattern, path)
+            except InvalidTimestamps:
+                continue
         return read_time(timestamp, None, path)
+
+    @property
+    def _own_patterns(self) -> tuple[str, ...]:
+        if self.form.is_epoch:
+            return ()
+        # In a year or month there is no offset to be read: the end of 2020-06-01 is a day.
+        suffixes = ("",) if self.form.unit in ("Y", "M") else ("", "%z")
+        return tuple(self.form.pattern + suffix for suffix in suffixes)
 
     def to_record(self) -> dict[str, Any]:
         """Return the axis as plain JSON values: start, frequency and length where they say it all, else every time."""
@@ -104,6 +140,11 @@ class TimeAxis:
         if index.ndim != 1 or np.isnat(index).any() or np.any(np.diff(index) <= np.timedelta64(0, "ns")):
             raise ValueError("the record of a time axis is not in order")
         return cls(index, freq, form)
+
+
+def _is_absolute(form: TimeForm) -> bool:
+    """Tell whether times are moments, not what clocks show in a place that is not told."""
+    return form.offset is not None or form.is_epoch
 
 
 def _walk_record(freq: str, start: Any, length: Any) -> TimeArray:

@@ -16,7 +16,7 @@ from service.forecasting.time_form import TimeArray, TimeForm
 from service.forecasting.time_grid import Placement, infer, next_on, place, snap_to_periods, walk
 from service.forecasting.time_reading import read_time, read_times
 
-__all__ = ["PlacedRows", "TimeAxis", "TimeForm", "axis_from_start", "axis_from_timestamps"]
+__all__ = ["PlacedRows", "TimeAxis", "TimeForm", "axis_from_start", "axis_from_timestamps", "refuse_doubled"]
 
 HOLIDAY_SHARE = 0.1
 GROWTH = 2
@@ -53,7 +53,7 @@ def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: 
     read = read_times(raw, date_format, path)
     order = np.argsort(read.times, kind="stable")
     times = read.times[order]
-    _refuse_doubled(times, order, raw, path)
+    refuse_doubled(times, order, raw, path)
     warnings = read.warnings
     if np.any(order[1:] < order[:-1]):
         warnings = (*warnings, "the timestamps were not in order: the rows were sorted by time")
@@ -89,11 +89,13 @@ def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_for
     return TimeAxis(index, placement.freq, read.form.at_least(unit_of(placement.freq)))
 
 
-def _refuse_doubled(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawTime], path: Path) -> None:
+def refuse_doubled(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawTime], path: Path) -> None:
+    """Raise InvalidTimestamps at the first row whose time another has; ``order`` is the one that sorted ``times``."""
     seconds = order[1:][times[1:] == times[:-1]]
     if len(seconds):
         index = int(seconds.min())
-        raise InvalidTimestamps.at((*path, index), f"{raw[index]!r} stands there twice: send one row for each time")
+        detail = f"{raw[index]!r} stands there twice: send one row for each time, of each item where there are several"
+        raise InvalidTimestamps.at((*path, index), detail)
 
 
 def _place_on_given(times: TimeArray, form: TimeForm, aliases: Sequence[str]) -> Placement | None:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
 from service.api.schemas.models import BaselineValues, MetricValues
-from service.api.schemas.series import SeriesInput, Start, ValuesAhead
+from service.api.schemas.series import SeriesInput, Start, ValuesAhead, is_timed
+from service.api.schemas.series_examples import TIMED_COLUMNS
 
 Level = Annotated[float, Field(gt=0, lt=100)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
@@ -25,6 +26,8 @@ _LEVEL = Field(
 
 
 def _tag_of_ahead(value: Any) -> str:
+    if is_timed(value):
+        return "<columns>"
     inner = value.values() if isinstance(value, dict) else ()
     return "<items>" if any(isinstance(one, dict) for one in inner) else "<columns>"
 
@@ -85,9 +88,16 @@ class ForecastRequest(AskedModel):
     seed: int = Field(0, ge=0, lt=2**31, description="Of the sample paths: same request and seed, same paths.")
     future_covariates: FutureCovariatesInput | None = Field(
         None,
-        description="Values of the columns known ahead for each step of the horizon, by name: the same for all items, "
-        "or inside each item by its ID. More steps than the horizon are left out.",
-        examples=[{"price": [9.5, 9.5, 8.0]}, {"store-1": {"price": [9.5, 9.5, 8.0]}}],
+        description="Values of the columns known ahead, the same for all items, or inside each item by its ID. As "
+        "`columns` with `timestamps`, each step of the forecast takes the row of its time, and other rows are ignored; "
+        "a step without a row is refused. As lists by name, the values are those of the next steps, from the first on, "
+        "and more than the horizon are left out.",
+        examples=[
+            TIMED_COLUMNS,
+            {"price": [9.5, 9.5, 8.0]},
+            {"store-1": {"price": [9.5, 9.5, 8.0]}},
+            {"store-1": {"timestamps": ["2024-03-01", "2024-03-02"], "columns": {"price": [9.5, 8.0]}}},
+        ],
     )
 
     @model_validator(mode="after")

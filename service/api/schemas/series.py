@@ -119,13 +119,52 @@ class ColumnsSeries(TimedRows):
     future_covariates: list[ColumnName] | None = _FUTURE_COVARIATES
 
 
+class TimedColumns(BaseModel):
+    """Values of the columns known ahead, each row with its time."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [examples.TIMED_COLUMNS]})
+
+    timestamps: Timestamps = Field(
+        description="One time for each row, in any order, written as those of the series or in any form that a series "
+        "may have. Each step of the forecast takes the row of its time; other rows, such as those of the past, are "
+        "ignored.",
+        examples=[examples.TIMED_COLUMNS["timestamps"]],
+    )
+    columns: dict[ColumnName, Values] = Field(
+        max_length=1000,
+        description="Values by name, as many as there are timestamps; null may stand for rows that no step takes.",
+        examples=[examples.TIMED_COLUMNS["columns"]],
+    )
+    date_format: str | None = _DATE_FORMAT
+
+
+def is_timed(value: Any) -> bool:
+    """Tell whether columns known ahead were sent as `TimedColumns`, which no columns or items by name can look like."""
+    if isinstance(value, dict):
+        timestamps = value.get("timestamps")
+        return isinstance(value.get("columns"), dict) and timestamps is not None and not isinstance(timestamps, dict)
+    return isinstance(value, TimedColumns)
+
+
 def _tag_of_ahead(value: Any) -> str:
+    if is_timed(value):
+        return "<timed>"
     return "<values>" if isinstance(value, dict) else "<names>"
 
 
-ValuesAhead = Annotated[dict[ColumnName, Values], Field(max_length=1000)]
+def _tag_of_values(value: Any) -> str:
+    return "<timed>" if is_timed(value) else "<values>"
+
+
+_NamedValues = Annotated[dict[ColumnName, Values], Field(max_length=1000)]
+ValuesAhead = Annotated[
+    Annotated[_NamedValues, Tag("<values>")] | Annotated[TimedColumns, Tag("<timed>")],
+    Discriminator(_tag_of_values),
+]
 ColumnsAhead = Annotated[
-    Annotated[list[ColumnName], Tag("<names>")] | Annotated[ValuesAhead, Tag("<values>")],
+    Annotated[list[ColumnName], Tag("<names>")]
+    | Annotated[_NamedValues, Tag("<values>")]
+    | Annotated[TimedColumns, Tag("<timed>")],
     Discriminator(_tag_of_ahead),
 ]
 
@@ -163,8 +202,8 @@ class ColumnsItem(ColumnsSeries):
     static: dict[ColumnName, Category] | None = _STATIC
     future_covariates: ColumnsAhead | None = Field(  # type: ignore[assignment]
         default=None,
-        description="Names of columns that are known ahead; or, in the `history` of a forecast, their values for the "
-        "steps ahead, by name.",
+        description="Names of columns that are known ahead; or, in the `history` of a forecast, their values: by name, "
+        "from the first step ahead on, or as `columns` with `timestamps`, matched by time.",
         examples=[["price"]],
     )
 

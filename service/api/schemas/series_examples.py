@@ -32,3 +32,7 @@ FUTURE_SERIES: dict[str, Any] = {
 VALUES_ITEM: dict[str, Any] = {"id": "passengers", **VALUES_WITH_START}
 COLUMNS_ITEM: dict[str, Any] = {"id": "north", **COLUMNS_SERIES}
 ITEMS: list[Any] = [VALUES_ITEM, {"id": "flights", "values": FLIGHTS, "start": "1949-01", "freq": "MS"}]
+TIMED_COLUMNS: dict[str, Any] = {
+    "timestamps": ["1953-01", "1953-02", "1953-03"],
+    "columns": {"promotion": [0, 1, 0]},
+}

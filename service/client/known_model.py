@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.client.roles import Roles
-from service.client.time_texts import Zone
+from service.client.time_texts import TimeStyle, Zone, is_absolute
 
 
 class KnownModel:
@@ -76,6 +76,14 @@ class KnownModel:
     def time_column(self) -> str | None:
         """Column of the data that said when a row was."""
         return self.roles.time if self.roles else None
+
+    @property
+    def time_style(self) -> TimeStyle | None:
+        """How the times of its series were sent; None where that is not known."""
+        end = (self.record.get("series") or {}).get("end")
+        if end is not None and is_absolute(end):
+            return TimeStyle(self.time_zone, by_the_clock=False)
+        return TimeStyle(self.time_zone, by_the_clock=True) if end is not None and self.time_zone is not None else None
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names of its ``targets``, ``covariates`` or ``future_covariates``."""

@@ -30,7 +30,8 @@ class Model(KnownModel):
 
         level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
         data instead of the model's own; items: only these. future_covariates: values of the columns known ahead, as a
-        frame or by name. num_samples, seed: sample paths too, in ``frame.samples``.
+        frame or by name; each step takes the row of its time where there are times, and others are ignored.
+        num_samples, seed: sample paths too, in ``frame.samples``.
         """
         from service.client.forecast_frame import forecast_frame
 

@@ -14,10 +14,11 @@ from service.client.arguments import TrainArguments
 from service.client.csv_query import csv_query
 from service.client.known_model import KnownModel
 from service.client.roles import Names, Roles, listed
-from service.client.series import SentSeries, read_series, values_ahead, write_json
+from service.client.series import SentSeries, read_series, write_json
 from service.client.steps import Call, path_of
 from service.client.table import read_table
 from service.client.time_texts import Zone
+from service.client.values_ahead import ColumnsAhead, values_ahead
 
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
@@ -83,7 +84,7 @@ def forecast_call(
 
     target and what follows: which column of the history, and of the values ahead, is what; as `read_series` takes it.
     """
-    zone = model.time_zone
+    zone, style = model.time_zone, model.time_style
     body: dict[str, Any] = {
         "model_id": model.id,
         "horizon": horizon,
@@ -97,10 +98,17 @@ def forecast_call(
         of_data = {"covariates": covariates, "freq": freq, "date_format": date_format}
         sent = series_for(model, history, target=target, item=item, time=time, **of_data)
         body["history"], zone = sent.series, sent.zone
+        style = sent.time_style
     if future_covariates is not None:
-        ahead = model.names("future_covariates")
-        at = time if isinstance(time, str) else model.time_column
-        body["future_covariates"] = values_ahead(future_covariates, ahead, item or model.item_column, at)
+        columns = ColumnsAhead(
+            model.names("future_covariates"),
+            tuple((model.record.get("series") or {}).get("future_covariates") or ()),
+            item or model.item_column,
+            time if isinstance(time, str) else model.time_column,
+            style,
+            date_format,
+        )
+        body["future_covariates"] = values_ahead(future_covariates, columns)
     return _post("/forecast", body), zone
 
 

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from service.client.table import UNNAMED, Table
-from service.client.time_texts import is_dated
+from service.client.time_texts import has_written_dates, is_dated
 from service.errors import InvalidSeries
 
 Names = str | Sequence[str] | None
@@ -57,8 +57,9 @@ def find_roles(
 ) -> Roles:
     """Find what was not named.
 
-    time: an index of times, else the column of dates or times, else one with a usual name. item: ``unique_id``.
-    target: ``y``, else the one column of numbers that is left. Raises InvalidSeries where there are several.
+    time: an index of times, else the column of dates or times, else one with a usual name, else that of
+    dates in figures. item: ``unique_id``. target: ``y``, else the one column of numbers that is left.
+    Raises InvalidSeries where there are several.
     """
     helping = (listed(covariates), listed(future_covariates), listed(static))
     taken = {*listed(target), *(name for names in helping for name in names)}
@@ -79,12 +80,13 @@ def time_of(table: Table, taken: set[str | None]) -> str | None:
         return table.index
     free = {name: column for name, column in table.columns.items() if name not in taken}
     dated = [name for name, column in free.items() if is_dated(column)]
+    if not dated:
+        by_name = {name.lower(): name for name in reversed(free)}
+        named = next((by_name[name] for name in _TIME_NAMES if name in by_name), None)
+        dated = [named] if named else [name for name, column in free.items() if has_written_dates(column)]
     if len(dated) > 1 and TIME not in dated:
         raise InvalidSeries(f"which column has the times? name it: time= one of {', '.join(map(repr, dated))}")
-    if dated:
-        return TIME if TIME in dated else dated[0]
-    by_name = {name.lower(): name for name in reversed(free)}
-    return next((by_name[name] for name in _TIME_NAMES if name in by_name), None)
+    return TIME if TIME in dated else next(iter(dated), None)
 
 
 def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:

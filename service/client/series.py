@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
@@ -12,15 +11,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.client.roles import ITEM, Names, Roles, find_roles, listed, time_of
-from service.client.table import UNNAMED, Table, read_table
-from service.client.time_texts import Zone
+from service.client.roles import Names, Roles, find_roles, listed
+from service.client.table import Table, read_table
+from service.client.time_texts import TimeStyle, Zone
 from service.errors import InvalidSeries
 
 Rows = NDArray[np.intp]
 
 _TIMES = "time"
-_SORTABLE = re.compile(r"[0-9]{4}(?![0-9])")
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,11 @@ class SentSeries:
     roles: Roles | None = None
     zone: Zone | None = None
     by_the_clock: bool = False
+
+    @property
+    def time_style(self) -> TimeStyle | None:
+        """How its times were sent; None where they had no zone."""
+        return None if self.zone is None else TimeStyle(self.zone, self.by_the_clock)
 
     def moment(self, time: Any) -> Any:
         """Return a time that is said beside the series as those in it are sent."""
@@ -87,40 +90,6 @@ def write_json(content: Any) -> bytes:
         raise error.__cause__ or error from None
 
 
-def values_ahead(data: Any, names: Sequence[str], item: str | None, time: str | None) -> Any:
-    """Return values of columns known ahead, for the JSON.
-
-    data: a mapping, by name or by item and name, or a frame: its columns ``names``, by item where it has a column of
-    them, in the order of its times where it has some.
-    """
-    if isinstance(data, Mapping):
-        return {str(name): _ahead(values) for name, values in data.items()}
-    table = read_table(data, names)
-    by = item if item is not None and item in table.columns else ITEM
-    order = _order_of_times(table, time, {*names, by})
-    columns = {name: table.numbers(name)[order] for name in names}
-    if by not in table.columns:
-        return columns
-    rows_of = _rows_by_item(table.texts(by)[order])
-    return {name: {column: values[rows] for column, values in columns.items()} for name, rows in rows_of}
-
-
-def _ahead(values: Any) -> Any:
-    if isinstance(values, Mapping):
-        return {str(name): _ahead(inner) for name, inner in values.items()}
-    [column] = read_table(values, (UNNAMED,)).columns.values()
-    return Table({UNNAMED: column}).numbers(UNNAMED)
-
-
-def _order_of_times(table: Table, time: str | None, taken: set[str | None]) -> Rows:
-    """Return the order of rows by time; as they are where there are none, or none that texts can be sorted by."""
-    name = time if time in table.columns else time_of(table, taken)
-    length = len(next(iter(table.columns.values())))
-    texts = np.asarray(table.times(name).texts) if name is not None else np.arange(length)
-    sortable = texts.dtype.kind in "iu" or all(_SORTABLE.match(str(text)) for text in texts)
-    return np.argsort(texts, kind="stable") if sortable else np.arange(length)
-
-
 def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[str, str]) -> SentSeries:
     columns = {rename.get(name, name): table.numbers(name) for name in roles.columns}
     if not next(iter(columns.values())).size:
@@ -139,15 +108,15 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
         texts = times.texts if times else None
         static = {name: np.array(list(table.column(name)), dtype=object) for name in roles.static}
         series["items"] = []
-        for name, rows in _rows_by_item(table.texts(roles.item)):
-            item = {"id": name, **first, **_rows_of(columns, texts, rows)}
+        for name, rows in rows_by_item(table.texts(roles.item)):
+            item = {"id": name, **first, **rows_of(columns, texts, rows)}
             if static:
                 item["static"] = {column: _category(values[rows], column) for column, values in static.items()}
             series["items"].append(item)
     return SentSeries(series, roles, times.zone, times.by_the_clock) if times else SentSeries(series, roles)
 
 
-def _rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
+def rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
     """Yield each item with its rows, items in order of appearance, rows in their own."""
     names, first, codes = np.unique(ids, return_index=True, return_inverse=True)
     order = np.argsort(codes, kind="stable")
@@ -156,7 +125,8 @@ def _rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
         yield str(names[place]), order[(ends[place - 1] if place else 0) : ends[place]]
 
 
-def _rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows: Rows) -> dict[str, Any]:
+def rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows: Rows) -> dict[str, Any]:
+    """Return some rows of columns, with their times where there are any."""
     # Most frames have each item's rows together.
     together = bool(rows[-1] - rows[0] == len(rows) - 1)
     chosen: Any = slice(rows[0], rows[-1] + 1) if together else rows

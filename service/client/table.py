@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.client.time_texts import WrittenTimes, write_times
+from service.client.time_texts import TimeStyle, WrittenTimes, write_times
 from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Table:
             raise InvalidSeries.at((name, row), f"column {name!r} has {values[row]} in row {row}: {cure}")
         return values
 
-    def times(self, name: str) -> WrittenTimes:
+    def times(self, name: str, style: TimeStyle | None = None) -> WrittenTimes:
         """Return a column of times as texts. Raises UnknownColumn, InvalidTimestamps."""
         column = self.column(name)
         if isinstance(column, np.ndarray) or column.dtype == nw.Object:
             column = _times(column.to_list() if isinstance(column, nw.Series) else column)
-        return write_times(column, name)
+        return write_times(column, name, style)
 
     def texts(self, name: str) -> NDArray[np.str_]:
         """Return a column of names. Raises UnknownColumn, and InvalidSeries at a row that has none."""

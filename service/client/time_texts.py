@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -22,9 +23,22 @@ _DAY = np.timedelta64(23, "h")  # The shortest that a day is where clocks change
 _MINUTE = np.timedelta64(1, "m")
 
 
+_LOOKED_AT = 20
+_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}|[0-9]{4}-[0-9]{2}$|(19|20)[0-9]{2}[01][0-9][0-3][0-9]$")
+_ABSOLUTE = re.compile(r".*[0-9]:[0-9]{2}.*(Z|[+-][0-9]{2}(:?[0-9]{2})?)|[0-9]{9,13}")
+
+
+@dataclass(frozen=True)
+class TimeStyle:
+    """How times of a zone are written: as the clocks of ``zone`` show them, or with an offset from UTC."""
+
+    zone: Zone | None
+    by_the_clock: bool
+
+
 @dataclass(frozen=True)
 class WrittenTimes:
-    """texts: one for each row; numbers and texts of the caller are left as they are.
+    """texts: one for each row; as_given: numbers and texts of the caller, which are left as they are.
 
     zone: the time zone that they were in, where there was one; by_the_clock: whether they are what its clocks show,
     without an offset.
@@ -33,10 +47,15 @@ class WrittenTimes:
     texts: Sequence[str | int]
     zone: Zone | None = None
     by_the_clock: bool = False
+    as_given: bool = False
 
 
-def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
-    """Write a column of dates, times, texts or whole numbers. Raises InvalidTimestamps at a row that has none."""
+def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = None) -> WrittenTimes:
+    """Write a column of dates, times, texts or whole numbers.
+
+    style: of the times of a zone; by default the one in which these are regular. Raises InvalidTimestamps at a row that
+    has none.
+    """
     missing = column.is_null().to_numpy()
     if missing.any():
         row = int(np.argmax(missing))
@@ -47,16 +66,17 @@ def write_times(column: nw.Series[Any], name: str) -> WrittenTimes:
     if _has_zone_of_pandas(column):
         native = column.to_native()
         in_utc = native.dt.tz_convert("UTC").dt.tz_localize(None)
-        return _write_moments(native.dt.tz_localize(None).to_numpy(), in_utc.to_numpy(), native.dt.tz)
+        return _write_moments(native.dt.tz_localize(None).to_numpy(), in_utc.to_numpy(), native.dt.tz, style)
     if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
         in_utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return _write_moments(column.dt.replace_time_zone(None).to_numpy(), in_utc.to_numpy(), kind.time_zone)
+        clock = column.dt.replace_time_zone(None)
+        return _write_moments(clock.to_numpy(), in_utc.to_numpy(), kind.time_zone, style)
     if kind == nw.Datetime:
         return WrittenTimes(_written(column.to_numpy()))
     if kind == nw.String or kind.is_integer():
-        return WrittenTimes(column.to_list())
+        return WrittenTimes(column.to_list(), as_given=True)
     if kind in (nw.Categorical, nw.Enum):
-        return WrittenTimes(column.cast(nw.String).to_list())
+        return WrittenTimes(column.cast(nw.String).to_list(), as_given=True)
     raise InvalidTimestamps.at((name,), f"column {name!r} holds {kind}, which are no times: convert it to dates first")
 
 
@@ -65,14 +85,35 @@ def is_dated(column: Any) -> bool:
     return isinstance(column, nw.Series) and (column.dtype in (nw.Date, nw.Datetime) or _has_zone_of_pandas(column))
 
 
+def has_written_dates(column: Any) -> bool:
+    """Tell whether the first cells of a column are dates or months in figures: 31.01.2024, 2024-01, 20240131."""
+    if isinstance(column, nw.Series):
+        if column.dtype.is_float() or column.dtype.is_nested():
+            return False
+        column = column.head(_LOOKED_AT).to_list()
+    elif column.dtype.kind not in "UO":
+        return False
+    cells = [one for one in column[:_LOOKED_AT] if one is not None]
+    return bool(cells) and all(isinstance(one, str | int) and _DATE.match(str(one)) for one in cells)
+
+
 def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:
     # narwhals does not know zones of pandas with more than letters in their names, such as America/New_York.
     return nw.dependencies.is_pandas_series(column.to_native()) and hasattr(column.to_native().dtype, "tz")
 
 
-def _write_moments(clock: TimeArray, moments: TimeArray, zone: Zone) -> WrittenTimes:
+def is_absolute(time: str | int) -> bool:
+    """Tell whether a written time has an offset from UTC, or counts from 1970 on."""
+    return _ABSOLUTE.fullmatch(str(time)) is not None
+
+
+def _write_moments(clock: TimeArray, moments: TimeArray, zone: Zone, style: TimeStyle | None) -> WrittenTimes:
     offsets = clock - moments
-    if _follows_the_clock(moments, offsets, zone):
+    if style is None:
+        by_the_clock = _follows_the_clock(moments, offsets, zone)
+    else:
+        by_the_clock = style.by_the_clock and str(style.zone) == str(zone)
+    if by_the_clock:
         return WrittenTimes(_written(clock), zone, by_the_clock=True)
     if len(offsets) and (offsets == offsets[0]).all() and offsets[0] % _MINUTE == 0 * _MINUTE:
         return WrittenTimes(_written(clock, _offset(offsets[0])), zone)

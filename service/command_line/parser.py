@@ -77,7 +77,9 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
     parser.add_argument(
-        "--future-covariates", metavar="CSV", help="file of the columns known ahead, a row for each step"
+        "--future-covariates",
+        metavar="CSV",
+        help="file of the columns known ahead; each step takes the row of its time, other rows are ignored",
     )
     parser.add_argument("--num-samples", type=_count, help="so many sample paths too; with --json")
     parser.add_argument("--seed", type=_seed, help="of the sample paths")

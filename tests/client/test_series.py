@@ -17,7 +17,7 @@ import pytest
 
 from service.client.frame_columns import moments
 from service.client.requests import train_call
-from service.client.series import read_series, values_ahead, write_json
+from service.client.series import read_series
 from service.errors import InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from tests.client.data import panel
 
@@ -248,27 +248,6 @@ def test_what_cannot_be_sent_is_told(data: Any, arguments: Any, kind: type[Servi
 def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidSeries, match="same name"):
         read_series(pd.DataFrame([[1, 2]], columns=["a", "a"]))
-
-
-def test_values_ahead() -> None:
-    assert orjson.loads(write_json(values_ahead({"price": np.array([1, 2])}, ["price"], None, None))) == {
-        "price": [1, 2]
-    }
-    frame = pd.DataFrame({"ds": pd.to_datetime(["2024-01-02", "2024-01-01"]), "price": [2, 1], "promotion": [0, 1]})
-    names = ["price", "promotion"]
-    ahead = orjson.loads(write_json(values_ahead(frame, names, None, "ds")))
-    assert ahead == {"price": [1, 2], "promotion": [1, 0]}
-    of_items = pd.concat([frame.assign(unique_id="a"), frame.assign(unique_id="b", price=7)])
-    ahead = orjson.loads(write_json(values_ahead(of_items, names, None, "ds")))
-    assert ahead == {"a": {"price": [1, 2], "promotion": [1, 0]}, "b": {"price": [7, 7], "promotion": [1, 0]}}
-    assert orjson.loads(write_json(values_ahead({"a": {"price": [1]}}, names, None, None))) == {"a": {"price": [1]}}
-
-
-def test_values_ahead_in_an_order_that_texts_do_not_tell() -> None:
-    frame = pd.DataFrame({"day": ["31.01.2024", "01.02.2024"], "price": [1.0, 2.0]})
-    assert orjson.loads(write_json(values_ahead(frame, ["price"], None, None))) == {"price": [1, 2]}
-    frame["day"] = ["2024-02", "2024-01"]
-    assert orjson.loads(write_json(values_ahead(frame, ["price"], None, None))) == {"price": [2, 1]}
 
 
 def test_options_go_beside_the_series() -> None:

@@ -21,7 +21,7 @@ from examples.server import free_port
 from service.__main__ import main
 from service.client import Client
 from tests.client.data import ENDLESS, ROWS, daily, panel
-from tests.factories import seasonal
+from tests.factories import seasonal, warm_months
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -151,6 +151,41 @@ def test_columns_known_ahead(run: Run, tmp_path: Path) -> None:
     code, out, _ = run("forecast", "priced", "--horizon", 2, "--future-covariates", ahead)
     assert code == 0
     assert table(out)["mean"].tolist() == pytest.approx([70, 90], abs=5)
+
+
+@pytest.mark.parametrize(("column", "form"), [("month", "%Y-%m"), ("Monat", "%d.%m.%Y"), ("Monat", "%Y%m%d")])
+def test_columns_known_ahead_are_matched_by_time(run: Run, tmp_path: Path, column: str, form: str) -> None:
+    months, temperatures, sales = warm_months()
+    frame = pd.DataFrame({column: pd.to_datetime(months).strftime(form), "temp": temperatures, "y": sales})
+    past, known = tmp_path / "past.csv", tmp_path / "known.csv"
+    frame[:48].to_csv(past, index=False)
+    asked = ("--target", "y", "--future-covariates", "temp", "--name", "warm", "--option", "season_length=1")
+    written = ("--date-format", form) if form == "%d.%m.%Y" else ()
+    code, _, err = run("train", past, *asked, *written, "--option", "candidates=naive", *QUICK)
+    assert code == 0, err
+    for ahead in (frame, frame[::-1], frame[48:]):
+        ahead.drop(columns="y").to_csv(known, index=False)
+        code, out, err = run("forecast", "warm", "--horizon", 3, "--future-covariates", known)
+        assert code == 0, err
+        assert table(out)["mean"].tolist() == pytest.approx([140, 180, 220], abs=2)
+    frame.drop(49).to_csv(known, index=False)
+    code, _, err = run("forecast", "warm", "--horizon", 3, "--future-covariates", known)
+    assert (code, f"no row for {frame[column][49]!r}" in err, "'temp'" in err) == (1, True, True), err
+
+
+def test_columns_known_ahead_of_a_panel(run: Run, tmp_path: Path) -> None:
+    months, temperatures, sales = warm_months()
+    frame = pd.DataFrame({"month": months, "temp": temperatures, "y": sales})
+    stores = pd.concat([frame.assign(store="a"), frame.assign(store="b", y=frame["y"] * 2)])
+    past, known = tmp_path / "past.csv", tmp_path / "known.csv"
+    stores[stores["month"] < "2024"].to_csv(past, index=False)
+    stores.drop(columns="y").to_csv(known, index=False)
+    asked = ("--item", "store", "--target", "y", "--future-covariates", "temp", "--name", "warm stores")
+    assert run("train", past, *asked, "--option", "season_length=1", "--option", "candidates=naive", *QUICK)[0] == 0
+    forecast = ("forecast", "warm stores", "--horizon", 3, "--item", "store", "--future-covariates", known)
+    code, out, err = run(*forecast)
+    assert code == 0, err
+    assert table(out)["mean"].tolist() == pytest.approx([140, 180, 220, 280, 360, 440], abs=4)
 
 
 def test_backtest(run: Run, name: str, sales: Path, tmp_path: Path) -> None:

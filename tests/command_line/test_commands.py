@@ -240,8 +240,12 @@ def test_what_the_server_refuses_is_1(run: Run, sales: Path, name: str) -> None:
     assert "request " in err
     code, _, err = run("forecast", name, "--history", sales, "--target", "nope")
     assert (code, "no column 'nope'" in err) == (1, True)
-    code, _, err = run("train", sales, "--target", "units", "--timeout", "0.01", "--option", "training.epochs=9000")
+    long = ("training.epochs=9000", "training.patience=9000", "network.cell=lstm", "network.hidden_size=64")
+    options = [part for one in long for part in ("--option", one)]
+    code, _, err = run("train", sales, "--target", "units", "--timeout", "0.01", *options)
     assert (code, "goes on" in err) == (1, True)
+    [job] = json.loads(run("jobs", "--limit", 1, "--json")[1])
+    assert run("jobs", job["job_id"], "--cancel")[0] == 0
 
 
 @pytest.mark.parametrize(

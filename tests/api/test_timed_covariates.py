@@ -280,3 +280,12 @@ def test_a_column_that_does_not_help_needs_no_rows(application: Application) -> 
     assert means(application, model, timed(MONTHS[:1], [1])) == means(application, model, None)
     body = {"model_id": model["model_id"], "future_covariates": timed(["soon"], [1])}
     problem_of(application.client.post("/forecast", json=body), 422, "invalid-timestamps", None, "'soon'")
+
+
+def test_a_row_that_does_not_fit_dates_with_the_day_first_is_named(application: Application) -> None:
+    days = [f"{day:02}-03-2024" for day in range(1, 32)]
+    model = train(application, {"timestamps": days[:28], "columns": {"temp": TEMP[:28], "y": Y[:28]}})
+    body = {"model_id": model["model_id"], "future_covariates": timed(["04-03-2024", "05-03-24"], [1, 2])}
+    place = "#/future_covariates/timestamps/1"
+    told = "'05-03-24' cannot be used as a time"
+    problem_of(application.client.post("/forecast", json=body), 422, "invalid-timestamps", place, told)

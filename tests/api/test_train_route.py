@@ -11,6 +11,7 @@ import pytest
 from tests.api.application import ENDED, Application
 from tests.api.series import AFTER, CLOSE, DAYS, OPEN, VALUES, csv_of
 from tests.factories import QUICK
+from tests.jobs.test_job_runner import wait_for
 
 HOLE: list[float | None] = [*VALUES[:20], None, *VALUES[21:]]
 Form = tuple[Any, list[str], list[str], list[str | None], str | int | None]
@@ -220,6 +221,7 @@ def test_a_ready_model_is_where_the_answer_says(client: httpx.Client, applicatio
 
 
 def test_without_waiting_the_job_is_told(client: httpx.Client, application: Application) -> None:
+    wait_for(lambda: client.get("/readyz").json().get("trainers"))
     body = {**QUICK, "series": VALUES, "training": {"epochs": 300}}
     response = client.post("/train", params={"wait": 0}, json=body)
     accepted = response.json()

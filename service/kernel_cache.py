@@ -8,12 +8,15 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
 """Kernels that came with the installation: a container image compiles them when it is built."""
+
+_FORECASTING = Path(__file__).parent / "forecasting"
+_MADE = ("*.nbi", "*.nbc", "compiled-*")
 
 
 def use_kernel_cache(folder: str | None) -> None:
@@ -74,7 +77,8 @@ def _one_at_a_time() -> Iterator[Path | None]:
 
     Yields the file that is to be written when all kernels are there; None: they are, or nothing can be written.
     """
-    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or _sources() / "__pycache__")
+    caches = _caches()
+    folder = caches[0]
     compiled = folder / f"compiled-{_processor()}"
     made_from = _made_from()
     try:
@@ -89,17 +93,16 @@ def _one_at_a_time() -> Iterator[Path | None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with suppress(OSError):
-            _forget_others(folder, made_from)
+            _forget_others(caches, made_from)
         yield compiled
 
 
-def _forget_others(folder: Path, made_from: str) -> None:
+def _forget_others(caches: Sequence[Path], made_from: str) -> None:
     """Remove what was made from other sources; processors may share a folder."""
-    current = folder / "made-from"
+    current = caches[0] / "made-from"
     if not _says(current, made_from):
-        for pattern in ("*.nbi", "*.nbc", "compiled-*"):
-            for path in folder.rglob(pattern):
-                path.unlink(missing_ok=True)
+        for path in (path for cache in caches for pattern in _MADE for path in cache.rglob(pattern)):
+            path.unlink(missing_ok=True)
         current.write_text(made_from)
 
 
@@ -108,12 +111,12 @@ def _says(path: Path, text: str) -> bool:
 
 
 def _made_from() -> str:
-    """Return a digest of the kernels' sources, and of numba's version."""
+    """Return a digest of the sources of all kernels, and of numba's version."""
     import numba
 
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(_sources().glob("*.py")):
-        digest.update(source.name.encode() + source.read_bytes())
+    for source in kernel_sources():
+        digest.update(str(source.relative_to(_FORECASTING)).encode() + source.read_bytes())
     return digest.hexdigest()
 
 
@@ -123,7 +126,14 @@ def _processor() -> str:
     return str(binding.get_host_cpu_name())
 
 
-def _sources() -> Path:
-    from service.forecasting import kernels
+def kernel_sources() -> list[Path]:
+    """Return the files that kernels are made from: each ``kernels`` package, and the compiler's options."""
+    return [_FORECASTING / "compilation.py", *sorted(_FORECASTING.rglob("kernels/*.py"))]
 
-    return Path(kernels.__file__).parent
+
+def _caches() -> list[Path]:
+    """Return the folders that numba keeps kernels in; what is known of all of them is written in the first."""
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        return [Path(folder)]
+    packages = dict.fromkeys(source.parent for source in kernel_sources())
+    return [package / "__pycache__" for package in packages]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,19 +38,45 @@ def test_kernels_are_compiled_into_the_folder_and_loaded_from_it(tmp_path: Path)
 def test_kernels_are_forgotten_when_a_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """numba would keep a kernel that calls another one, in another file, as that was before."""
     sources, folder = tmp_path / "sources", tmp_path / "cache"
-    sources.mkdir()
+    (sources / "networks" / "kernels").mkdir(parents=True)
     (folder / "kernels").mkdir(parents=True)
-    (sources / "inner.py").write_text("1")
+    (sources / "compilation.py").write_text("0")
+    (sources / "networks" / "kernels" / "inner.py").write_text("1")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder))
-    monkeypatch.setattr(kernel_cache, "_sources", lambda: sources)
+    monkeypatch.setattr(kernel_cache, "_FORECASTING", sources)
     kernel_cache.forget_stale_kernels()
     kernel = folder / "kernels" / "outer.nbi"
     kernel.write_text("compiled")
     kernel_cache.forget_stale_kernels()
     assert kernel.exists()
-    (sources / "inner.py").write_text("2")
+    for source in ("networks/kernels/inner.py", "compilation.py"):
+        kernel.write_text("compiled")
+        (sources / source).write_text("2")
+        kernel_cache.forget_stale_kernels()
+        assert not kernel.exists()
+
+
+def test_without_a_folder_the_kernels_of_each_package_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels = [tmp_path / package / "kernels" / "__pycache__" / "outer.nbi" for package in ("networks", "methods")]
+    for kernel in kernels:
+        kernel.parent.mkdir(parents=True)
+        kernel.write_text("compiled")
+        (kernel.parents[1] / "outer.py").write_text("1")
+    (tmp_path / "compilation.py").write_text("1")
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(kernel_cache, "_FORECASTING", tmp_path)
     kernel_cache.forget_stale_kernels()
-    assert not kernel.exists()
+    assert not any(kernel.exists() for kernel in kernels)
+
+
+def test_every_module_with_a_kernel_is_a_source_of_kernels() -> None:
+    sources = kernel_cache.kernel_sources()
+    assert len(sources) > 10
+    for path in (Path(kernel_cache.__file__).parent).rglob("*.py"):
+        if re.search(r"\bn?jit\(|^@(compiled|inlined)|^@intrinsic", path.read_text(), re.MULTILINE):
+            assert path in sources, path
 
 
 def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +113,7 @@ from service.__main__ import _with_settings
 
 def tell(settings):
     import service.forecasting.warming
-    kernels = [one for name in list(sys.modules) if name.startswith("service.forecasting.kernels.")
+    kernels = [one for name in list(sys.modules) if name.startswith("service.forecasting.") and ".kernels." in name
                for one in vars(sys.modules[name]).values() if hasattr(one, "_cache")]
     for one in kernels:
         print(getattr(one._cache, "cache_path", None))

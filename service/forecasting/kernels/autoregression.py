@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 
 Array = Any
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.forecasting.kernels import compiled, inlined
+from service.forecasting.compilation import compiled, inlined
 from service.forecasting.kernels.cells import GRU
 from service.forecasting.kernels.losses import weighted_loss
 from service.forecasting.kernels.packing import aligned, blocks_of, layer_size, pack_head, pack_layer, packed_size

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.forecasting.kernels import inlined
+from service.forecasting.compilation import inlined
 from service.forecasting.kernels.activations import sigmoid, tanh
 from service.forecasting.kernels.products import product1, product3, product4
 from service.forecasting.kernels.tiles import LANES, load, repeat, store

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 from service.forecasting.kernels.autoregression import autoregressive_forecasts
 from service.forecasting.kernels.harmonics import harmonic_forecasts
 from service.forecasting.kernels.smoothing import smoothing_forecasts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 
 Array = Any
 

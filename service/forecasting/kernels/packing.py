@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 from service.forecasting.kernels.cells import GRU
 from service.forecasting.kernels.tiles import LANES, load, one_row, pointer, runtime, store
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.forecasting.kernels import compiled, inlined
+from service.forecasting.compilation import compiled, inlined
 from service.forecasting.kernels.tiles import (
     LANES,
     four_rows,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.forecasting.kernels import compiled, inlined
+from service.forecasting.compilation import compiled, inlined
 from service.forecasting.kernels.packing import aligned, blocks_of, layer_size, pack_head, pack_layer, packed_size
 from service.forecasting.kernels.products import affine
 from service.forecasting.kernels.sequence import layer_forward

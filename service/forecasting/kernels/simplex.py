@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 from service.forecasting.kernels.smoothing import smoothing_objective
 from service.forecasting.kernels.theta import theta_objective
 

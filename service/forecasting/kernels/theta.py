@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 from service.forecasting.kernels.histories import history_at
 from service.forecasting.kernels.seasonal_indices import seasonal_indices
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.kernels import compiled
+from service.forecasting.compilation import compiled
 from service.forecasting.kernels.batches import batch_loss, room_for
 from service.forecasting.kernels.optimizers import clip, update
 from service.forecasting.kernels.tiles import runtime

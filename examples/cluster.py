@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -13,11 +14,17 @@ import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from examples.server import free_port
 
-_START_SECONDS = 60.0
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+_START_SECONDS = 120.0
+_LOG_LINES = 20
+# What weed says itself, without the stacks of its many threads that follow a fatal line.
+_LOG_LINE = re.compile(r"[IWEF]\d{4} |panic: |fatal error: ")
 _LOOPBACK = "127.0.0.1"
 
 WEED = Path(sys.executable).with_name("weed")
@@ -52,7 +59,9 @@ class PostgresServer:
         deadline = time.monotonic() + _START_SECONDS
         while not self._started([*command, "-c", "fsync=off", "-c", "max_connections=200"]):
             # The children of a killed one may take a moment to leave the shared memory.
-            _wait_until(deadline)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Postgres did not start within {_START_SECONDS:g} s")
+            time.sleep(0.1)
 
     def _started(self, command: list[str]) -> bool:
         self._process = subprocess.Popen(
@@ -103,24 +112,27 @@ class PostgresServer:
 class S3Server:
     """An S3 server on a folder, with one bucket.
 
-    host: the one address of this machine that it is reachable on.
+    host: the one address of this machine that it is reachable on; start_seconds: how long it may take to start.
     """
 
     bucket = "models"
     access_key_id = "forecast"
     region = "us-east-1"
 
-    def __init__(self, folder: Path, host: str = _LOOPBACK) -> None:
+    def __init__(self, folder: Path, host: str = _LOOPBACK, start_seconds: float = _START_SECONDS) -> None:
         self._folder = folder
         self._host = host
+        self._start_seconds = start_seconds
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.secret_access_key = secrets.token_hex(16)
+        self._service = (self.access_key_id, self.secret_access_key)
         self._admin = ("admin", secrets.token_hex(16))
-        service = _identity(self.access_key_id, self.secret_access_key, "Read", "Write", "List")
+        service = _identity(*self._service, "Read", "Write", "List")
         identities = {"identities": [service, _identity(*self._admin, "Admin", "Read", "Write", "List")]}
         self.identities = folder / "s3.json"
         self.identities.write_text(json.dumps(identities))
+        self._log = folder / "log"
         (folder / "data").mkdir()
 
     @property
@@ -134,7 +146,10 @@ class S3Server:
         return self._ports["s3"]
 
     def start(self) -> None:
-        """Start it, on the same ports where it was killed; the bucket is there on return."""
+        """Start it, on the same ports where it was killed; on return the bucket is there, and the service may read it.
+
+        Raises RuntimeError, with the end of its log, where it ends or is not ready in time.
+        """
         names = ("master", "volume", "filer", "s3")
         if not self._ports:
             self._ports = {kind: free_port() for name in names for kind in (name, f"{name} grpc")}
@@ -143,35 +158,41 @@ class S3Server:
         options = ["-filer", "-s3", f"-s3.config={self.identities}", "-master.telemetry=false"]
         sizes = ["-master.volumeSizeLimitMB=64", "-volume.max=20", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         where = [f"-dir={self._folder / 'data'}", f"-ip={self._host}", f"-ip.bind={self._host}"]
-        with (self._folder / "log").open("ab") as log:
+        with self._log.open("ab") as log:
             command = [str(WEED), "server", *where, *options, *ports, *sizes]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self._folder)
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._has_bucket():
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the S3 server ended with {self._process.returncode}")
-            _wait_until(deadline)
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
 
-    def _has_bucket(self) -> bool:
-        """Write an object, which makes the bucket where it is missing; tell whether it could be."""
-        import obstore
-        from obstore.exceptions import BaseError
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + self._start_seconds
+        while (missing := bucket_failure(self._bucket_of(*self._admin), self._bucket_of(*self._service))) is not None:
+            if process.poll() is not None:
+                raise RuntimeError(f"the S3 server ended with exit code {process.returncode}; {self._end_of_log()}")
+            if time.monotonic() > deadline:
+                late = f"the S3 server was not ready after {self._start_seconds:g} s: {missing}"
+                raise RuntimeError(f"{late}; {self._end_of_log()}")
+            time.sleep(0.1)
+
+    def _bucket_of(self, access_key_id: str, secret_access_key: str) -> S3Store:
         from obstore.store import S3Store
 
-        key, secret = self._admin
-        bucket = S3Store(
+        return S3Store(
             self.bucket,
             endpoint=self.endpoint,
             region=self.region,
-            access_key_id=key,
-            secret_access_key=secret,
-            client_options={"allow_http": True},
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            client_options={"allow_http": True, "timeout": "10s"},
             retry_config={"max_retries": 0},
         )
-        with suppress(BaseError):
-            obstore.put(bucket, "started", b"started")
-            return True
-        return False
+
+    def _end_of_log(self) -> str:
+        lines = [one for one in self._log.read_text(errors="replace").splitlines() if _LOG_LINE.match(one)]
+        return "\n".join(["the end of its log:", *lines[-_LOG_LINES:]])
 
     def kill(self) -> None:
         """Kill it with no chance to say goodbye."""
@@ -180,12 +201,22 @@ class S3Server:
             self._process.wait()
 
 
+def bucket_failure(writer: S3Store, reader: S3Store) -> str | None:
+    """Write an object, which makes a missing bucket, and read it; return what went wrong, None where nothing did.
+
+    writer, reader: the same bucket with the credentials of who may make it, and of who is to use it.
+    """
+    import obstore
+    from obstore.exceptions import BaseError
+
+    try:
+        obstore.put(writer, "started", b"started", use_multipart=False)
+        obstore.get(reader, "started").bytes()
+    except (BaseError, OSError) as error:  # obstore raises 404 as FileNotFoundError, which is no BaseError
+        return str(error).partition("\n")[0]
+    return None
+
+
 def _identity(access_key_id: str, secret_access_key: str, *actions: str) -> dict[str, Any]:
     credentials = [{"accessKey": access_key_id, "secretKey": secret_access_key}]
     return {"name": access_key_id, "credentials": credentials, "actions": list(actions)}
-
-
-def _wait_until(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise RuntimeError("the server does not start")
-    time.sleep(0.1)

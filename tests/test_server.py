@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from examples.server import free_port, running_server, wait_until_ready
+from tests.answering_server import answering_server
 from tests.api.application import ENDLESS
 from tests.api.contract import check_answer, problem_of
 from tests.api.series import AFTER, DAYS, VALUES, csv_of
@@ -269,6 +270,25 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
 )
 def test_wrong_settings_are_told_before_the_start(tmp_path: Path, settings: dict[str, str], told: str) -> None:
     check_refused({"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": "0", **settings}, told)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(404, "its endpoint answered 404 without an S3 error code"), (403, "access is denied"), (500, "S3 answered 500")],
+)
+def test_a_bucket_that_cannot_be_used_is_told_before_the_start(tmp_path: Path, status: int, reason: str) -> None:
+    with answering_server(status) as server:
+        settings = {
+            "FORECAST_STORE_URL": "s3://bucket",
+            "FORECAST_DATABASE_URL": f"sqlite:///{tmp_path / 'registry.sqlite3'}",
+            "FORECAST_S3_ENDPOINT": server.url,
+            "FORECAST_S3_ACCESS_KEY_ID": "key",
+            "FORECAST_S3_SECRET_ACCESS_KEY": "hidden",
+            "FORECAST_S3_ALLOW_HTTP": "true",
+            "FORECAST_PORT": "0",
+        }
+        told = f"^cannot start: FORECAST_STORE_URL: The model store cannot be written: {reason}[^\n]*\n$"
+        check_refused(settings, told)
 
 
 def test_a_port_in_use_is_told_before_the_store_is_touched(tmp_path: Path) -> None:

@@ -101,9 +101,11 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
 
 
 def service_problem(error: ServiceError, request: Request) -> Response:
-    """Answer an error that a use case raised; log it where it is ours."""
+    """Answer an error that a use case raised; log it where it is ours, or the operator's to look at."""
     if status_of(error) == 500:
         logger.error("%s: %s", error.slug, error.detail)
+    elif isinstance(error, errors.Unavailable):
+        logger.warning("%s: %s", error.slug, error.detail)
     return problem_response(error, request)
 
 

@@ -10,13 +10,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import obstore
-from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.store import ObjectStore, S3Store
-
-from service.errors import Unavailable
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -32,16 +29,24 @@ _RETRIES: RetryConfig = {
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PIECE = re.compile(r"[A-Za-z0-9!_.*'()-]+")
+# obstore panics at anything else in a header.
+_HEADER_TEXT = re.compile(r"[!-~]+")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
+_DENIED = "access is denied: the credentials must be allowed to get, put, delete and list objects under the prefix"
 _MEANINGS = {
     "NoSuchBucket": "the bucket does not exist",
-    "AccessDenied": "access is denied",
+    "AccessDenied": _DENIED,
     "InvalidAccessKeyId": "the access key ID is unknown",
     "SignatureDoesNotMatch": "the secret access key is wrong",
     "ExpiredToken": "the credentials have expired",
     "PermanentRedirect": "the bucket is in another region",
     "AuthorizationHeaderMalformed": "the bucket is in another region",
+}
+_STATUS_MEANINGS = {
+    "401": _DENIED,
+    "403": _DENIED,
+    "404": "its endpoint answered 404 without an S3 error code: it is no S3, or one that is still starting",
 }
 
 
@@ -96,10 +101,10 @@ class Bucket:
     def reason(error: Exception) -> str:
         """Say what is wrong without address, bucket or key: obstore's own texts name them all."""
         text = str(error)
-        if found := _CODE.search(text):
-            return _MEANINGS.get(found[1], f"S3 answered {found[1]}")
-        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
-            return "access is denied"
+        if code := _code(error):
+            return _MEANINGS.get(code, f"S3 answered {code}")
+        if found := _STATUS.search(text):
+            return _STATUS_MEANINGS.get(found[1], f"S3 answered {found[1]}")
         if "169.254." in text or "CredentialsNotLoaded" in text:
             return "no credentials were found"
         if "kind: Timeout" in text:
@@ -108,14 +113,27 @@ class Bucket:
             return "S3 cannot be reached"
         if "kind: Interrupted" in text or "error sending request" in text:
             return "the connection to S3 was lost"
-        found = _STATUS.search(text)
-        return "S3 gave no usable answer" if found is None else f"S3 answered {found[1]}"
+        return "S3 gave no usable answer"
 
-    def refuse_missing_bucket(self, error: FileNotFoundError) -> None:
-        """Raise Unavailable where not only the object is missing."""
-        found = _CODE.search(str(error))
-        if found is not None and found[1] == "NoSuchBucket":
-            raise Unavailable(f"The model store cannot be used: {_MEANINGS[found[1]]}.") from error
+    def confirm_missing(self, name: str, error: FileNotFoundError) -> None:
+        """Return where S3 itself says that it has no such object; raise the error, or a later one, where it does not.
+
+        obstore raises FileNotFoundError for every 404, and a missing bucket, a proxy, an S3 that is starting and a
+        server that is no S3 answer that too. Only a body tells them apart, and the answer to a HEAD has none.
+        """
+        if _code(error) is None:
+            try:
+                obstore.get(self.objects, name)
+            except FileNotFoundError as second:
+                error = second
+        if _code(error) != "NoSuchKey":
+            raise error
+
+
+def _code(error: Exception) -> str | None:
+    """Return the error code in the body of what S3 answered; None where there is none."""
+    found = _CODE.search(str(error))
+    return None if found is None else found[1]
 
 
 def _config(access: S3Access) -> S3Config:
@@ -123,6 +141,14 @@ def _config(access: S3Access) -> S3Config:
         raise ValueError("S3 needs the access key ID and the secret access key together.")
     if access.endpoint is not None:
         _check_endpoint(access.endpoint, access.allow_http)
+    for name, value in (
+        ("region", access.region),
+        ("access key ID", access.access_key_id),
+        ("secret access key", access.secret_access_key),
+        ("session token", access.session_token),
+    ):
+        if value is not None and not _HEADER_TEXT.fullmatch(value):
+            raise ValueError(f"The S3 {name} may have visible ASCII characters only: no spaces, no end of line.")
     told: dict[str, Any] = {
         "endpoint": access.endpoint,
         "region": access.region,
@@ -139,6 +165,8 @@ def _config(access: S3Access) -> S3Config:
 
 def _check_endpoint(endpoint: str, allow_http: bool) -> None:
     parts = urlsplit(endpoint)
+    if not _HEADER_TEXT.fullmatch(endpoint) or not _has_port(parts):
+        raise ValueError("The S3 endpoint has a character or a port that no URL can have.")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError("The S3 endpoint must be a URL such as https://s3.example.org, without credentials in it.")
     if parts.scheme == "http" and not allow_http:
@@ -146,6 +174,14 @@ def _check_endpoint(endpoint: str, allow_http: bool) -> None:
             "The S3 endpoint is plain http, where anybody on the way can read models: use https, "
             "or allow it with FORECAST_S3_ALLOW_HTTP=true."
         )
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Tell whether the port of a URL, where it has one, is a port."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _read_url(url: str) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -40,7 +41,13 @@ class Folder:
             raise
 
     def check_way(self, name: str) -> None:
-        """Raise Unavailable where the way to a file goes through a symbolic link: it may lead out of the store."""
+        """Raise Unavailable where the store's folder is gone, or the way to a file goes through a symbolic link.
+
+        A disk that is not mounted has lost no model, and nothing is to be written in its place; a link may lead out of
+        the store.
+        """
+        if not self._root.is_dir():
+            raise Unavailable("The model store cannot be used: its folder is gone. Mount or restore it.")
         file = self._root / name
         if file.resolve() != file:
             raise Unavailable(
@@ -60,9 +67,12 @@ class Folder:
         removed = 0
         for folder in (path for path in self._root.iterdir() if path.is_dir() and not path.is_symlink()):
             for file in folder.iterdir():
-                if _LEFTOVER.fullmatch(file.name) and file.is_file() and file.lstat().st_mtime < limit:
-                    file.unlink(missing_ok=True)
-                    removed += 1
+                if not _LEFTOVER.fullmatch(file.name):
+                    continue
+                with suppress(FileNotFoundError):  # another server that starts removes them too
+                    if file.is_file() and file.lstat().st_mtime < limit:
+                        file.unlink()
+                        removed += 1
         return removed
 
     @staticmethod
@@ -73,8 +83,9 @@ class Folder:
             number = int(found[1])
         return type(error).__name__ if number is None else os.strerror(number)
 
-    def refuse_missing_bucket(self, _error: FileNotFoundError) -> None:
-        """Do nothing: a folder that is gone is told when it is written."""
+    def confirm_missing(self, name: str, _error: FileNotFoundError) -> None:
+        """Return where a file is missing; raise Unavailable where the store's folder is."""
+        self.check_way(name)
 
 
 def read_folder_url(url: str) -> Path:

@@ -41,7 +41,7 @@ class Place(Protocol):
     def put(self, name: str, data: bytes, overwrite: bool) -> None: ...  # noqa: D102
     def remove_leftovers(self, older_than: float) -> int: ...  # noqa: D102
     def reason(self, error: Exception) -> str: ...  # noqa: D102
-    def refuse_missing_bucket(self, error: FileNotFoundError) -> None: ...  # noqa: D102
+    def confirm_missing(self, name: str, error: FileNotFoundError) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,8 @@ class ModelStore:
 
     def model_size(self, model_id: str, attempt: int = 0) -> int:
         """Return the number of bytes of a model. Raises ModelNotFound."""
-        path = _model_path(model_id, attempt)
         try:
-            with self._access(path, "be read"):
-                return obstore.head(self._place.objects, path)["size"]
+            return self._size(_model_path(model_id, attempt))
         except FileNotFoundError as error:
             raise unknown_model(model_id) from error
 
@@ -112,6 +110,14 @@ class ModelStore:
             return self._get(_input_path(job_id))
         except FileNotFoundError as error:
             raise unknown_job(job_id) from error
+
+    def has_training_input(self, job_id: str) -> bool:
+        """Tell whether what a job trains on is there."""
+        try:
+            self._size(_input_path(job_id))
+        except FileNotFoundError:
+            return False
+        return True
 
     def delete_training_input(self, job_id: str) -> None:
         """Remove what a job trained on; where nothing is there, it is no error."""
@@ -147,7 +153,7 @@ class ModelStore:
     def check_writable(self) -> None:
         """Write a small file and remove it, for readiness. Raises Unavailable with the reason."""
         path = f"models/probe-{new_id()}"
-        with self._access(path, "be written"):
+        with self._errors(path, "be written"):
             obstore.put(self._place.objects, path, b"probe", mode="create", use_multipart=False)
             obstore.delete(self._place.objects, path)
 
@@ -156,11 +162,11 @@ class ModelStore:
 
         Younger ones may belong to another server that writes them right now.
         """
-        with self._errors("be cleaned"):
+        with self._errors("", "be cleaned"):
             return self._place.remove_leftovers(older_than)
 
     def _put(self, path: str, data: bytes, overwrite: bool = False) -> None:
-        with self._access(path, "be written"):
+        with self._errors(path, "be written"):
             try:
                 self._place.put(path, data, overwrite)
             except AlreadyExistsError as error:
@@ -169,46 +175,51 @@ class ModelStore:
 
     def _holds(self, path: str, data: bytes) -> bool:
         try:
-            return obstore.head(self._place.objects, path)["size"] == len(data) and self._get(path) == data
+            return self._size(path) == len(data) and self._get(path) == data
         except FileNotFoundError:
             return False
 
     def _get(self, path: str) -> bytes:
-        with self._access(path, "be read"):
+        with self._missing(path, "be read"):
             return obstore.get(self._place.objects, path).bytes().to_bytes()
+
+    def _size(self, path: str) -> int:
+        with self._missing(path, "be read"):
+            return obstore.head(self._place.objects, path)["size"]
 
     def _delete(self, path: str) -> None:
         try:
-            with self._access(path, "be written"):
+            with self._missing(path, "be written"):
                 obstore.delete(self._place.objects, path)
         except FileNotFoundError:
             return  # S3 does not even tell.
 
     def _files(self, folder: str) -> Iterator[StoredFile]:
-        with self._errors("be listed"):
-            self._place.check_way(folder)
-            try:
-                for chunk in obstore.list(self._place.objects, folder):
-                    for one in chunk:
-                        if found := _FILE.fullmatch(one["path"]):
-                            yield StoredFile(found[1], one["size"], one["last_modified"], int(found[2] or 0))
-            except FileNotFoundError as error:
-                self._place.refuse_missing_bucket(error)
+        with self._errors(folder, "be listed"):
+            for chunk in obstore.list(self._place.objects, folder):
+                for one in chunk:
+                    if found := _FILE.fullmatch(one["path"]):
+                        yield StoredFile(found[1], one["size"], one["last_modified"], int(found[2] or 0))
 
     @contextmanager
-    def _access(self, path: str, purpose: str) -> Iterator[None]:
-        """Let a FileNotFoundError through, every other error become Unavailable."""
-        with self._errors(purpose):
+    def _missing(self, path: str, purpose: str) -> Iterator[None]:
+        """Let a FileNotFoundError through where that file alone is missing; every other error becomes Unavailable."""
+        missing = None
+        with self._errors(path, purpose):
+            try:
+                yield
+            except FileNotFoundError as error:
+                self._place.confirm_missing(path, error)
+                missing = error
+        if missing is not None:
+            raise missing
+
+    @contextmanager
+    def _errors(self, path: str, purpose: str) -> Iterator[None]:
+        """Let every error become Unavailable, also that something is not there."""
+        try:
             self._place.check_way(path)
             yield
-
-    @contextmanager
-    def _errors(self, purpose: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as error:
-            self._place.refuse_missing_bucket(error)
-            raise
         except (OSError, BaseError) as error:
             raise Unavailable(f"The model store cannot {purpose}: {self._place.reason(error)}.") from error
 

@@ -171,7 +171,8 @@ class _Comparison:
             if later.get(one.id) not in UNFINISHED and self._now - one.written_at > _IMPORT:
                 yield self._orphan("checkpoint without running job", one, "nothing will go on from it")
         for job_id, status in jobs.items():
-            if status == "queued" and job_id not in inputs and later.get(job_id) == "queued":
+            waits = status == "queued" and later.get(job_id) == "queued"
+            if waits and job_id not in inputs and not self._store.has_training_input(job_id):
                 yield Difference("queued job without input", job_id, "fail", "it has nothing to train on")
 
     def _orphan(self, kind: Kind, one: StoredFile, detail: str) -> Difference:
@@ -200,7 +201,8 @@ class _Comparison:
 
     def _fail(self, one: Difference) -> bool:
         detail = "what the job should train on is not in the store: send the training again"
-        return self._registry.fail_job(one.id, TrainingFailed(detail).to_record())
+        missing = not self._store.has_training_input(one.id)
+        return missing and self._registry.fail_job(one.id, TrainingFailed(detail).to_record())
 
     def _adopt(self, one: Difference) -> bool:
         try:

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.api.application import running
 from tests.api.contract import problem_of
@@ -40,13 +41,16 @@ def test_before_all_is_loaded_the_service_is_not_ready(tmp_path: Path) -> None:
         assert application.client.get("/readyz").status_code == 200
 
 
-def test_without_a_folder_to_write_to_the_service_is_not_ready(tmp_path: Path) -> None:
+def test_without_a_folder_to_write_to_the_service_is_not_ready(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = tmp_path / "store"
     with running(store, database_url=f"sqlite:///{tmp_path / 'registry.db'}") as application:
         shutil.rmtree(store)
         store.write_text("a file where the folder was")
         response = application.client.get("/readyz")
-        problem_of(response, 503, "unavailable", contains="store cannot be written")
+        problem_of(response, 503, "unavailable", contains="store cannot be used: its folder is gone")
+        assert "unavailable: The model store cannot be used: its folder is gone" in caplog.text
         assert application.client.get("/livez").status_code == 200
         store.unlink()
         store.mkdir()

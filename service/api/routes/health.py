@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.answers import json_response
 from service.api.documents import problems
+from service.api.problems import problem_response
 from service.api.readiness_look import ReadinessLook
 from service.api.schemas.jobs import Alive, Ready
 from service.api.wiring import resources_of
@@ -33,10 +34,11 @@ async def readyz(request: Request) -> Response:
     and why; what is accepted waits for one.
     """
     if request.app.state.stopping:
-        raise Unavailable("the service is stopping", retry_after=1)
+        return problem_response(Unavailable("the service is stopping", retry_after=1), request)
     if not request.app.state.warm.is_set():
         own = own_trainer_warning(resources_of(request))
         raise Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1)
+        return problem_response(Unavailable(_STARTING, retry_after=1), request)
     look: ReadinessLook = request.app.state.readiness
     found = await look.now()
     answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))

@@ -8,7 +8,7 @@ PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 PEERS_PINS := benchmarks/peers-constraints.txt
 
-.PHONY: demo test test-all chaos fuzz serve docs lint format bench soak bench-quick bench-peers bench-accuracy lock supply-chain $(PEERS) clean
+.PHONY: demo test test-all chaos fuzz serve docs lint format bench soak bench-quick bench-short bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m examples.demo
@@ -55,6 +55,10 @@ soak: $(INSTALLED)
 # The most telling rows with their goals, in 3 minutes.
 bench-quick: $(INSTALLED)
 	$(BIN)/python -m benchmarks.quick
+
+# Does each of them still run? Needs wrk and Chromium; judges no time.
+bench-short: $(INSTALLED)
+	$(BIN)/python -m benchmarks.short
 
 bench-peers: $(INSTALLED) $(PEERS)
 	$(BIN)/python -m benchmarks.peers

@@ -64,7 +64,8 @@ def server_process() -> int:
 
 def training_parent() -> int:
     """Return the process that our server's training children are forked from, and inherit their core from."""
-    (process_id,) = children(server_process(), "forkserver")
+    (trainer,) = children(server_process(), "multiprocessing.spawn")
+    (process_id,) = children(trainer, "forkserver")
     return process_id
 
 

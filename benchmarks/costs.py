@@ -8,11 +8,12 @@ above it, beyond what noise may do, is a finding.
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -93,18 +94,23 @@ GROWTHS = (
 
 def main() -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.costs", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds over all sizes; medians are printed")
+    parser.add_argument("--doublings", type=int, help="how often each size doubles (default: as often as it may)")
+    asked = parser.parse_args()
     pin(SERVER_CORE)
     print("what doubles              from      to   ms from        to   exponents of the doublings   mean  arithmetic")
     for growth in GROWTHS:
-        print(growth_line(growth), flush=True)
+        sizes = growth.sizes[: None if asked.doublings is None else asked.doublings + 1]
+        print(growth_line(replace(growth, sizes=sizes), asked.rounds), flush=True)
 
 
-def growth_line(growth: Growth) -> str:
+def growth_line(growth: Growth, count: int) -> str:
     """Time all sizes in turn, round after round."""
     works = [growth.work(size) for size in growth.sizes]
     for work in works:
         work()
-    rounds = [[seconds(work) for work in works] for _ in range(ROUNDS)]
+    rounds = [[seconds(work) for work in works] for _ in range(count)]
     times = [statistics.median(one) for one in zip(*rounds, strict=True)]
     exponents = [math.log2(larger / smaller) for smaller, larger in pairwise(times)]
     mean = statistics.mean(exponents)

@@ -17,6 +17,7 @@ import torch
 from benchmarks.training_step import STEP_HEADING, microseconds, step_line
 from benchmarks.tutorial_loop import (
     CONTEXT_LENGTH,
+    EPOCHS,
     HIDDEN_SIZE,
     NUM_LAYERS,
     POINTS,
@@ -81,25 +82,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=__doc__)
     parser.add_argument("--only", choices=["rollout", "step", "training"], help="print one table only")
     parser.add_argument("--first-seed", type=int, default=0, help="train with this seed and the next ones")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each side; medians are printed")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="alternating runs of each side; medians are printed")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the tutorial's loop")
     asked = parser.parse_args()
     prepare_torch()
     if asked.only in (None, "rollout"):
         print(ROLLOUT_HEADING)
         for one in ROLLOUTS:
-            print(rollout_line(one), flush=True)
+            print(rollout_line(one, asked.rounds), flush=True)
     if asked.only in (None, "step"):
         print(STEP_HEADING)
         for cell in CELLS:
-            print(step_line(cell), flush=True)
+            print(step_line(cell, asked.rounds), flush=True)
     if asked.only in (None, "training"):
         print(TRAINING_HEADING)
-        seeds = range(asked.first_seed, asked.first_seed + SEEDS)
+        seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
         for cell in CELLS:
             for name in SERIES:
-                print(training_line(cell, name, seeds), flush=True)
+                print(training_line(cell, name, seeds, asked.epochs), flush=True)
 
 
-def rollout_line(one: Rollout) -> str:
+def rollout_line(one: Rollout, count: int = ROUNDS) -> str:
     """Time one rollout on all sides in turn, once each before it counts."""
     network = initial_network(NetworkShape(one.cell, 1, one.hidden_size, one.num_layers, 1), seed=0)
     module = TutorialNetwork(one.cell, one.hidden_size, one.num_layers).eval()
@@ -112,7 +116,7 @@ def rollout_line(one: Rollout) -> str:
     )
     for run, _ in sides:
         run()
-    rounds = [[microseconds(run, times) for run, times in sides] for _ in range(ROUNDS)]
+    rounds = [[microseconds(run, times) for run, times in sides] for _ in range(count)]
     kernel, sliding, stepwise = (statistics.median(side) for side in zip(*rounds, strict=True))
     name = f"{one.cell} {one.hidden_size} x {one.num_layers}, {one.context_length} -> {one.horizon}, {one.objective}"
     name += f" x {one.items}" if one.items > 1 else ""
@@ -123,11 +127,11 @@ def rollout_line(one: Rollout) -> str:
     )
 
 
-def training_line(cell: Cell, name: str, seeds: range) -> str:
+def training_line(cell: Cell, name: str, seeds: range, epochs: int = EPOCHS) -> str:
     """Train both sides in turn for each seed; ours once before, as kernels may have to be compiled or loaded."""
     values = SERIES[name]()
     service_fit(cell, values, seeds[0])
-    runs = [(tutorial_loop(cell, values, seed), service_fit(cell, values, seed)) for seed in seeds]
+    runs = [(tutorial_loop(cell, values, seed, epochs), service_fit(cell, values, seed)) for seed in seeds]
     loops, services = zip(*runs, strict=True)
     ratio = statistics.median(loop.seconds / service.seconds for loop, service in runs)
     return f"{cell:<6} {name:<12} {_scores(loops)} {_scores(services, 4)} {ratio:>6.0f}x {TRAINING_GOAL:>6}x"

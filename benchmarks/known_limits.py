@@ -7,6 +7,7 @@ steps. Run ``python -m benchmarks.known_limits``.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from statistics import mean
 
@@ -20,6 +21,7 @@ from benchmarks.tutorial_data import FloatArray
 KNOWN, HORIZON = 300, 12
 # RMSE at most so many times the best possible.
 GOAL = 1.02
+FAILED = "FAILED"
 
 
 def white_noise(generator: np.random.Generator) -> FloatArray:
@@ -40,18 +42,21 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], FloatArray], Best]] = {
 }
 
 
-def main() -> None:
-    """Print a line for each kind."""
+def main() -> int:
+    """Print a line for each kind; return 1 where a series could not be forecast."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.known_limits", description=__doc__)
     parser.add_argument("--series", type=int, default=30, help="series of each kind (default 30)")
     asked = parser.parse_args()
     print(f"{'':<14}{'service':>9}{'best':>9}{'ratio':>8}" + "".join(f"{f'in {level}':>8}" for level in LEVELS))
+    told: list[str] = []
     with serving() as api:
         warm_up(api)
         for name, (draw, best) in KINDS.items():
             generator = np.random.default_rng(7)
             panel = [series_of(name, draw(generator)) for _ in range(asked.series)]
-            print(line(api, name, panel, best), flush=True)
+            told.append(line(api, name, panel, best))
+            print(told[-1], flush=True)
+    return int(any(FAILED in one for one in told))
 
 
 def series_of(name: str, values: FloatArray) -> AccuracySeries:
@@ -63,7 +68,7 @@ def line(api: ForecastApi, name: str, panel: Sequence[AccuracySeries], best: Bes
     """Forecast each series and compare."""
     forecasts = [forecast_one(api, series) for series in panel]
     if failed := [forecast.failure for forecast in forecasts if forecast.failure]:
-        return f"{name:<14}FAILED {failed[0]}"
+        return f"{name:<14}{FAILED} {failed[0]}"
     ours = rmse([series.test - forecast.mean for series, forecast in zip(panel, forecasts, strict=True)])
     least = rmse([series.test - best(series.train) for series in panel])
     inside = ""
@@ -83,4 +88,4 @@ def rmse(errors: Sequence[FloatArray]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,7 +27,6 @@ from benchmarks.raw_client import Answer, Asked, RawClient, closed_loop, open_lo
 from benchmarks.served_models import HORIZON, MODELS
 from examples.server import running_server
 
-_JOBS = 20
 _MODEL = MODELS["default-seasonal"]
 
 
@@ -36,23 +35,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the overload")
     parser.add_argument("--times", type=float, default=10, help="load as a multiple of the capacity")
+    parser.add_argument("--alone", type=int, default=10, help="seconds without it, and as many to learn the capacity")
+    parser.add_argument("--jobs", type=int, default=20, help="trainings that are submitted just before")
+    parser.add_argument(
+        "--no-goals", action="store_true", help="end with 0 though latencies miss theirs: for short runs"
+    )
     asked = parser.parse_args()
     pin(SERVER_CORE)
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder) / "models") as url:
         pin(CLIENT_CORE)
-        return asyncio.run(_measure(url, asked.seconds, asked.times))
+        return asyncio.run(_measure(url, asked))
 
 
-async def _measure(url: str, seconds: int, times: float) -> int:
+async def _measure(url: str, asked: argparse.Namespace) -> int:
+    seconds, times = asked.seconds, asked.times
     requests = _requests(_MODEL.trained(url))
     client = RawClient(urlsplit(url).port or 0)
     process = server_process()
-    await closed_loop(client, requests, 1, 3)
-    alone = await closed_loop(client, requests, 1, 10)
-    capacity = sum(one.status == 200 for one in await closed_loop(client, requests, 2, 10)) / 10
+    await closed_loop(client, requests, 1, min(3, asked.alone))
+    alone = await closed_loop(client, requests, 1, asked.alone)
+    capacity = sum(one.status == 200 for one in await closed_loop(client, requests, 2, asked.alone)) / asked.alone
     print(f"capacity {capacity:.0f} requests/s; now {times:g} times that for {seconds} s", flush=True)
     memory = [resident_megabytes(process)]
-    jobs = _submit(url)
+    jobs = _submit(url, asked.jobs)
     with _every(1.0, lambda: memory.append(resident_megabytes(process))), _probed(url) as probes:
         answers = await open_loop(client, requests, times * capacity, seconds)
     client.close()
@@ -68,13 +73,14 @@ async def _measure(url: str, seconds: int, times: float) -> int:
     ended = _wait(url, jobs)
     print(f"jobs submitted just before: {len(jobs)}; {dict(ended)}")
     lost = statuses[0] + sum(number for status, number in statuses.items() if status not in (0, 200, 503))
-    met = ratio <= 3 and not lost and ended["succeeded"] == len(jobs) and None not in probes
+    answered = not lost and ended["succeeded"] == len(jobs) and None not in probes
+    met = answered and ratio <= 3
     print(
         "all goals met"
         if met
         else "MISSED: p99 of each kind that takes long at most 3 times that of a server alone, nothing lost"
     )
-    return 0 if met else 1
+    return 0 if met or (asked.no_goals and answered) else 1
 
 
 def _requests(model_id: str) -> list[Asked]:
@@ -91,9 +97,9 @@ def _requests(model_id: str) -> list[Asked]:
     return [kinds[kind] for kind in ("forecast", "backtest", "history", "backtest", "dry run")]
 
 
-def _submit(url: str) -> list[str]:
+def _submit(url: str, count: int) -> list[str]:
     series = _MODEL.history(200)
-    answers = [httpx.post(f"{url}/train", params={"wait": 0}, json={"series": series}) for _ in range(_JOBS)]
+    answers = [httpx.post(f"{url}/train", params={"wait": 0}, json={"series": series}) for _ in range(count)]
     return [answer.json()["job_id"] for answer in answers if answer.status_code in (201, 202)]
 
 

@@ -1,14 +1,17 @@
 """The most telling rows of the other benchmarks in less than three minutes, each with its goal beside it.
 
 Run ``make bench-quick``, or ``python -m benchmarks.quick``. Few rounds on a noisy machine: look at a row that misses
-its goal again with the benchmark that it comes from. The exit code is always 0: a benchmark is no test.
+its goal again with the benchmark that it comes from. The exit code is 1 where a table broke, else 0 whatever it says.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from benchmarks.cores import SERVER_CORE, pin
 from benchmarks.http import http_lines
@@ -16,57 +19,76 @@ from benchmarks.kernels import ROLLOUT_HEADING, ROLLOUTS, TRAINING_HEADING, roll
 from benchmarks.round_trip import HEADING as ROUND_TRIP_HEADING
 from benchmarks.round_trip import NOTHING, TUTORIAL, round_trip_line
 from benchmarks.server import serving
-from benchmarks.tutorial_loop import prepare_torch
+from benchmarks.tutorial_loop import EPOCHS, prepare_torch
 from benchmarks.wrk import MISSING, is_installed
 
-SEEDS = range(3)
-ROUNDS = 2
-HTTP_SECONDS = 3
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of everything: trainings of each side, alternating runs, seconds of a wrk run, the loop's epochs."""
+
+    seeds: int
+    rounds: int
+    seconds: int
+    epochs: int
 
 
-def main() -> None:
-    """Print all tables; where one breaks, say so and go on."""
+def read_effort() -> Effort:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quick", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
+    parser.add_argument("--rounds", type=int, default=2, help="alternating runs of each side")
+    parser.add_argument("--seconds", type=int, default=3, help="length of one wrk run")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the tutorial's loop")
+    return Effort(**vars(parser.parse_args()))
+
+
+def main() -> int:
+    """Print all tables; where one breaks, say so and go on. Return the exit code."""
+    effort, broke = read_effort(), False
     started = time.perf_counter()
     pin(SERVER_CORE)  # every side of every row but wrk
     prepare_torch()
     for table in (rollout, training, round_trip, http):
         try:
-            for line in table():
+            for line in table(effort):
                 print(line, flush=True)
         except Exception as error:
+            broke = True
             print(f"{table.__name__} broke: {type(error).__name__}: {error}", flush=True)
         print(flush=True)
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"{time.perf_counter() - started:.0f} s; load average {load} on {os.cpu_count()} cores")
+    return int(broke)
 
 
-def rollout() -> Iterator[str]:
+def rollout(_: Effort) -> Iterator[str]:
     """One network, 300 steps."""
     yield ROLLOUT_HEADING
     yield rollout_line(ROLLOUTS[1])
 
 
-def training() -> Iterator[str]:
+def training(effort: Effort) -> Iterator[str]:
     """The tutorial's own network."""
     yield TRAINING_HEADING
-    yield training_line("rnn", "noisy sine", SEEDS)
+    yield training_line("rnn", "noisy sine", range(effort.seeds), effort.epochs)
 
 
-def round_trip() -> Iterator[str]:
+def round_trip(effort: Effort) -> Iterator[str]:
     """The same training through the API, and the default one."""
     with serving() as api:
         yield ROUND_TRIP_HEADING
         for case in (TUTORIAL, NOTHING):
-            yield round_trip_line(api, case, ROUNDS)
+            yield round_trip_line(api, case, effort.rounds, effort.epochs)
 
 
-def http() -> Iterator[str]:
+def http(effort: Effort) -> Iterator[str]:
     """Forecasts beside the no-op."""
     if is_installed():
-        yield from http_lines(("network", "default-seasonal"), (0, 200), HTTP_SECONDS, ROUNDS)
+        yield from http_lines(("network", "default-seasonal"), (0, 200), effort.seconds, effort.rounds)
     else:
         yield f"POST /forecast beside the no-op is left out: {MISSING}"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

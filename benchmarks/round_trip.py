@@ -16,6 +16,7 @@ from benchmarks.cores import SERVER_CORE, pin
 from benchmarks.server import ForecastApi, Json, serving
 from benchmarks.tutorial_loop import (
     CONTEXT_LENGTH,
+    EPOCHS,
     HIDDEN_SIZE,
     NUM_LAYERS,
     Cell,
@@ -63,22 +64,23 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.round_trip", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each side; medians are printed")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the tutorial's loop")
     asked = parser.parse_args()
     pin(SERVER_CORE)
     prepare_torch()
     with serving() as api:
         print(HEADING)
         for case in CASES:
-            print(round_trip_line(api, case, asked.rounds), flush=True)
+            print(round_trip_line(api, case, asked.rounds, asked.epochs), flush=True)
 
 
-def round_trip_line(api: ForecastApi, case: Case, rounds: int) -> str:
+def round_trip_line(api: ForecastApi, case: Case, rounds: int, epochs: int = EPOCHS) -> str:
     """Time both sides in turn, once each before it counts."""
     values = case.series()
     request = case.options | {"series": values.tolist()}
     api.train(request)
-    fit_tutorial(case.cell, values, seed=0)
-    pairs = [(fit_tutorial(case.cell, values, seed)[0], seconds(api, request)) for seed in range(rounds)]
+    fit_tutorial(case.cell, values, 0, epochs)
+    pairs = [(fit_tutorial(case.cell, values, seed, epochs)[0], seconds(api, request)) for seed in range(rounds)]
     loop, round_trip = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(loop / ours for loop, ours in pairs)
     return f"{case.name:<23} {case.series_name:<12} {loop:>8.2f} {round_trip:>14.3f} {ratio:>6.1f}x {case.goal:>6}x"

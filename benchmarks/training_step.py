@@ -22,7 +22,7 @@ a training step: 16 pieces of 79 steps, 2 layers of 32
 cell   kernel us   torch us   ratio"""
 
 
-def step_line(cell: Cell) -> str:
+def step_line(cell: Cell, count: int = ROUNDS) -> str:
     """Time forward, backward, clipping and Adam on one batch, on both sides in turn."""
     network = initial_network(NetworkShape(cell, 1, 32, 2, 1), seed=0)
     shape, module = network.shape, TutorialNetwork(cell, 32, 2)
@@ -45,7 +45,7 @@ def step_line(cell: Cell) -> str:
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()
 
-    rounds = [(microseconds(ours, 20), microseconds(torchs, 2)) for _ in range(ROUNDS)]
+    rounds = [(microseconds(ours, 20), microseconds(torchs, 2)) for _ in range(count)]
     kernel, reference = (statistics.median(side) for side in zip(*rounds, strict=True))
     return f"{cell:<6} {kernel:>9.0f} {reference:>10.0f} {reference / kernel:>6.0f}x"
 

@@ -71,15 +71,15 @@ def step(network: TutorialNetwork, window: torch.Tensor, horizon: int) -> torch.
     return torch.cat(forecasts, dim=1)[..., 0]
 
 
-def fit_tutorial(cell: Cell, values: FloatArray, seed: int) -> tuple[float, TutorialNetwork]:
-    """Train as tutorial 1 does: every window of the training part in one batch, 100 epochs; return the seconds too."""
+def fit_tutorial(cell: Cell, values: FloatArray, seed: int, epochs: int = EPOCHS) -> tuple[float, TutorialNetwork]:
+    """Train as tutorial 1 does: every window of the training part in one batch; return the seconds too."""
     torch.manual_seed(seed)
     scaled = torch.from_numpy(values[:TRAIN_POINTS].astype(np.float32))
     windows, targets = scaled.unfold(0, CONTEXT_LENGTH + 1, 1)[:, :CONTEXT_LENGTH, None], scaled[CONTEXT_LENGTH:]
     network = TutorialNetwork(cell, HIDDEN_SIZE, NUM_LAYERS)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     started = time.perf_counter()
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         optimizer.zero_grad()
         loss = nn.functional.mse_loss(network(windows)[:, 0], targets)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -87,9 +87,9 @@ def fit_tutorial(cell: Cell, values: FloatArray, seed: int) -> tuple[float, Tuto
     return time.perf_counter() - started, network
 
 
-def tutorial_loop(cell: Cell, values: FloatArray, seed: int) -> Trained:
+def tutorial_loop(cell: Cell, values: FloatArray, seed: int, epochs: int = EPOCHS) -> Trained:
     """Train as tutorial 1 does and score the network on the last fifth."""
-    seconds, network = fit_tutorial(cell, values, seed)
+    seconds, network = fit_tutorial(cell, values, seed, epochs)
     scaled = torch.from_numpy(values.astype(np.float32))
     windows = scaled[TRAIN_POINTS - CONTEXT_LENGTH : -1].unfold(0, CONTEXT_LENGTH, 1)[..., None]
     with torch.no_grad():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -61,8 +62,8 @@ def parse_options() -> Options:
     )
 
 
-def main() -> None:
-    """Run the cases one by one, printing each line when it is done."""
+def main() -> int:
+    """Run the cases one by one, printing each line when it is done; return 1 where the service refused one."""
     options = parse_options()
     prepare_torch()
     outcomes = []
@@ -82,6 +83,7 @@ def main() -> None:
     if options.json:
         results = [asdict(outcome) | {"ratio": outcome.ratio, "verdict": outcome.verdict} for outcome in outcomes]
         options.json.write_text(json.dumps({"seeds": options.seeds, "quick": options.quick, "rows": results}, indent=1))
+    return int(any(outcome.failures for outcome in outcomes))
 
 
 def prepare_torch() -> None:
@@ -144,4 +146,4 @@ def noting_failures(outcome: Outcome, what: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -37,8 +37,7 @@ async def readyz(request: Request) -> Response:
         return problem_response(Unavailable("the service is stopping", retry_after=1), request)
     if not request.app.state.warm.is_set():
         own = own_trainer_warning(resources_of(request))
-        raise Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1)
-        return problem_response(Unavailable(_STARTING, retry_after=1), request)
+        return problem_response(Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1), request)
     look: ReadinessLook = request.app.state.readiness
     found = await look.now()
     answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))

@@ -15,7 +15,15 @@ _DATE = re.compile(
     r"(?:([T ])([0-9]{2}:[0-9]{2})(?:(:[0-9]{2})(?:\.([0-9]{1,9}))?)?)?"
     rf"({OFFSET_PATTERN})?"
 )
-KNOWN_FORMS = "2024-01-31, 2024-01, 2024, 20240131, 2024-01-31T12:00:00Z or seconds since 1970; others need date_format"
+KNOWN_FORMS = (
+    "2024-01-31, 31.01.2024, 2024-01, 01.2024, Jan 2024, 2024Q1, 2024-W05, 2024, 20240131, 2024-01-31T12:00:00Z or "
+    "seconds since 1970; for another form give date_format (such as %d.%m.%y for 31.01.24, %m/%y for 01/24)"
+)
+
+
+_FOUR_DIGITS = (
+    "the year must have four digits and stand at the same end in all rows, or give date_format (such as %d.%m.%y)"
+)
 
 
 class _Date(NamedTuple):
@@ -49,7 +57,7 @@ def _refuse_mixed_layout(dates: list[_Date], texts: Sequence[str], path: Path) -
     for index, date in enumerate(dates):
         year, other = (date.first, date.third) if lengths == (4, 2) else (date.third, date.first)
         if len(year) != 4 or len(other) > 2:
-            refuse(texts, index, path, "the year must have four digits and stand at the same end in all rows")
+            refuse(texts, index, path, _FOUR_DIGITS)
         if date.separator != dates[0].separator:
             refuse(texts, index, path, f"the rows before it are written with {dates[0].separator!r}")
 

@@ -23,7 +23,7 @@ _LONGEST_STEP = 200 * 366 * _DAY
 class Frequency:
     """What a pandas alias stands for.
 
-    unit: finest part of a time that tells one row from the next, as a numpy unit.
+    unit: finest part of a time that tells one row from the next, as a numpy unit, or Q.
     step: length in nanoseconds where it is always the same, else None.
     anchors: months or weekdays that may follow the alias, the usual one first.
     season_length: rows of one season, or None where there is no natural one.
@@ -40,7 +40,7 @@ def _yearly(anchors: tuple[str, ...]) -> Frequency:
 
 
 def _quarterly(anchors: tuple[str, ...]) -> Frequency:
-    return Frequency("M", None, anchors, 4)
+    return Frequency("Q", None, anchors, 4)
 
 
 _MONTHLY = Frequency("M", None, (), 12)
@@ -59,7 +59,7 @@ _FREQUENCIES = {
     "BME": _MONTHLY,
     "BMS": _MONTHLY,
     "WOM": Frequency("D", None, tuple(f"{week}{day}" for week in range(1, 5) for day in WEEKDAYS), 12),
-    "W": Frequency("D", 7 * _DAY, ("SUN", *WEEKDAYS[:6]), 52),
+    "W": Frequency("W", 7 * _DAY, ("SUN", *WEEKDAYS[:6]), 52),
     "B": Frequency("D", None, (), 5),
     "D": Frequency("D", _DAY, (), 7),
     "h": Frequency("m", _DAY // 24, (), 24),
@@ -149,7 +149,7 @@ def step_of(freq: str) -> int | None:
 
 
 def unit_of(freq: str) -> str:
-    """Return the finest part of a time that tells one row from the next: Y, M, D, m, s, ms, us or ns."""
+    """Return the finest part of a time that tells one row from the next: Y, Q, M, W, D, m, s, ms, us or ns."""
     return _parts(freq)[2].unit
 
 

@@ -64,7 +64,8 @@ def _settle_dates(items: Sequence[SentTimes]) -> tuple[Sequence[SentTimes], list
     if not errors:
         return items, [rows for rows in placed if rows]
     forms = (rows.axis.form for rows in placed if rows and rows.axis)
-    patterns = {f"{form.pattern}{'%z' if form.offset else ''}" for form in forms if form.pattern[:2] in ("%d", "%m")}
+    settling = [form for form in forms if form.pattern[:2] in ("%d", "%m") and "%d" in form.pattern]
+    patterns = {f"{form.pattern}{'%z' if form.offset else ''}" for form in settling}
     if len(patterns) != 1:
         raise errors[0]
     pattern = patterns.pop()

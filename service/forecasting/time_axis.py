@@ -109,7 +109,7 @@ class TimeAxis:
         if self.form.is_epoch:
             return ()
         # In a year or month there is no offset to be read: the end of 2020-06-01 is a day.
-        suffixes = ("",) if self.form.unit in ("Y", "M") else ("", "%z")
+        suffixes = ("",) if self.form.unit in ("Y", "Q", "M", "W") else ("", "%z")
         return tuple(self.form.pattern + suffix for suffix in suffixes)
 
     def to_record(self) -> dict[str, Any]:

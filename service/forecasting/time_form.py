@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.tables.month_names import ENGLISH, LANGUAGES, full_name, short_name
 
 TimeArray = NDArray[np.datetime64]
 EPOCH_SECONDS = "epoch_seconds"
 EPOCH_MILLISECONDS = "epoch_milliseconds"
 NANOSECONDS_PER = {EPOCH_SECONDS: 10**9, EPOCH_MILLISECONDS: 10**6}
 OFFSET_PATTERN = r" ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
-SAFE_DIRECTIVES = frozenset("YymdHIMSfpbBj")
+SAFE_DIRECTIVES = frozenset("YymdHIMSfpbBjqGV")
 
 _MINUTE = 60 * 10**9
-_UNITS = ("Y", "M", "D", "m", "s", "ms", "us", "ns")
+_UNITS = ("Y", "Q", "M", "W", "D", "m", "s", "ms", "us", "ns")
 _OFFSET = re.compile(r" ?(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)")
 _UNPADDED = re.compile(r"(?<![0-9])0(?=[0-9](?![0-9]))")
 # numpy writes these an order of magnitude faster than strftime does.
@@ -36,12 +39,13 @@ _NUMPY_UNITS = {
 class TimeForm:
     """The written form of a column of times.
 
-    pattern: strptime pattern of the local time, without fraction and offset, or
+    pattern: strptime pattern of the local time, without fraction and offset, with ``%q`` for a quarter, or
         ``epoch_seconds`` or ``epoch_milliseconds``.
     fraction: digits after the seconds (0..9).
     offset: offset from UTC as written (``Z``, ``+02:00``), or None for naive times.
     numeric: written as JSON numbers rather than strings.
     padded: days and months below ten have a leading zero.
+    language: of the names of months.
     """
 
     pattern: str = "%Y-%m-%d"
@@ -49,6 +53,7 @@ class TimeForm:
     offset: str | None = None
     numeric: bool = False
     padded: bool = True
+    language: str = ENGLISH
 
     @property
     def is_epoch(self) -> bool:
@@ -57,12 +62,13 @@ class TimeForm:
 
     @property
     def unit(self) -> str:
-        """Finest part that is written, as a numpy unit: Y, M, D, m, s, ms, us or ns."""
+        """Finest part that is written, as a numpy unit (Y, M, W, D, m, s, ms, us or ns), or Q."""
         if self.is_epoch:
             return "s" if self.pattern == EPOCH_SECONDS else "ms"
         if self.fraction:
             return ("ms", "us", "ns")[(self.fraction - 1) // 3]
-        finest = {"f": "us", "S": "s", "M": "m", "H": "m", "I": "m", "d": "D", "j": "D", "m": "M", "b": "M", "B": "M"}
+        finest = {"f": "us", "S": "s", "M": "m", "H": "m", "I": "m", "d": "D", "j": "D", "V": "W"}
+        finest |= {"m": "M", "b": "M", "B": "M", "q": "Q"}
         directives = directives_of(self.pattern)
         return next((unit for directive, unit in finest.items() if directive in directives), "Y")
 
@@ -72,8 +78,8 @@ class TimeForm:
             return self
         if self.is_epoch:
             return replace(self, pattern=EPOCH_MILLISECONDS)
-        if unit in ("M", "D"):
-            return replace(self, pattern="%Y-%m" if unit == "M" else "%Y-%m-%d", numeric=False)
+        if unit in ("Q", "M", "W", "D"):
+            return replace(self, pattern="%Y-%m" if unit in ("Q", "M") else "%Y-%m-%d", numeric=False)
         fraction = {"ms": 3, "us": 6, "ns": 9}.get(unit, 0)
         return replace(self, pattern=self._pattern_with_seconds(), fraction=fraction, numeric=False)
 
@@ -97,7 +103,9 @@ class TimeForm:
             digits = np.datetime_as_string(local, unit="ns")
             texts = [f"{text}.{digit[20 : 20 + self.fraction]}" for text, digit in zip(texts, digits, strict=True)]
         if not self.padded:
-            texts = [_UNPADDED.sub("", text[:10]) + text[10:] for text in texts]
+            # A time of day keeps its zeros.
+            end = 10 if self.unit in _UNITS[_UNITS.index("m") :] else 64
+            texts = [_UNPADDED.sub("", text[:end]) + text[end:] for text in texts]
         if self.offset:
             texts = [text + self.offset for text in texts]
         return [int(text) for text in texts] if self.numeric else list(texts)
@@ -105,9 +113,17 @@ class TimeForm:
     def _local_texts(self, local: TimeArray) -> list[str]:
         unit = _NUMPY_UNITS.get(self.pattern)
         if unit is None:
-            return [time.strftime(self.pattern) for time in local.astype("datetime64[us]").tolist()]
+            return [self._written(time) for time in local.astype("datetime64[us]").tolist()]
         texts: list[str] = np.datetime_as_string(local.astype(f"datetime64[{unit}]")).tolist()
         return [text.replace("T", " ") for text in texts] if " " in self.pattern else texts
+
+    def _written(self, time: datetime) -> str:
+        own = {
+            "B": full_name(time.month, self.language),
+            "b": short_name(time.month, self.language),
+            "q": str((time.month + 2) // 3),
+        }
+        return time.strftime(re.sub("%(.)", lambda match: own.get(match[1], match[0]), self.pattern, flags=re.DOTALL))
 
     def to_record(self) -> dict[str, Any]:
         """Return the form as plain JSON values."""
@@ -124,6 +140,7 @@ class TimeForm:
                 and 0 <= form.fraction <= 9
                 and isinstance(form.numeric, bool)
                 and isinstance(form.padded, bool)
+                and form.language in LANGUAGES
                 and (form.is_epoch or fault_of_pattern(form.pattern) is None)
             )
             minutes_of(form.offset)
@@ -164,7 +181,11 @@ def fault_of_pattern(pattern: str) -> str | None:
         return f"{pattern[:80]!r} has directives that are not known; known are {known}, and %z at the end"
     if len(set(directives)) < len(directives):
         return f"{pattern!r} names a part of the time twice"
-    if not set("Yy") & set(directives):
+    if ("G" in directives) != ("V" in directives) or ("V" in directives and len(directives) > 2):
+        return f"{pattern!r}: an ISO week is %G with %V (2024-W05 is %G-W%V), and nothing else beside it"
+    if "q" in directives and (len(directives) > 2 or not set("Yy") & set(directives)):
+        return f"{pattern!r}: a quarter (%q) needs a year (2024Q1 is %YQ%q), and nothing else beside it"
+    if not set("YyG") & set(directives):
         return f"{pattern!r} has no year (%Y)"
     if "d" in directives and not set("mbB") & set(directives):
         return f"{pattern!r} has a day but no month (%m)"

@@ -95,16 +95,16 @@ def next_on(freq: str, times: TimeArray) -> TimeArray:
 
 
 def snap_to_periods(times: TimeArray, written_unit: str, freq: str) -> TimeArray:
-    """Move times that were written as years or months to where ``freq`` has that year or month.
+    """Move times that were written as years, quarters or months to where ``freq`` has that period.
 
-    1949-01 is 1949-01-31 where the frequency is month ends; a year or month that has no time of the grid
-    stays as it is.
+    1949-01 is 1949-01-31 where the frequency is month ends; a period that has no time of the grid stays as it is.
     """
-    if written_unit not in ("Y", "M") or unit_of(freq) not in ("Y", "M"):
+    months = {"Y": 12, "Q": 3, "M": 1}
+    if written_unit not in months or unit_of(freq) not in months:
         return times
     moved = next_on(freq, times)
-    period = f"datetime64[{written_unit}]"
-    return np.where(moved.astype(period) == times.astype(period), moved, times)
+    period, before = (one.astype("datetime64[M]").astype(np.int64) // months[written_unit] for one in (moved, times))
+    return np.where(period == before, moved, times)
 
 
 def _weekday(time: np.datetime64) -> int:

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.errors import InvalidOption, InvalidSeries, InvalidTimestamps, Path
+from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, InvalidTimestamps, Path
 from service.forecasting.date_reading import KNOWN_FORMS, read_dates
+from service.forecasting.named_month_reading import in_english, read_named_months, with_language
+from service.forecasting.period_reading import read_parts, read_periods
 from service.forecasting.time_column import RawTime, ReadTimes, from_epoch, from_pattern, refuse, to_utc
 from service.forecasting.time_form import (
     EPOCH_MILLISECONDS,
@@ -17,11 +19,11 @@ from service.forecasting.time_form import (
     OFFSET_PATTERN,
     TimeArray,
     TimeForm,
+    directives_of,
     fault_of_pattern,
 )
 
 _NUMBER = re.compile(r"[0-9]{1,13}")
-_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)
 
 
@@ -53,6 +55,8 @@ def read_time(raw: RawTime, date_format: str | None, path: Path) -> ReadTimes:
 def check_date_format(date_format: str, path: Path) -> None:
     """Raise InvalidOption at ``path`` unless times can be read and written by this strptime pattern."""
     fault = fault_of_pattern(date_format.removesuffix("%z"))
+    if fault is None and date_format.endswith("%z") and set("qGV") & set(directives_of(date_format)):
+        fault = f"{date_format!r}: a quarter or week has no offset from UTC (%z)"
     if fault:
         raise InvalidOption.at(path, fault)
 
@@ -60,16 +64,11 @@ def check_date_format(date_format: str, path: Path) -> None:
 def _read_known(texts: list[str], path: Path) -> ReadTimes:
     if _NUMBER.fullmatch(texts[0]):
         return _read_numbers(texts, path)
-    if not _MONTH.fullmatch(texts[0]):
-        return read_dates(texts, path)
-    odd = next((i for i, text in enumerate(texts) if not _MONTH.fullmatch(text)), None)
-    if odd is not None:
-        refuse(texts, odd, path, "the rows before it are months like 2024-01")
-    return ReadTimes(from_pattern([f"{text}-01" for text in texts], "%Y-%m-%d", texts, path), TimeForm("%Y-%m"))
+    return read_periods(texts, path) or read_named_months(texts, path) or read_dates(texts, path)
 
 
 def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
-    """Read years (4 digits), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
+    """Read years (4 digits), months (6), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
     odd = next((i for i, text in enumerate(texts) if not _NUMBER.fullmatch(text)), None)
     if odd is not None:
         refuse(texts, odd, path, "the rows before it are whole numbers")
@@ -79,13 +78,15 @@ def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
         refuse(texts, odd, path, f"expected {KNOWN_FORMS}")
     if form.is_epoch:
         return ReadTimes(from_epoch(texts, form.pattern, path), form)
-    dates = texts if form.pattern == "%Y%m%d" else [f"{text}0101" for text in texts]
+    if form.pattern == "%Y%m":
+        _refuse_days(texts, path)
+    dates = [f"{text}{'0101'[len(text) - 4 :]}" if len(text) < 8 else text for text in texts]
     return ReadTimes(from_pattern(dates, "%Y%m%d", texts, path), form)
 
 
 def _form_of_numbers(lengths: set[int]) -> TimeForm | None:
-    if lengths in ({4}, {8}):
-        return TimeForm("%Y" if lengths == {4} else "%Y%m%d")
+    if lengths in ({4}, {6}, {8}):
+        return TimeForm({4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}[max(lengths)])
     for pattern, longest in ((EPOCH_SECONDS, 10), (EPOCH_MILLISECONDS, 13)):
         # Counts have one digit less before September 2001.
         if longest in lengths and lengths <= {longest - 1, longest}:
@@ -93,8 +94,21 @@ def _form_of_numbers(lengths: set[int]) -> TimeForm | None:
     return None
 
 
+def _refuse_days(texts: list[str], path: Path) -> None:
+    """Raise AmbiguousDates where all of six digits could as well be days of years of two digits: 200101."""
+    if all(re.fullmatch("[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-2])", text) for text in texts):
+        detail = f"{texts[0]!r} can be a month (date_format=%Y%m) or a day (date_format=%y%m%d): give date_format"
+        raise AmbiguousDates.at((*path, 0), detail)
+
+
 def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
     check_date_format(date_format, (*path[:-1], "date_format"))
+    if set("qGV") & set(directives_of(date_format)):
+        return read_parts(texts, date_format, path)
+    if set("bB") & set(directives_of(date_format)):
+        english, language = in_english(texts, date_format)
+        if english != texts:
+            return with_language(_read_pattern(list(english), date_format, path), language)
     if not date_format.endswith("%z"):
         times = from_pattern(texts, date_format, texts, path)
         return ReadTimes(times, _padded_as(texts, times, TimeForm(date_format)))

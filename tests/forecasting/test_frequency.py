@@ -119,7 +119,7 @@ def test_steps_and_units() -> None:
     assert step_of("B") is None
     assert (unit_of("YE-DEC"), unit_of("QS-JAN"), unit_of("B"), unit_of("15min"), unit_of("s")) == (
         "Y",
-        "M",
+        "Q",
         "D",
         "m",
         "s",

@@ -64,6 +64,28 @@ def days(start: str, periods: int, freq: str, form: str = "%Y-%m-%d") -> list[st
         (["10/13/2021", "10/14/2021"], "10/15/2021"),
         (["13.10.2021 06:00", "13.10.2021 07:00"], "13.10.2021 08:00"),
         (["9.12.2021", "10.12.2021", "13.12.2021"], None),
+        (["11.2020", "12.2020"], "01.2021"),
+        (["11/2020", "12/2020"], "01/2021"),
+        (["8/2020", "9/2020"], "10/2020"),
+        (["2020/11", "2020/12"], "2021/01"),
+        (["2020.11", "2020.12"], "2021.01"),
+        (["2020M11", "2020M12"], "2021M01"),
+        (["2020m11", "2020m12"], "2021m01"),
+        (["202011", "202012"], "202101"),
+        (["2020Q3", "2020Q4"], "2021Q1"),
+        (["2020-Q3", "2020-Q4"], "2021-Q1"),
+        (["Q3 2020", "Q4 2020"], "Q1 2021"),
+        (["2020-W52", "2020-W53"], "2021-W01"),
+        (["Nov 2020", "Dec 2020"], "Jan 2021"),
+        (["November 2020", "December 2020"], "January 2021"),
+        (["Februar 2020", "März 2020"], "April 2020"),
+        (["Nov 2020", "Dez 2020"], "Jan 2021"),
+        (["janv. 2020", "févr. 2020"], "mars. 2020"),
+        (["enero de 2020", "febrero de 2020"], "marzo de 2020"),
+        (["2020 Nov", "2020 Dec"], "2021 Jan"),
+        (["30-Jan-2020", "31-Jan-2020"], "01-Feb-2020"),
+        (["30. Januar 2020", "31. Januar 2020"], "01. Februar 2020"),
+        (["January 30, 2020", "January 31, 2020"], "February 01, 2020"),
     ],
 )
 def test_the_answer_is_written_like_the_question(raw: list[RawTime], following: RawTime | None) -> None:
@@ -86,6 +108,12 @@ def test_the_answer_is_written_like_the_question(raw: list[RawTime], following: 
         (["2024-01-01 00 +0100", "2024-01-01 01 +0100"], "%Y-%m-%d %H %z", "2024-01-01 02 +0100"),
         ([202401, 202402], "%Y%m", 202403),
         (["9/1/2024", "10/1/2024"], "%d/%m/%Y", "11/1/2024"),
+        (["11.20", "12.20"], "%m.%y", "01.21"),
+        (["Nov-20", "Dez-20"], "%b-%y", "Jan-21"),
+        (["Mai 20", "Juni 20"], "%B %y", "Juli 20"),
+        (["3/20", "4/20"], "%q/%y", "1/21"),
+        (["2020, week 52", "2020, week 53"], "%G, week %V", "2021, week 01"),
+        (["200101", "200102"], "%y%m%d", "200103"),
     ],
 )
 def test_a_given_date_format_reads_and_writes(raw: list[RawTime], date_format: str, following: RawTime) -> None:
@@ -94,7 +122,25 @@ def test_a_given_date_format_reads_and_writes(raw: list[RawTime], date_format: s
     assert axis.future(1).written() == [following]
 
 
-@pytest.mark.parametrize("date_format", ["%Z", "%c", "%d-%m", "%Y-%d", "%Y %Y", "%", "%z %Y", "", "%Y" + "x" * 100])
+@pytest.mark.parametrize(
+    "date_format",
+    [
+        "%Z",
+        "%c",
+        "%d-%m",
+        "%q",
+        "%Y-%m %q",
+        "%G",
+        "%Y-%V",
+        "%YQ%q%z",
+        "%Y-%d",
+        "%Y %Y",
+        "%",
+        "%z %Y",
+        "",
+        "%Y" + "x" * 100,
+    ],
+)
 def test_a_date_format_that_cannot_work_is_refused(date_format: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         place(["2024-01-01", "2024-01-02"], date_format=date_format)
@@ -109,6 +155,42 @@ def test_dates_that_can_be_read_two_ways_ask_for_a_format(text: str) -> None:
     assert f"%d{separator}%m{separator}%Y" in caught.value.detail
     assert "date_format" in caught.value.detail
     assert caught.value.faults[0].path == (*PATH, 0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "error", "says"),
+    [
+        (["01.20", "02.20"], InvalidTimestamps, "%m/%y"),
+        (["Jan-20", "Feb-20"], InvalidTimestamps, "%b-%y"),
+        (["31.01.24", "29.02.24"], InvalidTimestamps, "%d.%m.%y"),
+        (["2020.9", "2020.1"], InvalidTimestamps, "date_format"),
+        (["200101", "200201"], AmbiguousDates, "%Y%m"),
+        (["Mai 2020", "Oct 2020", "Sept 2020", "Dez 2020"], InvalidTimestamps, "another language"),
+        (["Jan 2020", "02.2020"], InvalidTimestamps, "the rows before it"),
+        (["01.2020", "13.2020"], InvalidTimestamps, "13.2020"),
+        (["01.2020", "02/2020"], InvalidTimestamps, "'%m.%Y' of the rows before it"),
+        (["2021-W53"], InvalidTimestamps, "no such ISO week"),
+        (["Model 2020"], InvalidTimestamps, "expected"),
+    ],
+)
+def test_months_that_cannot_be_read_say_what_can(raw: list[str], error: type[ServiceError], says: str) -> None:
+    with pytest.raises(error) as caught:
+        place(raw)
+    assert says in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "written"),
+    [
+        ("2020Q1", "MS", ["2020-01", "2020-02"]),
+        ("2020Q1", "QE", ["2020Q1", "2020Q2"]),
+        ("2020-W01", "D", ["2019-12-30", "2019-12-31"]),
+        ("01.2020", "D", ["2020-01-01", "2020-01-02"]),
+        ("Januar 2020", "QS", ["Januar 2020", "April 2020"]),
+    ],
+)
+def test_periods_are_written_as_finely_as_rows_need(start: str, freq: str, written: list[str]) -> None:
+    assert axis_from_start(start, freq, 2, ("series", "start")).written() == written
 
 
 def test_one_row_settles_day_first_for_all() -> None:

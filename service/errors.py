@@ -9,6 +9,7 @@
     │   │   ├── MissingValues        missing values where none are allowed
     │   │   ├── InvalidTimestamps    unreadable, doubled, mixed or irregular
     │   │   ├── AmbiguousDates       11-10-2021 and nothing says which is the day
+    │   │   ├── AmbiguousNumbers     2.210 and nothing says whether it is 2.21 or 2210
     │   │   ├── UnknownFrequency     no such frequency alias
     │   │   └── UnknownColumn        a target, covariate or item that is not there
     │   ├── SeriesTooShort           fewer values than training needs
@@ -147,6 +148,13 @@ class AmbiguousDates(InvalidSeries):
 
     slug = "ambiguous-dates"
     title = "The dates can be read two ways"
+
+
+class AmbiguousNumbers(InvalidSeries):
+    """The numbers of a CSV file can be read two ways."""
+
+    slug = "ambiguous-numbers"
+    title = "The numbers can be read two ways"
 
 
 class UnknownFrequency(InvalidSeries):

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from service.api.table_series import PATH
 from service.errors import InvalidSeries, MalformedBody, UnsupportedContentType
+from service.tables.csv_table import PATH
 
 _CODE = Path(__file__).resolve().parents[2]
 # What pyarrow and pandas take themselves, and what one byte of the largest body may grow to.

@@ -20,6 +20,7 @@ from service.forecasting.frequency import aliases_of
 from service.forecasting.item_times import SentTimes
 from service.forecasting.split import SHORTEST_SERIES
 from service.forecasting.time_reading import check_date_format
+from service.tables.column_roles import role_of_name
 
 SentValues = list[float | None]
 SentRows = ValuesSeries | ColumnsSeries | ItemsSeries
@@ -39,7 +40,7 @@ class SentItem:
     """One item as sent, its columns of equal length.
 
     path: where the item stands in the request; targets_path, ahead_path: where its targets and future covariates do;
-    static: its categories, as texts.
+    static: its categories, as texts; warning: of columns that were left out, where there are any.
     """
 
     id: str | None
@@ -51,22 +52,26 @@ class SentItem:
     targets_path: Path
     ahead_path: Path
     static: dict[str, str]
+    warning: str | None = None
 
 
-def sent_items(series: SentRows, path: Path, future_covariates: Sequence[str] | None = None) -> list[SentItem]:
+def sent_items(
+    series: SentRows, path: Path, future_covariates: Sequence[str] | None = None, choose_targets: bool = False
+) -> list[SentItem]:
     """Return the items of a series that stands at ``path``.
 
-    future_covariates: as named beside the series, where the series itself names none.
+    future_covariates: as named beside the series, where the series itself names none; choose_targets: leave out columns
+    whose names say time where no targets are named.
 
     Raises InvalidSeries where one has no values, columns of unequal length, or other columns or targets than the
     first, or a category that is a number beyond 1e100; UnknownColumn for a target that is not there; UnknownFrequency
     and InvalidOption for what is shared.
     """
     if not isinstance(series, ItemsSeries):
-        return [_item(series, None, None, path, path, future_covariates)]
+        return [_item(series, None, None, path, path, future_covariates, choose_targets)]
     _check_shared(series, path)
     items = [
-        _item(item, item.id, series, (*path, "items", i), path, future_covariates)
+        _item(item, item.id, series, (*path, "items", i), path, future_covariates, choose_targets)
         for i, item in enumerate(series.items)
     ]
     for item in items[1:]:
@@ -87,6 +92,7 @@ def _item(
     path: Path,
     shared_path: Path,
     beside: Sequence[str] | None,
+    choose_targets: bool,
 ) -> SentItem:
     named, targets_path = shared.targets if shared else None, (*shared_path, "targets")
     if isinstance(rows, ColumnsSeries):
@@ -97,12 +103,26 @@ def _item(
         columns = {"value": SentColumn(rows.values, (*path, "values"))}
     ahead, ahead_path = _named_ahead(rows, shared, path, shared_path, beside)
     known = set(ahead)
+    left_out = [name for name in columns if name not in known and role_of_name(name) in ("time", "period")]
+    left_out = left_out if choose_targets and named is None else []
+    if left_out and len(left_out) + len(known) == len(columns):
+        detail = f"no column is left to forecast: the names of {listed(left_out)} say time; name one in targets"
+        raise InvalidSeries.at(targets_path, detail)
+    columns = {name: column for name, column in columns.items() if name not in left_out}
     targets = tuple([column for column in columns if column not in known] if named is None else named)
     _refuse_wrong_names("target", targets, columns, targets_path)
     _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
     _refuse_no_target(targets, ahead, ahead_path)
     times = _times(rows, len(next(iter(_checked(columns).values())).values), shared, path)
-    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, _categories(rows, path))
+    static, warning = _categories(rows, path), _not_forecast(left_out) if left_out else None
+    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, static, warning)
+
+
+def _not_forecast(left_out: Sequence[str]) -> str:
+    return (
+        f"columns not used, as their names say time: {listed(left_out)}; send times as timestamps, name columns to "
+        "forecast in targets"
+    )
 
 
 def _categories(rows: TimedRows, path: Path) -> dict[str, str]:

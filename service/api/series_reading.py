@@ -34,18 +34,24 @@ class ReadPanel(NamedTuple):
 
 
 def read_panel(
-    series: SentSeries, path: Path = ("series",), future_covariates: Sequence[str] | None = None
+    series: SentSeries,
+    path: Path = ("series",),
+    future_covariates: Sequence[str] | None = None,
+    choose_targets: bool = False,
 ) -> ReadPanel:
     """Read a validated series that stands at ``path`` of the request.
 
     future_covariates: columns known ahead, as named beside the series, where the series itself names none.
+    choose_targets: a model is to be trained, so that columns whose names say time are left out where no targets are
+    named; a model that is there knows its columns.
 
     Rows are put in order of time, rows that are absent and nulls become NaN. Raises what `sent_items` and
     `place_items` raise, and InvalidSeries for a value beyond 1e100.
     """
     if isinstance(series, list) and not future_covariates:
         return _plain(series, path)
-    items = sent_items(ValuesSeries(values=series) if isinstance(series, list) else series, path, future_covariates)
+    sent = ValuesSeries(values=series) if isinstance(series, list) else series
+    items = sent_items(sent, path, future_covariates, choose_targets)
     targets, ahead = items[0].targets, items[0].future_covariates
     used = {*targets, *ahead}
     covariates = tuple(name for name in items[0].columns if name not in used)
@@ -53,7 +59,8 @@ def read_panel(
     columns = (*targets, *covariates, *ahead)
     rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))
     panel = Panel(rows, targets, covariates, ahead)
-    warnings = tuple(dict.fromkeys(warning for rows in placed for warning in rows.warnings))
+    said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
+    warnings = tuple(dict.fromkeys(said))
     inferred = all(item.times.freq is None for item in items)
     return ReadPanel(panel, warnings, tuple(placed), inferred)
 

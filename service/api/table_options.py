@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 
 from service.errors import Fault, InvalidInput
 
-_READING = ("time", "item", "date_format", "freq", "separator")
+_READING = ("time", "item", "date_format", "freq", "separator", "decimal", "thousands")
 _REPEATED = ("target", "covariates", "future_covariates")
 # Options that are lists: given once for each element.
 _LISTS = ("scaling_range", "candidates")

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.api.sent_items import listed
-from service.errors import AmbiguousDates, InvalidSeries, Path, ServiceError, UnknownColumn
+from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from service.forecasting.time_reading import read_times
+from service.tables.column_roles import (
+    CELLS_TRIED,
+    ITEM,
+    TARGET,
+    look_like_times,
+    look_like_years,
+    role_of_name,
+    says_time,
+)
+from service.tables.csv_table import PATH
 
-PATH: Path = ("series",)
-
-_TIME_NAMES = ("date", "time", "timestamp", "timestamps", "datetime", "date_time", "ds")
-_PERIOD_NAMES = ("day", "week", "month", "quarter", "year", "period", "index")
-_ROWS_TRIED = 20
+# A month of the year, a day of the month, a week, or a count of rows: no time by itself.
+_LONGEST_PART = 3
 
 
 class Table(Protocol):
@@ -40,10 +47,15 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class TableSeries:
-    """A series in the form of JSON, and the columns of the file that are not in it."""
+    """A series in the form of JSON.
+
+    ignored: columns of the file that are not in it; time: the column of its times; warnings: what should be said of it.
+    """
 
     series: dict[str, Any]
     ignored: tuple[str, ...]
+    time: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,25 +82,30 @@ def table_series(
 ) -> TableSeries:
     """Make a series of a table, whatever it was read from.
 
-    time: column of the times; else one with a usual name (date, timestamp, ds, ...), else the first that holds times.
-    targets: columns to forecast; may be left out where one numeric column remains.
-    item: column that tells the items apart; covariates: columns that help;
-    future_covariates: those that are known ahead. Other columns are ignored.
+    time: column of the times; else one whose name says so (`service.tables.column_roles`), else the first that holds
+    times. targets: columns to forecast; else ``y``, else the one column of numbers that is left. A column whose name or
+    cells say time is no target unless it is named. item: column that tells the items apart; else ``unique_id``.
+    covariates: columns that help; future_covariates: those that are known ahead. Other columns are ignored.
 
-    Raises UnknownColumn at the name of the option, InvalidSeries for content that can't be used, with line and column.
+    Raises UnknownColumn at the name of the option, InvalidSeries for content that can't be used, with line and column,
+    InvalidTimestamps for a column that must hold the times, but in a form that is not known.
     """
     helping = {"covariates": covariates, "future_covariates": future_covariates}
     _refuse_unknown(table, {"time": [time], "item": [item], "target": targets or (), **helping})
+    named = {time, item, *(targets or ()), *covariates, *future_covariates}
+    item = item or _item_column(table, named)
     taken = {item, *covariates, *future_covariates}
     time = time or _time_column(table, date_format, taken={*taken, *(targets or ())})
+    warnings = () if time else _without_times(table, date_format, {*taken, *(targets or ())}, bool(targets))
     targets = tuple(targets or _only_target(table, {*taken, time}))
     roles = _Roles(time, item, targets, tuple(covariates), tuple(future_covariates))
     _refuse_double_use(roles)
+    _refuse_years_alone(table, roles)
     used = {roles.time, roles.item, *roles.targets, *roles.covariates, *roles.future_covariates}
     series = _series(table, roles) if item is None else {"items": _items(table, roles, item)}
     options = {"freq": freq, "date_format": date_format}
     series |= {name: value for name, value in options.items() if value is not None}
-    return TableSeries(series, tuple(name for name in table.columns if name not in used))
+    return TableSeries(series, tuple(name for name in table.columns if name not in used), time, warnings)
 
 
 def _refuse_unknown(table: Table, named: dict[str, Sequence[str | None]]) -> None:
@@ -99,45 +116,84 @@ def _refuse_unknown(table: Table, named: dict[str, Sequence[str | None]]) -> Non
                 raise UnknownColumn.at((option,), f"there is no column {name[:60]!r}; {known}")
 
 
+def _item_column(table: Table, named: set[str | None]) -> str | None:
+    """Return the column that is called as those of items are, where it tells several apart."""
+    return ITEM if ITEM not in named and len(set(table.columns.get(ITEM, ()))) > 1 else None
+
+
 def _time_column(table: Table, date_format: str | None, taken: set[str | None]) -> str | None:
     free = [name for name in table.columns if name not in taken]
-    for name in free:
-        if name.lower() in _TIME_NAMES:
-            return name
-    by_name = [name for name in free if name.lower() in _PERIOD_NAMES]
-    # Values like 1120 would pass for years: numbers are only taken for times in a column with such a name.
-    by_content = [name for name in free if not all(cell.isdigit() and len(cell) != 8 for cell in _first(table, name))]
-    return next((name for name in [*by_name, *by_content] if _holds_times(_first(table, name), date_format)), None)
+    by_name = [name for name in free if role_of_name(name) == "time"]
+    periods = [name for name in free if role_of_name(name) == "period"]
+    by_content = [name for name in free if not table.is_numeric(name) or look_like_times(table.columns[name])]
+    values = [name for name in free if table.is_numeric(name) and not says_time(name, table.columns[name])]
+    unsure = [name for name in values if role_of_name(name) == "unsure"] if len(values) > 1 else []
+    years = [name for name in unsure if look_like_years(table.columns[name])]
+    tried = (*by_name, *periods, *by_content, *years)
+    found = next((name for name in tried if _fault_of_times(table, name, date_format) is None), None)
+    return found or next(iter(by_name), None)
 
 
-def _first(table: Table, name: str) -> list[str]:
-    return table.columns[name][:_ROWS_TRIED]
-
-
-def _holds_times(cells: list[str], date_format: str | None) -> bool:
+def _fault_of_times(table: Table, name: str, date_format: str | None) -> ServiceError | None:
+    """Return why the first cells of a column are no times, None where they are."""
     try:
-        read_times(cells, date_format, PATH)
+        read_times(table.columns[name][:CELLS_TRIED], date_format, PATH)
     except AmbiguousDates:
-        return True
-    except ServiceError:
-        return False
-    return True
+        return None
+    except ServiceError as error:
+        return error
+    return None
+
+
+def _without_times(
+    table: Table, date_format: str | None, taken: set[str | None], target_named: bool
+) -> tuple[str, ...]:
+    """Return what to say of a column whose name or cells say time, where no column can be read as times.
+
+    Raises InvalidTimestamps where it holds more than parts of times, unless the caller has named the target.
+    """
+    for name, cells in table.columns.items():
+        fault = _fault_of_times(table, name, date_format) if name not in taken and says_time(name, cells) else None
+        if fault is None:
+            continue
+        if target_named or all(len(cell) <= _LONGEST_PART for cell in cells[:CELLS_TRIED]):
+            return (f"column {name!r} is not used as times, and the rows are taken as consecutive: {fault.detail}",)
+        raise InvalidTimestamps.at(("time",), f"column {name[:60]!r} seems to hold the times, but {fault.detail}")
+    return ()
 
 
 def _only_target(table: Table, taken: set[str | None]) -> list[str]:
-    numeric = [name for name in table.columns if name not in taken and table.is_numeric(name)]
-    if len(numeric) == 1:
-        return numeric
+    free = [name for name in table.columns if name not in taken]
+    timed = [name for name in free if says_time(name, table.columns[name])]
+    numeric = [name for name in free if name not in timed and table.is_numeric(name)]
+    if len(numeric) == 1 or TARGET in numeric:
+        return [TARGET] if TARGET in numeric else numeric
     if numeric:
         raise InvalidSeries.at(
             ("target",), f"which column shall be forecast? name it: target= one of {listed(numeric)}"
         )
-    free = [name for name in table.columns if name not in taken]
-    if free and table.hint() == "":
+    values = [name for name in free if name not in timed]
+    if values and table.hint() == "":
         # Reading it again tells the line that is no number.
-        table.numbers(free[-1])
+        table.numbers(values[-1])
     detail = f"no column holds numbers; the columns are {listed(table.columns)}{table.hint()}"
+    said = [name for name in timed if table.is_numeric(name)]
+    if said:
+        detail = f"no column is left to forecast: {listed(said)} say when rows are; name one with target= all the same"
+        raise InvalidSeries.at(("target",), detail)
     raise InvalidSeries.at(PATH, detail)
+
+
+def _refuse_years_alone(table: Table, roles: _Roles) -> None:
+    """Raise InvalidTimestamps where a column has but a part of the times, and another part stands beside it."""
+    if roles.time is None or roles.item is not None or role_of_name(roles.time) != "period":
+        return
+    cells = table.columns[roles.time]
+    used = {roles.time, *roles.targets, *roles.covariates, *roles.future_covariates}
+    parts = [name for name in table.columns if name not in used and role_of_name(name) == "period"]
+    if parts and len(set(cells)) < len(cells):
+        detail = f"column {roles.time!r} has the same time in several rows: write it with {parts[0]!r} in one column"
+        raise InvalidTimestamps.at(("time",), f"{detail} (such as 2024-01), or name another with time=")
 
 
 def _refuse_double_use(roles: _Roles) -> None:

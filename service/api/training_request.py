@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -15,9 +16,10 @@ from service.api.problems import invalid
 from service.api.schemas.training import TrainRequest
 from service.api.series_reading import read_panel
 from service.api.table_options import refuse_query, table_options
+from service.api.table_series import TableSeries
 from service.api.values_ahead import refuse_values_ahead
 from service.api.wiring import in_turn, load_of, resources_of
-from service.errors import Fault, InvalidInput
+from service.errors import AmbiguousDates, Fault, InvalidInput, InvalidTimestamps
 from service.forecasting.planning import Plan
 from service.usecases.resources import Resources
 from service.usecases.train_model import TrainingRequest
@@ -49,18 +51,31 @@ async def read_training_request(request: Request, decide: Decide) -> tuple[Train
 
 def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
     warnings: tuple[str, ...] = ()
+    time = None
     if kind != JSON_TYPE:
-        asked, ignored = _from_table(request, kind, body)
-        if ignored:
-            warnings = (_not_used(ignored),)
+        asked, table = _from_table(request, kind, body)
+        time = table.time
+        warnings = (*table.warnings, *([_not_used(table.ignored)] if table.ignored else []))
     else:
         refuse_query(request.query_params)
         asked = parse_json(TrainRequest, body)
     refuse_values_ahead(asked.series, ("series",))
-    read = read_panel(asked.series, future_covariates=asked.future_covariates)
+    with _naming(time):
+        read = read_panel(asked.series, future_covariates=asked.future_covariates, choose_targets=True)
     return TrainingRequest(
         read.panel, asked.options(), asked.name, read.summary, (*warnings, *read.warnings), _idempotency(request, body)
     )
+
+
+@contextmanager
+def _naming(column: str | None) -> Iterator[None]:
+    """Name the column that times were read from where they cannot be used."""
+    try:
+        yield
+    except (InvalidTimestamps, AmbiguousDates) as error:
+        if column is None:
+            raise
+        raise type(error).at(error.faults[0].path, f"column {column[:60]!r}: {error.detail}") from None
 
 
 def _not_used(columns: tuple[str, ...]) -> str:
@@ -68,7 +83,7 @@ def _not_used(columns: tuple[str, ...]) -> str:
     return f"columns not used: {told}; name them with covariates= or future_covariates= to use them"
 
 
-def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, tuple[str, ...]]:
+def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, TableSeries]:
     query = table_options(request.query_params)
     most = resources_of(request).limits.max_points
     if kind == CSV_TYPE:
@@ -80,7 +95,7 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
     sent = {**query.options, "series": table.series}
     try:
         # Not strict: in a query every number is a text.
-        return TrainRequest.model_validate(sent), table.ignored
+        return TrainRequest.model_validate(sent), table
     except ValidationError as error:
         raise invalid(error, lambda: sent) from None
 

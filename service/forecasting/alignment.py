@@ -15,6 +15,7 @@ from service.forecasting.missing import drop_leading, refuse_missing
 from service.forecasting.series import Panel, Series
 from service.forecasting.specification import Specification
 from service.forecasting.transforms import require_positive
+from service.tables.column_roles import role_of_name
 
 
 class AlignedSeries(NamedTuple):
@@ -81,8 +82,9 @@ class Columns:
         wanted = self._wanted
         if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
             return None
-        # What turned out to be of no help is not needed, but nobody has to leave it out.
-        if set(wanted) != set(panel.columns) - (set(self.future_covariates) - set(wanted)):
+        # What turned out to be of no help, or says time, is not needed, but nobody has to leave it out.
+        timed = {name for name in panel.columns if role_of_name(name) in ("time", "period")}
+        if set(wanted) != set(panel.columns) - ((set(self.future_covariates) | timed) - set(wanted)):
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
             raise UnknownColumn(detail, [Fault(path, detail)])
         return [panel.columns.index(column) for column in wanted]

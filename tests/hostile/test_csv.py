@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from service.api.csv_reading import read_csv
-from service.api.csv_table import MOST_COLUMNS
 from service.errors import ServiceError
+from service.tables.csv_table import MOST_COLUMNS
 from tests.api.contract import problem_of
 from tests.hostile.conftest import Victim
 

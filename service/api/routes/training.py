@@ -19,6 +19,8 @@ from service.api.training_request import LONGEST_KEY, read_training_request
 from service.api.wiring import forget_body, in_thread, resources_of, tenant_of
 from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.entries import JobEntry
+from service.tables.csv_table import SEPARATORS
+from service.tables.number_marks import DECIMAL_MARKS, THOUSANDS_MARKS
 from service.usecases.job_control import show_job
 from service.usecases.model_catalogue import show_model
 from service.usecases.readiness import training_warnings
@@ -67,8 +69,13 @@ _BODY = {
                 "description": f"{description} (CSV and Parquet only)",
             }
             for name, schema, description in (
-                ("time", {"type": "string"}, "Column of the times; found where it is left out"),
-                ("target", {"type": "array", "items": {"type": "string"}}, "Column to forecast; repeat for several"),
+                ("time", {"type": "string"}, "Column of the times; found by its name or its cells where left out"),
+                (
+                    "target",
+                    {"type": "array", "items": {"type": "string"}},
+                    "Column to forecast; repeat for several. Where left out: y, else the only column of numbers "
+                    "whose name and cells do not say time",
+                ),
                 ("covariates", {"type": "array", "items": {"type": "string"}}, "Past covariate; repeat for several"),
                 (
                     "future_covariates",
@@ -76,9 +83,29 @@ _BODY = {
                     "Column known ahead, such as a price; repeat for several",
                 ),
                 ("item", {"type": "string"}, "Column that says which item a row belongs to"),
-                ("date_format", {"type": "string"}, "strptime pattern, for dates that can be read two ways"),
+                (
+                    "date_format",
+                    {"type": "string"},
+                    "strptime pattern, for dates that can be read two ways or not at all",
+                ),
                 ("freq", {"type": "string"}, "Frequency alias; found where it is left out"),
-                ("separator", {"type": "string", "enum": [",", ";", "\t"]}, "Column separator; found where left out"),
+                (
+                    "separator",
+                    {"type": "string", "enum": sorted(SEPARATORS)},
+                    "Column separator; found where left out; not for Parquet",
+                ),
+                (
+                    "decimal",
+                    {"type": "string", "enum": sorted(DECIMAL_MARKS)},
+                    "Decimal mark of numbers; found where left out, and asked for where 1.005 can be 1.005 or 1005; "
+                    "not for Parquet",
+                ),
+                (
+                    "thousands",
+                    {"type": "string", "enum": sorted(THOUSANDS_MARKS)},
+                    "Mark between thousands; a point or comma that is not the decimal mark is found, others are given "
+                    "here; not for Parquet",
+                ),
             )
         ),
     ],

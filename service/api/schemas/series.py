@@ -52,14 +52,15 @@ _FREQ = Field(
 _DATE_FORMAT = Field(
     default=None,
     max_length=66,
-    description="How the times are written, as a strptime pattern (%d-%m-%Y). Needed only where they can be read two "
-    "ways, or are in no form that is known.",
+    description="How the times are written, as a strptime pattern (%d-%m-%Y), with %q for a quarter. Needed only where "
+    "they can be read two ways, or are in no form that is known.",
     examples=["%Y-%m"],
 )
 _TARGETS = Field(
     default=None,
     min_length=1,
-    description="Columns to forecast: all of them where this is left out. The others are past covariates.",
+    description="Columns to forecast. Where this is left out, all of them, without those whose names say time (date, "
+    "month, Jahr), which are not used then. Where it is given, the others are past covariates.",
     examples=[["passengers"]],
 )
 _FUTURE_COVARIATES = Field(
@@ -81,8 +82,9 @@ class TimedRows(BaseModel):
 
     timestamps: Timestamps | None = Field(
         default=None,
-        description="One time for each row: ISO 8601 dates or times, months, years, or seconds or milliseconds since "
-        "1970. Forecasts are written the same way. Rows that are absent are taken as missing values.",
+        description="One time for each row: ISO 8601 dates or times, months (2024-01, 01.2024, Jan 2024), quarters "
+        "(2024Q1), weeks (2024-W05), years, or seconds or milliseconds since 1970. Forecasts are written the same way. "
+        "Rows that are absent are taken as missing values.",
         examples=[examples.MONTHS],
     )
     start: Start | None = Field(

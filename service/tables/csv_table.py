@@ -7,54 +7,42 @@ import io
 import re
 from dataclasses import dataclass
 
-from service.api.table_series import PATH
-from service.errors import InvalidOption, InvalidSeries, MalformedBody
+from service.errors import InvalidOption, InvalidSeries, MalformedBody, Path
+from service.tables.number_marks import NumberReader, possible_marks
+
+PATH: Path = ("series",)
+"""Where a table stands in a request, for errors."""
 
 SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t"}
 
-# No part of a cell can be matched in two ways: that would take the square of its length.
+# A header of numbers alone is none.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
 # The reader keeps a whole row in memory, and a message may list the columns.
 MOST_COLUMNS = 10_000
-_MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 
 
 @dataclass(frozen=True)
 class CsvTable:
     """Cells by column, all columns of equal length.
 
-    columns: stripped cells by name; lines: the line of the file of each row; separator: what stood between cells.
+    columns: stripped cells by name; lines: the line of the file of each row; reader: of numbers.
     """
 
     columns: dict[str, list[str]]
     lines: list[int]
-    separator: str
+    reader: NumberReader
 
     def numbers(self, name: str) -> list[float | None]:
         """Return a column as numbers, None where a cell is empty, NA, NaN or null.
 
-        With the separator ``;`` a comma is the decimal sign. Raises InvalidSeries naming line and column.
+        Raises InvalidSeries naming line and column, AmbiguousNumbers where they can be read two ways.
         """
-        cells = self.columns[name]
-        if self.separator == ";":
-            cells = [cell.replace(",", ".") for cell in cells]
-        numbers: list[float | None] = []
-        for row, cell in enumerate(cells):
-            if _NUMBER.fullmatch(cell) and "," not in cell:
-                numbers.append(float(cell))
-            elif cell.lower() in _MISSING:
-                numbers.append(None)
-            else:
-                raise InvalidSeries.at(PATH, self._no_number(name, row))
-        return numbers
+        return self.reader.numbers(name)
 
     def is_numeric(self, name: str) -> bool:
-        """Tell whether a column has numbers, and nothing but numbers and missing cells."""
-        try:
-            return any(number is not None for number in self.numbers(name))
-        except InvalidSeries:
-            return False
+        """Return whether a column has numbers, and nothing but numbers and missing cells."""
+        return self.reader.is_numeric(name)
 
     def hint(self) -> str:
         """Return what to say where columns were not found because the separator is another."""
@@ -62,23 +50,26 @@ class CsvTable:
             return ""
         return "; only one column was found: columns must be separated by comma, semicolon or tab"
 
-    def _no_number(self, name: str, row: int) -> str:
-        cell = self.columns[name][row][:60]
-        decimal = ", with a comma as the decimal sign" if self.separator == ";" else ""
-        return f"line {self.lines[row]}, column {name!r}: {cell!r} is no number (like 1234.5{decimal}) and not empty"
 
-
-def read_table(data: bytes, separator: str | None, most_rows: int | None = None) -> CsvTable:
+def read_table(
+    data: bytes,
+    separator: str | None = None,
+    most_rows: int | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+) -> CsvTable:
     """Split a CSV body into columns; the separator is found in the header where it is None.
 
+    decimal, thousands: the marks in numbers, found where they are None; see `service.tables.number_marks`.
     most_rows: more are refused as soon as they are seen, before they are all in memory.
 
     Raises MalformedBody where the bytes are no UTF-8 or quotes are not closed, InvalidSeries where the header is
     missing, doubled or has more than 10,000 columns, no rows or too many follow it, or a row has more or fewer cells;
-    InvalidOption for the separator.
+    InvalidOption for the separator and the marks.
     """
     text = _decoded(data)
     separator = _separator_of(text, separator)
+    possible = possible_marks(separator, decimal, thousands)
     names: list[str] = []
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -106,7 +97,7 @@ def read_table(data: bytes, separator: str | None, most_rows: int | None = None)
     columns = {
         name: [cell.strip() for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     }
-    return CsvTable(columns, lines, separator)
+    return CsvTable(columns, lines, NumberReader(columns, lines, separator, possible, PATH))
 
 
 def _decoded(data: bytes) -> str:

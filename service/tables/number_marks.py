@@ -1,0 +1,178 @@
+"""How numbers are written in the cells of a CSV file: the decimal mark, and the mark between thousands.
+
+The rule, in the order in which it decides; docs/index.md tells it to users:
+
+1. What is given (``decimal``, ``thousands``) holds.
+2. A column that can be read in one way only is read so: 0.5, 12.25, 1,234.5; or 0,5, 12,25, 1.234,5.
+3. Where both ways are possible (all marks stand before exactly three digits: 1.005), the columns that can be read in
+   one way only decide, where they agree; columns of times do not count.
+4. Else, in a comma-separated file, the point is the decimal mark, as its comma is none.
+5. Else the column's own whole numbers decide: 1234 beside 1.005 says that 1.005 has no mark between thousands; in a
+   file with semicolons, 998 beside 1.005 says that it has, and 1,005 with no whole number beside it is a decimal.
+6. Else the caller is asked (AmbiguousNumbers).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from service.errors import AmbiguousNumbers, InvalidOption, InvalidSeries, Path
+from service.tables.column_roles import says_time
+
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
+DECIMAL_MARKS = {".": ".", ",": ",", "point": ".", "comma": ","}
+THOUSANDS_MARKS = {**DECIMAL_MARKS, " ": " ", "'": "'", "\u2019": "'", "space": " ", "apostrophe": "'"}
+
+_CHARACTERS = {".": ".", ",": ",", " ": " \u00a0\u202f", "'": "'\u2019"}
+_WHOLE = re.compile(r"[+-]?([0-9]+)")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The decimal mark, and the mark between thousands."""
+
+    decimal: str
+    thousands: str
+
+    @cached_property
+    def _number(self) -> re.Pattern[str]:
+        # No part of a cell can be matched in two ways: that would take the square of its length.
+        point, comma = (f"[{_CHARACTERS[mark]}]" for mark in (self.decimal, self.thousands))
+        plain = rf"(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+        grouped = rf"[1-9][0-9]{{0,2}}(?:{comma}[0-9]{{3}})+(?:{point}[0-9]*)?"
+        return re.compile(rf"[+-]?(?:{plain}|{grouped})", re.ASCII)
+
+    def first_no_number(self, cells: Sequence[str]) -> int | None:
+        """Return the place of the first cell that is neither a number nor missing, None where there is none."""
+        number = self._number
+        return next(
+            (place for place, cell in enumerate(cells) if not number.fullmatch(cell) and cell.lower() not in MISSING),
+            None,
+        )
+
+    def number(self, cell: str) -> float | None:
+        """Return the number in a cell that has one, None where it is missing."""
+        if cell.lower() in MISSING:
+            return None
+        for mark in _CHARACTERS[self.thousands]:
+            cell = cell.replace(mark, "")
+        return float(cell.replace(self.decimal, "."))
+
+
+_POINT, _COMMA = Marks(".", ","), Marks(",", ".")
+
+
+def possible_marks(separator: str, decimal: str | None, thousands: str | None) -> tuple[Marks, ...]:
+    """Return the ways to read a number that options leave. Raises InvalidOption."""
+    point = _given(decimal, DECIMAL_MARKS, "decimal", "point (.) or comma (,)", separator)
+    comma = _given(thousands, THOUSANDS_MARKS, "thousands", "point, comma, space or apostrophe", separator)
+    if point is not None and point == comma:
+        raise InvalidOption.at(("thousands",), f"{comma!r} is the decimal mark too: the two must differ")
+    both = [Marks(one.decimal, comma or one.thousands) for one in (_POINT, _COMMA)]
+    return tuple(one for one in both if one.decimal == (point or one.decimal) and one.decimal != one.thousands)
+
+
+def _given(mark: str | None, known: Mapping[str, str], option: str, choices: str, separator: str) -> str | None:
+    if mark is None:
+        return None
+    if mark not in known:
+        raise InvalidOption.at((option,), f"{mark[:20]!r} is no mark that is known: use {choices}")
+    if known[mark] == separator:
+        cure = 'leave it out (quoted cells such as "1,005" are read as 1005), or give separator'
+        raise InvalidOption.at((option,), f"{known[mark]!r} separates the columns of this file: {cure}")
+    return known[mark]
+
+
+@dataclass(frozen=True)
+class NumberReader:
+    """Reads the numbers of a file's columns.
+
+    columns: stripped cells by name; lines: the line of each row; separator: of the columns; possible: see
+    `possible_marks`; path: what errors point at.
+    """
+
+    columns: Mapping[str, Sequence[str]]
+    lines: Sequence[int]
+    separator: str
+    possible: tuple[Marks, ...]
+    path: Path
+    _fitting: dict[str, tuple[Marks, ...]] = field(default_factory=dict)
+
+    def numbers(self, name: str) -> list[float | None]:
+        """Return a column as numbers, None where a cell is empty, NA, NaN or null.
+
+        Raises InvalidSeries naming line and column, AmbiguousNumbers where they can be read two ways.
+        """
+        fitting = self._fitting_of(name)
+        if not fitting:
+            raise InvalidSeries.at(self.path, self._no_number(name))
+        marks = fitting[0] if len(fitting) == 1 else self._settled(name)
+        return [marks.number(cell) for cell in self.columns[name]]
+
+    def is_numeric(self, name: str) -> bool:
+        """Return whether a column has numbers, and nothing but numbers and missing cells."""
+        return bool(self._fitting_of(name)) and any(cell.lower() not in MISSING for cell in self.columns[name])
+
+    def _fitting_of(self, name: str) -> tuple[Marks, ...]:
+        if name not in self._fitting:
+            cells = self.columns[name]
+            self._fitting[name] = tuple(marks for marks in self.possible if marks.first_no_number(cells) is None)
+        return self._fitting[name]
+
+    def _settled(self, name: str) -> Marks:
+        """Decide between point and comma as the decimal mark, where both are possible."""
+        cells = self.columns[name]
+        points, commas = any("." in cell for cell in cells), any("," in cell for cell in cells)
+        if not (points or commas):
+            return self.possible[0]
+        elsewhere = self._decided_elsewhere
+        if len(elsewhere) == 1:
+            return next(iter(elsewhere))
+        if self.separator == "," and not (points and commas):
+            return _POINT
+        if not elsewhere and not (points and commas):
+            marks = self._by_whole_numbers(cells, "." if points else ",")
+            if marks:
+                return marks
+        raise AmbiguousNumbers.at(("decimal",), self._two_ways(name))
+
+    @cached_property
+    def _decided_elsewhere(self) -> set[Marks]:
+        fitting = [self._fitting_of(name) for name, cells in self.columns.items() if not says_time(name, cells)]
+        return {one[0] for one in fitting if len(one) == 1}
+
+    def _by_whole_numbers(self, cells: Sequence[str], mark: str) -> Marks | None:
+        """Decide by whole numbers without a mark: shorter or not than those that may have one between thousands."""
+        shortest = min(sum(map(str.isdigit, cell)) for cell in cells if mark in cell)
+        lengths = [len(match[1]) for cell in cells if (match := _WHOLE.fullmatch(cell))]
+        shorter, longer = any(one < shortest for one in lengths), any(one >= shortest for one in lengths)
+        decimal, between_thousands = (_POINT, _COMMA) if mark == "." else (_COMMA, _POINT)
+        if longer and not shorter:
+            return decimal
+        if self.separator == ";" and mark == "." and shorter and not longer:
+            return between_thousands
+        return _COMMA if self.separator == ";" and mark == "," and not lengths else None
+
+    def _two_ways(self, name: str) -> str:
+        row, cell = next((row, cell) for row, cell in enumerate(self.columns[name]) if "." in cell or "," in cell)
+        ways = " or ".join(
+            f"{_shown(marks.number(cell))} (decimal={'point' if marks.decimal == '.' else 'comma'})"
+            for marks in (_POINT, _COMMA)
+        )
+        return f"line {self.lines[row]}, column {name[:60]!r}: {cell!r} can be read as {ways}: give decimal"
+
+    def _no_number(self, name: str) -> str:
+        cells = self.columns[name]
+        # The reading that goes farthest is most likely what is meant.
+        reached = {marks: marks.first_no_number(cells) or 0 for marks in self.possible}
+        marks, row = max(reached.items(), key=lambda one: one[1])
+        example = f"1234{marks.decimal}5 or 1{marks.thousands}234{marks.decimal}5"
+        cell = cells[row][:60]
+        return f"line {self.lines[row]}, column {name[:60]!r}: {cell!r} is no number (like {example}) and not empty"
+
+
+def _shown(number: float | None) -> str:
+    return "" if number is None else f"{number:.15g}"

@@ -1,0 +1,49 @@
+"""CSV texts and the numbers in their column ``Wert``, for all that read them: server, command line and page."""
+
+from __future__ import annotations
+
+ASKED = None
+"""Instead of numbers: they can be read two ways, and the caller is asked."""
+
+Numbers = list[float | None] | None
+
+
+def german(*cells: str, separator: str = ";", decimal: str | None = None) -> str:
+    """Return a file of days; decimal: cells of another column, separated by a blank."""
+    more = decimal.split() if decimal else []
+    lines = [separator.join(["Datum", "Wert", *(["Preis"] if more else [])])]
+    for row, cell in enumerate(cells):
+        lines.append(separator.join([f"2024-01-{row + 1:02}", cell, *more[row : row + 1]]))
+    return "\n".join([*lines, ""])
+
+
+CASES: dict[str, tuple[str, Numbers]] = {
+    "thousands beside whole numbers": (german("998", "1.005", "1.020"), [998, 1005, 1020]),
+    "thousands and decimals": (german("998,5", "1.005,25", "2.210"), [998.5, 1005.25, 2210]),
+    "several groups": (german("1.000.000", "998.000", "12.000"), [1e6, 998e3, 12e3]),
+    "all can be read both ways": (german("2.210", "1.005", "3.400"), ASKED),
+    "decimals elsewhere settle thousands": (german("2.210", "1.005", "3.4", decimal="1,5 2,5 3,5"), [2.21, 1.005, 3.4]),
+    "decimal commas elsewhere": (german("2.210", "1.005", "3.400", decimal="1,5 2,5 3,5"), [2210, 1005, 3400]),
+    "decimal points elsewhere": (german("2.210", "1.005", "3.400", decimal="1.5 2.5 3.5"), [2.21, 1.005, 3.4]),
+    "a leading zero": (german("0.998", "1.005", "1.020"), [0.998, 1.005, 1.02]),
+    "whole numbers without groups": (german("1234", "1.005", "2345"), [1234, 1.005, 2345]),
+    "whole numbers of both kinds": (german("998", "1.005", "2345"), ASKED),
+    "four digits without, five with a mark": (german("9876", "10.045", "11.200"), [9876, 10045, 11200]),
+    "decimal commas with semicolons": (german("2,210", "1,005", "3,400"), [2.21, 1.005, 3.4]),
+    "commas beside short whole numbers": (german("998", "1,005", "1,020"), ASKED),
+    "commas with decimal points elsewhere": (german("998", "1,005", "1,020", decimal="1.5 2.5 3.5"), [998, 1005, 1020]),
+    "points with semicolons": (german("1.5", "-2.0", "3"), [1.5, -2, 3]),
+    "tab and decimal commas": (german("1010,5", "998", "1.005,5", separator="\t"), [1010.5, 998, 1005.5]),
+    "tab and both ways": (german("2.210", "1.005", "3.400", separator="\t"), ASKED),
+    "tab and commas both ways": (german("2,210", "1,005", "3,400", separator="\t"), ASKED),
+    "plain decimals": (german("1.005", "0.5", "12.25", separator=","), [1.005, 0.5, 12.25]),
+    "three decimals everywhere, with commas": (german("2.210", "1.005", "3.400", separator=","), [2.21, 1.005, 3.4]),
+    "three decimals and whole numbers, with commas": (
+        german("998", "1.005", "1.02", separator=","),
+        [998, 1.005, 1.02],
+    ),
+    "quoted thousands": (german("998", '"1,005"', '"1,020.5"', separator=","), [998, 1005, 1020.5]),
+    "quoted decimal commas": (german('"0,5"', '"1,005"', '"1,5"', separator=","), [0.5, 1.005, 1.5]),
+    "missing cells": (german("998", "", "1.005"), [998, None, 1005]),
+    "signs and exponents": (german("-1,5", "+2e3", "1,5e-1"), [-1.5, 2000, 0.15]),
+}

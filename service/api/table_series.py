@@ -124,7 +124,9 @@ def _item_column(table: Table, named: set[str | None]) -> str | None:
 def _time_column(table: Table, date_format: str | None, taken: set[str | None]) -> str | None:
     free = [name for name in table.columns if name not in taken]
     by_name = [name for name in free if role_of_name(name) == "time"]
+    # A month such as 2024-01 before a year beside it.
     periods = [name for name in free if role_of_name(name) == "period"]
+    periods.sort(key=lambda name: not look_like_times(table.columns[name]))
     by_content = [name for name in free if not table.is_numeric(name) or look_like_times(table.columns[name])]
     values = [name for name in free if table.is_numeric(name) and not says_time(name, table.columns[name])]
     unsure = [name for name in values if role_of_name(name) == "unsure"] if len(values) > 1 else []

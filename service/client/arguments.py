@@ -26,6 +26,8 @@ class TrainArguments(DataArguments, total=False):
 
     static: Names
     separator: str | None
+    decimal: str | None
+    thousands: str | None
     name: str | None
     horizon: int | None
     candidates: Sequence[str] | None

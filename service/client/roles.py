@@ -9,14 +9,14 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from service.client.table import UNNAMED, Table
-from service.client.time_texts import has_written_dates, is_dated
-from service.errors import InvalidSeries
+from service.client.time_texts import is_dated
+from service.errors import InvalidSeries, InvalidTimestamps
+from service.tables.column_roles import ITEM, TARGET, look_like_times, look_like_years, role_of_name, says_time
 
 Names = str | Sequence[str] | None
 
-# As the field's libraries call them; further names of times as people do.
-ITEM, TIME, TARGET = "unique_id", "ds", "y"
-_TIME_NAMES = (TIME, "date", "datetime", "timestamp", "time", "month", "week", "day", "quarter", "year")
+TIME = "ds"
+"""As the field's libraries call the column of times."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +54,20 @@ def find_roles(
     covariates: Names = None,
     future_covariates: Names = None,
     static: Names = None,
+    untimed: bool = False,
+    date_format: str | None = None,
 ) -> Roles:
     """Find what was not named.
 
-    time: an index of times, else the column of dates or times, else one with a usual name, else that of
-    dates in figures. item: ``unique_id``. target: ``y``, else the one column of numbers that is left.
-    Raises InvalidSeries where there are several.
+    time: an index of times, else the column of dates or times, else one whose name or texts say so; none where the
+    data is untimed. item: ``unique_id``. target: ``y``, else the one column of numbers that is left, without those
+    whose name or cells say time. Raises InvalidSeries where there are several, InvalidTimestamps where a column must
+    have the times and cannot be read.
     """
     helping = (listed(covariates), listed(future_covariates), listed(static))
     taken = {*listed(target), *(name for names in helping for name in names)}
     item = item or (ITEM if ITEM in table.columns and ITEM not in taken else None)
-    time = time or time_of(table, {*taken, item})
+    time = time or (None if untimed else time_of(table, {*taken, item}, date_format))
     targets = listed(target) or _targets_of(table, {*taken, item, time})
     roles = Roles(targets, helping[0], helping[1], item, time, helping[2])
     used = [*roles.columns, *roles.static, *(name for name in (item, time) if name)]
@@ -74,19 +77,50 @@ def find_roles(
     return roles
 
 
-def time_of(table: Table, taken: set[str | None]) -> str | None:
-    """Find the column of times among those that are not taken. Raises InvalidSeries where several could be it."""
+def time_of(table: Table, taken: set[str | None], date_format: str | None = None, parts: bool = False) -> str | None:
+    """Find the column of times among those that are not taken.
+
+    date_format: of texts; parts: a day of the month or a count of rows does as well.
+
+    Raises InvalidSeries where several could be it, InvalidTimestamps where its name says time and its cells do not.
+    """
     if table.index is not None and table.index not in taken:
         return table.index
     free = {name: column for name, column in table.columns.items() if name not in taken}
     dated = [name for name, column in free.items() if is_dated(column)]
-    if not dated:
-        by_name = {name.lower(): name for name in reversed(free)}
-        named = next((by_name[name] for name in _TIME_NAMES if name in by_name), None)
-        dated = [named] if named else [name for name, column in free.items() if has_written_dates(column)]
+    if dated:
+        return _only(dated)
+    return _time_in_texts(table, list(free), parts or date_format is not None)
+
+
+def _only(dated: list[str]) -> str:
+    """Return the column of dates. Raises InvalidSeries where several could be it."""
     if len(dated) > 1 and TIME not in dated:
         raise InvalidSeries(f"which column has the times? name it: time= one of {', '.join(map(repr, dated))}")
-    return TIME if TIME in dated else next(iter(dated), None)
+    return TIME if TIME in dated else dated[0]
+
+
+def _time_in_texts(table: Table, free: list[str], any_form: bool) -> str | None:
+    """Find times that are written as texts or whole numbers; any_form: in whatever form where the name says time."""
+    cells = {name: table.first_cells(name) for name in free}
+    readable = [name for name in free if look_like_times(cells[name])]
+    years = [name for name in free if look_like_years(cells[name])]
+    by_name = sorted((name for name in free if role_of_name(name) == "time"), key=lambda name: name.lower() != TIME)
+    # A month such as 2024-01 before a year beside it.
+    periods = sorted((name for name in free if role_of_name(name) == "period"), key=lambda name: name not in readable)
+    good = [*readable, *years]
+    tried = [*(name for name in by_name if name in good), *by_name, *(name for name in periods if name in good)]
+    found = next(iter(tried), None) or (_only(readable) if readable else None)
+    if found or not periods:
+        return found
+    if any_form:
+        return periods[0]
+    shown = next(iter(cells[periods[0]]), "")
+    raise InvalidTimestamps.at(
+        (periods[0],),
+        f"the name of column {periods[0]!r} says time, and {shown!r} is no time that is known: send dates, or give "
+        "date_format=; or name another column with time=, give start= and freq=, or leave the column out",
+    )
 
 
 def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
@@ -97,13 +131,19 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
         # An array has no names to choose by: all of it.
         return tuple(free)
     numeric = [name for name in free if _is_numeric(table, name)]
-    if len(numeric) == 1:
-        return tuple(numeric)
-    if not numeric:
-        raise InvalidSeries(f"no column has numbers; the columns are {', '.join(map(repr, table.columns)) or 'none'}")
-    raise InvalidSeries(
-        f"which column shall be forecast? name it: target= one or several of {', '.join(map(repr, numeric[:12]))}"
-    )
+    values = [name for name in numeric if not says_time(name, table.first_cells(name))]
+    if len(values) == 1:
+        return tuple(values)
+    if values:
+        raise InvalidSeries(
+            f"which column shall be forecast? name it: target= one or several of {', '.join(map(repr, values[:12]))}"
+        )
+    if numeric:
+        told = ", ".join(map(repr, numeric[:12]))
+        raise InvalidSeries(
+            f"no column is left to forecast: {told} say when rows are; name one with target= all the same"
+        )
+    raise InvalidSeries(f"no column has numbers; the columns are {', '.join(map(repr, table.columns)) or 'none'}")
 
 
 def _is_numeric(table: Table, name: str) -> bool:

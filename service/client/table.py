@@ -10,8 +10,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.client.time_texts import TimeStyle, WrittenTimes, write_times
+from service.client.time_texts import TimeStyle, WrittenTimes, is_dated, write_times
 from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
+from service.tables.column_roles import CELLS_TRIED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,14 @@ class Table:
             cure = "send a number, or None where one is missing"
             raise InvalidSeries.at((name, row), f"column {name!r} has {values[row]} in row {row}: {cure}")
         return values
+
+    def first_cells(self, name: str) -> list[str]:
+        """Return the first cells of a column as texts, to tell what it holds; none of dates."""
+        column = self.columns[name]
+        if is_dated(column):
+            return []
+        first = column.head(CELLS_TRIED).to_list() if isinstance(column, nw.Series) else column[:CELLS_TRIED].tolist()
+        return [_text(value) for value in first]
 
     def times(self, name: str, style: TimeStyle | None = None) -> WrittenTimes:
         """Return a column of times as texts. Raises UnknownColumn, InvalidTimestamps."""
@@ -172,6 +181,12 @@ def _floats(column: nw.Series[Any] | NDArray[Any], name: str) -> FloatArray:
         shown = str(column[row])[:60]
         raise InvalidSeries.at((name, row), f"column {name!r} has {shown!r} in row {row}, which is no number")
     return np.array([None if _is_missing(value) else value for value in column], dtype=np.float64)
+
+
+def _text(value: Any) -> str:
+    if _is_missing(value) or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _is_number(value: Any) -> bool:

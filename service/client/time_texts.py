@@ -23,8 +23,6 @@ _DAY = np.timedelta64(23, "h")  # The shortest that a day is where clocks change
 _MINUTE = np.timedelta64(1, "m")
 
 
-_LOOKED_AT = 20
-_DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}|[0-9]{4}-[0-9]{2}$|(19|20)[0-9]{2}[01][0-9][0-3][0-9]$")
 _ABSOLUTE = re.compile(r".*[0-9]:[0-9]{2}.*(Z|[+-][0-9]{2}(:?[0-9]{2})?)|[0-9]{9,13}")
 
 
@@ -83,18 +81,6 @@ def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = Non
 def is_dated(column: Any) -> bool:
     """Tell whether a column is one of dates or times."""
     return isinstance(column, nw.Series) and (column.dtype in (nw.Date, nw.Datetime) or _has_zone_of_pandas(column))
-
-
-def has_written_dates(column: Any) -> bool:
-    """Tell whether the first cells of a column are dates or months in figures: 31.01.2024, 2024-01, 20240131."""
-    if isinstance(column, nw.Series):
-        if column.dtype.is_float() or column.dtype.is_nested():
-            return False
-        column = column.head(_LOOKED_AT).to_list()
-    elif column.dtype.kind not in "UO":
-        return False
-    cells = [one for one in column[:_LOOKED_AT] if one is not None]
-    return bool(cells) and all(isinstance(one, str | int) and _DATE.match(str(one)) for one in cells)
 
 
 def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:

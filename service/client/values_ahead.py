@@ -8,11 +8,12 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from service.client.roles import ITEM, time_of
+from service.client.roles import time_of
 from service.client.series import rows_by_item, rows_of
 from service.client.table import UNNAMED, Table, read_table
 from service.client.time_texts import TimeStyle
 from service.errors import InvalidSeries
+from service.tables.column_roles import ITEM
 
 _COLUMNS, _TIMESTAMPS = "columns", "timestamps"
 

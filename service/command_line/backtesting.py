@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from service.client import Client
-from service.command_line.csv_files import read_frame
+from service.command_line.csv_files import columns_of, read_frame
 from service.command_line.printing import print_json, print_notes, print_table
 from service.command_line.result_files import draw, write_csv
 
@@ -15,7 +15,7 @@ _METRICS = ("mae", "rmse", "smape", "mase")
 def backtest(client: Client, asked: argparse.Namespace) -> None:
     """Walk through a file; the errors go to stdout, each forecast into files where some are named."""
     model = client.model(asked.model)
-    data = read_frame(asked.file, (asked.item, asked.time))
+    data = read_frame(asked.file, asked, columns_of(model, asked.target))
     is_row = asked.start is not None and asked.start.isdecimal() and int(asked.start) < len(data)
     start = int(asked.start) if is_row else asked.start
     answer, zone = client.run(
@@ -29,6 +29,7 @@ def backtest(client: Client, asked: argparse.Namespace) -> None:
             target=asked.target,
             item=asked.item,
             time=asked.time,
+            date_format=asked.date_format,
         )
     )
     if asked.json:

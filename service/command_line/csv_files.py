@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import io
+import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.errors import MalformedBody
+from service.client.known_model import KnownModel
+from service.errors import AmbiguousNumbers, ServiceError
+from service.tables.column_roles import says_time
+from service.tables.csv_table import CsvTable, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STDIN = "-"
-_SEPARATORS = (",", ";", "\t")
-_MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none")
 
 
 def read_bytes(file: str) -> bytes:
@@ -26,31 +28,41 @@ def read_bytes(file: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def read_frame(file: str, texts: tuple[str | None, ...]) -> pd.DataFrame:
-    """Read a file as the server's own reader would; columns of numbers become numbers, but not those in ``texts``.
+def columns_of(model: KnownModel, target: list[str] | None) -> tuple[str, ...]:
+    """Return the columns that a model needs of a file, and those that are named as its target."""
+    kinds = ("targets", "covariates", "future_covariates")
+    return (*(target or ()), *(name for kind in kinds for name in model.names(kind)))
 
-    With the separator ``;`` a comma is the decimal sign. Raises OSError, MalformedBody.
+
+def read_frame(file: str, asked: argparse.Namespace, values: Collection[str] = ()) -> pd.DataFrame:
+    """Read a file as the server reads it: columns of numbers become numbers, but not those that say time.
+
+    asked: has ``item`` and ``time``, and how the file is written; values: columns that must be numbers, where the file
+    has them.
+
+    Raises OSError, and what `read_table` and its columns raise, with the name of the file.
     """
     import pandas as pd
 
+    data = read_bytes(file)
     try:
-        content = read_bytes(file).decode("utf-8-sig")
-        separator = max(_SEPARATORS, key=content.lstrip("\r\n").split("\n", 1)[0].count)
-        frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, keep_default_na=False)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise MalformedBody(f"{file} cannot be read as CSV: {error}") from None
-    for name in frame.columns:
-        cells = frame[name].str.strip()
-        frame[name] = cells if name in texts else _numbers(cells, separator)
-    return frame
+        table = read_table(data, asked.separator, decimal=asked.decimal, thousands=asked.thousands)
+        columns = {name: _column(table, name, (asked.item, asked.time), values) for name in table.columns}
+    except ServiceError as error:
+        raise type(error)(f"{file}: {error.detail}", error.faults) from None
+    return pd.DataFrame(columns)
 
 
-def _numbers(cells: pd.Series[str], separator: str) -> pd.Series[str] | pd.Series[float]:
-    """Return cells as numbers, or as they are where one is none."""
-    import pandas as pd
-
-    known = cells.mask(cells.str.lower().isin(_MISSING))
-    try:
-        return pd.to_numeric(known.str.replace(",", ".") if separator == ";" else known)
-    except ValueError:
+def _column(
+    table: CsvTable, name: str, texts: tuple[str | None, ...], values: Collection[str]
+) -> list[str] | list[float | None]:
+    cells = table.columns[name]
+    if name not in values and (name in texts or says_time(name, cells) or not table.is_numeric(name)):
         return cells
+    try:
+        return table.numbers(name)
+    except AmbiguousNumbers:
+        if name not in values and any(value in table.columns for value in values):
+            # Another column counts; this one may be written as it likes.
+            return cells
+        raise

@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from service.client import Client
-from service.command_line.csv_files import read_frame
+from service.client.known_model import KnownModel
+from service.command_line.csv_files import columns_of, read_frame
 from service.command_line.printing import print_json, print_notes
 from service.command_line.result_files import draw, print_frame, write_csv
 
@@ -14,7 +15,7 @@ from service.command_line.result_files import draw, print_frame, write_csv
 def forecast(client: Client, asked: argparse.Namespace) -> None:
     """Forecast; the answer goes to stdout, and into files where some are named."""
     model = client.model(asked.model)
-    options = _options(asked)
+    options = _options(model, asked)
     answer, zone = client.run(client.verbs.forecast(model, asked.horizon, **options))
     if asked.json:
         print_json(answer)
@@ -32,8 +33,8 @@ def forecast(client: Client, asked: argparse.Namespace) -> None:
     print_notes(frame.warnings)
 
 
-def _options(asked: argparse.Namespace) -> dict[str, Any]:
-    texts = (asked.item, asked.time)
+def _options(model: KnownModel, asked: argparse.Namespace) -> dict[str, Any]:
+    values = columns_of(model, asked.target)
     options: dict[str, Any] = {
         "level": asked.level,
         "quantiles": asked.quantiles,
@@ -43,9 +44,10 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
         "target": asked.target,
         "item": asked.item,
         "time": asked.time,
+        "date_format": asked.date_format,
     }
     if asked.history:
-        options["history"] = read_frame(asked.history, texts)
+        options["history"] = read_frame(asked.history, asked, values)
     if asked.future_covariates:
-        options["future_covariates"] = read_frame(asked.future_covariates, texts)
+        options["future_covariates"] = read_frame(asked.future_covariates, asked, values)
     return options

@@ -49,9 +49,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     _add_columns(parser)
     parser.add_argument("--covariates", action="append", metavar="COLUMN", help="that helps; repeat for several")
     parser.add_argument("--future-covariates", action="append", metavar="COLUMN", help="that is known ahead; repeat")
-    parser.add_argument("--date-format", help="strptime pattern, for dates that can be read two ways")
     parser.add_argument("--freq", help="step from row to row (MS, D, 15min); found where it is left out")
-    parser.add_argument("--separator", help="comma, semicolon or tab; found where it is left out")
     parser.add_argument("--name", help="to ask for instead of the ID")
     parser.add_argument("--horizon", type=_count, help="steps ahead that the model is made for")
     parser.add_argument(
@@ -113,6 +111,10 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", action="append", metavar="COLUMN", help="to forecast; repeat for several")
     parser.add_argument("--item", metavar="COLUMN", help="that says which series a row is of")
     parser.add_argument("--time", metavar="COLUMN", help="of the times; found where it is left out")
+    parser.add_argument("--date-format", help="strptime pattern, for dates that can be read two ways or not at all")
+    parser.add_argument("--separator", help="of columns: comma, semicolon or tab; found where it is left out")
+    parser.add_argument("--decimal", help="mark: point or comma, where 1.005 can be 1.005 or 1005")
+    parser.add_argument("--thousands", help="mark between thousands: point, comma, space or apostrophe")
 
 
 def _add_files(parser: argparse.ArgumentParser, picture: str) -> None:

@@ -36,6 +36,8 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
         "date_format": asked.date_format,
         "freq": asked.freq,
         "separator": asked.separator,
+        "decimal": asked.decimal,
+        "thousands": asked.thousands,
         "name": asked.name,
         "horizon": asked.horizon,
     }

@@ -11,7 +11,7 @@ OF_MODEL = {"model_id", "name"}
 
 
 def test_every_option_of_a_training_is_an_argument() -> None:
-    own = set(TrainArguments.__annotations__) - OF_DATA - {"static", "separator"}
+    own = set(TrainArguments.__annotations__) - OF_DATA - {"static", "separator", "decimal", "thousands"}
     assert own == set(TrainRequest.model_fields) - {"series", "future_covariates"}
 
 

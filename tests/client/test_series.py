@@ -151,6 +151,41 @@ def test_texts_and_numbers_are_times_as_they_are() -> None:
     assert sent([1, 2], start=dt.date(2024, 1, 1), freq="D", date_format="%Y-%m-%d")["start"] == "2024-01-01"
 
 
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(
+    ("columns", "time", "target"),
+    [
+        ({"Monat": ["01.2020", "02.2020"], "Umsatz": [1, 2]}, "Monat", "Umsatz"),
+        ({"when": ["Januar 2020", "Februar 2020"], "n": [1, 2]}, "when", "n"),
+        ({"n": [1, 2], "Buchungstag": ["31.01.2020", "29.02.2020"]}, "Buchungstag", "n"),
+        ({"Jahr": [2020, 2021], "n": [1.0, 2.0]}, "Jahr", "n"),
+        ({"date": ["2020-01-01", "2020-01-02"], "month": [1, 1], "n": [1, 2]}, "date", "n"),
+        ({"month": [1, 2], "date": [dt.date(2020, 1, 1), dt.date(2020, 2, 1)], "n": [1, 2]}, "date", "n"),
+        ({"year": [2020, 2020], "month": ["2020-01", "2020-02"], "n": [1, 2]}, "month", "n"),
+        ({"date": ["2020-01-01", "2020-01-02"], "data": [1, 2]}, "date", "data"),
+    ],
+)
+def test_a_column_that_says_time_is_never_the_target(kind: Any, columns: Any, time: str, target: str) -> None:
+    series = sent(kind(columns))
+    assert series["targets"] == list(series["columns"]) == [target]
+    assert series["timestamps"] == [str(one) if not isinstance(one, int) else one for one in columns[time]]
+
+
+def test_a_column_that_says_time_can_be_named_as_the_target() -> None:
+    frame = pd.DataFrame({"date": ["2020-01-01", "2020-01-02"], "year": [1, 2]})
+    with pytest.raises(InvalidSeries, match="no column is left to forecast: 'year'"):
+        sent(frame)
+    assert sent(frame, target="year")["targets"] == ["year"]
+
+
+def test_parts_of_times_alone_are_refused_with_cures() -> None:
+    frame = pd.DataFrame({"month": [1, 2], "n": [1, 2]})
+    with pytest.raises(InvalidTimestamps, match="'month' says time, and '1' is no time"):
+        sent(frame)
+    assert "timestamps" not in sent(frame, start="2020-01", freq="MS")
+    assert sent(frame.assign(month=["01.20", "02.20"]), date_format="%m.%y")["timestamps"] == ["01.20", "02.20"]
+
+
 def test_dates_of_python_in_a_frame() -> None:
     frame = pd.DataFrame({"ds": [dt.date(2024, 1, 1), dt.date(2024, 1, 2)], "y": [1, 2]})
     assert sent(frame)["timestamps"] == ["2024-01-01", "2024-01-02"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
+import math
 import os
 import pty
 import signal
@@ -14,14 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import pandas as pd
 import pytest
 
 from examples.server import free_port
 from service.__main__ import main
 from service.client import Client
+from service.client.table import Table
+from service.errors import AmbiguousNumbers
+from service.tables.csv_table import read_table
 from tests.client.data import ENDLESS, ROWS, daily, panel
 from tests.factories import seasonal, warm_months
+from tests.tables.csv_cases import CASES, Numbers
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -392,12 +399,66 @@ def test_a_model_is_uploaded_from_stdin(server_url: str, name: str, tmp_path: Pa
     assert json.loads(ended.stdout)["name"] == "from stdin"
 
 
+def asked(**named: str) -> argparse.Namespace:
+    left_out = dict.fromkeys(("item", "time", "separator", "decimal", "thousands"))
+    return argparse.Namespace(**{**left_out, **named})
+
+
+@pytest.mark.parametrize(("text", "numbers"), CASES.values(), ids=CASES)
+def test_numbers_of_files_are_read_as_the_server_reads_them(text: str, numbers: Numbers, tmp_path: Path) -> None:
+    from service.command_line.csv_files import read_frame
+
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    if numbers is None:
+        with pytest.raises(AmbiguousNumbers, match=r"a\.csv: line ., column .Wert.: .* give decimal"):
+            read_frame(str(path), asked())
+        numbers = read_table(text.encode(), decimal="comma").numbers("Wert")
+        assert read_frame(str(path), asked(decimal="comma"))["Wert"].tolist() == numbers
+        return
+    read = read_frame(str(path), asked())["Wert"]
+    assert [None if math.isnan(one) else one for one in read] == pytest.approx(numbers)
+
+
+def test_a_column_that_is_not_needed_may_be_written_as_it_likes(tmp_path: Path) -> None:
+    from service.command_line.csv_files import read_frame
+
+    path = tmp_path / "a.csv"
+    path.write_text("Datum;Wert;n\n2024-01-01;2.210;1\n2024-01-02;1.005;2\n")
+    frame = read_frame(str(path), asked(), ["n"])
+    assert (frame["n"].tolist(), frame["Wert"].tolist()) == ([1, 2], ["2.210", "1.005"])
+    path.write_text("Datum;n\n2024-01-01;\n2024-01-02;\n")
+    assert (
+        Table({"n": nw.from_native(read_frame(str(path), asked(), ["n"])["n"], series_only=True)}).numbers("n").size
+        == 2
+    )
+
+
+def test_german_files(run: Run, tmp_path: Path) -> None:
+    """Months and thousands as German spreadsheets write them, through all commands that read files."""
+    path = tmp_path / "umsatz.csv"
+    rows = [f"{row % 12 + 1:02}.{2018 + row // 12};{1 + row % 12}.{row % 7}10;{row % 5}" for row in range(60)]
+    path.write_text("\n".join(["Monat;Umsatz;Tage", *rows]))
+    code, _, err = run("train", path, "--name", "umsatz", *QUICK)
+    assert (code, "which column shall be forecast" in err) == (1, True)
+    code, _, err = run("train", path, "--name", "umsatz", "--target", "Umsatz", *QUICK)
+    assert (code, "give decimal" in err) == (1, True)
+    options = ("--target", "Umsatz", "--decimal", "comma")
+    assert run("train", path, "--name", "umsatz", *options, *QUICK)[0] == 0
+    code, out, _ = run("forecast", "umsatz", "--history", path, "--decimal", "comma", "--horizon", 2)
+    frame = table(out)
+    assert (code, frame["ds"].astype(str).tolist()) == (0, ["1.2023", "2.2023"])
+    assert frame["mean"].min() > 500
+    assert run("forecast", "umsatz", "--history", path)[0] == 1
+    assert run("backtest", "umsatz", path, "--thousands", ".", "--start", 50)[0] == 0
+
+
 def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
     from service.command_line.csv_files import read_frame
 
     path = tmp_path / "semicolons.csv"
     path.write_text("\ufeffid;month;units;note\n007;2024-01;1,5;a\nNA;2024-02; NA;b\n", encoding="utf-8")
-    frame = read_frame(str(path), ("id", None))
+    frame = read_frame(str(path), asked(item="id"))
     assert frame["id"].tolist() == ["007", "NA"]
     assert frame["units"].fillna(-1).tolist() == [1.5, -1]
     assert frame["month"].tolist() == ["2024-01", "2024-02"]

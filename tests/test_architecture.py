@@ -1,4 +1,4 @@
-"""The import rule: api -> usecases -> (jobs, storage) -> forecasting -> errors, and nobody imports app."""
+"""The import rule: api -> usecases -> (jobs, storage) -> forecasting -> tables -> errors, and nobody imports app."""
 
 from __future__ import annotations
 

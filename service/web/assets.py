@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from service.tables import column_roles
 
 _FOLDER = Path(__file__).parent
 _FIRST_PAGE = "index.html"
@@ -27,9 +30,11 @@ class Asset:
     etag: str
 
 
-def _read(path: Path) -> Asset:
-    body = path.read_bytes()
-    return Asset(body, _MEDIA_TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+_FILES = [path for path in sorted(_FOLDER.rglob("*")) if path.suffix in _MEDIA_TYPES]
+
+
+def _asset(body: bytes, suffix: str) -> Asset:
+    return Asset(body, _MEDIA_TYPES[suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 def _path_of(path: Path) -> str:
@@ -37,7 +42,15 @@ def _path_of(path: Path) -> str:
     return "/" if name == _FIRST_PAGE else f"/web/{name}"
 
 
+def _column_names() -> bytes:
+    """Return the module of the names and shapes that tell columns apart, as `service.tables.column_roles` has them."""
+    names = ("CELLS_TRIED", "ITEM", "PERIOD_NAMES", "TARGET", "TIME_NAMES", "TIME_SHAPES", "UNSURE_NAMES", "YEAR_SHAPE")
+    lines = [f"export const {name} = {json.dumps(getattr(column_roles, name))};" for name in names]
+    return "\n".join([*lines, ""]).encode()
+
+
 ASSETS: MappingProxyType[str, Asset] = MappingProxyType(
-    {_path_of(path): _read(path) for path in sorted(_FOLDER.rglob("*")) if path.suffix in _MEDIA_TYPES}
+    {_path_of(path): _asset(path.read_bytes(), path.suffix) for path in _FILES}
+    | {"/web/column_names.js": _asset(_column_names(), ".js")}
 )
 """By the path that each is asked for under."""

@@ -1,20 +1,17 @@
 // A CSV for drawing: the server reads it again, and decides. Separator, numbers and missing cells are read as it does.
 
-const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const MISSING = new Set(["", "na", "n/a", "#n/a", "nan", "null", "none"]);
-const TIME_NAMES = ["date", "time", "timestamp", "timestamps", "datetime", "date_time", "ds"];
-const PERIOD_NAMES = ["day", "week", "month", "quarter", "year", "period", "index"];
-const LIKE_TIME = /^\d{1,4}[-/.]\d{1,2}([-/.]\d{1,4})?([T ].*)?$|^\d{4}-?Q[1-4]$|^\d{4}-W\d\d/;
-const LIKE_YEAR = /^(1[6-9]|2[0-2])\d\d((0[1-9]|1[0-2])([0-2]\d|3[01]))?$/;
-const FEW_ITEMS = 1000;
+import { itemOf, saysTime, timeOf } from "./column_roles.js";
+import { PLAIN, isMissing, readNumbers } from "./number_marks.js";
 
 export class UnreadableCsv extends Error {}
 
-// Returns {text, columns: [{name, numbers: Float64Array | null, texts: string[] | null}], rows, time, item}.
-// text: what to send, with a header where there was none. time, item: names of the columns that seem to be those.
-export function readCsv(sent) {
+// Returns {text, decimal, columns: [{name, numbers: Float64Array | null, asked, texts}], rows, time, item}.
+// text: what to send, with a header where there was none. decimal: as it was given ("point", "comma"), else "".
+// asked: whether the numbers can be read two ways. time, item: names of the columns that seem to be those.
+export function readCsv(sent, decimal = "") {
   const text = withHeader(sent);
-  const [header, ...lines] = cellsOf(text, separatorOf(text));
+  const separator = separatorOf(text);
+  const [header, ...lines] = cellsOf(text, separator);
   if (!header || !lines.length) throw new UnreadableCsv("There is nothing in it but, perhaps, a first line.");
   const odd = lines.findIndex((cells) => cells.length !== header.length);
   if (odd >= 0) {
@@ -22,13 +19,25 @@ export function readCsv(sent) {
       `Row ${odd + 2} has ${lines[odd].length} cells, the first line ${header.length}: this is no table of values.`,
     );
   }
-  const comma = separatorOf(text) === ";";
-  const columns = header.map((name, place) => columnOf(name.trim() || `column ${place + 1}`, lines, place, comma));
-  if (!columns.some((column) => column.numbers)) {
-    throw new UnreadableCsv("No column has only numbers, so there is nothing to forecast.");
-  }
+  const columns = header.map((name, place) => {
+    const column = { name: name.trim() || `column ${place + 1}`, texts: lines.map((cells) => cells[place].trim()) };
+    return { ...column, saysTime: saysTime(column) };
+  });
+  readNumbers(columns, separator, decimal).forEach((read, place) => Object.assign(columns[place], read));
+  refuseWithoutValues(columns);
   const time = timeOf(columns);
-  return { text, columns, rows: lines.length, time, item: itemOf(columns, time) };
+  return { text, decimal, columns, rows: lines.length, time, item: itemOf(columns, time) };
+}
+
+function refuseWithoutValues(columns) {
+  const numeric = columns.filter((column) => column.numbers);
+  if (!numeric.length) throw new UnreadableCsv("No column has only numbers, so there is nothing to forecast.");
+  if (numeric.every((column) => column.saysTime)) {
+    throw new UnreadableCsv(
+      `${numeric[0].name} says when rows are, and no other column has only numbers, so there is nothing to forecast. ` +
+        "If these are the values, give the column another name.",
+    );
+  }
 }
 
 // Bare numbers, one a line or in a row, become a column; a first line of numbers alone is a value, not a name.
@@ -36,7 +45,7 @@ function withHeader(text) {
   const trimmed = text.replace(/^\uFEFF/, "").trim();
   const inRow = trimmed.replace(/^\[|\]$/g, "").split(/[,;\s]+/).filter(Boolean);
   const isList = !/\n/.test(trimmed) || !/[,;\t]/.test(trimmed);
-  if (isList && inRow.length > 1 && inRow.every((cell) => NUMBER.test(cell) || MISSING.has(cell.toLowerCase()))) {
+  if (isList && inRow.length > 1 && inRow.every((cell) => PLAIN.test(cell) || isMissing(cell))) {
     return `value\n${inRow.join("\n")}\n`;
   }
   return text;
@@ -68,36 +77,4 @@ function cellsOf(text, separator) {
   }
   if (row.length) rows.push([...row, ""]);
   return rows;
-}
-
-function columnOf(name, lines, place, comma) {
-  const numbers = new Float64Array(lines.length);
-  let known = 0;
-  for (let row = 0; row < lines.length; row++) {
-    const cell = comma ? lines[row][place].trim().replace(",", ".") : lines[row][place].trim();
-    if (NUMBER.test(cell)) {
-      numbers[row] = Number(cell);
-      known++;
-    } else if (MISSING.has(cell.toLowerCase())) numbers[row] = NaN;
-    else return { name, numbers: null, texts: lines.map((cells) => cells[place].trim()) };
-  }
-  return { name, numbers: known ? numbers : null, texts: lines.map((cells) => cells[place].trim()) };
-}
-
-function timeOf(columns) {
-  const named = (names) => columns.filter((column) => names.includes(column.name.toLowerCase()));
-  const all = (column, pattern) => column.texts.slice(0, 20).every((text) => pattern.test(text));
-  const found =
-    named(TIME_NAMES)[0] ??
-    named(PERIOD_NAMES).find((column) => all(column, LIKE_TIME) || all(column, LIKE_YEAR)) ??
-    columns.find((column) => !column.numbers && all(column, LIKE_TIME));
-  return found?.name ?? null;
-}
-
-// Times that come again are those of several items.
-function itemOf(columns, time) {
-  const times = columns.find((column) => column.name === time)?.texts;
-  if (!times || new Set(times).size === times.length) return null;
-  const candidates = columns.filter((column) => !column.numbers && column.name !== time);
-  return candidates.find((column) => new Set(column.texts).size <= FEW_ITEMS)?.name ?? null;
 }

@@ -14,11 +14,12 @@ export async function readFile(file) {
   return readText(text);
 }
 
-export function readText(text) {
+// decimal: "point", "comma", or "" where it is to be found.
+export function readText(text, decimal = "") {
   const worker = new Worker("/web/csv_worker.js", { type: "module" });
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.table ? resolve(data.table) : reject(new UnreadableCsv(data.refused)));
     worker.onerror = () => reject(new Error("The page could not start its reader of CSV files; load it again."));
-    worker.postMessage(text);
+    worker.postMessage({ text, decimal });
   }).finally(() => worker.terminate());
 }

@@ -4,7 +4,7 @@ import { readCsv } from "./csv.js";
 
 addEventListener("message", ({ data }) => {
   try {
-    postMessage({ table: readCsv(data) });
+    postMessage({ table: readCsv(data.text, data.decimal) });
   } catch (error) {
     postMessage({ refused: error.message });
   }

@@ -2,24 +2,32 @@
 
 import { isAbort, postCsv } from "./api.js";
 import { element, labelled, options } from "./elements.js";
+import { TARGET } from "./column_names.js";
 import { HelpingColumns } from "./helping_columns.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { frequencyWords, stepsWords, whole } from "./wording.js";
 
 const PAUSE = 300;
 const LONGEST_HISTORY = 5000;
+const DECIMAL_MARKS = [["", "find it"], ["point", "point: 1234.5"], ["comma", "comma: 1234,5"]];
+// Where the form has the options that the server asks for.
+const CURES = {
+  "give decimal": "Choose it under “Decimal mark” in “More options”.",
+  date_format: "It is “Form of the dates” in “More options”: %d for the day, %m the month, %Y or %y the year.",
+};
 
 export class SetupForm {
-  // source: {name, table}; changed: called when another series is to be shown.
-  constructor(source, changed, signal) {
+  // source: {name, table}; changed: called when another series is to be shown; reread: with another decimal mark.
+  constructor(source, changed, reread, signal) {
     this.source = source;
     this.table = source.table;
     this.signal = signal;
     const { time, item, columns } = this.table;
-    const numeric = columns.filter((column) => column.numbers && column.name !== time).map((column) => column.name);
-    const targets = numeric.length ? numeric : columns.filter((column) => column.numbers).map((column) => column.name);
+    const numeric = columns.filter((column) => column.numbers && column.name !== time);
+    // A column that says time is forecast only where the visitor chooses it.
+    const targets = [...numeric].sort((one, other) => one.saysTime - other.saysTime).map((column) => column.name);
     const names = columns.map((column) => [column.name, column.name]);
-    this.target = element("select", {}, options(targets.map((name) => [name, name])));
+    this.target = element("select", {}, options(targets.map((name) => [name, name]), TARGET));
     this.horizon = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
     this.name = element("input", { type: "text", maxlength: 200, value: source.name.replace(/\.[a-z]+$/i, "") });
     this.time = element("select", {}, options([["", "find it"], ...names], time ?? ""));
@@ -28,7 +36,9 @@ export class SetupForm {
     this.season = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
     this.dates = element("input", { type: "text", placeholder: "%d-%m-%Y" });
     this.nonnegative = element("input", { type: "checkbox", id: "nonnegative" });
-    this.helping = new HelpingColumns(numeric);
+    this.helping = new HelpingColumns(numeric.map((column) => column.name));
+    this.decimal = element("select", { id: "decimal" }, options(DECIMAL_MARKS, this.table.decimal));
+    this.decimal.addEventListener("change", () => reread(this.decimal.value));
     this.understood = element("div", { class: "understood", "aria-live": "polite" });
     this.#lay();
     for (const control of [this.target, this.time, this.item]) {
@@ -56,9 +66,9 @@ export class SetupForm {
         labelled("Name of the model", this.name),
         this.shownField,
       ),
-      element(
+      (this.more = element(
         "details",
-        {},
+        { open: this.table.decimal !== "" },
         element("summary", {}, "More options"),
         element(
           "div",
@@ -66,11 +76,12 @@ export class SetupForm {
           labelled("Column of times", this.time),
           labelled("Column that tells series apart", this.item),
           labelled("Steps in a season", this.season, "1: none"),
-          labelled("Form of the dates", this.dates, "Where 11-10-2021 can be read two ways"),
+          labelled("Form of the dates", this.dates, "Where they can be read two ways, or not at all"),
+          labelled("Decimal mark", this.decimal, "Where 1.005 may be 1.005 or 1005"),
         ),
         element("div", { class: "check" }, this.nonnegative, element("label", { for: "nonnegative" }, "It is never below 0")),
         this.helping.node,
-      ),
+      )),
       this.understood,
     );
   }
@@ -122,6 +133,7 @@ export class SetupForm {
       horizon: this.horizon.value,
       season_length: this.season.value,
       date_format: this.dates.value.trim(),
+      decimal: this.decimal.value,
       name: this.name.value.trim(),
     };
     for (const [name, value] of Object.entries(given)) if (value) query.set(name, value);
@@ -133,12 +145,14 @@ export class SetupForm {
   // As it was left: the inverse of `query`.
   restore(query) {
     const text = (name) => query.get(name) ?? "";
-    this.target.value = text("target");
+    // Read with another decimal mark, it may have no numbers.
+    if ([...this.target.options].some((one) => one.value === text("target"))) this.target.value = text("target");
     this.time.value = text("time") || (this.table.time ?? "");
     this.item.value = text("item");
     this.horizon.value = text("horizon");
     this.season.value = text("season_length");
     this.dates.value = text("date_format");
+    this.decimal.value = text("decimal");
     this.name.value = text("name");
     this.nonnegative.checked = query.has("nonnegative");
     this.helping.choose(query.getAll("covariates"));
@@ -159,8 +173,15 @@ export class SetupForm {
       query.set("dry_run", "true");
       this.understood.replaceChildren(...told(await postCsv("/train", query, this.table.text, { signal })));
     } catch (error) {
-      if (!isAbort(error)) this.understood.replaceChildren(problemNotice(error));
+      if (!isAbort(error)) this.refuse(error);
     }
+  }
+
+  // Says why the series cannot be used, and where in this form it can be mended.
+  refuse(error) {
+    const [, cure] = Object.entries(CURES).find(([words]) => error.message.includes(words)) ?? [];
+    this.understood.replaceChildren(problemNotice(error), ...(cure ? [element("p", {}, cure)] : []));
+    if (cure) this.more.open = true;
   }
 }
 

@@ -1,6 +1,7 @@
 // From a file to a forecast.
 
 import { askJson, isAbort, newIdempotencyKey, postCsv } from "./api.js";
+import { readText } from "./csv_file.js";
 import { button, element } from "./elements.js";
 import { forecastCard } from "./forecast_card.js";
 import { headlineCard, validationCard } from "./report_cards.js";
@@ -39,7 +40,17 @@ export async function trainView(root, { signal }) {
 function setupCard(source, result, signal, before = {}) {
   const plot = element("div", {});
   const draw = () => plot.replaceChildren(seriesPlot(form.series()).node);
-  const form = new SetupForm(source, draw, signal);
+  const reread = async (decimal) => {
+    const query = form.query();
+    try {
+      const other = { ...source, table: await readText(source.table.text, decimal) };
+      kept = { ...kept, source: other };
+      card.replaceWith(setupCard(other, result, signal, { query, focus: "decimal" }));
+    } catch (error) {
+      form.refuse(error);
+    }
+  };
+  const form = new SetupForm(source, draw, reread, signal);
   if (before.query) form.restore(before.query);
   draw();
   const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });
@@ -54,7 +65,7 @@ function setupCard(source, result, signal, before = {}) {
   );
   // Once the card is in the page, which alone can have the focus.
   if (before.accepted) queueMicrotask(() => followed(before.accepted, form, result, signal));
-  else queueMicrotask(() => heading.focus());
+  else queueMicrotask(() => (before.focus ? document.getElementById(before.focus) : heading).focus());
   return card;
 }
 

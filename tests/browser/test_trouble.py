@@ -38,13 +38,16 @@ def test_a_wrong_file_is_refused_by_the_page(seen: Watched, name: str, content: 
 
 def test_what_the_server_refuses_is_told_in_its_words(seen: Watched) -> None:
     page = seen.go()
-    drop(page, "dates.csv", "date,value\n" + "".join(f"0{day}-0{day + 1}-2021,{day}\n" for day in range(1, 9)))
+    drop(page, "dates.csv", "date,value\n" + "".join(f"0{day}-02-2021,{day}\n" for day in range(1, 9)))
     notice = page.locator(".understood").get_by_role("alert")
     expect(notice).to_contain_text("The dates can be read two ways")
     expect(notice).to_contain_text("date_format")
+    expect(page.locator(".understood")).to_contain_text("Form of the dates")
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_role("alert").filter(has_text="The dates can be read two ways")).to_have_count(2)
     assert len(seen.answers) == 2, "the two answers 422"
+    page.get_by_label("Form of the dates").fill("%d-%m-%Y")
+    expect(page.locator(".understood")).to_contain_text("8 values from 01-02-2021")
 
 
 def test_names_that_are_markup_endless_or_blank(server: str, opened: Opens) -> None:
@@ -70,6 +73,7 @@ def test_gaps_are_counted_and_a_fault_is_told_once(seen: Watched) -> None:
     drop(page, "gaps.csv", "date,visitors\n" + "\n".join(days))
     expect(page.locator(".understood")).to_contain_text("3 gaps between times")
     drop(page, "item.csv", "date,shop,sold\n" + "\n".join(f"2024-01-{day:02d},{'x' * 300},1" for day in range(1, 29)))
+    expect(page.locator("#setup")).to_have_text("item.csv")
     page.get_by_text("More options").click()
     page.get_by_label("Column that tells series apart").select_option("shop")
     notice = page.locator(".understood").get_by_role("alert")

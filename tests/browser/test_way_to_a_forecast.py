@@ -15,7 +15,9 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from service.tables.column_roles import PERIOD_NAMES, TIME_NAMES, UNSURE_NAMES, look_like_times, role_of_name
 from tests.browser.conftest import PATIENCE, Watched, drop, example
+from tests.tables.csv_cases import CASES
 
 pytestmark = pytest.mark.browser
 
@@ -197,6 +199,85 @@ def test_numbers_can_be_pasted(seen: Watched) -> None:
     page.get_by_role("button", name="Use these values").click()
     expect(page.locator(".understood")).to_contain_text("40 values")
     expect(page.locator(".understood")).to_contain_text("a season of 4 steps")
+
+
+def paste(page: Page, text: str) -> None:
+    page.get_by_text("Or paste it").click()
+    page.get_by_label("A CSV, or just numbers").fill(text)
+    page.get_by_role("button", name="Use these values").click()
+
+
+def test_pasted_months_are_the_times_and_not_the_target(seen: Watched) -> None:
+    page = seen.go()
+    rows = [
+        f"{month:02}.{year}\t{1010.5 + 7 * month + year % 7:.1f}"
+        for year in range(2018, 2022)
+        for month in range(1, 13)
+    ]
+    paste(page, "\n".join(["Monat\tUmsatz", *rows]).replace(".5", ",5"))
+    expect(page.locator(".understood")).to_contain_text("48 values from 01.2018 to 12.2021 · one each month")
+    expect(page.get_by_label("Forecast this column").locator("option")).to_have_text(["Umsatz"])
+    expect(page.locator(".understood")).not_to_contain_text("not used")
+    assert drawn(page, "The series Umsatz")
+    train(page)
+    assert record_of(seen, page)["targets"] == ["Umsatz"]
+    caption = page.get_by_role("group", name="Forecast of Umsatz").locator("figcaption")
+    expect(caption).to_contain_text(re.compile(r"The forecast for [01][0-9]\.2022 is 1,"))
+
+
+def test_numbers_that_can_be_read_two_ways_are_asked_for(seen: Watched) -> None:
+    page = seen.go()
+    rows = [f"2024-01-{day:02};{2 + day % 3}.{day % 7}10" for day in range(1, 29)]
+    drop(page, "wert.csv", "\n".join(["Datum;Wert", *rows]))
+    notice = page.locator(".understood")
+    expect(notice).to_contain_text("The numbers can be read two ways")
+    expect(notice).to_contain_text("Decimal mark")
+    seen.picture("decimal_mark")
+    page.get_by_label("Decimal mark").select_option("comma: 1234,5")
+    expect(page.get_by_label("Decimal mark")).to_be_focused()
+    expect(notice).to_contain_text("28 values from 2024-01-01")
+    table = page.get_by_role("group", name="The series Wert")
+    table.get_by_text("as a table").click()
+    expect(table.locator("tbody tr").first).to_contain_text("3,110")
+    train(page)
+    caption = page.get_by_role("group", name="Forecast of Wert").locator("figcaption")
+    expect(caption).to_contain_text(re.compile(r"is [1-9],\d{3}"))
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_role("link", name="Train", exact=True).click()
+    expect(page.get_by_label("Decimal mark")).to_have_value("comma")
+
+
+def test_a_decimal_mark_that_fits_no_number_is_told(seen: Watched) -> None:
+    page = seen.go()
+    drop(page, "plain.csv", "date,value\n" + "".join(f"2024-01-{day:02},{day / 8}\n" for day in range(1, 29)))
+    expect(page.locator(".understood")).to_contain_text("28 values")
+    page.get_by_text("More options").click()
+    page.get_by_label("Decimal mark").select_option("comma: 1234,5")
+    expect(page.locator(".understood").get_by_role("alert")).to_contain_text(
+        re.compile("No column has only numbers|separates")
+    )
+    assert len(seen.answers) <= 1
+
+
+def test_the_page_reads_files_as_the_server_does(seen: Watched) -> None:
+    page = seen.go()
+    read = page.evaluate(
+        """async (texts) => {
+            const { readCsv } = await import("/web/csv.js");
+            const wert = (text) => readCsv(text).columns.find((column) => column.name === "Wert");
+            const known = (one) => isNaN(one) ? null : one;
+            return texts.map(wert).map(({ asked, numbers }) => asked ? null : Array.from(numbers, known));
+        }""",
+        [text for text, _ in CASES.values()],
+    )
+    assert dict(zip(CASES, read, strict=True)) == {name: numbers for name, (_, numbers) in CASES.items()}
+    names = [*TIME_NAMES, *PERIOD_NAMES, *UNSURE_NAMES, "Année", "MÊS", "Date_Time", "Umsatz", "y", "daytime"]
+    roles = "async (names) => names.map((await import('/web/column_roles.js')).roleOfName)"
+    assert page.evaluate(roles, names) == [role_of_name(name) for name in names]
+    cells = ["01.2020", "1.2020", "MÄRZ 2020", "2020Q1", "2024", "20240131", "15. Januar 2020", "1.5", "31.01.24", "x"]
+    look = "const { lookLikeTimes } = await import('/web/column_roles.js');"
+    times = f"async (cells) => {{ {look} return cells.map((one) => lookLikeTimes([one])); }}"
+    assert page.evaluate(times, cells) == [look_like_times([cell]) for cell in cells]
 
 
 def test_what_was_begun_is_there_on_coming_back(seen: Watched) -> None:

@@ -20,7 +20,9 @@ from tests.fuzz.rounds import fuzz
 pytestmark = pytest.mark.fuzz
 
 _MOST_ROWS = 2000
-_NAMES = st.sampled_from(["date", "ds", "value", "item", "x", "y", "2024", "", "day", "Année", "a,b", "\ufeff"])
+_NAMES = st.sampled_from(
+    ["date", "Monat", "data", "unique_id", "ds", "value", "item", "x", "y", "2024", "", "day", "Année", "a,b", "\ufeff"]
+)
 _STAMPS = st.datetimes().map(str) | st.dates().map(str) | st.integers(0, 10**13).map(str)
 _NUMBERS = st.floats().map(repr) | st.integers().map(str) | st.decimals().map(str)
 _PLAIN = st.integers(-1000, 1000).map(str) | st.floats(-1e6, 1e6).map(str)
@@ -40,12 +42,42 @@ _ODD_NUMBERS = (
     "é",
     '"',
 )
-_ODD_TIMES = ("2024-02-30", "24:00", "1.1.2021", "2021-W01", "2021Q3", "0000-00-00", "2024-01-01T00:00:00+99:99", "-1")
+_ODD_TIMES = (
+    "2024-02-30",
+    "24:00",
+    "1.1.2021",
+    "2021-W01",
+    "2021Q3",
+    "01.2020",
+    "Mai 2020",
+    "Q0 2020",
+    "2021-W54",
+    "0000-00-00",
+    "2024-01-01T00:00:00+99:99",
+    "-1",
+)
 _ODD = st.sampled_from(_ODD_NUMBERS) | st.sampled_from(_ODD_TIMES)
 _CELLS = _STAMPS | _NUMBERS | _ODD | st.text(max_size=8)
 _SEPARATORS = st.sampled_from([",", ";", "\t", "|", ", "])
-_OPTIONS = ("time", "target", "item", "covariates", "future_covariates", "date_format", "freq", "separator")
-_VALUES = _NAMES | _SEPARATORS | st.sampled_from(["%Y-%m-%d", "%d/%m/%y", "%H%H%Y", "%", "D", "MS", "B", "7h", "W-MON"])
+_OPTIONS = (
+    "time",
+    "target",
+    "item",
+    "covariates",
+    "future_covariates",
+    "date_format",
+    "freq",
+    "separator",
+    "decimal",
+    "thousands",
+)
+_VALUES = (
+    _NAMES
+    | _SEPARATORS
+    | st.sampled_from(
+        ["%Y-%m-%d", "%d/%m/%y", "%H%H%Y", "%", "D", "MS", "B", "7h", "W-MON", "%YQ%q", "%G-W%V", "%B %Y"]
+    )
+)
 _NO_QUERY: dict[str, str] = {}
 _QUERIES = st.just(_NO_QUERY) | st.dictionaries(st.sampled_from(_OPTIONS), _VALUES | st.text(max_size=10), max_size=3)
 _DAYS = [f"2024-{month:02}-{day:02}" for month in (1, 2) for day in range(1, 29)]

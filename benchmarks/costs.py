@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cores import SERVER_CORE, pin
-from service.forecasting.bands import Bands
-from service.forecasting.forecaster import Forecaster
-from service.forecasting.options import TrainOptions
-from service.forecasting.series import Panel, Series
-from service.forecasting.training import train
+from service.forecasting.config.options import TrainOptions
+from service.forecasting.forecaster.forecaster import Forecaster
+from service.forecasting.intervals.forecast import Bands
+from service.forecasting.series.series import Panel, Series
+from service.forecasting.training.train import train
 
 ROUNDS = 3
 NOISE = 0.15

@@ -22,13 +22,13 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
 import numpy as np
 
 from service.errors import Unavailable
-from service.forecasting.networks import NetworkShape, initial_network
-from service.forecasting.options import TrainOptions
-from service.forecasting.planning import plan_training
-from service.forecasting.rollout import roll_out
-from service.forecasting.series import Panel, Series
-from service.forecasting.training import Trained, train
-from service.jobs.devices import training_devices
+from service.forecasting.config.options import TrainOptions
+from service.forecasting.networks.architecture import NetworkShape, initial_network
+from service.forecasting.networks.engine import roll_out
+from service.forecasting.series.series import Panel, Series
+from service.forecasting.training.planning import plan_training
+from service.forecasting.training.train import Trained, train
+from service.worker.devices import training_devices
 
 Result = TypeVar("Result")
 

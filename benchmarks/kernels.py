@@ -34,12 +34,12 @@ from benchmarks.tutorial_loop import (
     step,
     tutorial_loop,
 )
-from service.forecasting.bands import Bands
-from service.forecasting.networks import NetworkShape, initial_network
-from service.forecasting.options import Objective, TrainOptions
-from service.forecasting.rollout import roll_out
-from service.forecasting.series import Panel, Series
-from service.forecasting.training import train
+from service.forecasting.config.options import Objective, TrainOptions
+from service.forecasting.intervals.forecast import Bands
+from service.forecasting.networks.architecture import NetworkShape, initial_network
+from service.forecasting.networks.engine import roll_out
+from service.forecasting.series.series import Panel, Series
+from service.forecasting.training.train import train
 
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 ROUNDS = 7

@@ -21,12 +21,12 @@ from typing import Any
 from sqlalchemy import insert
 
 from examples.cluster import PostgresServer
-from service.storage.cursors import write_cursor
-from service.storage.entries import ModelStatus
+from service.keys import DEFAULT_TENANT
 from service.storage.identifiers import new_id
-from service.storage.registry import Registry
-from service.storage.tables import models
-from service.tenants import DEFAULT_TENANT
+from service.storage.registry.entries import ModelStatus
+from service.storage.registry.pages import write_cursor
+from service.storage.registry.registry import Registry
+from service.storage.registry.tables import models
 
 _NAMES = 1000
 _READY: ModelStatus = "ready"

@@ -22,7 +22,7 @@ from benchmarks.cores import CLIENT_CORE, SERVER_CORE, pin, resident_megabytes, 
 from benchmarks.served_models import HORIZON, MODELS
 from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, random_models
 from examples.server import running_server
-from service.usecases.forecaster_cache import room_of
+from service.usecases.model_cache import room_of
 
 GOAL = 0.5
 _UPLOADS_AT_ONCE = 4

@@ -17,15 +17,15 @@ def main() -> None:
     """Work off jobs; each line of input is one that only the registry knows, handed over as a server does."""
     from datetime import timedelta
 
-    from service.jobs.queue import CPU, Ticket
-    from service.jobs.queue_database import queue_url
-    from service.jobs.trainer import Trainer, TrainerSettings
+    from service.queue.database import queue_url
+    from service.queue.tickets import CPU, Ticket
     from service.settings import Settings
-    from service.storage.postgres import SILENCE_OPTIONS
-    from service.storage.registry import Registry
-    from service.trainer_app import open_store
-    from service.usecases.job_ledger import JobLedger
-    from service.usecases.job_outcome import JobRecorder
+    from service.storage.registry.postgres import SILENCE_OPTIONS
+    from service.storage.registry.registry import Registry
+    from service.worker.leases import JobLedger
+    from service.worker.results import JobRecorder
+    from service.worker.worker import Trainer, TrainerSettings
+    from service.worker_app import open_store
 
     settings = Settings()
     registry = Registry.open(settings.registry_url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.jobs.queue import Keep, Outcome, Tell
+from service.queue.tickets import Keep, Outcome, Tell
 
 _FILE = b"0" * 10_000
 """As large as a small model."""

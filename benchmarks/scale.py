@@ -29,13 +29,13 @@ import numpy as np
 from benchmarks.cores import cpu_seconds_of_descendants
 from benchmarks.scale_places import Place, new_place, running_trainers
 from examples.server import free_port, running_server, wait_until_ready
-from service.jobs.queue import CPU, Ticket
-from service.jobs.queue_database import queue_url
-from service.jobs.remote_trainers import RemoteTrainers
+from service.keys import DEFAULT_TENANT
+from service.queue.database import queue_url
+from service.queue.remote_workers import RemoteTrainers
+from service.queue.tickets import CPU, Ticket
 from service.storage.identifiers import new_id
-from service.storage.postgres import SILENCE_OPTIONS
-from service.storage.registry import Registry
-from service.tenants import DEFAULT_TENANT
+from service.storage.registry.postgres import SILENCE_OPTIONS
+from service.storage.registry.registry import Registry
 
 START_GOAL_MS = 100
 _LONGEST = 600.0

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 
 from examples.cluster import PostgresServer
-from service.jobs.queue_database import queue_url
-from service.storage.postgres import SILENCE_OPTIONS
+from service.queue.database import queue_url
+from service.storage.registry.postgres import SILENCE_OPTIONS
 
 _TABLES = """
 SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 
 from benchmarks.server import ForecastApi
-from service.forecasting.series import FloatArray
+from service.forecasting.series.series import FloatArray
 
 HORIZON = 30
 LENGTH = 2000

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from benchmarks.tutorial_loop import Cell, TutorialNetwork
-from service.forecasting.kernels.losses import LOSSES
-from service.forecasting.kernels.optimizers import OPTIMIZERS
-from service.forecasting.kernels.training import train_epoch
-from service.forecasting.networks import NetworkShape, initial_network
+from service.forecasting.networks.architecture import NetworkShape, initial_network
+from service.forecasting.networks.kernels.losses import LOSSES
+from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
+from service.forecasting.networks.kernels.training import train_epoch
 
 ROUNDS = 7
 STEP_HEADING = """

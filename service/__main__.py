@@ -113,7 +113,7 @@ def create_key(tenant: str, role: Role, file: Path | None) -> int:
 def ask_server(asked: argparse.Namespace) -> int:
     """Run a command that asks a server; 2 where what it needs is not installed."""
     try:
-        from service.command_line.running import run
+        from service.command_line.main import run
     except ModuleNotFoundError as error:
         print(error, file=sys.stderr)
         return 2

@@ -17,48 +17,43 @@ from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
 
 from service import __version__
-from service.api import documents, problems
-from service.api.access import Access
-from service.api.direct_routes import Application
-from service.api.load import Load
-from service.api.load_figures import LoadFigures
-from service.api.origins import TrustedHosts
-from service.api.readiness_look import ReadinessLook
-from service.api.request_id import RequestIdMiddleware
-from service.api.request_observer import RequestObserver
-from service.api.request_rate import RequestRate
-from service.api.routes import forecasts, health, jobs, metrics, models, page, training
+from service.api.application import Application
+from service.api.input.query import refuse_repeated
+from service.api.output import openapi, problems
+from service.api.request_context import RequestIdMiddleware
+from service.api.request_metrics import RequestObserver
+from service.api.routes import forecasts, jobs, models, operations, page, training
+from service.api.routes.operations import ReadinessLook
+from service.api.security.admission import Load, LoadFigures
+from service.api.security.authentication import Access
+from service.api.security.rate_limit import RequestRate
+from service.api.security.trusted_hosts import TrustedHosts
 from service.api.server import Server, bind
-from service.api.single_parameters import refuse_repeated
 from service.errors import ServiceError
-from service.jobs.attempt_watch import Measured
-from service.jobs.devices import training_devices
-from service.jobs.executor_id import ExecutorIdTaken
-from service.jobs.local_trainer import LocalTrainer
-from service.jobs.queue import CPU, GPU, TrainingQueue
-from service.jobs.queue_database import queue_url
-from service.jobs.remote_trainers import RemoteTrainers
 from service.kernel_cache import warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
+from service.queue.database import queue_url
+from service.queue.local_worker import LocalTrainer
+from service.queue.remote_workers import RemoteTrainers
+from service.queue.tickets import CPU, GPU, Measured, TrainingQueue
 from service.settings import Settings
-from service.storage.database import utc_now
-from service.storage.folder import read_folder_url
-from service.storage.postgres import SILENCE_OPTIONS
-from service.storage.registry import Registry
+from service.storage.files.folder import read_folder_url
+from service.storage.registry.database import utc_now
+from service.storage.registry.postgres import SILENCE_OPTIONS
+from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
-from service.telemetry.loop_lag import LoopLag
-from service.telemetry.metrics import TrainingSeconds, new_registry, serve_metrics
+from service.telemetry.metrics import LoopLag, TrainingSeconds, new_registry, serve_metrics
 from service.telemetry.traces import Spans
-from service.trainer_app import open_store, run_trainer, start_local_trainer
-from service.usecases.forecaster_cache import ForecasterCache
-from service.usecases.job_ends import JobEnds
-from service.usecases.job_watch import JobWatch
+from service.usecases.context import Measurements, Resources
+from service.usecases.job_notifications import JobEnds, JobWatch
 from service.usecases.limits import Limits
-from service.usecases.measurements import Measurements
+from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
-from service.usecases.reconcile import ForeignDatabase, Reconciliation, reconcile
-from service.usecases.resources import Resources
-from service.usecases.service_figures import ServiceFigures
+from service.usecases.service_metrics import ServiceFigures
+from service.usecases.storage_repair import ForeignDatabase, Reconciliation, reconcile
+from service.worker.devices import training_devices
+from service.worker.identity import ExecutorIdTaken
+from service.worker_app import open_store, run_trainer, start_local_trainer
 
 logger = logging.getLogger(__name__)
 
@@ -123,12 +118,12 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     app.state.stopping = False
     app.observer = observer = RequestObserver(measured.registry, _spans(settings, "server"))
     app.add_middleware(RequestIdMiddleware)
-    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, health, metrics, page)])
+    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, operations, page)])
     # Not what the package sets: a browser is not to keep a key for whoever uses it next.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=parameters)
     problems.install(app)
-    documents.install(app)
+    openapi.install(app)
     return app
 
 
@@ -305,8 +300,8 @@ def _limits(settings: Settings) -> Limits:
 
 def _warm_up(done: threading.Event) -> None:
     """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
-    import service.forecasting.evaluation
-    import service.forecasting.forecaster_state  # noqa: F401
+    import service.forecasting.evaluation.rolling
+    import service.forecasting.forecaster.codec  # noqa: F401
 
     warm_forecasts_once()
     done.set()

@@ -47,7 +47,7 @@ def compile_kernels(folder: str | None) -> None:
 
 def warm_forecasts_once() -> None:
     """Make forecasts ready, while nobody else compiles."""
-    from service.forecasting.warming import warm_methods, warm_rollout
+    from service.forecasting.warm_up import warm_methods, warm_rollout
 
     with _one_at_a_time():
         warm_rollout()
@@ -56,7 +56,7 @@ def warm_forecasts_once() -> None:
 
 def warm_training_once() -> None:
     """Make trainings ready, and forecasts, while nobody else compiles."""
-    from service.forecasting.warming import warm_training
+    from service.forecasting.warm_up import warm_training
 
     with _one_at_a_time() as compiled:
         warm_training()

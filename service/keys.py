@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from service.tenants import TENANT_PATTERN
+DEFAULT_TENANT = "default"
+"""Owns what there was before there were tenants, and what comes in where no keys are configured."""
+
+
+TENANT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+"""What the name of a tenant looks like."""
+
+
+LONGEST_TENANT = 63
+"""Most characters of such a name."""
 
 Role = Literal["read", "train", "admin"]
 """Each may do what those before it may: look and forecast; train, rename, cancel; everything, such as deleting."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.options import TrainOptions
-from service.forecasting.series import FloatArray, Panel, Series
+from service.forecasting.config.options import TrainOptions
+from service.forecasting.series.series import FloatArray, Panel, Series
 
 QUICK: dict[str, Any] = {
     "horizon": 3,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.storage.entries import JobEntry
-from service.storage.registry import Registry
+from service.storage.registry.entries import JobEntry
+from service.storage.registry.registry import Registry
 
 _INSTANCE = "instance"
 

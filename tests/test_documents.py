@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.api.problems import TYPE_PREFIX, status_of
+from service.api.output.problems import TYPE_PREFIX, status_of
 from service.api.schemas.training import TrainRequest
 from service.errors import ServiceError
 from service.settings import ClientSettings, Settings

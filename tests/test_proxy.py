@@ -20,7 +20,7 @@ import pytest
 
 from examples.cluster import PostgresServer
 from examples.server import free_port, wait_until_ready
-from service.api.event_stream import HEARTBEAT_SECONDS
+from service.api.output.events import HEARTBEAT_SECONDS
 from service.api.routes.training import LONGEST_WAIT
 from service.settings import Settings
 from service.storage.identifiers import new_id

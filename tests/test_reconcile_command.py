@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from examples.cluster import PostgresServer, S3Server
-from service.storage.bucket import S3Access
+from service.keys import DEFAULT_TENANT
+from service.storage.files.bucket import S3Access
+from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
-from service.storage.model_store import ModelStore
-from service.storage.registry import Registry
-from service.tenants import DEFAULT_TENANT
+from service.storage.registry.registry import Registry
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 

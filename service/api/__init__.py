@@ -1,1 +1,1 @@
-"""The only part that knows HTTP."""
+"""HTTP: the only package that knows FastAPI and Starlette."""

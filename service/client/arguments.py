@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from service.client.roles import Names
+from service.client.columns import Names
 
 
 class DataArguments(TypedDict, total=False):

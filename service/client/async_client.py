@@ -5,20 +5,102 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 from httpx_sse import SSEError, aconnect_sse
 
-from service.client.arguments import TrainArguments
-from service.client.async_job import AsyncJob
-from service.client.async_model import AsyncModel
-from service.client.connection import TIMEOUT, Connection
+from service.client.arguments import BacktestArguments, ForecastArguments, TrainArguments
+from service.client.columns import Roles
+from service.client.operations import Verbs
 from service.client.problems import error_of
-from service.client.retries import MOST_RETRIES
-from service.client.steps import Call, Pause, Step, Steps, Watch
-from service.client.verbs import Verbs
+from service.client.records import KnownJob, KnownModel, Training
+from service.client.steps import MOST_RETRIES, TIMEOUT, Call, Connection, Pause, Step, Steps, Watch
+from service.client.times import Zone
 from service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from service.client.frames import BacktestFrame, ForecastFrame
+
+
+class AsyncJob(KnownJob):
+    """A job of a server."""
+
+    def __init__(self, client: AsyncClient, record: dict[str, Any], training: Training | None = None) -> None:
+        super().__init__(record, training)
+        self._client = client
+
+    async def wait(self, timeout: float | None = None, progress: bool | None = None) -> AsyncModel:
+        """Wait for the model and return it; the server may go and come back meanwhile.
+
+        Raises what the training failed of, and TimeoutError after ``timeout`` seconds, while the job goes on.
+        """
+
+        record = await self._client.run(self._client.verbs.wait(self.record, timeout, progress))
+        await self.refresh()
+        sent = self._training
+        return AsyncModel(self._client, record, sent.roles if sent else None, sent.zone if sent else None)
+
+    async def refresh(self) -> AsyncJob:
+        """Read the record again; return this job."""
+        self.record = await self._client.run(self._client.verbs.show("jobs", self.id))
+        return self
+
+    async def cancel(self) -> None:
+        """Stop it; its model becomes failed. Raises JobFinished where it has ended."""
+        await self._client.run(self._client.verbs.delete("jobs", self.id))
+
+
+class AsyncModel(KnownModel):
+    """A model of a server."""
+
+    def __init__(
+        self, client: AsyncClient, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None
+    ) -> None:
+        super().__init__(record, roles, time_zone)
+        self._client = client
+
+    async def forecast(self, horizon: int | None = None, **asked: Unpack[ForecastArguments]) -> ForecastFrame:
+        """Forecast so many steps, by default as many as it was trained for; return a frame in long format.
+
+        level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
+        data instead of the model's own; items: only these. future_covariates: values of the columns known ahead, as a
+        frame or by name; each step takes the row of its time where there are times, and others are ignored.
+        num_samples, seed: sample paths too, in ``frame.samples``.
+        """
+        from service.client.frames import forecast_frame
+
+        answer, zone = await self._client.run(self._client.verbs.forecast(self, horizon, **asked))
+        return forecast_frame(answer, zone, self, asked.get("history"))
+
+    async def backtest(self, data: Any, **asked: Unpack[BacktestArguments]) -> BacktestFrame:
+        """Forecast every point of a series from those before it; return a frame in long format, with ``metrics``.
+
+        horizon, stride: steps ahead, and from one origin to the next (1 and 1). start: row or time of the first point.
+        """
+        from service.client.frames import backtest_frame
+
+        answer, zone = await self._client.run(self._client.verbs.backtest(self, data, **asked))
+        return backtest_frame(answer, zone)
+
+    async def refresh(self) -> AsyncModel:
+        """Read the record again; return this model."""
+        self.record = await self._client.run(self._client.verbs.show("models", self.id))
+        return self
+
+    async def rename(self, name: str | None) -> AsyncModel:
+        """Give it another name, or none; return this model."""
+        self.record = await self._client.run(self._client.verbs.rename(self.id, name))
+        return self
+
+    async def delete(self) -> None:
+        """Delete it."""
+        await self._client.run(self._client.verbs.delete("models", self.id))
+
+    async def download(self, path: str | Path = ".") -> Path:
+        """Write its file, which `AsyncClient.upload` takes, to a path or into a folder; return where it is."""
+        return await self._client.run(self._client.verbs.download(self.id, path))
+
 
 Answer = TypeVar("Answer")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from service.client.table import FloatArray
-    from service.client.time_texts import Zone
+    from service.client.times import Zone
 
 Record = Mapping[str, Any]
 

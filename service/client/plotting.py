@@ -15,7 +15,7 @@ from service.errors import InvalidSeries
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from service.client.known_model import KnownModel
+    from service.client.records import KnownModel
 
 Name = tuple[str, ...]
 """Of a series: its ``unique_id``, and its target where there are several."""

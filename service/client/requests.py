@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,29 +10,41 @@ from uuid import uuid4
 import numpy as np
 
 from service.client.arguments import TrainArguments
-from service.client.csv_query import csv_query
-from service.client.known_model import KnownModel
-from service.client.roles import Names, Roles, listed
+from service.client.columns import Names, Roles, listed
+from service.client.future_covariates import ColumnsAhead, values_ahead
+from service.client.records import KnownModel, Training
 from service.client.series import SentSeries, read_series, write_json
 from service.client.steps import Call, path_of
 from service.client.table import read_table
-from service.client.time_texts import Zone
-from service.client.values_ahead import ColumnsAhead, values_ahead
+from service.client.times import Zone
+
+
+def csv_query(arguments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return arguments as parameters: nested ones dotted, lists repeated; None is left out at the top, else null."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in arguments.items():
+        if value is not None:
+            pairs += _pairs(name, value)
+    return tuple(pairs)
+
+
+def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [pair for key, inner in value.items() for pair in _pairs(f"{name}.{key}", inner)]
+    if isinstance(value, list | tuple):
+        return [(name, _text(one)) for one in value]
+    return [(name, _text(value))]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else write_json(value).decode().strip('"')
+
 
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
 _FILE = {"Content-Type": "application/octet-stream"}
 _OF_DATA = ("target", "item", "time", "covariates", "future_covariates", "static", "start", "freq", "date_format")
 _PAGE = 500
-
-
-@dataclass(frozen=True)
-class Training:
-    """A request to train, and what to remember of its data."""
-
-    call: Call
-    roles: Roles | None = None
-    zone: Zone | None = None
 
 
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:

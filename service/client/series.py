@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.client.roles import Names, Roles, find_roles, listed
+from service.client.columns import Names, Roles, find_roles, listed
 from service.client.table import Table, read_table
-from service.client.time_texts import TimeStyle, Zone
+from service.client.times import TimeStyle, Zone
 from service.errors import InvalidSeries
 
 Rows = NDArray[np.intp]

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.client.time_texts import TimeStyle, WrittenTimes, is_dated, write_times
+from service.client.times import TimeStyle, WrittenTimes, is_dated, write_times
 from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
 from service.tables.column_roles import CELLS_TRIED
 

@@ -1,1 +1,1 @@
-"""Commands that ask a server: the verbs of `service.client`, as ``python -m service train sales.csv``."""
+"""The commands that ask a server, such as ``python -m service train sales.csv``."""

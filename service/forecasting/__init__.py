@@ -1,1 +1,1 @@
-"""How a forecast is made: numpy and numba; no files, no web, no clock."""
+"""From a series to a forecast: numpy and numba, no files, no HTTP, no clock."""

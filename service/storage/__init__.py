@@ -1,1 +1,1 @@
-"""What is kept: one file a model in the store, names and jobs in the database."""
+"""Models, training inputs and the registry of names, status and jobs."""

@@ -1,1 +1,1 @@
-"""What the service tells of its own work: log lines, metrics, traces."""
+"""Log records, metrics and traces."""

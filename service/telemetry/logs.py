@@ -5,20 +5,62 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal
 
 import orjson
 
+from service.errors import ModelFileCorrupt, Overloaded, ServiceError, TrainingFailed, Unavailable
 from service.telemetry.context import found_fields
-from service.telemetry.exception_text import exception_text
+
+logger = logging.getLogger(__name__)
+
+
+# Their words are ours or the system's. Those of others (ValueError, pydantic, databases) quote values.
+_QUOTABLE = (OSError, MemoryError, ImportError)
+
+
+_OWN_ERRORS = (TrainingFailed, ModelFileCorrupt, Overloaded, Unavailable)
+
+
+_CAUSED = "\n\nThe above exception was the direct cause of the following exception:\n"
+
+
+_MEANWHILE = "\n\nDuring handling of the above exception, another exception occurred:\n"
+
+
+def reason(error: BaseException) -> str:
+    """Return one line: the kind of an exception, and its words where they can hold no data."""
+    if isinstance(error, ServiceError):
+        return error.detail if isinstance(error, _OWN_ERRORS) else error.slug
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"{name}: {error}".partition("\n")[0] if isinstance(error, _QUOTABLE) else name
+
+
+def exception_text(error: BaseException) -> str:
+    """Return a traceback, with what led to the exception, in which no message quotes data."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    link = ""
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        frames = "".join(traceback.format_tb(current.__traceback__))
+        parts.append(f"Traceback (most recent call last):\n{frames}{reason(current)}{link}")
+        if current.__cause__ is not None:
+            current, link = current.__cause__, _CAUSED
+        else:
+            current, link = None if current.__suppress_context__ else current.__context__, _MEANWHILE
+    return "\n".join(reversed(parts))
+
 
 LogFormat = Literal["text", "json"]
 
 # Whose lines are ours; other libraries would tell, with debug, what passes through them.
 _OURS = ("service", "uvicorn")
-logger = logging.getLogger(__name__)
 
 
 def configure_logging(level: str, form: LogFormat) -> None:

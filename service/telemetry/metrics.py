@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterable
+from typing import NoReturn
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -72,3 +75,28 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
     """Answer GET /metrics from now on, in threads of this process. Raises OSError where the address cannot be taken."""
     server, _ = start_http_server(port, host, registry)
     logger.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
+
+
+_EVERY_SECONDS = 0.25
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class LoopLag:
+    """Measures four times a second."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._lag = Histogram(
+            "forecast_event_loop_lag_seconds",
+            "How much later than it wanted the event loop woke up.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+
+    async def watch(self) -> NoReturn:
+        """Measure the loop that runs this, until it is cancelled."""
+        while True:
+            wanted = time.monotonic() + _EVERY_SECONDS
+            await asyncio.sleep(_EVERY_SECONDS)
+            self._lag.observe(max(0.0, time.monotonic() - wanted))

@@ -1,1 +1,1 @@
-"""The verbs of the service, as plain functions."""
+"""What the service does, as plain functions, whoever asks."""

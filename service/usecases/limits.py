@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.errors import Fault, HorizonTooLong, InvalidOption, InvalidSeries, Path
-from service.forecasting.options import TrainOptions
-from service.forecasting.series import Panel
-from service.storage.quota import Quota
+from service.forecasting.config.options import TrainOptions
+from service.forecasting.series.series import Panel
+from service.storage.registry.quotas import Quota
 
 # Far beyond any gradient, and a finite number, which an answer can tell.
 _LARGEST_CLIP = 1e30

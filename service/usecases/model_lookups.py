@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 
 from service.errors import ServiceError
-from service.usecases.make_forecast import LoadedModel, fetch_model
-from service.usecases.resources import Resources
+from service.usecases.context import Resources
+from service.usecases.forecast import LoadedModel, fetch_model
 
 RunInThread = Callable[[Callable[[], LoadedModel]], Awaitable[LoadedModel]]
 """Runs a function in a thread when it is its turn. Raises Overloaded where too many wait."""

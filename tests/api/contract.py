@@ -10,11 +10,10 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
-from service.api.problems import TYPE_PREFIX
+from service.api.output.problems import TYPE_PREFIX
 from service.api.schemas.forecasting import BacktestAnswer, ForecastAnswer
-from service.api.schemas.jobs import Alive, JobAnswer, JobList, Ready
+from service.api.schemas.jobs import Alive, JobAnswer, JobList, Problem, Ready
 from service.api.schemas.models import ModelAnswer, ModelList
-from service.api.schemas.problem import Problem
 from service.api.schemas.training import AcceptedTraining, DryRun
 
 PROBLEM_TYPE = "application/problem+json"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from service.storage.registry import Registry
+from service.storage.registry.registry import Registry
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import VALUES

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.permissions import NEEDED
+from service.api.security.permissions import NEEDED
 from service.errors import Unavailable
-from service.storage.database import utc_now
+from service.storage.files.model_file import read_model_file, write_model_file
 from service.storage.identifiers import new_id
-from service.storage.model_file import read_model_file, write_model_file
-from service.usecases.reconcile import reconcile
+from service.storage.registry.database import utc_now
+from service.usecases.storage_repair import reconcile
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
 from tests.api.series import OPEN, VALUES

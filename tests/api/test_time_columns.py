@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.csv_reading import read_csv
+from service.api.input.csv_body import read_csv
 from service.errors import InvalidSeries, InvalidTimestamps
 
 MONTHS = [f"{month:02}.{year}" for year in (2020, 2021, 2022) for month in range(1, 13)]

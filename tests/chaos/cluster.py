@@ -16,15 +16,15 @@ from typing import Any
 import httpx
 
 from examples.server import free_port, wait_until_ready
-from service.storage.bucket import S3Access
-from service.storage.database import utc_now
-from service.storage.entries import JobEntry, ModelEntry
+from service.keys import DEFAULT_TENANT
+from service.storage.files.bucket import S3Access
+from service.storage.files.model_file import read_model_file
+from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
-from service.storage.model_file import read_model_file
-from service.storage.model_store import ModelStore
-from service.storage.registry import Registry
-from service.tenants import DEFAULT_TENANT
-from service.usecases.reconcile import reconcile
+from service.storage.registry.database import utc_now
+from service.storage.registry.entries import JobEntry, ModelEntry
+from service.storage.registry.registry import Registry
+from service.usecases.storage_repair import reconcile
 from tests.api.application import ENDED
 from tests.api.contract import check_answer
 from tests.chaos.process import PATIENCE, Process, until
@@ -127,7 +127,7 @@ class Cluster:
         """Return the instance of an executor that the registry knows; None where it knows none."""
         from sqlalchemy import select
 
-        from service.storage.tables import executors
+        from service.storage.registry.tables import executors
 
         with self.registry._reading() as connection:
             return connection.execute(select(executors.c.instance).where(executors.c.id == executor)).scalar()

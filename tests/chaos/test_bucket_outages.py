@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from examples.cluster import PostgresServer, S3Server
-from service.storage.entries import JobEntry
-from service.tenants import DEFAULT_TENANT
+from service.keys import DEFAULT_TENANT
+from service.storage.registry.entries import JobEntry
 from tests.api.application import ENDLESS
 from tests.api.contract import problem_of
 from tests.chaos.cluster import LONG, SMALL, Cluster, running_cluster

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.storage.database import utc_now
 from service.storage.identifiers import new_id
+from service.storage.registry.database import utc_now
 from tests.chaos.cluster import LONG, MIDDLING, SMALL, Cluster, Server, job_id_of
 from tests.chaos.process import PATIENCE, Process, until
 

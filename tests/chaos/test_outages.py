@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from service.storage.database import utc_now
-from service.tenants import DEFAULT_TENANT
+from service.keys import DEFAULT_TENANT
+from service.storage.registry.database import utc_now
 from tests.api.application import ENDLESS
 from tests.api.contract import problem_of
 from tests.chaos.cluster import LONG, SMALL, Cluster, Server, job_id_of, running_cluster

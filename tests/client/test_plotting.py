@@ -14,7 +14,7 @@ import pytest
 from matplotlib import dates, pyplot
 
 from service.client import Client, Model
-from service.client.forecast_frame import ForecastFrame
+from service.client.frames import ForecastFrame
 from service.errors import InvalidSeries
 from tests.client.data import QUICK, ROWS, daily, panel
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from service.client.progress import is_shown, stage_of
+from service.client.waiting import is_shown, stage_of
 
 _TRAIN = """
 import sys

@@ -9,7 +9,7 @@ import pytest
 
 from examples.server import free_port
 from service.client import Client, Unreachable
-from service.client import retries as policy
+from service.client import steps as policy
 from service.client.problems import error_of
 from service.errors import ModelNotFound, ServiceError
 from tests.client.data import QUICK, daily

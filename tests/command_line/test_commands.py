@@ -288,7 +288,7 @@ def test_a_time_that_is_none_is_refused(run: Run, sales: Path, seconds: str) -> 
 
 
 def test_no_server_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.client.retries._FIRST", 0.01)
+    monkeypatch.setattr("service.client.steps._FIRST", 0.01)
     url = f"http://127.0.0.1:{free_port()}"
     code, out, err = run("models", "--url", url)
     assert (code, out) == (3, "")
@@ -406,7 +406,7 @@ def asked(**named: str) -> argparse.Namespace:
 
 @pytest.mark.parametrize(("text", "numbers"), CASES.values(), ids=CASES)
 def test_numbers_of_files_are_read_as_the_server_reads_them(text: str, numbers: Numbers, tmp_path: Path) -> None:
-    from service.command_line.csv_files import read_frame
+    from service.command_line.output import read_frame
 
     path = tmp_path / "a.csv"
     path.write_text(text)
@@ -421,7 +421,7 @@ def test_numbers_of_files_are_read_as_the_server_reads_them(text: str, numbers: 
 
 
 def test_a_column_that_is_not_needed_may_be_written_as_it_likes(tmp_path: Path) -> None:
-    from service.command_line.csv_files import read_frame
+    from service.command_line.output import read_frame
 
     path = tmp_path / "a.csv"
     path.write_text("Datum;Wert;n\n2024-01-01;2.210;1\n2024-01-02;1.005;2\n")
@@ -454,7 +454,7 @@ def test_german_files(run: Run, tmp_path: Path) -> None:
 
 
 def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
-    from service.command_line.csv_files import read_frame
+    from service.command_line.output import read_frame
 
     path = tmp_path / "semicolons.csv"
     path.write_text("\ufeffid;month;units;note\n007;2024-01;1,5;a\nNA;2024-02; NA;b\n", encoding="utf-8")
@@ -466,7 +466,7 @@ def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
 
 
 def test_escapes_in_names_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    from service.command_line.printing import print_table
+    from service.command_line.output import print_table
 
     print_table(("name",), [("\x1b[31mred\tand\nmore",)])
     assert capsys.readouterr().out == "name\n [31mred and more\n"
@@ -490,7 +490,7 @@ def test_a_name_that_the_output_has_no_letters_for(server_url: str, sales: Path,
 
 
 def test_what_a_server_says_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    from service.command_line.running import _tell
+    from service.command_line.main import _tell
     from service.errors import InvalidOption
 
     error = InvalidOption("\x1b]0;title\x07")

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from service.api.csv_reading import read_csv
-from service.api.problems import invalid, status_of
+from service.api.input.csv_body import read_csv
+from service.api.input.query import table_options
+from service.api.input.series_input import read_panel
+from service.api.output.problems import invalid, status_of
 from service.api.schemas.training import TrainRequest
-from service.api.series_reading import read_panel
-from service.api.table_options import table_options
 from service.errors import ServiceError
 from tests.fuzz.rounds import fuzz
 

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 
-from service.api.problems import invalid, status_of
+from service.api.input.series_input import read_panel
+from service.api.output.problems import invalid, status_of
 from service.api.schemas.series import LARGEST
 from service.api.schemas.training import TrainRequest
-from service.api.series_reading import read_panel
 from service.errors import ServiceError
-from service.forecasting.bands import Bands
-from service.forecasting.sample_paths import Draw
-from service.forecasting.series import FloatArray
-from service.forecasting.training import Trained, train
-from service.usecases.model_files import load_forecaster, model_file
-from service.usecases.training_work import trained_record
+from service.forecasting.intervals.forecast import Bands
+from service.forecasting.intervals.sample_paths import Draw
+from service.forecasting.series.series import FloatArray
+from service.forecasting.training.train import Trained, train
+from service.storage.files.model_codec import load_forecaster, model_file
+from service.worker.train_job import trained_record
 from tests.api.contract import check_finite
 from tests.factories import QUICK
 from tests.fuzz.rounds import fuzz

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from service.storage.model_file import ModelFile, read_model_file, write_model_file
+from service.storage.files.model_file import ModelFile, read_model_file, write_model_file
 from tests.api.application import Application, running
 from tests.api.series import CLOSE, DAYS, OPEN, VALUES
 from tests.fuzz.rounds import fuzz
-from tests.storage.test_model_file import ZEROS, sign
+from tests.storage.files.test_model_file import ZEROS, sign
 
 pytestmark = pytest.mark.fuzz
 

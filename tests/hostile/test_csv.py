@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from service.api.csv_reading import read_csv
+from service.api.input.csv_body import read_csv
 from service.errors import ServiceError
 from service.tables.csv_table import MOST_COLUMNS
 from tests.api.contract import problem_of

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.body import parse_json
+from service.api.input.body import parse_json
 from service.api.schemas.forecasting import ForecastRequest
 from service.api.schemas.training import TrainRequest
 from service.errors import MalformedBody

@@ -13,11 +13,10 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 
-from service.api.body import read_body
-from service.api.guarded_protocol import HEAD_BYTES, GuardedProtocol
-from service.api.load import BodyTally, Load
-from service.api.problems import install
-from service.api.server import Server
+from service.api.input.body import read_body
+from service.api.output.problems import install
+from service.api.security.admission import BodyTally, Load
+from service.api.server import HEAD_BYTES, GuardedProtocol, Server
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from examples.cluster import PostgresServer, S3Server
-from service.storage.bucket import S3Access
+from service.storage.files.bucket import S3Access
+from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
-from service.storage.model_store import ModelStore
-from service.storage.registry import Registry
+from service.storage.registry.registry import Registry
 
 NOBODY = 65534
 

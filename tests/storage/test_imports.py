@@ -5,7 +5,7 @@ import sys
 
 CODE = """
 import sys
-import service.storage.model_file, service.storage.model_store, service.storage.registry
+import service.storage.files.model_file, service.storage.files.store, service.storage.registry.registry
 print(sorted({"torch", "pandas", "sklearn", "scipy", "pickle5", "alembic"} & set(sys.modules)))
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.errors import InvalidSeries
-from service.forecasting.time_reading import read_times
+from service.forecasting.series.time_parsing import read_times
 from service.tables.column_roles import look_like_times, look_like_years, role_of_name, says_time
 
 

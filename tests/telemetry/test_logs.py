@@ -14,8 +14,7 @@ from pydantic import BaseModel
 
 from service.errors import InvalidSeries, Unavailable
 from service.telemetry import context
-from service.telemetry.exception_text import exception_text, reason
-from service.telemetry.logs import JsonLines, TextLines
+from service.telemetry.logs import JsonLines, TextLines, exception_text, reason
 
 VALUE = "73519.24681357"
 TRACE = f"00-{'ab' * 16}-{'cd' * 8}-01"

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
-from service.usecases.job_ends import JobEnds
+from service.usecases.job_notifications import JobEnds
 
 PATIENCE = 60.0
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from service.errors import HorizonTooLong, InvalidOption, InvalidSeries
-from service.forecasting.options import TrainOptions
-from service.forecasting.series import Panel, Series
+from service.forecasting.config.options import TrainOptions
+from service.forecasting.series.series import Panel, Series
 from service.usecases.limits import Limits
 
 LIMITS = Limits(

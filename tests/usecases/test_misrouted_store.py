@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from service.errors import Unavailable
-from service.storage.bucket import S3Access
+from service.keys import DEFAULT_TENANT
+from service.storage.files.bucket import S3Access
+from service.storage.files.cleanup import clear_away
+from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
-from service.storage.model_store import ModelStore
-from service.storage.registry import Registry
-from service.tenants import DEFAULT_TENANT
-from service.usecases.job_leftovers import clear_away
-from service.usecases.reconcile import reconcile
-from service.usecases.training_work import stored_input
+from service.storage.registry.registry import Registry
+from service.usecases.storage_repair import reconcile
+from service.worker.train_job import stored_input
 from tests.answering_server import AnsweringServer, answering_server
 
 

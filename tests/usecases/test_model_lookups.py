@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from service.errors import ModelNotFound
-from service.tenants import DEFAULT_TENANT
-from service.usecases.make_forecast import LoadedModel
+from service.keys import DEFAULT_TENANT
+from service.usecases.forecast import LoadedModel
 from service.usecases.model_lookups import ModelLookups
 from tests.api.application import Application, running
 from tests.api.series import VALUES
@@ -115,7 +115,7 @@ def test_a_model_is_served_while_it_is_confirmed_anew(
     application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = application.train(VALUES)
-    monkeypatch.setattr("service.usecases.forecaster_cache._REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("service.usecases.model_cache._REFRESH_SECONDS", 0.0)
 
     async def test() -> None:
         threads = Threads()
@@ -133,7 +133,7 @@ def test_a_model_is_served_while_it_is_confirmed_anew(
 def test_a_model_that_was_deleted_elsewhere_goes_with_its_confirmation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.usecases.forecaster_cache._REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("service.usecases.model_cache._REFRESH_SECONDS", 0.0)
     with running(tmp_path) as one, running(tmp_path) as other:
         model_id = one.train(VALUES)["model_id"]
         one.forecast(model_id=model_id)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.forecasting.networks import NetworkShape
-from service.forecasting.planning import plan_training
-from service.storage.entries import QueueName
-from service.usecases.placement import choose_queue, is_large, work
+from service.forecasting.networks.architecture import NetworkShape
+from service.forecasting.training.planning import plan_training
+from service.storage.registry.entries import QueueName
+from service.usecases.train import choose_queue, is_large, work
 from tests.factories import items, noisy_sine, options, panel
 
 LARGE = options(network={"cell": "lstm", "hidden_size": 1024})

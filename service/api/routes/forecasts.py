@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.answers import backtest_answer, forecast_answer, json_response
-from service.api.body import SMALL_BODY, parse_json, read_json_body
-from service.api.direct_routes import DirectRoute
-from service.api.documents import json_body, problems
-from service.api.model_in_query import PARAMETERS, check_model_in_query
+from service.api.application import DirectRoute
+from service.api.input.body import SMALL_BODY, parse_json, read_json_body
+from service.api.input.query import PARAMETERS, check_model_in_query
+from service.api.input.series_input import read_future_covariates, read_panel, refuse_values_ahead
+from service.api.output.answers import backtest_answer, forecast_answer, json_response
+from service.api.output.openapi import json_body, problems
+from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
 from service.api.schemas.forecasting import (
     DEFAULT_LEVEL,
     BacktestAnswer,
@@ -17,14 +19,11 @@ from service.api.schemas.forecasting import (
     ForecastRequest,
 )
 from service.api.schemas.series import ItemsSeries
-from service.api.series_reading import read_panel
-from service.api.values_ahead import read_future_covariates, refuse_values_ahead
-from service.api.wiring import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
-from service.forecasting.bands import Bands
-from service.forecasting.sample_paths import Draw
-from service.usecases.backtest_model import backtest_model
-from service.usecases.make_forecast import LoadedModel, load_model, make_forecast, takes_microseconds
-from service.usecases.resources import Resources
+from service.forecasting.intervals.forecast import Bands
+from service.forecasting.intervals.sample_paths import Draw
+from service.usecases.backtest import backtest_model
+from service.usecases.context import Resources
+from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 

@@ -6,16 +6,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from service.api.answers import job_answer, json_response
-from service.api.documents import problems
-from service.api.event_stream import MEDIA_TYPE, EventStream, job_events
-from service.api.links import job_links, model_links, page_links
+from service.api.input.query import WholeNumber
+from service.api.output.answers import job_answer, json_response
+from service.api.output.events import MEDIA_TYPE, EventStream, job_events
+from service.api.output.openapi import job_links, model_links, page_links, problems
+from service.api.request_context import in_thread, resources_of, tenant_of
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList
-from service.api.whole_number import WholeNumber
-from service.api.wiring import in_thread, resources_of, tenant_of
-from service.storage.entries import JobStatus
-from service.usecases.job_control import cancel_job, list_jobs, show_job
+from service.storage.registry.entries import JobStatus
+from service.usecases.jobs import cancel_job, list_jobs, show_job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

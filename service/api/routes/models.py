@@ -6,16 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from service.api.answers import json_response, model_answer
-from service.api.body import FILE_TYPE, media_type, parse_json, read_body, read_json_body
-from service.api.documents import json_body, problems
-from service.api.links import model_links, page_links
+from service.api.input.body import FILE_TYPE, media_type, parse_json, read_body, read_json_body
+from service.api.input.query import WholeNumber
+from service.api.output.answers import json_response, model_answer
+from service.api.output.openapi import json_body, model_links, page_links, problems
+from service.api.request_context import in_thread, in_turn, resources_of, tenant_of
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName
-from service.api.whole_number import WholeNumber
-from service.api.wiring import in_thread, in_turn, resources_of, tenant_of
-from service.storage.entries import ModelStatus
-from service.usecases.model_catalogue import (
+from service.storage.registry.entries import ModelStatus
+from service.usecases.models import (
     delete_model,
     export_model,
     keep_import,

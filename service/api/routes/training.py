@@ -8,24 +8,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.answers import job_answer, json_response, model_answer
-from service.api.body import PARQUET_TYPE
-from service.api.documents import problems, schema_of
-from service.api.links import job_links, model_links
-from service.api.problems import problem_response
+from service.api.input.body import PARQUET_TYPE
+from service.api.input.training_request import LONGEST_KEY, read_training_request
+from service.api.output.answers import job_answer, json_response, model_answer
+from service.api.output.openapi import job_links, model_links, problems, schema_of
+from service.api.output.problems import problem_response
+from service.api.request_context import forget_body, in_thread, resources_of, tenant_of
 from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
-from service.api.training_request import LONGEST_KEY, read_training_request
-from service.api.wiring import forget_body, in_thread, resources_of, tenant_of
 from service.errors import ModelFailed, ServiceError, Unavailable
-from service.storage.entries import JobEntry
+from service.storage.registry.entries import JobEntry
 from service.tables.csv_table import SEPARATORS
 from service.tables.number_marks import DECIMAL_MARKS, THOUSANDS_MARKS
-from service.usecases.job_control import show_job
-from service.usecases.model_catalogue import show_model
-from service.usecases.readiness import training_warnings
-from service.usecases.resources import Resources
-from service.usecases.train_model import plan, submit_training, try_out
+from service.usecases.context import Resources
+from service.usecases.jobs import show_job
+from service.usecases.models import show_model
+from service.usecases.service_metrics import training_warnings
+from service.usecases.train import plan, submit_training, try_out
 
 router = APIRouter(tags=["training"])
 

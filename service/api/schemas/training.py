@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.schemas.examples import EXAMPLE_NAME, SEASONAL_SERIES
 from service.api.schemas.series import ColumnName, SeriesInput
-from service.forecasting.options import TrainOptions
+from service.forecasting.config.options import TrainOptions
 
 ModelName = Annotated[
     str,

@@ -1,1 +1,1 @@
-"""Simple forecasting methods of one series, fitted in milliseconds: what networks are compared and blended with."""
+"""Statistical methods of one series, fitted in milliseconds."""

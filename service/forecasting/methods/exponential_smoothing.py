@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.forecasting.kernels.seasonal_indices import seasonal_indices
-from service.forecasting.kernels.simplex import SMOOTHING, minimise
-from service.forecasting.kernels.smoothing import (
+from service.forecasting.methods.kernels.nelder_mead import SMOOTHING, minimise
+from service.forecasting.methods.kernels.seasonal_indices import seasonal_indices
+from service.forecasting.methods.kernels.smoothing import (
     AA,
     AN,
     DAMPED,
@@ -22,8 +22,8 @@ from service.forecasting.kernels.smoothing import (
     smoothing_forecasts,
 )
 from service.forecasting.methods.method import bounded, own, scale_of
-from service.forecasting.preparation import IntArray
-from service.forecasting.series import FloatArray
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.series import FloatArray
 
 # weight, form, alpha, beta, gamma, phi
 _ROW = 6

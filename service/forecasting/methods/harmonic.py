@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.forecasting.kernels.autoregression import VALUES
-from service.forecasting.kernels.harmonics import harmonic_forecasts
-from service.forecasting.methods.autoregression import Autoregression, fitted_autoregression
+from service.forecasting.methods.kernels.autoregression import VALUES
+from service.forecasting.methods.kernels.harmonics import harmonic_forecasts
 from service.forecasting.methods.method import bounded, own, scale_of
-from service.forecasting.preparation import IntArray
-from service.forecasting.series import FloatArray
+from service.forecasting.methods.ridge import Autoregression, fitted_autoregression
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.series import FloatArray
 
 _MOST_HARMONICS = 4
 _FIT_WINDOW = 5000

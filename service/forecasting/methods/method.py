@@ -7,8 +7,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.preparation import IntArray
-from service.forecasting.series import FloatArray
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.series import FloatArray
 
 Array = TypeVar("Array", bound=NDArray[Any])
 Parameters = tuple[FloatArray, ...]

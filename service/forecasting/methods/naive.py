@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from service.forecasting.preparation import IntArray
-from service.forecasting.series import FloatArray
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.series import FloatArray
 
 Rule = Callable[[FloatArray, IntArray, int, int], FloatArray]
 """(time,), origins, horizon, season_length -> (origin, horizon)."""
@@ -59,3 +60,23 @@ def mean(values: FloatArray, origins: IntArray, horizon: int, _season_length: in
     sums = np.cumsum(values - values[0])
     means = values[0] + sums[origins] / (origins + 1)
     return np.repeat(means[:, None], horizon, axis=1)
+
+
+BaselineMethod = Literal["seasonal_naive", "mean"]
+
+
+def baseline_forecasts(
+    method: BaselineMethod, values: FloatArray, origins: IntArray, horizon: int, season_length: int, known: int
+) -> FloatArray:
+    """Forecast from each origin: (origin, horizon, target).
+
+    values: (time, target) without holes, each hole filled from its past. ``seasonal_naive`` repeats the
+    last season, with season_length 1 the last value; ``mean`` is that of the first ``known`` rows.
+    """
+    if method == "mean":
+        mean = values[:known].mean(axis=0)
+        return np.broadcast_to(mean, (len(origins), horizon, values.shape[1])).copy()
+    steps = np.arange(horizon)
+    back = season_length - 1 - steps % season_length
+    rows = np.maximum(origins[:, None] - back[None, :], 0)
+    return np.asarray(values[rows])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.forecasting.kernels.simplex import DYNAMIC_THETA, THETA, minimise
-from service.forecasting.kernels.theta import take_out_season, theta_forecasts
 from service.forecasting.methods.exponential_smoothing import fit_window
+from service.forecasting.methods.kernels.nelder_mead import DYNAMIC_THETA, THETA, minimise
+from service.forecasting.methods.kernels.theta import take_out_season, theta_forecasts
 from service.forecasting.methods.method import bounded, own, scale_of
-from service.forecasting.preparation import IntArray
-from service.forecasting.seasonality import autocorrelation
-from service.forecasting.series import FloatArray
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.seasonality import autocorrelation
+from service.forecasting.series.series import FloatArray
 
 _STEPS = 200
 # 80 % two-sided. The competitions test at 90 %, on levels; changes have no trend that hides a season or feigns one.

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.kernels.harmonics import solve
-from service.forecasting.methods.table import METHODS
-from service.forecasting.series import FloatArray
+from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.kernels.harmonics import solve
+from service.forecasting.series.series import FloatArray
 from tests.factories import noisy_sine, random_walk
 
 HARMONIC = METHODS["harmonic"]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from service.forecasting.methods.table import METHODS, PRIOR
-from service.forecasting.options import MethodName
-from service.forecasting.series import FloatArray
+from service.forecasting.config.options import MethodName
+from service.forecasting.methods.catalogue import METHODS, PRIOR
+from service.forecasting.series.series import FloatArray
 from tests.factories import noisy_sine, random_walk, seasonal
 
 SEASON_LENGTHS = st.sampled_from([1, 2, 4, 7, 12])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.methods.table import METHODS
+from service.forecasting.methods.catalogue import METHODS
 from tests.factories import noisy_sine, seasonal
 
 RIDGE = METHODS["ridge"]

@@ -1,0 +1,232 @@
+"""Reading request bodies: bounded while they stream in, parsed from the raw bytes."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from service.api.output.problems import UNREAD, invalid
+from service.api.request_context import load_of
+from service.api.security.admission import BodyTally
+from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
+
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
+def refuse_doubled_names(body: bytes, parsed: BaseModel) -> None:
+    """Raise MalformedBody, with the name, where an object has it twice.
+
+    body: valid JSON; parsed: what was read from it. A name that validation left out or gave again costs a look at the
+    whole body, and changes nothing else.
+    """
+    colons = body.count(b":")
+    # Nothing is nested in what is asked most.
+    if colons == len(parsed.model_fields_set):
+        return
+    names = _names(parsed)
+    if colons == names or _TEXT.sub(b"", body).count(b":") == names:
+        return
+    json.loads(body, object_pairs_hook=_refuse_doubled, parse_int=_no_number, parse_float=_no_number)
+
+
+def _names(value: Any) -> int:
+    """Count the names of all objects in a value; a list of numbers, texts or nulls is not gone through."""
+    if isinstance(value, BaseModel):
+        told = value.model_fields_set
+        return len(told) + sum(_names(one) for name, one in value.__dict__.items() if name in told)
+    if isinstance(value, dict):
+        return len(value) + sum(map(_names, value.values()))
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        return sum(map(_names, value))
+    return 0
+
+
+def _no_number(_: str) -> int:
+    return 0
+
+
+def _refuse_doubled(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise MalformedBody(f"the body has the name {name[:60]!r} twice in one object: send it once")
+        seen.add(name)
+
+
+# Bits of the window, as zlib counts them: with gzip's head, or zlib's own.
+_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+_PIECE = 2**18
+
+
+_MOST_MEMBERS = 10_000
+
+
+def content_coding(sent: bytes | None) -> str | None:
+    """Return how a body is compressed; None where it is not. Raises UnsupportedContentType."""
+    if sent is None:
+        return None
+    coding = sent.decode("latin-1").strip().lower()
+    if coding in ("", "identity"):
+        return None
+    if coding not in _WINDOW_BITS:
+        raise UnsupportedContentType(f"send Content-Encoding gzip or deflate, or none, got {coding[:100]!r}")
+    return coding
+
+
+def expanded(body: bytes, coding: str, most: int) -> bytes:
+    """Return what was compressed, in memory of about its size.
+
+    Raises BodyTooLarge as soon as it has more than so many bytes, MalformedBody where it is damaged or cut short.
+    """
+    parts: list[bytes] = []
+    left = most
+    members = _Members(coding)
+    # In slices: what follows a member is copied by zlib each time.
+    for start in range(0, len(body), _PIECE):
+        for part in members.read(body[start : start + _PIECE]):
+            left -= len(part)
+            if left < 0:
+                raise too_large(most)
+            parts.append(part)
+    members.end()
+    return b"".join(parts)
+
+
+class _Members:
+    """A file of gzip may have several (RFC 1952, 2.2)."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._reader = zlib.decompressobj(_WINDOW_BITS[coding])
+        self._number = 1
+
+    def read(self, sent: bytes) -> Iterator[bytes]:
+        """Yield what further bytes expand to, in pieces. Raises MalformedBody."""
+        part = b""
+        while sent or len(part) == _PIECE:
+            if self._reader.eof:
+                if not sent:
+                    return
+                self._begin()
+            try:
+                part = self._reader.decompress(sent, _PIECE)
+            except zlib.error as error:
+                detail = f"the body is no {self._coding}: send it as Content-Encoding says"
+                raise MalformedBody(detail) from error
+            sent = self._reader.unused_data if self._reader.eof else self._reader.unconsumed_tail
+            yield part
+
+    def end(self) -> None:
+        """Raise MalformedBody where something is missing."""
+        if not self._reader.eof:
+            raise MalformedBody(f"the body is {self._coding} and ends too early")
+
+    def _begin(self) -> None:
+        self._number += 1
+        if self._number > _MOST_MEMBERS:
+            raise MalformedBody(f"the body has more than {_MOST_MEMBERS} members of {self._coding}: compress it as one")
+        self._reader = zlib.decompressobj(_WINDOW_BITS[self._coding])
+
+
+def too_large(most: int) -> BodyTooLarge:
+    """Return the error that names the limit."""
+    return BodyTooLarge(f"this server takes bodies of up to {most} bytes")
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+JSON_TYPE = "application/json"
+CSV_TYPE = "text/csv"
+PARQUET_TYPE = "application/vnd.apache.parquet"
+FILE_TYPE = "application/octet-stream"
+
+SMALL_BODY = 100_000
+"""Bytes; larger ones take longer to read than a forecast: off the event loop with them."""
+
+# Larger ones are not read a second time only to tell the place of a fault more nicely.
+_READ_AGAIN = 4_000_000
+
+
+def media_type(request: Request, *accepted: str) -> str:
+    """Return the content type without its parameters; the first accepted one where there is none.
+
+    Raises UnsupportedContentType.
+    """
+    # The raw headers: Starlette's own mapping of them takes longer to make than all else here.
+    raw = dict(request.scope["headers"]).get(b"content-type")
+    sent = accepted[0] if raw is None else raw.decode("latin-1").partition(";")[0].strip().lower()
+    if sent not in accepted:
+        choices = " or ".join(accepted)
+        raise UnsupportedContentType(f"send Content-Type {choices}, got {sent[:100]!r}")
+    return sent
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the whole body, expanded where it came compressed.
+
+    Raises BodyTooLarge as soon as that is known, Overloaded where there are too many at once, MalformedBody where it is
+    empty or cut short, UnsupportedContentType where it is compressed in a way that is not known.
+    """
+    most: int = request.app.state.max_body_bytes
+    headers = dict(request.scope["headers"])
+    coding = content_coding(headers.get(b"content-encoding"))
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > most:
+        raise too_large(most)
+    if announced.isdigit() and int(announced) > SMALL_BODY:
+        load_of(request).check_room()
+    tally: BodyTally = request.scope["body_tally"]
+    body = await _received(request, most, tally)
+    if coding is not None:
+        # In turn: each takes a core, and memory for a whole body that is not counted yet.
+        body = await load_of(request).work(partial(expanded, body, coding, most))
+        tally.forget()
+        tally.count(len(body))
+    if not body:
+        raise MalformedBody("the body is empty")
+    return body
+
+
+async def _received(request: Request, most: int, tally: BodyTally) -> bytes:
+    parts: list[bytes] = []
+    length, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedBody("the connection ended before the body did")
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        if length > most:
+            raise too_large(most)
+        tally.count(len(parts[-1]))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def parse_json(model: type[Model], body: bytes) -> Model:
+    """Validate JSON against a schema, strictly: a number in quotes is no number.
+
+    Raises MalformedBody for broken syntax and doubled names, InvalidInput with pointers for bad values.
+    """
+    try:
+        parsed = model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise invalid(error, lambda: from_json(body) if len(body) <= _READ_AGAIN else UNREAD) from None
+    refuse_doubled_names(body, parsed)
+    return parsed
+
+
+async def read_json_body(request: Request) -> bytes:
+    """Return a body of JSON, not parsed yet. Raises what `media_type` and `read_body` raise."""
+    media_type(request, JSON_TYPE)
+    return await read_body(request)

@@ -1,0 +1,238 @@
+"""The items of a series as sent: whatever its form, each has columns and perhaps times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from service.api.schemas.series import (
+    LARGEST,
+    ColumnsItem,
+    ColumnsSeries,
+    ItemsSeries,
+    TimedColumns,
+    TimedRows,
+    ValuesItem,
+    ValuesSeries,
+)
+from service.errors import InvalidSeries, Path, UnknownColumn
+from service.forecasting.preprocessing.splits import SHORTEST_SERIES
+from service.forecasting.series.frequency import aliases_of
+from service.forecasting.series.time_alignment import SentTimes
+from service.forecasting.series.time_parsing import check_date_format
+from service.tables.column_roles import role_of_name
+
+SentValues = list[float | None]
+SentRows = ValuesSeries | ColumnsSeries | ItemsSeries
+SentSeries = SentValues | SentRows
+
+
+@dataclass(frozen=True)
+class SentColumn:
+    """Values and where they stand in the request."""
+
+    values: SentValues
+    path: Path
+
+
+@dataclass(frozen=True)
+class SentItem:
+    """One item as sent, its columns of equal length.
+
+    path: where the item stands in the request; targets_path, ahead_path: where its targets and future covariates do;
+    static: its categories, as texts; warning: of columns that were left out, where there are any.
+    """
+
+    id: str | None
+    columns: dict[str, SentColumn]
+    targets: tuple[str, ...]
+    future_covariates: tuple[str, ...]
+    times: SentTimes
+    path: Path
+    targets_path: Path
+    ahead_path: Path
+    static: dict[str, str]
+    warning: str | None = None
+
+
+def sent_items(
+    series: SentRows, path: Path, future_covariates: Sequence[str] | None = None, choose_targets: bool = False
+) -> list[SentItem]:
+    """Return the items of a series that stands at ``path``.
+
+    future_covariates: as named beside the series, where the series itself names none; choose_targets: leave out columns
+    whose names say time where no targets are named.
+
+    Raises InvalidSeries where one has no values, columns of unequal length, or other columns or targets than the
+    first, or a category that is a number beyond 1e100; UnknownColumn for a target that is not there; UnknownFrequency
+    and InvalidOption for what is shared.
+    """
+    if not isinstance(series, ItemsSeries):
+        return [_item(series, None, None, path, path, future_covariates, choose_targets)]
+    _check_shared(series, path)
+    items = [
+        _item(item, item.id, series, (*path, "items", i), path, future_covariates, choose_targets)
+        for i, item in enumerate(series.items)
+    ]
+    for item in items[1:]:
+        _refuse_other_columns(item, items[0])
+    return items
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return quoted names for a message, the first dozen of them."""
+    shown = [repr(name) for name in names]
+    return ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
+
+
+def _item(
+    rows: ValuesSeries | ColumnsSeries,
+    name: str | None,
+    shared: ItemsSeries | None,
+    path: Path,
+    shared_path: Path,
+    beside: Sequence[str] | None,
+    choose_targets: bool,
+) -> SentItem:
+    named, targets_path = shared.targets if shared else None, (*shared_path, "targets")
+    if isinstance(rows, ColumnsSeries):
+        columns = {name: SentColumn(values, (*path, "columns", name)) for name, values in rows.columns.items()}
+        if rows.targets is not None:
+            named, targets_path = rows.targets, (*path, "targets")
+    else:
+        columns = {"value": SentColumn(rows.values, (*path, "values"))}
+    ahead, ahead_path = _named_ahead(rows, shared, path, shared_path, beside)
+    known = set(ahead)
+    left_out = [name for name in columns if name not in known and role_of_name(name) in ("time", "period")]
+    left_out = left_out if choose_targets and named is None else []
+    if left_out and len(left_out) + len(known) == len(columns):
+        detail = f"no column is left to forecast: the names of {listed(left_out)} say time; name one in targets"
+        raise InvalidSeries.at(targets_path, detail)
+    columns = {name: column for name, column in columns.items() if name not in left_out}
+    targets = tuple([column for column in columns if column not in known] if named is None else named)
+    _refuse_wrong_names("target", targets, columns, targets_path)
+    _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
+    _refuse_no_target(targets, ahead, ahead_path)
+    times = _times(rows, len(next(iter(_checked(columns).values())).values), shared, path)
+    static, warning = _categories(rows, path), _not_forecast(left_out) if left_out else None
+    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, static, warning)
+
+
+def _not_forecast(left_out: Sequence[str]) -> str:
+    return (
+        f"columns not used, as their names say time: {listed(left_out)}; send times as timestamps, name columns to "
+        "forecast in targets"
+    )
+
+
+def _categories(rows: TimedRows, path: Path) -> dict[str, str]:
+    sent = rows.static if isinstance(rows, ValuesItem | ColumnsItem) else None
+    return {name: _category(value, (*path, "static", name)) for name, value in (sent or {}).items()}
+
+
+def _category(value: str | float, path: Path) -> str:
+    """Return the text of a category: 2 and 2.0 are one, different numbers are different."""
+    if isinstance(value, str):
+        return value
+    if abs(value) > LARGEST:
+        detail = f"categories that are numbers must lie between -{LARGEST:g} and {LARGEST:g}: send this one as a text"
+        raise InvalidSeries.at(path, detail)
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _named_ahead(
+    rows: ValuesSeries | ColumnsSeries,
+    shared: ItemsSeries | None,
+    path: Path,
+    shared_path: Path,
+    beside: Sequence[str] | None,
+) -> tuple[tuple[str, ...], Path]:
+    """Return the names of the columns known ahead, and where they stand: the nearest place that names any."""
+    if isinstance(rows, ColumnsSeries) and rows.future_covariates is not None:
+        ahead = rows.future_covariates
+        values = ahead.columns if isinstance(ahead, TimedColumns) else ahead
+        # Of values, those without a column are refused where they are used.
+        named = [name for name in values if isinstance(values, list) or name in rows.columns]
+        return tuple(named), (*path, "future_covariates")
+    if shared is not None and shared.future_covariates is not None:
+        return tuple(shared.future_covariates), (*shared_path, "future_covariates")
+    return tuple(beside or ()), ("future_covariates",) if beside else path
+
+
+def _refuse_no_target(targets: tuple[str, ...], ahead: tuple[str, ...], path: Path) -> None:
+    forecast = set(targets)
+    for index, name in enumerate(ahead):
+        if name in forecast:
+            raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
+    if not targets:
+        raise InvalidSeries.at(path, "all columns are known ahead: none is left to be forecast")
+
+
+def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path) -> SentTimes:
+    timed = rows.timestamps is not None or rows.start is not None
+    if rows.freq is not None and not timed:
+        raise InvalidSeries.at((*path, "freq"), "a freq needs timestamps or a start beside it")
+    shared_freq = shared.freq if shared and timed else None
+    shared_format = shared.date_format if shared else None
+    freq = shared_freq if rows.freq is None else rows.freq
+    date_format = shared_format if rows.date_format is None else rows.date_format
+    return SentTimes(length, rows.timestamps, rows.start, freq, date_format, path)
+
+
+def _check_shared(series: ItemsSeries, path: Path) -> None:
+    """Check what stands beside the items there, so that an error points to it and not into an item."""
+    if series.freq is not None:
+        aliases_of(series.freq, (*path, "freq"))
+        if all(item.timestamps is None and item.start is None for item in series.items):
+            raise InvalidSeries.at((*path, "freq"), "a freq needs timestamps or a start in the items")
+    if series.date_format is not None:
+        check_date_format(series.date_format, (*path, "date_format"))
+    seen: set[str] = set()
+    for index, item in enumerate(series.items):
+        if item.id in seen:
+            raise InvalidSeries.at((*path, "items", index, "id"), f"there are two items {item.id!r}")
+        seen.add(item.id)
+
+
+def _checked(columns: dict[str, SentColumn]) -> dict[str, SentColumn]:
+    first, rows = next((name, len(column.values)) for name, column in columns.items())
+    for name, column in columns.items():
+        length = len(column.values)
+        if length != rows:
+            detail = f"column {name!r} has {length} values, column {first!r} has {rows}: all must have the same number"
+            raise InvalidSeries.at(column.path, detail)
+        if not name:
+            raise InvalidSeries.at(column.path, "a column needs a name")
+    require_values(columns[first])
+    return columns
+
+
+def require_values(column: SentColumn) -> None:
+    """Raise InvalidSeries where a column is empty."""
+    if not column.values:
+        needed = f"training needs at least {SHORTEST_SERIES}, a forecast the model's min_history"
+        raise InvalidSeries.at(column.path, f"the series has no values: {needed}")
+
+
+def _refuse_wrong_names(what: str, names: tuple[str, ...], columns: dict[str, SentColumn], path: Path) -> None:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name not in columns:
+            detail = f"there is no column {name[:60]!r}; the columns are {listed(columns)}"
+            raise UnknownColumn.at((*path, index), detail)
+        if name in seen:
+            raise InvalidSeries.at((*path, index), f"the {what} {name!r} is named twice")
+        seen.add(name)
+
+
+def _refuse_other_columns(item: SentItem, first: SentItem) -> None:
+    if set(item.columns) != set(first.columns):
+        detail = f"item {item.id!r} has the columns {listed(item.columns)}, the first item has {listed(first.columns)}"
+        raise InvalidSeries.at(item.path, f"{detail}: all items must have the same")
+    if set(item.targets) != set(first.targets):
+        detail = f"the targets are {listed(item.targets)}, those of the first item {listed(first.targets)}"
+        raise InvalidSeries.at(item.targets_path, f"{detail}: all items must have the same")
+    if set(item.future_covariates) != set(first.future_covariates):
+        own, others = listed(item.future_covariates), listed(first.future_covariates)
+        detail = f"the future covariates are {own or 'none'}, those of the first item {others or 'none'}"
+        raise InvalidSeries.at(item.ahead_path, f"{detail}: all items must have the same")

@@ -1,0 +1,109 @@
+"""``python -m service.api.input.parquet_worker BYTES CELLS``: read Parquet from stdin, write its columns as JSON.
+
+A process of its own, since a file may say anything of itself: it may take so much memory and time, and no more, and
+where it breaks, nothing else does. It knows no key and opens no file.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import Any
+
+import orjson
+
+CPU_SECONDS = 60
+_MIDNIGHT = "T00:00:00"
+
+
+class Unusable(Exception):
+    """The file cannot be used; the message says why, and what to do. malformed: it is no Parquet at all."""
+
+    def __init__(self, detail: str, malformed: bool = False) -> None:
+        super().__init__(detail)
+        self.malformed = malformed
+
+
+def main() -> int:
+    """Read and write; what cannot be used is told as ``error``."""
+    most_bytes, most_cells = (int(one) for one in sys.argv[1:3])
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+    try:
+        answer: dict[str, Any] = {"columns": read_columns(sys.stdin.buffer.read(), most_cells)}
+    except Unusable as error:
+        answer = {"error": str(error), "malformed": error.malformed}
+    except MemoryError:
+        answer = {"error": "the file expands to more than this server takes", "malformed": False}
+    sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
+    return 0
+
+
+def read_columns(data: bytes, most_cells: int) -> dict[str, dict[str, Any]]:
+    """Return the columns by name: ``numbers`` with null for what is missing, or ``texts``. Raises Unusable."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        names = _checked_names(file, most_cells)
+        table = file.read(use_threads=False)
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
+        raise Unusable(_first_line(error), malformed=True) from error
+    return {name: _column(name, table.column(place)) for place, name in enumerate(names)}
+
+
+def _checked_names(file: Any, most_cells: int) -> list[str]:
+    names = list(file.schema_arrow.names)
+    cells = file.metadata.num_rows * len(names)
+    if cells > most_cells:
+        raise Unusable(f"the file has {cells} cells; this server takes at most {most_cells}: leave out columns or rows")
+    doubled = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if doubled is not None:
+        raise Unusable(f"two columns of the file are named {doubled[:60]!r}")
+    return names
+
+
+def _column(name: str, column: Any) -> dict[str, Any]:
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        column = column.cast(kind)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return {"numbers": _numbers(name, column)}
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return {"texts": _times(column)}
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind):
+        return {"texts": ["" if one is None else str(one) for one in column.to_pylist()]}
+    # Told of only where it is used.
+    return {"unusable": str(kind)[:60]}
+
+
+def _numbers(name: str, column: Any) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise Unusable(f"row {infinite[0] + 1}, column {name[:60]!r} is infinite: leave it empty where it is missing")
+    # JSON has no NaN: what is missing is written as null.
+    return values
+
+
+def _times(column: Any) -> list[str]:
+    texts = ["" if value is None or value != value else value.isoformat() for value in column.to_pandas()]
+    # Days, as they are written elsewhere.
+    if all(text.endswith(_MIDNIGHT) or not text for text in texts):
+        return [text.removesuffix(_MIDNIGHT) for text in texts]
+    return texts
+
+
+def _first_line(error: Exception) -> str:
+    return f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The query of an uploaded table: how to read it, and the options of /train as dotted parameters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
+from starlette.datastructures import QueryParams
+
+from service.api.schemas.forecasting import AskedModel
+from service.errors import Fault, InvalidInput
+
+_READING = ("time", "item", "date_format", "freq", "separator", "decimal", "thousands")
+_REPEATED = ("target", "covariates", "future_covariates")
+# Options that are lists: given once for each element.
+_LISTS = ("scaling_range", "candidates")
+_OF_ROUTE = ("wait", "dry_run")
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """reading: arguments of its reader; options: what a JSON body would have beside ``series``."""
+
+    reading: dict[str, Any]
+    options: dict[str, Any]
+
+
+def table_options(query: QueryParams) -> TableOptions:
+    """Sort the parameters. Raises InvalidInput for one that is given twice."""
+    reading: dict[str, Any] = {name: query.get(name) for name in _READING}
+    reading["targets"] = query.getlist("target")
+    reading["covariates"] = query.getlist("covariates")
+    reading["future_covariates"] = query.getlist("future_covariates")
+    options: dict[str, Any] = {}
+    for name in dict.fromkeys(query.keys()):
+        if name in (*_OF_ROUTE, *_REPEATED):
+            continue
+        values = query.getlist(name)
+        if name in _LISTS:
+            options[name] = None if values == ["null"] else values
+            continue
+        _refuse_misplaced(name, len(values))
+        if name not in _READING:
+            _place(options, name, values[0])
+    return TableOptions(reading, options)
+
+
+def _refuse_misplaced(name: str, count: int) -> None:
+    if count > 1:
+        detail = f"{name} is given {count} times; only {', '.join((*_REPEATED, *_LISTS))} may be repeated"
+        raise InvalidInput(detail, [Fault(tuple(name.split(".")), detail)])
+    if name.partition(".")[0] == "series":
+        raise InvalidInput.at((name,), "with a table the series is the body; it cannot be in the query too")
+
+
+def _place(options: dict[str, Any], name: str, value: str) -> None:
+    *parents, last = name.split(".")
+    place = options
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            detail = f"{parent} is given both as a value and with parts"
+            raise InvalidInput(detail, [Fault((parent,), detail)])
+    place[last] = None if value == "null" else value
+
+
+def refuse_query(query: QueryParams) -> None:
+    """Raise InvalidInput for parameters beside a JSON body, which would have no effect."""
+    for name in query.keys():  # noqa: SIM118 (QueryParams iterates over pairs otherwise)
+        if name not in _OF_ROUTE:
+            detail = f"with a JSON body, {name} belongs into the body, not into the query"
+            raise InvalidInput(detail, [Fault((name,), detail)])
+
+
+async def refuse_repeated(request: Request) -> None:
+    """Raise InvalidInput where a parameter that the route declares is given more than once.
+
+    A coroutine, for FastAPI hands others to threads, which may all be waiting.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    for name in (one.alias for one in route.dependant.query_params):
+        times = len(request.query_params.getlist(name))
+        if times > 1:
+            detail = f"{name} is given {times} times: give it once"
+            raise InvalidInput(detail, [Fault((name,), detail)])
+
+
+_DIGITS = re.compile(r"-?[0-9]+")
+
+
+def _digits(sent: object) -> object:
+    if isinstance(sent, str) and not _DIGITS.fullmatch(sent):
+        raise ValueError("must be a whole number, in digits")
+    return sent
+
+
+WholeNumber = Annotated[int, BeforeValidator(_digits)]
+
+
+_FOR = "repeats the body's, so that a proxy which hashes by it sends all requests for a model to one server"
+
+
+PARAMETERS: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": f"Optional; {_FOR}.",
+        }
+        for name in ("model_id", "name")
+    ]
+}
+"""What a route that checks its query documents."""
+
+
+def check_model_in_query(request: Request, asked: AskedModel) -> None:
+    """Refuse a query that names another model than the body; a query is never needed.
+
+    Raises InvalidInput.
+    """
+    raw: bytes = request.scope["query_string"]
+    if not raw:  # as nearly always
+        return
+    query = QueryParams(raw)
+    for field in ("model_id", "name"):
+        said = getattr(asked, field)
+        for sent in query.getlist(field):
+            if sent != said:
+                detail = f"{field} in the query must be that of the body, {said!r}, got {sent[:200]!r}"
+                raise InvalidInput(detail, [Fault((field,), detail)])

@@ -1,0 +1,178 @@
+"""Turn a series as sent into a `Panel`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from service.api.input.items import SentColumn, SentItem, SentSeries, SentValues, require_values, sent_items
+from service.api.schemas.forecasting import ForecastRequest
+from service.api.schemas.series import (
+    LARGEST,
+    ColumnsItem,
+    ItemsSeries,
+    SeriesSummary,
+    Span,
+    TimedColumns,
+    ValuesSeries,
+)
+from service.errors import InvalidSeries, Path
+from service.forecasting.covariates.future_covariates import NONE_SENT, NOTHING_AHEAD, FutureCovariates, SentAhead
+from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.series.time_alignment import PlacedRows, place_items
+
+_UNPLACED = (PlacedRows(None, np.arange(0)),)
+"""Of rows that have no times and stay in their order."""
+
+
+class ReadPanel(NamedTuple):
+    """A panel, what the client should be told about it, and how its rows were placed in time."""
+
+    panel: Panel
+    warnings: tuple[str, ...]
+    placed: tuple[PlacedRows, ...]
+    freq_inferred: bool
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What was understood, for those who tell it: the fields of `SeriesSummary`."""
+        return _summary(self.panel, self.placed, self.freq_inferred)
+
+
+def read_panel(
+    series: SentSeries,
+    path: Path = ("series",),
+    future_covariates: Sequence[str] | None = None,
+    choose_targets: bool = False,
+) -> ReadPanel:
+    """Read a validated series that stands at ``path`` of the request.
+
+    future_covariates: columns known ahead, as named beside the series, where the series itself names none.
+    choose_targets: a model is to be trained, so that columns whose names say time are left out where no targets are
+    named; a model that is there knows its columns.
+
+    Rows are put in order of time, rows that are absent and nulls become NaN. Raises what `sent_items` and
+    `place_items` raise, and InvalidSeries for a value beyond 1e100.
+    """
+    if isinstance(series, list) and not future_covariates:
+        return _plain(series, path)
+    sent = ValuesSeries(values=series) if isinstance(series, list) else series
+    items = sent_items(sent, path, future_covariates, choose_targets)
+    targets, ahead = items[0].targets, items[0].future_covariates
+    used = {*targets, *ahead}
+    covariates = tuple(name for name in items[0].columns if name not in used)
+    placed = place_items([item.times for item in items])
+    columns = (*targets, *covariates, *ahead)
+    rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))
+    panel = Panel(rows, targets, covariates, ahead)
+    said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
+    warnings = tuple(dict.fromkeys(said))
+    inferred = all(item.times.freq is None for item in items)
+    return ReadPanel(panel, warnings, tuple(placed), inferred)
+
+
+def _plain(values: SentValues, path: Path) -> ReadPanel:
+    """Read a list of numbers, the form that is sent most and is to cost least."""
+    column = SentColumn(values, path)
+    require_values(column)
+    panel = Panel((Series(read_numbers(column)[:, None]),))
+    return ReadPanel(panel, (), _UNPLACED, freq_inferred=True)
+
+
+def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
+    columns = [read_numbers(item.columns[name]) for name in names]
+    if rows.axis is None:
+        values = np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None]
+        return Series(values, item.id, static=item.static)
+    values = np.full((len(rows.axis), len(names)), np.nan)
+    for channel, column in enumerate(columns):
+        values[rows.positions, channel] = column
+    return Series(values, item.id, rows.axis, static=item.static)
+
+
+def read_numbers(column: SentColumn) -> FloatArray:
+    """Return the values of a column, NaN where missing. Raises InvalidSeries for a value beyond 1e100."""
+    numbers = np.array(column.values, dtype=np.float64)
+    large = np.abs(numbers) > LARGEST
+    if large.any():
+        index = int(np.argmax(large))
+        detail = f"{numbers[index]:g} is too large: values must lie between -{LARGEST:g} and {LARGEST:g}"
+        raise InvalidSeries.at((*column.path, index), detail)
+    return numbers
+
+
+def _summary(panel: Panel, placed: Sequence[PlacedRows], inferred: bool) -> dict[str, Any]:
+    lengths = [len(series) for series in panel]
+    axes = [rows.axis for rows in placed if rows.axis]
+    gaps = sum(rows.gaps for rows in placed)
+    absent = sum(int(np.isnan(series.values).sum()) for series in panel)
+    earliest = min(axes, key=lambda axis: axis.index[0], default=None)
+    latest = max(axes, key=lambda axis: axis.index[-1], default=None)
+    return SeriesSummary(
+        items=len(panel),
+        targets=list(panel.targets),
+        covariates=list(panel.covariates),
+        future_covariates=list(panel.future_covariates),
+        rows=sum(lengths),
+        rows_per_item=Span(min=min(lengths), max=max(lengths)) if len(lengths) > 1 else None,
+        points=panel.points,
+        missing=absent - gaps * len(panel.columns),
+        gaps=gaps,
+        holidays=sum(rows.holidays for rows in placed),
+        freq=axes[0].freq if axes else None,
+        freq_inferred=bool(axes) and inferred,
+        start=earliest.slice(0, 1).written()[0] if earliest else None,
+        end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
+    ).model_dump()
+
+
+def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
+    """Gather what was sent ahead.
+
+    Raises InvalidSeries for a number beyond 1e100, and where a column has more or fewer values than there are
+    timestamps.
+    """
+    if asked.future_covariates is None and not isinstance(asked.history, ItemsSeries):
+        return NONE_SENT
+    inside = _inside_items(asked.history, ("history",)) if asked.history is not None else ()
+    sent, path = asked.future_covariates or {}, NOTHING_AHEAD.path
+    if isinstance(sent, TimedColumns):
+        return FutureCovariates(_timed(sent, path), dict(inside))
+    for_all = _checked(SentAhead({name: values for name, values in sent.items() if isinstance(values, list)}, path))
+    by_item = ((name, values) for name, values in sent.items() if not isinstance(values, list))
+    beside = ((name, _read(values, (*path, name))) for name, values in by_item)
+    return FutureCovariates(for_all, dict(chain(inside, beside)))
+
+
+def refuse_values_ahead(series: SentSeries, path: Path) -> None:
+    """Raise InvalidSeries where values ahead stand in a series whose end nothing is forecast from."""
+    for _, sent in _inside_items(series, path):
+        raise InvalidSeries.at(sent.path, "name the columns that are known ahead, in a list; values are for /forecast")
+
+
+def _inside_items(series: SentSeries, path: Path) -> Iterator[tuple[str, SentAhead]]:
+    for index, item in enumerate(series.items if isinstance(series, ItemsSeries) else ()):
+        if isinstance(item, ColumnsItem) and isinstance(item.future_covariates, dict | TimedColumns):
+            yield item.id, _read(item.future_covariates, (*path, "items", index, "future_covariates"))
+
+
+def _read(sent: Mapping[str, SentValues] | TimedColumns, path: Path) -> SentAhead:
+    return _timed(sent, path) if isinstance(sent, TimedColumns) else _checked(SentAhead(sent, path))
+
+
+def _timed(sent: TimedColumns, path: Path) -> SentAhead:
+    read = SentAhead(sent.columns, path, sent.timestamps, sent.date_format)
+    for name, values in sent.columns.items():
+        if len(values) != len(sent.timestamps):
+            detail = f"{name[:60]!r} has {len(values)} values for {len(sent.timestamps)} timestamps: send one for each"
+            raise InvalidSeries.at((*read.columns_path, name), detail)
+    return _checked(read)
+
+
+def _checked(sent: SentAhead) -> SentAhead:
+    for name, values in sent.values.items():
+        read_numbers(SentColumn(list(values), (*sent.columns_path, name)))
+    return sent

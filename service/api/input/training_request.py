@@ -1,0 +1,114 @@
+"""From the body of POST /train, JSON, CSV or Parquet, to a training request."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
+from service.api.input.csv_body import read_csv
+from service.api.input.parquet_body import read_parquet
+from service.api.input.query import refuse_query, table_options
+from service.api.input.series_input import read_panel, refuse_values_ahead
+from service.api.input.table import TableSeries
+from service.api.output.problems import invalid
+from service.api.request_context import in_turn, load_of, resources_of
+from service.api.schemas.training import TrainRequest
+from service.errors import AmbiguousDates, Fault, InvalidInput, InvalidTimestamps
+from service.forecasting.training.planning import Plan
+from service.usecases.context import Resources
+from service.usecases.train import TrainingRequest
+
+Decide = Callable[[Resources, TrainingRequest], Plan]
+
+LONGEST_KEY = 200
+# Of columns that are not used.
+_SHOWN = 20
+_CELLS_A_VALUE = 4
+_NOT_PART_OF_REQUEST = ("wait",)
+
+
+async def read_training_request(request: Request, decide: Decide) -> tuple[TrainingRequest, Plan]:
+    """Read, validate and plan, off the event loop; decide: plans.
+
+    Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput, Overloaded.
+    """
+    kind = media_type(request, JSON_TYPE, CSV_TYPE, PARQUET_TYPE)
+    load_of(request).check_room()
+    body = await read_body(request)
+
+    def read_and_plan() -> tuple[TrainingRequest, Plan]:
+        asked = _read(request, kind, body)
+        return asked, decide(resources_of(request), asked)
+
+    return await in_turn(request, read_and_plan)
+
+
+def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
+    warnings: tuple[str, ...] = ()
+    time = None
+    if kind != JSON_TYPE:
+        asked, table = _from_table(request, kind, body)
+        time = table.time
+        warnings = (*table.warnings, *([_not_used(table.ignored)] if table.ignored else []))
+    else:
+        refuse_query(request.query_params)
+        asked = parse_json(TrainRequest, body)
+    refuse_values_ahead(asked.series, ("series",))
+    with _naming(time):
+        read = read_panel(asked.series, future_covariates=asked.future_covariates, choose_targets=True)
+    return TrainingRequest(
+        read.panel, asked.options(), asked.name, read.summary, (*warnings, *read.warnings), _idempotency(request, body)
+    )
+
+
+@contextmanager
+def _naming(column: str | None) -> Iterator[None]:
+    """Name the column that times were read from where they cannot be used."""
+    try:
+        yield
+    except (InvalidTimestamps, AmbiguousDates) as error:
+        if column is None:
+            raise
+        raise type(error).at(error.faults[0].path, f"column {column[:60]!r}: {error.detail}") from None
+
+
+def _not_used(columns: tuple[str, ...]) -> str:
+    told = f"{', '.join(columns[:_SHOWN])}{' and more' if len(columns) > _SHOWN else ''}"
+    return f"columns not used: {told}; name them with covariates= or future_covariates= to use them"
+
+
+def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, TableSeries]:
+    query = table_options(request.query_params)
+    most = resources_of(request).limits.max_points
+    if kind == CSV_TYPE:
+        table = read_csv(body, **query.reading, most_rows=most)
+    else:
+        # A table may have columns that are not used.
+        cells = _CELLS_A_VALUE * most
+        table = read_parquet(body, **query.reading, most_cells=cells, most_bytes=request.app.state.max_body_bytes)
+    sent = {**query.options, "series": table.series}
+    try:
+        # Not strict: in a query every number is a text.
+        return TrainRequest.model_validate(sent), table
+    except ValidationError as error:
+        raise invalid(error, lambda: sent) from None
+
+
+def _idempotency(request: Request, body: bytes) -> tuple[str, str] | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_KEY:
+        detail = f"the Idempotency-Key must have 1 to {LONGEST_KEY} characters, got {len(key)}"
+        raise InvalidInput(detail, [Fault(("Idempotency-Key",), detail)])
+    digest = hashlib.sha256(request.headers.get("content-type", "").encode() + b"\0")
+    for name, value in sorted(request.query_params.multi_items()):
+        if name not in _NOT_PART_OF_REQUEST:
+            digest.update(f"{len(name)}:{name}={len(value)}:{value};".encode())
+    digest.update(b"\0" + body)
+    return key, digest.hexdigest()

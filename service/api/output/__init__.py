@@ -1,0 +1,1 @@
+"""From results and errors to JSON, and the documents that describe them."""

@@ -1,0 +1,186 @@
+"""From what the use cases return to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+from fastapi import Response
+
+from service.api.output.problems import problem
+from service.errors import ServiceError
+from service.forecasting.intervals.conformal import level_key
+from service.storage.registry.entries import JobEntry, ModelEntry
+from service.usecases.backtest import BacktestAnswer
+from service.usecases.forecast import ForecastAnswer
+
+if TYPE_CHECKING:
+    from service.forecasting.evaluation.rolling import RollingForecasts, Score
+    from service.forecasting.intervals.forecast import Forecast
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON; see `json_bytes`."""
+    return JsonBytes(json_bytes(content), status, headers)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Write JSON on one line; what is no finite number becomes null."""
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+class JsonBytes(Response):
+    """An answer that is JSON already."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Write the two headers that all such answers have; Starlette takes longer to work them out."""
+        if headers:
+            super().init_headers(headers)
+        else:
+            length = str(len(self.body)).encode()
+            self.raw_headers = [(b"content-length", length), (b"content-type", b"application/json")]
+
+
+def model_answer(model: ModelEntry) -> dict[str, Any]:
+    """Tell everything about a model."""
+    record = {**model.record}
+    if "error" in record:
+        record["error"] = _error(record["error"])
+    links = {"self": f"/models/{model.id}", "file": f"/models/{model.id}/file"}
+    if model.job_id:
+        links["job"] = f"/jobs/{model.job_id}"
+    return {
+        **record,
+        "model_id": model.id,
+        "job_id": model.job_id,
+        "status": model.status,
+        "name": model.name,
+        "created_at": _time(model.created_at),
+        "ready_at": _time(model.ready_at),
+        "size_bytes": model.size_bytes,
+        "links": links,
+    }
+
+
+def job_answer(job: JobEntry) -> dict[str, Any]:
+    """Tell everything about a job."""
+    return {
+        "job_id": job.id,
+        "model_id": job.model_id,
+        "status": job.status,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
+        "attempt": job.attempt,
+        "progress": job.progress,
+        "error": _error(job.error) if job.error else None,
+        "links": {
+            "self": f"/jobs/{job.id}",
+            "events": f"/jobs/{job.id}/events",
+            "model": f"/models/{job.model_id}",
+        },
+    }
+
+
+def forecast_answer(answer: ForecastAnswer) -> dict[str, Any]:
+    """Tell a forecast."""
+    return {
+        "model_id": answer.model_id,
+        "horizon": answer.horizon,
+        "forecasts": [_forecast(one) for one in answer.forecasts],
+        "warnings": list(answer.warnings),
+    }
+
+
+def backtest_answer(answer: BacktestAnswer, horizon: int, stride: int) -> dict[str, Any]:
+    """Tell a backtest."""
+    forecasts = [
+        values
+        for one, intervals in zip(answer.rolled, answer.intervals, strict=True)
+        for values in _backtest(answer.targets, one, intervals)
+    ]
+    return {
+        "model_id": answer.model_id,
+        "horizon": horizon,
+        "stride": stride,
+        "forecasts": forecasts,
+        "metrics": _score(answer.score),
+        "baseline": {"method": "seasonal_naive", **_score(answer.baseline)},
+        "skill": answer.skill,
+        "warnings": list(answer.warnings),
+    }
+
+
+def _forecast(one: Forecast) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "item": one.item,
+        "target": one.target,
+        "timestamps": one.times.written() if one.times else None,
+        "mean": one.mean,
+    }
+    if one.quantiles:
+        answer["quantiles"] = {level_key(quantile): values for quantile, values in one.quantiles.items()}
+    else:
+        answer["intervals"] = {
+            level_key(level): {"lower": lower, "upper": upper} for level, (lower, upper) in one.intervals.items()
+        }
+    if one.samples is not None:
+        answer["samples"] = one.samples
+    return answer
+
+
+def _backtest(targets: tuple[str, ...], one: RollingForecasts, intervals: dict[float, Any]) -> list[dict[str, Any]]:
+    evaluated = one.evaluated
+    mean = one.mean
+    rows = evaluated.origins[:, None] + np.arange(1, mean.shape[1] + 1)
+    return [
+        {
+            "item": evaluated.series.item,
+            "target": target,
+            "origins": evaluated.origins + evaluated.dropped,
+            "timestamps": _times_of(evaluated, rows),
+            "actual": _plain(one.actual[:, :, column]),
+            "mean": _plain(mean[:, :, column]),
+            "intervals": {
+                level_key(level): {"lower": _plain(low[:, :, column]), "upper": _plain(high[:, :, column])}
+                for level, (low, high) in intervals.items()
+            },
+        }
+        for column, target in enumerate(targets)
+    ]
+
+
+def _times_of(evaluated: Any, rows: np.ndarray[Any, np.dtype[np.int64]]) -> list[list[str | int]] | None:
+    times = evaluated.series.times
+    if times is None:
+        return None
+    written = [*times.written(), *times.future(rows.shape[1]).written()]
+    return [[written[row] for row in ahead] for ahead in rows]
+
+
+def _plain(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    # orjson takes contiguous arrays only.
+    return np.ascontiguousarray(values)
+
+
+def _score(score: Score) -> dict[str, Any]:
+    record = asdict(score.overall)
+    if len(score.by_target) > 1:
+        record["by_target"] = {target: asdict(metrics) for target, metrics in score.by_target.items()}
+    return record
+
+
+def _error(record: dict[str, Any]) -> dict[str, Any]:
+    body = problem(ServiceError.from_record(record), None)
+    del body["request_id"]
+    return body
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

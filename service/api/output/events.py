@@ -1,0 +1,81 @@
+"""A job's changes as server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Send
+
+from service.api.output.answers import job_answer, json_bytes
+from service.errors import JobNotFound, Unavailable
+from service.storage.registry.entries import JobEntry
+from service.usecases.job_notifications import JobWatch
+
+HEARTBEAT_SECONDS = 15.0
+MEDIA_TYPE = "text/event-stream"
+_RETRY_MILLISECONDS = 2000
+# How soon a stream notices that the server stops.
+_STOP_SECONDS = 0.5
+
+
+class EventStream(StreamingResponse):
+    """Sends events as they come; no cache and no proxy may keep them back."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all events; what they hold is let go at once where the client leaves."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+            await super().stream_response(send)
+
+
+async def job_events(
+    watch: JobWatch,
+    job: JobEntry,
+    seen: int | None,
+    stopping: Callable[[], bool],
+    heartbeat: float = HEARTBEAT_SECONDS,
+) -> AsyncIterator[bytes]:
+    """Yield `progress` with each change of a job, then `end`.
+
+    seen: the revision that the client had last, which is not told again; heartbeat: seconds without a change after
+    which a comment is sent. It ends early, with a comment that says why, where the job is deleted, the database stays
+    away, or the server stops: a client that comes back goes on from there.
+    """
+    yield b"retry: %d\n\n" % _RETRY_MILLISECONDS
+    with watch.following(job, seen) as watcher:
+        told_at = time.monotonic()
+        while not stopping():
+            try:
+                changed = await watcher.next(min(_STOP_SECONDS, heartbeat))
+            except JobNotFound:
+                yield _comment("the job was deleted")
+                return
+            except Unavailable:
+                yield _comment("the database cannot be reached")
+                return
+            if changed is not None:
+                yield _event(changed)
+                if changed.has_ended:
+                    return
+            elif time.monotonic() - told_at >= heartbeat:
+                yield _comment("nothing new")
+            else:
+                continue
+            told_at = time.monotonic()
+        yield _comment("the server stops")
+
+
+def _event(job: JobEntry) -> bytes:
+    kind = b"end" if job.has_ended else b"progress"
+    return b"event: %b\nid: %d\ndata: %b\n\n" % (kind, job.revision, json_bytes(job_answer(job)))
+
+
+def _comment(text: str) -> bytes:
+    return f": {text}\n\n".encode()

@@ -1,0 +1,138 @@
+"""What the routes have in common in the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from service.api.output.problems import MEDIA_TYPE
+from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
+from service.api.schemas.jobs import Problem
+from service.api.schemas.models import RenameRequest
+from service.api.schemas.training import TrainRequest
+from service.api.security.permissions import is_open
+
+_REF = "#/components/schemas/{model}"
+_READ_BY_HAND: tuple[type[BaseModel], ...] = (TrainRequest, ForecastRequest, BacktestRequest, RenameRequest, Problem)
+_MEANINGS = {
+    400: "The body cannot be read",
+    401: "The server has keys, and none of them came, or several",
+    403: "The key's role does not allow this; or the server has no keys and a page of another origin asks",
+    404: "Not there, or deleted meanwhile",
+    405: "The route does not take this method",
+    409: "Not possible in this state; with Retry-After: not yet",
+    413: "The body is too large",
+    415: "The content type is not supported",
+    422: "The request has values that cannot be used",
+    421: "The server has no keys and does not answer to the name that it was asked under",
+    429: "The key asks too often, or its tenant has too many trainings under way; see Retry-After",
+    500: "The service broke, or a stored model is damaged",
+    503: "Too much at once, or a part is not available; see Retry-After",
+}
+
+
+def problems(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:
+    """Document the problems that a route answers; needs_key: not one of those that are open to everybody."""
+    of_all = (401, 403, 421, 429, 500, 503) if needs_key else (500, 503)
+    content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, *of_all)}
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Document a JSON body that the route reads from the raw bytes."""
+    return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Refer to a schema, with its example."""
+    extra = model.model_config.get("json_schema_extra")
+    examples = extra.get("examples") if isinstance(extra, dict) else None
+    example = {"example": examples[0]} if isinstance(examples, list) else {}
+    return {"schema": {"$ref": _REF.format(model=model.__name__)}, **example}
+
+
+def install(app: FastAPI) -> None:
+    """Add the schemas of the bodies that routes read themselves; the document is made once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            _, definitions = models_json_schema([(model, "validation") for model in _READ_BY_HAND], ref_template=_REF)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(definitions["$defs"])
+            _drop_validation_of_fastapi(document)
+            _tell_of_keys(document)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _tell_of_keys(document: dict[str, Any]) -> None:
+    """Say how a key is sent, and which routes need one."""
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the server has keys."},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in its own header."},
+    }
+    for path, routes in document["paths"].items():
+        for method, route in routes.items():
+            if not is_open(method.upper(), path):
+                route["security"] = [{"bearer": []}, {"header": []}]
+
+
+def _drop_validation_of_fastapi(document: dict[str, Any]) -> None:
+    """Take out the 422 that FastAPI adds to every route with a parameter: ours are problems, and documented."""
+    for routes in document["paths"].values():
+        for route in routes.values():
+            if "application/json" in route["responses"].get("422", {}).get("content", {}):
+                del route["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+
+
+Link = dict[str, Any]
+
+
+_SHORT_HORIZON = 3
+
+
+def model_links(found: str = "$response.body#/model_id") -> dict[str, Link]:
+    """Return what can be asked of a model; found: the expression that leads to its ID."""
+    of_model = {"model_id": found}
+    asked = {"model_id": found, "horizon": _SHORT_HORIZON}
+    return {
+        "model": _link("show_models__model_id__get", of_model, "The model"),
+        "file": _link("download_models__model_id__file_get", of_model, "The model as a file, once it is ready"),
+        "rename": _link("rename_models__model_id__patch", of_model, "Give it another name"),
+        "delete": _link("delete_models__model_id__delete", of_model, "Delete it"),
+        "forecast": {"operationId": "forecast_forecast_post", "requestBody": asked, "description": "Forecast from it"},
+    }
+
+
+def job_links(found: str = "$response.body#/job_id") -> dict[str, Link]:
+    """Return what can be asked of a job; found: the expression that leads to its ID."""
+    of_job = {"job_id": found}
+    return {
+        "job": _link("show_jobs__job_id__get", of_job, "The job"),
+        "events": _link("events_jobs__job_id__events_get", of_job, "Its changes as they come"),
+        "cancel": _link("cancel_jobs__job_id__delete", of_job, "Stop it, while it is not finished"),
+    }
+
+
+def page_links(listing: str) -> dict[str, Link]:
+    """Return where a list goes on; listing: the operation that gives its pages."""
+    return {"next": _link(listing, {"cursor": "$response.body#/next_cursor"}, "The next page, where there is one")}
+
+
+def _link(operation: str, parameters: dict[str, str], description: str) -> Link:
+    return {"operationId": operation, "parameters": parameters, "description": description}

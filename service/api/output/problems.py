@@ -1,0 +1,212 @@
+"""Errors as application/problem+json (RFC 9457): one table from class to status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from service import errors
+from service.api.request_context import HEADER
+from service.errors import Fault, InvalidInput, MalformedBody, Path, ServiceError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:forecast:problem:"
+
+STATUS: dict[type[ServiceError], int] = {
+    ServiceError: 500,
+    errors.InvalidInput: 422,
+    errors.MalformedBody: 400,
+    errors.BodyTooLarge: 413,
+    errors.HeadTooLarge: 431,
+    errors.RequestTooSlow: 408,
+    errors.UnsupportedContentType: 415,
+    errors.Unauthenticated: 401,
+    errors.NotPermitted: 403,
+    errors.ForeignHost: 421,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.TrainingFailed: 500,
+    errors.ModelFileCorrupt: 500,
+    errors.TooManyRequests: 429,
+    errors.Overloaded: 503,
+    errors.Unavailable: 503,
+}
+_RETRY_SECONDS = 5
+_MOST_FAULTS = 20
+_LONGEST_PART = 200
+# More than this takes pydantic seconds to list and tells nobody anything.
+_MOST_FINDINGS = 1000
+UNREAD = object()
+"""Stands for what was sent where it is too large to be read again."""
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# Where pydantic's own words do not say what to do.
+_CURES = {
+    "missing": "this is missing and has no default: send it",
+    "extra_forbidden": "nothing here has this name: leave it out, or look its name up in /docs",
+    "finite_number": "NaN and infinity are refused: send a number, or null where a value is missing",
+    "model_type": "must be an object with names and values",
+}
+
+
+def status_of(error: ServiceError) -> int:
+    """Return the HTTP status of the nearest class in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def pointer(path: Path) -> str:
+    """Return a JSON pointer (RFC 6901) as a URI fragment; parts in angle brackets name a schema, not a place.
+
+    What is longer than any name may be is cut.
+    """
+    parts = [
+        str(part)[:_LONGEST_PART]
+        for part in path
+        if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">")
+    ]
+    return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def problem(error: ServiceError, request_id: str | None, **extra: Any) -> dict[str, Any]:
+    """Return the body of a problem."""
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + error.slug,
+        "title": error.title,
+        "status": status_of(error),
+        "detail": error.detail,
+    }
+    if error.faults:
+        body["errors"] = [{"pointer": pointer(fault.path), "detail": fault.detail} for fault in error.faults]
+    return {**body, "request_id": request_id, **extra}
+
+
+def problem_response(error: ServiceError, request: Request, **extra: Any) -> Response:
+    """Return a problem as the answer to a request."""
+    headers = {}
+    if error.retry_after is not None or status_of(error) in (429, 503):
+        headers["Retry-After"] = str(error.retry_after or _RETRY_SECONDS)
+    body = problem(error, getattr(request.state, "request_id", None), **extra)
+    return Response(orjson.dumps(body), status_of(error), headers, MEDIA_TYPE)
+
+
+def service_problem(error: ServiceError, request: Request) -> Response:
+    """Answer an error that a use case raised; log it where it is ours, or the operator's to look at."""
+    if status_of(error) == 500:
+        logger.error("%s: %s", error.slug, error.detail)
+    elif isinstance(error, errors.Unavailable):
+        logger.warning("%s: %s", error.slug, error.detail)
+    return problem_response(error, request)
+
+
+def bug_problem(request: Request) -> Response:
+    """Answer where we have broken something; that is for the log, not for the client."""
+    return problem_response(ServiceError("something broke on our side; the server's log says what"), request)
+
+
+def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
+    """Turn pydantic's findings about ``sent`` into ours.
+
+    sent: what was validated, or `UNREAD`; skip: so many leading parts of each location are left out.
+    """
+    found: dict[Path, list[str]] = {}
+    for one in details:
+        found.setdefault(_place(one["loc"][skip:], sent), []).append(_plain(one))
+    faults = [Fault(path, " or ".join(dict.fromkeys(texts))) for path, texts in found.items()]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return InvalidInput(f"{pointer(faults[0].path)}: {faults[0].detail}{more}", faults[:_MOST_FAULTS])
+
+
+def _place(location: Path, sent: Any) -> Path:
+    """Leave out of pydantic's location what names a branch of a union, and no place of the request."""
+    if sent is UNREAD:
+        return location
+    place: list[str | int] = []
+    for number, part in enumerate(location, 1):
+        if isinstance(sent, dict) and (part in sent or number == len(location)):
+            sent = sent.get(part)
+        elif isinstance(sent, list) and isinstance(part, int) and part < len(sent):
+            sent = sent[part]
+        else:
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _plain(one: ErrorDetails) -> str:
+    return _CURES.get(one["type"], one["msg"].removeprefix("Value error, "))
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the application answered as a problem."""
+
+    async def on_service_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ServiceError)  # noqa: S101 (narrows the type; Starlette calls by class)
+        return service_problem(error, request)
+
+    async def on_query(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        sent = {**request.path_params, **request.query_params}
+        return problem_response(from_validation(error.errors(), sent, skip=1), request)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        response = problem_response(_of_http(error, request), request)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            # Starlette names the methods of the first route that has this path, not those of all of them.
+            response.headers["Allow"] = ", ".join(_methods_of(request))
+        return response
+
+    async def on_bug(request: Request, _: Exception) -> Response:
+        response = bug_problem(request)
+        # Starlette answers bugs outside of all middleware.
+        response.headers[HEADER] = request.state.request_id
+        return response
+
+    app.add_exception_handler(ServiceError, on_service_error)
+    app.add_exception_handler(RequestValidationError, on_query)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(Exception, on_bug)
+
+
+def _of_http(error: HTTPException, request: Request) -> ServiceError:
+    if error.status_code == 404:
+        return errors.RouteNotFound(f"there is nothing at {request.url.path[:200]}; GET /docs lists the routes")
+    if error.status_code == 405:
+        allowed = " and ".join(_methods_of(request))
+        return errors.MethodNotAllowed(f"{request.url.path[:200]} takes {allowed}, not {request.method[:20]}")
+    return InvalidInput(str(error.detail)) if error.status_code < 500 else ServiceError(str(error.detail))
+
+
+def _methods_of(request: Request) -> list[str]:
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if takes(method)]
+
+
+def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
+    """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for broken JSON."""
+    count = error.error_count()
+    if count > _MOST_FINDINGS:
+        detail = (
+            f"{count} values or names of the request cannot be used, too many to list: "
+            "send numbers or null as values, and only names that /docs has"
+        )
+        return InvalidInput.at((), detail)
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    if details[0]["type"] == "json_invalid":
+        return MalformedBody(f"the body is not valid JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}")
+    return from_validation(details, sent())

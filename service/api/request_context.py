@@ -1,0 +1,114 @@
+"""How a route gets at what it works with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from secrets import token_hex
+from typing import ParamSpec, TypeVar
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.security.admission import BodyTally, Load
+from service.keys import Grant
+from service.telemetry import context
+from service.usecases.context import Resources
+from service.usecases.model_lookups import ModelLookups
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def resources_of(request: Request) -> Resources:
+    """Return what app.py has wired."""
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+def lookups_of(request: Request) -> ModelLookups:
+    """Return what finds models without waiting in a thread."""
+    lookups: ModelLookups = request.app.state.lookups
+    return lookups
+
+
+def tenant_of(request: Request) -> str:
+    """Return whose request it is, as `access` has found; what it has not let through has none."""
+    caller: Grant = request.scope["caller"]
+    return caller.tenant
+
+
+def load_of(request: Request) -> Load:
+    """Return what the server has taken on."""
+    load: Load = request.app.state.load
+    return load
+
+
+async def in_turn(
+    request: Request, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> Result:
+    """Run what takes a core in a thread, when it is the request's turn. Raises Overloaded where too many wait."""
+    return await load_of(request).work(partial(function, *args, **kwargs))
+
+
+def forget_body(request: Request) -> None:
+    """Count the request's body no longer: nothing of it is in memory, however long the answer takes."""
+    tally: BodyTally = request.scope["body_tally"]
+    tally.forget()
+
+
+async def in_thread(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """Run a use case off the event loop, which is never to wait for the database, the store or a disk."""
+    return await run_in_threadpool(function, *args, **kwargs)
+
+
+HEADER = "X-Request-ID"
+
+
+_RAW_HEADER = HEADER.lower().encode()
+
+
+STATUS = "forecast.status"
+"""Where a request's scope tells the status of its answer."""
+
+
+_SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestIdMiddleware:
+    """Puts the ID into ``request.state.request_id`` and the answer's ``X-Request-ID``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await self.app(scope, receive, with_request_id(scope, send))
+
+
+def with_request_id(scope: Scope, send: Send) -> Send:
+    """Give a request its ID; return what sends the answer with it."""
+    request_id = _sent_id(scope) or token_hex(16).encode()
+    text = request_id.decode()
+    scope.setdefault("state", {})["request_id"] = text
+    context.request_id.set(text)
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            scope[STATUS] = message["status"]
+            message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
+        await send(message)
+
+    return send_with_id
+
+
+def _sent_id(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == _RAW_HEADER:
+            return value if _SOUND.fullmatch(value) else None
+    return None

@@ -1,0 +1,150 @@
+"""What is told of every request: its duration and status as metrics, a line in the log with `debug`, a span."""
+
+from __future__ import annotations
+
+import logging
+import time
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.types import Receive, Scope, Send
+
+from service.api.request_context import STATUS
+from service.telemetry import context
+from service.telemetry.traces import Spans, finish, traceparent_of
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+logger = logging.getLogger(__name__)
+
+UNMATCHED = "unmatched"
+"""The route of all paths that no route has, and of requests that were refused before one was looked up."""
+
+_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"))
+_OTHER_METHOD = "_OTHER"
+_DOCUMENT = "/openapi.json"
+# OpenTelemetry's, with finer ones below, where forecasts are, and longer ones for trainings that are waited for.
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_BOUNDS = (*(f"{bound:g}" for bound in _SECONDS), "+Inf")
+
+Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class _Durations:
+    """Requests of one method, route and status: how many took how long; the last bound is infinity."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_SECONDS) + 1)
+        self.total = 0.0
+
+
+class RequestObserver(Collector):
+    """Observes the requests of one application, which all come on one event loop: so nothing is locked.
+
+    Metrics are named after OpenTelemetry's conventions:
+    https://opentelemetry.io/docs/specs/semconv/http/http-metrics/. Their labels take no value that a client can choose.
+    A histogram of Prometheus' library would cost a forecast several times as much.
+    """
+
+    def __init__(self, registry: CollectorRegistry, spans: Spans | None = None) -> None:
+        self._durations: dict[tuple[str, str, int], _Durations] = {}
+        self._active = {"GET": 0, "POST": 0}
+        self.spans = spans
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        """Return how long requests took, and how many are being answered; from any thread."""
+        active = GaugeMetricFamily(
+            "http_server_active_requests", "Requests that are being answered.", labels=["http_request_method"]
+        )
+        for method, number in self._active.copy().items():
+            active.add_metric([method], number)
+        yield active
+        seconds = HistogramMetricFamily(
+            "http_server_request_duration_seconds",
+            "Requests, from their head to the end of the answer.",
+            labels=["http_request_method", "http_route", "http_response_status_code"],
+        )
+        for (method, route, status), found in self._durations.copy().items():
+            buckets = zip(_BOUNDS, accumulate(found.counts.copy()), strict=True)
+            # No status where the client went away before there was one.
+            seconds.add_metric([method, route, str(status or "")], list(buckets), found.total)
+        yield seconds
+
+    async def observe(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have one request answered. Whoever answers it gives it its ID by `with_request_id`."""
+        begun = time.perf_counter()
+        method = scope["method"]
+        if method not in self._active:
+            method = self._add_method(method)
+        self._active[method] += 1
+        span = self._enter(scope, method)
+        broken = False
+        try:
+            await answer(scope, receive, send)
+        except Exception:
+            # Starlette has answered, outside of what sees the status.
+            broken = True
+            raise
+        finally:
+            self._active[method] -= 1
+            status = 500 if broken else scope.get(STATUS, 0)
+            self._leave(scope, method, status, time.perf_counter() - begun, span)
+
+    def _add_method(self, sent: str) -> str:
+        method = sent if sent in _METHODS else _OTHER_METHOD
+        self._active.setdefault(method, 0)
+        return method
+
+    def _leave(self, scope: Scope, method: str, status: int, seconds: float, span: Span | None) -> None:
+        route = _route_of(scope)
+        key = method, route, status
+        durations = self._durations.get(key) or self._durations.setdefault(key, _Durations())
+        durations.counts[bisect_left(_SECONDS, seconds)] += 1
+        durations.total += seconds
+        if span is not None:
+            _finish(span, scope, method, route, status)
+        if logger.isEnabledFor(logging.DEBUG):
+            # Neither path nor query: a client may have put anything there.
+            logger.debug("%s %s: %s in %.1f ms", method, route, status or "no answer", 1000 * seconds)
+
+    def _enter(self, scope: Scope, method: str) -> Span | None:
+        """Let the request belong to the client's trace, or to a span of ours within that."""
+        sent = None
+        for name, value in scope["headers"]:
+            if name == b"traceparent":
+                sent = context.read_traceparent(value.decode("latin-1"))
+        # Also where there is none: the context may be that of the connection's request before.
+        context.traceparent.set(sent)
+        if self.spans is None:
+            return None
+        state = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"tracestate"), None)
+        span = self.spans.begin(method, sent, "server", state)
+        context.traceparent.set(traceparent_of(span))
+        return span
+
+
+def _route_of(scope: Scope) -> str:
+    """Return the template of the route that answered."""
+    found: str | None = getattr(scope.get("route"), "path", None)
+    # The one route that FastAPI does not name.
+    return found or (_DOCUMENT if scope["path"] == _DOCUMENT else UNMATCHED)
+
+
+def _finish(span: Span, scope: Scope, method: str, route: str, status: int) -> None:
+    span.update_name(f"{method} {route}" if route != UNMATCHED else method)
+    attributes = {
+        "http.request.method": method,
+        "http.route": route if route != UNMATCHED else None,
+        "http.response.status_code": status or None,
+        "url.scheme": scope.get("scheme"),
+        "network.protocol.version": scope.get("http_version"),
+        "forecast.request_id": context.request_id.get(),
+    }
+    finish(span, attributes, failed=status >= 500)

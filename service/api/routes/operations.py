@@ -1,0 +1,93 @@
+"""/livez and /readyz."""
+
+from __future__ import annotations
+
+import asyncio
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Request, Response
+
+from service.api.output.answers import json_response
+from service.api.output.openapi import problems
+from service.api.output.problems import problem_response
+from service.api.request_context import in_thread, resources_of
+from service.api.schemas.jobs import Alive, Ready
+from service.errors import Unavailable
+from service.telemetry.metrics import CONTENT_TYPE, exposition
+from service.usecases.context import Resources
+from service.usecases.service_metrics import Readiness, check_readiness, own_trainer_warning
+
+
+class ReadinessLook:
+    """One look at database and store for all who ask while it lasts. It belongs to one event loop.
+
+    In a thread of its own: it neither waits for those of other requests, nor can who asks take these from them.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._looking: asyncio.Task[Readiness] | None = None
+
+    async def now(self) -> Readiness:
+        """Return what `check_readiness` finds. Raises Unavailable."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look(), name="readiness")
+        # Others may wait for it too.
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> Readiness:
+        try:
+            return await to_thread.run_sync(check_readiness, self._resources, limiter=CapacityLimiter(1))
+        finally:
+            self._looking = None
+
+
+_STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take minutes"
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez", summary="Alive?", response_model=Alive)
+async def livez() -> Alive:
+    """Answer as long as the process runs."""
+    return Alive(status="alive")
+
+
+@router.get(
+    "/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems(needs_key=False)}
+)
+async def readyz(request: Request) -> Response:
+    """Answer 200 when models can be stored and asked, and trainings accepted; 503 with the reason otherwise.
+
+    `trainers` says how many trainers are alive. Where none is, or the server's own does not run, `warnings` says so
+    and why; what is accepted waits for one.
+    """
+    if request.app.state.stopping:
+        return problem_response(Unavailable("the service is stopping", retry_after=1), request)
+    if not request.app.state.warm.is_set():
+        own = own_trainer_warning(resources_of(request))
+        return problem_response(Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1), request)
+    look: ReadinessLook = request.app.state.readiness
+    found = await look.now()
+    answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))
+    return json_response(answer.model_dump())
+
+
+_EXAMPLE = 'forecast_jobs_waiting{queue="cpu"} 0.0\n'
+
+
+_TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics",
+    response_class=Response,
+    response_model=None,
+    responses={200: {"description": "Prometheus' text format", **_TEXT}, **problems()},
+)
+async def metrics(request: Request) -> Response:
+    """Tell what this server measures, for Prometheus: requests, queues, trainings, its cache, its process."""
+    # Off the event loop: the database is asked for its queues.
+    text = await in_thread(exposition, resources_of(request).measured.registry)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE})

@@ -1,0 +1,212 @@
+"""What a server has taken on at once, and when that is enough: the rest is told to come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.errors import Overloaded
+
+Result = TypeVar("Result")
+
+_TARGET_SECONDS = 0.05
+_STANDING_SECONDS = 0.1
+_CALM_SECONDS = 1.0
+_RETRY_SECONDS = 1
+# How long a burst may make somebody wait, and how many may wait for each core however long their work takes.
+_BURST_SECONDS = 0.25
+_BURST_OF_CORE = 4
+# Of the newest duration in the mean of all.
+_SHARE_OF_NEWEST = 0.1
+
+
+class Load:
+    """Counts requests, work and bytes of bodies. All on one event loop, so nothing is locked.
+
+    Work is taken up in turn. The wait of a request is estimated from how long work took lately. A burst may wait for a
+    quarter of a second, but a queue that stays long only makes everybody late: one whose wait has been longer than a
+    target for a tenth of a second is cut to the target, until nobody has been refused for a second. A queue within
+    the target is never refused, however long it stands: that is what a fixed number of clients makes who each wait
+    for their answer. The idea is that of Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and
+    Maurer, "Fail at Scale", ACM Queue 13(8), 2015; there, requests are dropped after they have waited, here they are
+    refused before.
+
+    max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst at most;
+    max_bodies_bytes: of all bodies together.
+    """
+
+    def __init__(
+        self,
+        max_requests: int,
+        cores: int,
+        max_waiting: int,
+        max_bodies_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_requests = max_requests
+        self._cores = cores
+        self._max_waiting = max_waiting
+        self._max_bodies_bytes = max_bodies_bytes
+        self._clock = clock
+        # Made here and not in a thread that reads figures; it belongs to the event loop that it is first used on.
+        self._threads = CapacityLimiter(cores)
+        self._long_since: float | None = None
+        self._short_until = 0.0
+        self._work_seconds = 0.0
+        self._waiting = 0
+        self._requests = 0
+        self._bodies_bytes = 0
+        self.refused = {"requests": 0, "work": 0, "bodies": 0}
+        """How often somebody was told to come back, by what there was too much of."""
+        self.accepted: Callable[[], int] = lambda: 0
+        """How many requests the server has read the head of and not answered; by default it does not tell."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests are being answered."""
+        return self._requests
+
+    @property
+    def working(self) -> int:
+        """How many threads work."""
+        return self._threads.borrowed_tokens
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._waiting
+
+    @property
+    def bodies_bytes(self) -> int:
+        """How many bytes the bodies have that are in memory."""
+        return self._bodies_bytes
+
+    @contextmanager
+    def request(self) -> Iterator[BodyTally]:
+        """Count a request until the block ends; its tally is for its body. Raises Overloaded beyond the limit."""
+        # What the loop has not come to yet is there too.
+        if max(self._requests, self.accepted() - 1) >= self._max_requests:
+            self._refuse(
+                "requests", f"this server answers {self._max_requests} requests at once, and as many are there"
+            )
+        self._requests += 1
+        tally = BodyTally(self)
+        try:
+            yield tally
+        finally:
+            self._requests -= 1
+            tally.forget()
+
+    def check_room(self) -> None:
+        """Raise Overloaded where work would not even be let wait: before a body is read, say."""
+        if not self._is_free() and self._waiting >= self._room():
+            self._short_until = self._clock() + _CALM_SECONDS
+            self._refuse("work", f"{self._waiting} requests wait for one of {self._cores} threads")
+
+    async def work(self, function: Callable[[], Result]) -> Result:
+        """Run what takes a core in a thread, as soon as one is free. Raises Overloaded where too many wait."""
+        self.check_room()
+        turn = object()
+        if self._is_free():
+            self._threads.acquire_on_behalf_of_nowait(turn)
+        else:
+            await self._wait(turn)
+        begun = self._clock()
+        try:
+            # Its own limit is for what waits for the database, and is no turn.
+            return await to_thread.run_sync(function, limiter=CapacityLimiter(1))
+        finally:
+            self._threads.release_on_behalf_of(turn)
+            self._work_seconds += _SHARE_OF_NEWEST * (self._clock() - begun - self._work_seconds)
+
+    def _is_free(self) -> bool:
+        return self._threads.available_tokens > 0 and not self._waiting
+
+    async def _wait(self, turn: object) -> None:
+        self._waiting += 1
+        self._watch_length()
+        try:
+            await self._threads.acquire_on_behalf_of(turn)
+        finally:
+            self._waiting -= 1
+            self._watch_length()
+
+    def _watch_length(self) -> None:
+        if self._waiting <= self._done_within(_TARGET_SECONDS, at_least=self._cores):
+            self._long_since = None
+        elif self._long_since is None:
+            self._long_since = self._clock()
+
+    def count_body(self, more: int) -> None:
+        """Count bytes of a body. Raises Overloaded where they are too many, and then does not count them."""
+        if self._bodies_bytes + more > self._max_bodies_bytes:
+            self._refuse("bodies", f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
+        self._bodies_bytes += more
+
+    def _refuse(self, what: str, detail: str) -> NoReturn:
+        self.refused[what] += 1
+        raise Overloaded(f"{detail}: try again later", retry_after=_RETRY_SECONDS)
+
+    def _room(self) -> int:
+        """Return how many may wait."""
+        now = self._clock()
+        stands = self._long_since is not None and now - self._long_since >= _STANDING_SECONDS
+        if stands or now < self._short_until:
+            return self._done_within(_TARGET_SECONDS, at_least=self._cores)
+        return self._done_within(_BURST_SECONDS, at_least=_BURST_OF_CORE * self._cores)
+
+    def _done_within(self, seconds: float, at_least: int) -> int:
+        done = self._cores * seconds / max(self._work_seconds, 1e-6)
+        return int(min(self._max_waiting, max(at_least, done)))
+
+
+class BodyTally:
+    """The bytes that one request's body has in memory."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._bytes = 0
+
+    def count(self, more: int) -> None:
+        """Count further bytes. Raises Overloaded."""
+        self._load.count_body(more)
+        self._bytes += more
+
+    def forget(self) -> None:
+        """Count the body no longer: it was read."""
+        self._load.count_body(-self._bytes)
+        self._bytes = 0
+
+
+class LoadFigures(Collector):
+    """Reads a `Load` when it is asked; from any thread."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+
+    def describe(self) -> Iterator[Metric]:
+        """Name nothing: the load is of an event loop that does not run yet."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Return how many work and wait, what their bodies take, and how often somebody was told to come back."""
+        load = self._load
+        yield GaugeMetricFamily("forecast_work_running", "Requests that a thread works on.", value=load.working)
+        yield GaugeMetricFamily("forecast_work_waiting", "Requests that wait for a thread.", value=load.waiting)
+        yield GaugeMetricFamily(
+            "forecast_request_bodies_bytes", "Bytes of request bodies in memory.", value=load.bodies_bytes
+        )
+        refused = CounterMetricFamily(
+            "forecast_requests_refused",
+            "Requests answered 503 at once, by what there was too much of.",
+            labels=["what"],
+        )
+        for what, number in load.refused.items():
+            refused.add_metric([what], number)
+        yield refused

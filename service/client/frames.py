@@ -1,0 +1,169 @@
+"""Forecasts as a frame in the long format of the field's libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from service.client.columns import Names
+from service.client.frame_columns import bounds, identities, joined, moments
+from service.client.records import KnownModel
+from service.client.times import Zone
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class ForecastFrame(pd.DataFrame):
+    """A row for each series and step: ``unique_id``, ``ds``, ``mean``, then ``lo-80``, ``hi-80``, ... or ``q-0.1``, ...
+
+    ``target`` stands beside ``unique_id`` where there are several. ``ds`` is a time, or the step from 1 on where the
+    series has no times. warnings: what the service says of these numbers; model_id: who made them; samples: sample
+    paths, where they were asked for: ``unique_id``, ``sample``, ``ds``, ``value``.
+    """
+
+    _metadata: ClassVar[list[str]] = ["warnings", "model_id", "samples", "_history", "_model"]
+
+    # What pandas puts together of several frames has none of these.
+    warnings: Sequence[str] = ()
+    model_id: str | None = None
+    samples: pd.DataFrame | None = None
+    _history: Any = None
+    _model: KnownModel | None = None
+
+    @property
+    def _constructor(self) -> type[ForecastFrame]:
+        return ForecastFrame
+
+    def plot(  # type: ignore[override]
+        self,
+        history: Any = None,
+        *,
+        target: Names = None,
+        item: str | None = None,
+        time: Any = None,
+        max_history: int | None = None,
+        max_items: int = 12,
+        ax: Any = None,
+    ) -> Any:
+        """Draw the forecast as a line with its intervals around it, after the end of ``history``; return the axes.
+
+        history: the data before it, such as was trained on, read as `Model.forecast` reads it. max_history: so many
+        values of it; by default four times the horizon, and at least 40. Several series are drawn side by side,
+        ``max_items`` at most, and an array of axes is returned. pandas' own plots are `pd.DataFrame(frame).plot`.
+        """
+        from service.client.plotting import draw_forecast, read_history
+
+        data = history if history is not None else self._history
+        known = {} if data is None else read_history(data, self._model, target=target, item=item, time=time)
+        return draw_forecast(self, known, max_history, max_items, ax)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the same as a frame of polars."""
+        import polars as pl
+
+        return pl.DataFrame([_polars_column(name, self[name]) for name in self.columns])
+
+
+def forecast_frame(
+    answer: Mapping[str, Any], zone: Zone | None, model: KnownModel | None = None, history: Any = None
+) -> ForecastFrame:
+    """Return the answer of POST /forecast as a frame; zone: of its times."""
+    forecasts = answer["forecasts"]
+    lengths = [len(one["mean"]) for one in forecasts]
+    ds = _ahead(forecasts, lengths, zone)
+    means = {"mean": joined([one["mean"] for one in forecasts])}
+    who = identities(forecasts, lengths)
+    frame = ForecastFrame({**who, "ds": ds, **means, **bounds(forecasts)})
+    frame.warnings = list(answer["warnings"])
+    frame.model_id = answer["model_id"]
+    frame.samples = _samples(forecasts, ds, lengths) if "samples" in forecasts[0] else None
+    frame._history = history
+    # Not what asks for it: a frame can be pickled.
+    frame._model = KnownModel(model.record, model.roles, model.time_zone) if model else None
+    return frame
+
+
+def _ahead(forecasts: list[Any], lengths: list[int], zone: Zone | None) -> pd.Series[Any]:
+    if forecasts[0]["timestamps"] is None:
+        return pd.Series(np.concatenate([np.arange(1, length + 1) for length in lengths]))
+    return moments([text for one in forecasts for text in one["timestamps"]], zone)
+
+
+def _samples(forecasts: list[Any], ds: pd.Series[Any], lengths: list[int]) -> pd.DataFrame:
+    """Return the sample paths of all series, path by path."""
+    counts = [len(one["samples"]) for one in forecasts]
+    ends = np.cumsum(lengths)
+    rows = [
+        np.tile(np.arange(end - length, end), count) for end, length, count in zip(ends, lengths, counts, strict=True)
+    ]
+    paths = [np.repeat(np.arange(count), length) for length, count in zip(lengths, counts, strict=True)]
+    who = identities(forecasts, [length * count for length, count in zip(lengths, counts, strict=True)])
+    values = joined([one["samples"] for one in forecasts])
+    at = ds.iloc[np.concatenate(rows)].reset_index(drop=True)
+    return pd.DataFrame({**who, "sample": np.concatenate(paths), "ds": at, "value": values})
+
+
+def _polars_column(name: str, column: pd.Series[Any]) -> pl.Series:
+    import polars as pl
+
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        moments = pl.Series(name, column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
+        zone = str(column.dt.tz)
+        in_utc = moments.dt.replace_time_zone("UTC")
+        return in_utc if zone.startswith("UTC") else in_utc.dt.convert_time_zone(zone)
+    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+        return pl.Series(name, column.to_list())
+    return pl.Series(name, column.to_numpy())
+
+
+class BacktestFrame(pd.DataFrame):
+    """A row for each series, origin and step: ``unique_id``, ``origin``, ``step``, ``ds``, ``y``, ``mean``, intervals.
+
+    ``origin`` is the row (from 0) of the last value that the forecast knew; ``ds`` is the row that is forecast where
+    the series has no times; ``y`` is what came. metrics, baseline: errors of the model, and of the seasonal naive
+    forecast on the same points; skill: 1 - MAE / MAE of the baseline; warnings: what to know about them.
+    """
+
+    _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id"]
+
+    # What pandas puts together of several frames has none of these.
+    metrics: Mapping[str, Any] = MappingProxyType({})
+    baseline: Mapping[str, Any] = MappingProxyType({})
+    skill: float | None = None
+    warnings: Sequence[str] = ()
+    model_id: str | None = None
+
+    @property
+    def _constructor(self) -> type[BacktestFrame]:
+        return BacktestFrame
+
+    def plot(self, *, max_items: int = 12, ax: Any = None) -> Any:  # type: ignore[override]
+        """Draw what came, and what was forecast of it, each origin a line; return the axes."""
+        from service.client.plotting import draw_backtest
+
+        return draw_backtest(self, max_items=max_items, ax=ax)
+
+
+def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFrame:
+    """Return the answer of POST /backtest as a frame; zone: of its times."""
+    forecasts = answer["forecasts"]
+    horizon = int(answer["horizon"])
+    lengths = [len(one["origins"]) * horizon for one in forecasts]
+    origins = np.concatenate([np.repeat(np.asarray(one["origins"], dtype=np.int64), horizon) for one in forecasts])
+    steps = np.tile(np.arange(1, horizon + 1), len(origins) // horizon)
+    if forecasts[0]["timestamps"] is None:
+        ds = pd.Series(origins + steps)
+    else:
+        ds = moments([text for one in forecasts for ahead in one["timestamps"] for text in ahead], zone)
+    columns = {"y": joined([one["actual"] for one in forecasts]), "mean": joined([one["mean"] for one in forecasts])}
+    frame = BacktestFrame(
+        {**identities(forecasts, lengths), "origin": origins, "step": steps, "ds": ds, **columns, **bounds(forecasts)}
+    )
+    for name in frame._metadata:
+        object.__setattr__(frame, name, answer[name])
+    return frame

@@ -1,0 +1,122 @@
+"""Values of columns known ahead, of whatever kind, in the form of the service's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from service.client.columns import time_of
+from service.client.series import rows_by_item, rows_of
+from service.client.table import UNNAMED, Table, read_table
+from service.client.times import TimeStyle
+from service.errors import InvalidSeries
+from service.tables.column_roles import ITEM
+
+_COLUMNS, _TIMESTAMPS = "columns", "timestamps"
+
+
+@dataclass(frozen=True)
+class ColumnsAhead:
+    """What is known of the columns of values ahead.
+
+    names: columns that the model needs; declared: all that it may be sent. item, time: columns that say of which item
+    and time a row is, where they are known; style: how the times of the series were sent; date_format: how those of
+    values ahead are written, where they are texts.
+    """
+
+    names: tuple[str, ...]
+    declared: tuple[str, ...] = ()
+    item: str | None = None
+    time: str | None = None
+    style: TimeStyle | None = None
+    date_format: str | None = None
+
+    def item_in(self, table: Table) -> str | None:
+        """Return the column of items that a table has."""
+        return next((name for name in (self.item, ITEM) if name is not None and name in table.columns), None)
+
+    def time_in(self, table: Table) -> str | None:
+        """Return the column of times that a table has. Raises InvalidSeries where several could be it."""
+        known = {*self.names, *self.declared}
+        if self.time is not None and self.time in table.columns and self.time not in known:
+            return self.time
+        return time_of(table, {*known, self.item_in(table)})
+
+
+def values_ahead(data: Any, columns: ColumnsAhead) -> Any:
+    """Return values of columns known ahead, for the JSON: with their times where they have some.
+
+    data: a frame, of whose columns the model's are sent, by item where it has a column of items; or a mapping: columns
+    by name, with those of times and items among them or not; what is sent for each item by its name; or
+    what the service's JSON has. Raises InvalidSeries, UnknownColumn and InvalidTimestamps.
+    """
+    return _read(data, columns, by_item=True)
+
+
+def _read(data: Any, columns: ColumnsAhead, by_item: bool) -> Any:
+    if not isinstance(data, Mapping):
+        return _of_table(read_table(data, columns.names), columns, columns.names, by_item)
+    if _is_json(data):
+        table = _table(data[_COLUMNS])
+        times = Table({_TIMESTAMPS: _column(data[_TIMESTAMPS])}).times(_TIMESTAMPS, columns.style)
+        return {**data, _COLUMNS: {name: table.numbers(name) for name in table.columns}, _TIMESTAMPS: times.texts}
+    if by_item and any(isinstance(values, Mapping) or _is_frame(values) for values in data.values()):
+        return {str(name): _read(values, columns, by_item=False) for name, values in data.items()}
+    table = _by_index(data) if any(_has_times(values) for values in data.values()) else _table(data)
+    time, item = columns.time_in(table), columns.item_in(table) if by_item else None
+    if time is None and item is None:
+        return {name: table.numbers(name) for name in table.columns}
+    lengths = {name: len(column) for name, column in table.columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InvalidSeries(f"the columns have different lengths ({lengths}): each needs one value for each row"[:300])
+    return _of_table(table, columns, [name for name in table.columns if name not in (time, item)], by_item)
+
+
+def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str], by_item: bool) -> dict[str, Any]:
+    if not names:
+        return {}
+    values = {name: table.numbers(name) for name in names}
+    time, item = columns.time_in(table), columns.item_in(table) if by_item else None
+    if time is None:
+        if item is None:
+            return values
+        return {name: rows_of(values, None, rows)[_COLUMNS] for name, rows in rows_by_item(table.texts(item))}
+    times = table.times(time, columns.style)
+    form = {"date_format": columns.date_format} if columns.date_format is not None and times.as_given else {}
+    if item is None:
+        return {_COLUMNS: values, _TIMESTAMPS: times.texts, **form}
+    return {name: {**rows_of(values, times.texts, rows), **form} for name, rows in rows_by_item(table.texts(item))}
+
+
+def _table(columns: Mapping[Any, Any]) -> Table:
+    return Table({str(name): _column(values) for name, values in columns.items()})
+
+
+def _column(values: Any) -> Any:
+    return next(iter(read_table(values, (UNNAMED,)).columns.values()))
+
+
+def _is_json(data: Mapping[Any, Any]) -> bool:
+    """Tell whether a mapping is what the service takes where values have times, and no columns or items by name."""
+    return isinstance(data.get(_COLUMNS), Mapping) and not isinstance(data.get(_TIMESTAMPS, {}), Mapping)
+
+
+def _is_frame(values: Any) -> bool:
+    return isinstance(nw.from_native(values, pass_through=True), nw.DataFrame | nw.LazyFrame)
+
+
+def _has_times(values: Any) -> bool:
+    return nw.dependencies.is_pandas_series(values) and read_table(values).index is not None
+
+
+def _by_index(data: Mapping[Any, Any]) -> Table:
+    """Put series of pandas side by side by the times of their indices."""
+    import pandas as pd
+
+    try:
+        return read_table(pd.DataFrame(dict(data)))
+    except (TypeError, ValueError) as error:
+        raise InvalidSeries(f"the columns cannot be put side by side by their times ({error}): send a frame") from None

@@ -1,0 +1,72 @@
+"""Run a command, and say how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+from service.client import Client, Unreachable
+from service.client.problems import pointer_of
+from service.command_line import model_commands
+from service.command_line.exit_codes import DONE, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
+from service.command_line.output import plain
+from service.command_line.stdout import leave_unprinted, use_what_can_be_shown
+from service.errors import ServiceError
+
+_RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
+    "train": model_commands.train,
+    "forecast": model_commands.forecast,
+    "backtest": model_commands.backtest,
+    "models": model_commands.show_models,
+    "jobs": model_commands.show_jobs,
+    "delete": model_commands.delete,
+    "download": model_commands.download,
+    "upload": model_commands.upload,
+}
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Run a command; return its exit code."""
+    use_what_can_be_shown()
+    try:
+        with Client(asked.url) as client:
+            _RUN[asked.command](client, asked)
+        sys.stdout.flush()
+    except ServiceError as error:
+        _tell(error)
+        return REFUSED
+    except Unreachable as error:
+        print(plain(error), file=sys.stderr)
+        return UNREACHABLE
+    except TimeoutError as error:
+        print(plain(error), file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("\nno longer waiting; what the server has taken on goes on", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read it has enough.
+        leave_unprinted()
+        return DONE
+    except (OSError, ValueError) as error:
+        print(plain(_reason(error)), file=sys.stderr)
+        leave_unprinted()
+        return USAGE
+    return DONE
+
+
+def _tell(error: ServiceError) -> None:
+    print(plain(f"{error.title}: {error.detail}"), file=sys.stderr)
+    for fault in error.faults:
+        told = f"{pointer_of(fault)}: {fault.detail}"
+        if fault.path and error.detail not in (fault.detail, told):
+            print(plain(f"  {told}"), file=sys.stderr)
+    if error.request_id:
+        print(plain(f"  request {error.request_id}"), file=sys.stderr)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

@@ -1,0 +1,156 @@
+"""Print tables for people on a terminal, tab-separated lines for programs, and JSON for who asks for it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from service.client.records import KnownModel
+from service.errors import AmbiguousNumbers, ServiceError
+from service.tables.column_roles import says_time
+from service.tables.csv_table import CsvTable, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def print_json(content: Any) -> None:
+    """Print JSON, indented; in ASCII where the output is not in UTF-8."""
+    if sys.stdout.encoding.lower() != "utf-8":
+        print(json.dumps(content, indent=2))
+        return
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    sys.stdout.flush()
+    sys.stdout.write(orjson.dumps(content, option=options).decode())
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows under a header; numbers are rounded on a terminal only."""
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print(*(plain(cell) for cell in row), sep="\t")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for place, name in enumerate(columns):
+        is_number = any(isinstance(row[place], float) for row in rows)
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        # Text: what looks like markup in a name is none.
+        table.add_row(*(Text(f"{cell:.6g}" if isinstance(cell, float) else plain(cell)) for cell in row))
+    Console().print(table)
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """Print names and values, those that are known."""
+    print_table(("field", "value"), [(name, value) for name, value in fields.items() if value is not None])
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what the service warns of, on stderr, so that what is on stdout stays a table."""
+    for note in notes:
+        print(f"note: {plain(note)}", file=sys.stderr)
+
+
+def moment(text: str | None) -> str | None:
+    """Return a time of the server in local time, to the second."""
+    return None if text is None else f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def plain(cell: Any) -> str:
+    """Return a text that does nothing to a terminal."""
+    if cell is None:
+        return ""
+    return _CONTROL.sub(" ", str(cell))
+
+
+STDIN = "-"
+
+
+def read_bytes(file: str) -> bytes:
+    """Read a file, or stdin. Raises OSError."""
+    if file != STDIN:
+        return Path(file).read_bytes()
+    if sys.stdin is None:
+        raise OSError("there is no stdin to read")
+    return sys.stdin.buffer.read()
+
+
+def columns_of(model: KnownModel, target: list[str] | None) -> tuple[str, ...]:
+    """Return the columns that a model needs of a file, and those that are named as its target."""
+    kinds = ("targets", "covariates", "future_covariates")
+    return (*(target or ()), *(name for kind in kinds for name in model.names(kind)))
+
+
+def read_frame(file: str, asked: argparse.Namespace, values: Collection[str] = ()) -> pd.DataFrame:
+    """Read a file as the server reads it: columns of numbers become numbers, but not those that say time.
+
+    asked: has ``item`` and ``time``, and how the file is written; values: columns that must be numbers, where the file
+    has them.
+
+    Raises OSError, and what `read_table` and its columns raise, with the name of the file.
+    """
+    import pandas as pd
+
+    data = read_bytes(file)
+    try:
+        table = read_table(data, asked.separator, decimal=asked.decimal, thousands=asked.thousands)
+        columns = {name: _column(table, name, (asked.item, asked.time), values) for name in table.columns}
+    except ServiceError as error:
+        raise type(error)(f"{file}: {error.detail}", error.faults) from None
+    return pd.DataFrame(columns)
+
+
+def _column(
+    table: CsvTable, name: str, texts: tuple[str | None, ...], values: Collection[str]
+) -> list[str] | list[float | None]:
+    cells = table.columns[name]
+    if name not in values and (name in texts or says_time(name, cells) or not table.is_numeric(name)):
+        return cells
+    try:
+        return table.numbers(name)
+    except AmbiguousNumbers:
+        if name not in values and any(value in table.columns for value in values):
+            # Another column counts; this one may be written as it likes.
+            return cells
+        raise
+
+
+def print_frame(frame: pd.DataFrame) -> None:
+    """Print a frame as a table."""
+    columns = [frame[name].astype(str).tolist() if name == "ds" else frame[name].tolist() for name in frame.columns]
+    print_table(list(frame.columns), list(zip(*columns, strict=True)))
+
+
+def write_csv(frame: pd.DataFrame, file: str) -> None:
+    """Write a frame as CSV, to a file or stdout. Raises OSError."""
+    frame.to_csv(sys.stdout if file == STDIN else Path(file), index=False)
+
+
+def draw(plot: Callable[[], Any], file: str) -> None:
+    """Draw into a file, without a screen. Raises OSError, and ValueError for a kind of picture that is not known."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import numpy as np
+
+    # As matplotlib names a file without a kind.
+    picture = file if Path(file).suffix else f"{file}.png"
+    first = np.ravel(plot())[0]
+    first.figure.savefig(picture, dpi=120)
+    print(plain(f"drawn into {picture}"), file=sys.stderr)

@@ -1,0 +1,68 @@
+"""Bounds that the values of a series keep to, and therefore its forecasts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.errors import Fault, InvalidOption, Path
+from service.forecasting.series.series import FloatArray, Series
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """In the series' own units, for all targets; infinite: there is none on that side.
+
+    nonnegative: 0 or more was asked for by that name.
+    """
+
+    lower: float = -math.inf
+    upper: float = math.inf
+    nonnegative: bool = False
+
+    @classmethod
+    def of(cls, nonnegative: bool, minimum: float | None, maximum: float | None) -> Bounds:
+        """Take the higher lower bound of those that were asked for. Raises ValueError where nothing is left between."""
+        lower = max(0.0 if nonnegative else -math.inf, -math.inf if minimum is None else minimum)
+        upper = math.inf if maximum is None else maximum
+        if lower >= upper:
+            asked = f"minimum {minimum:g}" if minimum is not None and minimum >= lower else "the 0 of nonnegative"
+            raise ValueError(f"maximum {upper:g} must be above {asked}")
+        return cls(lower, upper, nonnegative)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any."""
+        return math.isfinite(self.lower) or math.isfinite(self.upper)
+
+    def clip(self, values: FloatArray) -> FloatArray:
+        """Return the values with those outside moved to the bound; NaN stays."""
+        return np.asarray(values.clip(self.lower, self.upper))
+
+    def first_outside(self, values: FloatArray) -> tuple[int, float] | None:
+        """Return row and value of the first of (time, target) that is outside; None where there is none."""
+        outside = np.argwhere((values < self.lower) | (values > self.upper))
+        return (int(outside[0, 0]), float(values[tuple(outside[0])])) if len(outside) else None
+
+    def require(self, series: Series, targets: int, path: Path) -> None:
+        """Refuse a series with a value outside; path: where it is in the request.
+
+        Raises InvalidOption at the bound and at the series.
+        """
+        found = self.first_outside(series.values[:, :targets]) if self else None
+        if found is None:
+            return
+        row, value = found
+        side = "below" if value < self.lower else "above"
+        field = self._lower_field if side == "below" else "maximum"
+        asked = field if field == "nonnegative" else f"{field} {self.lower if side == 'below' else self.upper:.12g}"
+        cure = {"nonnegative": "leave nonnegative out", "minimum": "lower minimum", "maximum": "raise maximum"}[field]
+        item = "" if series.item is None else f"item {series.item!r}: "
+        detail = f"{item}row {row} has {value:.12g}, {side} what {asked} allows; {cure}, or send null for that value"
+        raise InvalidOption(detail, [Fault((field,), detail), Fault(path, detail)])
+
+    @property
+    def _lower_field(self) -> str:
+        """The option that asked for the lower bound."""
+        return "nonnegative" if self.nonnegative and self.lower == 0 else "minimum"

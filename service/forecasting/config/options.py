@@ -1,0 +1,215 @@
+"""What may be asked of a training: every option, its bounds and its meaning; None means: choose from the data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from service.forecasting.config.bounds import Bounds
+
+Cell = Literal["rnn", "lstm", "gru"]
+Scaling = Literal["minmax", "standard", "robust", "none"]
+TransformName = Literal["none", "log", "difference", "log_difference"]
+Centering = Literal["last", "none"]
+Missing = Literal["error", "interpolate", "forward_fill"]
+MethodName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta", "harmonic"]
+Candidate = Literal["network"] | MethodName
+CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
+Objective = Literal["chunks", "windows"]
+Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
+Loss = Literal["mae", "mse", "huber"]
+
+
+class Options(BaseModel):
+    """Options are closed: an unknown name is an error, not a silent no-op. Null is as if it were left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        fields = cls.model_fields
+        return {
+            name: value
+            for name, value in sent.items()
+            if value is not None or name not in fields or fields[name].is_required() or _may_be_null(fields[name])
+        }
+
+
+def _may_be_null(field: FieldInfo) -> bool:
+    return type(None) in get_args(field.annotation)
+
+
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] >= ends[1]:
+        raise ValueError("the first end of scaling_range must be below the second")
+    return ends
+
+
+_End = Annotated[float, Field(ge=-100, le=100)]
+
+
+def _pair(sent: Any) -> Any:
+    return tuple(sent) if isinstance(sent, list) else sent  # JSON has no tuples
+
+
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
+ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
+
+
+def _once_each(names: list[Any]) -> list[Any]:
+    return list(dict.fromkeys(names))
+
+
+class NetworkOptions(Options):
+    """The recurrent network."""
+
+    cell: Literal["auto"] | Cell = Field("auto", description="Recurrent cell; `rnn` is the tanh cell.")
+    hidden_size: int | None = Field(None, ge=1, description="Units in each layer.", examples=[32])
+    num_layers: int | None = Field(None, ge=1, le=16, description="Layers on top of each other.", examples=[1])
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of each layer's outputs dropped in training.")
+
+
+class TrainingOptions(Options):
+    """How the network is trained."""
+
+    objective: Objective = Field(
+        "chunks",
+        description="`chunks`: long pieces, a loss at every step after the context; forecasts carry the state on. "
+        "`windows`: a loss at the last step of each window, as the tutorials do; forecasts slide the window.",
+    )
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="At most so many passes over the data in the first fit; later fits go on for 0.3 of them.",
+        examples=[20],
+    )
+    batch_size: int | None = Field(
+        None, ge=1, description="Windows or pieces per step; more than there are means full batch.", examples=[32]
+    )
+    learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
+    optimizer: Optimizer = Field("adam", description="Optimizer.")
+    loss: Loss = Field("mae", description="Loss on scaled values.")
+    clip_norm: float | None = Field(1.0, gt=0, description="Gradients are cut to this norm; null: not by norm.")
+    clip_value: float | None = Field(None, gt=0, description="Each gradient is cut to ± this; null: not by value.")
+    truncate_bptt: int | None = Field(
+        None, ge=1, description="Gradients flow back at most so many steps; null: through the whole piece."
+    )
+    patience: int | None = Field(
+        None, ge=1, description="Stop after so many epochs without a better validation loss.", examples=[20]
+    )
+    ensemble_size: int | None = Field(
+        None, ge=1, le=32, description="Networks with other seeds whose forecasts are averaged.", examples=[1]
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Same seed, data and machine: the same model to the bit.")
+
+
+class ValidationFraction(Options):
+    """Score on the last part of the series, by share."""
+
+    fraction: float = Field(0.2, gt=0, lt=1, description="Share of each series that is only scored.", examples=[0.2])
+
+
+class ValidationStart(Options):
+    """Score on everything from a time on."""
+
+    start: str | int = Field(description="First time that is only scored.", examples=["2021-01-01"])
+
+
+class ValidationSteps(Options):
+    """Score on the last steps of the series."""
+
+    steps: int = Field(ge=1, description="So many last values of each series are only scored.", examples=[24])
+
+
+def _validation_form(value: object) -> str:
+    for key in ("start", "steps"):
+        if (isinstance(value, dict) and key in value) or hasattr(value, key):
+            return f"<{key}>"
+    return "<fraction>"
+
+
+Validation = Annotated[
+    Annotated[ValidationFraction, Tag("<fraction>")]
+    | Annotated[ValidationStart, Tag("<start>")]
+    | Annotated[ValidationSteps, Tag("<steps>")],
+    Discriminator(_validation_form),
+]
+
+
+class TrainOptions(Options):
+    """Everything about a training but the series itself."""
+
+    horizon: int | None = Field(
+        None, ge=1, description="Steps ahead that the model is made for; any other may be asked later.", examples=[12]
+    )
+    candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
+        None,
+        min_length=1,
+        description="What is compared and blended: the `network`, and simple methods. By default all of them; the "
+        "network alone where an option of `network` or `training`, a context or a chunk length is given.",
+        examples=[["network", "theta"]],
+    )
+    network: NetworkOptions = Field(default_factory=NetworkOptions, description="The recurrent network.")
+    context_length: int | None = Field(None, ge=1, description="Steps that the network reads.", examples=[24])
+    output_chunk_length: int | None = Field(
+        None, ge=1, description="Steps that the network emits at once; 1 feeds each step back.", examples=[12]
+    )
+    season_length: int | None = Field(None, ge=1, description="Steps in a season; 1: none.", examples=[12])
+    scaling: Literal["auto"] | Scaling = Field(
+        "auto",
+        description="Fitted on the part before the split, per item. `minmax`: to `scaling_range`; `standard`: mean 0, "
+        "deviation 1; `robust`: median 0, quartile range 1.",
+    )
+    scaling_range: ScalingRange | None = Field(
+        None, description="What `minmax` maps the values before the split to; 0 to 1 by default.", examples=[[-1, 1]]
+    )
+    transform: Literal["auto"] | TransformName = Field(
+        "auto", description="Applied to the targets before scaling; `log_difference` works on returns."
+    )
+    centering: Literal["auto"] | Centering = Field(
+        "auto", description="`last`: each window is taken relative to its last value."
+    )
+    missing: Literal["auto"] | Missing = Field("auto", description="What to do with missing values.")
+    calendar: Literal["auto", "none"] | Annotated[list[CalendarFeature], AfterValidator(_once_each)] = Field(
+        "auto",
+        description="What of the calendar is used where there are timestamps. `auto`: what the season does not cover "
+        "and what makes forecasts before the split better; `none`; or a list: these.",
+    )
+    nonnegative: bool = Field(
+        False, description="No value is below 0, so no forecast is: as `minimum` 0, or the higher of both."
+    )
+    minimum: FiniteNumber | None = Field(
+        None,
+        description="No value of the targets is lower, so no point forecast, interval, quantile or sample path is.",
+        examples=[0],
+    )
+    maximum: FiniteNumber | None = Field(None, description="The same for the highest value.", examples=[100])
+    training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
+    validation: Validation = Field(
+        default_factory=lambda: ValidationFraction(fraction=0.2),
+        description="The part of the series that is only scored.",
+        examples=[{"fraction": 0.2}],
+    )
+    refit: bool = Field(True, description="Fit the chosen recipe again on everything before serving it.")
+
+    @field_validator("maximum")
+    @classmethod
+    def _above_the_lower_bound(cls, maximum: float | None, options: ValidationInfo) -> float | None:
+        Bounds.of(options.data.get("nonnegative", False), options.data.get("minimum"), maximum)
+        return maximum

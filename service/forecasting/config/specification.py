@@ -1,0 +1,117 @@
+"""A recipe with nothing left to choose: what `configuration` tells and what a model file carries."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from service.forecasting.config.bounds import Bounds
+from service.forecasting.config.options import (
+    CalendarFeature,
+    Candidate,
+    Cell,
+    Centering,
+    FiniteNumber,
+    Loss,
+    Missing,
+    Objective,
+    Optimizer,
+    Scaling,
+    ScalingRange,
+    TransformName,
+    Validation,
+)
+from service.forecasting.covariates.columns import KnownAhead
+
+_CLOSED = ConfigDict(extra="forbid")
+
+# A model file is input from outside: these bounds keep a lie in it from costing memory or time.
+Size = Annotated[int, Field(ge=1, le=10_000_000)]
+Layers = Annotated[int, Field(ge=1, le=16)]
+Members = Annotated[int, Field(ge=1, le=32)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class NetworkSpecification:
+    """Shape of the recurrent network."""
+
+    cell: Cell
+    hidden_size: Size
+    num_layers: Layers
+    dropout: Share
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class TrainingSpecification:
+    """How the network is trained."""
+
+    objective: Objective
+    epochs: Size
+    batch_size: Size
+    learning_rate: Positive
+    optimizer: Optimizer
+    loss: Loss
+    clip_norm: Positive | None
+    clip_value: Positive | None
+    truncate_bptt: Size | None
+    patience: Size
+    ensemble_size: Members
+    seed: int
+
+
+@dataclass(frozen=True, config=_CLOSED)
+class Specification:
+    """Everything that a training needs besides the series."""
+
+    horizon: Size
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    network: NetworkSpecification
+    context_length: Size
+    output_chunk_length: Size
+    season_length: Size
+    scaling: Scaling
+    scaling_range: ScalingRange
+    transform: TransformName
+    centering: Centering
+    missing: Missing
+    training: TrainingSpecification
+    validation: Validation
+    refit: bool
+    # What models of earlier versions do not have.
+    calendar: Annotated[tuple[CalendarFeature, ...], Field(max_length=3)] = ()
+    future_covariates: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
+    nonnegative: bool = False
+    minimum: FiniteNumber | None = None
+    maximum: FiniteNumber | None = None
+
+    @model_validator(mode="after")
+    def _has_room_between_bounds(self) -> Specification:
+        _ = self.bounds
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        """What forecasts keep to; raises ValueError where nothing is left between."""
+        return Bounds.of(self.nonnegative, self.minimum, self.maximum)
+
+    @property
+    def known_ahead(self) -> KnownAhead:
+        """The columns that are known ahead, as far as they are used."""
+        return KnownAhead(self.future_covariates, self.calendar)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the specification as JSON-able values."""
+        record: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return record
+
+    @classmethod
+    def from_record(cls, record: object) -> Specification:
+        """Read what `to_record` wrote; raises ValueError on anything else."""
+        return _ADAPTER.validate_python(record)
+
+
+_ADAPTER = TypeAdapter(Specification)

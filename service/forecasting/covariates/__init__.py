@@ -1,0 +1,1 @@
+"""Future covariates and calendar features, as a regression."""

@@ -1,0 +1,93 @@
+"""Columns known ahead of each row: those a client names, and those made of the calendar.
+
+Dimensions: H horizon, F columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from service.errors import MissingValues, UnknownColumn
+from service.forecasting.config.options import CalendarFeature
+from service.forecasting.covariates.calendar import calendar_columns, calendar_widths
+from service.forecasting.covariates.future_covariates import SentAhead
+from service.forecasting.covariates.row_matching import RowMatcher, Rows, named
+from service.forecasting.preprocessing.missing import fill
+from service.forecasting.series.series import FloatArray, Series
+from service.forecasting.series.time_index import TimeAxis
+
+
+@dataclass(frozen=True)
+class KnownAhead:
+    """Which columns a model takes as known ahead, in the order that its effects have.
+
+    covariates: those of the client; calendar: those made of the times of rows.
+    """
+
+    covariates: tuple[str, ...] = ()
+    calendar: tuple[CalendarFeature, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """F."""
+        return len(self.covariates) + sum(calendar_widths(self.calendar))
+
+    def taken_out(self, series: Series) -> Series:
+        """Return a series whose last channels are the covariates with its columns known ahead apart."""
+        if not self.covariates and not self.calendar:
+            return series
+        first = series.values.shape[1] - len(self.covariates)
+        covariates = fill(series.values[:, first:], "forward_fill").behind
+        ahead = self._with_calendar(covariates, series.times)
+        return replace(series, values=series.values[:, :first], ahead=ahead)
+
+    def future(
+        self, horizon: int, tail: Series, sent: SentAhead, declared: Sequence[str], matcher: RowMatcher
+    ) -> FloatArray:
+        """Return the columns (H, F) of the steps ahead of a series.
+
+        declared: what may be sent, used or not. Raises UnknownColumn, MissingValues, and what `RowMatcher.rows` raises.
+        """
+        _refuse_unknown(sent, declared)
+        _refuse_not_sent(sent, self.covariates, horizon)
+        rows = matcher.rows(sent, tail, horizon, self.covariates)
+        columns = [_column(name, sent, tail, rows) for name in self.covariates]
+        covariates = np.array(columns, dtype=np.float64).reshape(len(columns), horizon).T
+        return self._with_calendar(covariates, tail.times.future(horizon) if tail.times and self.calendar else None)
+
+    def _with_calendar(self, covariates: FloatArray, times: TimeAxis | None) -> FloatArray:
+        """Put the calendar behind (time, covariate), NaN where there are no times."""
+        if not self.calendar:
+            return covariates
+        if times is None:
+            unknown = np.full((len(covariates), sum(calendar_widths(self.calendar))), np.nan)
+            return np.concatenate([covariates, unknown], axis=1)
+        return np.concatenate([covariates, calendar_columns(times, self.calendar)], axis=1)
+
+
+def _refuse_unknown(sent: SentAhead, declared: Sequence[str]) -> None:
+    for name in sent.values:
+        if name not in declared:
+            known = f"those of this model are {', '.join(declared)}" if declared else "this model has none"
+            raise UnknownColumn.at((*sent.columns_path, name), f"{name[:60]!r} is no future covariate: {known}")
+
+
+def _refuse_not_sent(sent: SentAhead, needed: Sequence[str], horizon: int) -> None:
+    for name in needed:
+        if name not in sent.values:
+            detail = f"the model needs {name[:60]!r} for the {horizon} steps ahead: send it in future_covariates"
+            raise UnknownColumn.at(sent.columns_path, detail)
+
+
+def _column(name: str, sent: SentAhead, tail: Series, rows: Rows) -> list[float | None]:
+    values = [sent.values[name][row] for row in rows]
+    if None in values:
+        step = values.index(None)
+        row = int(rows[step])
+        when = f"step {step + 1}" if sent.timestamps is None else f"{sent.timestamps[row]!r}"
+        detail = f"{name[:60]!r} has no value for {when} of {named(tail)}: what is known ahead has no holes: send it"
+        raise MissingValues.at((*sent.columns_path, name, row), detail)
+    return values

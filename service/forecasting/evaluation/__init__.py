@@ -1,0 +1,1 @@
+"""Rolling origins, metrics, and the weights of a blend."""

@@ -1,0 +1,1 @@
+"""A trained model: from history to forecast."""

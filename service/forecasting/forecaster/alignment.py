@@ -1,0 +1,90 @@
+"""Series from outside, brought into a model's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
+from service.forecasting.config.specification import Specification
+from service.forecasting.forecaster.items import FittedItem
+from service.forecasting.preprocessing.missing import drop_leading, refuse_missing
+from service.forecasting.preprocessing.transforms import require_positive
+from service.forecasting.series.series import Panel, Series
+from service.tables.column_roles import role_of_name
+
+
+class AlignedSeries(NamedTuple):
+    """A series from outside in the model's columns.
+
+    dropped: leading rows left out because a column had no value yet; known: the item of the model that it belongs to,
+    None for one that the model has not seen, which is scaled by its own values; whole: no value is missing.
+    """
+
+    series: Series
+    dropped: int
+    known: FittedItem | None
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a model needs of a series: its columns, in their order, and how missing values are taken.
+
+    future_covariates: columns named as known ahead; the specification has those that are used.
+    """
+
+    targets: tuple[str, ...]
+    covariates: tuple[str, ...]
+    future_covariates: tuple[str, ...]
+    specification: Specification
+
+    def align(
+        self, panel: Panel, path: Path, known: Callable[[str | None], FittedItem | None], needed: int
+    ) -> list[AlignedSeries]:
+        """Bring each series into these columns; ``needed``: fewest rows.
+
+        Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
+        """
+        order = self._order(panel, path)
+        aligned = []
+        for row, series in enumerate(panel):
+            place = path if series.item is None else (*path, "items", row)
+            ordered = series if order is None else replace(series, values=series.values[:, order])
+            whole = len(series) > 0 and not np.isnan(ordered.values).any()
+            usable, dropped = (ordered, 0) if whole else self._usable(ordered, place)
+            self._require(usable, place, needed)
+            taken_out = self.specification.known_ahead.taken_out(usable)
+            aligned.append(AlignedSeries(taken_out, dropped, known(series.item), whole))
+        return aligned
+
+    def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
+        if self.specification.missing == "error":
+            refuse_missing(series, path)
+        return drop_leading(series, self._wanted, path)
+
+    def _require(self, series: Series, path: Path, needed: int) -> None:
+        if len(series) < needed:
+            detail = f"needs {needed} values, got {len(series)}"
+            raise HistoryTooShort(detail, [Fault(path, detail)])
+        require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
+
+    @cached_property
+    def _wanted(self) -> tuple[str, ...]:
+        return self.targets + self.covariates + self.specification.future_covariates
+
+    def _order(self, panel: Panel, path: Path) -> list[int] | None:
+        """Where the panel has the columns; None: in the same order."""
+        wanted = self._wanted
+        if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
+            return None
+        # What turned out to be of no help, or says time, is not needed, but nobody has to leave it out.
+        timed = {name for name in panel.columns if role_of_name(name) in ("time", "period")}
+        if set(wanted) != set(panel.columns) - ((set(self.future_covariates) | timed) - set(wanted)):
+            detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
+            raise UnknownColumn(detail, [Fault(path, detail)])
+        return [panel.columns.index(column) for column in wanted]

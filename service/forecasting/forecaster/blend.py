@@ -1,0 +1,106 @@
+"""Which candidates a model's forecasts are made of, and how much of each.
+
+Dimensions: I items, K candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from service.forecasting.config.options import Candidate, MethodName
+from service.forecasting.methods.catalogue import CODES
+from service.forecasting.methods.exponential_smoothing import fit_window
+from service.forecasting.methods.kernels.blend import add_method_forecasts
+from service.forecasting.methods.method import Parameters
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, Transform
+from service.forecasting.series.series import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Weights (I, K) of candidates; each row sums to 1."""
+
+    candidates: tuple[Candidate, ...]
+    weights: FloatArray
+
+    @classmethod
+    def evenly(cls, candidates: Sequence[Candidate], items: int) -> Blend:
+        """Weigh all candidates alike."""
+        return cls(tuple(candidates), np.full((items, len(candidates)), 1 / len(candidates)))
+
+    @cached_property
+    def usual(self) -> FloatArray:
+        """Weights (K,) for an item that the model has not seen: the mean over those it has."""
+        return np.asarray(self.weights.mean(axis=0))
+
+    def of(self, rows: Sequence[int | None]) -> FloatArray:
+        """Return the weights (I, K) of items by their rows; None: an item that the model has not seen."""
+        return np.array([self.usual if row is None else self.weights[row] for row in rows])
+
+    @property
+    def methods(self) -> tuple[MethodName, ...]:
+        """The candidates that are simple methods."""
+        return tuple(name for name in self.candidates if name != "network")
+
+    @property
+    def network_shares(self) -> FloatArray | None:
+        """Weights (I,) of the network; None where it is no candidate."""
+        return self.weights[:, self.candidates.index("network")].copy() if "network" in self.candidates else None
+
+    @property
+    def method_shares(self) -> FloatArray:
+        """Weights (I, K) of the simple methods."""
+        return self.weights[:, [column for column, name in enumerate(self.candidates) if name != "network"]]
+
+    def pruned(self) -> Blend:
+        """Return the same blend without candidates that no item uses."""
+        used = np.flatnonzero(self.weights.max(axis=0) > 0)
+        return Blend(tuple(self.candidates[column] for column in used), self.weights[:, used])
+
+
+class MethodBlend(NamedTuple):
+    """Simple methods of items, side by side, for one call of a kernel.
+
+    codes: (K,); shares: (I, K), of each method in an item's forecast; numbers: all parameters, one after another;
+    bounds: (I, T, K, 2), where those of a method begin and end.
+    """
+
+    codes: IntArray
+    shares: FloatArray
+    numbers: FloatArray
+    bounds: IntArray
+
+    @classmethod
+    def of(
+        cls, fitted: Sequence[Mapping[MethodName, Parameters]], names: Sequence[MethodName], shares: FloatArray
+    ) -> MethodBlend:
+        """Pack the methods of those names, in the order of ``shares``; fitted: the parameters of each item."""
+        targets = len(fitted[0][names[0]])
+        vectors = [methods[name][target] for methods in fitted for target in range(targets) for name in names]
+        lengths = np.array([len(vector) for vector in vectors], np.int64)
+        stops = np.cumsum(lengths)
+        bounds = np.stack([stops - lengths, stops], axis=1).reshape(len(fitted), targets, len(names), 2)
+        codes = np.array([CODES[name] for name in names], np.int64)
+        return cls(codes, shares.copy(order="C"), np.concatenate([np.empty(0), *vectors]), bounds)
+
+    def chosen(self, rows: Sequence[int]) -> MethodBlend:
+        """Return some of the items."""
+        return MethodBlend(self.codes, self.shares[rows], self.numbers, self.bounds[rows])
+
+    def add_levels(
+        self, values: FloatArray, stops: IntArray, season_length: int, transform: Transform, total: FloatArray
+    ) -> None:
+        """Add weighted forecasts, in levels, to total (I, H, T).
+
+        values: (row, channel), the ends of all items, one after another; stops: (I,), the row after each one's last.
+        """
+        add_method_forecasts(
+            values, stops, self.codes, self.shares, self.numbers, self.bounds, season_length,
+            fit_window(season_length), transform.log, SMALLEST_SHARE, total,
+        )  # fmt: skip

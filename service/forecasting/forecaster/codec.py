@@ -1,0 +1,211 @@
+"""A forecaster as plain JSON-able values and arrays, for a model file; and back, trusting nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
+
+from service.forecasting.config.options import Candidate, MethodName
+from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.effects import Effects
+from service.forecasting.forecaster.blend import Blend
+from service.forecasting.forecaster.forecaster import Forecaster
+from service.forecasting.forecaster.items import FittedItem
+from service.forecasting.intervals.conformal import ConformalErrors
+from service.forecasting.methods.method import Parameters
+from service.forecasting.networks.architecture import Network, NetworkShape, network_of
+from service.forecasting.preprocessing.scaling import Scaler
+from service.forecasting.preprocessing.transforms import TRANSFORMS
+from service.forecasting.series.panel_codec import State, panel_state, restore_panel
+from service.forecasting.series.series import Panel
+
+# Far beyond what series of up to 1e100 lead to; the product of two of these is a number still.
+_LARGEST = 1e150
+_CANDIDATES: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(Annotated[tuple[Candidate, ...], Field(min_length=1)])
+
+
+def forecaster_state(forecaster: Forecaster) -> State:
+    """Return the record and the arrays that `restore_forecaster` needs; the training data are not in it."""
+    items = forecaster.items
+    tails, arrays = panel_state(Panel(tuple(item.tail for item in items), forecaster.targets, forecaster.covariates))
+    record = {
+        "specification": forecaster.specification.to_record(),
+        "tails": tails,
+        "blend": list(forecaster.blend.candidates),
+        "future_covariates": list(forecaster.future_covariates),
+    }
+    arrays = {
+        "tails": arrays["values"],
+        "scaler.offset": np.stack([item.scaler.offset for item in items]),
+        "scaler.scale": np.stack([item.scaler.scale for item in items]),
+        "unit": np.stack([item.unit for item in items]),
+        "difficulty": np.stack([item.difficulty for item in items]),
+        "constant": np.stack([item.constant for item in items]).astype(np.uint8),
+        "errors": forecaster.errors.errors,
+        "blend": forecaster.blend.weights,
+    }
+    if forecaster.common is not None:
+        effects = [item.effects for item in items if item.effects is not None]
+        arrays["effects.beta"] = np.stack([one.beta for one in effects])
+        arrays["effects.centre"] = np.stack([one.centre for one in effects])
+        arrays["effects.unit"] = np.stack([one.unit for one in effects])
+        arrays["effects.common"] = forecaster.common
+    for candidate in forecaster.blend.candidates:
+        if candidate != "network":
+            arrays |= _methods_state(candidate, items)
+    for member, network in enumerate(forecaster.networks):
+        for name, weight in network.named_weights().items():
+            arrays[f"network.{member}.{name}"] = weight
+    return record, arrays
+
+
+def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Forecaster:
+    """Undo `forecaster_state`; raises ValueError, KeyError or TypeError where anything does not fit together."""
+    specification = Specification.from_record(record["specification"])
+    tails = restore_panel(record["tails"], arrays["tails"])
+    if tails.future_covariates:
+        raise ValueError("the tails have columns known ahead")
+    _check_tails(arrays["tails"], len(tails.targets), specification)
+    blend = _blend(record["blend"], arrays, len(tails))
+    fitted, common = _fitted(tails, arrays, specification, blend)
+    networks: tuple[Network, ...] = ()
+    if "network" in blend.candidates:
+        members = range(specification.training.ensemble_size)
+        networks = tuple(_network(specification, len(tails.columns), member, arrays) for member in members)
+    forecaster = Forecaster(
+        specification,
+        tails.targets,
+        tails.covariates,
+        fitted,
+        networks,
+        blend,
+        ConformalErrors(_errors(arrays["errors"], len(tails.targets))),
+        future_covariates=_future_covariates(record.get("future_covariates", []), specification),
+        common=common,
+    )
+    if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
+        raise ValueError("the tails are shorter than what a forecast reads")
+    # Parameters that do not fit their method fail here, not when somebody asks for a forecast.
+    for item in fitted:
+        values = item.tail.values[:, : len(tails.targets)]
+        for name in item.methods:
+            item.forecast(name, values, np.array([len(values) - 1]), 1, specification.season_length)
+    return forecaster
+
+
+def _fitted(
+    tails: Panel, arrays: Mapping[str, NDArray[Any]], specification: Specification, blend: Blend
+) -> tuple[tuple[FittedItem, ...], NDArray[np.float64] | None]:
+    """Return the items, and what effects they have in common."""
+    items, channels, targets = len(tails), len(tails.columns), len(tails.targets)
+    offset = _numbers(arrays, "scaler.offset", (items, channels))
+    scale = _numbers(arrays, "scaler.scale", (items, channels))
+    unit = _numbers(arrays, "unit", (items, targets))
+    # Files of earlier versions know of no difficulty.
+    difficulty = _numbers(arrays, "difficulty", (items, targets)) if "difficulty" in arrays else np.ones_like(unit)
+    constant = _numbers(arrays, "constant", (items, channels)) != 0
+    if (scale <= 0).any() or min(unit.min(), difficulty.min()) <= 0:
+        raise ValueError("the scales, units and difficulties must be above 0")
+    methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
+    effects, common = _effects(specification, arrays, items, targets)
+    fitted = tuple(
+        FittedItem(
+            tail.item,
+            Scaler(offset[row], scale[row]),
+            unit[row],
+            difficulty[row],
+            constant[row],
+            tail,
+            {name: parameters[row] for name, parameters in methods.items()},
+            effects[row],
+        )
+        for row, tail in enumerate(tails)
+    )
+    return fitted, common
+
+
+def _check_tails(values: NDArray[Any], targets: int, specification: Specification) -> None:
+    """Look at what all items end with: (row, channel), the targets first."""
+    if not (np.abs(values.astype(np.float64)) <= _LARGEST).all():
+        raise ValueError(f"the tails must be numbers up to {_LARGEST:g}")
+    if TRANSFORMS[specification.transform].log and (values[:, :targets] <= 0).any():
+        raise ValueError("the tails must be above 0, for their logarithms are forecast")
+
+
+def _errors(errors: NDArray[Any], targets: int) -> NDArray[Any]:
+    if errors.ndim != 3 or errors.shape[1] < 1 or errors.shape[2] != targets:
+        raise ValueError("errors must be (origin, horizon, target)")
+    if errors.dtype.kind != "f" or (np.abs(errors.astype(np.float64)) > _LARGEST).any():
+        raise ValueError(f"errors must be floating-point numbers up to {_LARGEST:g}")
+    return errors
+
+
+def _blend(names: object, arrays: Mapping[str, NDArray[Any]], items: int) -> Blend:
+    candidates = _CANDIDATES.validate_python(names)
+    weights = _numbers(arrays, "blend", (items, len(candidates)))
+    if len(set(candidates)) < len(candidates) or (weights < 0).any() or not np.allclose(weights.sum(axis=1), 1):
+        raise ValueError("the blend must name each candidate once, with weights that sum to 1")
+    return Blend(candidates, weights)
+
+
+def _future_covariates(names: object, specification: Specification) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("the names of future covariates must be a list of strings")
+    used = specification.future_covariates
+    if not set(used) <= set(names) or len(set(used)) < len(used):
+        raise ValueError("the future covariates that are used must be among those that were named, once each")
+    return tuple(names)
+
+
+def _effects(
+    specification: Specification, arrays: Mapping[str, NDArray[Any]], items: int, targets: int
+) -> tuple[list[Effects | None], NDArray[np.float64] | None]:
+    width = specification.known_ahead.width
+    if not width:
+        return [None] * items, None
+    beta = _numbers(arrays, "effects.beta", (items, width, targets))
+    centre = _numbers(arrays, "effects.centre", (items, width))
+    unit = _numbers(arrays, "effects.unit", (items, targets))
+    if (unit <= 0).any():
+        raise ValueError("the units of effects must be above 0")
+    effects: list[Effects | None] = [Effects(*one) for one in zip(beta, centre, unit, strict=True)]
+    return effects, _numbers(arrays, "effects.common", (width, targets))
+
+
+def _methods_state(name: MethodName, items: Sequence[FittedItem]) -> dict[str, NDArray[Any]]:
+    """One flat vector of all parameters, and how many each item and target has."""
+    parameters = [vector for item in items for vector in item.methods[name]]
+    return {
+        f"method.{name}": np.concatenate(parameters),
+        f"method.{name}.lengths": np.array([len(vector) for vector in parameters], np.int64),
+    }
+
+
+def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int, targets: int) -> list[Parameters]:
+    flat, lengths = arrays[f"method.{name}"].astype(np.float64), arrays[f"method.{name}.lengths"]
+    if (
+        lengths.shape != (items * targets,)
+        or (lengths < 0).any()
+        or flat.shape != (int(lengths.sum()),)
+        or not (np.abs(flat) <= _LARGEST).all()
+    ):
+        raise ValueError(f"the parameters of {name} do not have the items of the model")
+    vectors = np.split(flat, np.cumsum(lengths)[:-1])
+    return [tuple(vectors[row * targets : (row + 1) * targets]) for row in range(items)]
+
+
+def _numbers(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    array = arrays[name].astype(np.float64)
+    if array.shape != shape or not (np.abs(array) <= _LARGEST).all():
+        raise ValueError(f"{name} must be numbers up to {_LARGEST:g} of shape {shape}, got {array.shape}")
+    return array
+
+
+def _network(specification: Specification, channels: int, member: int, arrays: Mapping[str, NDArray[Any]]) -> Network:
+    prefix = f"network.{member}."
+    weights = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return network_of(NetworkShape.of(specification.network, channels, specification.output_chunk_length), weights)

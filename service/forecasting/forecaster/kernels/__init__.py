@@ -1,0 +1,1 @@
+"""Compiled kernels of the forecast from the end of a series."""

@@ -1,0 +1,171 @@
+"""Prediction intervals by split conformal prediction, one width for each step ahead.
+
+The errors are those of rolling-origin forecasts on data that the network was not trained on
+(Vovk et al. 2005; Lei et al. 2018; per step ahead as in Stankeviciute et al. 2021). Where few are known, widths are
+drawn to those of a parametric distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.intervals.parametric import UsualErrors, normal, robust_mean, student
+from service.forecasting.series.series import FloatArray
+
+
+@lru_cache(1000)
+def level_key(level: float) -> str:
+    """Return the shortest decimal: "80", "97.5", "0.1"."""
+    return np.format_float_positional(level, trim="-")
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Half-widths (horizon, target) by level, and the levels that too few errors stand behind."""
+
+    by_level: dict[float, FloatArray]
+    unsupported: tuple[float, ...]
+
+    @cached_property
+    def half(self) -> FloatArray:
+        """All levels at once: (level, 1, target, horizon)."""
+        return np.array([width.T[None] for width in self.by_level.values()])
+
+    @cached_property
+    def around(self) -> FloatArray:
+        """From a forecast to the lower end of each level, to itself, and back to the upper ends in turned order.
+
+        (2 levels + 1, 1, target, horizon)
+        """
+        return np.concatenate([-self.half, np.zeros_like(self.half[:1]), self.half[::-1]])
+
+
+# Enough for a level of 99.5; more make a model's file larger and nothing better.
+_KEPT_ORIGINS = 500
+
+# The conformal width and the parametric one count alike where so many independent errors are known.
+_FEW_ERRORS = 5.0
+
+# Different questions whose widths are remembered: clients ask the same few.
+_REMEMBERED = 32
+
+
+@dataclass(frozen=True, eq=False)
+class ConformalErrors:
+    """Out-of-sample errors: (origin, step ahead, target), in units of each item, NaN where unknown."""
+
+    errors: NDArray[np.floating[Any]]
+
+    def kept(self) -> ConformalErrors:
+        """Return what a model keeps: evenly spaced origins where there are many, float32 where it can."""
+        rows = np.linspace(0, len(self.errors) - 1, min(len(self.errors), _KEPT_ORIGINS)).round().astype(np.intp)
+        errors = self.errors[rows]
+        fits = np.nanmax(np.abs(errors), initial=0.0) < np.finfo(np.float32).max
+        return ConformalErrors(errors.astype(np.float32) if fits else errors)
+
+    @property
+    def count(self) -> int:
+        """Errors that stand behind the first step ahead."""
+        return int(np.sum(~np.isnan(self.errors[:, 0, 0])))
+
+    def widths(self, levels: Sequence[float], horizon: int) -> Widths:
+        """Return the half-width for each level (0 <= level < 100).
+
+        The conformal width at level p is the ceil((n + 1) p)-th smallest of n absolute errors: the finite-sample
+        correction. Where n is too small for that, the largest error is stretched as a normal distribution
+        stretches from the highest level that n errors support to p, and the level is reported. A step without
+        errors has the width of the last one that has some, growing as `UsualErrors` do. The width is the geometric mean
+        of that and of the parametric width, by shares of n' / (n' + 5) and the rest, for n' independent errors: of n
+        errors h steps ahead, n / sqrt(h). Steps beyond those with errors grow with their square root, as a random
+        walk's do.
+        """
+        return self._remember(tuple(levels), horizon)
+
+    @cached_property
+    def _remember(self) -> Callable[[tuple[float, ...], int], Widths]:
+        return lru_cache(_REMEMBERED)(self._widths)
+
+    @cached_property
+    def _sorted(self) -> tuple[FloatArray, NDArray[np.intp]]:
+        """Absolute errors in order, unknown ones last, and how many are known."""
+        sizes = np.sort(np.abs(self.errors), axis=0)
+        return sizes, np.sum(~np.isnan(sizes), axis=0)
+
+    @cached_property
+    def _usual(self) -> tuple[UsualErrors, FloatArray]:
+        """What errors usually are, and how many independent ones are known (step ahead, target)."""
+        sizes, counts = self._sorted
+        effective = counts / np.sqrt(np.arange(1, len(counts) + 1))[:, None]
+        return UsualErrors.of(robust_mean(sizes.astype(np.float64)), effective), effective
+
+    def _widths(self, levels: tuple[float, ...], horizon: int) -> Widths:
+        ahead = np.arange(horizon)
+        steps = np.minimum(ahead, self.errors.shape[1] - 1)
+        growth = np.sqrt((ahead + 1) / (steps + 1))[:, None]
+        by_level, unsupported = {}, []
+        for level in levels:
+            widths, supported = self._width(level / 100)
+            by_level[level] = widths[steps] * growth
+            if not supported[steps].all():
+                unsupported.append(level)
+        return Widths(by_level, tuple(sorted(unsupported)))
+
+    def _width(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Half-widths (step ahead, target) at one level, and where enough errors stand behind them."""
+        counts = self._sorted[1]
+        if probability <= 0:
+            return np.zeros(counts.shape), np.ones(counts.shape, dtype=bool)
+        usual, effective = self._usual
+        widths, supported = self._conformal(probability)
+        share = effective / (effective + _FEW_ERRORS)
+        if not counts.all():
+            sources = np.stack([_known_steps(known) for known in (counts > 0).T], axis=1)
+            share = np.take_along_axis(share, sources, axis=0)
+            supported = np.take_along_axis(supported, sources, axis=0)
+            widths = np.take_along_axis(widths / usual.sizes, sources, axis=0) * usual.sizes
+        parametric = usual.widths(probability)
+        return np.where(share > 0, widths**share * parametric ** (1 - share), parametric), supported
+
+    def _conformal(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Half-widths (step ahead, target) from the errors alone, 0 where there are none."""
+        sizes, counts = self._sorted
+        # Rounded first: 0.8 of 5 must be rank 4, not 5 for the last bit of a product.
+        ranks = np.ceil(np.round((counts + 1) * probability, 9)).astype(np.intp)
+        supported = ranks <= counts
+        if not len(sizes):
+            return np.zeros(counts.shape), supported
+        stretch = np.ones(counts.shape)
+        for place in zip(*np.nonzero(~supported & (counts > 0)), strict=True):
+            n = int(counts[place])
+            stretch[place] = normal(probability) / normal(n / (n + 1))
+        places = np.clip(np.minimum(ranks, counts) - 1, 0, None)
+        ranked = np.take_along_axis(sizes, places[None], axis=0)[0]
+        return np.where(counts > 0, ranked * stretch * _overlap(probability, counts), 0.0), supported
+
+
+def _known_steps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each step ahead the step whose errors stand for it; known: (step ahead,).
+
+    That is the step itself, else the last one before it with errors, else the first one with any.
+    """
+    steps = np.flatnonzero(known)
+    if not len(steps):
+        return np.arange(len(known))
+    return np.asarray(steps[np.clip(np.searchsorted(steps, np.arange(len(known)), side="right") - 1, 0, None)])
+
+
+def _overlap(probability: float, counts: NDArray[np.intp]) -> FloatArray:
+    """Return (step ahead, target) how much wider intervals must be because forecasts from neighbouring origins overlap.
+
+    n errors h steps ahead share most of what they are wrong about and say as much as n / sqrt(h) independent ones: as
+    much wider as Student's t with so few degrees of freedom is than with n.
+    """
+    steps = np.sqrt(np.arange(1, len(counts) + 1))[:, None]
+    known = np.maximum(counts, 1)
+    return np.asarray(student(probability, 1 + known / steps) / student(probability, 1.0 + known))

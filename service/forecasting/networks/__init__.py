@@ -1,0 +1,1 @@
+"""Recurrent networks: architecture, training and rollout, in numba and in torch."""

@@ -1,0 +1,134 @@
+"""The one network: recurrent layers that read step by step and emit a chunk of steps at once; one vector of weights.
+
+Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) with a linear head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.config.options import Cell
+from service.forecasting.config.specification import NetworkSpecification
+from service.forecasting.networks.kernels.cells import CODES, GATES
+from service.forecasting.networks.kernels.rollout import packed_networks
+
+
+def dropout_seed(seed: int, steps: int) -> int:
+    """Return what to seed dropout with before an epoch, after so many steps of a training: 32 mixed bits.
+
+    So its state, which compiled code and torch each keep for themselves, needs no keeping.
+    """
+    return int(np.random.SeedSequence((seed, steps)).generate_state(1)[0])
+
+
+Weights = NDArray[np.float32]
+
+LARGEST_WEIGHT = 1e9
+"""Far beyond those of any training that went well, and such that their products with inputs and states are numbers."""
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What decides how many weights there are, and what they mean."""
+
+    cell: Cell
+    channels: int
+    hidden_size: int
+    num_layers: int
+    output_chunk_length: int
+
+    @classmethod
+    def of(cls, specification: NetworkSpecification, channels: int, output_chunk_length: int) -> NetworkShape:
+        """Return the shape that a recipe asks for."""
+        return cls(
+            specification.cell, channels, specification.hidden_size, specification.num_layers, output_chunk_length
+        )
+
+    @property
+    def code(self) -> int:
+        """The cell as kernels know it."""
+        return CODES[self.cell]
+
+    @property
+    def gates(self) -> int:
+        """Gates times hidden_size."""
+        return GATES[self.cell] * self.hidden_size
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the head emits after a step."""
+        return self.output_chunk_length * self.channels
+
+    def named(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Yield torch's names and shapes of all weights, in the order in which they lie in the vector."""
+        for layer in range(self.num_layers):
+            inputs = self.hidden_size if layer else self.channels
+            yield f"recurrent.weight_ih_l{layer}", (self.gates, inputs)
+            yield f"recurrent.weight_hh_l{layer}", (self.gates, self.hidden_size)
+            yield f"recurrent.bias_ih_l{layer}", (self.gates,)
+            yield f"recurrent.bias_hh_l{layer}", (self.gates,)
+        yield "head.weight", (self.outputs, self.hidden_size)
+        yield "head.bias", (self.outputs,)
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return sum(int(np.prod(shape)) for _, shape in self.named())
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A shape and its weights: (shape.size,) float32, matrices transposed as the kernels read them."""
+
+    shape: NetworkShape
+    weights: Weights
+
+    def named_weights(self) -> dict[str, Weights]:
+        """Return the weights under torch's names and in torch's shapes."""
+        found, offset = {}, 0
+        for name, shape in self.shape.named():
+            count = int(np.prod(shape))
+            found[name] = np.ascontiguousarray(self.weights[offset : offset + count].reshape(shape[::-1]).T)
+            offset += count
+        return found
+
+
+def are_sound(weights: NDArray[Any]) -> bool:
+    """Tell whether weights are numbers, and so small that whatever a network computes of its inputs is one too."""
+    # The bound itself is infinite in float16, and the size of the smallest int8 is none of its own.
+    return bool((np.abs(weights.astype(np.float64)) <= LARGEST_WEIGHT).all())
+
+
+def packed(networks: Sequence[Network]) -> Weights:
+    """Return the weights of networks of one shape as rollouts read them."""
+    shape = networks[0].shape
+    flat = np.stack([network.weights for network in networks])
+    weights: Weights = packed_networks(
+        shape.code, flat, shape.num_layers, shape.hidden_size, shape.gates, shape.outputs, shape.channels
+    )
+    return weights
+
+
+def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Network:
+    """Undo `named_weights`; raises ValueError where a weight is missing, not sound or of another shape."""
+    expected = dict(shape.named())
+    if set(named) != set(expected):
+        raise ValueError(f"a network of {shape.num_layers} layers has other weights than {', '.join(sorted(named))}")
+    for name, size in expected.items():
+        if named[name].shape != size or not are_sound(named[name]):
+            raise ValueError(
+                f"the weight {name} must be numbers up to {LARGEST_WEIGHT:g} of shape {size}, got {named[name].shape}"
+            )
+    return Network(shape, np.concatenate([named[name].T.ravel() for name in expected]).astype(np.float32))
+
+
+def initial_network(shape: NetworkShape, seed: int) -> Network:
+    """Draw weights evenly from ±1/sqrt(hidden_size), as torch does; they depend on shape and seed alone."""
+    bound = shape.hidden_size**-0.5
+    drawn = np.random.default_rng(seed).uniform(-bound, bound, shape.size)
+    return Network(shape, drawn.astype(np.float32))

@@ -1,0 +1,140 @@
+"""One step of a block of 16 units, forward and backward, for as many rows as a tile has; gates in torch's order.
+
+All arrays are flat and filled up to whole blocks (see `packing`); Q: gates times P, P: hidden_size filled up.
+gates: (T, B, Q), what the input adds to the gates in, biases included; the activated gates out, and on the way back
+their gradients. hidden, memory: (T + 1, B, P), the state before the first step first. seen: (T, B, P), kept for the way
+back. A step's row is found by ``here`` = t B + row, and ``block``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.forecasting.compilation import inlined
+from service.forecasting.networks.kernels.activations import sigmoid, tanh
+from service.forecasting.networks.kernels.products import product1, product3, product4
+from service.forecasting.networks.kernels.tiles import LANES, load, repeat, store
+
+Pointer = Any
+Tile = Any
+
+RNN, LSTM, GRU = 0, 1, 2
+CODES = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+
+_TWO, _THREE, _FOUR = 2 * LANES, 3 * LANES, 4 * LANES
+
+
+@inlined
+def rnn_step(
+    like: Tile, here: int, rows: int, block: int, units: int, size: int,
+    gates: Pointer, weights: Pointer, w: int, hidden: Pointer,
+) -> None:  # fmt: skip
+    """Elman's cell with tanh."""
+    total = load(like, gates, here * units + block * LANES, units)
+    total = product1(like, hidden, here * units, units, weights, w + block * size * LANES, size, total)
+    store(tanh(total), hidden, (here + rows) * units + block * LANES, units)
+
+
+@inlined
+def rnn_back(
+    like: Tile, here: int, rows: int, block: int, units: int, d_hidden: Pointer, hidden: Pointer, gates: Pointer
+) -> None:
+    """Gradient of the gates from that of the hidden state."""
+    place = here * units + block * LANES
+    d, h = load(like, d_hidden, place, units), load(like, hidden, place + rows * units, units)
+    store(d - d * h * h, gates, place, units)
+
+
+@inlined
+def lstm_step(
+    like: Tile, here: int, rows: int, block: int, units: int, size: int,
+    gates: Pointer, weights: Pointer, w: int, hidden: Pointer, memory: Pointer, seen: Pointer,
+) -> None:  # fmt: skip
+    """Hochreiter and Schmidhuber's cell with forget gates: input, forget, new, output; seen: tanh of the new memory."""
+    width, place = 4 * units, here * units + block * LANES
+    g = here * width + block * _FOUR
+    i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
+    n, o = load(like, gates, g + _TWO, width), load(like, gates, g + _THREE, width)
+    i, f, n, o = product4(like, hidden, here * units, units, weights, w + block * size * _FOUR, size, i, f, n, o)
+    i, f, n, o = sigmoid(i), sigmoid(f), tanh(n), sigmoid(o)
+    m = f * load(like, memory, place, units) + i * n
+    s = tanh(m)
+    store(i, gates, g, width)
+    store(f, gates, g + LANES, width)
+    store(n, gates, g + _TWO, width)
+    store(o, gates, g + _THREE, width)
+    store(s, seen, place, units)
+    store(m, memory, place + rows * units, units)
+    store(o * s, hidden, place + rows * units, units)
+
+
+@inlined
+def lstm_back(
+    like: Tile, here: int, row: int, block: int, units: int,
+    d_hidden: Pointer, d_memory: Pointer, gates: Pointer, seen: Pointer, memory: Pointer,
+) -> None:  # fmt: skip
+    """Gradient of the gates; d_memory: (B, P), that of the new memory in, of the old one out."""
+    width, place = 4 * units, here * units + block * LANES
+    g, e = here * width + block * _FOUR, row * units + block * LANES
+    i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
+    n, o = load(like, gates, g + _TWO, width), load(like, gates, g + _THREE, width)
+    d, t = load(like, d_hidden, place, units), load(like, seen, place, units)
+    d_o = d * o
+    total = load(like, d_memory, e, units) + (d_o - d_o * t * t)
+    d_input, d_forget = total * i, total * f
+    d_n = d_input * n
+    d_f = d_forget * load(like, memory, place, units)
+    store(d_n - d_n * i, gates, g, width)
+    store(d_f - d_f * f, gates, g + LANES, width)
+    store(d_input - d_input * n * n, gates, g + _TWO, width)
+    store(d_o * t - d_o * t * o, gates, g + _THREE, width)
+    store(d_forget, d_memory, e, units)
+
+
+@inlined
+def gru_step(
+    like: Tile, here: int, rows: int, block: int, units: int, size: int,
+    gates: Pointer, weights: Pointer, w: int, bias: int, hidden: Pointer, seen: Pointer,
+) -> None:  # fmt: skip
+    """Cho's cell as cuDNN and torch have it: reset, update, new; seen: what the last state adds to the new gate."""
+    width, place = 3 * units, here * units + block * LANES
+    g = here * width + block * _THREE
+    r, z, s = load(like, gates, g, width), load(like, gates, g + LANES, width), repeat(like, weights, bias)
+    r, z, s = product3(like, hidden, here * units, units, weights, w + block * size * _THREE, size, r, z, s)
+    r, z = sigmoid(r), sigmoid(z)
+    n = tanh(load(like, gates, g + _TWO, width) + r * s)
+    store(r, gates, g, width)
+    store(z, gates, g + LANES, width)
+    store(n, gates, g + _TWO, width)
+    store(s, seen, place, units)
+    store(n + z * (load(like, hidden, place, units) - n), hidden, place + rows * units, units)
+
+
+@inlined
+def gru_back(
+    like: Tile, here: int, block: int, units: int,
+    d_hidden: Pointer, gates: Pointer, seen: Pointer, hidden: Pointer, d_back: Pointer,
+) -> Tile:  # fmt: skip
+    """Gradients of both sides of the gates: of the input's in gates, of the last state's in d_back.
+
+    Returns what of the state's gradient goes past the gates.
+    """
+    width, place = 3 * units, here * units + block * LANES
+    g = here * width + block * _THREE
+    r, z, n = load(like, gates, g, width), load(like, gates, g + LANES, width), load(like, gates, g + _TWO, width)
+    d, s, v = load(like, d_hidden, place, units), load(like, seen, place, units), load(like, hidden, place, units)
+    past = d * z
+    d_n = d - past
+    d_new = d_n - d_n * n * n
+    d_r = d_new * r
+    d_reset = d_r * s - d_r * s * r
+    d_z = past * (v - n)
+    d_update = d_z - d_z * z
+    store(d_reset, gates, g, width)
+    store(d_update, gates, g + LANES, width)
+    store(d_new, gates, g + _TWO, width)
+    store(d_reset, d_back, g, width)
+    store(d_update, d_back, g + LANES, width)
+    store(d_r, d_back, g + _TWO, width)
+    return past

@@ -1,0 +1,240 @@
+"""Matrix products for the small shapes of recurrent layers, where a call of BLAS costs as much as the product.
+
+Four rows by up to four tiles of columns at a time: every sum stays in a register until it is done, each loaded weight
+serves four rows. Where there is one row, it is cut in four: one sum alone would wait for itself. Weights lie in panels
+(panels, K, V 16): all that is multiplied in one go lies in one piece.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.forecasting.compilation import compiled, inlined
+from service.forecasting.networks.kernels.tiles import (
+    LANES,
+    four_rows,
+    is_one_row,
+    load,
+    one_row,
+    repeat,
+    row_sum,
+    spread,
+    store,
+)
+
+Pointer = Any
+Tile = Any
+
+_TWO, _THREE, _FOUR = 2 * LANES, 3 * LANES, 4 * LANES
+# Rows whose products are added up before a sum goes back to memory; few enough to stay in the nearest cache.
+_TOGETHER = 64
+
+
+@inlined
+def product1(like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile) -> Tile:
+    """a + x @ weights, for the rows of x from ``place`` on, ``stride`` apart, and a panel from w on: one tile wide."""
+    k = 0
+    if is_one_row(like):
+        four = four_rows(x)
+        e = four
+        while k + 4 <= inner:
+            e = e + spread(four, x, place + k, 1) * load(four, weights, w, LANES)
+            w += 4 * LANES
+            k += 4
+        a = a + row_sum(like, e)
+    while k < inner:
+        a = a + spread(like, x, place + k, stride) * repeat(like, weights, w)
+        w += LANES
+        k += 1
+    return a
+
+
+@inlined
+def product2(
+    like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile, b: Tile
+) -> tuple[Tile, Tile]:
+    """Multiply as `product1` does, two tiles wide."""
+    for k in range(inner):
+        s = spread(like, x, place + k, stride)
+        a = a + s * repeat(like, weights, w)
+        b = b + s * repeat(like, weights, w + LANES)
+        w += _TWO
+    return a, b
+
+
+@inlined
+def product3(
+    like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile, b: Tile, c: Tile
+) -> tuple[Tile, Tile, Tile]:
+    """Multiply as `product1` does, three tiles wide."""
+    k = 0
+    if is_one_row(like):
+        four = four_rows(x)
+        e, f, g = four, four, four
+        while k + 4 <= inner:
+            s4 = spread(four, x, place + k, 1)
+            e = e + s4 * load(four, weights, w, _THREE)
+            f = f + s4 * load(four, weights, w + LANES, _THREE)
+            g = g + s4 * load(four, weights, w + _TWO, _THREE)
+            w += 4 * _THREE
+            k += 4
+        a, b, c = a + row_sum(like, e), b + row_sum(like, f), c + row_sum(like, g)
+    while k < inner:
+        s = spread(like, x, place + k, stride)
+        a = a + s * repeat(like, weights, w)
+        b = b + s * repeat(like, weights, w + LANES)
+        c = c + s * repeat(like, weights, w + _TWO)
+        w += _THREE
+        k += 1
+    return a, b, c
+
+
+@inlined
+def product4(
+    like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int,
+    a: Tile, b: Tile, c: Tile, d: Tile,
+) -> tuple[Tile, Tile, Tile, Tile]:  # fmt: skip
+    """Multiply as `product1` does, four tiles wide."""
+    k = 0
+    if is_one_row(like):
+        four = four_rows(x)
+        e, f, g, h = four, four, four, four
+        while k + 4 <= inner:
+            s4 = spread(four, x, place + k, 1)
+            e = e + s4 * load(four, weights, w, _FOUR)
+            f = f + s4 * load(four, weights, w + LANES, _FOUR)
+            g = g + s4 * load(four, weights, w + _TWO, _FOUR)
+            h = h + s4 * load(four, weights, w + _THREE, _FOUR)
+            w += 4 * _FOUR
+            k += 4
+        a, b, c, d = a + row_sum(like, e), b + row_sum(like, f), c + row_sum(like, g), d + row_sum(like, h)
+    while k < inner:
+        s = spread(like, x, place + k, stride)
+        a = a + s * repeat(like, weights, w)
+        b = b + s * repeat(like, weights, w + LANES)
+        c = c + s * repeat(like, weights, w + _TWO)
+        d = d + s * repeat(like, weights, w + _THREE)
+        w += _FOUR
+        k += 1
+    return a, b, c, d
+
+
+@inlined
+def _start(like: Tile, bias: Pointer, b: int, out: Pointer, to: int, stride: int, add: bool) -> Tile:
+    if add:
+        return load(like, out, to, stride)
+    return repeat(like, bias, b)
+
+
+@inlined
+def _panel(
+    like: Tile, x: Pointer, place: int, stride: int, inner: int, weights: Pointer, w: int, vectors: int,
+    bias: Pointer, b: int, out: Pointer, to: int, across: int, add: bool,
+) -> None:  # fmt: skip
+    """One panel's columns of as many rows as the tile has."""
+    s0 = _start(like, bias, b, out, to, across, add)
+    if vectors == 1:
+        s0 = product1(like, x, place, stride, weights, w, inner, s0)
+        store(s0, out, to, across)
+        return
+    s1 = _start(like, bias, b + LANES, out, to + LANES, across, add)
+    if vectors == 2:
+        s0, s1 = product2(like, x, place, stride, weights, w, inner, s0, s1)
+        store(s0, out, to, across)
+        store(s1, out, to + LANES, across)
+        return
+    s2 = _start(like, bias, b + _TWO, out, to + _TWO, across, add)
+    if vectors == 3:
+        s0, s1, s2 = product3(like, x, place, stride, weights, w, inner, s0, s1, s2)
+    else:
+        s3 = _start(like, bias, b + _THREE, out, to + _THREE, across, add)
+        s0, s1, s2, s3 = product4(like, x, place, stride, weights, w, inner, s0, s1, s2, s3)
+        store(s3, out, to + _THREE, across)
+    store(s0, out, to, across)
+    store(s1, out, to + LANES, across)
+    store(s2, out, to + _TWO, across)
+
+
+@compiled
+def affine(
+    x: Pointer, stride: int, rows: int, inner: int, weights: Pointer, panels: int, vectors: int, bias: Pointer,
+    out: Pointer, add: bool,
+) -> None:  # fmt: skip
+    """out = bias + x @ weights, or out += x @ weights where ``add``.
+
+    x: (rows, inner), its rows ``stride`` apart; bias: (panels vectors 16,); out: (rows, panels vectors 16).
+    """
+    four, one = four_rows(x), one_row(x)
+    width = vectors * LANES
+    across = panels * width
+    for panel in range(panels):
+        v, c = panel * inner * width, panel * width
+        row = 0
+        while row + 4 <= rows:
+            _panel(
+                four, x, row * stride, stride, inner, weights, v, vectors, bias, c, out, c + row * across, across, add
+            )
+            row += 4
+        while row < rows:
+            _panel(
+                one, x, row * stride, stride, inner, weights, v, vectors, bias, c, out, c + row * across, across, add
+            )
+            row += 1
+
+
+@inlined
+def _outer(
+    like: Tile, x: Pointer, place: int, stride: int, y: Pointer, at: int, across: int, rows: int, columns: int,
+    out: Pointer, to: int,
+) -> None:  # fmt: skip
+    """As many columns of x as the tile has rows, times all columns of y."""
+    column = 0
+    while column + _TWO <= columns:
+        a, b = load(like, out, to + column, columns), load(like, out, to + column + LANES, columns)
+        for row in range(rows):
+            s = spread(like, x, place + row * stride, 1)
+            a = a + s * repeat(like, y, at + row * across + column)
+            b = b + s * repeat(like, y, at + row * across + column + LANES)
+        store(a, out, to + column, columns)
+        store(b, out, to + column + LANES, columns)
+        column += _TWO
+    if column < columns:
+        a = load(like, out, to + column, columns)
+        for row in range(rows):
+            a = a + spread(like, x, place + row * stride, 1) * repeat(like, y, at + row * across + column)
+        store(a, out, to + column, columns)
+
+
+@compiled
+def add_outer(x: Pointer, stride: int, left: int, y: Pointer, columns: int, rows: int, out: Pointer) -> None:
+    """out += x.T @ y; x: (rows, left), its rows ``stride`` apart; y: (rows, columns), whole tiles.
+
+    Gradients of weights over all rows and steps.
+    """
+    four, one = four_rows(x), one_row(x)
+    for first in range(0, rows, _TOGETHER):
+        count = min(_TOGETHER, rows - first)
+        source, other = first * stride, first * columns
+        m = 0
+        while m + 4 <= left:
+            _outer(four, x, source + m, stride, y, other, columns, count, columns, out, m * columns)
+            m += 4
+        while m < left:
+            _outer(one, x, source + m, stride, y, other, columns, count, columns, out, m * columns)
+            m += 1
+
+
+@compiled
+def add_rows(x: Pointer, columns: int, rows: int, out: Pointer) -> None:
+    """out += the sum of the rows of x, whole tiles. Gradients of biases."""
+    one, four = one_row(x), four_rows(x)
+    for column in range(0, columns, LANES):
+        total, sums = load(one, out, column, 0), four
+        row = 0
+        while row + 4 <= rows:
+            sums = sums + load(four, x, row * columns + column, columns)
+            row += 4
+        while row < rows:
+            total = total + load(one, x, row * columns + column, 0)
+            row += 1
+        store(total + row_sum(one, sums), out, column, 0)

@@ -1,0 +1,227 @@
+"""Context in, horizon out, in one call: no Python and no allocation a step.
+
+A few rows go together, so that each weight that is loaded serves them all. A context is read layer by layer, a stretch
+at a time: what a layer reads is known then, so that its product with the inputs is one for the whole stretch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from service.forecasting.compilation import compiled, inlined
+from service.forecasting.networks.kernels.packing import (
+    aligned,
+    blocks_of,
+    layer_size,
+    pack_head,
+    pack_layer,
+    packed_size,
+)
+from service.forecasting.networks.kernels.products import affine
+from service.forecasting.networks.kernels.sequence import layer_forward
+from service.forecasting.networks.kernels.tiles import LANES, beyond, pointer, runtime
+
+Array = Any
+Pointer = Any
+
+_STRETCH = 64
+_TOGETHER = 16
+
+
+class _Room(NamedTuple):
+    """Where things lie: weights, packed layer by layer with the head last, and in one array what a stretch needs.
+
+    See `cells`; hidden, memory: (L, STRETCH + 1, B, P); gates: (STRETCH, B, Q); seen: (STRETCH, B, P); relative:
+    (STRETCH, B, C), what is read; out: (B, K C) filled up; reference: (B, C), what the series is relative to.
+    """
+
+    packed: Pointer
+    hidden: Pointer
+    memory: Pointer
+    gates: Pointer
+    seen: Pointer
+    relative: Pointer
+    out: Pointer
+    reference: Pointer
+
+
+@inlined
+def _sizes(
+    layers: int, size: int, gate_count: int, channels: int, outputs: int, rows: int
+) -> tuple[int, int, int, int, int, int, int, int]:
+    """How many numbers each field of the room takes."""
+    units, columns = blocks_of(size) * LANES, blocks_of(outputs) * LANES
+    weights = packed_size(channels, size, gate_count) + (layers - 1) * packed_size(size, size, gate_count)
+    states = layers * (_STRETCH + 1) * rows * units
+    read = _STRETCH * rows
+    return (
+        weights + (size + 1) * columns, states, states, read * units * gate_count, read * units,
+        blocks_of(read * channels) * LANES, rows * columns, rows * channels,
+    )  # fmt: skip
+
+
+@inlined
+def _room_in(packed: Array, at: int, memory: Array, sizes: tuple[int, int, int, int, int, int, int, int]) -> _Room:
+    _, b, c, d, e, f, g, _ = sizes
+    p = pointer(memory, 0)
+    q = beyond(p, b + c)
+    r = beyond(q, d + e)
+    return _Room(pointer(packed, at), p, beyond(p, b), q, beyond(q, d), r, beyond(r, f), beyond(r, f + g))
+
+
+@inlined
+def _pack(
+    cell: int, flat: Array, layers: int, size: int, width: int, channels: int, outputs: int, packed: Array
+) -> None:
+    offset, to = runtime(0), runtime(0)
+    for layer in range(layers):
+        inputs = channels if layer == 0 else size
+        pack_layer(cell, flat, offset, inputs, size, width, packed, to)
+        offset += layer_size(inputs, size, width)
+        to += packed_size(inputs, size, width // size)
+    pack_head(flat, offset, size, outputs, packed, to)
+
+
+@compiled
+def _copy_states(layers: int, every: int, count: int, source: int, room: _Room) -> None:
+    """Make the state at ``source`` the first of each layer; source < 0: zeros."""
+    for layer in range(layers):
+        first = layer * every
+        for n in range(first, first + count):
+            room.hidden[n] = room.hidden[n + source] if source >= 0 else 0
+            room.memory[n] = room.memory[n + source] if source >= 0 else 0
+
+
+@inlined
+def _read(
+    cell: int, layers: int, size: int, gate_count: int, channels: int, rows: int, total: int,
+    steps: Pointer, begin: int, end: int, at: int, room: _Room,
+) -> int:  # fmt: skip
+    """Read steps (B, total, C) from begin to end, the state being that after ``at``; return where it is then."""
+    units = blocks_of(size) * LANES
+    every = (_STRETCH + 1) * rows * units
+    while begin < end:
+        if at == _STRETCH:
+            _copy_states(layers, every, rows * units, at * rows * units, room)
+            at = runtime(0)
+        count = min(end - begin, _STRETCH - at)
+        for row in range(rows):
+            for t in range(count):
+                for c in range(channels):
+                    value = steps[(row * total + begin + t) * channels + c] - room.reference[row * channels + c]
+                    room.relative[(t * rows + row) * channels + c] = value
+        packed = room.packed
+        for layer in range(layers):
+            inputs = channels if layer == 0 else size
+            below = beyond(room.hidden, (layer - 1) * every + (at + 1) * rows * units)
+            layer_forward(
+                cell, at, count, rows, inputs, size, gate_count, room.relative if layer == 0 else below,
+                channels if layer == 0 else units, packed, beyond(room.hidden, layer * every),
+                beyond(room.memory, layer * every), room.gates, room.seen,
+            )  # fmt: skip
+            packed = beyond(packed, packed_size(inputs, size, gate_count))
+        at += count
+        begin += count
+    return at
+
+
+@compiled
+def _emit(
+    chunk: int, channels: int, rows: int, total: int, steps: Pointer, known: int, centred: bool, out: Pointer
+) -> None:
+    """Write a chunk after the steps known; out: (B, K C) filled up."""
+    columns = blocks_of(chunk * channels) * LANES
+    for row in range(rows):
+        last = (row * total + known - 1) * channels
+        for k in range(min(chunk, total - known)):
+            for c in range(channels):
+                place = k * channels + c
+                level = steps[last + c] if centred else 0
+                steps[last + channels + place] = out[row * columns + place] + level
+
+
+@inlined
+def _roll(
+    cell: int, layers: int, size: int, gate_count: int, chunk: int, channels: int, rows: int, total: int,
+    steps: Pointer, context_length: int, slide: bool, centred: bool, head: int, room: _Room,
+) -> None:  # fmt: skip
+    """Fill steps (B, total, C) from the first c on; head: where its weights lie among the packed ones."""
+    units, columns = blocks_of(size) * LANES, blocks_of(chunk * channels) * LANES
+    every = (_STRETCH + 1) * rows * units
+    for n in range(rows * channels):
+        room.reference[n] = 0
+    head_weights, head_bias = beyond(room.packed, head), beyond(room.packed, head + size * columns)
+    read, known, at = 0, context_length, runtime(0)
+    while known < total:
+        if slide or known == context_length:
+            read, at = known - context_length, runtime(0)
+            _copy_states(layers, every, rows * units, runtime(-1), room)
+            if centred:
+                for row in range(rows):
+                    for c in range(channels):
+                        room.reference[row * channels + c] = steps[(row * total + known - 1) * channels + c]
+        at = _read(cell, layers, size, gate_count, channels, rows, total, steps, read, known, at, room)
+        read = known
+        last = beyond(room.hidden, (layers - 1) * every + at * rows * units)
+        affine(last, units, rows, size, head_weights, columns // LANES, runtime(1), head_bias, room.out, runtime(False))
+        _emit(chunk, channels, rows, total, steps, known, centred, room.out)
+        known += chunk
+
+
+@compiled
+def _roll_all(
+    cell: int, packed: Array, at: int, layers: int, size: int, width: int, chunk: int, channels: int, rows: int,
+    total: int, steps: Array, context_length: int, slide: bool, centred: bool, memory: Array,
+    sizes: tuple[int, int, int, int, int, int, int, int],
+) -> None:  # fmt: skip
+    head = sizes[0] - (size + 1) * blocks_of(chunk * channels) * LANES
+    room = _room_in(packed, at, memory, sizes)
+    for row in range(0, rows, _TOGETHER):
+        _roll(
+            cell, layers, size, width // size, chunk, channels, min(rows - row, _TOGETHER), total,
+            pointer(steps, row * total * channels), context_length, slide, centred, head, room,
+        )  # fmt: skip
+
+
+@compiled
+def packed_networks(cell: int, flat: Array, layers: int, size: int, width: int, outputs: int, channels: int) -> Array:
+    """Return the packed weights of networks of one shape, one after another.
+
+    flat: (N, W), all weights, those of the head (H, K C) and (K C,) last.
+    """
+    each = _sizes(layers, size, width // size, channels, outputs, 1)[0]
+    packed = aligned(len(flat) * each, flat)
+    for n in range(len(flat)):
+        _pack(cell, flat[n], layers, size, width, channels, outputs, packed[n * each : (n + 1) * each])
+    return packed
+
+
+@compiled
+def roll_out(
+    cell: int, packed: Array, members: int, layers: int, size: int, width: int, chunk: int, contexts: Array,
+    horizon: int, slide: bool, centred: bool,
+) -> Array:  # fmt: skip
+    """Forecast after each context: the mean over so many networks.
+
+    packed: their weights, see `packed_networks`; contexts: (B, c, C); returns (B, horizon, C) in float64.
+    slide: a window is read anew for each chunk; else the state is carried on. centred: each window, or the whole
+    context, is read relative to its last value, and a chunk is added to the value before it.
+    """
+    rows, context_length, channels = contexts.shape
+    total = context_length + horizon
+    sizes = _sizes(layers, size, width // size, channels, chunk * channels, min(rows, _TOGETHER))
+    memory = aligned(sum(sizes) - sizes[0], packed)
+    steps = np.empty((rows, total, channels), contexts.dtype)
+    steps[:, :context_length] = contexts
+    out = np.zeros((rows, horizon, channels), np.float64)
+    for n in range(members):
+        _roll_all(
+            cell, packed, n * sizes[0], layers, size, width, chunk, channels, rows, total, steps.reshape(-1),
+            context_length, slide, centred, memory, sizes,
+        )  # fmt: skip
+        out += steps[:, context_length:]
+    if members > 1:
+        out /= members
+    return out

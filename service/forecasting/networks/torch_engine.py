@@ -1,0 +1,219 @@
+"""Training on a device of torch: what `CompiledTrainer` does on the CPU, equal to it within float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+
+from service.forecasting.config.options import Loss, Objective, Optimizer
+from service.forecasting.config.specification import Specification, TrainingSpecification
+from service.forecasting.networks.architecture import Network, Weights, dropout_seed
+from service.forecasting.networks.module import TorchNetwork, flat_weights, set_weights, split_weights, torch_network
+from service.forecasting.networks.windows import Pieces
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.series import FloatArray
+
+
+class Batch(NamedTuple):
+    """What is read, (T, B, C), and what comes after each scored step with its weight: both (S, B, K, C)."""
+
+    inputs: Tensor
+    targets: Tensor
+    known: Tensor
+
+
+class TorchPieces:
+    """The pieces of a panel in the memory of a device.
+
+    centred: inputs are taken relative to the value at the first scored step, targets to that of their own step.
+    """
+
+    def __init__(self, pieces: Pieces, device: str, centred: bool) -> None:
+        self._device = device
+        self._centred = centred
+        self._first = pieces.context_length - 1
+        self._read = pieces.context_length + pieces.scored_steps - 1
+        self._chunk = pieces.output_chunk_length
+        self._values, self._weights, self._starts, self._ends = (
+            torch.from_numpy(one).to(device) for one in (pieces.values, pieces.weights, pieces.starts, pieces.ends)
+        )
+        self._offsets = torch.arange(self._read + self._chunk, device=device)[:, None]
+
+    def chosen(self, rows: IntArray) -> Tensor:
+        """Move the choice of pieces for a whole epoch."""
+        return torch.from_numpy(rows).to(self._device)
+
+    def all(self) -> Batch:
+        """Cut every piece."""
+        return self.gather(torch.arange(len(self._starts), device=self._device))
+
+    def gather(self, chosen: Tensor) -> Batch:
+        """Cut the chosen pieces, (B,) by number; what lies past a piece's end has weight 0."""
+        rows, ends = self._starts[chosen] + self._offsets, self._ends[chosen]
+        places = torch.minimum(rows, ends - 1)
+        values = self._values[places]
+        known = self._weights[places] * (rows < ends)[:, :, None]
+        inputs, targets = values[: self._read], self._chunks(values)
+        if self._centred:
+            targets = targets - inputs[self._first :, :, None]
+            inputs = inputs - inputs[self._first]
+        return Batch(inputs, targets, self._chunks(known))
+
+    def _chunks(self, rows: Tensor) -> Tensor:
+        return rows[self._first + 1 :].unfold(0, self._chunk, 1).transpose(2, 3)
+
+
+_PENALTIES: dict[Loss, Callable[..., Tensor]] = {
+    "mae": functional.l1_loss,
+    "mse": functional.mse_loss,
+    "huber": functional.huber_loss,
+}
+_FUSED: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
+
+
+# Where torch's optimizers keep the first (1) and second (2) moments of `kernels.optimizers`.
+_MOMENTS: dict[Optimizer, dict[int, str]] = {
+    "adam": {1: "exp_avg", 2: "exp_avg_sq"},
+    "adamw": {1: "exp_avg", 2: "exp_avg_sq"},
+    "rmsprop": {2: "square_avg"},
+    "sgd": {},
+}
+
+
+class TorchTrainer:
+    """Holds a network in training on a device, with its data and its optimizer; the methods are those of `Trainer`."""
+
+    def __init__(
+        self,
+        specification: Specification,
+        start: Network,
+        pieces: Pieces,
+        judged: Pieces | None,
+        seed: int,
+        device: str,
+    ) -> None:
+        centred = specification.centering == "last"
+        self._training = specification.training
+        self._network = torch_network(start, device, specification.network.dropout)
+        self._optimizer = optimizer_of(self._training, self._network)
+        self._scored_steps = pieces.scored_steps
+        self._pieces = TorchPieces(pieces, device, centred)
+        self._judged = None if judged is None else TorchPieces(judged, device, centred).all()
+        self._judged_steps = 0 if judged is None else judged.scored_steps
+        self._seed, self._steps = seed, 0
+
+    def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
+        """Take a step on each batch of the chosen pieces, in their order; return the mean loss.
+
+        The device is waited for at the end only.
+        """
+        self._network.train()
+        if self._network.dropout.p > 0:
+            torch.manual_seed(dropout_seed(self._seed, self._steps))
+        places = torch.split(self._pieces.chosen(chosen), self._training.batch_size)
+        losses = [self._step(self._pieces.gather(batch), rate) for batch, rate in zip(places, rates, strict=True)]
+        self._steps += len(rates)
+        return float(torch.stack(losses).mean())
+
+    @torch.no_grad()
+    def judge(self) -> float:
+        """Return the loss on the pieces to judge by."""
+        if self._judged is None:
+            raise ValueError("there is nothing to judge by")
+        self._network.eval()
+        forecasts = self._network.score_steps(self._judged.inputs, self._judged_steps)
+        return float(weighted_loss(self._training.loss, forecasts, self._judged))
+
+    def weights(self) -> Weights:
+        """Return a copy of the weights as they are now."""
+        return flat_weights(self._network.parameters())
+
+    def state(self) -> Weights:
+        """Return a copy of the weights and of both moments: (3, weights); zeros where the optimizer has none."""
+        weights = self.weights()
+        state = np.stack([weights, np.zeros_like(weights), np.zeros_like(weights)])
+        moments = [self._optimizer.state[parameter] for parameter in self._network.parameters()]
+        for row, name in _MOMENTS[self._training.optimizer].items():
+            if self._steps:
+                state[row] = flat_weights(one[name] for one in moments)
+        return state
+
+    def restore(self, state: Weights, steps: int) -> None:
+        """Go on from a state, also of the compiled trainer, that was reached after so many batches."""
+        set_weights(self._network, state[0])
+        self._steps = steps
+        for row, name in _MOMENTS[self._training.optimizer].items():
+            moments = split_weights(self._network, state[row])
+            for parameter, moment in zip(self._network.parameters(), moments, strict=True):
+                # What is fused counts its steps on the device.
+                device = parameter.device if self._optimizer.defaults.get("fused") else "cpu"
+                self._optimizer.state[parameter]["step"] = torch.tensor(float(steps), device=device)
+                self._optimizer.state[parameter][name] = moment
+
+    def _step(self, batch: Batch, rate: float) -> Tensor:
+        training = self._training
+        for group in self._optimizer.param_groups:
+            group["lr"] = float(rate)
+        self._optimizer.zero_grad()
+        forecasts = self._network.score_steps(batch.inputs, self._scored_steps, training.truncate_bptt)
+        loss = weighted_loss(training.loss, forecasts, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if training.clip_norm is not None:
+            clip_grad_norm_(self._network.parameters(), training.clip_norm)
+        if training.clip_value is not None:
+            clip_grad_value_(self._network.parameters(), training.clip_value)
+        self._optimizer.step()
+        return loss.detach()
+
+
+def weighted_loss(loss: Loss, forecasts: Tensor, batch: Batch) -> Tensor:
+    """Mean penalty over the values with weight."""
+    penalties = _PENALTIES[loss](forecasts, batch.targets, reduction="none")
+    return (penalties * batch.known).sum() / batch.known.sum().clamp(min=1.0)
+
+
+def optimizer_of(training: TrainingSpecification, network: TorchNetwork) -> torch.optim.Optimizer:
+    """Return torch's optimizer with the constants of `kernels.optimizers`, all weights in one launch where it can."""
+    rate = training.learning_rate
+    if training.optimizer == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), lr=rate, alpha=0.9)
+    return _FUSED[training.optimizer](network.parameters(), lr=rate, fused=True)
+
+
+@torch.inference_mode()
+def roll_out(
+    network: Network, contexts: NDArray[np.float32], horizon: int, objective: Objective, centred: bool, device: str
+) -> NDArray[np.float32]:
+    """Forecast ``horizon`` steps after each context (B, c, C); return (B, horizon, C). See `rollout.roll_out`."""
+    module = torch_network(network, device).eval()
+    context_length, slides = contexts.shape[1], objective == "windows"
+    given = torch.from_numpy(contexts).to(device, torch.float32).transpose(0, 1)
+    total = context_length + horizon
+    steps = torch.cat([given, given.new_empty(horizon, *given.shape[1:])])  # (c + horizon, B, C)
+    reference = torch.zeros_like(steps[0])
+    read, known, states = 0, context_length, None
+    while known < total:
+        if slides:
+            read, states = known - context_length, None
+        if centred and (slides or known == context_length):
+            reference = steps[known - 1]
+        hidden, states = module.read(steps[read:known] - reference, states)
+        chunk = module.emit(hidden[-1]).transpose(0, 1)
+        if centred:
+            chunk = chunk + steps[known - 1]
+        read = known
+        known = min(total, known + len(chunk))
+        steps[read:known] = chunk[: known - read]
+    forecasts: NDArray[np.float32] = steps[context_length:].transpose(0, 1).contiguous().cpu().numpy()
+    return forecasts

@@ -1,0 +1,104 @@
+"""Missing values: refused, or filled so that no forecast sees past its own origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import Fault, MissingValues, Path
+from service.forecasting.config.options import Missing
+from service.forecasting.series.series import FloatArray, Series
+
+
+@dataclass(frozen=True)
+class FilledValues:
+    """A series without holes, twice.
+
+    between: (time, channel), gaps filled as asked; a gap's filling may lean on its far end.
+    behind: (time, channel), gaps filled from the past alone: for windows that end inside a gap.
+    observed: (time, channel), True where there was a value.
+    """
+
+    between: FloatArray
+    behind: FloatArray
+    observed: NDArray[np.bool_]
+
+
+def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[Series, int]:
+    """Drop the rows before every channel has had a value; return the rest and how many were dropped.
+
+    The first row that stays is whole: what is missing in it is carried over from the rows before.
+
+    Raises MissingValues where a channel has no value at all.
+    """
+    observed = ~np.isnan(series.values)
+    if observed.all() and len(series):
+        return series, 0
+    for channel in np.flatnonzero(~observed.any(axis=0)):
+        detail = f"column {columns[channel]!r} has no value at all; leave it out or send values"
+        raise MissingValues(detail, [Fault(path, detail)])
+    first = int(observed.argmax(axis=0).max()) if len(series) else 0
+    if not first:
+        return series, 0
+    rest = series.tail(len(series) - first)
+    values = rest.values.copy()
+    values[0] = [
+        column[: first + 1][seen[: first + 1]][-1] for column, seen in zip(series.values.T, observed.T, strict=True)
+    ]
+    return replace(rest, values=values), first
+
+
+def open_ends(panel: Iterable[Series], targets: Sequence[int]) -> list[str]:
+    """Warn of series whose last rows have no value; targets: their channels."""
+    found = [(one, rows) for one in panel if (rows := _open_end(one.values, targets))]
+    if not found:
+        return []
+    first, rows = found[0]
+    others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    who = "the series" if first.item is None else f"item {first.item!r}{others}"
+    return [
+        f"{who} ends in {rows} rows without a value: a forecast begins after these, from what fills them, and its "
+        "intervals are as narrow as if nothing were missing; leave such rows out and ask for as many more steps"
+    ]
+
+
+def _open_end(values: FloatArray, targets: Sequence[int]) -> int:
+    if not len(values) or not np.isnan(values[-1, targets]).all():
+        return 0
+    known = np.flatnonzero(~np.isnan(values[:, targets]).all(axis=1))
+    return len(values) - 1 - int(known[-1]) if len(known) else len(values)
+
+
+def refuse_missing(series: Series, path: Path) -> None:
+    """Raise MissingValues, with the row, where a value is missing."""
+    rows = np.flatnonzero(np.isnan(series.values).any(axis=1))
+    if len(rows):
+        detail = (
+            f"{len(rows)} rows have missing values, the first is row {rows[0]}; "
+            "send them, or use missing 'interpolate' or 'forward_fill'"
+        )
+        raise MissingValues(detail, [Fault(path, detail)])
+
+
+def fill(values: FloatArray, missing: Missing) -> FilledValues:
+    """Fill (time, channel) whose first row is complete."""
+    observed = ~np.isnan(values)
+    if observed.all():
+        return FilledValues(values, values, observed)
+    behind = _carry_forward(values, observed)
+    between = _interpolate(values, observed) if missing == "interpolate" else behind
+    return FilledValues(between, behind, observed)
+
+
+def _carry_forward(values: FloatArray, observed: NDArray[np.bool_]) -> FloatArray:
+    rows = np.where(observed, np.arange(len(values))[:, None], 0)
+    return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
+
+
+def _interpolate(values: FloatArray, observed: NDArray[np.bool_]) -> FloatArray:
+    rows = np.arange(len(values))
+    columns = [np.interp(rows, rows[seen], column[seen]) for column, seen in zip(values.T, observed.T, strict=True)]
+    return np.stack(columns, axis=1)

@@ -1,0 +1,98 @@
+"""Where each series is cut: the part before the split is learnt from, the part after it is only scored."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.errors import Fault, InvalidOption, Path, SeriesTooShort
+from service.forecasting.config.options import Validation, ValidationFraction, ValidationStart
+from service.forecasting.series.series import Series
+
+# Share of the part before the split that is kept for early stopping and interval errors.
+STOPPING_SHARE = 0.2
+# Fewer values than this leave nothing to learn from once two parts are held out.
+SHORTEST_SERIES = 5
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of one series: fit [0, stopping), stop and calibrate [stopping, test), score [test, length)."""
+
+    stopping: int
+    test: int
+    length: int
+
+
+def split_series(series: Series, validation: Validation, path: Path) -> Split:
+    """Cut one series.
+
+    Raises SeriesTooShort with the number of values needed, InvalidOption where the split leaves nothing
+    before or after it.
+    """
+    require_shortest(series, path)
+    length = len(series)
+    test = _test_start(series, validation)
+    stopping = fit_length(test)
+    if stopping < 1 or test >= length:
+        detail = (
+            f"the split leaves {max(test, 0)} values before it and {max(length - test, 0)} after it; "
+            "at least 3 before and 1 after are needed"
+        )
+        raise InvalidOption(detail, [Fault(("validation",), detail)])
+    return Split(stopping, test, length)
+
+
+def require_shortest(series: Series, path: Path) -> None:
+    """Raise SeriesTooShort where a series is too short under any options."""
+    if len(series) < SHORTEST_SERIES:
+        item = "" if series.item is None else f"item {series.item!r}: "
+        detail = f"{item}training needs at least {SHORTEST_SERIES} values, got {len(series)}"
+        raise SeriesTooShort(detail, [Fault(path, detail)])
+
+
+def fit_length(test: int) -> int:
+    """Return how many of the ``test`` values before the split the network is fitted on before its refit."""
+    return test - max(1, round(STOPPING_SHARE * test))
+
+
+def fraction_start(length: int, fraction: float) -> int:
+    """Return the first scored row; at least one row is scored."""
+    return length - max(1, round(fraction * length))
+
+
+def _test_start(series: Series, validation: Validation) -> int:
+    if isinstance(validation, ValidationFraction):
+        return fraction_start(len(series), validation.fraction)
+    if isinstance(validation, ValidationStart):
+        path: Path = ("validation", "start")
+        if series.times is None:
+            detail = "a split by time needs timestamps, or start and freq, in the series; or give steps or a fraction"
+            raise InvalidOption(detail, [Fault(path, detail)])
+        return series.times.position(validation.start, path)
+    return len(series) - validation.steps
+
+
+def require_length(series: Series, split: Split, needed: int, validation: Validation, path: Path) -> None:
+    """Raise SeriesTooShort where fewer than ``needed`` values are left to fit on, saying how many would do."""
+    if split.stopping >= needed:
+        return
+    item = "" if series.item is None else f"item {series.item!r}: "
+    before = _least(lambda rows: fit_length(rows) >= needed)
+    if isinstance(validation, ValidationFraction):
+        fraction = validation.fraction
+        length = _least(lambda rows: fraction_start(rows, fraction) >= before)
+        detail = f"{item}needs {length} values with these options, got {split.length}"
+    else:
+        detail = f"{item}needs {before} values before the split with these options, got {split.test}"
+    detail += "; send more, or use a smaller context_length or output_chunk_length"
+    raise SeriesTooShort(detail, [Fault(path, detail)])
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """Return the least number of rows that is enough, where more are enough too."""
+    high = 1
+    while not enough(high):
+        high *= 2
+    return bisect.bisect_left(range(high + 1), True, key=enough)

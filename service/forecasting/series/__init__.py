@@ -1,0 +1,1 @@
+"""A series, its time index, and how times are read and written."""

@@ -1,0 +1,131 @@
+"""What a series looks like: its season, whether it is noise, whether it grows in proportion."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+
+from service.forecasting.series.series import FloatArray
+
+# A season must show in the autocorrelation beyond this many standard errors, as in the M4 competition's Naive2 test.
+_SEASON_Z = 1.645
+_STEEP_PEAK = 0.4
+_NOISE_LEVEL = 0.05
+_LONGEST_SEASON = 366
+# 1 % point of the Dickey-Fuller statistic with a constant (MacKinnon 1996).
+_UNIT_ROOT = -3.43
+
+
+def autocorrelation(values: FloatArray, lags: int) -> FloatArray:
+    """Return the autocorrelations of (time,) at lags 1..lags; zeros where the values do not move."""
+    centred = values - values.mean()
+    variance = float(centred @ centred)
+    if variance <= 0:
+        return np.zeros(lags)
+    size = 1 << (2 * len(values) - 1).bit_length()
+    spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
+    return np.asarray(np.fft.irfft(spectrum, size)[1 : lags + 1] / variance)
+
+
+def has_season(values: FloatArray, season_length: int) -> bool:
+    """Test (time,) for a season as Naive2 of the M3 and M4 competitions does, but on its changes.
+
+    Every lag of a random walk is correlated, so that the competitions' test finds a season in share prices.
+    """
+    if season_length < 2 or len(values) <= 2 * season_length:
+        return False
+    nearby = max(1, season_length // 8)
+    correlations = autocorrelation(np.diff(values), season_length + nearby)
+    before, here, after = correlations[season_length - 1 - nearby :: nearby]
+    if not before < here > after:
+        return False  # merely smooth: the neighbours of a season are less alike than it is
+    bound = _SEASON_Z * np.sqrt((1 + 2 * np.sum(correlations[: season_length - 1] ** 2)) / len(values))
+    # The bound is beyond reach where everything is season; a steep peak needs none.
+    return bool(here > _STEEP_PEAK or (len(values) >= 3 * season_length and here > bound))
+
+
+def find_season(values: FloatArray, expected: int | None) -> int:
+    """Return the season length of (time,), 1 where there is none.
+
+    expected: what the frequency suggests (12 for months), the only length tried; None: the highest
+    peak of the autocorrelation that passes the test.
+    """
+    if expected is not None:
+        return expected if has_season(values, expected) else 1
+    longest = min(len(values) // 3, _LONGEST_SEASON)
+    if longest < 4:
+        return 1
+    correlations = autocorrelation(_detrend(values), longest + 1)
+    lags = np.arange(3, longest + 1)  # a peak needs a lower neighbour on both sides
+    middle = correlations[lags - 1]
+    peaks = lags[(middle > correlations[lags - 2]) & (middle >= correlations[lags]) & (middle > 0.3)]
+    if not len(peaks):
+        return 1
+    best = int(peaks[np.argmax(correlations[peaks - 1])])
+    # A peak at twice the season is about as high: prefer the first that is nearly the best.
+    near = peaks[correlations[peaks - 1] >= 0.9 * correlations[best - 1]]
+    season_length = int(near[0])
+    return season_length if has_season(values, season_length) else 1
+
+
+def looks_like_noise(values: FloatArray, season_length: int) -> bool:
+    """Tell whether (time,) cannot be told from independent noise (Ljung & Box 1978, 5 % level)."""
+    length = len(values)
+    lags = min(max(10, 2 * season_length if season_length > 1 else 0), length // 5)
+    if lags < 2 or np.ptp(values) == 0:
+        return False
+    correlations = autocorrelation(values, lags)
+    statistic = length * (length + 2) * float(np.sum(correlations**2 / (length - np.arange(1, lags + 1))))
+    return statistic < _chi_square_quantile(1 - _NOISE_LEVEL, lags)
+
+
+def grows_in_proportion(values: FloatArray, block: int) -> bool:
+    """Tell whether the spread of (time,) grows with its level, so that a logarithm evens it out.
+
+    The slope of log spread on log level over blocks, after Guerrero (1993): 0 for a constant spread, 1 for one
+    in proportion.
+    """
+    block = max(block, 4)
+    blocks = len(values) // block
+    if blocks < 4 or values.min() <= 0:
+        return False
+    rows = values[len(values) - blocks * block :].reshape(blocks, block)
+    level, spreads = rows.mean(axis=1), rows.std(axis=1)
+    if spreads.min() <= 0 or level.max() < 1.5 * level.min():
+        return False
+    slope, _ = np.polyfit(np.log(level), np.log(spreads), 1)
+    return bool(slope > 0.5 and np.corrcoef(np.log(level), np.log(spreads))[0, 1] > 0.5)
+
+
+def returns_to_its_mean(values: FloatArray) -> bool:
+    """Tell whether (time,) is drawn back to a fixed level, by the augmented Dickey-Fuller test at 1 %.
+
+    Said & Dickey 1984, with a constant and as many lags as Schwert (1989) proposes. A random walk is not, nor what
+    trends; a season around a fixed level is.
+    """
+    lags = min(int(12 * (len(values) / 100) ** 0.25), len(values) // 4 - 2)
+    if lags < 1 or np.ptp(values) == 0:
+        return False
+    values = values / np.abs(values).max()
+    values = (values - values.mean()) / values.std()
+    changes = np.diff(values)
+    earlier = [changes[lags - back : len(changes) - back] for back in range(1, lags + 1)]
+    known = np.stack([np.ones(len(changes) - lags), values[lags:-1], *earlier], axis=1)
+    inverse = np.linalg.pinv(known.T @ known)
+    weights = inverse @ (known.T @ changes[lags:])
+    errors = changes[lags:] - known @ weights
+    deviation = np.sqrt(inverse[1, 1] * (errors @ errors) / max(1, len(errors) - known.shape[1]))
+    return bool(weights[1] < _UNIT_ROOT * deviation)
+
+
+def _detrend(values: FloatArray) -> FloatArray:
+    rows = np.arange(len(values), dtype=float)
+    slope, intercept = np.polyfit(rows, values, 1)
+    return np.asarray(values - slope * rows - intercept)
+
+
+def _chi_square_quantile(probability: float, freedom: int) -> float:
+    """Wilson & Hilferty (1931): within 1 % here, and scipy need not be imported."""
+    share = 2 / (9 * freedom)
+    return float(freedom * (1 - share + NormalDist().inv_cdf(probability) * np.sqrt(share)) ** 3)

@@ -1,0 +1,240 @@
+"""From the times that a client sent to the grid of its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, Path
+from service.forecasting.series.frequency import aliases_of, unit_of
+from service.forecasting.series.parsed_times import RawTime
+from service.forecasting.series.time_format import TimeArray, TimeForm
+from service.forecasting.series.time_grid import Placement, infer, next_on, place, snap_to_periods, walk
+from service.forecasting.series.time_index import TimeAxis
+from service.forecasting.series.time_parsing import read_time, read_times
+
+__all__ = ["PlacedRows", "TimeAxis", "TimeForm", "axis_from_start", "axis_from_timestamps", "refuse_doubled"]
+
+HOLIDAY_SHARE = 0.1
+GROWTH = 2
+SPARE_ROWS = 10
+_CURE = "resample to a regular step, give freq, or leave the timestamps out so that rows are taken as consecutive"
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedRows:
+    """Rows put in order on a grid.
+
+    axis: the grid, or None where a single row gives no step.
+    positions: (row,) the grid row of each row as sent.
+    gaps: grid rows that were not sent.
+    holidays: business days that were not sent and are taken as days off, not as gaps.
+    warnings: what the client should be told.
+    """
+
+    axis: TimeAxis | None
+    positions: NDArray[np.intp]
+    gaps: int = 0
+    holidays: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: str | None, path: Path) -> PlacedRows:
+    """Place rows (at least one) by their times, which stand at ``path``; ``freq`` is found where it is None.
+
+    Raises InvalidTimestamps (unreadable, doubled, on no grid, or on one with far more rows than were sent),
+    AmbiguousDates, UnknownFrequency, and InvalidOption for ``date_format``.
+    """
+    freq_path = (*path[:-1], "freq")
+    aliases = aliases_of(freq, freq_path) if freq is not None else ()
+    read = read_times(raw, date_format, path)
+    order = np.argsort(read.times, kind="stable")
+    times = read.times[order]
+    refuse_doubled(times, order, raw, path)
+    warnings = read.warnings
+    if np.any(order[1:] < order[:-1]):
+        warnings = (*warnings, "the timestamps were not in order: the rows were sorted by time")
+    if len(raw) == 1 and freq is None:
+        alone = "one timestamp alone gives no frequency: give freq to get timestamps with the forecast"
+        return PlacedRows(None, np.zeros(1, np.intp), warnings=(*warnings, alone))
+    placement = _place_on_given(times, read.form, aliases) if aliases else infer(times)
+    if placement is None:
+        raise InvalidTimestamps.at(freq_path if freq else path, "; ".join([_why_no_grid(times, freq), *read.warnings]))
+    if placement.length > max(GROWTH * len(raw), len(raw) + SPARE_ROWS):
+        detail = f"{len(raw)} rows would spread over {placement.length} rows of frequency {placement.freq!r}: {_CURE}"
+        raise InvalidTimestamps.at(path, "; ".join([detail, *read.warnings]))
+    return _on_grid(order, placement, read.form, warnings)
+
+
+def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_format: str | None = None) -> TimeAxis:
+    """Make the axis of ``length`` rows from a start that stands at ``path``.
+
+    Raises InvalidTimestamps where the start can't be read, is not on the grid of ``freq``, or the rows go beyond
+    the year 2262; AmbiguousDates, UnknownFrequency and InvalidOption as `axis_from_timestamps` does.
+    """
+    aliases = aliases_of(freq, (*path[:-1], "freq"))
+    read = read_time(start, date_format, path)
+    placement = _place_on_given(read.times, read.form, aliases)
+    if placement is None:
+        near = read.form.at_least(unit_of(aliases[0])).write(next_on(aliases[0], read.times))[0]
+        raise InvalidTimestamps.at(path, f"{start!r} is not on the grid of {freq!r}; the next time that is: {near!r}")
+    try:
+        index = walk(placement.freq, placement.times[0], length)
+    except OverflowError:
+        detail = f"{length} rows of {freq!r} from {start!r} on go beyond the year 2262"
+        raise InvalidTimestamps.at(path, detail) from None
+    return TimeAxis(index, placement.freq, read.form.at_least(unit_of(placement.freq)))
+
+
+def refuse_doubled(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawTime], path: Path) -> None:
+    """Raise InvalidTimestamps at the first row whose time another has; ``order`` is the one that sorted ``times``."""
+    seconds = order[1:][times[1:] == times[:-1]]
+    if len(seconds):
+        index = int(seconds.min())
+        detail = f"{raw[index]!r} stands there twice: send one row for each time, of each item where there are several"
+        raise InvalidTimestamps.at((*path, index), detail)
+
+
+def _place_on_given(times: TimeArray, form: TimeForm, aliases: Sequence[str]) -> Placement | None:
+    """Place times on the first of the grids that an alias may mean."""
+    tried = (place(snap_to_periods(times, form.unit, alias), alias) for alias in aliases)
+    return next((placement for placement in tried if placement), None)
+
+
+def _why_no_grid(times: TimeArray, freq: str | None) -> str:
+    steps = np.diff(times).astype("timedelta64[s]")
+    found = infer(times) if freq and len(times) > 1 else None
+    if found:
+        return f"the timestamps are not all on the grid of {freq!r}: they look like {found.freq!r}"
+    span = f" (steps run from {steps.min().item()} to {steps.max().item()})" if len(steps) else ""
+    grid = f"are not all on the grid of {freq!r}" if freq else "fit no regular frequency"
+    return f"the timestamps {grid}{span}: {_CURE}"
+
+
+def _on_grid(order: NDArray[np.intp], placement: Placement, form: TimeForm, warnings: tuple[str, ...]) -> PlacedRows:
+    absent = placement.length - len(order)
+    form = form.at_least(unit_of(placement.freq))
+    positions = np.empty(len(order), np.intp)
+    if placement.freq == "B" and absent <= HOLIDAY_SHARE * placement.length:
+        positions[order] = np.arange(len(order))
+        return PlacedRows(TimeAxis(placement.times, "B", form), positions, 0, absent, warnings)
+    positions[order] = placement.positions
+    index = walk(placement.freq, placement.times[0], placement.length)
+    return PlacedRows(TimeAxis(index, placement.freq, form), positions, absent, 0, warnings)
+
+
+@dataclass(frozen=True)
+class SentTimes:
+    """The times of one item as sent.
+
+    timestamps: one time for each row; start: the first time instead, with ``freq``; neither: rows only have an order.
+    path: where the item stands in the request.
+    """
+
+    length: int
+    timestamps: Sequence[RawTime] | None
+    start: RawTime | None
+    freq: str | None
+    date_format: str | None
+    path: Path
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether any time was sent."""
+        return self.timestamps is not None or self.start is not None
+
+
+def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
+    """Place the rows of all items on grids of one frequency.
+
+    A day-first or month-first form that one item settles holds for those whose dates can be read two ways, and a
+    frequency that most items have for those that are too short to tell. Raises as `axis_from_timestamps` does, and
+    InvalidSeries where the frequencies differ or only some items have times.
+    """
+    if not any(item.is_timed for item in items):
+        return [PlacedRows(None, np.arange(item.length)) for item in items]
+    _refuse_some_without_times(items)
+    settled, placed = _settle_dates(items)
+    return _one_frequency(settled, placed)
+
+
+def _settle_dates(items: Sequence[SentTimes]) -> tuple[Sequence[SentTimes], list[PlacedRows]]:
+    """Place each item for itself; dates that can be read two ways are read as in the other items."""
+    # Items of a panel mostly share their times.
+    seen: dict[object, PlacedRows] = {}
+    placed: list[PlacedRows | None] = []
+    errors: list[AmbiguousDates] = []
+    for item in items:
+        key = (tuple(item.timestamps or ()), item.start, item.length, item.freq, item.date_format)
+        try:
+            placed.append(seen.get(key) or seen.setdefault(key, _place(item)))
+        except AmbiguousDates as error:
+            errors.append(error)
+            placed.append(None)
+    if not errors:
+        return items, [rows for rows in placed if rows]
+    forms = (rows.axis.form for rows in placed if rows and rows.axis)
+    settling = [form for form in forms if form.pattern[:2] in ("%d", "%m") and "%d" in form.pattern]
+    patterns = {f"{form.pattern}{'%z' if form.offset else ''}" for form in settling}
+    if len(patterns) != 1:
+        raise errors[0]
+    pattern = patterns.pop()
+    settled = [item if rows else replace(item, date_format=pattern) for item, rows in zip(items, placed, strict=True)]
+    return settled, [rows or _place(item) for item, rows in zip(settled, placed, strict=True)]
+
+
+def _place(item: SentTimes) -> PlacedRows:
+    if item.timestamps is not None:
+        if item.start is not None:
+            raise InvalidSeries.at((*item.path, "start"), "give timestamps or a start, not both")
+        if len(item.timestamps) != item.length:
+            detail = f"{len(item.timestamps)} timestamps for {item.length} rows: there must be one for each row"
+            raise InvalidSeries.at((*item.path, "timestamps"), detail)
+        return axis_from_timestamps(item.timestamps, item.freq, item.date_format, (*item.path, "timestamps"))
+    order = np.arange(item.length)
+    if item.start is None:
+        return PlacedRows(None, order)
+    if item.freq is None:
+        raise InvalidSeries.at((*item.path, "start"), "a start needs a freq beside it, such as D, MS or h")
+    return PlacedRows(
+        axis_from_start(item.start, item.freq, item.length, (*item.path, "start"), item.date_format), order
+    )
+
+
+def _one_frequency(items: Sequence[SentTimes], placed: list[PlacedRows]) -> list[PlacedRows]:
+    found = Counter(_step_name(rows) for rows in placed)
+    names = [name for name, _ in found.most_common() if name]
+    if len(found) == 1 or not names:
+        return placed
+    for name in names:
+        try:
+            return [_with_frequency(item, rows, name) for item, rows in zip(items, placed, strict=True)]
+        except InvalidTimestamps:
+            continue
+    odd = next(i for i, rows in enumerate(placed) if _step_name(rows) != _step_name(placed[0]))
+    detail = f"the items have different frequencies ({', '.join(names[:4])}): train one model for each"
+    raise InvalidSeries.at(items[odd].path, detail)
+
+
+def _with_frequency(item: SentTimes, rows: PlacedRows, name: str) -> PlacedRows:
+    if _step_name(rows) == name:
+        return rows
+    if item.freq is not None:
+        raise InvalidTimestamps.at(item.path, f"the times of this item are of frequency {item.freq!r}, not {name!r}")
+    return _place(replace(item, freq=name))
+
+
+def _step_name(rows: PlacedRows) -> str | None:
+    """Return the frequency without its anchor: weeks from Monday on and from Sunday on make one panel."""
+    return rows.axis.freq.partition("-")[0] if rows.axis else None
+
+
+def _refuse_some_without_times(items: Sequence[SentTimes]) -> None:
+    timed = [item.is_timed for item in items]
+    if not all(timed):
+        detail = "this item has no times while others have: give all of them timestamps or a start, or none"
+        raise InvalidSeries.at(items[timed.index(False)].path, detail)

@@ -1,0 +1,130 @@
+"""Read a column of times as clients write them: one form for the column as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, InvalidTimestamps, Path
+from service.forecasting.series.date_parsing import KNOWN_FORMS, read_dates
+from service.forecasting.series.month_name_parsing import in_english, read_named_months, with_language
+from service.forecasting.series.parsed_times import RawTime, ReadTimes, from_epoch, from_pattern, refuse, to_utc
+from service.forecasting.series.period_parsing import read_parts, read_periods
+from service.forecasting.series.time_format import (
+    EPOCH_MILLISECONDS,
+    EPOCH_SECONDS,
+    OFFSET_PATTERN,
+    TimeArray,
+    TimeForm,
+    directives_of,
+    fault_of_pattern,
+)
+
+_NUMBER = re.compile(r"[0-9]{1,13}")
+_TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)
+
+
+def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> ReadTimes:
+    """Read a column of times that stands at ``path``.
+
+    Raises InvalidTimestamps at the first element that can't be read, AmbiguousDates where day and
+    month can't be told apart, InvalidOption for a ``date_format`` that can't work.
+    """
+    if not raw:
+        return ReadTimes(np.empty(0, "datetime64[ns]"), TimeForm())
+    kind = type(raw[0])
+    odd = next((i for i, value in enumerate(raw) if type(value) is not kind or kind not in (str, int)), None)
+    if odd is not None:
+        refuse(raw, odd, path, "times must all be strings, or all be whole numbers")
+    texts = [str(value) for value in raw]
+    read = _read_known(texts, path) if date_format is None else _read_pattern(texts, date_format, path)
+    return replace(read, form=replace(read.form, numeric=kind is int))
+
+
+def read_time(raw: RawTime, date_format: str | None, path: Path) -> ReadTimes:
+    """Read a single time that stands at ``path`` itself; raises as `read_times` does."""
+    try:
+        return read_times([raw], date_format, path)
+    except InvalidSeries as error:
+        raise type(error).at(path, error.detail) from None
+
+
+def check_date_format(date_format: str, path: Path) -> None:
+    """Raise InvalidOption at ``path`` unless times can be read and written by this strptime pattern."""
+    fault = fault_of_pattern(date_format.removesuffix("%z"))
+    if fault is None and date_format.endswith("%z") and set("qGV") & set(directives_of(date_format)):
+        fault = f"{date_format!r}: a quarter or week has no offset from UTC (%z)"
+    if fault:
+        raise InvalidOption.at(path, fault)
+
+
+def _read_known(texts: list[str], path: Path) -> ReadTimes:
+    if _NUMBER.fullmatch(texts[0]):
+        return _read_numbers(texts, path)
+    return read_periods(texts, path) or read_named_months(texts, path) or read_dates(texts, path)
+
+
+def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
+    """Read years (4 digits), months (6), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
+    odd = next((i for i, text in enumerate(texts) if not _NUMBER.fullmatch(text)), None)
+    if odd is not None:
+        refuse(texts, odd, path, "the rows before it are whole numbers")
+    form = _form_of_numbers({len(text) for text in texts})
+    if form is None:
+        odd = next((i for i, text in enumerate(texts) if len(text) != len(texts[0])), 0)
+        refuse(texts, odd, path, f"expected {KNOWN_FORMS}")
+    if form.is_epoch:
+        return ReadTimes(from_epoch(texts, form.pattern, path), form)
+    if form.pattern == "%Y%m":
+        _refuse_days(texts, path)
+    dates = [f"{text}{'0101'[len(text) - 4 :]}" if len(text) < 8 else text for text in texts]
+    return ReadTimes(from_pattern(dates, "%Y%m%d", texts, path), form)
+
+
+def _form_of_numbers(lengths: set[int]) -> TimeForm | None:
+    if lengths in ({4}, {6}, {8}):
+        return TimeForm({4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}[max(lengths)])
+    for pattern, longest in ((EPOCH_SECONDS, 10), (EPOCH_MILLISECONDS, 13)):
+        # Counts have one digit less before September 2001.
+        if longest in lengths and lengths <= {longest - 1, longest}:
+            return TimeForm(pattern)
+    return None
+
+
+def _refuse_days(texts: list[str], path: Path) -> None:
+    """Raise AmbiguousDates where all of six digits could as well be days of years of two digits: 200101."""
+    if all(re.fullmatch("[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-2])", text) for text in texts):
+        detail = f"{texts[0]!r} can be a month (date_format=%Y%m) or a day (date_format=%y%m%d): give date_format"
+        raise AmbiguousDates.at((*path, 0), detail)
+
+
+def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
+    check_date_format(date_format, (*path[:-1], "date_format"))
+    if set("qGV") & set(directives_of(date_format)):
+        return read_parts(texts, date_format, path)
+    if set("bB") & set(directives_of(date_format)):
+        english, language = in_english(texts, date_format)
+        if english != texts:
+            return with_language(_read_pattern(list(english), date_format, path), language)
+    if not date_format.endswith("%z"):
+        times = from_pattern(texts, date_format, texts, path)
+        return ReadTimes(times, _padded_as(texts, times, TimeForm(date_format)))
+    # A blank before the offset belongs to the offset.
+    pattern = date_format.removesuffix("%z").removesuffix(" ")
+    matches = [match for text in texts if (match := _TRAILING_OFFSET.fullmatch(text))]
+    if len(matches) < len(texts):
+        odd = next(i for i, text in enumerate(texts) if not _TRAILING_OFFSET.fullmatch(text))
+        raise InvalidTimestamps.at((*path, odd), f"{texts[odd][:60]!r} has no offset from UTC at its end (%z)")
+    local = from_pattern([match[1] for match in matches], pattern, texts, path)
+    form = _padded_as([match[1] for match in matches], local, TimeForm(pattern))
+    return to_utc(local, [match[2] for match in matches], form, texts, path)
+
+
+def _padded_as(texts: list[str], times: TimeArray, form: TimeForm) -> TimeForm:
+    """Return the form without leading zeros where the first rows are written so."""
+    bare = replace(form, padded=False)
+    first = times[:50]
+    return bare if bare.write(first) == texts[:50] != form.write(first) else form

@@ -1,0 +1,168 @@
+"""Whether columns known ahead are worth their while: the error with them against the error without.
+
+Judged on rolling origins before the split by the mean of a few simple methods, which cost little, group by group: what
+a client names first, then the features of the calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from service.forecasting.covariates.calendar import calendar_widths
+from service.forecasting.evaluation.rolling import Evaluated, compared, evaluated_item, roll_candidates, rolling_origins
+from service.forecasting.methods.catalogue import PRIOR
+from service.forecasting.series.series import FloatArray
+from service.forecasting.training.checkpoint import Course
+from service.forecasting.training.planning import Plan
+from service.forecasting.training.progress import TrainingProgress
+from service.forecasting.training.recipe_fitter import Fitter
+
+# Share of the error that must go, and standard errors by which it must: a client has reasons to name a column, a
+# feature of the calendar is one of several guesses.
+_NAMED = (0.01, 0.5)
+_GUESSED = (0.02, 0.8)
+_MOST_ITEMS = 40
+_MOST_ORIGINS = 80
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Columns that are used together or not at all; names: of covariates or of one feature of the calendar."""
+
+    names: tuple[Any, ...]
+    columns: tuple[int, ...]
+    of_client: bool
+
+
+def with_useful_columns(plan: Plan, progress: TrainingProgress | None = None) -> Plan:
+    """Return the plan without those columns known ahead that do not help, and with what is worth telling of it.
+
+    Features of the calendar that were asked for by name stay.
+    """
+    groups = _groups(plan)
+    if not groups:
+        return plan
+    kept: list[_Group] = []
+    warnings: list[str] = []
+    reasons = dict(plan.choice.reasons)
+    asked_calendar = "calendar" not in reasons
+    error: FloatArray | None = None
+    calendar_reason = []
+    progress = progress or TrainingProgress(plan)
+    progress.begin("columns", "methods")
+    for group in progress.through(groups, len(groups)):
+        if asked_calendar and not group.of_client:
+            kept.append(group)
+            continue
+        if error is None:
+            error, independent = _errors(plan, kept)
+        tried, independent = _errors(plan, [*kept, group])
+        gain = _gain(error, tried)
+        listed = ", ".join(str(name) for name in group.names)
+        if not _helps(error, tried, independent, *(_NAMED if group.of_client else _GUESSED)):
+            if group.of_client:
+                warnings.append(f"future covariates did not help before the split and are not used: {listed}")
+                reasons["future_covariates"] = "they did not make forecasts before the split better"
+            continue
+        kept.append(group)
+        error = tried
+        told = f"the error before the split falls by {gain:.0%}"
+        if group.of_client:
+            reasons["future_covariates"] = told
+        else:
+            calendar_reason.append(f"{listed}: {told}")
+    if "calendar" in reasons and any(not group.of_client for group in groups):
+        reasons["calendar"] = "; ".join(calendar_reason) or "it does not make forecasts before the split better"
+    chosen = _with(plan, kept)
+    return replace(
+        chosen,
+        choice=replace(chosen.choice, reasons=reasons),
+        warnings=(*plan.warnings, *warnings),
+    )
+
+
+def _groups(plan: Plan) -> list[_Group]:
+    known = plan.choice.specification.known_ahead
+    groups = []
+    first = len(known.covariates)
+    if first:
+        groups.append(_Group(known.covariates, tuple(range(first)), of_client=True))
+    for feature, width in zip(known.calendar, calendar_widths(known.calendar), strict=True):
+        groups.append(_Group((feature,), tuple(range(first, first + width)), of_client=False))
+        first += width
+    return groups
+
+
+def _with(plan: Plan, groups: Sequence[_Group]) -> Plan:
+    """Return the plan with the columns of these groups only."""
+    columns = [column for group in groups for column in group.columns]
+    series = tuple(
+        replace(one, ahead=None if one.ahead is None or not columns else one.ahead[:, columns]) for one in plan.panel
+    )
+    specification = replace(
+        plan.choice.specification,
+        future_covariates=tuple(name for group in groups if group.of_client for name in group.names),
+        calendar=tuple(name for group in groups if not group.of_client for name in group.names),
+    )
+    choice = replace(plan.choice, specification=specification)
+    return replace(plan, panel=replace(plan.panel, series=series), choice=choice)
+
+
+def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
+    """Return the mean absolute errors (origin,) of all items in their units, and how many are independent."""
+    rows = np.linspace(0, len(plan.panel) - 1, min(len(plan.panel), _MOST_ITEMS)).round().astype(int)
+    part = replace(
+        plan,
+        panel=replace(plan.panel, series=tuple(plan.panel.series[row] for row in rows)),
+        splits=tuple(plan.splits[row] for row in rows),
+        long=tuple(plan.long[row] for row in rows),
+        choice=replace(plan.choice, specification=replace(plan.choice.specification, candidates=PRIOR)),
+    )
+    part = _with(part, groups)
+    stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]
+    forecaster, _ = Fitter(part, TrainingProgress(part), None, Course(part, None)).first(stopping, test)
+    horizon = part.choice.specification.horizon
+    evaluated = [
+        evaluated_item(forecaster, item, one.head(end), _origins(first, end, horizon))
+        for item, one, first, end in zip(forecaster.items, part.panel, stopping, test, strict=True)
+    ]
+    by_candidate = roll_candidates(forecaster, evaluated, horizon)
+    means = [np.mean(levels, axis=0) for levels in zip(*by_candidate.values(), strict=True)]
+    errors = [_by_origin(one, levels) for one, levels in zip(evaluated, means, strict=True)]
+    independent = sum(_independent(one, horizon) for one in evaluated)
+    return np.concatenate(errors), independent
+
+
+def _origins(first: int, end: int, horizon: int) -> Any:
+    origins = rolling_origins(first, end, horizon, partial=True)
+    return origins[np.unique(np.linspace(0, len(origins) - 1, min(len(origins), _MOST_ORIGINS)).round().astype(int))]
+
+
+def _by_origin(one: Evaluated, levels: FloatArray) -> FloatArray:
+    errors = np.abs(compared(one, levels).errors).mean(axis=2)
+    known = np.isfinite(errors)
+    counts = known.sum(axis=1)
+    return np.where(counts > 0, np.where(known, errors, 0).sum(axis=1) / np.maximum(counts, 1), np.nan)
+
+
+def _independent(one: Evaluated, horizon: int) -> float:
+    if not len(one.origins):
+        return 0.0
+    return 1 + float(one.origins[-1] - one.origins[0]) / horizon
+
+
+def _gain(before: FloatArray, after: FloatArray) -> float:
+    total = float(np.nansum(before))
+    return 1 - float(np.nansum(after)) / total if total > 0 else 0.0
+
+
+def _helps(before: FloatArray, after: FloatArray, independent: float, share: float, deviations: float) -> bool:
+    gains = (before - after)[np.isfinite(before) & np.isfinite(after)]
+    if not len(gains):
+        return False
+    chance = gains.std() / np.sqrt(max(independent, 1.0))
+    return bool(_gain(before, after) > share and gains.mean() > deviations * chance)

@@ -1,0 +1,162 @@
+"""Everything that is decided before training: checks, splits, choices; also what a dry run answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from service.errors import Path
+from service.forecasting.config.bounds import Bounds
+from service.forecasting.config.options import Candidate, TrainOptions, Validation
+from service.forecasting.methods.catalogue import PRIOR
+from service.forecasting.preprocessing.missing import drop_leading, open_ends, refuse_missing
+from service.forecasting.preprocessing.pipeline import min_history
+from service.forecasting.preprocessing.splits import Split, require_length, require_shortest, split_series
+from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
+from service.forecasting.series.seasonality import looks_like_noise, returns_to_its_mean
+from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.training.defaults import Choice, choose
+
+NOISE = "the series looks like noise: nothing forecasts it better than its mean, so expect a skill of 0"
+
+WALK = "the series looks like a random walk: nothing forecasts it better than its last value, so expect a skill of 0"
+
+# Up to so many values, a forecast by anything deserves a warning.
+_SHORT_SERIES = 30
+# In fewer values anything may look like a random walk.
+_SHORTEST_WALK = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A panel that can be trained on, cut and with a recipe.
+
+    panel: its columns known ahead are taken out of the values; long: which items are long enough for the network;
+    future_covariates: columns named as known ahead; the specification has those that are, or may be, used.
+    """
+
+    panel: Panel
+    splits: tuple[Split, ...]
+    choice: Choice
+    long: tuple[bool, ...]
+    noise: bool
+    walk: bool
+    future_covariates: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is worth telling before anything is trained."""
+        return (*self.warnings, *([NOISE] if self.noise else []), *([WALK] if self.walk else []))
+
+    @property
+    def trusted(self) -> tuple[Candidate, ...]:
+        """The candidates to blend where nothing speaks against them."""
+        return ("naive", "exponential_smoothing") if self.walk else ("network", *PRIOR)
+
+    @property
+    def min_history(self) -> int:
+        """Fewest values from which the model will forecast, unless it turns out to do without its network."""
+        specification = self.choice.specification
+        return min_history(specification) if any(self.long) else TRANSFORMS[specification.transform].lookback + 1
+
+    def configuration(self) -> dict[str, Any]:
+        """Return every option as used, as JSON-able values; ``chosen`` says why, for those that were left open."""
+        record = self.choice.specification.to_record()
+        return {**record, "calendar": record["calendar"] or "none", "chosen": self.choice.reasons}
+
+
+def plan_training(panel: Panel, options: TrainOptions) -> Plan:
+    """Check the panel, split it and choose what was left open; trains nothing.
+
+    Raises InvalidSeries, MissingValues, SeriesTooShort, InvalidOption.
+    """
+    warnings = []
+    series = []
+    bounds = Bounds.of(options.nonnegative, options.minimum, options.maximum)
+    for row, one in enumerate(panel):
+        path = _path(row, one)
+        bounds.require(one, len(panel.targets), path)
+        require_shortest(one, path)
+        if options.missing == "error":
+            refuse_missing(one, path)
+        whole, dropped = drop_leading(one, panel.columns, path)
+        if dropped:
+            warnings.append(f"{_named(one)}{dropped} leading rows without a value in every column were left out")
+        series.append(whole)
+    panel = replace(panel, series=tuple(series))
+    warnings += open_ends(panel, list(range(len(panel.targets))))
+    splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
+    if options.transform != "auto":
+        for row, one in enumerate(panel):
+            require_positive(one.values[:, : len(panel.targets)], options.transform, _path(row, one))
+    choice = choose(panel, splits, options)
+    named = panel.future_covariates
+    known_ahead = choice.specification.known_ahead
+    panel = Panel(tuple(known_ahead.taken_out(one) for one in panel), panel.targets, panel.covariates)
+    choice, long = _without_short(panel, splits, choice, options.validation)
+    specification = choice.specification
+    left_out = "network" not in specification.candidates and "network" in (options.candidates or ["network"])
+    if left_out and (options.candidates or max(split.length for split in splits) <= _SHORT_SERIES):
+        warnings.append("the series is too short for a network: it is forecast by simple methods")
+    elif any(long) and not all(long):
+        warnings.append(f"{long.count(False)} items are too short for the network: simple methods forecast them")
+    longest = max(split.length for split in splits)
+    if specification.horizon >= longest:
+        warnings.append(
+            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): nothing tells "
+            "how good forecasts so far ahead are, and their intervals are guesses"
+        )
+    targets = _targets_before(panel, splits)
+    season_length = specification.season_length
+    noise = sum(looks_like_noise(one, season_length) for one in targets) * 2 > len(targets)
+    walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
+    return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
+
+
+def _without_short(
+    panel: Panel, splits: Sequence[Split], choice: Choice, validation: Validation
+) -> tuple[Choice, tuple[bool, ...]]:
+    """Tell which items are long enough for the network, and leave it out where none is.
+
+    Raises SeriesTooShort where an item has no other candidate.
+    """
+    specification = choice.specification
+    if "network" not in specification.candidates:
+        return choice, (False,) * len(panel)
+    needed = min_history(specification) + specification.output_chunk_length
+    if specification.candidates == ("network",):
+        for row, (one, split) in enumerate(zip(panel, splits, strict=True)):
+            require_length(one, split, needed, validation, _path(row, one))
+    long = tuple(split.stopping >= needed for split in splits)
+    if any(long):
+        return choice, long
+    others = tuple(name for name in specification.candidates if name != "network")
+    return Choice(replace(specification, candidates=others), choice.reasons), long
+
+
+def _targets_before(panel: Panel, splits: Sequence[Split]) -> list[FloatArray]:
+    """Return what is known before the split, (time,), of each target of each item."""
+    columns = [
+        column
+        for one, split in zip(panel, splits, strict=True)
+        for column in one.values[: split.test, : len(panel.targets)].T
+    ]
+    return [column[~np.isnan(column)] for column in columns]
+
+
+def _is_walk(known: FloatArray, season_length: int) -> bool:
+    if len(known) < _SHORTEST_WALK:
+        return False
+    return season_length == 1 and looks_like_noise(np.diff(known), 1) and not returns_to_its_mean(known)
+
+
+def _path(row: int, series: Series) -> Path:
+    return ("series",) if series.item is None else ("series", "items", row)
+
+
+def _named(series: Series) -> str:
+    return "" if series.item is None else f"item {series.item!r}: "

@@ -1,0 +1,149 @@
+"""How far a training is: what it does, which share of all its work is done, and how long the rest will take.
+
+Shares are planned from counts of operations before anything is fitted. A network that stops early leaves the rest of
+its share out, so that the time left is an upper bound until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, TypeVar
+
+from service.forecasting.networks.architecture import NetworkShape
+from service.forecasting.networks.fitting import CONTINUED_EPOCHS, EpochReport
+from service.forecasting.training.defaults import scored_steps
+from service.forecasting.training.planning import Plan
+
+Report = Callable[[dict[str, Any]], None]
+"""Told what `JobAnswer.progress` documents."""
+Clock = Callable[[], float]
+"""Seconds that only grow."""
+Stage = Literal["columns", "candidates", "select", "weigh", "score", "refit"]
+Work = Literal["methods", "network", "rolling"]
+One = TypeVar("One")
+
+# Seconds, on one core, of fitting one simple method to one item and, beyond that, to each row of it.
+_METHOD_SECONDS, _METHOD_ROW_SECONDS = 1.5e-3, 1.5e-6
+# Of an epoch whatever its size, and of each multiplication with a weight, forward and backward.
+_EPOCH_SECONDS, _PRODUCT_SECONDS = 1e-4, 2.5e-10
+# Share of the methods' seconds that rolling over all origins takes.
+_ROLLING_SHARE = 0.2
+# Below, a share tells nothing about the time that the rest will take.
+_SMALLEST_SHARE = 0.01
+
+
+class TrainingProgress:
+    """Reports one training; ``fraction`` never falls. Without a clock, the time left is unknown."""
+
+    def __init__(self, plan: Plan, report: Report | None = None, clock: Clock | None = None) -> None:
+        self._report, self._clock = report, clock
+        self._started = clock() if clock else 0.0
+        self._members = plan.choice.specification.training.ensemble_size
+        self._planned = _planned(plan) if report else {}
+        self._total = sum(self._planned.values())
+        self._before = self._share = self._fraction = self._skipped = 0.0
+        self._stage: Stage = "candidates"
+        self._latest: dict[str, Any] = {}
+
+    def begin(self, stage: Stage, work: Work) -> None:
+        """Go on to another part of the work."""
+        if self._report is None:
+            return
+        steps = list(self._planned)
+        self._stage = stage
+        self._before = sum(list(self._planned.values())[: steps.index((stage, work))])
+        self._share = self._planned[stage, work]
+        self._tell(0.0, {})
+
+    def through(self, items: Iterable[One], count: int) -> Iterator[One]:
+        """Yield what is worked on one after another."""
+        for number, item in enumerate(items, 1):
+            yield item
+            if count > 1:
+                self._tell(number / count, {"item": number, "items": count})
+
+    def epochs(self, member: int) -> EpochReport:
+        """Return who is told of the epochs of one network, counted from 0."""
+
+        def tell(epoch: int, epochs: int, training_loss: float, validation_loss: float | None) -> None:
+            told = {
+                "candidate": "network",
+                "member": member + 1,
+                "members": self._members,
+                "epoch": epoch,
+                "epochs": epochs,
+                "training_loss": training_loss,
+                "validation_loss": validation_loss,
+            }
+            self._tell((member + epoch / epochs) / self._members, told)
+
+        return tell
+
+    def skip(self, member: int, share: float) -> None:
+        """Count a share of one network's epochs as done by an earlier run: it took none of the time of this one."""
+        if self._report is not None and share > 0:
+            self._skipped += share * self._share / self._members / self._total
+            self._fraction = max(
+                self._fraction, (self._before + (member + share) / self._members * self._share) / self._total
+            )
+
+    def finish(self) -> None:
+        """Tell that all is done, with what was told last."""
+        if self._report is not None:
+            self._report({**self._latest, "fraction": 1.0, "eta_seconds": None if self._clock is None else 0.0})
+
+    def _tell(self, share: float, told: dict[str, Any]) -> None:
+        if self._report is None:
+            return
+        done = (self._before + share * self._share) / self._total
+        self._fraction = min(1.0, max(self._fraction, done))
+        left = {"fraction": round(self._fraction, 4), "eta_seconds": self._seconds_left()}
+        self._latest = {"stage": self._stage, **told, **left}
+        self._report(self._latest)
+
+    def _seconds_left(self) -> float | None:
+        done = self._fraction - self._skipped
+        if self._clock is None or done < _SMALLEST_SHARE:
+            return None
+        return round((self._clock() - self._started) * (1 - self._fraction) / done, 1)
+
+
+def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
+    """Return the seconds of each part of the work on one core, in its order; only their proportions matter."""
+    specification = plan.choice.specification
+    methods = _methods_seconds(plan)
+    network = _network_seconds(plan) if "network" in specification.candidates else 0.0
+    again = network if specification.training.objective == "windows" else CONTINUED_EPOCHS * network
+    rolling = _ROLLING_SHARE * methods
+    parts: dict[tuple[Stage, Work], float] = {}
+    if specification.known_ahead.width:
+        parts["columns", "methods"] = methods
+    parts["candidates", "methods"] = methods
+    parts["select", "network"] = network
+    parts["weigh", "rolling"] = rolling
+    parts["score", "methods"] = methods
+    parts["score", "network"] = again
+    parts["score", "rolling"] = rolling
+    if specification.refit:
+        parts["refit", "methods"] = methods
+        parts["refit", "network"] = again
+    return parts
+
+
+def _methods_seconds(plan: Plan) -> float:
+    """Where there is no method, preparing an item takes about as long as one."""
+    count = max(1, sum(name != "network" for name in plan.choice.specification.candidates))
+    rows = sum(split.stopping for split in plan.splits)
+    return count * len(plan.panel.targets) * (_METHOD_SECONDS * len(plan.splits) + _METHOD_ROW_SECONDS * rows)
+
+
+def _network_seconds(plan: Plan) -> float:
+    specification = plan.choice.specification
+    lengths = [split.stopping for split, long in zip(plan.splits, plan.long, strict=True) if long]
+    scored = scored_steps(specification, min(lengths))
+    steps = sum(lengths) * (specification.context_length + scored) / scored
+    channels = len(plan.panel.targets) + len(plan.panel.covariates)
+    weights = NetworkShape.of(specification.network, channels, specification.output_chunk_length).size
+    training = specification.training
+    epoch = _EPOCH_SECONDS + _PRODUCT_SECONDS * steps * weights
+    return training.ensemble_size * training.epochs * epoch

@@ -1,0 +1,57 @@
+"""Makes every kernel ready for use: compiled at the first start, loaded from disk at later ones."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+
+from service.forecasting.config.options import Cell, MethodName
+from service.forecasting.forecaster.blend import MethodBlend
+from service.forecasting.forecaster.kernels.origins import add_network_levels, read_ends
+from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.method import Parameters
+from service.forecasting.networks.architecture import NetworkShape, initial_network
+from service.forecasting.networks.engine import roll_out
+from service.forecasting.networks.kernels.batches import loss_and_gradient
+from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
+from service.forecasting.preprocessing.transforms import TRANSFORMS
+
+
+def warm_rollout() -> None:
+    """Make forecasts ready."""
+    for cell in get_args(Cell):
+        network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
+        roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
+    contexts, numbers, still = np.zeros((1, 2, 1), np.float32), np.ones((1, 1)), np.zeros((1, 1), np.bool_)
+    read_ends(np.ones((3, 1)), np.array([3]), numbers, numbers, False, False, 1.0, contexts, numbers.copy(), np.ones(1))
+    total = np.zeros((1, 2, 1))
+    add_network_levels(total.copy(), numbers, numbers, numbers, still, np.ones(1), False, total)
+
+
+def warm_methods() -> None:
+    """Make the simple methods ready, fits and forecasts."""
+    values = np.tile(np.arange(1.0, 5.0), 8)
+    fitted: dict[MethodName, Parameters] = {}
+    for name, method in METHODS.items():
+        fitted[name] = (method.fit(values, 4),)
+        method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
+    methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
+    methods.add_levels(values[:, None].copy(), np.array([len(values)]), 4, TRANSFORMS["none"], np.zeros((1, 1, 1)))
+
+
+def warm_training() -> None:
+    """Make trainings ready, and the forecasts that score them."""
+    warm_rollout()
+    warm_methods()
+    seed_dropout(0)
+    shape = NetworkShape("gru", 1, 2, 1, 1)
+    weights = initial_network(shape, seed=0).weights
+    values, starts, ends = np.zeros((4, 1), np.float32), np.zeros(1, np.int64), np.full(1, 4, np.int64)
+    batch = gather(values, values, starts, ends, 1, 1, 1, True)
+    loss_and_gradient(shape.code, weights, weights, 1, 2, shape.gates, *batch, 0, 0, 0.0, False)
+    moments = np.zeros_like(weights)
+    train_epoch(
+        shape.code, 1, 2, shape.gates, weights, moments, moments.copy(), values, values, starts, ends,
+        1, 1, 1, 1, True, 0, 0, 0.0, 0, np.zeros(1), 0, 0.0, 0.0,
+    )  # fmt: skip

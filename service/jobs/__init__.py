@@ -1,1 +1,0 @@
-"""The training queue and the child processes that work it off."""

@@ -1,0 +1,28 @@
+"""What Linux is asked to do with a process of ours: end it with its parent, give it a name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when its parent dies: the server, or its forkserver, which dies with it.
+
+    parent: its process ID; None: any but 1. In a container the server itself may be 1.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        found = os.getppid()
+        if found != parent if parent is not None else found == 1:  # the parent died before the call
+            os._exit(1)
+
+
+def _take_name(name: str) -> None:
+    """Be found by ``ps`` under a name, of which the kernel keeps 15 characters."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())

@@ -1,0 +1,80 @@
+"""Queueing for trainers elsewhere: what a server does that trains nothing itself."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from service.queue.database import APPLICATION, VERSION, WORKFLOW
+from service.queue.tickets import Ticket
+from service.telemetry.logs import reason
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient, EnqueueOptions
+
+logger = logging.getLogger(__name__)
+
+
+class RemoteTrainers:
+    """The training queue of a server without a trainer; see `TrainingQueue` for the methods.
+
+    Cancelling needs nothing: a trainer looks several times a second whether it still holds what it runs.
+    """
+
+    def __init__(self, queue_url: str) -> None:
+        self._queue_url = queue_url
+        self._lock = threading.Lock()
+        self._client: DBOSClient | None = None
+
+    def start(self) -> None:
+        """Import what the first request would wait for."""
+        threading.Thread(target=self._connected, name="queue-client", daemon=True).start()
+
+    def submit(self, tickets: Sequence[Ticket]) -> None:
+        """Put tickets into their queues; where that fails, a trainer finds the jobs in the registry a moment later."""
+        try:
+            client = self._connected()
+            for ticket in tickets:
+                place: EnqueueOptions = {
+                    "workflow_name": WORKFLOW,
+                    "queue_name": ticket.queue,
+                    "workflow_id": ticket.id,
+                    "app_version": VERSION,
+                    "application_name": APPLICATION,
+                }
+                client.enqueue(place, *ticket)
+        except Exception as error:
+            logger.warning(
+                "%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason(error)
+            )
+
+    def cancel(self, job_id: str) -> None:
+        """Nothing: the trainer that runs the job sees it in the registry."""
+
+    def failure(self) -> None:
+        """Return None: trainers run elsewhere."""
+
+    def stop(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            if self._client is not None:
+                self._client.destroy()
+                self._client = None
+
+    def _connected(self) -> DBOSClient:
+        from dbos import DBOSClient
+
+        from service.queue.dbos_queue import JsonSerializer
+
+        with self._lock:
+            if self._client is None:
+                self._client = DBOSClient(
+                    system_database_url=self._queue_url,
+                    serializer=JsonSerializer(),
+                    application_name=APPLICATION,
+                    lazy=True,
+                    retry_connection_errors=False,
+                )
+            return self._client

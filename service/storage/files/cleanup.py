@@ -1,0 +1,36 @@
+"""What a job leaves in the store that nobody needs once it has ended."""
+
+from __future__ import annotations
+
+import logging
+
+from service.errors import JobNotFound
+from service.storage.files.store import ModelStore
+from service.storage.registry.registry import Registry
+from service.telemetry.logs import reason
+
+logger = logging.getLogger(__name__)
+
+
+def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
+    """Remove a job's checkpoint, and the files of attempts that did not become its model, if the job has ended.
+
+    An attempt stores its file before it publishes, and may die in between. What fails is logged, never raised.
+    """
+    try:
+        _clear_away(registry, store, job_id)
+    except Exception as error:
+        logger.warning("what job %s left in the store could not be removed: %s", job_id, reason(error))
+
+
+def _clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
+    try:
+        job = registry.job(job_id)
+    except JobNotFound:  # whoever deleted its model took the files along
+        store.delete_checkpoint(job_id)
+        return
+    if not job.has_ended:
+        return
+    store.delete_checkpoint(job_id)
+    for attempt in range(1, job.attempt + (job.status != "succeeded")):
+        store.delete_model(job.model_id, attempt)

@@ -1,0 +1,97 @@
+"""Between forecasters, training inputs and the files that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from service.errors import InvalidModelFile
+from service.forecasting.config.options import TrainOptions
+from service.forecasting.series.panel_codec import panel_state, restore_panel
+from service.forecasting.series.series import Panel
+from service.keys import DEFAULT_TENANT
+from service.storage.files.model_file import ModelFile, read_model_file, write_model_file
+
+if TYPE_CHECKING:
+    from service.forecasting.forecaster.forecaster import Forecaster
+
+_UNFITTING = (KeyError, TypeError, ValueError, ValidationError, IndexError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True)
+class TrainingInput:
+    """What a job trains on.
+
+    tenant: whose model it becomes;
+    series: what was understood of the series, for the answer; warnings: what came up while it was read.
+    """
+
+    model_id: str
+    name: str | None
+    panel: Panel
+    options: TrainOptions
+    series: dict[str, Any]
+    warnings: tuple[str, ...]
+    tenant: str = DEFAULT_TENANT
+
+
+def model_file(forecaster: Forecaster, record: Mapping[str, Any]) -> bytes:
+    """Return a model as one file: the forecaster, and the record that tells how good it is."""
+    from service.forecasting.forecaster.codec import forecaster_state
+
+    state, arrays = forecaster_state(forecaster)
+    return write_model_file({"forecaster": state, "model": dict(record)}, arrays)
+
+
+def load_forecaster(data: bytes) -> Forecaster:
+    """Read the forecaster of a model file. Raises InvalidModelFile."""
+    return restore(read_model_file(data))
+
+
+def restore(file: ModelFile) -> Forecaster:
+    """Build the forecaster of a file that was read. Raises InvalidModelFile where its parts do not fit."""
+    from service.forecasting.forecaster.codec import restore_forecaster
+
+    try:
+        return restore_forecaster(file.record["forecaster"], file.tensors)
+    except _UNFITTING as error:
+        raise InvalidModelFile(f"the file is whole but is no model of this service: {_reason(error)}") from error
+
+
+def training_input_file(content: TrainingInput) -> bytes:
+    """Return a training input as one file of the same format as a model."""
+    state, arrays = panel_state(content.panel)
+    record = {
+        "model_id": content.model_id,
+        "name": content.name,
+        "tenant": content.tenant,
+        "panel": state,
+        "options": content.options.model_dump(mode="json"),
+        "series": content.series,
+        "warnings": list(content.warnings),
+    }
+    return write_model_file(record, arrays)
+
+
+def read_training_input(data: bytes) -> TrainingInput:
+    """Undo `training_input_file`. Raises InvalidModelFile where the stored file is damaged."""
+    file = read_model_file(data)
+    record = file.record
+    return TrainingInput(
+        record["model_id"],
+        record["name"],
+        restore_panel(record["panel"], file.tensors["values"]),
+        TrainOptions.model_validate(record["options"]),
+        record["series"],
+        tuple(record["warnings"]),
+        record.get("tenant", DEFAULT_TENANT),
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return f"its configuration has {error.error_count()} values that are not allowed"
+    return f"{error!s:.200}" if isinstance(error, ValueError) else "a part is missing or of the wrong kind"

@@ -1,0 +1,236 @@
+"""Models, what their jobs train on, and how far those are. They lie in a folder or in an S3 bucket::
+
+models/{model_id}-{attempt}.safetensors
+inputs/{job_id}.safetensors
+checkpoints/{job_id}.safetensors
+
+The first two never change; a checkpoint is written over the one before it.
+
+Each attempt of a job writes a file of its own, so that one that was taken over can harm no other; the registry says
+which one is the model. An imported model has no attempt: models/{model_id}.safetensors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import ObjectStore
+
+from service.errors import Conflict, Unavailable
+from service.storage.files.bucket import Bucket, S3Access
+from service.storage.files.folder import Folder, read_folder_url
+from service.storage.identifiers import check_job_id, check_model_id, new_id, unknown_job, unknown_model
+
+_HOUR = 3600.0
+_FILE = re.compile(r"(?:models|inputs|checkpoints)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
+
+
+class Place(Protocol):
+    """Where a store lies, see `Folder` and `Bucket`; its errors are obstore's and the system's."""
+
+    objects: ObjectStore
+
+    def check_way(self, name: str) -> None: ...  # noqa: D102
+    def put(self, name: str, data: bytes, overwrite: bool) -> None: ...  # noqa: D102
+    def remove_leftovers(self, older_than: float) -> int: ...  # noqa: D102
+    def reason(self, error: Exception) -> str: ...  # noqa: D102
+    def confirm_missing(self, name: str, error: FileNotFoundError) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the store: the ID of its model or job, its bytes, when it was written (UTC), and by which attempt."""
+
+    id: str
+    size_bytes: int
+    written_at: datetime
+    attempt: int = 0
+
+
+class ModelStore:
+    """A store for models; threads and processes may share it. Every method may raise Unavailable."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @classmethod
+    def open(cls, url: str, access: S3Access | None = None) -> ModelStore:
+        """Open a folder, by its path or a ``file://`` URL, or a bucket, by ``s3://bucket/prefix``.
+
+        A folder is made where it is missing, a bucket is not. access: how to reach S3.
+        Raises ValueError for any other URL, Unavailable where the folder cannot be made or read.
+        """
+        if url.startswith("s3://"):
+            return cls(Bucket(url, access or S3Access()))
+        path = read_folder_url(url)
+        try:
+            return cls(Folder(path))
+        except (OSError, BaseError) as error:
+            raise Unavailable(f"The model store cannot be opened: {Folder.reason(error)}.") from error
+
+    def put_model(self, model_id: str, data: bytes, attempt: int = 0) -> None:
+        """Store a model for good: whole or not at all, never over another. Raises Conflict.
+
+        The same bytes again are no error: the answer to the first time may have been lost.
+        """
+        self._put(_model_path(model_id, attempt), data)
+
+    def get_model(self, model_id: str, attempt: int = 0) -> bytes:
+        """Return a model's bytes. Raises ModelNotFound."""
+        try:
+            return self._get(_model_path(model_id, attempt))
+        except FileNotFoundError as error:
+            raise unknown_model(model_id) from error
+
+    def model_size(self, model_id: str, attempt: int = 0) -> int:
+        """Return the number of bytes of a model. Raises ModelNotFound."""
+        try:
+            return self._size(_model_path(model_id, attempt))
+        except FileNotFoundError as error:
+            raise unknown_model(model_id) from error
+
+    def delete_model(self, model_id: str, attempt: int = 0) -> None:
+        """Remove a model; one that is not there is no error."""
+        self._delete(_model_path(model_id, attempt))
+
+    def put_training_input(self, job_id: str, data: bytes) -> None:
+        """Store what a job trains on, like a model. Raises Conflict."""
+        self._put(_input_path(job_id), data)
+
+    def get_training_input(self, job_id: str) -> bytes:
+        """Return what a job trains on. Raises JobNotFound."""
+        try:
+            return self._get(_input_path(job_id))
+        except FileNotFoundError as error:
+            raise unknown_job(job_id) from error
+
+    def has_training_input(self, job_id: str) -> bool:
+        """Tell whether what a job trains on is there."""
+        try:
+            self._size(_input_path(job_id))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete_training_input(self, job_id: str) -> None:
+        """Remove what a job trained on; where nothing is there, it is no error."""
+        self._delete(_input_path(job_id))
+
+    def models(self) -> Iterator[StoredFile]:
+        """Yield every model file, in no order; what came or went meanwhile may be among them or not."""
+        return self._files("models")
+
+    def training_inputs(self) -> Iterator[StoredFile]:
+        """Yield every training input, like `models`."""
+        return self._files("inputs")
+
+    def put_checkpoint(self, job_id: str, data: bytes) -> None:
+        """Store how far a job is: whole or not at all, in place of what was stored before."""
+        self._put(_checkpoint_path(job_id), data, overwrite=True)
+
+    def get_checkpoint(self, job_id: str) -> bytes | None:
+        """Return how far a job is; None where nothing tells."""
+        try:
+            return self._get(_checkpoint_path(job_id))
+        except FileNotFoundError:
+            return None
+
+    def delete_checkpoint(self, job_id: str) -> None:
+        """Remove what tells how far a job is; where nothing is there, it is no error."""
+        self._delete(_checkpoint_path(job_id))
+
+    def checkpoints(self) -> Iterator[StoredFile]:
+        """Yield every checkpoint, like `models`."""
+        return self._files("checkpoints")
+
+    def check_writable(self) -> None:
+        """Write a small file and remove it, for readiness. Raises Unavailable with the reason."""
+        path = f"models/probe-{new_id()}"
+        with self._errors(path, "be written"):
+            obstore.put(self._place.objects, path, b"probe", mode="create", use_multipart=False)
+            obstore.delete(self._place.objects, path)
+
+    def remove_leftovers(self, older_than: float = _HOUR) -> int:
+        """Remove half-written files of processes that died ``older_than`` seconds ago; return how many.
+
+        Younger ones may belong to another server that writes them right now.
+        """
+        with self._errors("", "be cleaned"):
+            return self._place.remove_leftovers(older_than)
+
+    def _put(self, path: str, data: bytes, overwrite: bool = False) -> None:
+        with self._errors(path, "be written"):
+            try:
+                self._place.put(path, data, overwrite)
+            except AlreadyExistsError as error:
+                if not self._holds(path, data):
+                    raise Conflict(f"The store has {path} already, and what is stored never changes.") from error
+
+    def _holds(self, path: str, data: bytes) -> bool:
+        try:
+            return self._size(path) == len(data) and self._get(path) == data
+        except FileNotFoundError:
+            return False
+
+    def _get(self, path: str) -> bytes:
+        with self._missing(path, "be read"):
+            return obstore.get(self._place.objects, path).bytes().to_bytes()
+
+    def _size(self, path: str) -> int:
+        with self._missing(path, "be read"):
+            return obstore.head(self._place.objects, path)["size"]
+
+    def _delete(self, path: str) -> None:
+        try:
+            with self._missing(path, "be written"):
+                obstore.delete(self._place.objects, path)
+        except FileNotFoundError:
+            return  # S3 does not even tell.
+
+    def _files(self, folder: str) -> Iterator[StoredFile]:
+        with self._errors(folder, "be listed"):
+            for chunk in obstore.list(self._place.objects, folder):
+                for one in chunk:
+                    if found := _FILE.fullmatch(one["path"]):
+                        yield StoredFile(found[1], one["size"], one["last_modified"], int(found[2] or 0))
+
+    @contextmanager
+    def _missing(self, path: str, purpose: str) -> Iterator[None]:
+        """Let a FileNotFoundError through where that file alone is missing; every other error becomes Unavailable."""
+        missing = None
+        with self._errors(path, purpose):
+            try:
+                yield
+            except FileNotFoundError as error:
+                self._place.confirm_missing(path, error)
+                missing = error
+        if missing is not None:
+            raise missing
+
+    @contextmanager
+    def _errors(self, path: str, purpose: str) -> Iterator[None]:
+        """Let every error become Unavailable, also that something is not there."""
+        try:
+            self._place.check_way(path)
+            yield
+        except (OSError, BaseError) as error:
+            raise Unavailable(f"The model store cannot {purpose}: {self._place.reason(error)}.") from error
+
+
+def _model_path(model_id: str, attempt: int) -> str:
+    return f"models/{check_model_id(model_id)}{f'-{attempt}' if attempt else ''}.safetensors"
+
+
+def _input_path(job_id: str) -> str:
+    return f"inputs/{check_job_id(job_id)}.safetensors"
+
+
+def _checkpoint_path(job_id: str) -> str:
+    return f"checkpoints/{check_job_id(job_id)}.safetensors"

@@ -1,0 +1,1 @@
+"""The database of names, status, jobs and leases, in SQLite or Postgres."""

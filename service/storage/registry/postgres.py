@@ -1,0 +1,119 @@
+"""Postgres as the registry's database: many servers, each with a few connections.
+
+Transactions are READ COMMITTED, so a read that decides a write locks its rows; who needs several locks takes those of
+jobs before those of models, for two that wait for each other both lose a second.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+
+from service.storage.registry.engine_options import ENGINE_OPTIONS
+
+_CONNECT_SECONDS = 3
+_STATEMENT_SECONDS = 5
+# Until a peer counts as gone where a cable was cut, or holds locks and does nothing.
+_SILENCE_SECONDS = 10
+SILENCE_OPTIONS: Mapping[str, str] = {
+    "connect_timeout": str(_CONNECT_SECONDS),
+    "tcp_user_timeout": str(1000 * _SILENCE_SECONDS),
+    "keepalives_idle": str(_SILENCE_SECONDS),
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+}
+"""Options of libpq, by which whoever connects finds out that a server, or the way to it, is gone.
+
+The kernel alone waits for minutes. https://www.postgresql.org/docs/current/libpq-connect.html
+"""
+_MIGRATION_SECONDS = 600
+_MIGRATION_LOCK = 7_303_014_482_913_566
+"""Any number that nobody else uses in this database."""
+
+_CONNECTIONS = 10
+_MORE_CONNECTIONS = 10
+_POOL_SECONDS = 3
+
+_SETTINGS = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', false)"
+    for name, value in {
+        "statement_timeout": f"{_STATEMENT_SECONDS}s",
+        "lock_timeout": f"{_STATEMENT_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{_SILENCE_SECONDS}s",
+        "timezone": "UTC",
+    }.items()
+)
+
+_READ_ONLY = "25006"
+
+_SERVER_SAYS = re.compile(r"(?:FATAL|ERROR):\s+([^\n]+)")
+_FAILED = re.compile(r".*failed: ([^\n]+)")
+_PATH = re.compile(r"""["']?/[^"'\s]*["']?""")
+
+
+def make_postgres_engine(url: URL) -> Engine:
+    """Return the engine of a server, to which nothing is sent yet; libpq's options in the URL come before ours."""
+    ours = {**SILENCE_OPTIONS, "application_name": "forecast-service"}
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={name: value for name, value in ours.items() if name not in url.query},
+        isolation_level="READ COMMITTED",
+        # A connection that died, with its server say, is found out before it is used, and all others with it.
+        pool_pre_ping=True,
+        pool_size=_CONNECTIONS,
+        max_overflow=_MORE_CONNECTIONS,
+        pool_timeout=_POOL_SECONDS,
+        # What was just released is used first, so that a pooler or server may close those that idle.
+        pool_use_lifo=True,
+        **ENGINE_OPTIONS,
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "handle_error", _leave_a_standby)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # Not as options of the connection, which poolers between us and the server refuse.
+    connection.execute(_SETTINGS)
+    connection.commit()
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """Connect anew where a server takes no writes any more: after a failover, another one may."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
+
+
+def begin_migrating(connection: Connection) -> None:
+    """Wait until no other server migrates; the lock goes with the transaction."""
+    for name in ("statement_timeout", "lock_timeout"):
+        connection.execute(text(f"SET LOCAL {name} = '{_MIGRATION_SECONDS}s'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+
+
+def postgres_reason(error: DBAPIError) -> str:
+    """Say what is wrong without address, password or path: libpq's own texts may name them."""
+    cause = error.orig
+    told = getattr(getattr(cause, "diag", None), "message_primary", None)
+    if told is None:
+        told = _without_its_server(str(cause))
+    return _PATH.sub("a file", told).strip().rstrip(".")
+
+
+def _without_its_server(message: str) -> str:
+    if found := _SERVER_SAYS.search(message) or _FAILED.search(message):
+        return found[1]
+    if "connection option" in message or "bad value" in message:
+        return "an option in its URL is unknown or has a value that it cannot have"
+    if "failed to resolve host" in message:
+        return "its host name is unknown"
+    if "timeout" in message:
+        return "it does not answer in time"
+    if "connection" in message:
+        return "the connection was lost or cannot be made"
+    return "the driver refuses the statement"

@@ -1,0 +1,61 @@
+"""What one tenant may have, counted in the database: for all servers and trainers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, text
+
+from service.errors import QuotaExceeded, TooManyJobs
+from service.storage.registry.entries import UNFINISHED
+from service.storage.registry.tables import jobs, models
+
+_RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one tenant may have.
+
+    models: in any state; bytes: of model files, and of what they were trained on; unfinished_jobs: queued and running.
+    """
+
+    models: int
+    bytes: int
+    unfinished_jobs: int
+
+    def check(self, connection: Connection, tenant: str, more_bytes: int, training: bool) -> None:
+        """Check, within a transaction of the caller, that a tenant may have one more model, with so many bytes.
+
+        training: whether a job comes with it. Others who add something for the same tenant wait until the transaction
+        ends. Raises QuotaExceeded, TooManyJobs.
+        """
+        if connection.dialect.name == "postgresql":
+            # On SQLite there is one writer at a time.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))"), {"tenant": tenant})
+        self._check_models(connection, tenant, more_bytes)
+        if training:
+            self._check_jobs(connection, tenant)
+
+    def _check_models(self, connection: Connection, tenant: str, more_bytes: int) -> None:
+        taken = func.coalesce(func.sum(func.coalesce(models.c.size_bytes, 0) + models.c.input_bytes), 0)
+        number, total = connection.execute(select(func.count(), taken).where(models.c.tenant == tenant)).one()
+        if number >= self.models:
+            raise QuotaExceeded(
+                f"the tenant has {number} models, and may have {self.models}: delete some, or raise "
+                "FORECAST_MAX_MODELS_PER_TENANT"
+            )
+        if total + more_bytes > self.bytes:
+            raise QuotaExceeded(
+                f"the tenant has {total} bytes of models and what they were trained on, and would have {more_bytes} "
+                f"more; it may have {self.bytes}: delete models, or raise FORECAST_MAX_BYTES_PER_TENANT"
+            )
+
+    def _check_jobs(self, connection: Connection, tenant: str) -> None:
+        of_tenant = select(func.count()).where(jobs.c.tenant == tenant, jobs.c.status.in_(UNFINISHED))
+        if (number := connection.execute(of_tenant).scalar_one()) >= self.unfinished_jobs:
+            raise TooManyJobs(
+                f"{number} trainings of the tenant are under way, and it may have {self.unfinished_jobs}: "
+                "try again when some have ended, cancel some, or raise FORECAST_MAX_QUEUED_JOBS_PER_TENANT",
+                retry_after=_RETRY_SECONDS,
+            )

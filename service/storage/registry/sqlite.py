@@ -1,0 +1,75 @@
+"""An SQLite file as the registry's database: one writer at a time, readers go on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from service.errors import Unavailable
+from service.storage.registry.engine_options import ENGINE_OPTIONS
+
+
+def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
+    """Return the engine of a file, whose folder is made where it is missing.
+
+    Raises ValueError where the URL names no file, Unavailable where the folder cannot be made.
+    """
+    if not url.database or url.database == ":memory:":
+        raise ValueError("An SQLite database must be a file: sqlite:///folder/registry.db")
+    _make_parent(Path(url.database))
+    engine = create_engine(url, connect_args={"timeout": busy_timeout}, **ENGINE_OPTIONS)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def prepare_sqlite_file(engine: Engine, busy_timeout: float) -> None:
+    """Let readers go on while one writes. The switch does not honour the busy timeout, hence the loop."""
+    deadline = time.monotonic() + busy_timeout
+    with engine.connect().execution_options(sqlite_begin=None) as connection:
+        while True:
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                return
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def check_sqlite_writes(engine: Engine, busy_timeout: float) -> None:
+    """Write into the file, and change nothing: only that tells of a lock, a full disk or one that is read-only."""
+    with engine.connect().execution_options(sqlite_begin=None) as connection:
+        names = ("busy_timeout", "synchronous")
+        before = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+        try:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(1000 * busy_timeout)}")
+            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")  # nothing here has to survive a power cut
+            # A number that is not used, written anew.
+            connection.exec_driver_sql("PRAGMA user_version = 0")
+        finally:
+            for name, value in before.items():
+                connection.exec_driver_sql(f"PRAGMA {name} = {value}")
+
+
+def _make_parent(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"The database's folder cannot be made: {error.strerror}.") from error
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    # The driver's own implicit BEGIN comes too late and is never IMMEDIATE; _begin does it instead.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+    if statement is not None:
+        connection.exec_driver_sql(statement)

@@ -1,0 +1,117 @@
+"""The tables behind the registry, in types that SQLite and Postgres both have. Changes need a migration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import JSON, BigInteger, Column, DateTime, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy.types import TypeDecorator
+
+from service.keys import DEFAULT_TENANT, LONGEST_TENANT
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+# Alembic can only change what has a name, and databases invent different ones.
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time with microseconds, always UTC: SQLite keeps no time zone, so it is put on again when read."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Turn a time with any offset into UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Give back the offset that the database may have dropped."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant", String(LONGEST_TENANT), nullable=False, server_default=DEFAULT_TENANT)
+
+
+models = Table(
+    "models",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String),
+    Column("status", String(16), nullable=False),
+    Column("job_id", String(32)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ready_at", UtcDateTime),
+    Column("record", JSON, nullable=False),
+    Column("size_bytes", BigInteger),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("input_bytes", BigInteger, nullable=False, server_default="0"),
+    _tenant(),
+    # Each list is of one tenant.
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "tenant", "name", "created_at", "id"),
+    Index(None, "tenant", "status", "created_at", "id"),
+    Index(None, "tenant", "name", "status", "created_at", "id"),
+    # What a tenant has is counted from this alone.
+    Index(None, "tenant", "size_bytes", "input_bytes"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("model_id", String(32), ForeignKey("models.id", ondelete="CASCADE"), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("attempt", Integer, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("error", JSON),
+    Column("queue", String(8), nullable=False, server_default="cpu"),
+    Column("dispatch", Integer, nullable=False, server_default="0"),
+    Column("executor", String(200)),
+    Column("lease_until", UtcDateTime),
+    Column("deaths", Integer, nullable=False, server_default="0"),
+    Column("revision", Integer, nullable=False, server_default="0"),
+    Column("traceparent", String(55)),
+    _tenant(),
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "tenant", "status", "created_at", "id"),
+    Index(None, "model_id", "created_at", "id"),
+    # Of all tenants: trainers work for all.
+    Index(None, "status", "created_at", "id"),
+    Index(None, "finished_at"),
+)
+
+executors = Table(
+    "executors",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("instance", String(32), nullable=False),
+    Column("queues", String(40), nullable=False),
+    Column("alive_until", UtcDateTime, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant", String(LONGEST_TENANT), primary_key=True, server_default=DEFAULT_TENANT),
+    Column("key", String, primary_key=True),
+    Column("request_hash", String(128), nullable=False),
+    Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
+    Index(None, "job_id"),
+)

@@ -1,0 +1,218 @@
+"""Forecasting with a stored model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
+from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCovariates
+from service.forecasting.preprocessing.missing import open_ends
+from service.forecasting.series.series import Panel
+from service.storage.registry.entries import ModelEntry
+from service.usecases.context import Resources
+from service.usecases.limits import Limits
+
+if TYPE_CHECKING:
+    from service.forecasting.forecaster.forecaster import Forecaster
+    from service.forecasting.intervals.forecast import Bands, Forecast
+    from service.forecasting.intervals.sample_paths import Draw
+
+_RETRY_SECONDS = 1
+# About half a millisecond each on one core; a thread costs a tenth of that and its wait for the interpreter.
+_AT_ONCE = 5_000_000
+_NUMBERS_AT_ONCE = 2_000
+
+
+class ForecastAnswer(NamedTuple):
+    """The forecasts, one for each item and target, and what the caller should know about them."""
+
+    model_id: str
+    horizon: int
+    forecasts: list[Forecast]
+    warnings: tuple[str, ...]
+
+
+class LoadedModel(NamedTuple):
+    """A model that is ready to forecast."""
+
+    id: str
+    forecaster: Forecaster
+
+
+def find_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> ModelEntry:
+    """Return a tenant's ready model by its ID, or the newest ready one of that name.
+
+    Raises ModelNotFound, ModelNotReady, ModelFailed.
+    """
+    if model_id is None:
+        return resources.registry.newest_ready(tenant, name or "")
+    model = resources.registry.model_of(tenant, model_id)
+    if model.status == "training":
+        raise ModelNotReady(f"model {model_id} is still training; ask again in a moment", retry_after=_RETRY_SECONDS)
+    if model.status == "failed":
+        reason = model.record.get("error", {}).get("detail", "unknown reason")
+        raise ModelFailed(f"the training of model {model_id} failed, so train again; the reason: {reason}")
+    return model
+
+
+def load_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
+    """Return a tenant's ready model, one that was confirmed a moment ago at once. Raises as `fetch_model` does."""
+    if model_id is not None:
+        forecaster, is_due = resources.forecasters.confirmed(tenant, model_id)
+        if forecaster is not None and not is_due:
+            return LoadedModel(model_id, forecaster)
+    return fetch_model(resources, tenant, model_id, name)
+
+
+def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
+    """Ask the registry for a tenant's ready model, and load it where need be.
+
+    Raises what `find_model` and the cache raise.
+    """
+    try:
+        if model_id is None:
+            return _load_newest(resources, tenant, name)
+        attempt = resources.registry.ready_attempt(tenant, model_id)
+        if attempt is None:
+            attempt = find_model(resources, tenant, model_id, None).attempt
+    except ModelNotFound:
+        if model_id is not None:
+            resources.forecasters.forget(tenant, model_id)
+        raise
+    except Unavailable:
+        # What is loaded serves on while the registry is away.
+        remembered = resources.forecasters.remembered(tenant, model_id, name)
+        if remembered is None:
+            raise
+        return LoadedModel(*remembered)
+    return LoadedModel(model_id, resources.forecasters.get(tenant, model_id, attempt))
+
+
+def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedModel:
+    """Return the newest ready model of a name, also while the one that was newest a moment ago is deleted."""
+    gone = None
+    while True:
+        model = find_model(resources, tenant, None, name)
+        try:
+            return LoadedModel(model.id, resources.forecasters.get(tenant, model.id, model.attempt, name))
+        except ModelNotFound:
+            if model.id == gone:
+                raise
+            gone = model.id
+
+
+def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:
+    """Tell whether a forecast needs less computing than handing it to a thread.
+
+    items: how many are asked for; None: all that are stored.
+    """
+    rows = len(forecaster.items) if items is None else items
+    steps = horizon or forecaster.specification.horizon
+    return forecaster.cost(rows, steps) <= _AT_ONCE and rows * steps <= _NUMBERS_AT_ONCE
+
+
+def make_forecast(
+    limits: Limits,
+    model: LoadedModel,
+    horizon: int | None,
+    bands: Bands,
+    history: Panel | None = None,
+    items: Sequence[str] | None = None,
+    future: FutureCovariates = NONE_SENT,
+    draw: Draw | None = None,
+) -> ForecastAnswer:
+    """Forecast from the end of the model's own series, or from a history.
+
+    horizon: steps ahead; None: what the model was made for; future: the columns known ahead; draw: sample paths that
+    are wanted too. Raises InvalidInput.
+    """
+    forecaster = model.forecaster
+    horizon = horizon or forecaster.specification.horizon
+    limits.check_horizon(horizon)
+    count = len(items or history or forecaster.items)
+    per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels)) + (draw.paths if draw else 0)
+    limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
+    forecasts = forecaster.forecast(horizon, bands, history, items, future, draw)
+    warnings = (
+        *_far_outside(forecasts),
+        *_about_history(forecaster, history),
+        *outside_bounds(forecaster, history),
+        *band_warnings(forecaster, bands, horizon),
+        *_about_paths(forecaster, draw, horizon),
+    )
+    return ForecastAnswer(model.id, horizon, forecasts, warnings)
+
+
+def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
+    far = dict.fromkeys(one.item for one in forecasts if one.far_outside)
+    return [
+        ("the series" if item is None else f"item {item!r}")
+        + " lies far outside what the model was trained on, where it has learnt nothing: train on such values"
+        for item in far
+    ]
+
+
+def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
+    if history is None:
+        return []
+    warnings = open_ends(history, _target_channels(forecaster, history))
+    features = ", ".join(forecaster.specification.calendar)
+    if features and any(one.times is None for one in history):
+        warnings.append(f"the history has no timestamps: the model's {features} was left out of account")
+    for one in history:
+        unseen = forecaster.unseen.peers.unseen(one.static) if one.static else ()
+        warnings.extend(
+            f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
+            for name in unseen
+        )
+    return warnings
+
+
+def _about_paths(forecaster: Forecaster, draw: Draw | None, horizon: int) -> list[str]:
+    calibrated = forecaster.specification.horizon
+    if draw is None or horizon <= calibrated:
+        return []
+    return [f"beyond {calibrated} steps ahead, sample paths go on as random walks do"]
+
+
+def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
+    """Say which series from outside, whose columns the model knows, leave the bounds that forecasts keep to."""
+    bounds = forecaster.specification.bounds
+    if panel is None or not bounds:
+        return []
+    targets = _target_channels(forecaster, panel)
+    warnings = []
+    for one in panel:
+        found = bounds.first_outside(one.values[:, targets])
+        if found is not None:
+            who = "the series" if one.item is None else f"item {one.item!r}"
+            warnings.append(
+                f"{who} has {found[1]:.12g} in row {found[0]}, outside the bounds that the model was trained with: "
+                "forecasts keep to them all the same"
+            )
+    return warnings
+
+
+def _target_channels(forecaster: Forecaster, panel: Panel) -> list[int]:
+    """Where a panel whose columns the model knows has the model's targets."""
+    names = panel.columns
+    return [names.index(target) if target in names else 0 for target in forecaster.targets]
+
+
+def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:
+    """Say where intervals stand on few errors or on none."""
+    warnings = []
+    unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
+    if unsupported:
+        warnings.append(
+            f"{bands.named(unsupported)}: too few errors stand behind some of the steps ahead; "
+            "there the largest error is stretched as a normal distribution would be"
+        )
+    calibrated = forecaster.specification.horizon
+    if horizon > calibrated and bands.levels:
+        warnings.append(
+            f"intervals are calibrated up to {calibrated} steps ahead; "
+            "beyond, they widen with the square root of the step"
+        )
+    return tuple(warnings)

@@ -1,0 +1,105 @@
+"""Looking models up, renaming, deleting, taking them out and in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.errors import InvalidModelFile, ModelFileCorrupt, QuotaExceeded
+from service.storage.files.model_codec import restore
+from service.storage.files.model_file import read_model_file
+from service.storage.files.model_record import inherited_record, owned_file
+from service.storage.identifiers import new_id
+from service.storage.registry.entries import ModelEntry, ModelStatus, Page
+from service.usecases.context import Resources
+from service.usecases.forecast import find_model
+
+
+def list_models(
+    resources: Resources,
+    tenant: str,
+    name: str | None,
+    status: ModelStatus | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[ModelEntry]:
+    """Return a page of a tenant's models, newest first. Raises InvalidOption for a broken cursor."""
+    return resources.registry.models(tenant, name=name, status=status, cursor=cursor, limit=limit)
+
+
+def show_model(resources: Resources, tenant: str, model_id: str) -> ModelEntry:
+    """Return one model of a tenant, in any state. Raises ModelNotFound."""
+    return resources.registry.model_of(tenant, model_id)
+
+
+def rename_model(resources: Resources, tenant: str, model_id: str, name: str | None) -> ModelEntry:
+    """Give a tenant's model another name, or none. Raises ModelNotFound."""
+    return resources.registry.rename_model(tenant, model_id, name)
+
+
+def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
+    """Remove a tenant's model, its file, its jobs and what they trained on; stop a training. Raises ModelNotFound."""
+    model, attempts = resources.registry.delete_model(tenant, model_id)
+    # At once: the store may be away.
+    resources.forecasters.forget(tenant, model_id)
+    if model.job_id is not None:
+        resources.queue.cancel(model.job_id)
+        resources.store.delete_training_input(model.job_id)
+        resources.store.delete_checkpoint(model.job_id)
+    # Also of attempts that died between storing and publishing: reconcile would take such a file for a lost model's.
+    for attempt in {model.attempt, *range(1, attempts + 1)}:
+        resources.store.delete_model(model_id, attempt)
+
+
+def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
+    """Return a tenant's ready model's file.
+
+    Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt where the stored file is damaged.
+    """
+    model = find_model(resources, tenant, model_id, None)
+    data = resources.store.get_model(model.id, model.attempt)
+    try:
+        read_model_file(data)
+    except InvalidModelFile as error:
+        detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
+        raise ModelFileCorrupt(detail) from error
+    return data
+
+
+@dataclass(frozen=True)
+class Import:
+    """A model file that was checked, its new ID and what is told of it. data: the file, as it is to be kept."""
+
+    model_id: str
+    name: str | None
+    record: dict[str, Any]
+    data: bytes
+
+
+def read_import(tenant: str, data: bytes, name: str | None) -> Import:
+    """Check a model file that a tenant sends.
+
+    Its old record stays, and its lineage tells the old ID and the checksum. Raises InvalidModelFile.
+    """
+    file = read_model_file(data)
+    model_id = new_id()
+    told = inherited_record(file, model_id)
+    restore(file)
+    if told.tenant != tenant:
+        # Whatever it told: what is stored says whose it is, should the database be lost.
+        data = owned_file(file, tenant)
+    return Import(model_id, name if name is not None else told.name, told.record, data)
+
+
+def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
+    """Make a model of a file that was checked. Raises QuotaExceeded, Unavailable."""
+    registry, store, quota = resources.registry, resources.store, resources.limits.quota
+    size = len(taken.data)
+    # Before anything is stored; and again with the model, for others may come in between.
+    registry.check_quota(tenant, quota, size, training=False)
+    store.put_model(taken.model_id, taken.data)
+    try:
+        return registry.insert_ready_model(tenant, taken.model_id, taken.name, taken.record, size, quota)
+    except QuotaExceeded:
+        store.delete_model(taken.model_id)
+        raise

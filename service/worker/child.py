@@ -1,0 +1,129 @@
+"""What runs in a child process that trains."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from service.errors import ServiceError, TrainingFailed
+from service.queue.os_process import _take_name, die_with_parent
+from service.queue.tickets import Progress, Train
+from service.telemetry.context import about_job
+
+logger = logging.getLogger(__name__)
+
+# Each module that a training needs and that takes long to import, and the one that makes the kernels ready.
+PRELOADED = (
+    "sklearn.preprocessing",
+    "pandas",
+    "service.worker.train_job",
+    "service.worker.preload",
+)
+_PROGRESS_SECONDS = 0.5
+# Forecasts go before trainings where both want a core.
+NICENESS = 10
+
+
+def work(train: Train, job_id: str, connection: Connection, memory_bytes: int | None = None) -> None:
+    """Train one job, the only one of this process, in so much memory; see `run_job`."""
+    die_with_parent()
+    _take_name(f"job-{job_id}")
+    os.nice(NICENESS)
+    limit_memory(memory_bytes)
+    try:
+        run_job(train, job_id, connection)
+    finally:
+        connection.close()
+
+
+def run_job(train: Train, job_id: str, connection: Connection) -> None:
+    """Train one job and send progress and checkpoints, then the outcome or the error, as JSON messages.
+
+    The bytes of a checkpoint, or of the outcome's file, follow its message as another one.
+    """
+    with about_job(job_id):
+        _run_job(train, job_id, connection)
+
+
+def _run_job(train: Train, job_id: str, connection: Connection) -> None:
+    progress = _ProgressReport(connection)
+    try:
+        outcome = train(job_id, progress.tell, lambda data: _send_checkpoint(connection, data))
+        progress.flush()
+        _send(connection, "outcome", outcome.record)
+        _send_bytes(connection, outcome.file)
+    except ServiceError as error:
+        _send(connection, "error", error.to_record())
+    except MemoryError:
+        detail = "the training ran out of memory; use fewer values or a smaller network"
+        _send(connection, "error", TrainingFailed(detail).to_record())
+    except Exception:
+        logger.exception("the training broke")
+        _send(connection, "error", TrainingFailed("the training broke; the server's log says why").to_record())
+
+
+class _ProgressReport:
+    """Sends the first and the last progress, and twice a second at most what comes in between."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sent_at = -_PROGRESS_SECONDS
+        self._latest: Progress = {}
+        self._unsent = False
+
+    def tell(self, progress: Progress) -> None:
+        self._latest, self._unsent = progress, True
+        if time.monotonic() - self._sent_at >= _PROGRESS_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._unsent:
+            _send(self._connection, "progress", self._latest)
+            self._sent_at, self._unsent = time.monotonic(), False
+
+
+def _send_checkpoint(connection: Connection, data: bytes) -> None:
+    _send(connection, "checkpoint", {})
+    _send_bytes(connection, data)
+
+
+def _send(connection: Connection, kind: str, content: dict[str, Any]) -> None:
+    _send_bytes(connection, orjson.dumps({"kind": kind, "content": content}, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _send_bytes(connection: Connection, data: bytes) -> None:
+    try:
+        connection.send_bytes(data)
+    except BrokenPipeError:
+        # Nobody listens any more: the job was cancelled, or the server is gone.
+        sys.exit(1)
+
+
+def limit_memory(size: int | None) -> None:
+    """Have the kernel refuse this process more than so many bytes of private memory: it gets a MemoryError.
+
+    What it has from its forkserver does not count: nearly all of that is shared, and threads that get no stack are
+    waited for without end.
+    """
+    if size is not None:
+        size += _private_bytes()
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
+
+
+def _private_bytes() -> int:
+    """Return what RLIMIT_DATA counts; see proc(5)."""
+    pages = Path("/proc/self/statm").read_text().split()[5] if sys.platform == "linux" else 0
+    return int(pages) * resource.getpagesize()
+
+
+def warm_up() -> None:
+    """Nothing: starting a process once makes the forkserver import what trainings need."""

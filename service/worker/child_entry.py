@@ -1,0 +1,37 @@
+"""What a training child calls first: a module so light that the child can import it in no time.
+
+The child finds its function by the module's name. Everything else that it needs, its forkserver has imported before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.queue.tickets import Keep, Outcome, Tell
+    from service.storage.files.bucket import S3Access
+    from service.telemetry.logs import LogFormat
+
+
+def train_in_child(
+    store_url: str,
+    job_id: str,
+    tell: Tell,
+    keep: Keep,
+    device: str | None = None,
+    access: S3Access | None = None,
+    log: tuple[str, LogFormat] | None = None,
+) -> Outcome:
+    """Train the job from its stored input; return the model's record and its file.
+
+    keep: sends a checkpoint to who keeps it. device: torch's name of where; None: this CPU, in compiled kernels.
+    access: how to reach a store on S3; it comes through the pipe that calls this function, never on a command line.
+    log: level and format of what it logs; None: as it finds it.
+    """
+    from service.storage.files.store import ModelStore
+    from service.telemetry.logs import configure_logging
+    from service.worker.train_job import run_training
+
+    if log is not None:
+        configure_logging(*log)
+    return run_training(ModelStore.open(store_url, access), job_id, tell, keep, device)

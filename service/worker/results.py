@@ -1,0 +1,164 @@
+"""What the registry and the store learn of each attempt at a job."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from service.errors import Conflict, JobNotFound, ServiceError, TrainingFailed
+from service.queue.tickets import JobListener, Outcome, Progress, Ticket, ticket_of
+from service.storage.files.cleanup import clear_away
+from service.storage.files.store import ModelStore
+from service.storage.registry.registry import Registry
+from service.telemetry.logs import reason
+from service.worker.checkpoints import keep_checkpoint
+from service.worker.retry import PATIENCE_SECONDS, Result, insist
+
+logger = logging.getLogger(__name__)
+
+MOST_DEATHS = 3
+"""A job whose child process dies so often takes no more of them along."""
+
+
+class JobRecorder:
+    """The trainer's listener.
+
+    executor: its ID; lease_seconds: how long it holds a job that it does not renew; ended: called with each job that
+    ended.
+    """
+
+    def __init__(
+        self, registry: Registry, store: ModelStore, executor: str, lease_seconds: float, ended: Callable[[str], None]
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._executor = executor
+        self._lease_seconds = lease_seconds
+        self._ended = ended
+
+    def claim(self, ticket: Ticket) -> int | None:
+        """Mark the job as running; None where it was cancelled or deleted, or has another ticket."""
+        return self._registry.claim_job(ticket.job_id, ticket.dispatch, self._executor, self._lease_seconds)
+
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
+        """Keep the progress for GET /jobs/{id}."""
+        self._registry.record_progress(job_id, attempt, progress)
+
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        """Store it, for another attempt."""
+        keep_checkpoint(self._registry, self._store, job_id, attempt, data)
+
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
+        """Store the file, then publish the model; what was cancelled, deleted or taken over meanwhile leaves nothing.
+
+        May be called again where it raised.
+        """
+        try:
+            job = self._registry.job(job_id)
+        except JobNotFound:
+            return
+        if job.attempt == attempt and job.status == "running":
+            self._publish(job_id, job.model_id, attempt, outcome)
+        elif job.attempt != attempt or job.status != "succeeded":
+            # An earlier call that raised may have left the file.
+            self._store.delete_model(job.model_id, attempt)
+        self._end(job_id)
+
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
+        """Keep the reason."""
+        if self._registry.fail_job(job_id, error.to_record(), attempt):
+            logger.info("job %s failed: %s", job_id, error.slug)
+        self._end(job_id)
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        """Put the job back, or fail it where its children have died too often."""
+        back = self._registry.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
+        if back is not None:
+            logger.warning("job %s is tried again: %s", job_id, error.detail)
+            return ticket_of(back)
+        self._end(job_id)
+        return None
+
+    def _end(self, job_id: str) -> None:
+        self._ended(job_id)
+        # Afterwards, so that nobody who waits for the model waits for this.
+        clear_away(self._registry, self._store, job_id)
+
+    def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
+        # An earlier call that raised may have left the file: nobody else writes under this attempt.
+        with suppress(Conflict):
+            self._store.put_model(model_id, outcome.file, attempt)
+        if self._registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
+            logger.info("job %s: model %s is ready", job_id, model_id)
+        else:
+            self._store.delete_model(model_id, attempt)
+            logger.info("job %s: the result of attempt %d is not wanted any more", job_id, attempt)
+
+
+class PatientListener:
+    """Wraps a listener; its methods are those of `JobListener`.
+
+    stopping: ends all waiting. patience: seconds after which an event is given up.
+    """
+
+    def __init__(self, listener: JobListener, stopping: threading.Event, patience: float = PATIENCE_SECONDS) -> None:
+        self._listener = listener
+        self._stopping = stopping
+        self._patience = patience
+
+    def claim(self, ticket: Ticket) -> int | None:
+        """Ask until there is an answer. Raises what the listener raised last."""
+        return self._insist(ticket.job_id, lambda: self._listener.claim(ticket))
+
+    def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
+        """Tell once: there will be newer progress, and a training is worth more than what is told of it."""
+        try:
+            self._listener.progressed(job_id, attempt, progress)
+        except Exception as error:
+            logger.warning("the progress of job %s could not be kept: %s", job_id, reason(error))
+
+    def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
+        """Tell once, like progress."""
+        try:
+            self._listener.checkpointed(job_id, attempt, data)
+        except Exception as error:
+            logger.warning("a checkpoint of job %s could not be kept: %s", job_id, reason(error))
+
+    def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> Ticket | None:
+        """Tell until it is heard; where that never comes, have the job tried again, as if its child had died.
+
+        What was accepted must survive a database that is away for longer than our patience. Returns the next ticket.
+        """
+        try:
+            self._insist(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
+        except Exception as error:
+            logger.exception("the model of job %s could not be kept", job_id)
+            # A job that is still running when the trainer stops is put back and run again.
+            if not self._stopping.is_set():
+                lost = f"the model was trained but could not be stored ({reason(error)}): train again"
+                return self.died(job_id, attempt, TrainingFailed(lost))
+        return None
+
+    def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
+        """Tell until it is heard; log where that never comes: its lease will run out."""
+        try:
+            self._insist(job_id, lambda: self._listener.failed(job_id, attempt, error))
+        except Exception:
+            logger.exception("job %s failed and nobody could be told: %s", job_id, reason(error))
+
+    def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
+        """Tell until it is heard; log where that never comes: its lease will run out."""
+        try:
+            return self._insist(job_id, lambda: self._listener.died(job_id, attempt, error))
+        except Exception:
+            logger.exception("the child of job %s died and nobody could be told: %s", job_id, reason(error))
+            return None
+
+    def _insist(self, job_id: str, tell: Callable[[], Result]) -> Result:
+        def failed(error: Exception) -> None:
+            logger.warning("what became of job %s could not be kept, next try soon: %s", job_id, reason(error))
+
+        patience = 0.0 if self._stopping.is_set() else self._patience
+        return insist(tell, failed, patience, self._stopping.wait)

@@ -1,0 +1,103 @@
+"""What a trainer tells of each attempt at a job: log lines that name it, its time, and its spans."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from service.errors import ServiceError
+from service.queue.tickets import AttemptEnd, Ending, Measured, Progress, Ticket
+from service.storage.registry.registry import Registry
+from service.telemetry.context import about_job, within_trace
+from service.telemetry.traces import Spans, finish, traceparent_of
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+
+class WatchedAttempt:
+    """Is told what becomes of an attempt; stopped, unless something else is told."""
+
+    outcome: Ending = "stopped"
+
+    def progressed(self, progress: Progress) -> None:
+        """Hear how far the training is."""
+
+
+Watch = Callable[[Ticket, int], AbstractContextManager[WatchedAttempt]]
+"""Is entered with the ticket and the number of each attempt, in the thread that runs it, and left at its end."""
+
+
+@contextmanager
+def unwatched(_ticket: Ticket, _attempt: int) -> Iterator[WatchedAttempt]:
+    """Measure nothing."""
+    yield WatchedAttempt()
+
+
+class AttemptTelemetry:
+    """The trainer's `Watch`.
+
+    measured: told of each end. spans: None where no traces are wanted; else an attempt is a span `train`, a child of
+    the request that submitted the job, and the stages that its progress tells are children of that.
+    """
+
+    def __init__(self, registry: Registry, measured: Measured, spans: Spans | None) -> None:
+        self._registry = registry
+        self._measured = measured
+        self._spans = spans
+
+    @contextmanager
+    def __call__(self, ticket: Ticket, attempt: int) -> Iterator[WatchedAttempt]:
+        """Watch one attempt, in the thread that runs it."""
+        begun = time.monotonic()
+        with about_job(ticket.job_id), self._traced(ticket, attempt) as watched:
+            try:
+                yield watched
+            finally:
+                # Whoever was to be told may be gone; the attempt has ended all the same.
+                with suppress(OSError):
+                    self._measured(AttemptEnd(ticket.queue, watched.outcome, time.monotonic() - begun))
+
+    @contextmanager
+    def _traced(self, ticket: Ticket, attempt: int) -> Iterator[WatchedAttempt]:
+        if self._spans is None:
+            yield WatchedAttempt()
+            return
+        span = self._spans.begin("train", self._submitter(ticket.job_id), "consumer")
+        watched = _TracedAttempt(self._spans, traceparent_of(span))
+        with within_trace(traceparent_of(span)):
+            try:
+                yield watched
+            finally:
+                watched.end_stage()
+                what = {"job_id": ticket.job_id, "queue": ticket.queue, "attempt": attempt, "outcome": watched.outcome}
+                attributes = {f"forecast.{name}": value for name, value in what.items()}
+                finish(span, attributes, failed=watched.outcome in ("failed", "died"))
+
+    def _submitter(self, job_id: str) -> str | None:
+        with suppress(ServiceError):
+            return self._registry.job(job_id).traceparent
+        return None
+
+
+class _TracedAttempt(WatchedAttempt):
+    """Makes a span of each stage; one shorter than what is told of the progress may go unseen."""
+
+    def __init__(self, spans: Spans, parent: str) -> None:
+        self._spans = spans
+        self._parent = parent
+        self._stage: str | None = None
+        self._span: Span | None = None
+
+    def progressed(self, progress: Progress) -> None:
+        stage = progress.get("stage")
+        if isinstance(stage, str) and stage != self._stage:
+            self.end_stage()
+            self._stage, self._span = stage, self._spans.begin(f"train {stage}", self._parent)
+
+    def end_stage(self) -> None:
+        if self._span is not None:
+            finish(self._span, {"forecast.stage": self._stage})
+            self._span = None

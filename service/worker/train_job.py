@@ -1,0 +1,172 @@
+"""What a job does, in its child process: read the input, train, make the model file."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import time
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from service import __version__
+from service.errors import JobNotFound
+from service.forecasting.evaluation.rolling import Score
+from service.forecasting.evaluation.validation_forecast import ValidationForecast
+from service.forecasting.intervals.conformal import level_key
+from service.forecasting.networks.fitting import LossCurve
+from service.forecasting.series.series import FloatArray, Panel
+from service.forecasting.training.train import Trained, train
+from service.queue.tickets import Keep, Outcome, Tell
+from service.storage.files.model_codec import TrainingInput, load_forecaster, model_file, read_training_input
+from service.storage.files.store import ModelStore
+from service.telemetry.logs import reason
+from service.worker.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
+from service.worker.retry import PATIENCE_SECONDS, insist
+
+logger = logging.getLogger(__name__)
+
+_LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
+
+
+def stored_input(store: ModelStore, job_id: str, patience: float = PATIENCE_SECONDS) -> bytes:
+    """Return what a job trains on. Raises JobNotFound, and Unavailable where the store stays away for so long.
+
+    Nothing of an accepted job is to be sent again because a store was out of reach for a moment.
+    """
+
+    def read() -> bytes | JobNotFound:
+        try:
+            return store.get_training_input(job_id)
+        except JobNotFound as error:
+            return error  # it will not come
+
+    def failed(error: Exception) -> None:
+        logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, reason(error))
+
+    found = insist(read, failed, patience)
+    if isinstance(found, JobNotFound):
+        raise found
+    return found
+
+
+def run_training(
+    store: ModelStore,
+    job_id: str,
+    tell: Tell,
+    keep: Keep,
+    device: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Outcome:
+    """Train the job from its stored input, see `train`; return the model's record and its file.
+
+    It goes on from the job's checkpoint, where there is one. keep: sends another to who stores it, every
+    ``checkpoint_seconds`` at most.
+    """
+    content = read_training_input(stored_input(store, job_id))
+    trained = _trained(content, tell, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
+    record = {
+        "series": content.series,
+        **trained_record(trained),
+        "warnings": [*content.warnings, *trained.warnings],
+        "lineage": _lineage(content.panel, content.options.training.seed, device),
+    }
+    told = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant, **record}
+    file = model_file(trained.forecaster, told)
+    # What could not be loaded is a failed job here and now, never a model that is said to be ready.
+    load_forecaster(file)
+    return Outcome(record, file)
+
+
+def _trained(content: TrainingInput, tell: Tell, device: str | None, checkpoints: StoredCheckpoints) -> Trained:
+    if device is None:
+        return train(content.panel, content.options, tell, None, time.monotonic, checkpoints)
+    import torch
+
+    try:
+        return train(content.panel, content.options, tell, device, time.monotonic, checkpoints)
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from error
+
+
+def trained_record(trained: Trained) -> dict[str, Any]:
+    """Tell what was chosen and how good it is, as JSON-able values."""
+    specification = trained.plan.choice.specification
+    return {
+        "configuration": trained.plan.configuration(),
+        "targets": list(trained.forecaster.targets),
+        "covariates": list(trained.forecaster.covariates),
+        "future_covariates": list(specification.future_covariates),
+        "min_history": trained.forecaster.min_history,
+        "metrics": _score(trained.score, len(trained.forecaster.targets)),
+        "baseline": {"method": trained.baseline_method, **_score(trained.baseline, len(trained.forecaster.targets))},
+        "skill": trained.skill,
+        "skill_by_step": list(trained.skill_by_step),
+        "calibration": {
+            "n_errors": trained.forecaster.errors.count,
+            "horizon": specification.horizon,
+            "measured_coverage": trained.score.overall.coverage,
+        },
+        "candidates": [asdict(one) for one in trained.candidates],
+        "validation_forecast": trained.validation_forecast and _validation_forecast(trained.validation_forecast),
+        "loss_curve": None if trained.curve is None else _loss_curve(trained.curve, trained.best_epochs[0]),
+    }
+
+
+def _validation_forecast(one: ValidationForecast) -> dict[str, Any]:
+    return {
+        "item": one.item,
+        "target": one.target,
+        "timestamps": one.timestamps,
+        "actual": _short(one.actual),
+        "mean": _short(one.mean),
+        "naive": _short(one.naive),
+        "intervals": {
+            level_key(level): {"lower": _short(lower), "upper": _short(upper)}
+            for level, (lower, upper) in one.intervals.items()
+        },
+        "origins": list(one.origins),
+    }
+
+
+def _short(values: FloatArray) -> list[float | None]:
+    """Round to six digits: these are numbers to look at, and every list of models has them."""
+    return [float(f"{one:.6g}") if math.isfinite(one) else None for one in values.tolist()]
+
+
+def _loss_curve(curve: LossCurve, best_epoch: int) -> dict[str, Any]:
+    return {
+        "epochs": curve.epochs,
+        "training": curve.training,
+        "validation": curve.validation,
+        "best_epoch": best_epoch,
+    }
+
+
+def _score(score: Score, targets: int) -> dict[str, Any]:
+    record = asdict(score.overall)
+    if targets > 1:
+        record["by_target"] = {target: asdict(metrics) for target, metrics in score.by_target.items()}
+    return record
+
+
+@cache
+def _version(library: str) -> str:
+    return version(library)
+
+
+def _lineage(panel: Panel, seed: int, device: str | None) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for one in panel:
+        digest.update(np.ascontiguousarray(one.values).tobytes())
+    libraries = _LIBRARIES if device is None else (*_LIBRARIES, "torch")
+    return {
+        "data_hash": f"sha256:{digest.hexdigest()}",
+        "seed": seed,
+        "libraries": {"forecast-service": __version__, **{name: _version(name) for name in libraries}},
+        "parent": None,
+    }

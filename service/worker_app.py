@@ -1,0 +1,147 @@
+"""The trainer's wiring, as `app` is the server's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from sqlalchemy import make_url
+
+from service.queue.database import queue_url
+from service.queue.tickets import CPU, GPU, Measured
+from service.settings import Settings
+from service.storage.files.bucket import S3Access
+from service.storage.files.store import ModelStore
+from service.storage.registry.postgres import SILENCE_OPTIONS
+from service.storage.registry.registry import Registry
+from service.telemetry.logs import configure_logging
+from service.telemetry.traces import Spans
+from service.worker.child_entry import train_in_child
+from service.worker.identity import locked_id, machine_id
+from service.worker.leases import JobLedger
+from service.worker.results import JobRecorder
+from service.worker.telemetry import AttemptTelemetry
+
+if TYPE_CHECKING:
+    from service.queue.local_worker import RunningTrainer
+    from service.worker.worker import Trainer
+
+logger = logging.getLogger(__name__)
+
+# On one machine a lock tells at once whether a process lives, and each renewal is a write to its disk.
+_LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
+
+
+class _TracedTrainer:
+    """A trainer whose spans are exported before its process ends."""
+
+    def __init__(self, trainer: Trainer, spans: Spans) -> None:
+        self._trainer, self._spans = trainer, spans
+        self.lost, self.submit, self.cancel = trainer.lost, trainer.submit, trainer.cancel
+
+    def stop(self) -> None:
+        self._trainer.stop()
+        self._spans.stop()
+
+
+def start_local_trainer(
+    settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None], measured: Measured
+) -> RunningTrainer:
+    """Do as `start_trainer` does, in a process that a server has started for it."""
+    configure_logging(settings.log_level, settings.log_format)
+    exporters = settings.trace_exporters
+    spans = Spans.export(exporters, "trainer") if exporters else None
+    trainer = start_trainer(settings, devices, processes, ended, measured, spans)
+    return trainer if spans is None else _TracedTrainer(trainer, spans)
+
+
+def start_trainer(
+    settings: Settings,
+    devices: Sequence[str],
+    processes: int,
+    ended: Callable[[str], None],
+    measured: Measured,
+    spans: Spans | None,
+) -> Trainer:
+    """Wire a trainer and start it.
+
+    devices: torch's names of those to train on; processes: trainings at once on the CPU; ended, measured: called with
+    each job and each attempt that ended; spans: None: no traces. Raises Unavailable, ExecutorIdTaken, OSError.
+    """
+    # Slow to import, and the server only names this function.
+    from service.worker.worker import Trainer, TrainerSettings
+
+    store, registry = open_store(settings), Registry.open(settings.registry_url)
+    alone = not settings.is_cluster
+    executor = locked_id(_folder(settings)) if alone else settings.executor_id or machine_id()
+    lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
+    queues = [*([CPU] if processes else []), *([GPU] if devices else [])]
+    retention = timedelta(days=settings.job_retention_days)
+    log = settings.log_level, settings.log_format
+    train = partial(train_in_child, settings.store_url, access=_s3_access(settings), log=log)
+    trainer = Trainer(
+        TrainerSettings(
+            executor=executor,
+            processes=processes,
+            seconds_limit=settings.max_training_seconds,
+            memory_bytes=settings.memory_of_one(processes),
+            lease_seconds=lease,
+            alone=alone,
+            queue_url=queue_url(settings.registry_url, SILENCE_OPTIONS),
+        ),
+        JobLedger(registry, executor, queues, lease, retention, sole=alone),
+        JobRecorder(registry, store, executor, lease, ended),
+        train,
+        [partial(train, device=device) for device in devices],
+        AttemptTelemetry(registry, measured, spans),
+    )
+    trainer.start()
+    logger.info(
+        "trainer %s is ready: %d trainings at once%s", executor, processes, f", and on {devices}" * bool(devices)
+    )
+    return trainer
+
+
+def run_trainer(settings: Settings, devices: Sequence[str], measured: Measured, spans: Spans | None) -> NoReturn:
+    """Train what is queued until told to stop; then end the process. Raises what `start_trainer` raises."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    processes = settings.trainings_at_once(in_server=False)
+    trainer = start_trainer(settings, devices, processes, lambda _: None, measured, spans)
+    while not stopping.wait(0.2) and not trainer.lost.is_set():
+        pass
+    trainer.stop()
+    if spans is not None:
+        spans.stop()
+    # A thread that still waits for a store must not keep a process that has nothing left to do.
+    logging.shutdown()
+    os._exit(0 if stopping.is_set() else 1)
+
+
+def open_store(settings: Settings) -> ModelStore:
+    """Open the store of the settings. Raises ValueError, Unavailable."""
+    return ModelStore.open(settings.store_url, _s3_access(settings))
+
+
+def _s3_access(settings: Settings) -> S3Access:
+    secret, token = settings.s3_secret_access_key, settings.s3_session_token
+    return S3Access(
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_access_key_id,
+        secret.get_secret_value() if secret else None,
+        token.get_secret_value() if token else None,
+        settings.s3_allow_http,
+    )
+
+
+def _folder(settings: Settings) -> Path:
+    return Path(make_url(settings.registry_url).database or "").parent

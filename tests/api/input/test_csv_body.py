@@ -1,0 +1,208 @@
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from service.api.input.csv_body import read_csv
+from service.api.input.series_input import ReadPanel, read_panel
+from service.api.schemas.series import SeriesInput
+from service.errors import InvalidOption, InvalidSeries, InvalidTimestamps, MalformedBody, ServiceError, UnknownColumn
+
+ADAPTER: TypeAdapter[Any] = TypeAdapter(SeriesInput)
+
+
+def panel(text: str, **options: Any) -> ReadPanel:
+    return read_panel(ADAPTER.validate_python(read_csv(text.encode(), **options).series))
+
+
+def values(text: str, **options: Any) -> list[list[float]]:
+    return panel(text, **options).panel.series[0].values.tolist()  # type: ignore[no-any-return]
+
+
+STOCK = "date,open,close\n2024-01-01,1.5,2\n2024-01-02,2.5,3\n2024-01-03,3.5,4\n"
+
+
+def test_time_column_targets_and_ignored_columns() -> None:
+    got = read_csv(STOCK.encode(), targets=["close"])
+    assert got.series == {
+        "columns": {"close": [2, 3, 4]},
+        "targets": ["close"],
+        "timestamps": ["2024-01-01", "2024-01-02", "2024-01-03"],
+    }
+    assert got.ignored == ("open",)
+
+
+def test_covariates_options_and_several_targets() -> None:
+    got = read_csv(STOCK.encode(), targets=["close"], covariates=["open"], freq="D", date_format="%Y-%m-%d")
+    assert got.series["columns"] == {"close": [2, 3, 4], "open": [1.5, 2.5, 3.5]}
+    assert (got.series["freq"], got.series["date_format"], got.ignored) == ("D", "%Y-%m-%d", ())
+    assert panel(STOCK, targets=["open", "close"]).panel.targets == ("open", "close")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date,y\n2024-01-01,1.5\n2024-01-02,-2\n",
+        "date;y\n2024-01-01;1,5\n2024-01-02;-2\n",
+        "date;y\n2024-01-01;1.5\n2024-01-02;-2.0\n",
+        "date\ty\n2024-01-01\t1.5\n2024-01-02\t-2\n",
+        "\ufeffdate,y\r\n2024-01-01,1.5\r\n2024-01-02,-2\r\n\r\n",
+        "date,y\r2024-01-01,1.5\r2024-01-02,-2\r",
+        '"date; or, time",y\n2024-01-01,1.5\n2024-01-02,-2\n',
+        '"date","y"\n"2024-01-01"," 1.5 "\n"2024-01-02","-2"\n\n\n',
+        "date,y\n2024-01-01,15e-1\n2024-01-02,-.2E1",
+        "\ndate,y\n2024-01-01,1.5\n\n2024-01-02,-2",
+    ],
+)
+def test_separators_decimals_quotes_and_line_ends(text: str) -> None:
+    got = panel(text)
+    assert got.panel.series[0].values.tolist() == [[1.5], [-2.0]]
+    assert got.summary["start"] == "2024-01-01"
+    assert got.panel.targets == ("y",)
+
+
+def test_a_separator_may_be_given() -> None:
+    assert values("date;y,z\n2024-01-01;1\n2024-01-02;2\n", separator="semicolon") == [[1], [2]]
+    with pytest.raises(InvalidOption):
+        read_csv(b"a|b\n1|2\n", separator="|")
+
+
+@pytest.mark.parametrize("cell", ["", "NA", "NaN", "nan", "null", "None", "N/A", " "])
+def test_missing_cells(cell: str) -> None:
+    got = panel(f"date,y\n2024-01-01,1\n2024-01-02,{cell}\n2024-01-03,3\n")
+    np.testing.assert_array_equal(got.panel.series[0].values[:, 0], [1, np.nan, 3])
+    assert got.summary["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    "cell", ["x", "Infinity", "-inf", "1_000", '"1,00,0"', "1 000", "0x10", "1.2.3", "12%", "\u0661"]
+)
+def test_other_cells_are_refused_with_line_and_column(cell: str) -> None:
+    text = f"date,y\n2024-01-01,1\n\n2024-01-02,{cell}\n"
+    for options in ({}, {"targets": ["y"]}):
+        with pytest.raises(InvalidSeries, match=r"line 4, column 'y'"):
+            read_csv(text.encode(), **options)  # type: ignore[arg-type]
+
+
+def test_numbers_that_no_float_holds_are_refused_by_the_validation() -> None:
+    with pytest.raises(InvalidSeries, match=r"1e\+308"):
+        panel("y\n1\n1e308\n")
+    with pytest.raises(ValueError, match="finite"):
+        panel("y\n1\n1e999\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "time"),
+    [
+        ("y,ds", "1,2024-01-0{}", "ds"),
+        ("Date,y", "2024-01-0{},1", "Date"),
+        ("when,y", "2024-01-0{},1", "when"),
+        (",y", "2024-01-0{},1", "column 1"),
+        ("y,year", "1,200{}", "year"),
+        ("when,y", "2024010{},1", "when"),
+        ("month,y", "2024-0{},1", "month"),
+        ("day,when,y", "{},2024-01-0{},1", "when"),
+        ("y,z", "112{},1", None),
+    ],
+)
+def test_the_time_column_is_found(header: str, cells: str, time: str | None) -> None:
+    text = "\n".join([header, *(cells.format(row, row) for row in (1, 2, 3))])
+    series = read_csv(text.encode(), targets=["y"]).series
+    assert ("timestamps" in series) == (time is not None)
+    if time:
+        place = [name or "column 1" for name in header.split(",")].index(time)
+        assert series["timestamps"] == [line.split(",")[place] for line in text.splitlines()[1:]]
+
+
+def test_a_named_time_column_is_taken() -> None:
+    text = "date,shipped,y\n2024-01-01,2024-02-01,1\n2024-01-02,2024-02-02,2\n"
+    assert panel(text, time="shipped").summary["start"] == "2024-02-01"
+
+
+def test_without_a_time_column_rows_are_consecutive() -> None:
+    assert values("y\n112\n118\n132\n") == [[112], [118], [132]]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2021-10-11", "2021-10-12", "2021-10-13"],
+        ["11-10-2021", "12-10-2021", "13-10-2021"],
+        ["20211011", "20211012", "20211013"],
+        ["2021-10-11T00:00:00+02:00", "2021-10-12T00:00:00+02:00", "2021-10-13T00:00:00+02:00"],
+    ],
+)
+def test_four_date_formats(times: list[str]) -> None:
+    got = panel("date,y\n" + "".join(f"{time},1\n" for time in times))
+    assert (got.summary["freq"], got.summary["start"], got.summary["end"]) == ("D", times[0], times[-1])
+
+
+def test_an_unreadable_time_is_an_error_and_not_another_column() -> None:
+    with pytest.raises(InvalidTimestamps):
+        panel("date,y\n2024-01-01,1\nyesterday,2\n")
+
+
+def test_items() -> None:
+    rows = ["b,2024-01-01,1", "a,2024-01-01,10", "b,2024-01-02,2", "a,2024-01-02,20", "b,2024-01-03,3", "a,2024-01-03,"]
+    text = "\n".join(["store,date,y", *rows])
+    got = panel(text, item="store")
+    assert [series.item for series in got.panel] == ["b", "a"]
+    np.testing.assert_array_equal(got.panel.series[1].values[:, 0], [10, 20, np.nan])
+    assert got.summary["freq"] == "D"
+    with pytest.raises(InvalidSeries, match="line 3"):
+        read_csv(b"store,y\na,1\n,2\n", item="store")
+
+
+@given(st.text(alphabet=",;\t\n\r\"'0123456789.-eEaN ", max_size=60))
+def test_no_text_brings_anything_but_our_errors(text: str) -> None:
+    with contextlib.suppress(ServiceError, ValidationError):
+        assert panel(text).summary["rows"] > 0
+
+
+def test_one_item_settles_the_dates_of_all() -> None:
+    text = "id,date,y\na,01/02/2024,1\na,02/02/2024,2\nb,12/02/2024,1\nb,13/02/2024,2\n"
+    times = panel(text, item="id").panel.series[0].times
+    assert times is not None
+    assert times.index[0] == np.datetime64("2024-02-01")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "error", "path", "says"),
+    [
+        ("", {}, InvalidSeries, ("series",), "no content"),
+        ("\n\n", {}, InvalidSeries, ("series",), "no content"),
+        ("date,y\n", {}, InvalidSeries, ("series",), "header but no rows"),
+        ("date,y\n2024-01-01,1,2\n", {}, InvalidSeries, ("series",), "line 2 has 3 cells, the header has 2"),
+        ("date,y\n2024-01-01,1\n2024-01-02\n", {}, InvalidSeries, ("series",), "line 3 has 1 cells"),
+        ("date,y,y\n2024-01-01,1,2\n", {}, InvalidSeries, ("series",), "two columns"),
+        ("112\n118\n", {}, InvalidSeries, ("series",), "first line must name"),
+        ("date|y\n2024-01-01|1\n", {}, InvalidSeries, ("series",), "comma, semicolon or tab"),
+        ("date|y\n2024-01-01|1\n", {"targets": ["y"]}, UnknownColumn, ("target",), "comma, semicolon or tab"),
+        (STOCK, {"targets": ["high"]}, UnknownColumn, ("target",), "'date', 'open', 'close'"),
+        (STOCK, {"time": "when"}, UnknownColumn, ("time",), "'when'"),
+        (STOCK, {"item": "store"}, UnknownColumn, ("item",), "'store'"),
+        (STOCK, {"targets": ["close"], "covariates": ["x"]}, UnknownColumn, ("covariates",), "'x'"),
+        (STOCK, {}, InvalidSeries, ("target",), "'open', 'close'"),
+        (STOCK, {"targets": ["close"], "covariates": ["close"]}, InvalidSeries, ("series",), "two of"),
+        ("date,y\n2024-01-01,\n2024-01-02,\n", {}, InvalidSeries, ("series",), "no column holds numbers"),
+        ('date,y\n2024-01-01,"1\n', {}, MalformedBody, (), "line 2"),
+        ("date,y\n2024-01-01,\0\n", {}, MalformedBody, (), "NUL"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(
+    text: str, options: dict[str, Any], error: type[ServiceError], path: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(error) as caught:
+        read_csv(text.encode(), **options)
+    assert caught.value.faults[0].path == path
+    assert says in caught.value.detail
+
+
+def test_other_encodings_are_refused() -> None:
+    for encoding in ("latin-1", "utf-16"):
+        with pytest.raises(MalformedBody, match="UTF-8"):
+            read_csv("date,m\u00fcnchen\n2024-01-01,1\n".encode(encoding))

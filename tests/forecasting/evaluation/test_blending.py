@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from service.forecasting.evaluation.blend_weights import choose_weights
+from service.forecasting.methods.catalogue import METHODS, PRIOR
+from service.forecasting.series.series import FloatArray
+from tests.factories import noisy_sine, random_walk, seasonal
+
+NAMES = list(METHODS)
+IN_PRIOR = np.array([name in PRIOR for name in NAMES])
+
+
+def errors_of(values: FloatArray, horizon: int, season_length: int = 1, share: float = 0.6) -> FloatArray:
+    """Absolute errors (candidate, 1, origin, horizon) of all methods, fitted before the first origin."""
+    first = int(share * len(values))
+    origins = np.arange(first - 1, len(values) - horizon)
+    actual = values[origins[:, None] + 1 + np.arange(horizon)]
+    ahead = [
+        method.forecast(method.fit(values[:first], season_length), values, origins, horizon, season_length)
+        for method in METHODS.values()
+    ]
+    return np.asarray(np.abs(np.array(ahead) - actual)[:, None])
+
+
+def weights_of(values: FloatArray, horizon: int, season_length: int = 1) -> dict[str, float]:
+    found = choose_weights(errors_of(values, horizon, season_length), IN_PRIOR)
+    return dict(zip(NAMES, found.panel, strict=True))
+
+
+@given(
+    errors=arrays(np.float64, (4, 3, 5, 2), elements=st.one_of(st.floats(0, 1e6), st.just(np.nan))),
+    prior=arrays(np.bool_, 4),
+)
+def test_weights_sum_to_one_whatever_is_known(errors: FloatArray, prior: FloatArray) -> None:
+    errors[:, :, :, :] = np.where(np.isnan(errors).any(axis=0), np.nan, errors)
+    found = choose_weights(errors, prior.astype(bool))
+    for row in (found.panel, *found.items):
+        assert (row >= 0).all()
+        assert row.sum() == pytest.approx(1)
+
+
+def test_without_errors_the_prior_set_has_equal_weights() -> None:
+    found = choose_weights(np.full((4, 1, 0, 3), np.nan), np.array([True, False, True, False]))
+    np.testing.assert_array_equal(found.panel, [0.5, 0, 0.5, 0])
+    assert found.independent_origins == 0
+
+
+def test_one_origin_changes_little() -> None:
+    errors = np.array([1.0, 1.5, 1.0, 5.0])[:, None, None, None] * np.ones((1, 1, 1, 6))
+    weights = choose_weights(errors, np.array([True, True, True, False])).panel
+    assert weights[0] == weights[2] > weights[1] > 0.15
+    assert weights[3] < 0.03
+
+
+def test_what_diverged_gets_nothing() -> None:
+    errors = np.ones((3, 1, 4, 2))
+    errors[0, 0, 2, 1] = np.inf
+    np.testing.assert_allclose(choose_weights(errors, np.array([True, True, True])).panel, [0, 0.5, 0.5])
+
+
+def test_a_clear_winner_is_alone_and_a_lucky_one_is_not() -> None:
+    generator = np.random.default_rng(0)
+    errors = np.abs(generator.normal(size=(3, 1, 60, 1)))
+    winner = errors.copy()
+    winner[0] /= 4
+    np.testing.assert_array_equal(choose_weights(winner, np.ones(3, bool)).panel, [1, 0, 0])
+    assert choose_weights(errors, np.ones(3, bool)).panel.max() < 0.7
+    assert choose_weights(winner, np.array([False, True, True])).panel[0] == 1  # outside the prior set too
+
+
+def test_an_item_that_differs_gets_weights_of_its_own() -> None:
+    generator = np.random.default_rng(0)
+    errors = np.abs(generator.normal(size=(2, 5, 60, 1)))
+    errors[1] *= 3
+    errors[:, 4] = errors[::-1, 4]
+    found = choose_weights(errors, np.ones(2, bool))
+    np.testing.assert_array_equal(found.items[0], [1, 0])
+    assert found.items[4, 1] > 0.9
+    assert found.panel[0] == 1
+
+
+def test_close_origins_are_not_much_evidence() -> None:
+    errors = np.ones((2, 1, 24, 24))
+    assert choose_weights(errors, np.ones(2, bool)).independent_origins == pytest.approx(1 + 23 / 24)
+    assert choose_weights(errors, np.ones(2, bool), spacing=24).independent_origins == 24
+
+
+@pytest.mark.parametrize(
+    ("series", "best"),
+    [(lambda seed: np.random.default_rng(seed).normal(5, 1, 400), 0.0), (lambda seed: random_walk(400, seed), 1.0)],
+)
+def test_noise_and_walks_cost_little_more_than_the_best_rule(series: Callable[[int], FloatArray], best: float) -> None:
+    blended, ideal = [], []
+    for seed in range(15):
+        values = series(seed)
+        past, actual = values[:388], values[388:]
+        weights = choose_weights(errors_of(past, 12), IN_PRIOR).panel
+        origin = np.array([387])
+        ahead = [method.forecast(method.fit(past, 1), past, origin, 12, 1)[0] for method in METHODS.values()]
+        blended.append(np.abs(weights @ np.array(ahead) - actual).mean())
+        ideal.append(np.abs((past[-1] if best else 5.0) - actual).mean())
+    assert np.mean(blended) < 1.03 * np.mean(ideal)
+
+
+def test_a_noisy_sine_is_left_to_what_goes_round() -> None:
+    weights = weights_of(noisy_sine(600), 30)
+    assert weights["ridge"] + weights["harmonic"] > 0.95
+
+
+def test_an_outsider_that_is_better_beyond_chance_counts_in_full() -> None:
+    errors = np.abs(np.random.default_rng(0).normal(size=(1, 1, 400, 1))) * np.array([0.85, 1, 1])[:, None, None, None]
+    weights = choose_weights(errors, np.array([False, True, True])).panel
+    assert weights[0] > 0.5
+    assert weights[1] > 0.1
+
+
+def test_a_season_with_a_trend_needs_methods_that_know_both() -> None:
+    weights = weights_of(seasonal(144), 12, 12)
+    assert sum(weights[name] for name in PRIOR) > 0.95
+
+
+def test_a_nonlinear_map_is_left_to_what_knows_it() -> None:
+    values = np.zeros(500)
+    for row in range(2, 500):
+        values[row] = 1 - 1.4 * values[row - 1] ** 2 + 0.3 * values[row - 2]
+    values += np.random.default_rng(0).normal(0, 0.03, 500)
+    errors = errors_of(values, 1)
+    origins = np.arange(299, 499)
+    network = np.abs(1 - 1.4 * values[origins] ** 2 + 0.3 * values[origins - 1] - values[origins + 1])
+    errors = np.concatenate([errors, network[None, None, :, None]])
+    weights = choose_weights(errors, np.append(IN_PRIOR, False)).panel
+    assert weights[-1] == 1

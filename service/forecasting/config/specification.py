@@ -23,7 +23,6 @@ from service.forecasting.config.options import (
     TransformName,
     Validation,
 )
-from service.forecasting.covariates.columns import KnownAhead
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -97,11 +96,6 @@ class Specification:
     def bounds(self) -> Bounds:
         """What forecasts keep to; raises ValueError where nothing is left between."""
         return Bounds.of(self.nonnegative, self.minimum, self.maximum)
-
-    @property
-    def known_ahead(self) -> KnownAhead:
-        """The columns that are known ahead, as far as they are used."""
-        return KnownAhead(self.future_covariates, self.calendar)
 
     def to_record(self) -> dict[str, Any]:
         """Return the specification as JSON-able values."""

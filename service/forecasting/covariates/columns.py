@@ -12,6 +12,7 @@ import numpy as np
 
 from service.errors import MissingValues, UnknownColumn
 from service.forecasting.config.options import CalendarFeature
+from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.calendar import calendar_columns, calendar_widths
 from service.forecasting.covariates.future_covariates import SentAhead
 from service.forecasting.covariates.row_matching import RowMatcher, Rows, named
@@ -29,6 +30,11 @@ class KnownAhead:
 
     covariates: tuple[str, ...] = ()
     calendar: tuple[CalendarFeature, ...] = ()
+
+    @classmethod
+    def of(cls, specification: Specification) -> KnownAhead:
+        """Return those of a specification."""
+        return cls(specification.future_covariates, specification.calendar)
 
     @property
     def width(self) -> int:

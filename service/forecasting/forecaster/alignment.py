@@ -11,6 +11,7 @@ import numpy as np
 
 from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
 from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.preprocessing.missing import drop_leading, refuse_missing
 from service.forecasting.preprocessing.transforms import require_positive
@@ -58,7 +59,7 @@ class Columns:
             whole = len(series) > 0 and not np.isnan(ordered.values).any()
             usable, dropped = (ordered, 0) if whole else self._usable(ordered, place)
             self._require(usable, place, needed)
-            taken_out = self.specification.known_ahead.taken_out(usable)
+            taken_out = KnownAhead.of(self.specification).taken_out(usable)
             aligned.append(AlignedSeries(taken_out, dropped, known(series.item), whole))
         return aligned
 

@@ -11,6 +11,7 @@ import numpy as np
 from service.errors import Fault, ForecastTooLarge, Path, UnknownColumn
 from service.forecasting.config.options import Candidate
 from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.covariates.effects import without_effects
 from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.covariates.row_matching import RowMatcher
@@ -226,7 +227,7 @@ class Forecaster:
         horizon: int,
     ) -> list[FloatArray]:
         if candidate == "network":
-            return self._ensemble.levels_ahead(items, prepared, origins, horizon)
+            return self._ensemble.levels_ahead(prepared, [item.constant for item in items], origins, horizon)
         season_length = self.specification.season_length
         levels = []
         for item, one, rows in zip(items, prepared, origins, strict=True):
@@ -274,7 +275,7 @@ class Forecaster:
     def _effects_ahead(self, ends: Ends, horizon: int, future: FutureCovariates) -> FloatArray:
         """Return what the columns known ahead add to levels: (item, horizon, target)."""
         names = [item.item for item in ends.items]
-        known = self.specification.known_ahead
+        known = KnownAhead.of(self.specification)
         matcher = RowMatcher()
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, sent in enumerate(future.of(names)):

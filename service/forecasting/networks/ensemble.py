@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
-from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.networks.architecture import Network, Weights, packed
 from service.forecasting.networks.engine import roll_out
 from service.forecasting.networks.numba_engine import roll_out_packed
@@ -31,15 +30,22 @@ class Ensemble:
     device: str | None
 
     def levels_ahead(
-        self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
+        self,
+        prepared: Sequence[PreparedSeries],
+        constant: Sequence[NDArray[np.bool_]],
+        origins: Sequence[IntArray],
+        horizon: int,
     ) -> list[FloatArray]:
-        """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item."""
+        """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item.
+
+        constant: (channel,) by item, True where the training part has one value only; the last value is the forecast.
+        """
         scaled = self._rolled(prepared, origins, horizon)
         bounds = np.cumsum([len(rows) for rows in origins])[:-1]
         results = []
-        for item, one, rows, ahead in zip(items, prepared, origins, np.split(scaled, bounds), strict=True):
+        for one, known, rows, ahead in zip(prepared, constant, origins, np.split(scaled, bounds), strict=True):
             levels = one.levels_ahead(ahead, rows)
-            still = item.constant[: levels.shape[-1]]
+            still = known[: levels.shape[-1]]
             if still.any():
                 levels[:, :, still] = one.levels_at(rows)[:, None, still]
             results.append(levels)

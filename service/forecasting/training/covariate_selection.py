@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.forecasting.covariates.calendar import calendar_widths
+from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.evaluation.rolling import Evaluated, compared, evaluated_item, roll_candidates, rolling_origins
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.series.series import FloatArray
@@ -86,7 +87,7 @@ def with_useful_columns(plan: Plan, progress: TrainingProgress | None = None) ->
 
 
 def _groups(plan: Plan) -> list[_Group]:
-    known = plan.choice.specification.known_ahead
+    known = KnownAhead.of(plan.choice.specification)
     groups = []
     first = len(known.covariates)
     if first:

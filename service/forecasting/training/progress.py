@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
+from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.networks.architecture import NetworkShape
 from service.forecasting.networks.fitting import CONTINUED_EPOCHS, EpochReport
 from service.forecasting.training.defaults import scored_steps
@@ -116,7 +117,7 @@ def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
     again = network if specification.training.objective == "windows" else CONTINUED_EPOCHS * network
     rolling = _ROLLING_SHARE * methods
     parts: dict[tuple[Stage, Work], float] = {}
-    if specification.known_ahead.width:
+    if KnownAhead.of(specification).width:
         parts["columns", "methods"] = methods
     parts["candidates", "methods"] = methods
     parts["select", "network"] = network

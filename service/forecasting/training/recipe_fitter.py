@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from service.forecasting.config.options import Candidate
+from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.covariates.effect_regression import fit_effects
 from service.forecasting.covariates.effects import Effects
 from service.forecasting.evaluation.error_scale import Calibration
@@ -85,7 +86,7 @@ class Fitter:
         heads = [one.head(end) for one, end in zip(self._panel, ends, strict=True)]
         effects: Sequence[Effects | None] = [None] * len(heads)
         common = None
-        if specification.known_ahead.width:
+        if KnownAhead.of(specification).width:
             found = fit_effects(heads, targets, TRANSFORMS[specification.transform], specification.season_length)
             effects, common = found.items, found.common
         items = []

@@ -14,7 +14,6 @@ traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 # https://www.w3.org/TR/trace-context/#traceparent-header; a version after ours may have more behind.
 _SOUND = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-LONGEST_TRACEPARENT = 55
 
 
 def read_traceparent(sent: str | None) -> str | None:

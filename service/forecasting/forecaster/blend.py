@@ -29,11 +29,6 @@ class Blend:
     candidates: tuple[Candidate, ...]
     weights: FloatArray
 
-    @classmethod
-    def evenly(cls, candidates: Sequence[Candidate], items: int) -> Blend:
-        """Weigh all candidates alike."""
-        return cls(tuple(candidates), np.full((items, len(candidates)), 1 / len(candidates)))
-
     @cached_property
     def usual(self) -> FloatArray:
         """Weights (K,) for an item that the model has not seen: the mean over those it has."""

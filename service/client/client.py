@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 import httpx
 from httpx_sse import SSEError, connect_sse
 
-from service.client.arguments import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.columns import Roles
 from service.client.operations import Verbs
 from service.client.problems import error_of
 from service.client.records import KnownJob, KnownModel, Training
+from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.steps import MOST_RETRIES, TIMEOUT, Call, Connection, Pause, Step, Steps, Watch
 from service.client.times import Zone
 from service.errors import ServiceError

@@ -10,9 +10,9 @@ from uuid import uuid4
 import httpx
 
 from service.client import requests
-from service.client.arguments import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.problems import document
 from service.client.records import KnownModel, Training
+from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.steps import Call, Connection, Steps, answered, path_of
 from service.client.times import Zone
 from service.client.waiting import JOB_NAMES, failure_of, followed, progress_bar

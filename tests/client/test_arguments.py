@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
 from service.api.schemas.training import TrainRequest
-from service.client.arguments import BacktestArguments, DataArguments, ForecastArguments, TrainArguments
+from service.client.requests import BacktestArguments, DataArguments, ForecastArguments, TrainArguments
 
 OF_DATA = set(DataArguments.__annotations__)
 OF_MODEL = {"model_id", "name"}

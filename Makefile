@@ -54,9 +54,9 @@ soak: $(INSTALLED)
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.overload
 
-# The most telling rows with their goals, in 3 minutes.
+# The most telling rows with their goals, in 3 minutes. AGAINST=CHECKOUT: beside another checkout, with its own .venv.
 bench-quick: $(INSTALLED)
-	$(BIN)/python -m benchmarks.quick
+	$(BIN)/python -m $(if $(AGAINST),benchmarks.against "$(AGAINST)",benchmarks.quick)
 
 # Does each of them still run? Needs wrk and Chromium; judges no time.
 bench-short: $(INSTALLED)

@@ -27,17 +27,24 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_server(store: Path, settings: Mapping[str, str] | None = None, log: Path | None = None) -> Iterator[str]:
+def running_server(
+    store: Path, settings: Mapping[str, str] | None = None, log: Path | None = None, checkout: Path | None = None
+) -> Iterator[str]:
     """Run ``python -m service`` on a free port until the block ends; yield its URL once it is ready.
 
-    settings: further FORECAST_* variables. Raises RuntimeError where it does not become ready.
+    settings: further FORECAST_* variables; checkout: of this repository, whose code is run in its own environment.
+    Raises RuntimeError where it does not become ready.
     """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FORECAST_")}
     environment |= {"FORECAST_PORT": str(port), "FORECAST_STORE_URL": str(store), "FORECAST_LOG_LEVEL": "warning"}
     environment |= settings or {}
+    python = sys.executable
+    if checkout is not None:
+        python = str(checkout / ".venv" / "bin" / "python")
+        environment.pop("PYTHONPATH", None)
     output = log.open("ab") if log else None
-    process = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stdout=output, stderr=output)
+    process = subprocess.Popen([python, "-m", "service"], cwd=checkout, env=environment, stdout=output, stderr=output)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until_ready(process, url)

@@ -33,6 +33,7 @@ class Short:
 
 
 SHORT = {
+    "against": Short(". --rounds 1 --rows import train-rnn forecast load", 5),
     "costs": Short("--rounds 1 --doublings 1", 8),
     "gpu": Short("--device cpu --items 4 --length 60 --rounds 1", 9),
     "http": Short("--seconds 1 --rounds 1", 4),

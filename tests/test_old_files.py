@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from examples.server import running_server
-from service.storage.model_file import read_model_file
-from service.storage.model_store import ModelStore
-from service.usecases.training_work import run_training
+from service.storage.files.model_file import read_model_file
+from service.storage.files.store import ModelStore
+from service.worker.train_job import run_training
 from tests.fixtures.files import KEPT_FOR_GOOD, MODELS, STORE, STORE_ANSWERS
 from tests.fixtures.old_models import CASES, Json
 

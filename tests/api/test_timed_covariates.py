@@ -165,7 +165,7 @@ def test_items_may_be_called_as_the_fields_are(application: Application, names: 
             "date_format",
         ),
         (
-            timed(MONTHS, TEMP, date_format="%q"),
+            timed(MONTHS, TEMP, date_format="%k"),
             "invalid-option",
             "#/future_covariates/date_format",
             "not known",

@@ -16,7 +16,7 @@ from service.api.input.table import TableSeries, table_series
 from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
 from service.tables.csv_table import PATH
 
-_CODE = Path(__file__).resolve().parents[2]
+_CODE = Path(__file__).resolve().parents[3]
 # What pyarrow and pandas take themselves, and what one byte of the largest body may grow to.
 _OWN_BYTES = 512 * 2**20
 _GROWTH = 16

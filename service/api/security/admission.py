@@ -15,7 +15,7 @@ from service.errors import Overloaded
 
 Result = TypeVar("Result")
 
-_TARGET_SECONDS = 0.05
+_TARGET_SECONDS = 0.1
 _STANDING_SECONDS = 0.1
 _CALM_SECONDS = 1.0
 _RETRY_SECONDS = 1

@@ -88,8 +88,8 @@ def test_a_burst_waits_and_what_is_beyond_it_is_refused_at_once() -> None:
 def test_a_queue_that_stays_too_long_is_cut_until_nobody_was_refused_for_a_second() -> None:
     async def test() -> None:
         clock = Clock()
-        one, work = await experienced(clock, seconds=0.05), Work()
-        waiting = await started(one, work, 5)  # two work, three wait, one more than within 50 ms
+        one, work = await experienced(clock, seconds=0.2), Work()
+        waiting = await started(one, work, 5)  # two work, three wait, one more than within 100 ms
         clock.now += 0.2
         with pytest.raises(Overloaded):
             one.check_room()
@@ -111,7 +111,7 @@ def test_a_queue_within_the_target_may_stand() -> None:
     async def test() -> None:
         clock = Clock()
         one, work = await experienced(clock, seconds=0.001, max_waiting=64), Work()
-        waiting = await started(one, work, 64)  # within 50 ms on two cores
+        waiting = await started(one, work, 64)  # within 100 ms on two cores
         clock.now += 10
         one.check_room()
         work.go.set()

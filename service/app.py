@@ -15,19 +15,22 @@ from typing import NoReturn
 
 from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
+from starlette.middleware import Middleware
 
 from service import __version__
 from service.api.application import Application
 from service.api.input.query import refuse_repeated
 from service.api.output import openapi, problems
-from service.api.request_context import RequestIdMiddleware
-from service.api.request_metrics import RequestObserver
+from service.api.output.problems import ProblemResponses
+from service.api.request_context import RequestId
+from service.api.request_metrics import RequestMetrics, RequestObserver
 from service.api.routes import forecasts, jobs, models, operations, page, training
 from service.api.routes.operations import ReadinessLook
-from service.api.security.admission import Load, LoadFigures
-from service.api.security.authentication import Access
-from service.api.security.rate_limit import RequestRate
-from service.api.security.trusted_hosts import TrustedHosts
+from service.api.security.admission import Load, LoadFigures, LoadLimit
+from service.api.security.authentication import Authentication
+from service.api.security.permissions import Permission
+from service.api.security.rate_limit import RateLimit, RequestRate
+from service.api.security.trusted_hosts import SourceCheck, TrustedHosts
 from service.api.server import Server, bind
 from service.errors import ServiceError
 from service.kernel_cache import warm_forecasts_once
@@ -98,10 +101,9 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     measured.registry.register(LoadFigures(load))
     for tenant in keys.tenants_of_short_keys():
         logger.warning("tenant %s has a key of less than %d characters, which can be guessed", tenant, SHORT_KEY)
+    observer = RequestObserver(measured.registry, _spans(settings, "server"))
     app = Application(
-        Access(keys, TrustedHosts(settings.allowed_hosts or ())),
-        RequestRate(settings.max_requests_per_second),
-        load,
+        _admission(settings, keys, load, observer),
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,
@@ -116,8 +118,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     app.state.max_body_bytes = settings.max_body_bytes
     # Set by a server that is told to stop.
     app.state.stopping = False
-    app.observer = observer = RequestObserver(measured.registry, _spans(settings, "server"))
-    app.add_middleware(RequestIdMiddleware)
+    app.state.load = load
     app.include_routers([routes.router for routes in (training, forecasts, models, jobs, operations, page)])
     # Not what the package sets: a browser is not to keep a key for whoever uses it next.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
@@ -125,6 +126,21 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     problems.install(app)
     openapi.install(app)
     return app
+
+
+def _admission(settings: Settings, keys: Keys, load: Load, observer: RequestObserver) -> list[Middleware]:
+    """Return what each request passes before a route sees it, the outermost first."""
+    hosts = TrustedHosts(settings.allowed_hosts or ())
+    return [
+        Middleware(RequestMetrics, observer),
+        Middleware(RequestId),
+        Middleware(ProblemResponses),
+        Middleware(LoadLimit, load),
+        *([] if keys else [Middleware(SourceCheck, hosts)]),
+        Middleware(Authentication, keys),
+        Middleware(Permission),
+        Middleware(RateLimit, RequestRate(settings.max_requests_per_second)),
+    ]
 
 
 class UnusableSetting(Exception):

@@ -1,4 +1,4 @@
-"""Routes that must cost no more than their request: answered before FastAPI's routers are asked."""
+"""FastAPI behind a list of ASGI middleware, and routes that are called before FastAPI's routers are asked."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.output.problems import bug_problem, problem_response, service_problem
-from service.api.request_context import with_request_id
-from service.api.request_metrics import RequestObserver
-from service.api.security.admission import Load
-from service.api.security.authentication import Access, challenge, unshared
-from service.api.security.permissions import PROBES, is_open
-from service.api.security.rate_limit import RequestRate
-from service.errors import Overloaded, ServiceError
+from service.api.output.problems import bug_problem, service_problem
+from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +33,21 @@ class DirectRoute(APIRoute):
 
 
 class Application(FastAPI):
-    """FastAPI behind `Access`, and a `DirectRoute` is called at once, without asking every router and middleware first.
+    """FastAPI behind middleware, except that a `DirectRoute` is called without FastAPI.
 
     Finding a route through FastAPI's layers costs as much as a forecast. Whatever is not exactly the path and method of
-    a direct route goes the common way, and finds the same routes there.
+    a direct route goes through FastAPI, and finds the same routes there.
     """
 
     _direct: Mapping[tuple[str, str], DirectRoute] = MappingProxyType({})
-    observer: RequestObserver | None = None
-    """Is shown every request."""
 
-    def __init__(self, access: Access, rate: RequestRate, load: Load, **options: Any) -> None:
-        """Take who decides on each request before anything else sees it, and FastAPI's options."""
+    def __init__(self, admission: Sequence[Middleware], **options: Any) -> None:
+        """Take the middleware that each HTTP request passes, the outermost first, and FastAPI's options."""
         super().__init__(**options)
-        self._access = access
-        self._rate = rate
-        self.state.load = self._load = load
+        admitted: ASGIApp = self._route
+        for middleware, arguments, keywords in reversed(admission):
+            admitted = middleware(admitted, *arguments, **keywords)
+        self._admitted = admitted
 
     def include_routers(self, routers: Sequence[APIRouter]) -> None:
         """Include routers, and remember which of their routes are direct."""
@@ -68,59 +62,27 @@ class Application(FastAPI):
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection: only what `Access` admits is handed to any route."""
-        if scope["type"] == "lifespan":
-            await super().__call__(scope, receive, send)
-        elif scope["type"] != "http":
+        """Handle one connection."""
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self._admitted(scope, receive, send)
+        elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "there are no websockets here"})
-        elif self.observer is None:
-            await self._answer(scope, receive, send)
         else:
-            await self.observer.observe(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] in PROBES and is_open(scope["method"], scope["path"]):
-            # However much there is to do.
-            await self._route(scope, receive, send)
-            return
-        try:
-            with self._load.request() as tally:
-                scope["body_tally"] = tally
-                await self._admit(scope, receive, send)
-        except Overloaded as error:
-            await _refuse(error, scope, receive, send)
-
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            self._access.admit(scope, self.routes)
-            if "caller" in scope:
-                self._rate.count(scope["caller"])
-                send = unshared(send)
-        except ServiceError as error:
-            await _refuse(error, scope, receive, send)
-            return
-        await self._route(scope, receive, send)
+            await super().__call__(scope, receive, send)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._direct.get((scope["path"], scope["method"]))
         if route is None:
             await super().__call__(scope, receive, send)
             return
-        scope["app"], scope["route"] = self, route
-        send = with_request_id(scope, send)
+        scope["route"] = route
         request = Request(scope, receive)
         try:
             response = await route.endpoint(request)
         except ServiceError as error:
             response = service_problem(error, request)
         except Exception:
-            logger.exception("a bug met a request of %s", route.path)
+            logger.exception("unexpected error in a request of %s", route.path)
             response = bug_problem(request)
         await response(scope, receive, send)
-
-
-async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
-    send = with_request_id(scope, send)
-    response = problem_response(error, Request(scope, receive))
-    response.headers.update(challenge(error))
-    await response(scope, receive, send)

@@ -65,33 +65,26 @@ async def in_thread(function: Callable[Arguments, Result], *args: Arguments.args
 
 
 HEADER = "X-Request-ID"
-
-
 _RAW_HEADER = HEADER.lower().encode()
-
 
 STATUS = "forecast.status"
 """Where a request's scope tells the status of its answer."""
 
-
 _SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-class RequestIdMiddleware:
-    """Puts the ID into ``request.state.request_id`` and the answer's ``X-Request-ID``."""
+class RequestId:
+    """Middleware that puts the ID into ``request.state.request_id`` and the answer's ``X-Request-ID``."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        await self.app(scope, receive, with_request_id(scope, send))
+        """Handle one request."""
+        await self._app(scope, receive, _with_request_id(scope, send))
 
 
-def with_request_id(scope: Scope, send: Send) -> Send:
+def _with_request_id(scope: Scope, send: Send) -> Send:
     """Give a request its ID; return what sends the answer with it."""
     request_id = _sent_id(scope) or token_hex(16).encode()
     text = request_id.decode()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.request_context import STATUS
 from service.telemetry import context
@@ -33,8 +33,6 @@ _DOCUMENT = "/openapi.json"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _BOUNDS = (*(f"{bound:g}" for bound in _SECONDS), "+Inf")
 
-Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 class _Durations:
     """Requests of one method, route and status: how many took how long; the last bound is infinity."""
@@ -42,6 +40,18 @@ class _Durations:
     def __init__(self) -> None:
         self.counts = [0] * (len(_SECONDS) + 1)
         self.total = 0.0
+
+
+class RequestMetrics:
+    """Middleware that has an observer see each request."""
+
+    def __init__(self, app: ASGIApp, observer: RequestObserver) -> None:
+        self._app = app
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        await self._observer.observe(self._app, scope, receive, send)
 
 
 class RequestObserver(Collector):
@@ -77,25 +87,19 @@ class RequestObserver(Collector):
             seconds.add_metric([method, route, str(status or "")], list(buckets), found.total)
         yield seconds
 
-    async def observe(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have one request answered. Whoever answers it gives it its ID by `with_request_id`."""
+    async def observe(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have an application answer one request, and count it."""
         begun = time.perf_counter()
         method = scope["method"]
         if method not in self._active:
             method = self._add_method(method)
         self._active[method] += 1
         span = self._enter(scope, method)
-        broken = False
         try:
-            await answer(scope, receive, send)
-        except Exception:
-            # Starlette has answered, outside of what sees the status.
-            broken = True
-            raise
+            await app(scope, receive, send)
         finally:
             self._active[method] -= 1
-            status = 500 if broken else scope.get(STATUS, 0)
-            self._leave(scope, method, status, time.perf_counter() - begun, span)
+            self._leave(scope, method, scope.get(STATUS, 0), time.perf_counter() - begun, span)
 
     def _add_method(self, sent: str) -> str:
         method = sent if sent in _METHODS else _OTHER_METHOD

@@ -8,15 +8,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, Request, Response
+from starlette.middleware import Middleware
 
 from service.api.application import Application, DirectRoute
 from service.api.output import problems
-from service.api.security.admission import Load
-from service.api.security.authentication import Access
-from service.api.security.rate_limit import RequestRate
-from service.api.security.trusted_hosts import TrustedHosts
+from service.api.output.problems import ProblemResponses
+from service.api.request_context import RequestId
 from service.errors import ModelNotFound
-from service.keys import Keys
 
 router = APIRouter(route_class=DirectRoute)
 
@@ -31,8 +29,7 @@ async def direct(request: Request) -> Response:
 
 
 def new_application() -> Application:
-    load = Load(max_requests=10, cores=1, max_waiting=1, max_bodies_bytes=1000)
-    app = Application(Access(Keys([]), TrustedHosts()), RequestRate(None), load)
+    app = Application([Middleware(RequestId), Middleware(ProblemResponses)])
     app.include_routers([router])
     return app
 

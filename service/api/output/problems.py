@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import errors
-from service.api.request_context import HEADER
 from service.errors import Fault, InvalidInput, MalformedBody, Path, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -96,6 +96,10 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
     headers = {}
     if error.retry_after is not None or status_of(error) in (429, 503):
         headers["Retry-After"] = str(error.retry_after or _RETRY_SECONDS)
+    if isinstance(error, errors.Unauthenticated):
+        # RFC 6750, 3.
+        wrong = ', error="invalid_token"' if error.wrong else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="forecast"{wrong}'
     body = problem(error, getattr(request.state, "request_id", None), **extra)
     return Response(orjson.dumps(body), status_of(error), headers, MEDIA_TYPE)
 
@@ -107,6 +111,20 @@ def service_problem(error: ServiceError, request: Request) -> Response:
     elif isinstance(error, errors.Unavailable):
         logger.warning("%s: %s", error.slug, error.detail)
     return problem_response(error, request)
+
+
+class ProblemResponses:
+    """Middleware that answers the errors which the middleware behind it raises."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        try:
+            await self._app(scope, receive, send)
+        except ServiceError as error:
+            await service_problem(error, Request(scope, receive))(scope, receive, send)
 
 
 def bug_problem(request: Request) -> Response:
@@ -169,10 +187,7 @@ def install(app: FastAPI) -> None:
         return response
 
     async def on_bug(request: Request, _: Exception) -> Response:
-        response = bug_problem(request)
-        # Starlette answers bugs outside of all middleware.
-        response.headers[HEADER] = request.state.request_id
-        return response
+        return bug_problem(request)
 
     app.add_exception_handler(ServiceError, on_service_error)
     app.add_exception_handler(RequestValidationError, on_query)

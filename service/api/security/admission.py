@@ -10,7 +10,9 @@ from typing import NoReturn, TypeVar
 from anyio import CapacityLimiter, to_thread
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.security.permissions import PROBES, is_open
 from service.errors import Overloaded
 
 Result = TypeVar("Result")
@@ -164,6 +166,23 @@ class Load:
     def _done_within(self, seconds: float, at_least: int) -> int:
         done = self._cores * seconds / max(self._work_seconds, 1e-6)
         return int(min(self._max_waiting, max(at_least, done)))
+
+
+class LoadLimit:
+    """Middleware that counts each request and its body; probes are answered however high the load is."""
+
+    def __init__(self, app: ASGIApp, load: Load) -> None:
+        self._app = app
+        self._load = load
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Raises Overloaded."""
+        if scope["path"] in PROBES and is_open(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        with self._load.request() as tally:
+            scope["body_tally"] = tally
+            await self._app(scope, receive, send)
 
 
 class BodyTally:

@@ -1,16 +1,21 @@
-"""Who may ask for what: one closed table. What is not in it is refused, to everybody."""
+"""The role that each route needs: one closed table. A route that is not in it is refused to everybody."""
 
 from __future__ import annotations
 
+import logging
 from types import MappingProxyType
 
-from starlette.routing import compile_path
+from starlette.routing import Match, compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.errors import NotPermitted
 from service.keys import Role
 from service.web.assets import ASSETS
 
+logger = logging.getLogger(__name__)
+
 PROBES = frozenset({"/livez", "/readyz"})
-"""Answered always, whoever asks under whatever name: orchestrators call a server by its address."""
+"""Always answered, under any host name and however high the load: orchestrators call a server by its address."""
 
 OPEN = (
     frozenset(ASSETS)
@@ -61,3 +66,31 @@ def needed_role(method: str, path: str) -> Role | None:
     if role is not None:
         return role
     return next((role for verb, pattern, role in _PATTERNS if verb == method and pattern.match(path)), None)
+
+
+class Permission:
+    """Middleware that compares the caller's role with the one that the route needs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Raises NotPermitted."""
+        if (caller := scope.get("caller")) is not None:
+            needed = needed_role(scope["method"], scope["path"])
+            if needed is None:
+                _refuse_unlisted(scope)
+            elif not caller.allows(needed):
+                raise NotPermitted(
+                    f"the key has the role {caller.role}, and this needs {needed}: use a key of the role {needed}"
+                )
+        await self._app(scope, receive, send)
+
+
+def _refuse_unlisted(scope: Scope) -> None:
+    """Raise NotPermitted for a route that the table lacks; for a path without a route, the router answers 404."""
+    found = next((route for route in scope["app"].routes if route.matches(scope)[0] is Match.FULL), None)
+    if found is not None:
+        # Not the path: a client may have put anything there.
+        logger.error("%s %s is in no table of permissions and is refused", scope["method"], getattr(found, "path", "?"))
+        raise NotPermitted("nobody may ask for this: the server has no rule for it")

@@ -6,8 +6,24 @@ import math
 import time
 from collections.abc import Callable
 
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from service.errors import TooManyRequests
 from service.keys import Grant
+
+
+class RateLimit:
+    """Middleware that counts the requests of each caller; open paths have none."""
+
+    def __init__(self, app: ASGIApp, rate: RequestRate) -> None:
+        self._app = app
+        self._rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Raises TooManyRequests."""
+        if (caller := scope.get("caller")) is not None:
+            self._rate.count(caller)
+        await self._app(scope, receive, send)
 
 
 class RequestRate:

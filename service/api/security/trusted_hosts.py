@@ -8,9 +8,14 @@ our own to the browser, but its name stands in ``Host``.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.api.security.permissions import PROBES, is_open
+from service.errors import ForeignHost, ForeignOrigin
 
 ANY_HOST = "*"
 """In the allowed hosts: whatever name."""
@@ -18,6 +23,46 @@ ANY_HOST = "*"
 # RFC 9112, 3.2: a name or an address, and a port.
 _HOST = re.compile(r"(?P<name>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?|\[[0-9a-f:.]+\])(?P<port>:[0-9]{0,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?P<host>[^/?#@]+)")
+
+
+_SOURCE_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site"})
+
+_Headers = list[tuple[bytes, bytes]]
+
+
+class SourceCheck:
+    """Middleware of a server without keys: refuses requests under foreign host names, and from foreign web pages."""
+
+    def __init__(self, app: ASGIApp, hosts: TrustedHosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Raises ForeignHost, ForeignOrigin."""
+        is_free = is_open(scope["method"], scope["path"])
+        if not (is_free and scope["path"] in PROBES):
+            # Any page may link to /docs.
+            self._check([one for one in scope["headers"] if one[0] in _SOURCE_HEADERS], page=not is_free)
+        await self._app(scope, receive, send)
+
+    def _check(self, sent: _Headers, page: bool) -> None:
+        hosts = [value for name, value in sent if name == b"host"]
+        if len(hosts) != 1 or not self._hosts.trusts(hosts[0]):
+            raise ForeignHost(
+                "this server has no API keys and answers under names of its own machine only: ask it as localhost, "
+                "name the host in FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
+            )
+        if len(sent) > 1 and page:
+            self._check_page(sent, hosts[0])
+
+    def _check_page(self, sent: _Headers, host: bytes) -> None:
+        cross_site = (b"sec-fetch-site", b"cross-site") in sent
+        origins: Sequence[bytes | None] = [value for name, value in sent if name == b"origin"] or [None]
+        if not all(self._hosts.trusts_page(origin, host, cross_site) for origin in origins):
+            raise ForeignOrigin(
+                "a web page of another origin asks, and this server has no API keys: name its host in "
+                "FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
+            )
 
 
 class TrustedHosts:

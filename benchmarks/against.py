@@ -1,8 +1,8 @@
 """This checkout beside another one, each with its own environment: is anything slower than it was?
 
-Run ``make bench-quick AGAINST=CHECKOUT`` or ``python -m benchmarks.against CHECKOUT``. Each row is measured in rounds:
-in each, both checkouts one after the other, and the next round the other way round. All goes through what users have
-(``service.client``, ``python -m service``, HTTP), so that the code of the two may differ as it likes.
+Run ``make bench-quick AGAINST=CHECKOUT`` or ``python -m benchmarks.against CHECKOUT``. Each round starts a server of
+each and measures every row of both, one after the other; the next round goes the other way round. All goes through what
+users have (``service.client``, ``python -m service``, HTTP), so that the code of the two may differ as it likes.
 
 The ratio is this checkout's time by the other's, the median over rounds, with an interval of at least 95 % confidence
 (`median_interval`). A row is worse where the whole interval is above 1.05. Exit code: 0 where no row is worse, 1 where
@@ -16,7 +16,8 @@ import asyncio
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -44,15 +45,22 @@ _SERVED = MODELS["default-seasonal"]
 
 @dataclass
 class Side:
-    """A checkout, and its server, which runs from the first row on that asks it."""
+    """A checkout in one round, and its server, which runs from the first row on that asks it."""
 
     checkout: Checkout
     stack: ExitStack = field(repr=False)
 
     @cached_property
+    def started(self) -> tuple[str, float]:
+        """The URL of its server, and the seconds until that was ready."""
+        begun = time.perf_counter()
+        url = self.stack.enter_context(self.checkout.serving())
+        return url, time.perf_counter() - begun
+
+    @property
     def url(self) -> str:
         """The URL of its server."""
-        return self.stack.enter_context(self.checkout.serving())
+        return self.started[0]
 
     @cached_property
     def api(self) -> ForecastApi:
@@ -70,7 +78,7 @@ class Side:
 
 
 Measure = Callable[[Side], float]
-"""Returns seconds, less is better; called once before it counts."""
+"""Returns seconds, less is better; called once in each round before it counts."""
 
 
 def import_client(side: Side) -> float:
@@ -79,8 +87,8 @@ def import_client(side: Side) -> float:
 
 
 def start(side: Side) -> float:
-    """Start a server whose kernels are compiled."""
-    return side.checkout.start_seconds()
+    """Start the server of this round, whose kernels are compiled."""
+    return side.started[1]
 
 
 def train(case: Case, side: Side) -> float:
@@ -140,42 +148,59 @@ def main() -> int:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="only these")
     asked = parser.parse_args()
     pin(SERVER_CORE)  # inherited by both servers; wrk has another core
-    with ExitStack() as stack:
-        sides = Side(Checkout.at(str(REPOSITORY)), stack), Side(asked.checkout, stack)
-        return print_table(sides, asked.rows, asked.rounds)
+    names = [name for name in asked.rows if name != "load" or wrk.is_installed()]
+    if len(names) < len(asked.rows):
+        print(f"{ROWS['load'][0]} is left out: {wrk.MISSING}")
+    checkouts = Checkout.at(str(REPOSITORY)), asked.checkout
+    for one in checkouts:
+        with one.serving():
+            pass  # its first start may compile
+    measures = {name: ROWS[name][1] for name in names}
+    return print_table(*measure_rounds(checkouts, measures, asked.rounds))
 
 
-def print_table(sides: tuple[Side, Side], names: Sequence[str], rounds: int) -> int:
-    """Measure and print row by row; return the exit code."""
-    code = 0
-    print(HEADING)
-    for name in names:
-        title, measure = ROWS[name]
-        if name == "load" and not wrk.is_installed():
-            print(f"{title:<44} is left out: {wrk.MISSING}")
-            continue
-        try:
-            row = Row(title, list(pairs(sides, measure, rounds)))
-        except Exception as error:
-            print(f"{title:<44} broke: {type(error).__name__}: {error}", flush=True)
-            code = 2
-            continue
-        print(row.line(), flush=True)
-        code = max(code, int(row.is_worse))
-    return code
+Pairs = dict[str, list[tuple[float, float]]]
 
 
-def pairs(sides: tuple[Side, Side], measure: Measure, rounds: int) -> Iterator[tuple[float, float]]:
-    """Yield what each side took, round by round."""
-    this, other = sides
-    measure(this)
-    measure(other)
+def measure_rounds(
+    checkouts: tuple[Checkout, Checkout], measures: Mapping[str, Measure], rounds: int
+) -> tuple[Pairs, dict[str, Exception]]:
+    """Return, row by row, what the two took in each round, and the errors of the rows that broke."""
+    found: Pairs = {name: [] for name in measures}
+    broken: dict[str, Exception] = {}
     for number in range(rounds):
-        if number % 2:
-            theirs = measure(other)
-            yield measure(this), theirs
-        else:
-            yield measure(this), measure(other)
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        # A process may be a few percent slower than another of the same code: so each round has new ones.
+        with ExitStack() as stack:
+            this, other = (Side(one, stack) for one in checkouts)
+            for name, measure in measures.items():
+                if name in broken:
+                    continue
+                try:
+                    found[name].append(_in_turn(measure, this, other, other_first=number % 2 == 1))
+                except Exception as error:
+                    broken[name] = error
+    return found, broken
+
+
+def _in_turn(measure: Measure, this: Side, other: Side, other_first: bool) -> tuple[float, float]:
+    """Measure both, once each before it counts; return what this side took, and the other."""
+    if other_first:
+        return _in_turn(measure, other, this, other_first=False)[::-1]
+    for side in (this, other):
+        measure(side)
+    return measure(this), measure(other)
+
+
+def print_table(found: Pairs, broken: Mapping[str, Exception]) -> int:
+    """Print what `measure_rounds` returned; return the exit code."""
+    print(HEADING)
+    rows = [Row(ROWS[name][0], pairs) for name, pairs in found.items() if name not in broken]
+    for row in rows:
+        print(row.line())
+    for name, error in broken.items():
+        print(f"{ROWS[name][0]:<44} broke: {type(error).__name__}: {error}")
+    return 2 if broken else int(any(row.is_worse for row in rows))
 
 
 @dataclass(frozen=True)

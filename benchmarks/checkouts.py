@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,12 +44,6 @@ class Checkout:
             running_server(Path(store) / "models", log=Path(store) / "log", checkout=self.folder) as url,
         ):
             yield url
-
-    def start_seconds(self) -> float:
-        """Start its server; return the time until it is ready."""
-        begun = time.perf_counter()
-        with self.serving():
-            return time.perf_counter() - begun
 
     def import_seconds(self) -> float:
         """Return how long a new process takes to import its client."""

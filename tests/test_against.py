@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 
 import httpx
 import pytest
 
-from benchmarks.against import Row, Side, pairs, print_table
+from benchmarks.against import Row, Side, import_client, measure_rounds, print_table
 from benchmarks.checkouts import Checkout
 from benchmarks.median_interval import median_interval
 
@@ -72,27 +71,31 @@ def checkout(folder: Path, program: str = "") -> Checkout:
 
 
 @pytest.fixture
-def sides(tmp_path: Path) -> tuple[Side, Side]:
-    this, other = (Side(checkout(tmp_path / name), ExitStack()) for name in ("this", "other"))
-    return this, other
+def checkouts(tmp_path: Path) -> tuple[Checkout, Checkout]:
+    return checkout(tmp_path / "this"), checkout(tmp_path / "other")
 
 
-def test_each_round_has_both_sides_and_the_order_changes(sides: tuple[Side, Side]) -> None:
+def test_each_round_has_both_sides_and_the_order_changes(checkouts: tuple[Checkout, Checkout]) -> None:
     asked: list[str] = []
+    sides: list[Side] = []
 
     def measure(side: Side) -> float:
         asked.append(side.checkout.folder.name)
+        sides.append(side)
         return len(asked)
 
-    found = list(pairs(sides, measure, 3))
-    assert asked == ["this", "other", "this", "other", "other", "this", "this", "other"]
-    assert found == [(3, 4), (6, 5), (7, 8)]
+    found, broken = measure_rounds(checkouts, {"row": measure}, 3)
+    # Both once before it counts.
+    assert asked == ["this", "other"] * 2 + ["other", "this"] * 2 + ["this", "other"] * 2
+    assert (found, broken) == ({"row": [(3, 4), (8, 7), (11, 12)]}, {})
+    # Each round has servers of its own.
+    assert len({id(one) for one in sides}) == 6
 
 
-def test_what_is_imported_is_the_code_of_the_checkout(sides: tuple[Side, Side]) -> None:
-    for side in sides:
-        assert side.checkout.import_seconds() > 0
-        assert (side.checkout.folder / "imported").exists()
+def test_what_is_imported_is_the_code_of_the_checkout(checkouts: tuple[Checkout, Checkout]) -> None:
+    for one in checkouts:
+        assert one.import_seconds() > 0
+        assert (one.folder / "imported").exists()
 
 
 def test_what_is_served_is_the_code_of_the_checkout(tmp_path: Path) -> None:
@@ -107,11 +110,24 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["FORECAST_PORT"])), Handler)
         assert httpx.get(f"{url}/readyz").text == str(tmp_path / "served")
 
 
-def test_a_row_that_breaks_is_told_and_fails(sides: tuple[Side, Side], capsys: pytest.CaptureFixture[str]) -> None:
-    client = sides[1].checkout.folder / "service" / "client.py"
-    client.write_text("import nothing_of_this_name")
-    assert print_table(sides, ["import"], 1) == 2
-    assert "broke: CalledProcessError" in capsys.readouterr().out
+def test_a_row_that_breaks_is_told_and_the_others_go_on(
+    checkouts: tuple[Checkout, Checkout], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkouts[1].folder / "service" / "client.py").write_text("import nothing_of_this_name")
+    found, broken = measure_rounds(checkouts, {"import": import_client, "start": lambda _: 1.0}, 7)
+    assert found == {"import": [], "start": [(1.0, 1.0)] * 7}
+    assert print_table(found, broken) == 2
+    told = capsys.readouterr().out
+    assert "import service.client" in told
+    assert "broke: CalledProcessError" in told
+
+
+def test_the_exit_code_tells_whether_a_row_is_worse(capsys: pytest.CaptureFixture[str]) -> None:
+    same = [(1.0, 1.0)] * 7
+    assert print_table({"start": same, "train": same}, {}) == 0
+    assert print_table({"start": same, "train": [(1.2, 1.0)] * 7}, {}) == 1
+    [worse] = [line for line in capsys.readouterr().out.splitlines() if line.endswith("worse")]
+    assert worse.startswith("POST /train, no option")
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_the_process_dies_with_a_server_that_is_killed(tmp_path: Path, busy: boo
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from tests.jobs import trainings
+        from tests.worker import trainings
         from tests.worker.test_runner import Jobs, Recorder
 
         if __name__ == "__main__":

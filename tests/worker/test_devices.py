@@ -23,7 +23,7 @@ CONFUSED = TWO_GPUS.replace("2", "'many'")
 CHECK = """
 import sys
 from service.errors import Unavailable
-from service.jobs import devices
+from service.worker import devices
 if {absent}:
     sys.modules["torch"] = None
 devices._has_driver = lambda: {driver}

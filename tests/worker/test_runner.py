@@ -377,7 +377,7 @@ def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path
     script = textwrap.dedent("""
         import sys, threading, traceback
         from pathlib import Path
-        from tests.jobs import test_job_runner, trainings
+        from tests.worker import test_runner, trainings
         from tests.worker.test_runner import Jobs, Recorder, wait_for
 
         def is_starting():
@@ -385,7 +385,7 @@ def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path
                        for frame, _ in traceback.walk_stack(top))
 
         if __name__ == "__main__":
-            test_job_runner.PRELOADED = ("slow_module",)
+            test_runner.PRELOADED = ("slow_module",)
             recorder = Recorder()
             jobs = Jobs(trainings.quick, recorder)
             jobs.submit("a")
@@ -408,7 +408,7 @@ def test_a_child_whose_queue_is_gone_ends_quietly(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import multiprocessing
         from service.worker.child import work
-        from tests.jobs import trainings
+        from tests.worker import trainings
 
         if __name__ == "__main__":
             context = multiprocessing.get_context("forkserver")
@@ -445,7 +445,7 @@ def test_no_child_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     """The chain server, forkserver, child dies from the top, also by kill -9."""
     script = textwrap.dedent("""
         import sys, time
-        from tests.jobs import trainings
+        from tests.worker import trainings
         from tests.worker.test_runner import Jobs, Recorder
 
         if __name__ == "__main__":

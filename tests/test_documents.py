@@ -105,3 +105,24 @@ def test_pictures_are_there_and_small(page: Path) -> None:
         r"^!\[[^\]]+\]\(([^)]+)\)", re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL), re.M
     ):
         assert (page.parent / picture).stat().st_size < 200_000
+
+
+ROOT = DOCS.parent
+_MODULE = re.compile(r"`((?:service/)?[a-z_]+(?:/[a-z_]+)+)(?:\.py)?/?`")
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "architecture.md", *sorted((DOCS / "decisions").glob("*.md"))], ids=lambda page: page.name
+)
+def test_modules_that_the_architecture_names_exist(page: Path) -> None:
+    folders = (ROOT, ROOT / "service", ROOT / "service" / "forecasting", ROOT / "service" / "web")
+    for name in set(_MODULE.findall(page.read_text())):
+        assert any((folder / f"{name}{end}").exists() for folder in folders for end in ("", ".py")), name
+
+
+def test_every_decision_is_in_the_index_and_in_the_navigation() -> None:
+    index, navigation = (DOCS / "decisions" / "index.md").read_text(), (ROOT / "mkdocs.yml").read_text()
+    for number, page in enumerate(sorted((DOCS / "decisions").glob("0*.md")), 1):
+        assert page.name.startswith(f"{number:04}-")
+        assert f"]({page.name})" in index
+        assert f"- decisions/{page.name}\n" in navigation

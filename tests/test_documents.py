@@ -112,9 +112,11 @@ _MODULE = re.compile(r"`((?:service/)?[a-z_]+(?:/[a-z_]+)+)(?:\.py)?/?`")
 
 
 @pytest.mark.parametrize(
-    "page", [DOCS / "architecture.md", *sorted((DOCS / "decisions").glob("*.md"))], ids=lambda page: page.name
+    "page",
+    [ROOT / "CONTRIBUTING.md", DOCS / "architecture.md", *sorted((DOCS / "decisions").glob("*.md"))],
+    ids=lambda page: page.name,
 )
-def test_modules_that_the_architecture_names_exist(page: Path) -> None:
+def test_modules_that_a_page_for_contributors_names_exist(page: Path) -> None:
     folders = (ROOT, ROOT / "service", ROOT / "service" / "forecasting", ROOT / "service" / "web")
     for name in set(_MODULE.findall(page.read_text())):
         assert any((folder / f"{name}{end}").exists() for folder in folders for end in ("", ".py")), name

@@ -7,16 +7,15 @@ import io
 import re
 from dataclasses import dataclass
 
-from service.errors import InvalidOption, InvalidSeries, MalformedBody, Path
-from service.tables.number_marks import NumberReader, possible_marks
+from service.errors import InvalidSeries, MalformedBody, Path
+from service.tables.column_roles import look_like_times
+from service.tables.number_marks import NumberReader, is_number, possible_marks
+from service.tables.separators import split_off_separator
 
 PATH: Path = ("series",)
 """Where a table stands in a request, for errors."""
 
-SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t"}
-
-# A header of numbers alone is none.
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+# A header of numbers and dates alone is none.
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
 # The reader keeps a whole row in memory, and a message may list the columns.
 MOST_COLUMNS = 10_000
@@ -58,7 +57,9 @@ def read_table(
     decimal: str | None = None,
     thousands: str | None = None,
 ) -> CsvTable:
-    """Split a CSV body into columns; the separator is found in the header where it is None.
+    """Split a CSV body into columns; the separator is found where it is None.
+
+    Empty cells beyond the header are left out, and those of the last columns may be missing where these have no name.
 
     decimal, thousands: the marks in numbers, found where they are None; see `service.tables.number_marks`.
     most_rows: more are refused as soon as they are seen, before they are all in memory.
@@ -67,9 +68,9 @@ def read_table(
     missing, doubled or has more than 10,000 columns, no rows or too many follow it, or a row has more or fewer cells;
     InvalidOption for the separator and the marks.
     """
-    text = _decoded(data)
-    separator = _separator_of(text, separator)
+    separator, text = split_off_separator(_decoded(data), separator, _fitted)
     possible = possible_marks(separator, decimal, thousands)
+    header: list[str] = []
     names: list[str] = []
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -79,16 +80,16 @@ def read_table(
             if not any(cells):
                 continue
             if not names:
-                names = _header(cells)
+                header, names = cells, _header(cells)
                 continue
-            if len(cells) != len(names):
-                detail = f"line {reader.line_num} has {len(cells)} cells, the header has {len(names)}"
-                raise InvalidSeries.at(PATH, detail)
+            fitted = _fitted(cells, header)
+            if fitted is None:
+                raise InvalidSeries.at(PATH, _odd_row(reader.line_num, cells, header, separator))
             if len(rows) == most_rows:
                 raise InvalidSeries.at(
                     PATH, f"more than {most_rows} rows; this server takes at most {most_rows} values"
                 )
-            rows.append(cells)
+            rows.append(fitted)
             lines.append(reader.line_num)
     except csv.Error as error:
         raise MalformedBody.at((), f"line {reader.line_num} of the CSV cannot be read: {error}") from None
@@ -97,6 +98,8 @@ def read_table(
     columns = {
         name: [cell.strip() for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     }
+    if any(look_like_times([name, *cells]) for name, cells in columns.items()):
+        raise InvalidSeries.at(PATH, _no_names(names))
     return CsvTable(columns, lines, NumberReader(columns, lines, separator, possible, PATH))
 
 
@@ -110,14 +113,21 @@ def _decoded(data: bytes) -> str:
     return text
 
 
-def _separator_of(text: str, given: str | None) -> str:
-    if given is not None:
-        if given not in SEPARATORS:
-            raise InvalidOption.at(("separator",), f"{given[:20]!r} is no separator: use comma, semicolon or tab")
-        return SEPARATORS[given]
-    header = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
-    unquoted = re.sub('"[^"]*"?', "", header)
-    return max((",", ";", "\t"), key=unquoted.count)
+def _fitted(cells: list[str], header: list[str]) -> list[str] | None:
+    """Return a row with as many cells as the header, None where more than empty cells are left over or missing."""
+    extra = len(cells) - len(header)
+    if extra == 0:
+        return cells
+    if extra > 0:
+        return None if any(map(str.strip, cells[len(header) :])) else cells[: len(header)]
+    return None if any(map(str.strip, header[len(cells) :])) else cells + [""] * -extra
+
+
+def _odd_row(line: int, cells: list[str], header: list[str], separator: str) -> str:
+    detail = f"line {line} has {len(cells)} cells, the header has {len(header)}"
+    if separator != ",":
+        return detail
+    return f"{detail}; where commas are decimal marks, give separator (semicolon or tab), or quote such cells"
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -125,11 +135,15 @@ def _header(cells: list[str]) -> list[str]:
     if len(cells) > MOST_COLUMNS:
         raise InvalidSeries.at(PATH, f"the CSV has {len(cells)} columns, at most {MOST_COLUMNS} are read")
     names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]
-    if all(_NUMBER.fullmatch(name) or _DATE.fullmatch(name) for name in names):
-        raise InvalidSeries.at(PATH, f"the first line must name the columns, got {', '.join(names)[:60]!r}")
+    if all(is_number(name) or _DATE.fullmatch(name) or look_like_times([name]) for name in names):
+        raise InvalidSeries.at(PATH, _no_names(names))
     seen: set[str] = set()
     for name in names:
         if name in seen:
             raise InvalidSeries.at(PATH, f"two columns of the CSV are named {name[:60]!r}")
         seen.add(name)
     return names
+
+
+def _no_names(names: list[str]) -> str:
+    return f"the first line must name the columns, got {', '.join(names)[:60]!r}"

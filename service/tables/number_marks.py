@@ -6,10 +6,12 @@ The rule, in the order in which it decides; docs/index.md tells it to users:
 2. A column that can be read in one way only is read so: 0.5, 12.25, 1,234.5; or 0,5, 12,25, 1.234,5.
 3. Where both ways are possible (all marks stand before exactly three digits: 1.005), the columns that can be read in
    one way only decide, where they agree; columns of times do not count.
-4. Else, in a comma-separated file, the point is the decimal mark, as its comma is none.
+4. Else, where commas separate columns, the point is the decimal mark, as the comma is none.
 5. Else the column's own whole numbers decide: 1234 beside 1.005 says that 1.005 has no mark between thousands; in a
    file with semicolons, 998 beside 1.005 says that it has, and 1,005 with no whole number beside it is a decimal.
 6. Else the caller is asked (AmbiguousNumbers).
+
+Spaces and apostrophes between thousands (1 234,5; 1'234.5) are read with either decimal mark.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ DECIMAL_MARKS = {".": ".", ",": ",", "point": ".", "comma": ","}
 THOUSANDS_MARKS = {**DECIMAL_MARKS, " ": " ", "'": "'", "\u2019": "'", "space": " ", "apostrophe": "'"}
 
 _CHARACTERS = {".": ".", ",": ",", " ": " \u00a0\u202f", "'": "'\u2019"}
+_UNITS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
 _WHOLE = re.compile(r"[+-]?([0-9]+)")
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The decimal mark, and the mark between thousands."""
+    """The decimal mark, and the marks that may stand between thousands, the usual one first; one of them in a cell."""
 
     decimal: str
     thousands: str
@@ -40,9 +43,10 @@ class Marks:
     @cached_property
     def _number(self) -> re.Pattern[str]:
         # No part of a cell can be matched in two ways: that would take the square of its length.
-        point, comma = (f"[{_CHARACTERS[mark]}]" for mark in (self.decimal, self.thousands))
+        point = f"[{self.decimal}]"
+        groups = "|".join(f"(?:[{_CHARACTERS[mark]}][0-9]{{3}})+" for mark in self.thousands)
         plain = rf"(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
-        grouped = rf"[1-9][0-9]{{0,2}}(?:{comma}[0-9]{{3}})+(?:{point}[0-9]*)?"
+        grouped = rf"[1-9][0-9]{{0,2}}(?:{groups})(?:{point}[0-9]*)?"
         return re.compile(rf"[+-]?(?:{plain}|{grouped})", re.ASCII)
 
     def first_no_number(self, cells: Sequence[str]) -> int | None:
@@ -57,12 +61,19 @@ class Marks:
         """Return the number in a cell that has one, None where it is missing."""
         if cell.lower() in MISSING:
             return None
-        for mark in _CHARACTERS[self.thousands]:
-            cell = cell.replace(mark, "")
-        return float(cell.replace(self.decimal, "."))
+        return float(cell.translate(self._without_groups).replace(self.decimal, "."))
+
+    @cached_property
+    def _without_groups(self) -> dict[int, None]:
+        return {ord(one): None for mark in self.thousands for one in _CHARACTERS[mark]}
 
 
-_POINT, _COMMA = Marks(".", ","), Marks(",", ".")
+_POINT, _COMMA = Marks(".", ", '"), Marks(",", ". '")
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell has a number, whatever its marks."""
+    return any(marks.first_no_number([cell]) is None for marks in (_POINT, _COMMA)) and cell.lower() not in MISSING
 
 
 def possible_marks(separator: str, decimal: str | None, thousands: str | None) -> tuple[Marks, ...]:
@@ -72,7 +83,7 @@ def possible_marks(separator: str, decimal: str | None, thousands: str | None) -
     if point is not None and point == comma:
         raise InvalidOption.at(("thousands",), f"{comma!r} is the decimal mark too: the two must differ")
     both = [Marks(one.decimal, comma or one.thousands) for one in (_POINT, _COMMA)]
-    return tuple(one for one in both if one.decimal == (point or one.decimal) and one.decimal != one.thousands)
+    return tuple(one for one in both if one.decimal == (point or one.decimal) and one.decimal not in one.thousands)
 
 
 def _given(mark: str | None, known: Mapping[str, str], option: str, choices: str, separator: str) -> str | None:
@@ -169,9 +180,13 @@ class NumberReader:
         # The reading that goes farthest is most likely what is meant.
         reached = {marks: marks.first_no_number(cells) or 0 for marks in self.possible}
         marks, row = max(reached.items(), key=lambda one: one[1])
-        example = f"1234{marks.decimal}5 or 1{marks.thousands}234{marks.decimal}5"
-        cell = cells[row][:60]
-        return f"line {self.lines[row]}, column {name[:60]!r}: {cell!r} is no number (like {example}) and not empty"
+        example = f"1234{marks.decimal}5 or 1{marks.thousands[0]}234{marks.decimal}5"
+        cell = cells[row]
+        detail = (
+            f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is no number (like {example}) and not empty"
+        )
+        bare = cell.strip(_UNITS)
+        return f"{detail}: write {bare[:60]!r} alone, without a unit" if bare != cell and is_number(bare) else detail
 
 
 def _shown(number: float | None) -> str:

@@ -1,22 +1,29 @@
 // A CSV for drawing: the server reads it again, and decides. Separator, numbers and missing cells are read as it does.
 
 import { itemOf, saysTime, timeOf } from "./column_roles.js";
-import { PLAIN, isMissing, readNumbers } from "./number_marks.js";
+import { isNumber, readNumbers } from "./number_marks.js";
 
 export class UnreadableCsv extends Error {}
+
+// A comma comes last: it may be a decimal mark, or a mark in the name of a column.
+const CHOICES = ["\t", ";", ","];
+// The first line and so many rows, of at most so many characters, say which separator it is.
+const ROWS = 21;
+const SAMPLE = 100_000;
 
 // Returns {text, decimal, columns: [{name, numbers: Float64Array | null, asked, texts}], rows, time, item}.
 // text: what to send, with a header where there was none. decimal: as it was given ("point", "comma"), else "".
 // asked: whether the numbers can be read two ways. time, item: names of the columns that seem to be those.
 export function readCsv(sent, decimal = "") {
   const text = withHeader(sent);
-  const separator = separatorOf(text);
-  const [header, ...lines] = cellsOf(text, separator);
-  if (!header || !lines.length) throw new UnreadableCsv("There is nothing in it but, perhaps, a first line.");
-  const odd = lines.findIndex((cells) => cells.length !== header.length);
+  const [separator, rest] = splitOffSeparator(text.replace(/^\uFEFF/, ""));
+  const [header, ...rows] = cellsOf(rest, separator);
+  if (!header || !rows.length) throw new UnreadableCsv("There is nothing in it but, perhaps, a first line.");
+  const lines = rows.map((cells) => fitted(cells, header));
+  const odd = lines.findIndex((cells) => !cells);
   if (odd >= 0) {
     throw new UnreadableCsv(
-      `Row ${odd + 2} has ${lines[odd].length} cells, the first line ${header.length}: this is no table of values.`,
+      `Row ${odd + 2} has ${rows[odd].length} cells, the first line ${header.length}: this is no table of values.`,
     );
   }
   const columns = header.map((name, place) => {
@@ -43,36 +50,77 @@ function refuseWithoutValues(columns) {
 // Bare numbers, one a line or in a row, become a column; a first line of numbers alone is a value, not a name.
 function withHeader(text) {
   const trimmed = text.replace(/^\uFEFF/, "").trim();
-  const inRow = trimmed.replace(/^\[|\]$/g, "").split(/[,;\s]+/).filter(Boolean);
+  const list = cellsOfList(trimmed.replace(/^\[|\]$/g, ""));
   const isList = !/\n/.test(trimmed) || !/[,;\t]/.test(trimmed);
-  if (isList && inRow.length > 1 && inRow.every((cell) => PLAIN.test(cell) || isMissing(cell))) {
-    return `value\n${inRow.join("\n")}\n`;
-  }
+  if (isList && list.length > 1 && list.every((cell) => isNumber(cell))) return `value\n${list.join("\n")}\n`;
   return text;
 }
 
-function separatorOf(text) {
-  const header = text.replace(/^[\uFEFF\r\n]+/, "").split(/[\r\n]/, 1)[0].replace(/"[^"]*"?/g, "");
-  const count = (separator) => header.split(separator).length;
-  return [",", ";", "\t"].reduce((best, one) => (count(one) > count(best) ? one : best));
+// A comma with a blank after it, and one with none, cannot both separate: 1,5, 2,5 is no list.
+function cellsOfList(text) {
+  const [loose, tight] = [/,\s/.test(text), /,(?!\s|$)/.test(text)];
+  const separator = text.includes(";") ? ";" : loose && tight ? null : loose ? /[,\s]+/ : /\s/.test(text) ? /\s+/ : ",";
+  return separator === null ? [] : text.split(separator).map((cell) => cell.trim()).filter(Boolean);
 }
 
-// RFC 4180, without empty lines.
-function cellsOf(text, separator) {
+// The rule of service/tables/separators.py. Returns the separator, and the text without the line "sep=;" of Excel.
+function splitOffSeparator(text) {
+  const line = /^\s*(?:"sep=(.)"|sep=(.))[,;\t]*(?=[\r\n])/i.exec(text);
+  const named = line && (line[1] ?? line[2]);
+  return CHOICES.includes(named) ? [named, text.slice(line[0].length)] : [foundSeparator(text), text];
+}
+
+function foundSeparator(text) {
+  const samples = new Map(CHOICES.map((one) => [one, firstRows(text, one)]));
+  const fitting = CHOICES.filter((one) => {
+    const [header, ...rows] = samples.get(one);
+    return rows.length && rows.every((row) => fitted(row, header));
+  });
+  const split = CHOICES.filter((one) => samples.get(one)[0].length > 1);
+  if (!split.length) {
+    const quoted = fitting.includes(",") && samples.get(",").flat().some((cell) => cell.includes(","));
+    return quoted || !fitting.includes("\t") ? "," : "\t";
+  }
+  const most = split.reduce((best, one) => (samples.get(one)[0].length > samples.get(best)[0].length ? one : best));
+  return split.find((one) => fitting.includes(one)) ?? most;
+}
+
+function firstRows(text, separator) {
+  const start = text.slice(0, SAMPLE);
+  const rows = cellsOf(start, separator, ROWS);
+  const cut = rows.length > 1 && rows.length < ROWS && start.length < text.length;
+  return rows.length ? rows.slice(0, cut ? -1 : undefined) : [[]];
+}
+
+// A row with as many cells as the header, null where more than empty cells are left over or missing.
+function fitted(cells, header) {
+  const blank = (cell) => !cell.trim();
+  if (cells.length >= header.length) {
+    return cells.slice(header.length).every(blank) ? cells.slice(0, header.length) : null;
+  }
+  return header.slice(cells.length).every(blank) ? [...cells, ...header.slice(cells.length).map(() => "")] : null;
+}
+
+// RFC 4180, without empty lines; most: rows.
+function cellsOf(text, separator, most = Infinity) {
   const rows = [];
   if (!text.includes('"')) {
-    for (const line of text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/)) if (line) rows.push(line.split(separator));
+    for (const line of text.split(/\r\n|\n|\r/)) {
+      if (rows.length === most) break;
+      const cells = line.split(separator);
+      if (cells.some(Boolean)) rows.push(cells);
+    }
     return rows;
   }
   let row = [];
   const cell = new RegExp(`(?:"((?:[^"]|"")*)"|([^"${separator}\\r\\n]*))(${separator}|\\r\\n|\\n|\\r|$)`, "y");
-  const source = text.replace(/^\uFEFF/, "");
-  while (cell.lastIndex < source.length) {
-    const match = cell.exec(source);
+  while (cell.lastIndex < text.length && rows.length < most) {
+    const match = cell.exec(text);
+    if (!match && most < Infinity) return rows;
     if (!match) throw new UnreadableCsv(`Row ${rows.length + 1} has a quote that is not closed.`);
     row.push(match[1] === undefined ? match[2] : match[1].replaceAll('""', '"'));
     if (match[3] === separator) continue;
-    if (row.length > 1 || row[0]) rows.push(row);
+    if (row.some(Boolean)) rows.push(row);
     row = [];
   }
   if (row.length) rows.push([...row, ""]);

@@ -2,17 +2,20 @@
 
 const MISSING = new Set(["", "na", "n/a", "#n/a", "nan", "null", "none"]);
 const WHOLE = /^[+-]?(\d+)$/;
+const ALSO_BETWEEN_THOUSANDS = [" \u00a0\u202f", "'\u2019"];
 const POINT = marksOf("point", ".", ",");
 const COMMA = marksOf("comma", ",", ".");
-export const PLAIN = POINT.number;
 
-function marksOf(name, decimal, thousands) {
+function marksOf(name, decimal, other) {
+  const thousands = [other, ...ALSO_BETWEEN_THOUSANDS];
+  const groups = thousands.map((marks) => `(?:[${marks}]\\d{3})+`).join("|");
   const plain = `(?:\\d+(?:[${decimal}]\\d*)?|[${decimal}]\\d+)(?:[eE][+-]?\\d+)?`;
-  const grouped = `[1-9]\\d{0,2}(?:[${thousands}]\\d{3})+(?:[${decimal}]\\d*)?`;
-  return { name, decimal, thousands, number: new RegExp(`^[+-]?(?:${plain}|${grouped})$`) };
+  const grouped = `[1-9]\\d{0,2}(?:${groups})(?:[${decimal}]\\d*)?`;
+  const between = new RegExp(`[${thousands.join("")}]`, "g");
+  return { name, decimal, between, number: new RegExp(`^[+-]?(?:${plain}|${grouped})$`) };
 }
 
-export function isMissing(cell) {
+function isMissing(cell) {
   return MISSING.has(cell.toLowerCase());
 }
 
@@ -20,7 +23,7 @@ export function isMissing(cell) {
 // columns: [{texts, saysTime}]; decimal: "point", "comma", or "" where it is to be found.
 export function readNumbers(columns, separator, decimal) {
   const possible = [POINT, COMMA].filter((marks) => !decimal || marks.name === decimal);
-  const fitting = columns.map(({ texts }) => possible.filter((marks) => texts.every((cell) => isNumber(cell, marks))));
+  const fitting = columns.map(({ texts }) => possible.filter((marks) => texts.every((cell) => fits(cell, marks))));
   const elsewhere = new Set(fitting.filter((one, place) => one.length === 1 && !columns[place].saysTime).map(([marks]) => marks));
   return columns.map(({ texts }, place) => {
     if (!fitting[place].length || texts.every(isMissing)) return { numbers: null, asked: false };
@@ -29,12 +32,17 @@ export function readNumbers(columns, separator, decimal) {
   });
 }
 
-function isNumber(cell, marks) {
+// Tells whether a cell has a number, whatever its marks, or is missing.
+export function isNumber(cell) {
+  return fits(cell, POINT) || fits(cell, COMMA);
+}
+
+function fits(cell, marks) {
   return marks.number.test(cell) || isMissing(cell);
 }
 
 function numberOf(cell, marks) {
-  return isMissing(cell) ? NaN : Number(cell.replaceAll(marks.thousands, "").replace(marks.decimal, "."));
+  return isMissing(cell) ? NaN : Number(cell.replace(marks.between, "").replace(marks.decimal, "."));
 }
 
 // null where the visitor has to be asked.

@@ -77,3 +77,13 @@ def test_what_fits_no_way_is_refused_with_line_and_column(
 ) -> None:
     with pytest.raises(InvalidSeries, match=f"{blamed}, column 'Wert'"):
         read_table(german(*cells).encode(), **options).numbers("Wert")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cell", "bare"), [("1.000,50 €", "1.000,50"), ("$1,000.50", "1,000.50"), ("12,5 %", "12,5"), ("3\u00a0£", "3")]
+)
+def test_a_number_with_a_unit_is_refused_with_the_number_to_write(cell: str, bare: str) -> None:
+    with pytest.raises(InvalidSeries, match=r"line 2, column 'Wert'") as caught:
+        read_table(german(cell, "2").encode()).numbers("Wert")
+    assert f"write {bare!r} alone" in caught.value.detail
+    assert read_table(german(bare).encode()).is_numeric("Wert"), "the cure works"

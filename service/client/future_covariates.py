@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from service.client.columns import time_of
-from service.client.series import rows_by_item, rows_of
+from service.client.series import Rows, rows_by_item, rows_of
 from service.client.table import UNNAMED, Table, read_table
 from service.client.times import TimeStyle
-from service.errors import InvalidSeries
+from service.errors import InvalidSeries, UnknownColumn
 from service.tables.column_roles import ITEM
 
 _COLUMNS, _TIMESTAMPS = "columns", "timestamps"
@@ -24,7 +24,8 @@ class ColumnsAhead:
 
     names: columns that the model needs; declared: all that it may be sent. item, time: columns that say of which item
     and time a row is, where they are known; style: how the times of the series were sent; date_format: how those of
-    values ahead are written, where they are texts.
+    values ahead are written, where they are texts. items: those that are forecast, None for all; rows of other items
+    of a table are left out.
     """
 
     names: tuple[str, ...]
@@ -33,6 +34,15 @@ class ColumnsAhead:
     time: str | None = None
     style: TimeStyle | None = None
     date_format: str | None = None
+    items: tuple[str, ...] | None = None
+
+    def rows_by_item(self, table: Table, item: str) -> Iterator[tuple[str, Rows]]:
+        """Yield each item that is forecast with its rows. Raises UnknownColumn where the table has none of them."""
+        found = dict(rows_by_item(table.texts(item)))
+        wanted = found if self.items is None else {name: rows for name, rows in found.items() if name in self.items}
+        if not wanted:
+            raise UnknownColumn(f"column {item!r} has no row of item {', '.join(map(repr, self.items or ()))[:200]}")
+        yield from wanted.items()
 
     def item_in(self, table: Table) -> str | None:
         """Return the column of items that a table has."""
@@ -83,12 +93,12 @@ def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str], by_item
     if time is None:
         if item is None:
             return values
-        return {name: rows_of(values, None, rows)[_COLUMNS] for name, rows in rows_by_item(table.texts(item))}
+        return {name: rows_of(values, None, rows)[_COLUMNS] for name, rows in columns.rows_by_item(table, item)}
     times = table.times(time, columns.style)
     form = {"date_format": columns.date_format} if columns.date_format is not None and times.as_given else {}
     if item is None:
         return {_COLUMNS: values, _TIMESTAMPS: times.texts, **form}
-    return {name: {**rows_of(values, times.texts, rows), **form} for name, rows in rows_by_item(table.texts(item))}
+    return {name: {**rows_of(values, times.texts, rows), **form} for name, rows in columns.rows_by_item(table, item)}
 
 
 def _table(columns: Mapping[Any, Any]) -> Table:

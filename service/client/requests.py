@@ -192,6 +192,7 @@ def forecast_call(
             time if isinstance(time, str) else model.time_column,
             style,
             date_format,
+            listed(items) or None,
         )
         body["future_covariates"] = values_ahead(future_covariates, columns)
     return _post("/forecast", body), zone

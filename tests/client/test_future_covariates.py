@@ -101,6 +101,11 @@ def test_a_panel(client: Client) -> None:
     by_item = {"long": AHEAD, "short": {"month": ALL["month"].tolist(), "temp": temperatures}}
     for sent in (ahead, pl.from_pandas(ahead), ALL, by_item):
         assert model.forecast(3, future_covariates=sent)["mean"].tolist() == pytest.approx(expected, abs=2)
+    for item, values in (("long", RIGHT), ("short", sales[40:43])):
+        forecast = model.forecast(3, items=item, future_covariates=ahead)
+        assert forecast["mean"].tolist() == pytest.approx(values, abs=2), "rows of other items are left out"
+    with pytest.raises(UnknownColumn, match="no row of item 'long'"):
+        model.forecast(3, items=["long"], future_covariates=ahead[ahead["unique_id"] == "short"])
     with pytest.raises(MissingValues, match=r"no row for '2023-06-01'.*item 'short' needs 'temp'"):
         model.forecast(3, future_covariates=ahead[(ahead["unique_id"] == "long") | (ahead["month"] != "2023-06-01")])
 

@@ -18,7 +18,7 @@ from service.forecasting.networks.kernels.training import train_epoch
 
 ROUNDS = 7
 STEP_HEADING = """
-a training step: 16 pieces of 79 steps, 2 layers of 32
+a training step: 16 sequences of 79 steps, 2 layers of 32
 cell   kernel us   torch us   ratio"""
 
 
@@ -29,7 +29,7 @@ def step_line(cell: Cell, count: int = ROUNDS) -> str:
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
     values = np.sin(np.arange(96, dtype=np.float32) / 10)[:, None]
     starts, ends, moments = np.arange(16), np.full(16, 96), np.zeros((2, shape.size), np.float32)
-    pieces = torch.from_numpy(values).unfold(0, 80, 1)[:16, 0, :, None]
+    sequences = torch.from_numpy(values).unfold(0, 80, 1)[:16, 0, :, None]
 
     def ours() -> None:
         train_epoch(
@@ -40,8 +40,8 @@ def step_line(cell: Cell, count: int = ROUNDS) -> str:
 
     def torchs() -> None:
         optimizer.zero_grad()
-        forecasts = module.head(module.recurrent(pieces[:, :79])[0][:, 19:])
-        nn.functional.l1_loss(forecasts, pieces[:, 20:]).backward()  # type: ignore[no-untyped-call]
+        forecasts = module.head(module.recurrent(sequences[:, :79])[0][:, 19:])
+        nn.functional.l1_loss(forecasts, sequences[:, 20:]).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         optimizer.step()
 

@@ -37,7 +37,7 @@ def warm_methods() -> None:
         fitted[name] = (method.fit(values, 4),)
         method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
     methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
-    methods.add_levels(values[:, None].copy(), np.array([len(values)]), 4, TRANSFORMS["none"], np.zeros((1, 1, 1)))
+    methods.add_forecasts(values[:, None].copy(), np.array([len(values)]), 4, TRANSFORMS["none"], np.zeros((1, 1, 1)))
 
 
 def warm_training() -> None:

@@ -55,7 +55,7 @@ def backtest_model(
     start: row number or time of the first point that is forecast; None: the first with enough history.
     Raises ModelNotFound, ModelNotReady, ModelFailed, ModelFileCorrupt, InvalidInput.
     """
-    from service.forecasting.evaluation.rolling import interval_ends, roll_baseline, roll_model, score
+    from service.forecasting.evaluation.rolling import interval_bounds, roll_baseline, roll_model, score
 
     resources.limits.check_horizon(horizon)
     resources.limits.check_panel(panel, ("series",))
@@ -72,7 +72,7 @@ def backtest_model(
         model.id,
         forecaster.targets,
         rolled,
-        [interval_ends(one, forecaster.errors, bands.levels) for one in rolled],
+        [interval_bounds(one, forecaster.errors, bands.levels) for one in rolled],
         score(forecaster, rolled, forecaster.errors, known),
         score(forecaster, naive, None, known),
         (*outside_bounds(forecaster, panel), *band_warnings(forecaster, bands, horizon)),
@@ -85,7 +85,7 @@ def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
     series = aligned.series
     first = _first_row(forecaster, aligned, start)
     # An item the model has not seen is scaled by what comes before the first forecast, never by what is forecast.
-    item = forecaster.item_at_end(series.head(first), aligned.known)
+    item = forecaster.item_at_end(series.head(first), aligned.item)
     origins = np.arange(first - 1, len(series) - 1, stride, dtype=np.int64)
     return Evaluated(item, series, forecaster.prepare(item, series), origins, aligned.dropped)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
 from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCovariates
-from service.forecasting.preprocessing.missing import open_ends
+from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.series.series import Panel
 from service.storage.registry.entries import ModelEntry
 from service.usecases.context import Resources
@@ -156,7 +156,7 @@ def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
 def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
     if history is None:
         return []
-    warnings = open_ends(history, _target_channels(forecaster, history))
+    warnings = open_end_warnings(history, _target_channels(forecaster, history))
     features = ", ".join(forecaster.specification.calendar)
     if features and any(one.times is None for one in history):
         warnings.append(f"the history has no timestamps: the model's {features} was left out of account")

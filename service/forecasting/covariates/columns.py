@@ -46,7 +46,7 @@ class KnownAhead:
         if not self.covariates and not self.calendar:
             return series
         first = series.values.shape[1] - len(self.covariates)
-        covariates = fill(series.values[:, first:], "forward_fill").behind
+        covariates = fill(series.values[:, first:], "forward_fill").forward_filled
         ahead = self._with_calendar(covariates, series.times)
         return replace(series, values=series.values[:, :first], ahead=ahead)
 

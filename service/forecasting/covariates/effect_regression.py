@@ -112,7 +112,7 @@ def fit_effects(panel: Sequence[Series], targets: int, transform: Transform, sea
     """Fit on all rows of each series, all of which have columns known ahead."""
     recent = [series.tail(_MOST_ROWS) for series in panel]
     columns = [_columns(series) for series in recent]
-    levels = [transform.to_levels(fill(one.values[:, :targets], "interpolate").between) for one in recent]
+    levels = [transform.apply(fill(one.values[:, :targets], "interpolate").interpolated) for one in recent]
     units = np.array([effect_unit(one, season_length, transform) for one in levels])  # (item, T)
     betas = np.zeros((len(recent), columns[0].shape[1], targets))
     common = np.zeros(betas.shape[1:])

@@ -1,1 +1,1 @@
-"""Rolling origins, metrics, and the weights of a blend."""
+"""Evaluation: rolling origins, metrics, error scales and the weights of a blend."""

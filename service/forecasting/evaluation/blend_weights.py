@@ -1,4 +1,4 @@
-"""How each candidate did on rolling origins, and how much of it goes into the blend."""
+"""Choose the weights of a blend from the errors of its candidates on rolling origins."""
 
 from __future__ import annotations
 
@@ -9,84 +9,93 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.options import Candidate
-from service.forecasting.evaluation.rolling import Evaluated, compared
+from service.forecasting.evaluation.rolling import Evaluated, compared, mean_known
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.series.series import FloatArray
 
 BoolArray = NDArray[np.bool_]
 
-
-# Weights go with error ** -power. The power grows with the number of independent origins, up to a bound: two equally
-# good candidates that err differently are best averaged, however much is known about them.
+# Weights are proportional to error ** -power. The power grows with the number of independent origins, up to a bound:
+# two equally good candidates with different errors are best averaged, however much is known about them.
 _POWER, _POWER_PER_ORIGIN, _HIGHEST_POWER = 1.0, 0.25, 8.0
-
-
-# Standard errors beyond which a difference is no chance; more where few independent origins stand behind them.
-_BEYOND_CHANCE, _FEW_ORIGINS = 2.0, 4.0
-
-
-# What is only a little worse still helps the mean, however certain it is that it is worse.
-_CLEARLY = 1.25
-
-
-# What a candidate outside the prior set counts for beside one inside, unless it beats all of these beyond chance.
+# A difference of this many standard errors is significant; with few independent origins it takes more.
+_SIGNIFICANT, _FEW_ORIGINS = 2.0, 4.0
+# A candidate whose error is within this factor of the best one still helps the mean, even if it is significantly worse.
+_CLEARLY_WORSE = 1.25
+# The factor of candidates outside the prior set, unless one is better than all of the set beyond chance.
 _OUTSIDER = 0.1
-
-
-# In logarithms of errors: by so much, on so many origins, an outsider must be better to be taken as one of the set.
+# An outsider counts like the prior set where the logarithm of its error is lower by this, on so many origins.
 _STANDS_OUT, _NOT_FEW = 0.1, 5.0
-
-
 # An item's own errors count as much as those of all items when it has this many independent origins.
 _ITEM_ORIGINS = 8.0
-
-
 _SMALLEST_WEIGHT = 0.02
-
-
 _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class ChosenWeights:
-    """Weights of candidates, which sum to 1.
+class CandidateScore:
+    """The score of one candidate.
 
-    panel: (candidate,), for items that were not scored; items: (item, candidate); independent_origins: how many origins
-    far enough apart stand behind them, of all items together.
+    weight: its mean weight over items. mae: its mean absolute error on the rolling origins before the split, in the
+    error scale of each item; None where it could not be used.
     """
 
-    panel: FloatArray
-    items: FloatArray
-    independent_origins: float
+    candidate: Candidate
+    weight: float
+    mae: float | None
 
 
-def choose_weights(errors: FloatArray, prior: BoolArray, spacing: int = 1) -> ChosenWeights:
-    """Choose weights from absolute scaled errors (candidate, item, origin, horizon).
+def weigh(
+    evaluated: Sequence[Evaluated],
+    by_candidate: Mapping[Candidate, Sequence[FloatArray]],
+    usable: Blend,
+    trusted: Sequence[Candidate],
+) -> tuple[Blend, tuple[CandidateScore, ...]]:
+    """Choose the blend from the transformed forecasts (O, H, T) of each candidate and item.
 
-    Errors are in a unit of each item, such as the error of its naive forecast; NaN where there is none, for all
-    candidates alike; a candidate that diverged (not finite where others are) gets no weight while there are others.
-    prior: (candidate,), the set whose mean is trusted where nothing is known. spacing: rows between successive origins;
-    forecasts from origins closer than the horizon are wrong about the same values.
+    usable: has a weight above 0 where a candidate can forecast an item; items with the same usable candidates are
+    weighed together. trusted: the prior set, blended equally where nothing is known.
     """
-    losses, origins = _losses(errors), _independent_origins(errors, spacing)
+    names = tuple(by_candidate)
+    errors, spacing = _errors(evaluated, by_candidate), _spacing(evaluated)
+    prior = np.array([name in trusted for name in names])
+    weights = np.zeros_like(usable.weights)
+    for pattern in np.unique(usable.weights > 0, axis=0):
+        rows = np.flatnonzero(((usable.weights > 0) == pattern).all(axis=1))
+        columns = np.flatnonzero(pattern)
+        weights[np.ix_(rows, columns)] = choose_weights(errors[np.ix_(columns, rows)], prior[columns], spacing)
+    scores = tuple(
+        CandidateScore(name, float(weights[:, column].mean()), _mean(errors[column]))
+        for column, name in enumerate(names)
+    )
+    return Blend(names, weights), scores
+
+
+def choose_weights(errors: FloatArray, prior: BoolArray, spacing: int = 1) -> FloatArray:
+    """Return the weights (item, candidate), which sum to 1, from absolute errors (candidate, item, origin, horizon).
+
+    Errors are in the error scale of each item, NaN where unknown, for all candidates alike. A candidate that diverged
+    (not finite where others are) gets no weight while there are others. prior: (candidate,), the set whose mean is
+    trusted where nothing is known. spacing: rows between successive origins; forecasts from origins closer than the
+    horizon have dependent errors.
+    """
+    losses, origins = mean_known(errors), _independent_origins(errors, spacing)
     sound = _sound(losses)
     trusted = np.asarray(prior & sound if (prior & sound).any() else sound)
-    total = float(origins.sum())
     scored = np.asarray(~np.isnan(losses[sound]).all(axis=0))
-    everything = _Evidence.of(losses[:, scored], sound, total)
-    items = np.empty((losses.shape[1], len(losses)))
-    for item in range(len(items)):
-        known = scored[item]
+    panel = _Evidence.of(losses[:, scored], sound, float(origins.sum()))
+    weights = np.empty((losses.shape[1], len(losses)))
+    for item, known in enumerate(scored):
         own = _Evidence.of(losses[:, item][:, known], sound, float(origins[item]))
-        items[item] = _weights(own.beside(everything) if len(items) > 1 else own, trusted)
-    return ChosenWeights(_weights(everything, trusted), items, total)
+        weights[item] = _weights(own.pooled_with(panel) if len(weights) > 1 else own, trusted)
+    return weights
 
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What is known of candidates, from how many independent origins.
+    """What is known of candidates, from so many independent origins.
 
-    logs: of mean errors (candidate,); worse: which are worse than the best one beyond chance; out: which get no weight.
+    logs: (candidate,), of mean errors. worse: significantly worse than the best one. out: without a weight.
     """
 
     logs: FloatArray
@@ -96,7 +105,7 @@ class _Evidence:
 
     @classmethod
     def of(cls, losses: FloatArray, sound: BoolArray, origins: float) -> _Evidence:
-        """Compare candidates in pairs with the best one; losses: (candidate, origin)."""
+        """Compare each candidate with the best one; losses: (candidate, origin)."""
         if not losses.shape[1]:
             return cls(np.zeros(len(losses)), ~sound, ~sound, 0.0)
         losses = np.where(sound[:, None], losses, 0)
@@ -104,30 +113,30 @@ class _Evidence:
         best = int(np.argmin(means))
         differences = losses - losses[best]
         chance = differences.std(axis=1, ddof=1) / np.sqrt(origins) if losses.shape[1] > 1 else np.inf
-        worse = ~sound | (differences.mean(axis=1) > (_BEYOND_CHANCE + _FEW_ORIGINS / origins) * chance)
-        out = ~sound | (worse & (means > _CLEARLY * means[best]))
+        worse = ~sound | (differences.mean(axis=1) > (_SIGNIFICANT + _FEW_ORIGINS / origins) * chance)
+        out = ~sound | (worse & (means > _CLEARLY_WORSE * means[best]))
         return cls(np.log(np.where(sound, means, 1.0) + _TINY), worse, out, origins)
 
     @property
     def best(self) -> int:
-        """The candidate of the smallest error among those that are not out."""
+        """The candidate with the smallest error among those that are not out."""
         return int(np.argmin(np.where(self.out, np.inf, self.logs)))
 
     def stands_out(self, prior: BoolArray) -> bool:
-        """Tell whether the best candidate is that much better than all of the prior set on not so few origins."""
+        """Return whether the best candidate is much better than all of the prior set, on enough origins."""
         rival = float(np.where(prior & ~self.out, self.logs, np.inf).min())
         return self.origins >= _NOT_FEW and rival - float(self.logs[self.best]) > _STANDS_OUT
 
-    def beside(self, everything: _Evidence) -> _Evidence:
-        """Return what is known of one item: its own errors, and those of all items while it has few."""
+    def pooled_with(self, panel: _Evidence) -> _Evidence:
+        """Return the evidence for one item: its own, pooled with that of all items while it has few origins."""
         share = self.origins / (self.origins + _ITEM_ORIGINS)
-        own, others = self.logs - self.logs.mean(), everything.logs - everything.logs.mean()
+        own, others = self.logs - self.logs.mean(), panel.logs - panel.logs.mean()
         logs = share * own + (1 - share) * others
         best = int(np.argmin(np.where(self.out, np.inf, logs)))
-        known = [evidence.worse for evidence in (self, everything) if evidence.best == best]
+        known = [evidence.worse for evidence in (self, panel) if evidence.best == best]
         worse = np.any(known, axis=0) if known else np.zeros(len(logs), bool)
-        # What is out for all may still be the best here.
-        out = self.out | (everything.out & (np.arange(len(logs)) != best))
+        # A candidate that is out for the panel may still be the best one here.
+        out = self.out | (panel.out & (np.arange(len(logs)) != best))
         return _Evidence(logs, worse, out, self.origins + _ITEM_ORIGINS * (1 - share))
 
 
@@ -143,81 +152,33 @@ def _weights(evidence: _Evidence, prior: BoolArray) -> FloatArray:
     return np.asarray(weights / weights.sum())
 
 
-def _losses(errors: FloatArray) -> FloatArray:
-    """Average over the horizon: (candidate, item, origin), NaN where nothing is known."""
-    known = ~np.isnan(errors)
-    counts = known.sum(axis=-1)
-    sums = np.where(known, errors, 0).sum(axis=-1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
 def _sound(losses: FloatArray) -> BoolArray:
-    """Tell which candidates are finite wherever any is; all of them where none is."""
+    """Return (candidate,), True for candidates that are finite wherever any is; all of them where none is."""
     finite = np.isfinite(losses)
     sound = np.asarray((finite | ~finite.any(axis=0)).all(axis=(1, 2)))
     return sound if sound.any() else np.ones(len(losses), bool)
 
 
 def _independent_origins(errors: FloatArray, spacing: int) -> FloatArray:
-    """Return (item,): one, and another for each horizon between the first and the last origin."""
+    """Return (item,): one, plus one for each horizon between the first and the last origin."""
     horizon = errors.shape[-1]
     counts = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
     return np.asarray(np.minimum(counts, 1 + np.maximum(counts - 1, 0) * spacing / horizon) * (counts > 0))
 
 
-@dataclass(frozen=True)
-class CandidateScore:
-    """One candidate.
-
-    weight: its mean share of the blend over items; mae: its mean absolute error on the rolling origins before the
-    split, in units of each item (`error_unit`); None where it could not be used.
-    """
-
-    candidate: Candidate
-    weight: float
-    mae: float | None
-
-
-def weigh(
-    evaluated: Sequence[Evaluated],
-    by_candidate: Mapping[Candidate, Sequence[FloatArray]],
-    usable: Blend,
-    trusted: Sequence[Candidate],
-) -> tuple[Blend, tuple[CandidateScore, ...]]:
-    """Choose the blend from levels (O, H, T) of each candidate and item.
-
-    usable: has a weight above 0 where an item can be forecast by a candidate; items that can be forecast by the same
-    ones are weighed together. trusted: what is blended evenly where nothing is known.
-    """
-    names = tuple(by_candidate)
-    errors, spacing = _errors(evaluated, by_candidate), _spacing(evaluated)
-    prior = np.array([name in trusted for name in names])
-    weights = np.zeros_like(usable.weights)
-    for pattern in np.unique(usable.weights > 0, axis=0):
-        rows = np.flatnonzero(((usable.weights > 0) == pattern).all(axis=1))
-        columns = np.flatnonzero(pattern)
-        chosen = choose_weights(errors[np.ix_(columns, rows)], prior[columns], spacing)
-        weights[np.ix_(rows, columns)] = chosen.items
-    scores = tuple(
-        CandidateScore(name, float(weights[:, column].mean()), _mean(errors[column]))
-        for column, name in enumerate(names)
-    )
-    return Blend(names, weights), scores
-
-
 def _errors(evaluated: Sequence[Evaluated], by_candidate: Mapping[Candidate, Sequence[FloatArray]]) -> FloatArray:
-    """Absolute errors (candidate, item, origin, step ahead), the mean over targets; NaN where unknown."""
+    """Return absolute errors (candidate, item, origin, step ahead), the mean over targets; NaN where unknown."""
     most = max(len(one.origins) for one in evaluated)
     rows = []
-    for levels in by_candidate.values():
-        for one, ahead in zip(evaluated, levels, strict=True):
+    for forecasts in by_candidate.values():
+        for one, ahead in zip(evaluated, forecasts, strict=True):
             errors = np.abs(compared(one, ahead).errors).mean(axis=-1)
             rows.append(np.pad(errors, ((0, most - len(errors)), (0, 0)), constant_values=np.nan))
     return np.array(rows).reshape(len(by_candidate), len(evaluated), most, -1)
 
 
 def _spacing(evaluated: Sequence[Evaluated]) -> int:
-    """Rows from one origin to the next."""
+    """Return the rows from one origin to the next."""
     longest = max(evaluated, key=lambda one: len(one.origins)).origins
     return max(1, int(np.median(np.diff(longest)))) if len(longest) > 1 else 1
 

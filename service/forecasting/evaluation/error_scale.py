@@ -1,9 +1,8 @@
-"""How much harder or easier each item of a panel is to forecast than its unit tells, by its own errors.
+"""Calibrate the error scale of each item of a panel: how much larger its errors are than its recent changes suggest.
 
-An item's errors, beside everybody's at the same steps, are drawn to everybody's while few independent origins stand
-behind them. Errors are then pooled in units that are alike for all items. Each is counted in what the item's other
-errors tell, those of origins that do not overlap with its own: else it would be measured by itself, and widths would
-know too well what is only estimated.
+An item's errors, relative to those of all items at the same steps, are shrunk towards these while they come from few
+independent origins. The scaled errors of all items are then pooled. Each one is scaled by the item's other errors only,
+those of origins that do not overlap with its own: scaled by itself, it would make intervals too narrow.
 
 Dimensions: I items, O origins of one item, H horizon, T targets.
 """
@@ -15,14 +14,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.forecasting.evaluation.rolling import RollingForecasts, pooled_errors
+from service.forecasting.evaluation.rolling import RollingForecasts, independent_origins
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.intervals.parametric import largest_told, robust_mean
+from service.forecasting.intervals.parametric import outlier_bound, robust_mean
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
 # An item's own errors count as much as those of all items when it has this many independent origins; fewer where items
-# differ so much that one origin tells more of an item than all the others do.
+# differ so much that one origin says more about an item than all the others do.
 _ITEM_ORIGINS = 2.0
 # Variance of the logarithm of an item's mean error from one independent origin.
 _ONE_ORIGIN = 0.3
@@ -33,85 +32,86 @@ _LEAST, _MOST = 1e-3, 1e3
 class Calibration:
     """What intervals are made of.
 
-    errors: in units of their item and its difficulty, as the item's other errors tell it; difficulty: (I, T).
+    errors: of all items, each in its item's error scale as calibrated on the item's other errors. factors: (I, T), the
+    error factors of items.
     """
 
     errors: ConformalErrors
-    difficulty: FloatArray
+    factors: FloatArray
 
-    def units_of(self, rolled: Sequence[RollingForecasts]) -> list[RollingForecasts]:
-        """Count later forecasts of the same items in units with their difficulty."""
-        return [_counted(one, difficulty) for one, difficulty in zip(rolled, self.difficulty, strict=True)]
+    def rescaled(self, rolled: Sequence[RollingForecasts]) -> list[RollingForecasts]:
+        """Return later forecasts of the same items with errors in their calibrated scale."""
+        return [_rescaled(one, factor) for one, factor in zip(rolled, self.factors, strict=True)]
 
 
 def calibrate(*parts: Sequence[RollingForecasts]) -> Calibration:
-    """Make intervals from rolling forecasts of the same items, an earlier part first."""
+    """Calibrate on rolling forecasts of the same items, in parts that follow one another."""
     errors = [np.concatenate([one.errors for one in item]) for item in zip(*parts, strict=True)]
     targets = errors[0].shape[-1]
     if len(errors) == 1:
         return Calibration(ConformalErrors(errors[0]), np.ones((1, targets)))
-    usual = robust_mean(np.sort(np.abs(pooled_errors([one for part in parts for one in part])), axis=0))
+    pooled = np.concatenate([one.errors for part in parts for one in part])
+    usual = robust_mean(np.sort(np.abs(pooled), axis=0))
     usual = np.where(usual > 0, usual, 1.0)
     origins = [np.concatenate([one.evaluated.origins for one in item]) for item in zip(*parts, strict=True)]
     own = [_OwnErrors.of(np.abs(one) / usual, rows) for one, rows in zip(errors, origins, strict=True)]
     needed = _needed(own)
-    pooled = [one / errors_of.others.drawn(needed)[:, None] for one, errors_of in zip(errors, own, strict=True)]
-    return Calibration(ConformalErrors(np.concatenate(pooled)), np.array([one.whole.drawn(needed) for one in own]))
+    scaled = [one / errors_of.others.shrunk(needed)[:, None] for one, errors_of in zip(errors, own, strict=True)]
+    return Calibration(ConformalErrors(np.concatenate(scaled)), np.array([one.total.shrunk(needed) for one in own]))
 
 
 @dataclass(frozen=True)
-class _Size:
-    """Mean absolute errors, (T,) or (O, T), in what is usual at their steps, and how many independent origins know."""
+class _RelativeErrors:
+    """Mean absolute errors, (T,) or (O, T), relative to the usual error of their steps; from how many origins."""
 
     means: FloatArray
     independent: FloatArray
 
     @classmethod
-    def of(cls, sums: FloatArray, counts: FloatArray, independent: FloatArray) -> _Size:
-        """Divide sums by counts; 1 where there are none."""
+    def of(cls, sums: FloatArray, counts: FloatArray, independent: FloatArray) -> _RelativeErrors:
+        """Divide sums by counts; 1 where the count is 0."""
         means = np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
         return cls(np.clip(means, _LEAST, _MOST), np.where(counts > 0, independent, 0.0))
 
-    def drawn(self, needed: FloatArray) -> FloatArray:
-        """Return means drawn to 1, half of the way where so many independent origins are known as are needed."""
+    def shrunk(self, needed: FloatArray) -> FloatArray:
+        """Return means shrunk towards 1, by half where there are as many independent origins as needed."""
         return np.asarray(self.means ** (self.independent / (self.independent + needed)))
 
 
 @dataclass(frozen=True)
 class _OwnErrors:
-    """What one item's errors tell: all of them, and for each origin those of origins that do not overlap with it."""
+    """One item's errors: all of them, and for each origin those of origins that do not overlap with it."""
 
-    whole: _Size
-    others: _Size
+    total: _RelativeErrors
+    others: _RelativeErrors
 
     @classmethod
     def of(cls, sizes: FloatArray, origins: IntArray) -> _OwnErrors:
-        """Sum up sizes (O, H, T), absolute errors in what is usual at their step; origins: (O,), in order."""
+        """Sum up sizes (O, H, T), absolute errors relative to the usual error; origins: (O,), ascending."""
         horizon, targets = sizes.shape[1:]
-        capped = np.minimum(sizes, largest_told(np.sort(sizes.reshape(-1, targets), axis=0))) if len(sizes) else sizes
+        capped = np.minimum(sizes, outlier_bound(np.sort(sizes.reshape(-1, targets), axis=0))) if len(sizes) else sizes
         sums, counts = np.nansum(capped, axis=1), (~np.isnan(capped)).sum(axis=1).astype(float)
         known = counts > 0
-        span = (origins[-1] - origins[0]) / horizon if len(origins) else 0.0
-        independent = np.minimum(known.sum(axis=0), 1 + span)
+        independent = np.minimum(known.sum(axis=0), independent_origins(origins, horizon))
         first, last = np.searchsorted(origins, [origins - horizon + 1, origins + horizon])
 
         def far(numbers: FloatArray) -> FloatArray:
-            """Sum over the origins that are a horizon away; numbers: (O, T)."""
+            """Sum over the origins that are at least a horizon away; numbers: (O, T)."""
             running = np.concatenate([np.zeros((1, targets)), numbers.cumsum(axis=0)])
             return np.asarray(running[-1] - (running[last] - running[first]))
 
         share = far(known.astype(float)) / np.maximum(known.sum(axis=0), 1)
-        whole = _Size.of(sums.sum(axis=0), counts.sum(axis=0), independent)
-        return cls(whole, _Size.of(far(sums), far(counts), share * independent))
+        total = _RelativeErrors.of(sums.sum(axis=0), counts.sum(axis=0), independent)
+        return cls(total, _RelativeErrors.of(far(sums), far(counts), share * independent))
 
 
 def _needed(own: Sequence[_OwnErrors]) -> FloatArray:
-    """Return (T,), how many independent origins count as much as all items: the more alike these are, the more."""
-    logs, independent = np.log([one.whole.means for one in own]), np.array([one.whole.independent for one in own])
+    """Return (T,), how many independent origins weigh as much as all items: the more, the less items differ."""
+    logs, independent = np.log([one.total.means for one in own]), np.array([one.total.independent for one in own])
     chance = (_ONE_ORIGIN / np.maximum(independent, 1.0)).mean(axis=0)
     return np.asarray(np.minimum(_ONE_ORIGIN / np.maximum(logs.var(axis=0) - chance, 1e-9), _ITEM_ORIGINS))
 
 
-def _counted(one: RollingForecasts, difficulty: FloatArray) -> RollingForecasts:
-    item = one.evaluated.item.of_difficulty(difficulty)
-    return replace(one, evaluated=replace(one.evaluated, item=item), errors=one.errors / difficulty)
+def _rescaled(one: RollingForecasts, factor: FloatArray) -> RollingForecasts:
+    item = one.evaluated.item.with_error_factor(factor)
+    return replace(one, evaluated=replace(one.evaluated, item=item), errors=one.errors / factor)

@@ -1,6 +1,6 @@
-"""Errors of forecasts in the series' own units.
+"""Metrics of forecasts in the series' own units.
 
-Dimensions of all arrays: (origin, step ahead); NaN in ``actual`` where there is nothing to compare with.
+All arrays are (origin, step ahead); ``actual`` is NaN where there is no value to compare with.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from service.forecasting.series.series import FloatArray
 
 @dataclass(frozen=True)
 class Metrics:
-    """Means over all scored points; None where the measure is not defined.
+    """Means over all scored points; None where a metric is not defined.
 
-    smape runs from 0 to 200 (M4 competition); mase is relative to the in-sample error of the seasonal naive
-    forecast (Hyndman & Koehler 2006); coverage: share of actual values inside, by level.
+    smape: from 0 to 200 (M4 competition). mase: relative to the in-sample error of the seasonal naive forecast
+    (Hyndman & Koehler 2006). coverage: the share of actual values inside the interval, by level.
     """
 
     rmse: float | None
@@ -31,26 +31,24 @@ class Metrics:
 
 
 def measure(
-    actual: FloatArray, mean: FloatArray, ends: Mapping[float, tuple[FloatArray, FloatArray]], naive_error: float
+    actual: FloatArray, mean: FloatArray, bounds: Mapping[float, tuple[FloatArray, FloatArray]], naive_error: float
 ) -> Metrics:
-    """Score forecasts of one target of one item.
+    """Return the metrics of one target of one item.
 
-    ends: of intervals, lower and upper by level; naive_error: mean absolute error of the seasonal naive forecast
-    one season ahead on the part before the split.
+    bounds: of intervals, lower and upper by level. naive_error: the mean absolute error of the seasonal naive forecast
+    one season ahead, on the part before the split.
     """
     scored = ~np.isnan(actual)
-    if not scored.any():
-        return Metrics(None, None, None, None, {level_key(level): None for level in ends})
     actual, mean = actual[scored], mean[scored]
     errors = np.abs(actual - mean)
-    if not np.isfinite(errors).all():
-        return Metrics(None, None, None, None, {level_key(level): None for level in ends})
+    if not len(errors) or not np.isfinite(errors).all():
+        return Metrics(None, None, None, None, {level_key(level): None for level in bounds})
     mae = float(errors.mean())
     size = np.abs(actual) + np.abs(mean)
     smape = float(np.mean(np.divide(200 * errors, size, out=np.zeros_like(errors), where=size > 0)))
     coverage: dict[str, float | None] = {
         level_key(level): float(np.mean((actual >= lower[scored]) & (actual <= upper[scored])))
-        for level, (lower, upper) in ends.items()
+        for level, (lower, upper) in bounds.items()
     }
     largest = float(errors.max())
     rmse = largest * float(np.sqrt(np.mean((errors / largest) ** 2))) if largest > 0 else 0.0
@@ -58,7 +56,7 @@ def measure(
 
 
 def seasonal_naive_error(values: FloatArray, season_length: int) -> float:
-    """Mean absolute change over one season of (time,); NaN left out, 0 where nothing can be compared."""
+    """Return the mean absolute change over one season of (time,), ignoring NaN; 0 where there is none."""
     if len(values) <= season_length:
         season_length = 1
     changes = np.abs(values[season_length:] - values[:-season_length])
@@ -67,7 +65,7 @@ def seasonal_naive_error(values: FloatArray, season_length: int) -> float:
 
 
 def average(metrics: Sequence[Metrics]) -> Metrics:
-    """Mean over items or targets, leaving out what is not defined."""
+    """Return the mean over items or targets, ignoring undefined metrics."""
     return Metrics(
         _mean([one.rmse for one in metrics]),
         _mean([one.mae for one in metrics]),

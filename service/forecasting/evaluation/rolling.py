@@ -18,20 +18,21 @@ from service.forecasting.intervals.conformal import ConformalErrors, level_key
 from service.forecasting.methods.naive import BaselineMethod, baseline_forecasts
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries
+from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.preprocessing.transforms import Transform
 from service.forecasting.series.series import FloatArray, Series
 
 SCORED_LEVELS = (80.0, 95.0)
-# Origins of a whole panel that are scored or calibrated on, and steps ahead from all of them; more only cost time and,
-# held for each candidate, memory.
+# The most origins of a panel, and the most steps ahead from all of them; more only cost time and, for each candidate,
+# memory.
 _MOST_ORIGINS, _MOST_STEPS = 4096, 2**21
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One item to forecast from many origins: its raw values and how it is scaled and prepared.
+    """One item to forecast from many origins: its raw series, and the same prepared.
 
-    dropped: rows of the series as it was sent that lie before the first row here.
+    dropped: the number of leading rows of the request's series that are not in this one.
     """
 
     item: FittedItem
@@ -41,42 +42,42 @@ class Evaluated:
     dropped: int = 0
 
     def effects_ahead(self, horizon: int) -> FloatArray:
-        """Return what columns known ahead add to levels: (O, H, T).
+        """Return the effects of future covariates on transformed forecasts: (O, H, T).
 
-        Past the end of the series, where nothing is compared, the last row goes on.
+        Past the end of the series, where nothing is compared, the last row is repeated.
         """
         effects, transform = self.item.effects, self.prepared.preparation.transform
         if effects is None or self.series.ahead is None:
-            return np.zeros((1, 1, len(self.item.unit)))
+            return np.zeros((1, 1, len(self.item.error_scale)))
         rows = self.origins[:, None] + np.arange(1, horizon + 1)
         return np.asarray(effects.of(self.series.ahead, transform)[np.minimum(rows, len(self.series) - 1)])
 
 
 @dataclass(frozen=True)
 class RollingForecasts:
-    """Forecasts of one item from its origins; levels are what the transform makes of the values.
+    """Forecasts of one item from its origins.
 
-    actual: (O, H, T) in the series' own units, NaN where missing or past the end;
-    levels: (O, H, T); errors: (O, H, T), actual minus forecast levels in the item's unit.
+    actual: (O, H, T), in the series' own units, NaN where missing or past the end. transformed: (O, H, T), the
+    transformed forecasts. errors: (O, H, T), transformed actual values minus forecasts, in the item's error scale.
     """
 
     evaluated: Evaluated
     actual: FloatArray
-    levels: FloatArray
+    transformed: FloatArray
     errors: FloatArray
 
     @property
     def mean(self) -> FloatArray:
         """The point forecasts (O, H, T) in the series' own units."""
-        return self._transform.from_levels(self.levels)
+        return self._transform.invert(self.transformed)
 
     @property
-    def told_errors(self) -> FloatArray:
-        """The errors (O, H, T) of what is told, which keeps to the bounds."""
+    def clipped_errors(self) -> FloatArray:
+        """The errors (O, H, T) of the point forecasts, which are clipped to the bounds."""
         if self._transform.bounds is None:
             return self.errors
-        moved = self.levels - self._transform.to_levels(self.mean)
-        return self.errors + moved / self.evaluated.item.unit
+        clipped = self.transformed - self._transform.apply(self.mean)
+        return self.errors + clipped / self.evaluated.item.error_scale
 
     @property
     def _transform(self) -> Transform:
@@ -85,7 +86,7 @@ class RollingForecasts:
 
 @dataclass(frozen=True)
 class Score:
-    """Means over all items, by target too."""
+    """Mean metrics over all items: overall and by target."""
 
     overall: Metrics
     by_target: dict[str, Metrics]
@@ -94,35 +95,33 @@ class Score:
 def rolling_origins(first: int, end: int, horizon: int, items: int = 1, partial: bool = False) -> IntArray:
     """Return origins whose forecasts fall on rows first..end-1, evenly thinned where there are too many.
 
-    Each origin has its whole horizon before ``end``, unless there is no such origin or ``partial`` is asked for.
+    The whole horizon of each lies before ``end``, unless there is no such origin or ``partial`` is true.
     """
     last = end - 2 if partial else max(first - 1, end - 1 - horizon)
     origins = np.arange(first - 1, last + 1, dtype=np.int64)
     most = max(1, min(_MOST_ORIGINS, _MOST_STEPS // horizon) // items)
-    if len(origins) > most:
-        origins = origins[np.linspace(0, len(origins) - 1, most).round().astype(np.int64)]
-    return origins
+    return np.asarray(origins[evenly_spaced(len(origins), most)])
 
 
 def evaluated_item(forecaster: Forecaster, item: FittedItem, series: Series, origins: IntArray) -> Evaluated:
-    """Prepare one item; origins without a full context before them are left out."""
+    """Prepare one item; origins without a complete context are left out."""
     usable = origins[origins >= forecaster.needed_rows(item) - 1]
     return Evaluated(item, series, forecaster.prepare(item, series), usable)
 
 
 def roll_model(forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int) -> list[RollingForecasts]:
     """Forecast every item from all its origins with the model."""
-    levels = forecaster.levels_ahead(*_columns(evaluated), horizon)
-    return [compared(one, ahead + one.effects_ahead(horizon)) for one, ahead in zip(evaluated, levels, strict=True)]
+    forecasts = forecaster.forecast_transformed(*_columns(evaluated), horizon)
+    return [compared(one, ahead + one.effects_ahead(horizon)) for one, ahead in zip(evaluated, forecasts, strict=True)]
 
 
 def roll_candidates(
     forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int
 ) -> dict[Candidate, list[FloatArray]]:
-    """Forecast every item from all its origins with each candidate: levels (O, H, T), NaN where it has no part."""
+    """Return the transformed forecasts (O, H, T) of each candidate and item; NaN where an item does not use it."""
     effects = [one.effects_ahead(horizon) for one in evaluated]
-    levels = forecaster.levels_by_candidate(*_columns(evaluated), horizon)
-    return {name: [ahead + effect for ahead, effect in zip(one, effects, strict=True)] for name, one in levels.items()}
+    found = forecaster.forecasts_by_candidate(*_columns(evaluated), horizon)
+    return {name: [ahead + effect for ahead, effect in zip(one, effects, strict=True)] for name, one in found.items()}
 
 
 def _columns(
@@ -134,56 +133,60 @@ def _columns(
 def roll_baseline(
     method: BaselineMethod, evaluated: Sequence[Evaluated], horizon: int, season_length: int, known: Sequence[int]
 ) -> list[RollingForecasts]:
-    """Forecast the same points by a baseline; ``known``: rows of each item that a mean may use."""
+    """Forecast every item from all its origins by a baseline; ``known``: rows of each item that a mean may use."""
     rolled = []
     for one, rows in zip(evaluated, known, strict=True):
         target_count = one.prepared.preparation.target_count
-        values = one.prepared.filled.behind[:, :target_count]
-        if one.item.effects is not None:  # a baseline knows nothing of them
-            values = fill(one.series.values[:, :target_count], one.prepared.preparation.missing).behind
-        values = one.prepared.preparation.transform.to_levels(values)
+        values = one.prepared.filled.forward_filled[:, :target_count]
+        if one.item.effects is not None:  # a baseline ignores them
+            values = fill(one.series.values[:, :target_count], one.prepared.preparation.missing).forward_filled
+        values = one.prepared.preparation.transform.apply(values)
         ahead = baseline_forecasts(method, values, one.origins, horizon, season_length, rows)
         rolled.append(compared(one, ahead))
     return rolled
 
 
-def compared(one: Evaluated, levels: FloatArray) -> RollingForecasts:
-    """Compare levels (O, H, T) with what came."""
+def compared(one: Evaluated, transformed: FloatArray) -> RollingForecasts:
+    """Compare transformed forecasts (O, H, T) with the actual values."""
     preparation = one.prepared.preparation
-    horizon = levels.shape[1]
+    horizon = transformed.shape[1]
     rows = one.origins[:, None] + np.arange(1, horizon + 1)
     past_end = rows >= len(one.series)
     actual = one.series.values[np.minimum(rows, len(one.series) - 1), : preparation.target_count]
     actual = np.where(past_end[:, :, None], np.nan, actual)
-    errors = (preparation.transform.to_levels(actual) - levels) / one.item.unit
-    return RollingForecasts(one, actual, levels, errors)
+    errors = (preparation.transform.apply(actual) - transformed) / one.item.error_scale
+    return RollingForecasts(one, actual, transformed, errors)
 
 
-def pooled_errors(rolled: Sequence[RollingForecasts]) -> FloatArray:
-    """Stack the errors of all items: (origin, H, T)."""
-    return np.concatenate([one.errors for one in rolled])
+def independent_origins(origins: IntArray, horizon: int) -> float:
+    """Return how many independent origins ascending ones count as: one, plus one for each horizon between them."""
+    return 1 + float(origins[-1] - origins[0]) / horizon if len(origins) else 0.0
 
 
-def interval_ends(
+def mean_known(values: FloatArray) -> FloatArray:
+    """Return the mean over the last axis, ignoring NaN; NaN where there is nothing else."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=-1)
+    return np.where(counts > 0, np.where(known, values, 0).sum(axis=-1) / np.maximum(counts, 1), np.nan)
+
+
+def interval_bounds(
     rolled: RollingForecasts, errors: ConformalErrors, levels: Sequence[float]
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
-    """Return lower and upper (O, H, T) in the series' own units, by level."""
-    transform = rolled.evaluated.prepared.preparation.transform
-    widths = errors.widths(levels, rolled.levels.shape[1]).by_level
-    return {level: _around(rolled, width, transform) for level, width in widths.items()}
-
-
-def _around(rolled: RollingForecasts, width: FloatArray, transform: Transform) -> tuple[FloatArray, FloatArray]:
-    half = width * rolled.evaluated.item.unit
-    return transform.from_levels(rolled.levels - half), transform.from_levels(rolled.levels + half)
+    """Return the lower and upper bounds (O, H, T) of intervals in the series' own units, by level."""
+    transform, around = rolled.evaluated.prepared.preparation.transform, rolled.transformed
+    widths = errors.widths(levels, around.shape[1]).by_level
+    half = {level: width * rolled.evaluated.item.error_scale for level, width in widths.items()}
+    return {level: (transform.invert(around - one), transform.invert(around + one)) for level, one in half.items()}
 
 
 def score(
     forecaster: Forecaster, rolled: Sequence[RollingForecasts], errors: ConformalErrors | None, known: Sequence[int]
 ) -> Score:
-    """Score rolling forecasts; ``known``: rows of each item before what is scored.
+    """Score rolling forecasts.
 
-    errors: what the intervals are made of; None: there are none, and their coverage is not known.
+    errors: what the intervals are made of; None: there are none, and coverage is unknown. known: the number of rows of
+    each item before those that are scored.
     """
     season_length = forecaster.specification.season_length
     by_target: dict[str, list[Metrics]] = {target: [] for target in forecaster.targets}
@@ -191,13 +194,13 @@ def score(
         if not len(one.evaluated.origins):
             continue
         mean = one.mean
-        ends = interval_ends(one, errors, SCORED_LEVELS) if errors is not None else {}
+        bounds = interval_bounds(one, errors, SCORED_LEVELS) if errors is not None else {}
         for column, target in enumerate(forecaster.targets):
             by_target[target].append(
                 measure(
                     one.actual[:, :, column],
                     mean[:, :, column],
-                    {level: (low[:, :, column], high[:, :, column]) for level, (low, high) in ends.items()},
+                    {level: (low[:, :, column], high[:, :, column]) for level, (low, high) in bounds.items()},
                     seasonal_naive_error(one.evaluated.series.values[:rows, column], season_length),
                 )
             )

@@ -1,4 +1,4 @@
-"""Series from outside, brought into a model's columns."""
+"""Align series of a request with the columns of a model."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from service.tables.column_roles import role_of_name
 
 
 class AlignedSeries(NamedTuple):
-    """A series from outside in the model's columns.
+    """A series of a request in the model's columns.
 
-    dropped: leading rows left out because a column had no value yet; known: the item of the model that it belongs to,
-    None for one that the model has not seen, which is scaled by its own values; whole: no value is missing.
+    dropped: the number of leading rows left out because a column had no value yet. item: the model's item that the
+    series belongs to; None: the model has not seen it, and fits it on its own values. complete: no value is missing.
     """
 
     series: Series
     dropped: int
-    known: FittedItem | None
-    whole: bool
+    item: FittedItem | None
+    complete: bool
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What a model needs of a series: its columns, in their order, and how missing values are taken.
+    """The columns that a model needs, in their order, and how it treats missing values.
 
-    future_covariates: columns named as known ahead; the specification has those that are used.
+    future_covariates: all that were declared; the specification has those that are used.
     """
 
     targets: tuple[str, ...]
@@ -47,8 +47,9 @@ class Columns:
     def align(
         self, panel: Panel, path: Path, known: Callable[[str | None], FittedItem | None], needed: int
     ) -> list[AlignedSeries]:
-        """Bring each series into these columns; ``needed``: fewest rows.
+        """Return each series in these columns.
 
+        known: returns the model's item of a name. needed: the fewest rows of a series.
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
         order = self._order(panel, path)
@@ -56,11 +57,11 @@ class Columns:
         for row, series in enumerate(panel):
             place = path if series.item is None else (*path, "items", row)
             ordered = series if order is None else replace(series, values=series.values[:, order])
-            whole = len(series) > 0 and not np.isnan(ordered.values).any()
-            usable, dropped = (ordered, 0) if whole else self._usable(ordered, place)
+            complete = len(series) > 0 and not np.isnan(ordered.values).any()
+            usable, dropped = (ordered, 0) if complete else self._usable(ordered, place)
             self._require(usable, place, needed)
             taken_out = KnownAhead.of(self.specification).taken_out(usable)
-            aligned.append(AlignedSeries(taken_out, dropped, known(series.item), whole))
+            aligned.append(AlignedSeries(taken_out, dropped, known(series.item), complete))
         return aligned
 
     def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
@@ -79,11 +80,11 @@ class Columns:
         return self.targets + self.covariates + self.specification.future_covariates
 
     def _order(self, panel: Panel, path: Path) -> list[int] | None:
-        """Where the panel has the columns; None: in the same order."""
+        """Return the positions of the columns in the panel; None: they are in the same order."""
         wanted = self._wanted
         if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
             return None
-        # What turned out to be of no help, or says time, is not needed, but nobody has to leave it out.
+        # Unused future covariates and time columns are not needed, but may be sent.
         timed = {name for name in panel.columns if role_of_name(name) in ("time", "period")}
         if set(wanted) != set(panel.columns) - ((set(self.future_covariates) | timed) - set(wanted)):
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"

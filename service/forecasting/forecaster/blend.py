@@ -1,6 +1,6 @@
-"""Which candidates a model's forecasts are made of, and how much of each.
+"""Blends: the weights of candidates in the forecasts of each item, and the simple methods packed for one kernel call.
 
-Dimensions: I items, K candidates.
+Dimensions: I items, K candidates, H horizon, T targets.
 """
 
 from __future__ import annotations
@@ -30,13 +30,9 @@ class Blend:
     weights: FloatArray
 
     @cached_property
-    def usual(self) -> FloatArray:
-        """Weights (K,) for an item that the model has not seen: the mean over those it has."""
+    def mean_weights(self) -> FloatArray:
+        """The mean weights (K,) over all items, for an item that the model has not seen."""
         return np.asarray(self.weights.mean(axis=0))
-
-    def of(self, rows: Sequence[int | None]) -> FloatArray:
-        """Return the weights (I, K) of items by their rows; None: an item that the model has not seen."""
-        return np.array([self.usual if row is None else self.weights[row] for row in rows])
 
     @property
     def methods(self) -> tuple[MethodName, ...]:
@@ -44,13 +40,13 @@ class Blend:
         return tuple(name for name in self.candidates if name != "network")
 
     @property
-    def network_shares(self) -> FloatArray | None:
-        """Weights (I,) of the network; None where it is no candidate."""
+    def network_weights(self) -> FloatArray | None:
+        """The weights (I,) of the network; None where it is no candidate."""
         return self.weights[:, self.candidates.index("network")].copy() if "network" in self.candidates else None
 
     @property
-    def method_shares(self) -> FloatArray:
-        """Weights (I, K) of the simple methods."""
+    def method_weights(self) -> FloatArray:
+        """The weights (I, K) of the simple methods."""
         return self.weights[:, [column for column, name in enumerate(self.candidates) if name != "network"]]
 
     def pruned(self) -> Blend:
@@ -60,42 +56,42 @@ class Blend:
 
 
 class MethodBlend(NamedTuple):
-    """Simple methods of items, side by side, for one call of a kernel.
+    """The simple methods of all items, packed for one call of a kernel.
 
-    codes: (K,); shares: (I, K), of each method in an item's forecast; numbers: all parameters, one after another;
-    bounds: (I, T, K, 2), where those of a method begin and end.
+    codes: (K,). weights: (I, K), of each method in an item's forecast. numbers: the parameters of all methods,
+    concatenated. bounds: (I, T, K, 2), the first and the last index plus one of a method's parameters.
     """
 
     codes: IntArray
-    shares: FloatArray
+    weights: FloatArray
     numbers: FloatArray
     bounds: IntArray
 
     @classmethod
     def of(
-        cls, fitted: Sequence[Mapping[MethodName, Parameters]], names: Sequence[MethodName], shares: FloatArray
+        cls, fitted: Sequence[Mapping[MethodName, Parameters]], names: Sequence[MethodName], weights: FloatArray
     ) -> MethodBlend:
-        """Pack the methods of those names, in the order of ``shares``; fitted: the parameters of each item."""
+        """Pack the methods ``names``, in the order of ``weights``; fitted: the parameters of each item."""
         targets = len(fitted[0][names[0]])
         vectors = [methods[name][target] for methods in fitted for target in range(targets) for name in names]
         lengths = np.array([len(vector) for vector in vectors], np.int64)
         stops = np.cumsum(lengths)
         bounds = np.stack([stops - lengths, stops], axis=1).reshape(len(fitted), targets, len(names), 2)
         codes = np.array([CODES[name] for name in names], np.int64)
-        return cls(codes, shares.copy(order="C"), np.concatenate([np.empty(0), *vectors]), bounds)
+        return cls(codes, weights.copy(order="C"), np.concatenate([np.empty(0), *vectors]), bounds)
 
     def chosen(self, rows: Sequence[int]) -> MethodBlend:
         """Return some of the items."""
-        return MethodBlend(self.codes, self.shares[rows], self.numbers, self.bounds[rows])
+        return MethodBlend(self.codes, self.weights[rows], self.numbers, self.bounds[rows])
 
-    def add_levels(
+    def add_forecasts(
         self, values: FloatArray, stops: IntArray, season_length: int, transform: Transform, total: FloatArray
     ) -> None:
-        """Add weighted forecasts, in levels, to total (I, H, T).
+        """Add the weighted, transformed forecasts to total (I, H, T).
 
-        values: (row, channel), the ends of all items, one after another; stops: (I,), the row after each one's last.
+        values: (row, channel), the tails of all items, concatenated. stops: (I,), the row after the last one of each.
         """
         add_method_forecasts(
-            values, stops, self.codes, self.shares, self.numbers, self.bounds, season_length,
+            values, stops, self.codes, self.weights, self.numbers, self.bounds, season_length,
             fit_window(season_length), transform.log, SMALLEST_SHARE, total,
         )  # fmt: skip

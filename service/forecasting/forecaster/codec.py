@@ -1,4 +1,4 @@
-"""A forecaster as plain JSON-able values and arrays, for a model file; and back, trusting nothing."""
+"""Convert a forecaster to JSON-compatible values and arrays for a model file, and back, validating everything."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.panel_codec import State, panel_state, restore_panel
 from service.forecasting.series.series import Panel
 
-# Far beyond what series of up to 1e100 lead to; the product of two of these is a number still.
+# Far above what series of up to 1e100 lead to; the product of two of these is still finite.
 _LARGEST = 1e150
 _CANDIDATES: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(Annotated[tuple[Candidate, ...], Field(min_length=1)])
 
 
 def forecaster_state(forecaster: Forecaster) -> State:
-    """Return the record and the arrays that `restore_forecaster` needs; the training data are not in it."""
+    """Return the record and the arrays for `restore_forecaster`; the training data are not among them."""
     items = forecaster.items
     tails, arrays = panel_state(Panel(tuple(item.tail for item in items), forecaster.targets, forecaster.covariates))
     record = {
@@ -43,8 +43,8 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "tails": arrays["values"],
         "scaler.offset": np.stack([item.scaler.offset for item in items]),
         "scaler.scale": np.stack([item.scaler.scale for item in items]),
-        "unit": np.stack([item.unit for item in items]),
-        "difficulty": np.stack([item.difficulty for item in items]),
+        "unit": np.stack([item.error_scale for item in items]),
+        "difficulty": np.stack([item.error_factor for item in items]),
         "constant": np.stack([item.constant for item in items]).astype(np.uint8),
         "errors": forecaster.errors.errors,
         "blend": forecaster.blend.weights,
@@ -65,11 +65,11 @@ def forecaster_state(forecaster: Forecaster) -> State:
 
 
 def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Forecaster:
-    """Undo `forecaster_state`; raises ValueError, KeyError or TypeError where anything does not fit together."""
+    """Undo `forecaster_state`. Raises ValueError, KeyError or TypeError where anything is inconsistent."""
     specification = Specification.from_record(record["specification"])
     tails = restore_panel(record["tails"], arrays["tails"])
     if tails.future_covariates:
-        raise ValueError("the tails have columns known ahead")
+        raise ValueError("the tails have future covariates")
     _check_tails(arrays["tails"], len(tails.targets), specification)
     blend = _blend(record["blend"], arrays, len(tails))
     fitted, common = _fitted(tails, arrays, specification, blend)
@@ -90,7 +90,7 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     )
     if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
         raise ValueError("the tails are shorter than what a forecast reads")
-    # Parameters that do not fit their method fail here, not when somebody asks for a forecast.
+    # Parameters that do not fit their method fail here, not at the first forecast.
     for item in fitted:
         values = item.tail.values[:, : len(tails.targets)]
         for name in item.methods:
@@ -101,24 +101,24 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
 def _fitted(
     tails: Panel, arrays: Mapping[str, NDArray[Any]], specification: Specification, blend: Blend
 ) -> tuple[tuple[FittedItem, ...], NDArray[np.float64] | None]:
-    """Return the items, and what effects they have in common."""
+    """Return the items, and their common effects."""
     items, channels, targets = len(tails), len(tails.columns), len(tails.targets)
     offset = _numbers(arrays, "scaler.offset", (items, channels))
     scale = _numbers(arrays, "scaler.scale", (items, channels))
-    unit = _numbers(arrays, "unit", (items, targets))
-    # Files of earlier versions know of no difficulty.
-    difficulty = _numbers(arrays, "difficulty", (items, targets)) if "difficulty" in arrays else np.ones_like(unit)
+    error_scale = _numbers(arrays, "unit", (items, targets))
+    # Files of earlier versions have no error factors.
+    factor = _numbers(arrays, "difficulty", (items, targets)) if "difficulty" in arrays else np.ones_like(error_scale)
     constant = _numbers(arrays, "constant", (items, channels)) != 0
-    if (scale <= 0).any() or min(unit.min(), difficulty.min()) <= 0:
-        raise ValueError("the scales, units and difficulties must be above 0")
+    if (scale <= 0).any() or min(error_scale.min(), factor.min()) <= 0:
+        raise ValueError("the scales, error scales and error factors must be above 0")
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     effects, common = _effects(specification, arrays, items, targets)
     fitted = tuple(
         FittedItem(
             tail.item,
             Scaler(offset[row], scale[row]),
-            unit[row],
-            difficulty[row],
+            error_scale[row],
+            factor[row],
             constant[row],
             tail,
             {name: parameters[row] for name, parameters in methods.items()},
@@ -130,7 +130,7 @@ def _fitted(
 
 
 def _check_tails(values: NDArray[Any], targets: int, specification: Specification) -> None:
-    """Look at what all items end with: (row, channel), the targets first."""
+    """Check the tails of all items: (row, channel), the targets first."""
     if not (np.abs(values.astype(np.float64)) <= _LARGEST).all():
         raise ValueError(f"the tails must be numbers up to {_LARGEST:g}")
     if TRANSFORMS[specification.transform].log and (values[:, :targets] <= 0).any():
@@ -178,7 +178,7 @@ def _effects(
 
 
 def _methods_state(name: MethodName, items: Sequence[FittedItem]) -> dict[str, NDArray[Any]]:
-    """One flat vector of all parameters, and how many each item and target has."""
+    """Return one flat vector of all parameters, and how many each item and target has."""
     parameters = [vector for item in items for vector in item.methods[name]]
     return {
         f"method.{name}": np.concatenate(parameters),

@@ -1,4 +1,4 @@
-"""A fitted forecaster: history in, forecasts out."""
+"""A fitted forecaster: forecasts from its own series or from a history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.forecasting.forecaster.alignment import AlignedSeries, Columns
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.items import FittedItem, FittedItems, fit_item, prepare
 from service.forecasting.forecaster.new_items import UnseenItems
-from service.forecasting.forecaster.origins import Ends
+from service.forecasting.forecaster.origins import ForecastOrigins
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
@@ -31,22 +31,21 @@ from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries,
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.series.series import FloatArray, Panel, Series
 
-# Forecasts from the model's own end that are remembered, each of up to so many steps of all items.
-_REMEMBERED, _REMEMBERED_STEPS = 4, 1000
-# A simple method's forecast, in multiplications of a network, for each value that it reads, of which it takes so many.
+# Cached forecasts from the model's own series, and the most steps of one, over all items.
+_CACHED, _CACHED_STEPS = 4, 1000
+# Multiplications of a simple method's forecast for each value that it reads, and the fewest values that are counted.
 _METHOD_COST, _FEWEST_READ = 67, 300
-# The mean, the drift and cycles of any length are made of all values; older ones than these hardly change them.
+# The mean, the drift and long cycles depend on all values; older ones than these hardly change them.
 _METHOD_MEMORY = 5000
 
 
 @dataclass(frozen=True, eq=False)
 class Forecaster:
-    """Networks and simple methods, with everything that is needed to forecast from an end of a series.
+    """Networks and simple methods, with all that is needed to forecast from the end of the model's series or a history.
 
-    That is the end of the model's own series or of a history.
-    device: torch's name of where rollouts run; None: this CPU. It belongs to this object, not to the model.
-    future_covariates: columns named as known ahead; the specification has those that are used.
-    common: (column, target), the effects of the columns known ahead in units of an item; None: there are none.
+    device: torch's name of where rollouts run; None: this CPU. It is a property of this object, not of the model.
+    future_covariates: all that were declared; the specification has those that are used. common: (column, target), the
+    effects of future covariates in the unit of an item; None: there are none.
     """
 
     specification: Specification
@@ -62,12 +61,12 @@ class Forecaster:
 
     @cached_property
     def min_history(self) -> int:
-        """Fewest values that a history must have."""
+        """The fewest values of a history."""
         return min_history(self.specification) if self.networks else self._transform.lookback + 1
 
     @cached_property
     def memory(self) -> int:
-        """So many last values are all that a forecast reads."""
+        """The number of last values that a forecast reads."""
         if self.blend.candidates == ("network",):
             return self.min_history
         return max(self.min_history, method_memory(self.specification.season_length))
@@ -81,73 +80,77 @@ class Forecaster:
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
     ) -> list[Forecast]:
-        """Forecast every item of the history, or every stored one, or those of them in ``items``.
+        """Return a forecast for each target of every item of the history, or of the stored items, or of ``items``.
 
-        future: the columns known ahead, for the steps ahead; draw: the sample paths that are wanted too. Returns one
-        forecast for each item and target.
-        Raises HistoryTooShort, UnknownColumn, InvalidSeries, HorizonTooLong where ``future`` does not reach so far, and
-        ForecastTooLarge where numbers of the model and of what was sent lead beyond all numbers.
+        future: the future covariates of the steps ahead. draw: the sample paths to return as well.
+        Raises HistoryTooShort, UnknownColumn, InvalidSeries, HorizonTooLong where ``future`` has too few steps, and
+        ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            return self._from(self._ends_of(self.align(history, ("history",))), horizon, bands, future, draw)
-        if draw or future or horizon * len(items or self.items) > _REMEMBERED_STEPS:
-            return self._from(self._stored(items), horizon, bands, future, draw)
-        return self._remember(horizon, bands, None if items is None else tuple(items))
+            return self._forecast_from(
+                self._history_origins(self.align(history, ("history",))), horizon, bands, future, draw
+            )
+        if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
+            return self._forecast_from(self._stored_origins(items), horizon, bands, future, draw)
+        return self._cached(horizon, bands, None if items is None else tuple(items))
 
     @cached_property
-    def _remember(self) -> Callable[[int, Bands, tuple[str, ...] | None], list[Forecast]]:
-        """What the model forecasts from its own end never changes, and is asked again and again."""
-        return lru_cache(_REMEMBERED)(lambda horizon, bands, items: self._from(self._stored(items), horizon, bands))
+    def _cached(self) -> Callable[[int, Bands, tuple[str, ...] | None], list[Forecast]]:
+        """Forecasts from the model's own series, which never change and are requested repeatedly."""
+        return lru_cache(_CACHED)(
+            lambda horizon, bands, items: self._forecast_from(self._stored_origins(items), horizon, bands)
+        )
 
-    def _from(
+    def _forecast_from(
         self,
-        ends: Ends,
+        origins: ForecastOrigins,
         horizon: int,
         bands: Bands,
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
     ) -> list[Forecast]:
-        levels = self._ahead(ends, horizon)
+        transformed = self._transformed_from(origins, horizon)
         if future or self.common is not None:
-            levels = levels + self._effects_ahead(ends, horizon, future)
-        ahead = np.ascontiguousarray(levels.swapaxes(1, 2))  # JSON is written from whole rows
+            transformed = transformed + self._effects_ahead(origins, horizon, future)
+        ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         widths = self.errors.widths(bands.levels, horizon)
-        mean, intervals, quantiles = banded(bands, ahead, widths, ends.unit[:, :, None], self._transform)
+        mean, intervals, quantiles = banded(bands, ahead, widths, origins.error_scale[:, :, None], self._transform)
         if not np.isfinite(mean).all():
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
-        samples = None if draw is None else self._samples(ends, ahead, draw)
-        judged = self.networks and self.specification.scaling != "none"
-        far_outside = ends.far_outside if judged else np.zeros(len(ends.tails), bool)
+        samples = None if draw is None else self._samples(origins, ahead, draw)
+        is_scaled = self.networks and self.specification.scaling != "none"
+        far_outside = origins.far_outside if is_scaled else np.zeros(len(origins.tails), bool)
         forecasts = []
-        for row, tail in enumerate(ends.tails):
+        for row, tail in enumerate(origins.tails):
             times = tail.times.future(horizon) if tail.times else None
             for column, target in enumerate(self.targets):
-                place = row, column
+                at = row, column
                 forecasts.append(
                     Forecast(
                         tail.item,
                         target,
                         times,
-                        mean[place],
-                        {level: (low[place], high[place]) for level, (low, high) in intervals.items()},
-                        {quantile: values[place] for quantile, values in quantiles.items()},
+                        mean[at],
+                        {level: (low[at], high[at]) for level, (low, high) in intervals.items()},
+                        {quantile: values[at] for quantile, values in quantiles.items()},
                         bool(far_outside[row]),
-                        None if samples is None else samples[place],
+                        None if samples is None else samples[at],
                     )
                 )
         return forecasts
 
-    def _samples(self, ends: Ends, ahead: FloatArray, draw: Draw) -> FloatArray:
-        """Draw paths around levels (item, target, horizon): (item, target, path, horizon) in the series' own units."""
-        errors = self._sample_paths.draw(draw, [tail.item for tail in ends.tails], ends.unit, ahead.shape[2])
-        return np.ascontiguousarray(self._transform.from_levels(ahead[:, :, None, :] + errors))  # for JSON, as above
+    def _samples(self, origins: ForecastOrigins, ahead: FloatArray, draw: Draw) -> FloatArray:
+        """Draw paths around transformed forecasts (item, target, horizon): (item, target, path, horizon), inverted."""
+        items = [tail.item for tail in origins.tails]
+        errors = self._sample_paths.draw(draw, items, origins.error_scale, ahead.shape[2])
+        return np.ascontiguousarray(self._transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
 
     @cached_property
     def _sample_paths(self) -> SamplePaths:
         return SamplePaths(self.errors)
 
     def cost(self, rows: int, horizon: int) -> int:
-        """Estimate the multiplications of forecasting from so many origins."""
+        """Return the estimated multiplications of forecasting from so many origins."""
         specification = self.specification
         chunks = -(-horizon // specification.output_chunk_length)
         slides = specification.training.objective == "windows"
@@ -160,53 +163,55 @@ class Forecaster:
         return max(_FEWEST_READ, *(len(item.tail) for item in self.items))
 
     def align(self, panel: Panel, path: Path) -> list[AlignedSeries]:
-        """Bring a panel from outside into this model's columns.
+        """Align the panel of a request with this model's columns.
 
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
         return self._columns.align(panel, path, self._known, self.min_history)
 
     def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
-        """Fill, transform and scale a series as this item's."""
+        """Fill, transform and scale a series of this item."""
         return prepare(item, series, self.specification)
 
     def item_at_end(self, series: Series, known: FittedItem | None) -> FittedItem:
-        """Return an item as it is at the end of a series; one that the model has not seen is fitted on the series."""
+        """Return an item with a series as its tail; an item that the model has not seen is fitted on the series."""
         if known is not None:
             return fit_item(series, self.specification, len(self.targets), known)
         return self.unseen.fit(series)
 
     @cached_property
     def unseen(self) -> UnseenItems:
-        """What makes items of series that this model has not seen."""
+        """Fits items that this model has not seen."""
         return UnseenItems(self.specification, self.items, self.blend, self.common)
 
     def needed_rows(self, item: FittedItem) -> int:
-        """Fewest values from which this item can be forecast: those that no network forecasts need few."""
+        """Return the fewest values from which this item can be forecast; without a network, few are enough."""
         if "network" not in self.blend.candidates:
             return self.min_history
         weight = self.weights_of([item])[0, self.blend.candidates.index("network")]
         return self.min_history if weight > 0 else self._transform.lookback + 1
 
     def weights_of(self, items: Sequence[FittedItem]) -> FloatArray:
-        """Return how much of each candidate is in the forecasts of each item: (item, candidate)."""
-        weights = self.blend.of([self._rows.get(item.item) for item in items])
-        for row, item in enumerate(items):
-            if item.item not in self._rows and (own := self.unseen.weights(item.tail)) is not None:
-                weights[row] = own
-        return weights
+        """Return the weights of the candidates in the forecasts of each item: (item, candidate)."""
+        rows = [self._rows.get(item.item) for item in items]
+        return np.array(
+            [
+                self.unseen.weights(item.tail) if row is None else self.blend.weights[row]
+                for item, row in zip(items, rows, strict=True)
+            ]
+        )
 
-    def levels_ahead(
+    def forecast_transformed(
         self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
     ) -> list[FloatArray]:
-        """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item."""
-        by_candidate = self.levels_by_candidate(items, prepared, origins, horizon)
+        """Return transformed forecasts from the origins of each item: one (origin, horizon, target) array an item."""
+        by_candidate = self.forecasts_by_candidate(items, prepared, origins, horizon)
         return blended(by_candidate, self.weights_of(items))
 
-    def levels_by_candidate(
+    def forecasts_by_candidate(
         self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
     ) -> dict[Candidate, list[FloatArray]]:
-        """Forecast as `levels_ahead` does, by each candidate alone; NaN for items that do not use it."""
+        """Return what `forecast_transformed` does for each candidate alone; NaN for items that do not use it."""
         weights = self.weights_of(items)
         targets = len(self.targets)
         found: dict[Candidate, list[FloatArray]] = {}
@@ -214,11 +219,11 @@ class Forecaster:
             rows = [int(row) for row in np.flatnonzero(weights[:, column])]
             found[candidate] = [np.full((len(one), horizon, targets), np.nan) for one in origins]
             used = [items[row] for row in rows], [prepared[row] for row in rows], [origins[row] for row in rows]
-            for row, levels in zip(rows, self._candidate_levels(candidate, *used, horizon=horizon), strict=True):
-                found[candidate][row] = levels
+            for row, ahead in zip(rows, self._candidate_forecasts(candidate, *used, horizon=horizon), strict=True):
+                found[candidate][row] = ahead
         return found
 
-    def _candidate_levels(
+    def _candidate_forecasts(
         self,
         candidate: Candidate,
         items: Sequence[FittedItem],
@@ -227,13 +232,13 @@ class Forecaster:
         horizon: int,
     ) -> list[FloatArray]:
         if candidate == "network":
-            return self._ensemble.levels_ahead(prepared, [item.constant for item in items], origins, horizon)
+            return self._ensemble.forecast(prepared, [item.constant for item in items], origins, horizon)
         season_length = self.specification.season_length
-        levels = []
+        forecasts = []
         for item, one, rows in zip(items, prepared, origins, strict=True):
             ahead = item.forecast(candidate, one.known, rows, horizon, season_length)
-            levels.append(self._transform.to_levels_ahead(ahead, one.known.min(axis=0)))
-        return levels
+            forecasts.append(self._transform.apply_to_forecasts(ahead, one.known.min(axis=0)))
+        return forecasts
 
     @cached_property
     def _columns(self) -> Columns:
@@ -247,40 +252,39 @@ class Forecaster:
     def _transform(self) -> Transform:
         return transform_of(self.specification)
 
-    def _ahead(self, ends: Ends, horizon: int) -> FloatArray:
-        """Forecast levels (item, horizon, target): what `levels_ahead` forecasts from the last row of each item."""
-        total = np.zeros((len(ends.tails), horizon, len(self.targets)))
+    def _transformed_from(self, origins: ForecastOrigins, horizon: int) -> FloatArray:
+        """Return what `forecast_transformed` does, for one origin an item and faster: (item, horizon, target)."""
+        total = np.zeros((len(origins.tails), horizon, len(self.targets)))
         if self.networks:
-            ends.add_network(self._ensemble.roll_out(ends.contexts, horizon), self._transform, total)
-        ends.add_methods(self.specification.season_length, self._transform, total)
+            origins.add_network(self._ensemble.roll_out(origins.contexts, horizon), self._transform, total)
+        origins.add_methods(self.specification.season_length, self._transform, total)
         return total
 
-    def _ends_of(self, history: Sequence[AlignedSeries]) -> Ends:
-        rows = [self._rows[one.known.item] for one in history if one.known is not None]
+    def _history_origins(self, history: Sequence[AlignedSeries]) -> ForecastOrigins:
+        rows = [self._rows[one.item.item] for one in history if one.item is not None]
         if len(rows) < len(history):
-            items = [self.item_at_end(one.series, one.known) for one in history]
-            return self._at_end(self._side_by_side(items))
+            return self._tail_origins(self._stacked([self.item_at_end(one.series, one.item) for one in history]))
         fitted = self._fitted.chosen(rows)
         tails = [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
-        return Ends.of(fitted, tails, self.specification)
+        return ForecastOrigins.of(fitted, tails, self.specification)
 
     def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
-        """The end of what effects leave, without holes; what lies before is read only where something needs it."""
+        """Return the last rows of the residual, without gaps; the rows before are read only to fill gaps."""
         tail = without_effects(aligned.series.tail(self.memory), item.effects, self._transform)
-        if aligned.whole or not np.isnan(tail.values).any():
+        if aligned.complete or not np.isnan(tail.values).any():
             return tail
-        rest = without_effects(aligned.series, item.effects, self._transform)
-        return replace(rest, values=fill(rest.values, self.specification.missing).between)
+        residual = without_effects(aligned.series, item.effects, self._transform)
+        return replace(residual, values=fill(residual.values, self.specification.missing).interpolated)
 
-    def _effects_ahead(self, ends: Ends, horizon: int, future: FutureCovariates) -> FloatArray:
-        """Return what the columns known ahead add to levels: (item, horizon, target)."""
-        names = [item.item for item in ends.items]
+    def _effects_ahead(self, origins: ForecastOrigins, horizon: int, future: FutureCovariates) -> FloatArray:
+        """Return the effects of future covariates on transformed forecasts: (item, horizon, target)."""
+        names = [item.item for item in origins.items]
         known = KnownAhead.of(self.specification)
         matcher = RowMatcher()
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, sent in enumerate(future.of(names)):
-            ahead = known.future(horizon, ends.tails[row], sent, self.future_covariates, matcher)
-            item_effects = ends.items[row].effects
+            ahead = known.future(horizon, origins.tails[row], sent, self.future_covariates, matcher)
+            item_effects = origins.items[row].effects
             if item_effects is not None:
                 effects[row] = item_effects.of(ahead, self._transform)
         return effects
@@ -295,26 +299,26 @@ class Forecaster:
 
     @cached_property
     def _fitted(self) -> FittedItems:
-        return self._side_by_side(self.items)
+        return self._stacked(self.items)
 
-    def _side_by_side(self, items: Sequence[FittedItem]) -> FittedItems:
+    def _stacked(self, items: Sequence[FittedItem]) -> FittedItems:
         return FittedItems.of(items, Blend(self.blend.candidates, self.weights_of(items)))
 
-    def _at_end(self, fitted: FittedItems) -> Ends:
-        return Ends.of(fitted, [item.tail for item in fitted.items], self.specification)
+    def _tail_origins(self, fitted: FittedItems) -> ForecastOrigins:
+        return ForecastOrigins.of(fitted, [item.tail for item in fitted.items], self.specification)
 
-    def _stored(self, items: Sequence[str] | None) -> Ends:
+    def _stored_origins(self, items: Sequence[str] | None) -> ForecastOrigins:
         if items is None:
-            return self._at_end(self._fitted)
-        for place, name in enumerate(items):
+            return self._tail_origins(self._fitted)
+        for position, name in enumerate(items):
             if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
-                raise UnknownColumn(detail, [Fault(("items", place), detail)])
-        return self._at_end(self._fitted.chosen([self._rows[name] for name in items]))
+                raise UnknownColumn(detail, [Fault(("items", position), detail)])
+        return self._tail_origins(self._fitted.chosen([self._rows[name] for name in items]))
 
 
 def method_memory(season_length: int) -> int:
-    """Return how many last values simple methods are given, so that they forecast what they did where they were scored.
+    """Return how many last values simple methods read, so that forecasts agree with those on rolling origins.
 
     Exponential smoothing reads up to two of its windows.
     """
@@ -322,8 +326,8 @@ def method_memory(season_length: int) -> int:
 
 
 def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:
-    """Return for each item the weighted mean of its candidates' levels; weights: (item, candidate)."""
+    """Return the weighted mean of the candidates' forecasts for each item; weights: (item, candidate)."""
     return [
-        np.sum([share * levels for share, levels in zip(shares, candidates, strict=True) if share > 0], axis=0)
-        for shares, *candidates in zip(weights, *by_candidate.values(), strict=True)
+        np.sum([weight * ahead for weight, ahead in zip(row, candidates, strict=True) if weight > 0], axis=0)
+        for row, *candidates in zip(weights, *by_candidate.values(), strict=True)
     ]

@@ -1,4 +1,4 @@
-"""What a model knows of one item."""
+"""Fitted items: what a model knows of one item, and the same of all items as arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries, model_steps, preparation
-from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_unit, fit_scaler
+from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_scale, fit_scaler
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
 
@@ -26,28 +26,28 @@ from service.forecasting.series.series import FloatArray, Series
 class FittedItem:
     """What is known of one item.
 
-    unit: (target,), in which interval errors are counted: `error_unit` times the difficulty; difficulty: (target,), how
-    much larger its errors are than those of all items in their units, 1 where nobody knows; constant: (channel,), True
-    where the training part has one value only; tail: the end of the series, without holes;
-    methods: the parameters of each simple method; effects: what columns known ahead add to the targets, which is taken
-    out of the tail and of all that is fitted here; None: nothing.
+    error_scale: (target,), in which interval errors are measured: `scaling.error_scale` times error_factor.
+    error_factor: (target,), how much larger the item's scaled errors are than those of all items, 1 where unknown.
+    constant: (channel,), True where the training part has a single value. tail: the last rows of the series, without
+    gaps. methods: the parameters of each simple method. effects: of the future covariates on the targets, which are
+    removed from the tail and from all that is fitted here; None: there are none.
     """
 
     item: str | None
     scaler: Scaler
-    unit: FloatArray
-    difficulty: FloatArray
+    error_scale: FloatArray
+    error_factor: FloatArray
     constant: NDArray[np.bool_]
     tail: Series
     methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
     effects: Effects | None = None
 
-    def of_difficulty(self, difficulty: FloatArray) -> FittedItem:
-        """Return an item whose difficulty (target,) was not known yet, with it in its unit."""
-        return replace(self, unit=self.unit * difficulty, difficulty=difficulty)
+    def with_error_factor(self, factor: FloatArray) -> FittedItem:
+        """Return an item that had no error factor (target,) yet with one, and its error scale multiplied by it."""
+        return replace(self, error_scale=self.error_scale * factor, error_factor=factor)
 
     def with_methods(self, candidates: Sequence[Candidate], values: FloatArray, season_length: int) -> FittedItem:
-        """Fit the simple methods among the candidates on (time, target) without holes, in the series' own units."""
+        """Fit the simple methods among the candidates on (time, target) without gaps, in the series' own units."""
         fitted = {
             name: tuple(METHODS[name].fit(np.ascontiguousarray(column), season_length) for column in values.T)
             for name in candidates
@@ -58,7 +58,10 @@ class FittedItem:
     def forecast(
         self, name: MethodName, values: FloatArray, origins: IntArray, horizon: int, season_length: int
     ) -> FloatArray:
-        """Forecast by a method from each origin of (time, target): (origin, horizon, target), in the same units."""
+        """Return a method's forecasts from each origin of (time, target): (origin, horizon, target), in the same units.
+
+        Raises ValueError where the parameters do not fit the method.
+        """
         columns = [
             METHODS[name].forecast(parameters, np.ascontiguousarray(column), origins, horizon, season_length)
             for parameters, column in zip(self.methods[name], values.T, strict=True)
@@ -74,59 +77,59 @@ def fit_item(
     usual: FloatArray | None = None,
     effects: Effects | None = None,
 ) -> FittedItem:
-    """Fit the scaler on the whole of ``series``, or take it from ``known``; keep the end for forecasts.
+    """Fit the scaler on all of ``series``, or take it from ``known``; keep the series as the tail.
 
-    effects: what is taken out of the series first; ``known`` has its own. usual: (target,), the usual change over a
-    season, measured elsewhere. Simple methods are not fitted here.
+    usual: (target,), the usual change over a season, measured elsewhere. effects: what is removed from the series
+    first; ``known`` has its own. Simple methods are not fitted here.
     """
     transform = TRANSFORMS[specification.transform]
-    rest = without_effects(series, known.effects if known else effects, transform)
-    filled = fill(rest.values, specification.missing).between
+    residual = without_effects(series, known.effects if known else effects, transform)
+    filled = fill(residual.values, specification.missing).interpolated
     tail = Series(filled, series.item, series.times, static=series.static)
     if known is not None:
         return replace(known, tail=tail)
     modelled = model_steps(filled, transform, target_count)
-    unit = error_unit(transform.to_levels(filled[:, :target_count]), specification.season_length, usual)
+    scale = error_scale(transform.apply(filled[:, :target_count]), specification.season_length, usual)
     scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
-    constant, difficulty = constant_channels(filled), np.ones(target_count)
-    return FittedItem(series.item, scaler, unit, difficulty, constant, tail, effects=effects)
+    return FittedItem(
+        series.item, scaler, scale, np.ones(target_count), constant_channels(filled), tail, effects=effects
+    )
 
 
 def prepare(item: FittedItem, series: Series, specification: Specification) -> PreparedSeries:
-    """Fill, transform and scale what effects leave of a series of this item."""
-    rest = without_effects(series, item.effects, TRANSFORMS[specification.transform])
-    return preparation(specification, item.scaler, len(item.unit)).apply(rest.values)
+    """Fill, transform and scale the residual of a series of this item, after its effects are removed."""
+    residual = without_effects(series, item.effects, TRANSFORMS[specification.transform])
+    return preparation(specification, item.scaler, len(item.error_scale)).apply(residual.values)
 
 
 class FittedItems(NamedTuple):
-    """One row an item.
+    """Fitted items as arrays; I items, C channels, T targets.
 
-    offset, scale: (I, C), what scales values; unit: (I, T), in which errors are counted; still: (I, T), True where a
-    target has one value only; network: (I,), the share of the network in the forecasts; methods: what else is in them.
-    None: nothing.
+    offset, scale: (I, C), of the scalers. error_scale: (I, T). constant: (I, T). network: (I,), the weight of the
+    network in the forecasts; None: there is none. methods: the simple methods in the forecasts; None: there are none.
     """
 
     items: tuple[FittedItem, ...]
     offset: FloatArray
     scale: FloatArray
-    unit: FloatArray
-    still: NDArray[np.bool_]
+    error_scale: FloatArray
+    constant: NDArray[np.bool_]
     network: FloatArray | None
     methods: MethodBlend | None
 
     @classmethod
     def of(cls, items: Sequence[FittedItem], blend: Blend) -> FittedItems:
-        """Put items side by side; blend: with a row for each of these."""
-        unit = np.array([item.unit for item in items])
+        """Stack items; blend: with a row for each of them."""
+        error_scale = np.array([item.error_scale for item in items])
         fitted = [item.methods for item in items]
         return cls(
             tuple(items),
             np.array([item.scaler.offset for item in items]),
             np.array([item.scaler.scale for item in items]),
-            unit,
-            np.array([item.constant[: unit.shape[1]] for item in items]),
-            blend.network_shares,
-            MethodBlend.of(fitted, blend.methods, blend.method_shares) if blend.methods else None,
+            error_scale,
+            np.array([item.constant[: error_scale.shape[1]] for item in items]),
+            blend.network_weights,
+            MethodBlend.of(fitted, blend.methods, blend.method_weights) if blend.methods else None,
         )
 
     def chosen(self, rows: Sequence[int]) -> FittedItems:
@@ -137,8 +140,8 @@ class FittedItems(NamedTuple):
             tuple(self.items[row] for row in rows),
             self.offset[rows],
             self.scale[rows],
-            self.unit[rows],
-            self.still[rows],
+            self.error_scale[rows],
+            self.constant[rows],
             None if self.network is None else self.network[rows],
             None if self.methods is None else self.methods.chosen(rows),
         )

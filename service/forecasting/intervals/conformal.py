@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.intervals.parametric import UsualErrors, normal, robust_mean, student
+from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
 
 
@@ -64,8 +65,7 @@ class ConformalErrors:
 
     def kept(self) -> ConformalErrors:
         """Return what a model keeps: evenly spaced origins where there are many, float32 where it can."""
-        rows = np.linspace(0, len(self.errors) - 1, min(len(self.errors), _KEPT_ORIGINS)).round().astype(np.intp)
-        errors = self.errors[rows]
+        errors = self.errors[evenly_spaced(len(self.errors), _KEPT_ORIGINS)]
         fits = np.nanmax(np.abs(errors), initial=0.0) < np.finfo(np.float32).max
         return ConformalErrors(errors.astype(np.float32) if fits else errors)
 

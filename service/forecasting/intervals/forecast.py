@@ -67,12 +67,12 @@ def banded(
             quantile: levels_ahead + (1 if quantile > 0.5 else -1) * half[_level_of(quantile)]
             for quantile in bands.quantiles
         }
-        mean = transform.from_levels(levels_ahead)
-        return mean, {}, {quantile: transform.from_levels(end) for quantile, end in ends.items()}
+        mean = transform.invert(levels_ahead)
+        return mean, {}, {quantile: transform.invert(end) for quantile, end in ends.items()}
     if not bands.levels:
-        return transform.from_levels(levels_ahead), {}, {}
+        return transform.invert(levels_ahead), {}, {}
     # Lower ends, the forecast itself, upper ends: one array, because each step of numpy costs more than these numbers.
     count = len(bands.levels)
-    around = transform.from_levels(levels_ahead + widths.around * unit)
+    around = transform.invert(levels_ahead + widths.around * unit)
     intervals = {level: (around[row], around[2 * count - row]) for row, level in enumerate(bands.levels)}
     return around[count], intervals, {}

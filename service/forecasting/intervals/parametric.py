@@ -67,12 +67,12 @@ def robust_mean(ordered: FloatArray) -> FloatArray:
     """
     if not len(ordered):
         return np.zeros(ordered.shape[1:])
-    capped = np.minimum(ordered, largest_told(ordered))
+    capped = np.minimum(ordered, outlier_bound(ordered))
     known = ~np.isnan(capped)
     return np.asarray(capped.sum(axis=0, where=known) / np.maximum(known.sum(axis=0), 1))
 
 
-def largest_told(ordered: FloatArray) -> FloatArray:
+def outlier_bound(ordered: FloatArray) -> FloatArray:
     """Return 10 times the median over the first axis of errors above 0, or the first error where there are none."""
     zeros, known = (ordered == 0).sum(axis=0), (ordered >= 0).sum(axis=0)
     middle = zeros + np.maximum(known - zeros - 1, 0) // 2

@@ -1,4 +1,7 @@
-"""Methods with nothing to fit: the last value, the last season, the line through first and last, the mean."""
+"""Methods without parameters: the last value, the last season, a random walk with drift, the mean; and baselines.
+
+Each rule takes values (time,), origins, horizon and season_length, and returns forecasts (origin, horizon).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,14 @@ import numpy as np
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
-Rule = Callable[[FloatArray, IntArray, int, int], FloatArray]
-"""(time,), origins, horizon, season_length -> (origin, horizon)."""
+BaselineMethod = Literal["seasonal_naive", "mean"]
 
 
 @dataclass(frozen=True)
 class Parameterless:
-    """A method that forecasts by a rule."""
+    """A method that forecasts by a rule; see `Method`."""
 
-    rule: Rule
+    rule: Callable[[FloatArray, IntArray, int, int], FloatArray]
 
     def fit(self, values: FloatArray, season_length: int) -> FloatArray:  # noqa: ARG002
         """Return no parameters."""
@@ -43,7 +45,10 @@ def naive(values: FloatArray, origins: IntArray, horizon: int, _season_length: i
 
 
 def seasonal_naive(values: FloatArray, origins: IntArray, horizon: int, season_length: int) -> FloatArray:
-    """Repeat the last season; the last value where a whole season is not known yet."""
+    """Repeat the last season, or the last value where there is no whole season yet.
+
+    values: (time, ...); returns (origin, horizon, ...).
+    """
     last = origins[:, None]
     back = season_length - 1 - np.arange(horizon) % season_length
     return np.asarray(values[np.where(last + 1 >= season_length, last - back, last)])
@@ -62,21 +67,13 @@ def mean(values: FloatArray, origins: IntArray, horizon: int, _season_length: in
     return np.repeat(means[:, None], horizon, axis=1)
 
 
-BaselineMethod = Literal["seasonal_naive", "mean"]
-
-
 def baseline_forecasts(
     method: BaselineMethod, values: FloatArray, origins: IntArray, horizon: int, season_length: int, known: int
 ) -> FloatArray:
-    """Forecast from each origin: (origin, horizon, target).
+    """Forecast (time, target) without gaps from each origin: (origin, horizon, target).
 
-    values: (time, target) without holes, each hole filled from its past. ``seasonal_naive`` repeats the
-    last season, with season_length 1 the last value; ``mean`` is that of the first ``known`` rows.
+    ``mean`` is that of the first ``known`` rows, not of all rows up to the origin.
     """
     if method == "mean":
-        mean = values[:known].mean(axis=0)
-        return np.broadcast_to(mean, (len(origins), horizon, values.shape[1])).copy()
-    steps = np.arange(horizon)
-    back = season_length - 1 - steps % season_length
-    rows = np.maximum(origins[:, None] - back[None, :], 0)
-    return np.asarray(values[rows])
+        return np.broadcast_to(values[:known].mean(axis=0), (len(origins), horizon, values.shape[1])).copy()
+    return seasonal_naive(values, origins, horizon, season_length)

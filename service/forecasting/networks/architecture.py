@@ -1,4 +1,4 @@
-"""The one network: recurrent layers that read step by step and emit a chunk of steps at once; one vector of weights.
+"""The network: recurrent layers and a linear head that emits a chunk of steps at once; one flat vector of weights.
 
 Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) with a linear head.
 """
@@ -19,9 +19,9 @@ from service.forecasting.networks.kernels.rollout import packed_networks
 
 
 def dropout_seed(seed: int, steps: int) -> int:
-    """Return what to seed dropout with before an epoch, after so many steps of a training: 32 mixed bits.
+    """Return the seed of dropout for the epoch that begins after so many optimizer steps: 32 mixed bits.
 
-    So its state, which compiled code and torch each keep for themselves, needs no keeping.
+    So the generators of compiled code and of torch need no place in a checkpoint.
     """
     return int(np.random.SeedSequence((seed, steps)).generate_state(1)[0])
 
@@ -29,12 +29,12 @@ def dropout_seed(seed: int, steps: int) -> int:
 Weights = NDArray[np.float32]
 
 LARGEST_WEIGHT = 1e9
-"""Far beyond those of any training that went well, and such that their products with inputs and states are numbers."""
+"""Far above the weights of any good training; their products with inputs and states are still finite."""
 
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What decides how many weights there are, and what they mean."""
+    """The dimensions of a network, which determine the number of its weights and their meaning."""
 
     cell: Cell
     channels: int
@@ -44,14 +44,14 @@ class NetworkShape:
 
     @classmethod
     def of(cls, specification: NetworkSpecification, channels: int, output_chunk_length: int) -> NetworkShape:
-        """Return the shape that a recipe asks for."""
+        """Return the shape that a specification asks for."""
         return cls(
             specification.cell, channels, specification.hidden_size, specification.num_layers, output_chunk_length
         )
 
     @property
     def code(self) -> int:
-        """The cell as kernels know it."""
+        """The cell's number in the kernels."""
         return CODES[self.cell]
 
     @property
@@ -65,7 +65,7 @@ class NetworkShape:
         return self.output_chunk_length * self.channels
 
     def named(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Yield torch's names and shapes of all weights, in the order in which they lie in the vector."""
+        """Yield torch's names and shapes of all weights, in their order in the vector."""
         for layer in range(self.num_layers):
             inputs = self.hidden_size if layer else self.channels
             yield f"recurrent.weight_ih_l{layer}", (self.gates, inputs)
@@ -99,13 +99,13 @@ class Network:
 
 
 def are_sound(weights: NDArray[Any]) -> bool:
-    """Tell whether weights are numbers, and so small that whatever a network computes of its inputs is one too."""
-    # The bound itself is infinite in float16, and the size of the smallest int8 is none of its own.
+    """Return whether weights are finite and small enough that all a network computes from its inputs is finite."""
+    # In float64: the bound is infinite in float16, and abs of the smallest int8 overflows.
     return bool((np.abs(weights.astype(np.float64)) <= LARGEST_WEIGHT).all())
 
 
 def packed(networks: Sequence[Network]) -> Weights:
-    """Return the weights of networks of one shape as rollouts read them."""
+    """Return the weights of networks of one shape in the layout of `kernels.rollout`."""
     shape = networks[0].shape
     flat = np.stack([network.weights for network in networks])
     weights: Weights = packed_networks(
@@ -115,7 +115,7 @@ def packed(networks: Sequence[Network]) -> Weights:
 
 
 def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Network:
-    """Undo `named_weights`; raises ValueError where a weight is missing, not sound or of another shape."""
+    """Undo `named_weights`. Raises ValueError where a weight is missing, too large or of another shape."""
     expected = dict(shape.named())
     if set(named) != set(expected):
         raise ValueError(f"a network of {shape.num_layers} layers has other weights than {', '.join(sorted(named))}")
@@ -128,7 +128,7 @@ def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Networ
 
 
 def initial_network(shape: NetworkShape, seed: int) -> Network:
-    """Draw weights evenly from ±1/sqrt(hidden_size), as torch does; they depend on shape and seed alone."""
+    """Draw weights uniformly from ±1/sqrt(hidden_size), as torch does; they depend on shape and seed only."""
     bound = shape.hidden_size**-0.5
     drawn = np.random.default_rng(seed).uniform(-bound, bound, shape.size)
     return Network(shape, drawn.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Networks of one recipe and other seeds, whose forecasts are averaged."""
+"""An ensemble: networks of one recipe with different seeds, whose forecasts are averaged."""
 
 from __future__ import annotations
 
@@ -17,42 +17,44 @@ from service.forecasting.networks.numba_engine import roll_out_packed
 from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries
 from service.forecasting.series.series import FloatArray
 
-# Numbers of the contexts that are held at once, so that memory is bounded however many origins there are.
+# The numbers in the contexts of one rollout; bounds the memory however many origins there are.
 _BLOCK_NUMBERS = 2**21
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """One or more networks, the recipe that says how they are rolled out, and where; see `roll_out`."""
+    """One or more networks of a specification. device: torch's name of where they run; None: this CPU."""
 
     networks: tuple[Network, ...]
     specification: Specification
     device: str | None
 
-    def levels_ahead(
+    def forecast(
         self,
         prepared: Sequence[PreparedSeries],
         constant: Sequence[NDArray[np.bool_]],
         origins: Sequence[IntArray],
         horizon: int,
     ) -> list[FloatArray]:
-        """Forecast from the origins of each item: one (origin, horizon, target) array of levels an item.
+        """Forecast transformed values from the origins of each item: one (origin, horizon, target) array an item.
 
-        constant: (channel,) by item, True where the training part has one value only; the last value is the forecast.
+        constant: (channel,) by item, True where the training part has a single value; the forecast is the last value.
         """
-        scaled = self._rolled(prepared, origins, horizon)
+        scaled = self._roll_out_blocks(prepared, origins, horizon)
         bounds = np.cumsum([len(rows) for rows in origins])[:-1]
         results = []
-        for one, known, rows, ahead in zip(prepared, constant, origins, np.split(scaled, bounds), strict=True):
-            levels = one.levels_ahead(ahead, rows)
-            still = known[: levels.shape[-1]]
-            if still.any():
-                levels[:, :, still] = one.levels_at(rows)[:, None, still]
-            results.append(levels)
+        for one, channels, rows, ahead in zip(prepared, constant, origins, np.split(scaled, bounds), strict=True):
+            forecasts = one.unscaled(ahead, rows)
+            targets = channels[: forecasts.shape[-1]]
+            if targets.any():
+                forecasts[:, :, targets] = one.transformed_at(rows)[:, None, targets]
+            results.append(forecasts)
         return results
 
-    def _rolled(self, prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int) -> FloatArray:
-        """Forecast from all origins, a block at a time: (origin, horizon, channel)."""
+    def _roll_out_blocks(
+        self, prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
+    ) -> FloatArray:
+        """Forecast scaled values from all origins, a block at a time: (origin, horizon, channel)."""
         length = self.specification.context_length
         channels = self.networks[0].shape.channels
         blocks = [
@@ -62,7 +64,7 @@ class Ensemble:
         return np.concatenate(blocks) if blocks else np.zeros((0, horizon, channels))
 
     def roll_out(self, contexts: NDArray[Any], horizon: int) -> FloatArray:
-        """Forecast after contexts (N, context_length, channel): (N, horizon, channel), the mean over the ensemble."""
+        """Return the mean forecast after scaled contexts (N, context_length, channel): (N, horizon, channel)."""
         objective, centred = self.specification.training.objective, self.specification.centering == "last"
         inputs = contexts.astype(np.float32, copy=False)
         members = len(self.networks)
@@ -80,7 +82,7 @@ class Ensemble:
 def _blocks(
     prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], most: int
 ) -> Iterator[list[tuple[PreparedSeries, IntArray]]]:
-    """Yield up to ``most`` origins at a time, with the items that they belong to."""
+    """Yield up to ``most`` origins at a time, with their items."""
     block: list[tuple[PreparedSeries, IntArray]] = []
     count = 0
     for one, rows in zip(prepared, origins, strict=True):

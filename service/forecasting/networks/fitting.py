@@ -1,4 +1,7 @@
-"""The training loop: one network; the best weights where there is something to judge them by, else an average."""
+"""Fit one network: the training loop with its learning-rate schedule, early stopping and weight averaging.
+
+With a validation set a fit keeps the weights of the best epoch; without one, the mean weights of its last epochs.
+"""
 
 from __future__ import annotations
 
@@ -15,79 +18,31 @@ from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, are_sound, initial_network
 from service.forecasting.networks.engine import trainer_on
-from service.forecasting.networks.windows import Pieces
+from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.series.series import FloatArray
 
-Words = NDArray[np.uint64]
-
-
-_WORDS = 6
-
-
-_WORD_BITS = 64
-
-
-_WORD = 2**_WORD_BITS - 1
-
-
-def generator_state(generator: np.random.Generator) -> Words:
-    """Return the state of a generator of `numpy.random.default_rng` (PCG64): (6,)."""
-    state: Any = generator.bit_generator.state
-    numbers = [state["state"]["state"], state["state"]["inc"]]
-    halves = [part for number in numbers for part in (number >> _WORD_BITS, number & _WORD)]
-    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
-
-
-def set_generator_state(generator: np.random.Generator, words: Words) -> None:
-    """Undo `generator_state`; raises ValueError where the words are no such state."""
-    if words.shape != (_WORDS,) or words.dtype != np.uint64 or words[4] > 1 or words[5] >= 2**32:
-        raise ValueError("the words are no state of a generator")
-    high, low, increment_high, increment_low, has_half, half = (int(word) for word in words)
-    generator.bit_generator.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": high << _WORD_BITS | low, "inc": increment_high << _WORD_BITS | increment_low},
-        "has_uint32": has_half,
-        "uinteger": half,
-    }
-
-
-# One-cycle (Smith & Topin 2018): a quarter of the steps up from a 25th of the rate, then down to nothing.
-_WARM_UP = 0.25
-
-
-_FIRST_SHARE = 0.04
-
-
-def rate_share(objective: Objective, step: int, steps: int) -> float:
-    """Return the share of the learning rate for a step of so many: one-cycle for chunks, constant for windows."""
-    if objective == "windows":
-        return 1.0
-    rising = max(1, round(_WARM_UP * steps))
-    if step < rising:
-        return _FIRST_SHARE + (1 - _FIRST_SHARE) * (step + 1) / rising
-    falling = (step - rising + 1) / max(1, steps - rising)
-    return max(0.5 * (1 + math.cos(math.pi * falling)), 1e-3)
-
-
-# How often, at most, a training is judged: more tells little and costs as much as training.
-_JUDGEMENTS = 40
-_JUDGED_PIECES = 256
-# A validation loss that ends within this of its best had not begun to learn by heart; both are medians of
-# neighbours, for the least of many noisy numbers is mere luck.
+# The most validations of one fit: more say little and cost as much as training.
+_MOST_VALIDATIONS = 40
+_VALIDATION_SEQUENCES = 256
+# Where the last validation loss is within this factor of the best one, the fit has not overfitted. Both are medians
+# over neighbouring epochs, as the minimum of many noisy numbers is mostly luck.
 _STILL_GOOD = 1.1
 _NEIGHBOURS = 5
-# With nothing to judge by, the weights are the mean over the last epochs, not those of whichever phase of an
-# oscillation comes last (stochastic weight averaging, Izmailov et al. 2018); over more, they lag behind.
+# Without a validation set, the weights are averaged over the last epochs (stochastic weight averaging, Izmailov et al.
+# 2018), so that they do not depend on the phase of an oscillation; averaged over more epochs, they lag behind.
 _AVERAGED_EPOCHS = 5
 _AVERAGED_SHARE = 0.1
-# Shares of the first fit's epochs and rate for going on with it on more data.
+# Shares of the first fit's epochs and learning rate with which `refit_network` continues it.
 CONTINUED_EPOCHS = 0.3
 _CONTINUED_RATE = 0.5
+# One-cycle (Smith & Topin 2018): the rate rises from a 25th over a quarter of the steps, then falls to nothing.
+_WARM_UP = 0.25
+_FIRST_RATE = 0.04
 
 
 @dataclass
 class LossCurve:
-    """Losses on scaled values at the epochs that were judged; validation is empty where there was none."""
+    """Losses on scaled values at the epochs that were recorded; ``validation`` is empty without a validation set."""
 
     epochs: list[int] = field(default_factory=list)
     training: list[float] = field(default_factory=list)
@@ -95,12 +50,12 @@ class LossCurve:
 
 
 EpochReport = Callable[[int, int, float, float | None], None]
-"""Told each epoch, of how many at most, its training loss, and the last validation loss, where there is one."""
+"""Called with the epoch, the most epochs there may be, the training loss, and the last validation loss, if any."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained network, the epoch its weights are from, and how it got there."""
+    """A trained network, the epoch that its weights are from, and its losses."""
 
     network: Network
     best_epoch: int
@@ -108,7 +63,7 @@ class Fit:
 
     @property
     def epochs_to_repeat(self) -> int:
-        """Epochs for another fit of the same recipe: all, where it was good until the end or nobody knows."""
+        """Epochs for another fit of the same recipe: all of them, unless the validation loss shows overfitting."""
         losses = np.array(self.curve.validation)
         if not len(losses):
             return self.curve.epochs[-1]
@@ -117,18 +72,21 @@ class Fit:
         return self.curve.epochs[-1] if losses[-1] <= _STILL_GOOD * losses.min() else self.best_epoch
 
 
+GeneratorState = NDArray[np.uint64]
+
+
 @dataclass(frozen=True, eq=False)
 class FitState:
-    """How far a fit is after an epoch.
+    """The state of a fit after an epoch, from which it can be resumed.
 
-    trainer: (3, weights), see `Trainer.state`; order: (6,), of the generator of the pieces' order. best_epoch,
-    best_loss: so far, where there is something to judge by; kept: (weights,), those of the best epoch so far, or the
-    sum over the last epochs.
+    trainer: (3, weights), see `Trainer.state`. order: (6,), the state of the generator that shuffles the sequences.
+    best_epoch, best_loss: so far, with a validation set. kept: (weights,), those of the best epoch so far, or the sum
+    over the last epochs.
     """
 
     epoch: int
     trainer: Weights
-    order: Words
+    order: GeneratorState
     curve: LossCurve
     best_epoch: int
     best_loss: float
@@ -136,144 +94,159 @@ class FitState:
 
 
 class FitStates(Protocol):
-    """Where the states of one fit are kept."""
+    """Stores the states of one fit."""
 
     def resume(self) -> FitState | None:
-        """Return where to go on; None: at the start."""
+        """Return the state to resume from; None: start from the beginning."""
 
     def keep(self, make: Callable[[], FitState]) -> None:
-        """Keep what ``make`` returns, or leave it uncalled; asked after every epoch."""
-
-
-def pieces_per_epoch(pieces: Pieces) -> int:
-    """Count the pieces after which every target has been scored about once."""
-    return max(1, math.ceil(len(pieces) / pieces.scored_steps))
+        """Store what ``make`` returns, or do not call it; called after every epoch."""
 
 
 def fit_network(
     specification: Specification,
-    pieces: Pieces,
-    validation: Pieces,
+    sequences: TrainingSequences,
+    validation: TrainingSequences,
     seed: int,
     report: EpochReport | None = None,
     device: str | None = None,
     states: FitStates | None = None,
 ) -> Fit:
-    """Train one network; ``validation``: what to stop early and to choose the weights by, where it has any value.
+    """Train one network, with early stopping where the validation set has any value.
 
-    device: of torch; None: this CPU, in compiled kernels. states: where to go on; the result is the same to the bit on
-    the CPU. It depends on the other arguments alone.
-    Raises InvalidOption where the loss is no longer a finite number.
+    device: torch's name; None: this CPU, in compiled kernels. states: stores what a fit is resumed from; on the CPU the
+    result is bit-identical with and without. It depends on the other arguments only.
+    Raises InvalidOption where the loss is not finite.
     """
-    judged = validation.spaced(_JUDGED_PIECES)
-    if not judged.has_targets:
-        return _Loop(specification, pieces, None, seed, None, report, device, states).averaged(
-            specification.training.epochs
-        )
-    return _Loop(specification, pieces, judged, seed, None, report, device, states).best()
+    validation = validation.thinned(_VALIDATION_SEQUENCES)
+    if not validation.has_targets:
+        fit = _ResumableFit(specification, sequences, None, seed, None, report, device, states)
+        return fit.averaged(specification.training.epochs)
+    return _ResumableFit(specification, sequences, validation, seed, None, report, device, states).best()
 
 
-def fit_again(
+def refit_network(
     specification: Specification,
-    pieces: Pieces,
+    sequences: TrainingSequences,
     first: Fit,
     seed: int,
     report: EpochReport | None = None,
     device: str | None = None,
     states: FitStates | None = None,
 ) -> Fit:
-    """Fit the recipe on more data than ``first`` had, with nothing to judge by: the mean weights of the last epochs.
+    """Fit the recipe on more data than ``first`` had, without a validation set: the mean weights of the last epochs.
 
-    Windows are trained anew, for as long as the first fit was good. Pieces go on from its weights, at a part of its
-    rate and epochs: as accurate in our trials as training anew, for a third of the time.
+    With the objective "windows" the network is trained anew, for as many epochs as the first fit needed. With "chunks"
+    training continues from the first fit's weights, at a share of its rate and epochs: as accurate in our trials as
+    training anew, in a third of the time. Other arguments and errors are those of `fit_network`.
     """
-    if specification.training.objective == "windows":
-        return _Loop(specification, pieces, None, seed, None, report, device, states).averaged(first.epochs_to_repeat)
-    training = specification.training
-    training = replace(
-        training,
-        epochs=max(1, round(first.epochs_to_repeat * CONTINUED_EPOCHS)),
-        learning_rate=training.learning_rate * _CONTINUED_RATE,
-    )
-    loop = _Loop(replace(specification, training=training), pieces, None, seed, first.network, report, device, states)
-    return loop.averaged(training.epochs)
+    training, start = specification.training, None
+    epochs = first.epochs_to_repeat
+    if training.objective != "windows":
+        epochs, start = max(1, round(epochs * CONTINUED_EPOCHS)), first.network
+        training = replace(training, epochs=epochs, learning_rate=training.learning_rate * _CONTINUED_RATE)
+        specification = replace(specification, training=training)
+    return _ResumableFit(specification, sequences, None, seed, start, report, device, states).averaged(epochs)
 
 
-class _Loop:
+class _ResumableFit:
     def __init__(
         self,
         specification: Specification,
-        pieces: Pieces,
-        judged: Pieces | None,
+        sequences: TrainingSequences,
+        validation: TrainingSequences | None,
         seed: int,
         start: Network | None,
         report: EpochReport | None,
         device: str | None,
         states: FitStates | None,
     ) -> None:
-        self.training = specification.training
-        self.pieces = pieces
-        self.report = report
-        self.order = np.random.default_rng(seed)
-        channels = pieces.values.shape[1]
-        shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
-        self.shape = shape
-        first = start or initial_network(shape, seed)
-        self.trainer = trainer_on(device, specification, first, pieces, judged, seed)
-        self.limit = pieces_per_epoch(pieces)
-        self.batches = math.ceil(self.limit / self.training.batch_size)
-        self.interval = max(1, min(self.training.epochs // _JUDGEMENTS, self.training.patience))
-        self.curve = LossCurve()
-        self.states = states
-        self.reached = states.resume() if states else None
-        if self.reached is not None:
-            self.trainer.restore(self.reached.trainer, self.reached.epoch * self.batches)
-            set_generator_state(self.order, self.reached.order)
-            self.curve = self.reached.curve
+        self._training = specification.training
+        self._sequences = sequences
+        self._report = report
+        self._order = np.random.default_rng(seed)
+        channels = sequences.values.shape[1]
+        self._shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
+        first = start or initial_network(self._shape, seed)
+        self._trainer = trainer_on(device, specification, first, sequences, validation, seed)
+        # So many sequences that every target is scored about once.
+        self._per_epoch = max(1, math.ceil(len(sequences) / sequences.scored_steps))
+        self._batches = math.ceil(self._per_epoch / self._training.batch_size)
+        self._interval = max(1, min(self._training.epochs // _MOST_VALIDATIONS, self._training.patience))
+        self._curve = LossCurve()
+        self._states = states
+        self._resumed = states.resume() if states else None
+        if self._resumed is not None:
+            self._trainer.restore(self._resumed.trainer, self._resumed.epoch * self._batches)
+            set_generator_state(self._order, self._resumed.order)
+            self._curve = self._resumed.curve
 
     def best(self) -> Fit:
-        """Train until nothing gets better or the epochs are over; keep the weights of the best epoch."""
-        best_loss, best_epoch, best_weights = math.inf, self.training.epochs, self.trainer.weights()
-        if (reached := self.reached) is not None:
-            best_loss, best_epoch, best_weights = reached.best_loss, reached.best_epoch, reached.kept.astype(np.float32)
-        for epoch in range(reached.epoch + 1 if reached else 1, self.training.epochs + 1):
-            loss = self._epoch(epoch)
-            if epoch % self.interval and epoch != self.training.epochs:
-                self._tell(epoch, self.training.epochs, loss)
+        """Train until the validation loss stops improving or all epochs are done; keep the best epoch's weights."""
+        epochs = self._training.epochs
+        best_loss, best_epoch, best_weights = math.inf, epochs, self._trainer.weights()
+        if (state := self._resumed) is not None:
+            best_loss, best_epoch, best_weights = state.best_loss, state.best_epoch, state.kept.astype(np.float32)
+        for epoch in self._remaining(epochs):
+            loss = self._run_epoch(epoch)
+            if epoch % self._interval and epoch != epochs:
+                self._report_epoch(epoch, epochs, loss)
             else:
-                judged = self.trainer.judge()
-                self._note(epoch, loss, judged)
-                self._tell(epoch, self.training.epochs, loss)
-                if judged < best_loss:
-                    best_loss, best_epoch, best_weights = judged, epoch, self.trainer.weights()
-                if epoch - best_epoch >= self.training.patience:
+                validation_loss = self._trainer.validation_loss()
+                self._record(epoch, loss, validation_loss)
+                self._report_epoch(epoch, epochs, loss)
+                if validation_loss < best_loss:
+                    best_loss, best_epoch, best_weights = validation_loss, epoch, self._trainer.weights()
+                if epoch - best_epoch >= self._training.patience:
                     break
             self._keep(epoch, best_weights, best_epoch, best_loss)
-        return Fit(self._network(best_weights), best_epoch, self.curve)
+        return Fit(self._network(best_weights), best_epoch, self._curve)
 
     def averaged(self, epochs: int) -> Fit:
         """Train for so many epochs; keep the mean weights of the last of them."""
         last = max(1, min(_AVERAGED_EPOCHS, int(_AVERAGED_SHARE * epochs)))
-        reached = self.reached
-        total = np.zeros(self.shape.size) if reached is None else reached.kept
-        for epoch in range(reached.epoch + 1 if reached else 1, epochs + 1):
-            loss = self._epoch(epoch)
+        total = np.zeros(self._shape.size) if self._resumed is None else self._resumed.kept
+        for epoch in self._remaining(epochs):
+            loss = self._run_epoch(epoch)
             if epoch > epochs - last:
-                total += self.trainer.weights()
-            if epoch % self.interval == 0 or epoch == epochs:
-                self._note(epoch, loss, None)
-            self._tell(epoch, epochs, loss)
+                total += self._trainer.weights()
+            if epoch % self._interval == 0 or epoch == epochs:
+                self._record(epoch, loss, None)
+            self._report_epoch(epoch, epochs, loss)
             self._keep(epoch, total, epoch, math.inf)
-        return Fit(self._network((total / last).astype(np.float32)), epochs, self.curve)
+        return Fit(self._network((total / last).astype(np.float32)), epochs, self._curve)
+
+    def _remaining(self, epochs: int) -> range:
+        return range(self._resumed.epoch + 1 if self._resumed else 1, epochs + 1)
+
+    def _run_epoch(self, epoch: int) -> float:
+        first, total = (epoch - 1) * self._batches, self._training.epochs * self._batches
+        rates = self._training.learning_rate * np.array(
+            [_rate_factor(self._training.objective, first + batch, total) for batch in range(self._batches)]
+        )
+        loss = self._trainer.epoch(self._order.permutation(len(self._sequences))[: self._per_epoch], rates)
+        if not math.isfinite(loss):
+            raise _diverged()
+        return loss
+
+    def _record(self, epoch: int, training_loss: float, validation_loss: float | None) -> None:
+        self._curve.epochs.append(epoch)
+        self._curve.training.append(training_loss)
+        if validation_loss is not None:
+            self._curve.validation.append(validation_loss)
+
+    def _report_epoch(self, epoch: int, epochs: int, training_loss: float) -> None:
+        if self._report:
+            self._report(epoch, epochs, training_loss, self._curve.validation[-1] if self._curve.validation else None)
 
     def _keep(self, epoch: int, kept: Weights | FloatArray, best_epoch: int, best_loss: float) -> None:
-        if self.states is not None:
-            self.states.keep(
+        if self._states is not None:
+            self._states.keep(
                 lambda: FitState(
                     epoch,
-                    self.trainer.state(),
-                    generator_state(self.order),
-                    self.curve,
+                    self._trainer.state(),
+                    generator_state(self._order),
+                    self._curve,
                     best_epoch,
                     best_loss,
                     kept.astype(np.float64),
@@ -283,29 +256,46 @@ class _Loop:
     def _network(self, weights: Weights) -> Network:
         if not are_sound(weights):
             raise _diverged()
-        return Network(self.shape, weights)
-
-    def _note(self, epoch: int, training_loss: float, judged: float | None) -> None:
-        self.curve.epochs.append(epoch)
-        self.curve.training.append(training_loss)
-        if judged is not None:
-            self.curve.validation.append(judged)
-
-    def _tell(self, epoch: int, epochs: int, training_loss: float) -> None:
-        if self.report:
-            self.report(epoch, epochs, training_loss, self.curve.validation[-1] if self.curve.validation else None)
-
-    def _epoch(self, epoch: int) -> float:
-        first, total = (epoch - 1) * self.batches, self.training.epochs * self.batches
-        rates = self.training.learning_rate * np.array(
-            [rate_share(self.training.objective, first + batch, total) for batch in range(self.batches)]
-        )
-        loss = self.trainer.epoch(self.order.permutation(len(self.pieces))[: self.limit], rates)
-        if not math.isfinite(loss):
-            raise _diverged()
-        return loss
+        return Network(self._shape, weights)
 
 
 def _diverged() -> ServiceError:
     detail = "the training diverged: its numbers are far too large or none; use a smaller learning_rate or a clip_norm"
     return InvalidOption.at(("training", "learning_rate"), detail)
+
+
+def _rate_factor(objective: Objective, step: int, steps: int) -> float:
+    """Return the factor of the learning rate at one of ``steps``: one-cycle for "chunks", constant for "windows"."""
+    if objective == "windows":
+        return 1.0
+    rising = max(1, round(_WARM_UP * steps))
+    if step < rising:
+        return _FIRST_RATE + (1 - _FIRST_RATE) * (step + 1) / rising
+    falling = (step - rising + 1) / max(1, steps - rising)
+    return max(0.5 * (1 + math.cos(math.pi * falling)), 1e-3)
+
+
+_WORDS = 6
+_WORD_BITS = 64
+_WORD = 2**_WORD_BITS - 1
+
+
+def generator_state(generator: np.random.Generator) -> GeneratorState:
+    """Return the state of a generator of `numpy.random.default_rng` (PCG64): (6,)."""
+    state: Any = generator.bit_generator.state
+    numbers = [state["state"]["state"], state["state"]["inc"]]
+    halves = [part for number in numbers for part in (number >> _WORD_BITS, number & _WORD)]
+    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+
+
+def set_generator_state(generator: np.random.Generator, words: GeneratorState) -> None:
+    """Restore what `generator_state` returned. Raises ValueError where the words are not such a state."""
+    if words.shape != (_WORDS,) or words.dtype != np.uint64 or words[4] > 1 or words[5] >= 2**32:
+        raise ValueError("the words are no state of a generator")
+    high, low, increment_high, increment_low, has_half, half = (int(word) for word in words)
+    generator.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": high << _WORD_BITS | low, "inc": increment_high << _WORD_BITS | increment_low},
+        "has_uint32": has_half,
+        "uinteger": half,
+    }

@@ -1,4 +1,4 @@
-"""Training on the CPU: whole epochs in compiled code."""
+"""Train and run networks on the CPU: whole epochs and rollouts in compiled kernels."""
 
 from __future__ import annotations
 
@@ -9,63 +9,67 @@ from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, dropout_seed
 from service.forecasting.networks.kernels.batches import loss_and_gradient
-from service.forecasting.networks.kernels.cells import CODES
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
-from service.forecasting.networks.kernels.rollout import roll_out as compiled
+from service.forecasting.networks.kernels.rollout import roll_out
 from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
-from service.forecasting.networks.windows import Pieces
+from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
 
 class CompiledTrainer:
-    """Holds the weights and the optimizer's moments of one network in training."""
+    """The optimisation loop of one network in compiled kernels; see `engine.Trainer` for the methods."""
 
     def __init__(
-        self, specification: Specification, start: Network, pieces: Pieces, judged: Pieces | None, seed: int
+        self,
+        specification: Specification,
+        start: Network,
+        sequences: TrainingSequences,
+        validation: TrainingSequences | None,
+        seed: int,
     ) -> None:
         self._training = specification.training
         self._dropout = specification.network.dropout
         self._centred = specification.centering == "last"
         self._shape: NetworkShape = start.shape
-        self._pieces = pieces
+        self._sequences = sequences
         self._weights = start.weights.copy()
         self._first, self._second = np.zeros_like(self._weights), np.zeros_like(self._weights)
         self._steps = 0
         self._seed = seed
-        self._judged = None if judged is None else self._gathered(judged)
+        self._validation = None if validation is None else self._gathered(validation)
 
     def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
-        """Take a step on each batch of the chosen pieces, in their order; return the mean loss."""
-        training, pieces, shape = self._training, self._pieces, self._shape
+        """Take a step on each batch of the chosen sequences, in their order; return the mean loss."""
+        training, sequences, shape = self._training, self._sequences, self._shape
         if self._dropout > 0:
             seed_dropout(dropout_seed(self._seed, self._steps))
         loss: float = train_epoch(
-            CODES[shape.cell], shape.num_layers, shape.hidden_size, shape.gates,
+            shape.code, shape.num_layers, shape.hidden_size, shape.gates,
             self._weights, self._first, self._second,
-            pieces.values, pieces.weights, pieces.starts[chosen], pieces.ends[chosen],
-            training.batch_size, pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length,
+            sequences.values, sequences.weights, sequences.starts[chosen], sequences.ends[chosen],
+            training.batch_size, sequences.context_length - 1, sequences.scored_steps, sequences.output_chunk_length,
             self._centred, LOSSES[training.loss], training.truncate_bptt or 0, self._dropout,
             OPTIMIZERS[training.optimizer], rates, self._steps, training.clip_norm or 0.0, training.clip_value or 0.0,
         )  # fmt: skip
         self._steps += len(rates)
         return loss
 
-    def judge(self) -> float:
-        """Return the loss on the pieces to judge by."""
-        if self._judged is None:
-            raise ValueError("there is nothing to judge by")
+    def validation_loss(self) -> float:
+        """Return the loss on the validation set. Raises ValueError where there is none."""
+        if self._validation is None:
+            raise ValueError("there is no validation set")
         shape = self._shape
-        inputs, targets, known = self._judged
+        inputs, targets, known = self._validation
         loss: float = loss_and_gradient(
-            CODES[shape.cell], self._weights, self._weights, shape.num_layers, shape.hidden_size, shape.gates,
+            shape.code, self._weights, self._weights, shape.num_layers, shape.hidden_size, shape.gates,
             inputs, targets, known, LOSSES[self._training.loss], 0, 0.0, False,
         )  # fmt: skip
         return loss
 
     def weights(self) -> Weights:
-        """Return a copy of the weights as they are now."""
+        """Return a copy of the current weights."""
         return self._weights.copy()
 
     def state(self) -> Weights:
@@ -73,14 +77,14 @@ class CompiledTrainer:
         return np.stack([self._weights, self._first, self._second])
 
     def restore(self, state: Weights, steps: int) -> None:
-        """Go on from a state that was reached after so many batches."""
+        """Continue from a state that was reached after so many batches."""
         self._weights[:], self._first[:], self._second[:] = state
         self._steps = steps
 
-    def _gathered(self, pieces: Pieces) -> tuple[Weights, Weights, Weights]:
+    def _gathered(self, sequences: TrainingSequences) -> tuple[Weights, Weights, Weights]:
         gathered: tuple[Weights, Weights, Weights] = gather(
-            pieces.values, pieces.weights, pieces.starts, pieces.ends,
-            pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length, self._centred,
+            sequences.values, sequences.weights, sequences.starts, sequences.ends,
+            sequences.context_length - 1, sequences.scored_steps, sequences.output_chunk_length, self._centred,
         )  # fmt: skip
         return gathered
 
@@ -94,18 +98,9 @@ def roll_out_packed(
     objective: Objective,
     centred: bool,
 ) -> FloatArray:
-    """Return the mean over so many networks of one shape; weights: packed."""
-    forecasts: FloatArray = compiled(
-        shape.code,
-        weights,
-        members,
-        shape.num_layers,
-        shape.hidden_size,
-        shape.gates,
-        shape.output_chunk_length,
-        np.ascontiguousarray(contexts, dtype=np.float32),
-        horizon,
-        objective == "windows",
-        centred,
-    )
+    """Return the mean forecast of ``members`` networks of one shape: (origin, horizon, channel); weights: `packed`."""
+    forecasts: FloatArray = roll_out(
+        shape.code, weights, members, shape.num_layers, shape.hidden_size, shape.gates, shape.output_chunk_length,
+        np.ascontiguousarray(contexts, dtype=np.float32), horizon, objective == "windows", centred,
+    )  # fmt: skip
     return forecasts

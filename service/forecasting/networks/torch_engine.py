@@ -1,4 +1,4 @@
-"""Training on a device of torch: what `CompiledTrainer` does on the CPU, equal to it within float32."""
+"""Train and run networks with torch, on any of its devices; equal to the compiled kernels within float32."""
 
 from __future__ import annotations
 
@@ -16,59 +16,9 @@ from service.forecasting.config.options import Loss, Objective, Optimizer
 from service.forecasting.config.specification import Specification, TrainingSpecification
 from service.forecasting.networks.architecture import Network, Weights, dropout_seed
 from service.forecasting.networks.module import TorchNetwork, flat_weights, set_weights, split_weights, torch_network
-from service.forecasting.networks.windows import Pieces
+from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
-
-
-class Batch(NamedTuple):
-    """What is read, (T, B, C), and what comes after each scored step with its weight: both (S, B, K, C)."""
-
-    inputs: Tensor
-    targets: Tensor
-    known: Tensor
-
-
-class TorchPieces:
-    """The pieces of a panel in the memory of a device.
-
-    centred: inputs are taken relative to the value at the first scored step, targets to that of their own step.
-    """
-
-    def __init__(self, pieces: Pieces, device: str, centred: bool) -> None:
-        self._device = device
-        self._centred = centred
-        self._first = pieces.context_length - 1
-        self._read = pieces.context_length + pieces.scored_steps - 1
-        self._chunk = pieces.output_chunk_length
-        self._values, self._weights, self._starts, self._ends = (
-            torch.from_numpy(one).to(device) for one in (pieces.values, pieces.weights, pieces.starts, pieces.ends)
-        )
-        self._offsets = torch.arange(self._read + self._chunk, device=device)[:, None]
-
-    def chosen(self, rows: IntArray) -> Tensor:
-        """Move the choice of pieces for a whole epoch."""
-        return torch.from_numpy(rows).to(self._device)
-
-    def all(self) -> Batch:
-        """Cut every piece."""
-        return self.gather(torch.arange(len(self._starts), device=self._device))
-
-    def gather(self, chosen: Tensor) -> Batch:
-        """Cut the chosen pieces, (B,) by number; what lies past a piece's end has weight 0."""
-        rows, ends = self._starts[chosen] + self._offsets, self._ends[chosen]
-        places = torch.minimum(rows, ends - 1)
-        values = self._values[places]
-        known = self._weights[places] * (rows < ends)[:, :, None]
-        inputs, targets = values[: self._read], self._chunks(values)
-        if self._centred:
-            targets = targets - inputs[self._first :, :, None]
-            inputs = inputs - inputs[self._first]
-        return Batch(inputs, targets, self._chunks(known))
-
-    def _chunks(self, rows: Tensor) -> Tensor:
-        return rows[self._first + 1 :].unfold(0, self._chunk, 1).transpose(2, 3)
-
 
 _PENALTIES: dict[Loss, Callable[..., Tensor]] = {
     "mae": functional.l1_loss,
@@ -80,9 +30,7 @@ _FUSED: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
 }
-
-
-# Where torch's optimizers keep the first (1) and second (2) moments of `kernels.optimizers`.
+# Names in the state of torch's optimizers of the first (1) and second (2) moments of `kernels.optimizers`.
 _MOMENTS: dict[Optimizer, dict[int, str]] = {
     "adam": {1: "exp_avg", 2: "exp_avg_sq"},
     "adamw": {1: "exp_avg", 2: "exp_avg_sq"},
@@ -92,14 +40,14 @@ _MOMENTS: dict[Optimizer, dict[int, str]] = {
 
 
 class TorchTrainer:
-    """Holds a network in training on a device, with its data and its optimizer; the methods are those of `Trainer`."""
+    """The optimisation loop of one network on a device; see `engine.Trainer` for the methods."""
 
     def __init__(
         self,
         specification: Specification,
         start: Network,
-        pieces: Pieces,
-        judged: Pieces | None,
+        sequences: TrainingSequences,
+        validation: TrainingSequences | None,
         seed: int,
         device: str,
     ) -> None:
@@ -107,36 +55,36 @@ class TorchTrainer:
         self._training = specification.training
         self._network = torch_network(start, device, specification.network.dropout)
         self._optimizer = optimizer_of(self._training, self._network)
-        self._scored_steps = pieces.scored_steps
-        self._pieces = TorchPieces(pieces, device, centred)
-        self._judged = None if judged is None else TorchPieces(judged, device, centred).all()
-        self._judged_steps = 0 if judged is None else judged.scored_steps
+        self._scored_steps = sequences.scored_steps
+        self._sequences = DeviceSequences(sequences, device, centred)
+        self._validation = None if validation is None else DeviceSequences(validation, device, centred).all()
+        self._validation_steps = 0 if validation is None else validation.scored_steps
         self._seed, self._steps = seed, 0
 
     def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
-        """Take a step on each batch of the chosen pieces, in their order; return the mean loss.
+        """Take a step on each batch of the chosen sequences, in their order; return the mean loss.
 
-        The device is waited for at the end only.
+        The device is synchronised once, at the end.
         """
         self._network.train()
         if self._network.dropout.p > 0:
             torch.manual_seed(dropout_seed(self._seed, self._steps))
-        places = torch.split(self._pieces.chosen(chosen), self._training.batch_size)
-        losses = [self._step(self._pieces.gather(batch), rate) for batch, rate in zip(places, rates, strict=True)]
+        places = torch.split(self._sequences.chosen(chosen), self._training.batch_size)
+        losses = [self._step(self._sequences.gather(batch), rate) for batch, rate in zip(places, rates, strict=True)]
         self._steps += len(rates)
         return float(torch.stack(losses).mean())
 
     @torch.no_grad()
-    def judge(self) -> float:
-        """Return the loss on the pieces to judge by."""
-        if self._judged is None:
-            raise ValueError("there is nothing to judge by")
+    def validation_loss(self) -> float:
+        """Return the loss on the validation set. Raises ValueError where there is none."""
+        if self._validation is None:
+            raise ValueError("there is no validation set")
         self._network.eval()
-        forecasts = self._network.score_steps(self._judged.inputs, self._judged_steps)
-        return float(weighted_loss(self._training.loss, forecasts, self._judged))
+        forecasts = self._network.score_steps(self._validation.inputs, self._validation_steps)
+        return float(weighted_loss(self._training.loss, forecasts, self._validation))
 
     def weights(self) -> Weights:
-        """Return a copy of the weights as they are now."""
+        """Return a copy of the current weights."""
         return flat_weights(self._network.parameters())
 
     def state(self) -> Weights:
@@ -150,13 +98,13 @@ class TorchTrainer:
         return state
 
     def restore(self, state: Weights, steps: int) -> None:
-        """Go on from a state, also of the compiled trainer, that was reached after so many batches."""
+        """Continue from a state, of any kind of trainer, that was reached after so many batches."""
         set_weights(self._network, state[0])
         self._steps = steps
         for row, name in _MOMENTS[self._training.optimizer].items():
             moments = split_weights(self._network, state[row])
             for parameter, moment in zip(self._network.parameters(), moments, strict=True):
-                # What is fused counts its steps on the device.
+                # A fused optimizer counts its steps on the device.
                 device = parameter.device if self._optimizer.defaults.get("fused") else "cpu"
                 self._optimizer.state[parameter]["step"] = torch.tensor(float(steps), device=device)
                 self._optimizer.state[parameter][name] = moment
@@ -177,14 +125,64 @@ class TorchTrainer:
         return loss.detach()
 
 
+class Batch(NamedTuple):
+    """Inputs (T, B, C), and the targets after each scored step with their weights ``known``: both (S, B, K, C)."""
+
+    inputs: Tensor
+    targets: Tensor
+    known: Tensor
+
+
+class DeviceSequences:
+    """The training sequences of a panel in the memory of a device.
+
+    centred: inputs are relative to the value at the first scored step, targets to the value at their own step.
+    """
+
+    def __init__(self, sequences: TrainingSequences, device: str, centred: bool) -> None:
+        self._device = device
+        self._centred = centred
+        self._first = sequences.context_length - 1
+        self._read = sequences.context_length + sequences.scored_steps - 1
+        self._chunk = sequences.output_chunk_length
+        self._values, self._weights, self._starts, self._ends = (
+            torch.from_numpy(one).to(device)
+            for one in (sequences.values, sequences.weights, sequences.starts, sequences.ends)
+        )
+        self._offsets = torch.arange(self._read + self._chunk, device=device)[:, None]
+
+    def chosen(self, rows: IntArray) -> Tensor:
+        """Move the indices of a whole epoch to the device, in one transfer."""
+        return torch.from_numpy(rows).to(self._device)
+
+    def all(self) -> Batch:
+        """Gather every sequence."""
+        return self.gather(torch.arange(len(self._starts), device=self._device))
+
+    def gather(self, chosen: Tensor) -> Batch:
+        """Gather the sequences with these indices (B,); values past the end of a sequence have weight 0."""
+        rows, ends = self._starts[chosen] + self._offsets, self._ends[chosen]
+        places = torch.minimum(rows, ends - 1)
+        values = self._values[places]
+        known = self._weights[places] * (rows < ends)[:, :, None]
+        inputs, targets = values[: self._read], self._chunks(values)
+        if self._centred:
+            targets = targets - inputs[self._first :, :, None]
+            inputs = inputs - inputs[self._first]
+        return Batch(inputs, targets, self._chunks(known))
+
+    def _chunks(self, rows: Tensor) -> Tensor:
+        return rows[self._first + 1 :].unfold(0, self._chunk, 1).transpose(2, 3)
+
+
 def weighted_loss(loss: Loss, forecasts: Tensor, batch: Batch) -> Tensor:
-    """Mean penalty over the values with weight."""
+    """Return the weighted mean of the loss."""
     penalties = _PENALTIES[loss](forecasts, batch.targets, reduction="none")
     return (penalties * batch.known).sum() / batch.known.sum().clamp(min=1.0)
 
 
 def optimizer_of(training: TrainingSpecification, network: TorchNetwork) -> torch.optim.Optimizer:
-    """Return torch's optimizer with the constants of `kernels.optimizers`, all weights in one launch where it can."""
+    """Return torch's optimizer with the constants of `kernels.optimizers`, fused where possible."""
     rate = training.learning_rate
     if training.optimizer == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), lr=rate, alpha=0.9)
@@ -195,7 +193,7 @@ def optimizer_of(training: TrainingSpecification, network: TorchNetwork) -> torc
 def roll_out(
     network: Network, contexts: NDArray[np.float32], horizon: int, objective: Objective, centred: bool, device: str
 ) -> NDArray[np.float32]:
-    """Forecast ``horizon`` steps after each context (B, c, C); return (B, horizon, C). See `rollout.roll_out`."""
+    """Forecast ``horizon`` steps after each context (B, c, C); return (B, horizon, C). See `kernels.rollout`."""
     module = torch_network(network, device).eval()
     context_length, slides = contexts.shape[1], objective == "windows"
     given = torch.from_numpy(contexts).to(device, torch.float32).transpose(0, 1)

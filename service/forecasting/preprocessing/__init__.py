@@ -1,1 +1,1 @@
-"""What happens to values before a model sees them: gaps, transforms, scaling, splits."""
+"""Preprocessing of values: gaps, transforms, scaling, splits."""

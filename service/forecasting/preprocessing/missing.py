@@ -1,4 +1,4 @@
-"""Missing values: refused, or filled so that no forecast sees past its own origin."""
+"""Missing values: rejected, or filled such that no forecast depends on values after its origin."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ from service.forecasting.series.series import FloatArray, Series
 
 @dataclass(frozen=True)
 class FilledValues:
-    """A series without holes, twice.
+    """A series without gaps, filled in two ways; all arrays are (time, channel).
 
-    between: (time, channel), gaps filled as asked; a gap's filling may lean on its far end.
-    behind: (time, channel), gaps filled from the past alone: for windows that end inside a gap.
-    observed: (time, channel), True where there was a value.
+    interpolated: filled as the option ``missing`` asks, perhaps from values after the gap. forward_filled: filled from
+    the past only, for windows that end inside a gap. observed: True where there was a value.
     """
 
-    between: FloatArray
-    behind: FloatArray
+    interpolated: FloatArray
+    forward_filled: FloatArray
     observed: NDArray[np.bool_]
 
 
 def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[Series, int]:
-    """Drop the rows before every channel has had a value; return the rest and how many were dropped.
+    """Drop the rows before every channel has had a value; return the remaining series and the number of dropped rows.
 
-    The first row that stays is whole: what is missing in it is carried over from the rows before.
-
+    The first row that remains is complete: what it lacks is forward-filled from the rows before it.
     Raises MissingValues where a channel has no value at all.
     """
     observed = ~np.isnan(series.values)
@@ -43,24 +41,24 @@ def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[
     first = int(observed.argmax(axis=0).max()) if len(series) else 0
     if not first:
         return series, 0
-    rest = series.tail(len(series) - first)
-    values = rest.values.copy()
+    remaining = series.tail(len(series) - first)
+    values = remaining.values.copy()
     values[0] = [
         column[: first + 1][seen[: first + 1]][-1] for column, seen in zip(series.values.T, observed.T, strict=True)
     ]
-    return replace(rest, values=values), first
+    return replace(remaining, values=values), first
 
 
-def open_ends(panel: Iterable[Series], targets: Sequence[int]) -> list[str]:
-    """Warn of series whose last rows have no value; targets: their channels."""
+def open_end_warnings(panel: Iterable[Series], targets: Sequence[int]) -> list[str]:
+    """Return a warning where series end in rows without a value; targets: their channels."""
     found = [(one, rows) for one in panel if (rows := _open_end(one.values, targets))]
     if not found:
         return []
     first, rows = found[0]
     others = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    who = "the series" if first.item is None else f"item {first.item!r}{others}"
+    name = "the series" if first.item is None else f"item {first.item!r}{others}"
     return [
-        f"{who} ends in {rows} rows without a value: a forecast begins after these, from what fills them, and its "
+        f"{name} ends in {rows} rows without a value: a forecast begins after these, from what fills them, and its "
         "intervals are as narrow as if nothing were missing; leave such rows out and ask for as many more steps"
     ]
 
@@ -73,7 +71,7 @@ def _open_end(values: FloatArray, targets: Sequence[int]) -> int:
 
 
 def refuse_missing(series: Series, path: Path) -> None:
-    """Raise MissingValues, with the row, where a value is missing."""
+    """Raise MissingValues, with the first such row, where a value is missing."""
     rows = np.flatnonzero(np.isnan(series.values).any(axis=1))
     if len(rows):
         detail = (
@@ -88,12 +86,12 @@ def fill(values: FloatArray, missing: Missing) -> FilledValues:
     observed = ~np.isnan(values)
     if observed.all():
         return FilledValues(values, values, observed)
-    behind = _carry_forward(values, observed)
-    between = _interpolate(values, observed) if missing == "interpolate" else behind
-    return FilledValues(between, behind, observed)
+    forward_filled = _forward_fill(values, observed)
+    filled = _interpolate(values, observed) if missing == "interpolate" else forward_filled
+    return FilledValues(filled, forward_filled, observed)
 
 
-def _carry_forward(values: FloatArray, observed: NDArray[np.bool_]) -> FloatArray:
+def _forward_fill(values: FloatArray, observed: NDArray[np.bool_]) -> FloatArray:
     rows = np.where(observed, np.arange(len(values))[:, None], 0)
     return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
 

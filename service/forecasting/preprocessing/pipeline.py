@@ -1,4 +1,4 @@
-"""From a raw series to what the network sees, and back: fill, transform, scale, window."""
+"""Prepare a raw series for the network, and convert its forecasts back: fill, transform, scale, window."""
 
 from __future__ import annotations
 
@@ -16,28 +16,51 @@ from service.forecasting.series.series import FloatArray
 
 IntArray = NDArray[np.int64]
 
-
-# The network works in float32: a value so far out of scale says no more than that, and its square must be finite.
+# The network works in float32, where squares of scaled values must be finite; farther out, sizes mean no more.
 FARTHEST = 1e15
 
 
-def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
-    """Return what is scaled: (..., time, channel) to (..., time - lookback, channel); covariates as they are."""
-    if not transform.log and not transform.difference:
-        return filled
-    targets = transform.to_steps(transform.to_levels(filled[..., :target_count]))
-    return np.concatenate([targets, filled[..., transform.lookback :, target_count:]], axis=-1)
+@dataclass(frozen=True)
+class PreparedSeries:
+    """One item, ready for the network.
 
-
-def scaled_steps(
-    filled: FloatArray, transform: Transform, target_count: int, offset: FloatArray, scale: FloatArray
-) -> FloatArray:
-    """Return what the network reads of values without holes: (..., time, channel) to (..., time - lookback, channel).
-
-    offset, scale: of a shape that fits (..., 1, channel).
+    interpolated, forward_filled: (time - lookback, channel), scaled; see `FilledValues` for the two ways of filling.
+    Rows are always counted in the raw series.
     """
-    scaled = (model_steps(filled, transform, target_count) - offset) / scale
-    return scaled.clip(-FARTHEST, FARTHEST)
+
+    preparation: Preparation
+    filled: FilledValues
+    interpolated: FloatArray
+    forward_filled: FloatArray
+
+    @property
+    def known(self) -> FloatArray:
+        """The targets in their own units, (time, target), with gaps forward-filled."""
+        return self.filled.forward_filled[:, : self.preparation.target_count]
+
+    def contexts(self, origins: IntArray, context_length: int) -> FloatArray:
+        """Return the windows that end at each origin, inclusive: (origin, context_length, channel).
+
+        A gap that is still open at the origin is forward-filled, so that nothing after the origin is read.
+        """
+        lookback = self.preparation.transform.lookback
+        rows = origins[:, None] + np.arange(1 - context_length, 1)[None, :] - lookback
+        windows = self.interpolated[rows]
+        if self.interpolated is not self.forward_filled:
+            seen = np.where(self.filled.observed, np.arange(len(self.filled.observed))[:, None], 0)
+            last_seen = np.maximum.accumulate(seen, axis=0)[origins]  # (origin, channel)
+            in_open_gap = (rows + lookback)[:, :, None] > last_seen[:, None, :]
+            return np.asarray(np.where(in_open_gap, self.forward_filled[rows], windows))
+        return np.asarray(windows)
+
+    def transformed_at(self, origins: IntArray) -> FloatArray:
+        """Return the transformed targets as known at each origin: (origin, target)."""
+        return self.preparation.transform.apply(self.known[origins])
+
+    def unscaled(self, scaled: FloatArray, origins: IntArray) -> FloatArray:
+        """Return scaled forecasts (origin, horizon, channel) as transformed targets (origin, horizon, target)."""
+        steps = self.preparation.scaler.invert(scaled[:, :, : self.preparation.target_count])
+        return self.preparation.transform.from_steps(steps, self.transformed_at(origins))
 
 
 @dataclass(frozen=True)
@@ -52,60 +75,29 @@ class Preparation:
     def apply(self, values: FloatArray) -> PreparedSeries:
         """Prepare (time, channel) raw values, NaN where missing, the first row complete."""
         filled = fill(values, self.missing)
-        between = self.scaled(filled.between)
-        behind = between if filled.between is filled.behind else self.scaled(filled.behind)
-        return PreparedSeries(self, filled, between, behind)
+        interpolated = self._scaled(filled.interpolated)
+        same = filled.interpolated is filled.forward_filled
+        return PreparedSeries(self, filled, interpolated, interpolated if same else self._scaled(filled.forward_filled))
 
-    def scaled(self, filled: FloatArray) -> FloatArray:
-        """Return what the network reads of values without holes: (time, channel) to (time - lookback, channel)."""
-        return scaled_steps(filled, self.transform, self.target_count, self.scaler.offset, self.scaler.scale)
-
-
-@dataclass(frozen=True)
-class PreparedSeries:
-    """One item, ready for the network.
-
-    between, behind: (time - lookback, channel), scaled; see `FilledValues` for the two fillings.
-    Rows are counted in the raw series throughout.
-    """
-
-    preparation: Preparation
-    filled: FilledValues
-    between: FloatArray
-    behind: FloatArray
-
-    @property
-    def known(self) -> FloatArray:
-        """The targets in their own units, (time, target), each gap filled from its past."""
-        return self.filled.behind[:, : self.preparation.target_count]
-
-    def contexts(self, origins: IntArray, context_length: int) -> FloatArray:
-        """Return the windows that end at each origin, itself included: (origin, context_length, channel)."""
-        lookback = self.preparation.transform.lookback
-        rows = origins[:, None] + np.arange(1 - context_length, 1)[None, :] - lookback
-        windows = self.between[rows]
-        if self.between is not self.behind:
-            seen = np.where(self.filled.observed, np.arange(len(self.filled.observed))[:, None], 0)
-            last_seen = np.maximum.accumulate(seen, axis=0)[origins]  # (origin, channel)
-            in_open_gap = (rows + lookback)[:, :, None] > last_seen[:, None, :]
-            return np.asarray(np.where(in_open_gap, self.behind[rows], windows))
-        return np.asarray(windows)
-
-    def levels_at(self, origins: IntArray) -> FloatArray:
-        """Return the targets' levels as known at each origin: (origin, target)."""
-        return self.preparation.transform.to_levels(self.known[origins])
-
-    def levels_ahead(self, scaled: FloatArray, origins: IntArray) -> FloatArray:
-        """Turn scaled forecasts (origin, horizon, channel) to the targets' levels (origin, horizon, target)."""
-        steps = self.preparation.scaler.invert(scaled[:, :, : self.preparation.target_count])
-        return self.preparation.transform.from_steps(steps, self.levels_at(origins))
-
-
-def min_history(specification: Specification) -> int:
-    """Fewest values from which a forecast can start."""
-    return specification.context_length + TRANSFORMS[specification.transform].lookback
+    def _scaled(self, filled: FloatArray) -> FloatArray:
+        """Return what the network reads of values without gaps: (time, channel) to (time - lookback, channel)."""
+        scaled = self.scaler.apply(model_steps(filled, self.transform, self.target_count))
+        return scaled.clip(-FARTHEST, FARTHEST)
 
 
 def preparation(specification: Specification, scaler: Scaler, target_count: int) -> Preparation:
-    """Return how a series is prepared under this recipe."""
+    """Return how a series is prepared under a specification."""
     return Preparation(transform_of(specification), scaler, specification.missing, target_count)
+
+
+def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:
+    """Return what is scaled: (time, channel) to (time - lookback, channel), with covariates unchanged."""
+    if not transform.log and not transform.difference:
+        return filled
+    targets = transform.to_steps(transform.apply(filled[:, :target_count]))
+    return np.concatenate([targets, filled[transform.lookback :, target_count:]], axis=-1)
+
+
+def min_history(specification: Specification) -> int:
+    """Return the fewest values from which the network can forecast."""
+    return specification.context_length + TRANSFORMS[specification.transform].lookback

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from service.forecasting.config.options import Scaling
 from service.forecasting.series.series import FloatArray
 
-# Below this share of its largest value, a channel's range is rounding, not movement; below the absolute
-# bound, its square is no normal float64 any more.
+# Below this share of its largest value, the range of a channel is rounding error; below the absolute bound, its square
+# is no longer a normal float64.
 _CONSTANT_BELOW = 1e-12
 _VANISHING = 1e-150
-# What is recent has half the weight of the last change so many seasons ago, and no less than so many steps.
+# The half-life of the weights of recent changes: in seasons, and in steps at least.
 _RECENT_SEASONS, _RECENT_STEPS = 2, 30
-# The recent change counts as no more than so many times the usual one, and no less than that part of it.
+# The recent change is clipped to this factor of the usual one, up and down.
 _MOST_RECENT = 3.0
 
 
@@ -32,13 +32,13 @@ class Scaler:
         return (values - self.offset) / self.scale
 
     def invert(self, scaled: FloatArray) -> FloatArray:
-        """Undo `apply` for the first channels, as many as ``scaled`` has in its last axis."""
+        """Undo `apply` for as many of the first channels as ``scaled`` has in its last axis."""
         channels = scaled.shape[-1]
         return scaled * self.scale[:channels] + self.offset[:channels]
 
 
 def constant_channels(values: FloatArray) -> NDArray[np.bool_]:
-    """Tell which channels of (time, channel) have one value only."""
+    """Return (channel,), True for channels of (time, channel) that have a single value."""
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     bound = np.maximum(_CONSTANT_BELOW * np.maximum(np.abs(low), np.abs(high)), _VANISHING)
     return np.asarray(high - low <= bound)
@@ -49,27 +49,25 @@ def spread(values: FloatArray) -> FloatArray:
     return np.where(constant_channels(values), 1.0, np.nanstd(values, axis=0))
 
 
-def usual_change(levels: FloatArray, season_length: int) -> FloatArray:
-    """Return the mean absolute change over a season of each channel of (time, channel), the unit of its errors.
+def usual_change(values: FloatArray, season_length: int) -> FloatArray:
+    """Return the mean absolute change over a season of each channel of (time, channel).
 
-    A trend does not make it grow with the length, as it does the standard deviation. Where nothing changes over a
-    season, the deviation; where nothing moves, 1.
+    Unlike the standard deviation, it does not grow with the length of a series that has a trend. Where nothing changes
+    over a season, it is the standard deviation; for a constant channel, 1.
     """
-    lag = season_length if len(levels) > season_length else 1
-    changes = np.abs(levels[lag:] - levels[:-lag])
-    mean = changes.mean(axis=0) if len(changes) else np.zeros(levels.shape[1])
-    return np.where((mean > _VANISHING) & np.isfinite(mean), mean, spread(levels))
+    changes = _changes(values, season_length)
+    mean = changes.mean(axis=0) if len(changes) else np.zeros(values.shape[1])
+    return np.where((mean > _VANISHING) & np.isfinite(mean), mean, spread(values))
 
 
-def error_unit(levels: FloatArray, season_length: int, usual: FloatArray | None = None) -> FloatArray:
-    """Return the unit of errors (channel,): the geometric mean of the usual change over a season and the recent one.
+def error_scale(values: FloatArray, season_length: int, usual: FloatArray | None = None) -> FloatArray:
+    """Return the error scale (channel,): the geometric mean of the usual change over a season and the recent one.
 
-    Errors follow how much a series moves of late, but less than in proportion: what is recent is known from few values.
-    usual: measured elsewhere; None: on ``levels`` (time, channel).
+    Errors grow with recent changes, but less than in proportion, as few values tell what is recent.
+    usual: the usual change, measured elsewhere; None: that of ``values`` (time, channel).
     """
-    usual = usual_change(levels, season_length) if usual is None else usual
-    lag = season_length if len(levels) > season_length else 1
-    changes = np.abs(levels[lag:] - levels[:-lag])
+    usual = usual_change(values, season_length) if usual is None else usual
+    changes = _changes(values, season_length)
     if not len(changes):
         return usual
     weights = 0.5 ** (np.arange(len(changes))[::-1] / max(_RECENT_STEPS, _RECENT_SEASONS * season_length))
@@ -78,8 +76,14 @@ def error_unit(levels: FloatArray, season_length: int, usual: FloatArray | None 
     return np.asarray(usual * np.sqrt(np.clip(times, 1 / _MOST_RECENT, _MOST_RECENT)))
 
 
+def _changes(values: FloatArray, season_length: int) -> FloatArray:
+    """Return the absolute changes over a season, or over one step where there is no whole season."""
+    lag = season_length if len(values) > season_length else 1
+    return np.abs(values[lag:] - values[:-lag])
+
+
 def fit_scaler(scaling: Scaling, values: FloatArray, scaling_range: tuple[float, float] = (0.0, 1.0)) -> Scaler:
-    """Fit on (time, channel), NaN left out; a channel that does not move becomes 0.
+    """Fit a scaler to (time, channel), ignoring NaN; a constant channel is scaled to 0.
 
     scaling_range: what ``minmax`` maps the values to.
     """
@@ -99,10 +103,10 @@ def fit_scaler(scaling: Scaling, values: FloatArray, scaling_range: tuple[float,
     else:
         fitted = RobustScaler().fit(values)
         offset, scale = fitted.center_, fitted.scale_
-        # A channel that rests most of the time has no quartile range, yet it moves.
+        # A channel that is constant most of the time has an interquartile range of 0.
         scale = np.where(
             np.nanpercentile(values, 75, axis=0) > np.nanpercentile(values, 25, axis=0), scale, spread(values)
         )
     constant = constant_channels(values)
-    # The mean of equal values is off by rounding, which is not little where they are large.
+    # The mean of equal values has a rounding error, which matters where they are large.
     return Scaler(np.where(constant, np.nanmin(values, axis=0), offset), np.where(constant, 1.0, scale))

@@ -1,4 +1,4 @@
-"""Where each series is cut: the part before the split is learnt from, the part after it is only scored."""
+"""Split each series: the part before the split is fitted on, the part after it is only scored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.forecasting.series.series import Series
 
 # Share of the part before the split that is kept for early stopping and interval errors.
 STOPPING_SHARE = 0.2
-# Fewer values than this leave nothing to learn from once two parts are held out.
+# With fewer values, nothing is left to fit on once two parts are held out.
 SHORTEST_SERIES = 5
 
 
@@ -26,10 +26,10 @@ class Split:
 
 
 def split_series(series: Series, validation: Validation, path: Path) -> Split:
-    """Cut one series.
+    """Split one series.
 
-    Raises SeriesTooShort with the number of values needed, InvalidOption where the split leaves nothing
-    before or after it.
+    Raises SeriesTooShort with the number of values needed, and InvalidOption where nothing is left before or after the
+    split.
     """
     require_shortest(series, path)
     length = len(series)
@@ -53,7 +53,7 @@ def require_shortest(series: Series, path: Path) -> None:
 
 
 def fit_length(test: int) -> int:
-    """Return how many of the ``test`` values before the split the network is fitted on before its refit."""
+    """Return how many of the ``test`` values before the split the first fit has."""
     return test - max(1, round(STOPPING_SHARE * test))
 
 
@@ -75,7 +75,7 @@ def _test_start(series: Series, validation: Validation) -> int:
 
 
 def require_length(series: Series, split: Split, needed: int, validation: Validation, path: Path) -> None:
-    """Raise SeriesTooShort where fewer than ``needed`` values are left to fit on, saying how many would do."""
+    """Raise SeriesTooShort, with the number of values needed, where fewer than ``needed`` are left to fit on."""
     if split.stopping >= needed:
         return
     item = "" if series.item is None else f"item {series.item!r}: "
@@ -91,7 +91,7 @@ def require_length(series: Series, split: Split, needed: int, validation: Valida
 
 
 def _least(enough: Callable[[int], bool]) -> int:
-    """Return the least number of rows that is enough, where more are enough too."""
+    """Return the least number of rows for which the monotonic condition holds."""
     high = 1
     while not enough(high):
         high *= 2

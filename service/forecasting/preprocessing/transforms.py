@@ -1,4 +1,4 @@
-"""Closed table of transforms: the targets' own units to levels (log or as they are) to what the network sees."""
+"""Transforms of the targets: from their own units to transformed values (logarithms or unchanged) to model steps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from service.forecasting.series.series import FloatArray
 
 # exp of more is no longer a finite float64.
 _LARGEST_LOG = 700.0
-# A forecast at or below 0 of a series that never was there is taken as this share of its smallest value.
+# Forecasts of a positive series are raised to this share of its smallest value before their logarithm is taken.
 SMALLEST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A logarithm, a first difference, both (returns) or neither; bounds: what values keep to on the way back."""
+    """A logarithm, a first difference, both (returns) or neither; bounds: of inverted values."""
 
     log: bool
     difference: bool
@@ -28,35 +28,35 @@ class Transform:
 
     @property
     def lookback(self) -> int:
-        """Leading rows that the transform uses up."""
+        """The number of leading rows that the transform consumes."""
         return 1 if self.difference else 0
 
-    def to_levels(self, values: FloatArray) -> FloatArray:
+    def apply(self, values: FloatArray) -> FloatArray:
         """Return log of the values, or the values; any shape."""
         return np.log(values) if self.log else values
 
-    def to_levels_ahead(self, values: FloatArray, smallest: FloatArray) -> FloatArray:
-        """Return levels of forecasts, which know no bound; smallest: of the values that they were made from."""
+    def apply_to_forecasts(self, values: FloatArray, smallest: FloatArray) -> FloatArray:
+        """Return transformed forecasts, which may be 0 or below; smallest: of the values they are based on."""
         return np.log(np.maximum(values, SMALLEST_SHARE * smallest)) if self.log else values
 
-    def from_levels(self, levels: FloatArray) -> FloatArray:
-        """Undo `to_levels`, inside the bounds; always finite for finite levels.
+    def invert(self, transformed: FloatArray) -> FloatArray:
+        """Undo `apply` and clip to the bounds; finite for finite values.
 
-        All that is told or scored, points, ends of intervals, quantiles and sample paths, comes this way.
+        All results are made this way: point forecasts, intervals, quantiles and sample paths, returned or scored.
         """
-        values = np.exp(np.minimum(np.maximum(levels, -_LARGEST_LOG), _LARGEST_LOG)) if self.log else levels
+        values = np.exp(np.minimum(np.maximum(transformed, -_LARGEST_LOG), _LARGEST_LOG)) if self.log else transformed
         return values if self.bounds is None else self.bounds.clip(values)
 
-    def to_steps(self, levels: FloatArray) -> FloatArray:
+    def to_steps(self, transformed: FloatArray) -> FloatArray:
         """Return what the network models: (..., time, target) to (..., time - lookback, target)."""
-        return np.diff(levels, axis=-2) if self.difference else levels
+        return np.diff(transformed, axis=-2) if self.difference else transformed
 
-    def from_steps(self, steps: FloatArray, last_levels: FloatArray) -> FloatArray:
-        """Undo `to_steps` ahead of an origin.
+    def from_steps(self, steps: FloatArray, last: FloatArray) -> FloatArray:
+        """Undo `to_steps` for forecasts.
 
-        steps: (origin, horizon, target); last_levels: (origin, target), the level at each origin.
+        steps: (origin, horizon, target). last: (origin, target), the transformed value at each origin.
         """
-        return last_levels[:, None, :] + np.cumsum(steps, axis=1) if self.difference else steps
+        return last[:, None, :] + np.cumsum(steps, axis=1) if self.difference else steps
 
 
 TRANSFORMS: dict[TransformName, Transform] = {
@@ -68,13 +68,13 @@ TRANSFORMS: dict[TransformName, Transform] = {
 
 
 def transform_of(specification: Specification) -> Transform:
-    """Return the transform of a recipe, with the bounds of its forecasts."""
+    """Return the transform of a specification, with the bounds of its forecasts."""
     transform, bounds = TRANSFORMS[specification.transform], specification.bounds
     return replace(transform, bounds=bounds) if bounds else transform
 
 
 def require_positive(values: FloatArray, name: TransformName, path: Path) -> None:
-    """Refuse values of 0 and below, NaN excepted, where the transform takes logarithms.
+    """Reject values of 0 and below, except NaN, where the transform takes logarithms.
 
     Raises InvalidSeries at ``path``.
     """

@@ -16,6 +16,8 @@ from service.forecasting.covariates.calendar import calendar_widths
 from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.evaluation.rolling import Evaluated, compared, evaluated_item, roll_candidates, rolling_origins
 from service.forecasting.methods.catalogue import PRIOR
+from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
 from service.forecasting.training.checkpoint import Course
 from service.forecasting.training.planning import Plan
@@ -115,7 +117,7 @@ def _with(plan: Plan, groups: Sequence[_Group]) -> Plan:
 
 def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     """Return the mean absolute errors (origin,) of all items in their units, and how many are independent."""
-    rows = np.linspace(0, len(plan.panel) - 1, min(len(plan.panel), _MOST_ITEMS)).round().astype(int)
+    rows = evenly_spaced(len(plan.panel), _MOST_ITEMS)
     part = replace(
         plan,
         panel=replace(plan.panel, series=tuple(plan.panel.series[row] for row in rows)),
@@ -138,9 +140,9 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     return np.concatenate(errors), independent
 
 
-def _origins(first: int, end: int, horizon: int) -> Any:
+def _origins(first: int, end: int, horizon: int) -> IntArray:
     origins = rolling_origins(first, end, horizon, partial=True)
-    return origins[np.unique(np.linspace(0, len(origins) - 1, min(len(origins), _MOST_ORIGINS)).round().astype(int))]
+    return np.asarray(origins[evenly_spaced(len(origins), _MOST_ORIGINS)])
 
 
 def _by_origin(one: Evaluated, levels: FloatArray) -> FloatArray:

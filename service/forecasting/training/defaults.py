@@ -25,6 +25,7 @@ from service.forecasting.config.specification import NetworkSpecification, Speci
 from service.forecasting.covariates.calendar import worth_trying
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
+from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.frequency import season_length_of
 from service.forecasting.series.seasonality import find_season, grows_in_proportion, returns_to_its_mean
@@ -80,10 +81,11 @@ class _Chooser:
         # A few short items do not decide for all: what they are too short for, they do without.
         self.fitted = int(np.quantile([split.stopping for split in splits], _SHORT_SHARE, method="lower"))
         self.fitted_total = sum(split.stopping for split in splits)
-        spaced = np.linspace(0, len(panel) - 1, min(len(panel), _ITEMS_LOOKED_AT)).round().astype(int)
         targets = range(min(len(panel.targets), _TARGETS_LOOKED_AT))
         self.samples = [
-            _known(panel.series[row].values[: splits[row].test, column]) for row in spaced for column in targets
+            _known(panel.series[row].values[: splits[row].test, column])
+            for row in evenly_spaced(len(panel), _ITEMS_LOOKED_AT)
+            for column in targets
         ]
 
     def choose(self) -> Choice:
@@ -182,7 +184,7 @@ class _Chooser:
             return self.options.centering
         known = TRANSFORMS[transform]
         if self._most(
-            lambda sample: returns_to_its_mean(known.to_steps(known.to_levels(sample[:, None]))[-_LONGEST_TESTED:, 0])
+            lambda sample: returns_to_its_mean(known.to_steps(known.apply(sample[:, None]))[-_LONGEST_TESTED:, 0])
         ):
             self.reasons["centering"] = "the series returns to its mean (Dickey-Fuller test)"
             return "none"
@@ -305,7 +307,7 @@ def _changed(options: Options) -> list[str]:
 def _known(values: FloatArray) -> FloatArray:
     """Return (time,) from its first value on, gaps filled."""
     seen = np.flatnonzero(~np.isnan(values))
-    return fill(values[seen[0] :, None], "interpolate").between[:, 0] if len(seen) else np.zeros(1)
+    return fill(values[seen[0] :, None], "interpolate").interpolated[:, 0] if len(seen) else np.zeros(1)
 
 
 def _default_rate(asked: TrainingOptions, cell: str) -> float:

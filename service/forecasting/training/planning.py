@@ -13,7 +13,7 @@ from service.forecasting.config.bounds import Bounds
 from service.forecasting.config.options import Candidate, TrainOptions, Validation
 from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.methods.catalogue import PRIOR
-from service.forecasting.preprocessing.missing import drop_leading, open_ends, refuse_missing
+from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.pipeline import min_history
 from service.forecasting.preprocessing.splits import Split, require_length, require_shortest, split_series
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
@@ -89,7 +89,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             warnings.append(f"{_named(one)}{dropped} leading rows without a value in every column were left out")
         series.append(whole)
     panel = replace(panel, series=tuple(series))
-    warnings += open_ends(panel, list(range(len(panel.targets))))
+    warnings += open_end_warnings(panel, list(range(len(panel.targets))))
     splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
     if options.transform != "auto":
         for row, one in enumerate(panel):

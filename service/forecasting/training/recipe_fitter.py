@@ -18,8 +18,15 @@ from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, fit_item, prepare
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.fitting import Fit, fit_again, fit_network
-from service.forecasting.networks.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
+from service.forecasting.networks.fitting import Fit, fit_network, refit_network
+from service.forecasting.networks.windows import (
+    ItemRows,
+    TrainingSequences,
+    complete_windows,
+    consecutive_sequences,
+    overlapping_sequences,
+    partial_windows,
+)
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.scaling import usual_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
@@ -55,9 +62,9 @@ class Fitter:
         fits = []
         if "network" in specification.candidates:
             self._progress.begin("select", "network")
-            pieces, validation = self._pieces(items, ends), self._validation(items, ends, judged_ends)
+            sequences, validation = self._sequences(items, ends), self._validation(items, ends, judged_ends)
             fits = [
-                self._fit("select", member, partial(fit_network, specification, pieces, validation))
+                self._fit("select", member, partial(fit_network, specification, sequences, validation))
                 for member in range(specification.training.ensemble_size)
             ]
         use = np.array([[name != "network" or fits_one for name in specification.candidates] for fits_one in plan.long])
@@ -70,9 +77,9 @@ class Fitter:
         networks = []
         if "network" in blend.candidates:
             self._progress.begin(stage, "network")
-            pieces = self._pieces(items, ends)
+            sequences = self._sequences(items, ends)
             networks = [
-                self._fit(stage, member, partial(fit_again, self._specification, pieces, fit)).network
+                self._fit(stage, member, partial(refit_network, self._specification, sequences, fit)).network
                 for member, fit in enumerate(fits)
             ]
         return self._forecaster(items, networks, blend, common)
@@ -98,11 +105,11 @@ class Fitter:
         return items, common
 
     def _usual_change(self, series: Series) -> FloatArray:
-        filled = fill(series.values[:, : len(self._panel.targets)], self._specification.missing).between
-        levels = TRANSFORMS[self._specification.transform].to_levels(filled)
+        filled = fill(series.values[:, : len(self._panel.targets)], self._specification.missing).interpolated
+        levels = TRANSFORMS[self._specification.transform].apply(filled)
         return usual_change(levels, self._specification.season_length)
 
-    def _parts(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[Part]:
+    def _parts(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[ItemRows]:
         """The rows of those items that are long enough for the network."""
         parts = []
         for item, one, first, end, fits_one in zip(items, self._panel, firsts, ends, self._plan.long, strict=True):
@@ -111,7 +118,7 @@ class Fitter:
             prepared = prepare(item, one.head(end), self._specification)
             lookback = prepared.preparation.transform.lookback
             observed = prepared.filled.observed[lookback:]
-            parts.append(Part(prepared.between, observed, max(first - lookback, 0), end - lookback))
+            parts.append(ItemRows(prepared.interpolated, observed, max(first - lookback, 0), end - lookback))
         return parts
 
     @property
@@ -122,20 +129,22 @@ class Fitter:
         )
         return scored_steps(self._specification, shortest)
 
-    def _pieces(self, items: Sequence[FittedItem], ends: Sequence[int]) -> Pieces:
+    def _sequences(self, items: Sequence[FittedItem], ends: Sequence[int]) -> TrainingSequences:
         parts = self._parts(items, [0] * len(items), ends)
         context, chunk = self._specification.context_length, self._specification.output_chunk_length
         if self._specification.training.objective == "windows":
-            return whole_windows(parts, context, chunk)
-        return long_pieces(parts, context, chunk, self._scored_steps)
+            return complete_windows(parts, context, chunk)
+        return overlapping_sequences(parts, context, chunk, self._scored_steps)
 
-    def _validation(self, items: Sequence[FittedItem], ends: Sequence[int], judged_ends: Sequence[int]) -> Pieces:
-        """What the first fit is judged by, read as it is trained: windows, or pieces with the state carried on."""
+    def _validation(
+        self, items: Sequence[FittedItem], ends: Sequence[int], judged_ends: Sequence[int]
+    ) -> TrainingSequences:
+        """What the first fit is judged by, read as it is trained: windows, or sequences with the state carried on."""
         parts = self._parts(items, ends, judged_ends)
         context, chunk = self._specification.context_length, self._specification.output_chunk_length
         if self._specification.training.objective == "windows":
-            return open_windows(parts, context, chunk)
-        return tiled_pieces(parts, context, chunk, self._scored_steps)
+            return partial_windows(parts, context, chunk)
+        return consecutive_sequences(parts, context, chunk, self._scored_steps)
 
     def _forecaster(
         self, items: Sequence[FittedItem], networks: Sequence[Network], blend: Blend, common: FloatArray | None
@@ -158,8 +167,8 @@ class Fitter:
     def served(self, fitted: Forecaster, calibration: Calibration) -> Forecaster:
         """Return what is served: a fitted forecaster with its intervals and the ends of the whole series."""
         items = []
-        for item, one, difficulty in zip(fitted.items, self._panel, calibration.difficulty, strict=True):
-            whole = fit_item(one, self._specification, len(self._panel.targets), item).of_difficulty(difficulty)
+        for item, one, factor in zip(fitted.items, self._panel, calibration.factors, strict=True):
+            whole = fit_item(one, self._specification, len(self._panel.targets), item).with_error_factor(factor)
             items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
         return replace(fitted, items=tuple(items), errors=calibration.errors.kept(), device=None)
 

@@ -6,7 +6,7 @@ Three fits of one recipe, so that nothing is judged on what it has seen:
 2. on [0, test): scored on [test, end), with the weights and the intervals of the first;
 3. on everything, unless ``refit`` is false: served, with the errors of both.
 
-The second and the third go on from the first, or repeat it; see `fit_again`.
+The second and the third go on from the first, or repeat it; see `refit_network`.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class _Training:
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
         before = first.calibration
-        told = before.units_of(rolled)
+        told = before.rescaled(rolled)
         total = score(scored, told, before.errors, self.test)
         naive, baseline, method = self._baseline(scored, first.evaluated, later)
         calibration = calibrate(first.rolled, rolled)
@@ -171,4 +171,4 @@ class _Training:
         before = roll_baseline(method, earlier, horizon, season_length, self.stopping)
         rolled = roll_baseline(method, later, horizon, season_length, self.test)
         calibration = calibrate(before)
-        return rolled, score(scored, calibration.units_of(rolled), calibration.errors, self.test), method
+        return rolled, score(scored, calibration.rescaled(rolled), calibration.errors, self.test), method

@@ -70,7 +70,9 @@ def _largest(rolled: Sequence[RollingForecasts]) -> float:
 def _growth(earlier: Sequence[RollingForecasts], later: Sequence[RollingForecasts]) -> float:
     """How many times as large errors are after the split, one step ahead; 1 where there are few."""
     before = np.concatenate([one.errors[:, 0] for one in earlier])
-    units = [two.evaluated.item.unit / one.evaluated.item.unit for one, two in zip(earlier, later, strict=True)]
+    units = [
+        two.evaluated.item.error_scale / one.evaluated.item.error_scale for one, two in zip(earlier, later, strict=True)
+    ]
     after = np.concatenate([one.errors[:, 0] * unit for one, unit in zip(later, units, strict=True)])
     if min(np.sum(~np.isnan(one[:, 0])) for one in (before, after)) < _ENOUGH:
         return 1.0
@@ -116,7 +118,7 @@ def skill_by_step(rolled: Sequence[RollingForecasts], baseline: Sequence[Rolling
 
 def _mean_by_step(rolled: Sequence[RollingForecasts]) -> FloatArray:
     """Mean absolute errors (horizon,), over items, origins and targets."""
-    errors = np.concatenate([np.abs(one.told_errors) for one in rolled])
+    errors = np.concatenate([np.abs(one.clipped_errors) for one in rolled])
     known = ~np.isnan(errors)
     counts = known.sum(axis=(0, 2))
     sums = np.where(known, errors, 0).sum(axis=(0, 2))

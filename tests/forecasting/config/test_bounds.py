@@ -13,7 +13,7 @@ from service.errors import InvalidOption
 from service.forecasting.config.bounds import Bounds
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.config.specification import Specification
-from service.forecasting.evaluation.rolling import Evaluated, interval_ends, roll_model, rolling_origins, score
+from service.forecasting.evaluation.rolling import Evaluated, interval_bounds, roll_model, rolling_origins, score
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.preprocessing.transforms import TRANSFORMS, transform_of
@@ -146,12 +146,12 @@ def test_what_is_scored_is_what_is_told() -> None:
     [item] = fitted.items
     one = Evaluated(item, series, fitted.prepare(item, series), origins)
     [rolled] = roll_model(fitted, [one], 4)
-    assert rolled.levels.min() < 0
+    assert rolled.transformed.min() < 0
     held = Evaluated(item, series, bound.forecaster.prepare(item, series), origins)
     [clipped] = roll_model(bound.forecaster, [held], 4)
     np.testing.assert_array_equal(clipped.mean, rolled.mean.clip(0))
-    np.testing.assert_allclose(clipped.told_errors, (clipped.actual - clipped.mean) / item.unit)
-    lower, _ = interval_ends(clipped, fitted.errors, (95.0,))[95.0]
+    np.testing.assert_allclose(clipped.clipped_errors, (clipped.actual - clipped.mean) / item.error_scale)
+    lower, _ = interval_bounds(clipped, fitted.errors, (95.0,))[95.0]
     assert lower.min() == 0
     told = score(bound.forecaster, [clipped], fitted.errors, [test]).overall
     assert told.mae == pytest.approx(np.nanmean(np.abs(clipped.actual - rolled.mean.clip(0))))

@@ -129,7 +129,7 @@ def test_nothing_after_an_origin_but_the_known_columns_changes_a_forecast(promot
     def levels(values: FloatArray, promotion: FloatArray) -> FloatArray:
         [aligned] = forecaster.align(known(values, promotion), ())
         one = evaluated_item(forecaster, forecaster.items[0], aligned.series, np.array([origin]))
-        return roll_model(forecaster, [one], 4)[0].levels[0, :, 0]
+        return roll_model(forecaster, [one], 4)[0].transformed[0, :, 0]
 
     values, promotion = promoted(ROWS)
     expected = levels(values, promotion)

@@ -96,18 +96,18 @@ def test_a_new_item_is_taken_for_one_of_its_kind_or_for_any(trained: Trained) ->
     assert easy < unknown < hard
 
 
-def test_the_difficulty_is_stored(trained: Trained) -> None:
+def test_error_factors_are_stored(trained: Trained) -> None:
     state, arrays = forecaster_state(trained.forecaster)
     restored = restore_forecaster(state, arrays)
     for one, other in zip(restored.items, trained.forecaster.items, strict=True):
-        np.testing.assert_array_equal(one.difficulty, other.difficulty)
-    assert restored.items[0].difficulty[0] < 1 < restored.items[1].difficulty[0]
+        np.testing.assert_array_equal(one.error_factor, other.error_factor)
+    assert restored.items[0].error_factor[0] < 1 < restored.items[1].error_factor[0]
 
 
 def test_a_file_from_before_difficulties_is_read(trained: Trained) -> None:
     state, arrays = forecaster_state(trained.forecaster)
     restored = restore_forecaster(state, {name: array for name, array in arrays.items() if name != "difficulty"})
-    assert all(np.all(item.difficulty == 1) for item in restored.items)
+    assert all(np.all(item.error_factor == 1) for item in restored.items)
     for one, other in zip(restored.forecast(3, BANDS), trained.forecaster.forecast(3, BANDS), strict=True):
         np.testing.assert_array_equal(one.intervals[95.0], other.intervals[95.0])
 
@@ -137,17 +137,17 @@ def rolled(trained: Trained, panel: Panel, first: int) -> list[RollingForecasts]
 
 
 def test_an_error_is_not_counted_in_what_it_says_itself(trained: Trained) -> None:
-    """One origin's errors grow: the difficulty of its item does, and the unit of none that overlaps."""
+    """The error factor grows with one origin's errors, the scale of overlapping origins does not."""
     forecasts = rolled(trained, mixed(), 60)
     units = calibrate(forecasts).errors.errors
     errors = forecasts[0].errors.copy()
     errors[20] *= 3
     changed = [
-        RollingForecasts(forecasts[0].evaluated, forecasts[0].actual, forecasts[0].levels, errors),
+        RollingForecasts(forecasts[0].evaluated, forecasts[0].actual, forecasts[0].transformed, errors),
         *forecasts[1:],
     ]
     after = calibrate(changed)
-    assert after.difficulty[0, 0] > calibrate(forecasts).difficulty[0, 0]
+    assert after.factors[0, 0] > calibrate(forecasts).factors[0, 0]
     overlapping = np.arange(20 - HORIZON + 1, 20 + HORIZON)
     ratio = (errors / after.errors.errors[: len(errors)]) / (forecasts[0].errors / units[: len(errors)])
     known = ~np.isnan(ratio[:, 0, 0])
@@ -159,7 +159,7 @@ def test_an_error_is_not_counted_in_what_it_says_itself(trained: Trained) -> Non
 def test_of_one_item_nothing_is_changed(trained: Trained) -> None:
     alone = rolled(trained, mixed(), 60)[:1]
     calibration = calibrate(alone)
-    assert calibration.difficulty.tolist() == [[1.0]]
+    assert calibration.factors.tolist() == [[1.0]]
     np.testing.assert_array_equal(calibration.errors.errors, alone[0].errors)
 
 
@@ -167,8 +167,8 @@ def test_of_one_item_nothing_is_changed(trained: Trained) -> None:
 def test_chance_alone_makes_no_item_difficult(length: int) -> None:
     """Items that are alike: those of few origins are drawn to all, of many origins chance is little."""
     alike = Panel(tuple(Series(slope(HARD, seed, length)[:, None], f"item-{seed}") for seed in range(8)), ("value",))
-    difficulty = np.array([item.difficulty for item in train(alike, asked()).forecaster.items])
-    assert np.all((difficulty > 0.65) & (difficulty < 1.5))
+    factors = np.array([item.error_factor for item in train(alike, asked()).forecaster.items])
+    assert np.all((factors > 0.65) & (factors < 1.5))
 
 
 def test_items_without_any_error_to_measure_are_as_difficult_as_all() -> None:
@@ -177,9 +177,9 @@ def test_items_without_any_error_to_measure_are_as_difficult_as_all() -> None:
     assert all(np.isfinite(one.intervals[95.0]).all() for one in forecasts)
 
 
-def test_each_target_of_an_item_has_its_own_difficulty() -> None:
+def test_each_target_of_an_item_has_its_own_error_factor() -> None:
     rows = [np.stack([slope(one, row), slope(other, 50 + row)], axis=1) for row, (one, other) in enumerate(PAIRS)]
     rows[0][20:23, 0] = np.nan
     panel = Panel(tuple(Series(values, f"item-{row}") for row, values in enumerate(rows)), ("a", "b"))
-    difficulty = np.array([item.difficulty for item in train(panel, asked()).forecaster.items])
-    np.testing.assert_array_equal(difficulty < 1, np.array(PAIRS) == EASY)
+    factors = np.array([item.error_factor for item in train(panel, asked()).forecaster.items])
+    np.testing.assert_array_equal(factors < 1, np.array(PAIRS) == EASY)

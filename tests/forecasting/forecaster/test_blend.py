@@ -72,7 +72,7 @@ def test_nothing_after_an_origin_changes_a_forecast_from_it(monthly: Trained) ->
 
     def ahead(values: FloatArray) -> FloatArray:
         prepared = forecaster.prepare(forecaster.items[0], panel(values).series[0])
-        return forecaster.levels_ahead(forecaster.items, [prepared], [np.array([40, 60])], 4)[0]
+        return forecaster.forecast_transformed(forecaster.items, [prepared], [np.array([40, 60])], 4)[0]
 
     np.testing.assert_array_equal(ahead(values), ahead(changed))
 
@@ -197,11 +197,10 @@ def test_a_logarithm_keeps_forecasts_of_all_candidates_above_zero() -> None:
     assert (forecast.intervals[95.0][0] > 0).all()
 
 
-def test_a_blend_leaves_out_what_nobody_uses() -> None:
+def test_a_blend_leaves_out_what_no_item_uses() -> None:
     blend = Blend(("network", "theta", "mean"), np.array([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]]))
     assert blend.pruned().candidates == ("network", "theta")
-    np.testing.assert_allclose(blend.usual, [0.25, 0.75, 0.0])
-    np.testing.assert_allclose(blend.of([1, None]), [[0.0, 1.0, 0.0], [0.25, 0.75, 0.0]])
+    np.testing.assert_allclose(blend.mean_weights, [0.25, 0.75, 0.0])
 
 
 @pytest.mark.parametrize(

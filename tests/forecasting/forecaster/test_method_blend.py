@@ -104,13 +104,13 @@ def assert_ends_are_forecast_as_origins(forecaster: Forecaster, sent: Panel) -> 
     fitted = [known[series.item] for series in sent]
     prepared = [prepare(item, one, forecaster.specification) for item, one in zip(fitted, sent, strict=True)]
     origins = [np.array([len(series) - 1]) for series in sent]
-    expected = forecaster.levels_ahead(fitted, prepared, origins, HORIZON)
+    expected = forecaster.forecast_transformed(fitted, prepared, origins, HORIZON)
     found = iter(forecaster.forecast(HORIZON, Bands(), sent))
     for levels, series in zip(expected, sent, strict=True):
         for column in range(len(forecaster.targets)):
             mean = next(found).mean
             scale = float(np.abs(series.values[:, column]).max())
-            np.testing.assert_allclose(mean, transform.from_levels(levels[0, :, column]), rtol=1e-9, atol=1e-9 * scale)
+            np.testing.assert_allclose(mean, transform.invert(levels[0, :, column]), rtol=1e-9, atol=1e-9 * scale)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
@@ -150,9 +150,9 @@ def test_an_item_never_seen() -> None:
     series = Series(seasonal(150, seed=5)[:, None], "new")
     item = forecaster.item_at_end(series, None)
     prepared = prepare(item, series, forecaster.specification)
-    (levels,) = forecaster.levels_ahead([item], [prepared], [np.array([149])], HORIZON)
+    (levels,) = forecaster.forecast_transformed([item], [prepared], [np.array([149])], HORIZON)
     found = forecaster.forecast(HORIZON, Bands(), Panel((series,)))[0].mean
-    expected = TRANSFORMS[forecaster.specification.transform].from_levels(levels[0, :, 0])
+    expected = TRANSFORMS[forecaster.specification.transform].invert(levels[0, :, 0])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 

@@ -73,7 +73,7 @@ def test_a_new_item_has_the_effects_of_its_kind(forecaster: Forecaster) -> None:
 
 def test_a_new_item_is_blended_as_its_kind_is(forecaster: Forecaster) -> None:
     [aligned] = forecaster.align(Panel((series(20, "big", "new"),), ("value",), (), ("promo",)), ())
-    item = forecaster.item_at_end(aligned.series, aligned.known)
+    item = forecaster.item_at_end(aligned.series, aligned.item)
     np.testing.assert_allclose(forecaster.weights_of([item])[0], forecaster.blend.weights[[0, 2, 4]].mean(axis=0))
 
 

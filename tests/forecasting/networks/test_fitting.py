@@ -6,8 +6,15 @@ import pytest
 from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, initial_network
-from service.forecasting.networks.fitting import Fit, fit_again, fit_network
-from service.forecasting.networks.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
+from service.forecasting.networks.fitting import Fit, fit_network, refit_network
+from service.forecasting.networks.windows import (
+    ItemRows,
+    TrainingSequences,
+    complete_windows,
+    consecutive_sequences,
+    overlapping_sequences,
+    partial_windows,
+)
 from service.forecasting.preprocessing.splits import split_series
 from service.forecasting.training.defaults import choose
 from tests.factories import noisy_sine, options, panel
@@ -20,22 +27,22 @@ def recipe(objective: Objective, **training: float) -> Specification:
     return choose(one, splits, asked).specification
 
 
-def cut(specification: Specification, gap: bool = False) -> tuple[Pieces, Pieces]:
-    """What is learnt from, and what is judged by, of which no value is known in a gap."""
+def cut(specification: Specification, gap: bool = False) -> tuple[TrainingSequences, TrainingSequences]:
+    """Return training and validation sequences; the latter have no values where there is a gap."""
     values = noisy_sine(120)[:, None]
     observed = np.ones_like(values, dtype=bool)
     observed[80:] = not gap
-    known, judged = [Part(values, observed, 0, 80)], [Part(values, observed, 80, 120)]
+    known, later = [ItemRows(values, observed, 0, 80)], [ItemRows(values, observed, 80, 120)]
     context, chunk = specification.context_length, specification.output_chunk_length
     if specification.training.objective == "windows":
-        return whole_windows(known, context, chunk), open_windows(judged, context, chunk)
-    return long_pieces(known, context, chunk, 10), tiled_pieces(judged, context, chunk, 10)
+        return complete_windows(known, context, chunk), partial_windows(later, context, chunk)
+    return overlapping_sequences(known, context, chunk, 10), consecutive_sequences(later, context, chunk, 10)
 
 
 def first_and_again(specification: Specification) -> tuple[Fit, Fit]:
-    pieces, validation = cut(specification)
-    first = fit_network(specification, pieces, validation, seed=0)
-    return first, fit_again(specification, pieces, first, seed=0)
+    sequences, validation = cut(specification)
+    first = fit_network(specification, sequences, validation, seed=0)
+    return first, refit_network(specification, sequences, first, seed=0)
 
 
 def distance(one: Network, other: Network) -> float:
@@ -64,13 +71,13 @@ def test_a_fit_that_stopped_early_is_not_gone_on_with_for_its_whole_schedule() -
     assert again.curve.epochs[-1] <= round(0.3 * first.curve.epochs[-1])
 
 
-def test_it_is_judged_often_enough_for_the_patience_that_was_asked() -> None:
+def test_it_is_validated_often_enough_for_the_patience_that_was_asked() -> None:
     first, _ = first_and_again(recipe("chunks", epochs=200, patience=2))
     assert set(np.diff(first.curve.epochs)) == {2}
 
 
 @pytest.mark.parametrize("objective", ["chunks", "windows"])
-def test_with_nothing_to_judge_by_a_fit_takes_its_whole_schedule(objective: Objective) -> None:
+def test_without_a_validation_set_a_fit_takes_its_whole_schedule(objective: Objective) -> None:
     specification = recipe(objective, epochs=200, patience=2, learning_rate=0.01)
     fit = fit_network(specification, *cut(specification, gap=True), seed=0)
     assert (fit.best_epoch, fit.epochs_to_repeat, fit.curve.validation) == (200, 200, [])

@@ -17,7 +17,7 @@ from service.forecasting.networks.torch_engine import TorchTrainer
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import train
 from tests.factories import items, noisy_sine, options, panel, random_walk
-from tests.forecasting.networks.kernels.test_training import pieces_of
+from tests.forecasting.networks.kernels.test_training import sequences_of
 
 EPOCHS = 3
 
@@ -27,21 +27,21 @@ def specified(**changes: Any) -> Specification:
 
 
 def trainer(device: str | None, specification: Specification, layers: int = 1, seed: int = 0) -> Trainer:
-    """A trainer that is judged by pieces of another length than it trains on."""
-    pieces, judged = pieces_of(2, 8, 3, 6), pieces_of(2, 8, 3, 9).spaced(20)
+    """Return a trainer whose validation sequences have another length than those that it trains on."""
+    sequences, validation = sequences_of(2, 8, 3, 6), sequences_of(2, 8, 3, 9).thinned(20)
     network = initial_network(NetworkShape(specification.network.cell, 2, 6, layers, 3), seed=2)
-    return trainer_on(device, specification, network, pieces, judged, seed)
+    return trainer_on(device, specification, network, sequences, validation, seed)
 
 
 def epochs(one: Trainer, specification: Specification) -> list[tuple[float, float]]:
-    """Return the training and the judged loss of a few epochs at a rate that rises."""
+    """Return the training and the validation loss of a few epochs at a rate that rises."""
     order = np.random.default_rng(0)
     losses = []
     for epoch in range(1, EPOCHS + 1):
         chosen = order.permutation(60)[:23].astype(np.int64)
         batches = -(-len(chosen) // specification.training.batch_size)
         rates = specification.training.learning_rate * epoch * np.linspace(0.5, 1, batches)
-        losses.append((one.epoch(chosen, rates), one.judge()))
+        losses.append((one.epoch(chosen, rates), one.validation_loss()))
     return losses
 
 
@@ -91,8 +91,8 @@ def test_judging_changes_nothing_with_dropout_either() -> None:
     specification = specified(network={"dropout": 0.5})
     compiled, torchs = trainer(None, specification, 2), trainer("cpu", specification, 2)
     before = torchs.weights()
-    assert torchs.judge() == pytest.approx(compiled.judge(), abs=1e-6)
-    assert torchs.judge() == torchs.judge()
+    assert torchs.validation_loss() == pytest.approx(compiled.validation_loss(), abs=1e-6)
+    assert torchs.validation_loss() == torchs.validation_loss()
     np.testing.assert_array_equal(torchs.weights(), before)
 
 
@@ -121,12 +121,12 @@ def test_what_diverges_says_so() -> None:
     assert not np.isfinite(one.epoch(np.arange(60, dtype=np.int64), np.full(12, 1e30)))
 
 
-def test_there_must_be_something_to_judge_by() -> None:
+def test_a_validation_loss_needs_a_validation_set() -> None:
     specification = specified()
     network = initial_network(NetworkShape("gru", 2, 6, 1, 3), seed=2)
-    one = TorchTrainer(specification, network, pieces_of(2, 8, 3, 6), None, 0, "cpu")
-    with pytest.raises(ValueError, match="nothing to judge by"):
-        one.judge()
+    one = TorchTrainer(specification, network, sequences_of(2, 8, 3, 6), None, 0, "cpu")
+    with pytest.raises(ValueError, match="no validation set"):
+        one.validation_loss()
 
 
 @pytest.mark.parametrize("objective", get_args(Objective))

@@ -8,53 +8,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.forecasting.networks.kernels.training import gather
-from service.forecasting.networks.windows import Part, Pieces, long_pieces, open_windows, tiled_pieces, whole_windows
+from service.forecasting.networks.windows import (
+    ItemRows,
+    TrainingSequences,
+    complete_windows,
+    consecutive_sequences,
+    overlapping_sequences,
+    partial_windows,
+)
 from service.forecasting.series.series import FloatArray
 
 
-def part(length: int, first: int = 0, end: int | None = None, start: float = 0) -> Part:
+def item_rows(length: int, first: int = 0, end: int | None = None, start: float = 0) -> ItemRows:
     values = start + np.arange(length, dtype=float)[:, None]
-    return Part(values, np.ones_like(values, dtype=bool), first, length if end is None else end)
+    return ItemRows(values, np.ones_like(values, dtype=bool), first, length if end is None else end)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs: (piece, step, channel); targets, weights: (piece, scored step, chunk, channel)."""
+    """inputs: (sequence, step, channel); targets, weights: (sequence, scored step, chunk, channel)."""
 
     inputs: FloatArray
     targets: FloatArray
     weights: FloatArray
 
 
-def whole(pieces: Pieces) -> Batch:
-    """All pieces as the kernel cuts them."""
+def gathered(sequences: TrainingSequences) -> Batch:
+    """Gather all sequences with the kernel."""
     inputs, targets, known = gather(
-        pieces.values, pieces.weights, pieces.starts, pieces.ends,
-        pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length, False,
+        sequences.values, sequences.weights, sequences.starts, sequences.ends,
+        sequences.context_length - 1, sequences.scored_steps, sequences.output_chunk_length, False,
     )  # fmt: skip
-    form = (pieces.scored_steps, len(pieces), pieces.output_chunk_length, 1)
+    form = (sequences.scored_steps, len(sequences), sequences.output_chunk_length, 1)
     return Batch(inputs.swapaxes(0, 1), targets.reshape(form).swapaxes(0, 1), known.reshape(form).swapaxes(0, 1))
 
 
-def everything(pieces: Pieces) -> tuple[list[list[float]], list[list[list[float]]], list[list[list[float]]]]:
-    batch = whole(pieces)
+def lists(
+    sequences: TrainingSequences,
+) -> tuple[list[list[float]], list[list[list[float]]], list[list[list[float]]]]:
+    batch = gathered(sequences)
     return batch.inputs[..., 0].tolist(), batch.targets[..., 0].tolist(), batch.weights[..., 0].tolist()
 
 
 @given(st.integers(1, 8), st.integers(1, 5), st.integers(0, 20))
 def test_no_window_is_lost(context_length: int, chunk: int, spare: int) -> None:
     length = context_length + chunk + spare
-    pieces = whole_windows([part(length)], context_length, chunk)
-    assert len(pieces) == length - context_length - chunk + 1
-    inputs, targets, weights = everything(pieces)
+    sequences = complete_windows([item_rows(length)], context_length, chunk)
+    assert len(sequences) == length - context_length - chunk + 1
+    inputs, targets, weights = lists(sequences)
     assert inputs[0] == list(range(context_length))
     assert targets[0] == [list(range(context_length, context_length + chunk))]
     assert targets[-1][0][-1] == length - 1
     assert np.all(np.array(weights) == 1)
 
 
-def test_windows_of_a_later_part_reach_back_for_their_context_alone() -> None:
-    inputs, targets, weights = everything(open_windows([part(10, first=6, end=9)], 3, 2))
+def test_windows_of_later_rows_reach_back_for_their_context_alone() -> None:
+    inputs, targets, weights = lists(partial_windows([item_rows(10, first=6, end=9)], 3, 2))
     assert inputs == [[3, 4, 5], [4, 5, 6], [5, 6, 7]]
     assert [one[0][0] for one in targets] == [6, 7, 8]
     assert weights == [[[1, 1]], [[1, 1]], [[1, 0]]]
@@ -63,8 +72,8 @@ def test_windows_of_a_later_part_reach_back_for_their_context_alone() -> None:
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 5), st.integers(1, 15), st.integers(1, 9))
 def test_nothing_after_the_end_is_read(context_length: int, chunk: int, scored: int, spare: int, after: int) -> None:
     end = context_length + spare
-    pieces = long_pieces([part(end + after, end=end)], context_length, chunk, scored)
-    batch = whole(pieces)
+    sequences = overlapping_sequences([item_rows(end + after, end=end)], context_length, chunk, scored)
+    batch = gathered(sequences)
     assert batch.inputs.max() < end
     assert (batch.targets * batch.weights).max() < end
     followed = batch.inputs[:, -scored:, None, :] + np.arange(1, chunk + 1)[:, None]
@@ -72,22 +81,24 @@ def test_nothing_after_the_end_is_read(context_length: int, chunk: int, scored: 
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 7), st.integers(1, 30))
-def test_tiles_score_each_row_of_their_part_once(context_length: int, chunk: int, scored: int, rows: int) -> None:
+def test_consecutive_sequences_score_each_target_row_once(
+    context_length: int, chunk: int, scored: int, rows: int
+) -> None:
     first = context_length + 3
-    batch = whole(tiled_pieces([part(first + rows, first=first)], context_length, chunk, scored))
+    batch = gathered(consecutive_sequences([item_rows(first + rows, first=first)], context_length, chunk, scored))
     known = batch.weights[:, :, 0, 0] > 0
     assert sorted(batch.targets[:, :, 0, 0][known]) == list(range(first, first + rows))
 
 
 def test_every_target_after_the_first_context_is_scored() -> None:
-    pieces = long_pieces([part(30)], 4, 2, 5)
-    batch = whole(pieces)
+    sequences = overlapping_sequences([item_rows(30)], 4, 2, 5)
+    batch = gathered(sequences)
     assert set(batch.targets[batch.weights > 0].tolist()) == set(range(4, 30))
 
 
 def test_items_are_not_mixed() -> None:
-    pieces = long_pieces([part(8), part(9, start=100)], 3, 2, 4)
-    batch = whole(pieces)
+    sequences = overlapping_sequences([item_rows(8), item_rows(9, start=100)], 3, 2, 4)
+    batch = gathered(sequences)
     of_first = batch.inputs[:, 0, 0] < 100
     scored = batch.targets * batch.weights
     assert batch.inputs[of_first].max() < 100
@@ -98,31 +109,35 @@ def test_items_are_not_mixed() -> None:
 def test_missing_values_have_no_weight() -> None:
     values = np.arange(6, dtype=float)[:, None]
     observed = np.array([[True], [True], [True], [False], [True], [True]])
-    _, targets, weights = everything(whole_windows([Part(values, observed, 0, 6)], 2, 1))
+    _, targets, weights = lists(complete_windows([ItemRows(values, observed, 0, 6)], 2, 1))
     assert targets == [[[2]], [[3]], [[4]], [[5]]]
     assert weights == [[[1]], [[0]], [[1]], [[1]]]
 
 
 def test_there_are_targets_where_one_is_known_after_a_scored_step() -> None:
     for row in range(12):
-        one = part(12, first=6, end=10)
+        one = item_rows(12, first=6, end=10)
         one.observed[:] = False
         one.observed[row] = True
-        assert open_windows([one], 3, 2).has_targets == tiled_pieces([one], 3, 2, 4).has_targets == (6 <= row < 10)
+        assert (
+            partial_windows([one], 3, 2).has_targets
+            == consecutive_sequences([one], 3, 2, 4).has_targets
+            == (6 <= row < 10)
+        )
 
 
 @pytest.mark.parametrize("most", [1, 4, 100])
-def test_spaced_pieces_reach_from_the_first_to_the_last(most: int) -> None:
-    pieces = whole_windows([part(20)], 3, 1)
-    spaced = pieces.spaced(most)
-    assert len(spaced) == min(most, 17)
-    assert spaced.starts[0] == 0
-    assert most == 1 or spaced.starts[-1] == pieces.starts[-1]
-    assert len(set(spaced.starts.tolist())) == len(spaced)
+def test_thinned_sequences_reach_from_the_first_to_the_last(most: int) -> None:
+    sequences = complete_windows([item_rows(20)], 3, 1)
+    thinned = sequences.thinned(most)
+    assert len(thinned) == min(most, 17)
+    assert thinned.starts[0] == 0
+    assert most == 1 or thinned.starts[-1] == sequences.starts[-1]
+    assert len(set(thinned.starts.tolist())) == len(thinned)
 
 
 def test_what_is_centred_is_relative_to_the_first_scored_step() -> None:
-    pieces = long_pieces([part(12, start=5)], 4, 2, 3)
-    inputs, targets, _ = gather(pieces.values, pieces.weights, pieces.starts, pieces.ends, 3, 3, 2, True)
+    sequences = overlapping_sequences([item_rows(12, start=5)], 4, 2, 3)
+    inputs, targets, _ = gather(sequences.values, sequences.weights, sequences.starts, sequences.ends, 3, 3, 2, True)
     assert inputs[:, 0, 0].tolist() == [-3, -2, -1, 0, 1, 2]
     assert targets[0].tolist() == [1, 2]  # relative to the value at its own step

@@ -73,7 +73,7 @@ def check_same(one: Trained, other: Trained) -> None:
 
 
 TRAININGS: dict[str, tuple[Panel, dict[str, Any]]] = {
-    "pieces": (panel(noisy_sine()), {"training": {"ensemble_size": 2, "epochs": 6}}),
+    "sequences": (panel(noisy_sine()), {"training": {"ensemble_size": 2, "epochs": 6}}),
     "windows, a mean over epochs": (
         panel(noisy_sine(80)),
         {"training": {"objective": "windows", "epochs": 24, "batch_size": 64}},

@@ -120,7 +120,7 @@ def test_no_origin_sees_what_comes_after_it() -> None:
     def ahead(series: FloatArray, origin: int) -> FloatArray:
         item = forecaster.items[0]
         prepared = forecaster.prepare(item, Series(series[:, None]))
-        return forecaster.levels_ahead([item], [prepared], [np.array([origin])], 3)[0]
+        return forecaster.forecast_transformed([item], [prepared], [np.array([origin])], 3)[0]
 
     for origin in (99, 100, 102, 103, 104):
         changed = values.copy()
@@ -390,7 +390,7 @@ def test_widths_are_ranks_of_the_errors_in_own_units(slope: float) -> None:
     values = slope * np.arange(300) + np.random.default_rng(0).normal(size=300)
     trained = train(panel(values), options(horizon=1, output_chunk_length=1, transform="none"))
     forecaster = trained.forecaster
-    own = np.sort(np.abs(forecaster.errors.errors[:, 0, 0]) * forecaster.items[0].unit[0])
+    own = np.sort(np.abs(forecaster.errors.errors[:, 0, 0]) * forecaster.items[0].error_scale[0])
     one = forecaster.forecast(1, BANDS)[0]
     width = (one.intervals[80.0][1] - one.intervals[80.0][0])[0] / 2
     assert width == pytest.approx(own[int(np.ceil((len(own) + 1) * 0.8)) - 1], rel=0.05)
@@ -454,7 +454,7 @@ def test_a_backtest_takes_bounded_memory() -> None:
     prepared = forecaster.prepare(item, Series(values[:, None]))
     origins = np.arange(400, 11_990)
     tracemalloc.start()
-    whole = forecaster.levels_ahead([item, item], [prepared, prepared], [origins, origins[:7]], 3)
+    whole = forecaster.forecast_transformed([item, item], [prepared, prepared], [origins, origins[:7]], 3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100e6

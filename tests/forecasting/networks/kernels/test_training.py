@@ -17,33 +17,34 @@ from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.training import gather, seed_dropout
 from service.forecasting.networks.module import torch_network
-from service.forecasting.networks.torch_engine import TorchPieces, weighted_loss
-from service.forecasting.networks.windows import Part, Pieces, long_pieces
+from service.forecasting.networks.torch_engine import DeviceSequences, weighted_loss
+from service.forecasting.networks.windows import ItemRows, TrainingSequences, overlapping_sequences
 from service.forecasting.series.series import FloatArray
 
 CELLS, LOSS_NAMES = get_args(Cell), get_args(Loss)
 
 
-def pieces_of(channels: int, context_length: int, chunk: int, scored: int) -> Pieces:
+def sequences_of(channels: int, context_length: int, chunk: int, scored: int) -> TrainingSequences:
     rng = np.random.default_rng(0)
     observed = rng.random((70, channels)) > 0.1
     parts = [
-        Part(rng.normal(size=(70, channels)), observed, 0, 70),
-        Part(rng.normal(size=(40, channels)), observed[:40], 0, 35),
+        ItemRows(rng.normal(size=(70, channels)), observed, 0, 70),
+        ItemRows(rng.normal(size=(40, channels)), observed[:40], 0, 35),
     ]
-    return long_pieces(parts, context_length, chunk, scored)
+    return overlapping_sequences(parts, context_length, chunk, scored)
 
 
 def kernel_gradient(
-    network: Network, pieces: Pieces, chosen: Any, centred: bool, loss: Loss, truncate: int | None
+    network: Network, sequences: TrainingSequences, chosen: Any, centred: bool, loss: Loss, truncate: int | None
 ) -> tuple[float, dict[str, FloatArray]]:
     """Loss and gradient in float64, under torch's names."""
     shape = network.shape
     flat = network.weights.astype(np.float64)
     gradient = np.zeros_like(flat)
     batch = gather(
-        pieces.values.astype(float), pieces.weights.astype(float), pieces.starts[chosen], pieces.ends[chosen],
-        pieces.context_length - 1, pieces.scored_steps, pieces.output_chunk_length, centred,
+        sequences.values.astype(float), sequences.weights.astype(float),
+        sequences.starts[chosen], sequences.ends[chosen],
+        sequences.context_length - 1, sequences.scored_steps, sequences.output_chunk_length, centred,
     )  # fmt: skip
     value = loss_and_gradient(
         shape.code, flat, gradient, shape.num_layers, shape.hidden_size, shape.gates,
@@ -69,12 +70,12 @@ def test_loss_and_gradients_are_torchs(
     centred: bool, loss: Loss, truncate: int | None,
 ) -> None:  # fmt: skip
     network = initial_network(NetworkShape(cell, channels, size, layers, chunk), seed=1)
-    pieces = pieces_of(channels, context_length, chunk, scored)
-    chosen = np.arange(0, len(pieces), 7)
-    value, gradient = kernel_gradient(network, pieces, chosen, centred, loss, truncate)
+    sequences = sequences_of(channels, context_length, chunk, scored)
+    chosen = np.arange(0, len(sequences), 7)
+    value, gradient = kernel_gradient(network, sequences, chosen, centred, loss, truncate)
     module = torch_network(network, "cpu").double()
-    exact: Any = {"values": pieces.values.astype(float), "weights": pieces.weights.astype(float)}
-    batch = TorchPieces(replace(pieces, **exact), "cpu", centred).gather(torch.from_numpy(chosen))
+    exact: Any = {"values": sequences.values.astype(float), "weights": sequences.weights.astype(float)}
+    batch = DeviceSequences(replace(sequences, **exact), "cpu", centred).gather(torch.from_numpy(chosen))
     reference = weighted_loss(loss, module.score_steps(batch.inputs, scored, truncate), batch)
     reference.backward()  # type: ignore[no-untyped-call]
     assert value == pytest.approx(float(reference.detach()), abs=1e-10)
@@ -87,9 +88,9 @@ def test_loss_and_gradients_are_torchs(
 def test_gradients_are_differences(cell: Cell) -> None:
     """A check that needs no other implementation: central differences in float64."""
     network = initial_network(NetworkShape(cell, 2, 3, 2, 2), seed=0)
-    pieces = pieces_of(2, 4, 2, 5)
-    chosen = np.arange(0, len(pieces), 9)
-    _, gradient = kernel_gradient(network, pieces, chosen, True, "mse", None)
+    sequences = sequences_of(2, 4, 2, 5)
+    chosen = np.arange(0, len(sequences), 9)
+    _, gradient = kernel_gradient(network, sequences, chosen, True, "mse", None)
     slopes = np.concatenate([gradient[name].T.ravel() for name, _ in network.shape.named()])
     flat = network.weights.astype(np.float64)
     for place in range(0, len(flat), 5):
@@ -97,7 +98,7 @@ def test_gradients_are_differences(cell: Cell) -> None:
         moved[0][place] += 1e-5
         moved[1][place] -= 1e-5
         up, down = (
-            kernel_gradient(Network(network.shape, one), pieces, chosen, True, "mse", None)[0]  # type: ignore[arg-type]
+            kernel_gradient(Network(network.shape, one), sequences, chosen, True, "mse", None)[0]  # type: ignore[arg-type]
             for one in moved
         )
         assert slopes[place] == pytest.approx((up - down) / 2e-5, abs=1e-7)
@@ -107,8 +108,8 @@ def test_gradients_are_differences(cell: Cell) -> None:
 def test_dropout_drops_its_share_and_keeps_the_mean(layers: int) -> None:
     shape = NetworkShape("rnn", 1, 50, layers, 1)
     network = initial_network(shape, 0)
-    pieces = replace(pieces_of(1, 8, 1, 6))
-    batch = gather(pieces.values, pieces.weights, pieces.starts, pieces.ends, 7, 6, 1, False)
+    sequences = replace(sequences_of(1, 8, 1, 6))
+    batch = gather(sequences.values, sequences.weights, sequences.starts, sequences.ends, 7, 6, 1, False)
 
     def loss(dropout: float) -> float:
         value: float = loss_and_gradient(

@@ -1,1 +1,1 @@
-"""From a series to a forecast: numpy and numba, no files, no HTTP, no clock."""
+"""Forecasting models: numpy and numba, without files, HTTP or clocks."""

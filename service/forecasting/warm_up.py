@@ -1,4 +1,4 @@
-"""Makes every kernel ready for use: compiled at the first start, loaded from disk at later ones."""
+"""Load every kernel: compiled at the first start, read from disk at later ones."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from service.forecasting.preprocessing.transforms import TRANSFORMS
 
 
 def warm_rollout() -> None:
-    """Make forecasts ready."""
+    """Load the kernels of network forecasts."""
     for cell in get_args(Cell):
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
         roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
-    contexts, numbers, still = np.zeros((1, 2, 1), np.float32), np.ones((1, 1)), np.zeros((1, 1), np.bool_)
+    contexts, numbers, constant = np.zeros((1, 2, 1), np.float32), np.ones((1, 1)), np.zeros((1, 1), np.bool_)
     read_ends(np.ones((3, 1)), np.array([3]), numbers, numbers, False, False, 1.0, contexts, numbers.copy(), np.ones(1))
     total = np.zeros((1, 2, 1))
-    add_network_levels(total.copy(), numbers, numbers, numbers, still, np.ones(1), False, total)
+    add_network_levels(total.copy(), numbers, numbers, numbers, constant, np.ones(1), False, total)
 
 
 def warm_methods() -> None:
-    """Make the simple methods ready, fits and forecasts."""
+    """Load the kernels of the simple methods, fits and forecasts."""
     values = np.tile(np.arange(1.0, 5.0), 8)
     fitted: dict[MethodName, Parameters] = {}
     for name, method in METHODS.items():
@@ -41,7 +41,7 @@ def warm_methods() -> None:
 
 
 def warm_training() -> None:
-    """Make trainings ready, and the forecasts that score them."""
+    """Load the kernels of trainings, including those of forecasts."""
     warm_rollout()
     warm_methods()
     seed_dropout(0)

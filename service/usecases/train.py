@@ -77,10 +77,10 @@ def plan(resources: Resources, request: TrainingRequest) -> Plan:
 
 
 def try_out(resources: Resources, request: TrainingRequest) -> Plan:
-    """Decide all that `plan` does, and which columns known ahead are of use. Raises as `plan` does."""
-    from service.forecasting.training.covariate_selection import with_useful_columns
+    """Decide all that `plan` does, and which future covariates to use. Raises as `plan` does."""
+    from service.forecasting.training.covariate_selection import select_covariates
 
-    return with_useful_columns(plan(resources, request))
+    return select_covariates(plan(resources, request))
 
 
 def submit_training(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:

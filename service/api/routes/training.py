@@ -185,5 +185,5 @@ def _dry_run(series: dict[str, Any], decided: Any, warnings: tuple[str, ...]) ->
         "series": series,
         "configuration": decided.configuration(),
         "min_history": decided.min_history,
-        "warnings": [*warnings, *decided.told],
+        "warnings": [*warnings, *decided.notices],
     }

@@ -1,4 +1,4 @@
-"""Bounds that the values of a series keep to, and therefore its forecasts."""
+"""Bounds of the values of a series, and therefore of its forecasts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from service.forecasting.series.series import FloatArray, Series
 
 @dataclass(frozen=True)
 class Bounds:
-    """In the series' own units, for all targets; infinite: there is none on that side.
+    """Bounds of all targets, in the series' own units; infinite: there is none on that side.
 
-    nonnegative: 0 or more was asked for by that name.
+    nonnegative: the option of that name was set.
     """
 
     lower: float = -math.inf
@@ -24,7 +24,7 @@ class Bounds:
 
     @classmethod
     def of(cls, nonnegative: bool, minimum: float | None, maximum: float | None) -> Bounds:
-        """Take the higher lower bound of those that were asked for. Raises ValueError where nothing is left between."""
+        """Return the bounds of these options. Raises ValueError where the lower bound is not below the upper one."""
         lower = max(0.0 if nonnegative else -math.inf, -math.inf if minimum is None else minimum)
         upper = math.inf if maximum is None else maximum
         if lower >= upper:
@@ -33,22 +33,22 @@ class Bounds:
         return cls(lower, upper, nonnegative)
 
     def __bool__(self) -> bool:
-        """Tell whether there is any."""
+        """Whether there is a bound on any side."""
         return math.isfinite(self.lower) or math.isfinite(self.upper)
 
     def clip(self, values: FloatArray) -> FloatArray:
-        """Return the values with those outside moved to the bound; NaN stays."""
+        """Clip the values to the bounds; NaN stays."""
         return np.asarray(values.clip(self.lower, self.upper))
 
     def first_outside(self, values: FloatArray) -> tuple[int, float] | None:
-        """Return row and value of the first of (time, target) that is outside; None where there is none."""
+        """Return row and value of the first value of (time, target) that is outside; None where there is none."""
         outside = np.argwhere((values < self.lower) | (values > self.upper))
         return (int(outside[0, 0]), float(values[tuple(outside[0])])) if len(outside) else None
 
     def require(self, series: Series, targets: int, path: Path) -> None:
-        """Refuse a series with a value outside; path: where it is in the request.
+        """Raise InvalidOption, at the option and at the series, where a value is outside.
 
-        Raises InvalidOption at the bound and at the series.
+        path: of the series in the request.
         """
         found = self.first_outside(series.values[:, :targets]) if self else None
         if found is None:
@@ -64,5 +64,5 @@ class Bounds:
 
     @property
     def _lower_field(self) -> str:
-        """The option that asked for the lower bound."""
+        """The option that set the lower bound."""
         return "nonnegative" if self.nonnegative and self.lower == 0 else "minimum"

@@ -1,4 +1,4 @@
-"""What may be asked of a training: every option, its bounds and its meaning; None means: choose from the data."""
+"""The options of a training, with their bounds and descriptions; None: chosen from the data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Loss = Literal["mae", "mse", "huber"]
 
 
 class Options(BaseModel):
-    """Options are closed: an unknown name is an error, not a silent no-op. Null is as if it were left out."""
+    """A group of options: unknown names are errors, and null is the same as leaving an option out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,7 +90,7 @@ class TrainingOptions(Options):
 
     objective: Objective = Field(
         "chunks",
-        description="`chunks`: long pieces, a loss at every step after the context; forecasts carry the state on. "
+        description="`chunks`: long sequences, a loss at every step after the context; forecasts carry the state on. "
         "`windows`: a loss at the last step of each window, as the tutorials do; forecasts slide the window.",
     )
     epochs: int | None = Field(
@@ -100,7 +100,7 @@ class TrainingOptions(Options):
         examples=[20],
     )
     batch_size: int | None = Field(
-        None, ge=1, description="Windows or pieces per step; more than there are means full batch.", examples=[32]
+        None, ge=1, description="Windows or sequences per step; more than there are means full batch.", examples=[32]
     )
     learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
     optimizer: Optimizer = Field("adam", description="Optimizer.")
@@ -108,7 +108,7 @@ class TrainingOptions(Options):
     clip_norm: float | None = Field(1.0, gt=0, description="Gradients are cut to this norm; null: not by norm.")
     clip_value: float | None = Field(None, gt=0, description="Each gradient is cut to ± this; null: not by value.")
     truncate_bptt: int | None = Field(
-        None, ge=1, description="Gradients flow back at most so many steps; null: through the whole piece."
+        None, ge=1, description="Gradients flow back at most so many steps; null: through the whole sequence."
     )
     patience: int | None = Field(
         None, ge=1, description="Stop after so many epochs without a better validation loss.", examples=[20]

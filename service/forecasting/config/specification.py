@@ -1,4 +1,4 @@
-"""A recipe with nothing left to choose: what `configuration` tells and what a model file carries."""
+"""The specification of a training with nothing left to choose: part of model files and of `configuration`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from service.forecasting.config.options import (
 
 _CLOSED = ConfigDict(extra="forbid")
 
-# A model file is input from outside: these bounds keep a lie in it from costing memory or time.
+# A model file is untrusted input: these bounds limit the memory and time that it can cost.
 Size = Annotated[int, Field(ge=1, le=10_000_000)]
 Layers = Annotated[int, Field(ge=1, le=16)]
 Members = Annotated[int, Field(ge=1, le=32)]
@@ -36,7 +36,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, config=_CLOSED)
 class NetworkSpecification:
-    """Shape of the recurrent network."""
+    """The shape of the recurrent network."""
 
     cell: Cell
     hidden_size: Size
@@ -64,7 +64,7 @@ class TrainingSpecification:
 
 @dataclass(frozen=True, config=_CLOSED)
 class Specification:
-    """Everything that a training needs besides the series."""
+    """All that a training needs besides the series."""
 
     horizon: Size
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
@@ -80,7 +80,7 @@ class Specification:
     training: TrainingSpecification
     validation: Validation
     refit: bool
-    # What models of earlier versions do not have.
+    # Fields that models of earlier versions do not have.
     calendar: Annotated[tuple[CalendarFeature, ...], Field(max_length=3)] = ()
     future_covariates: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     nonnegative: bool = False
@@ -88,23 +88,23 @@ class Specification:
     maximum: FiniteNumber | None = None
 
     @model_validator(mode="after")
-    def _has_room_between_bounds(self) -> Specification:
+    def _bounds_are_valid(self) -> Specification:
         _ = self.bounds
         return self
 
     @property
     def bounds(self) -> Bounds:
-        """What forecasts keep to; raises ValueError where nothing is left between."""
+        """The bounds of forecasts. Raises ValueError where the lower one is not below the upper one."""
         return Bounds.of(self.nonnegative, self.minimum, self.maximum)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the specification as JSON-able values."""
+        """Return the specification as JSON-compatible values."""
         record: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
         return record
 
     @classmethod
     def from_record(cls, record: object) -> Specification:
-        """Read what `to_record` wrote; raises ValueError on anything else."""
+        """Undo `to_record`. Raises ValueError on anything else."""
         return _ADAPTER.validate_python(record)
 
 

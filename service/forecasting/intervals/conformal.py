@@ -1,8 +1,8 @@
 """Prediction intervals by split conformal prediction, one width for each step ahead.
 
-The errors are those of rolling-origin forecasts on data that the network was not trained on
-(Vovk et al. 2005; Lei et al. 2018; per step ahead as in Stankeviciute et al. 2021). Where few are known, widths are
-drawn to those of a parametric distribution.
+The errors are those of rolling-origin forecasts on data that the network was not trained on (Vovk et al. 2005; Lei et
+al. 2018; per step ahead as in Stankeviciute et al. 2021). Where few are known, widths are shrunk towards those of a
+parametric distribution.
 """
 
 from __future__ import annotations
@@ -15,93 +15,93 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.intervals.parametric import UsualErrors, normal, robust_mean, student
+from service.forecasting.intervals.parametric import UsualErrors, effective_count, normal, robust_mean, student
 from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
 
 
 @lru_cache(1000)
 def level_key(level: float) -> str:
-    """Return the shortest decimal: "80", "97.5", "0.1"."""
+    """Return a level as the shortest decimal: "80", "97.5", "0.1"."""
     return np.format_float_positional(level, trim="-")
 
 
 @dataclass(frozen=True)
 class Widths:
-    """Half-widths (horizon, target) by level, and the levels that too few errors stand behind."""
+    """Half-widths (horizon, target) by level; unsupported: the levels that are based on too few errors."""
 
     by_level: dict[float, FloatArray]
     unsupported: tuple[float, ...]
 
     @cached_property
     def half(self) -> FloatArray:
-        """All levels at once: (level, 1, target, horizon)."""
+        """The half-widths of all levels: (level, 1, target, horizon)."""
         return np.array([width.T[None] for width in self.by_level.values()])
 
     @cached_property
     def around(self) -> FloatArray:
-        """From a forecast to the lower end of each level, to itself, and back to the upper ends in turned order.
+        """Offsets of the lower bounds of all levels, of the forecast, and of the upper bounds in reversed order.
 
         (2 levels + 1, 1, target, horizon)
         """
         return np.concatenate([-self.half, np.zeros_like(self.half[:1]), self.half[::-1]])
 
 
-# Enough for a level of 99.5; more make a model's file larger and nothing better.
+# Enough for a level of 99.5; more only make a model's file larger.
 _KEPT_ORIGINS = 500
 
-# The conformal width and the parametric one count alike where so many independent errors are known.
+# With so many independent errors, the conformal and the parametric width have the same weight.
 _FEW_ERRORS = 5.0
 
-# Different questions whose widths are remembered: clients ask the same few.
-_REMEMBERED = 32
+# The number of cached requests (levels and horizon): clients repeat a few.
+_CACHED = 32
 
 
 @dataclass(frozen=True, eq=False)
 class ConformalErrors:
-    """Out-of-sample errors: (origin, step ahead, target), in units of each item, NaN where unknown."""
+    """Out-of-sample errors (origin, step ahead, target), in the error scale of each item, NaN where unknown."""
 
     errors: NDArray[np.floating[Any]]
 
     def kept(self) -> ConformalErrors:
-        """Return what a model keeps: evenly spaced origins where there are many, float32 where it can."""
+        """Return the errors that a model stores: of evenly spaced origins, as float32 where their size allows it."""
         errors = self.errors[evenly_spaced(len(self.errors), _KEPT_ORIGINS)]
         fits = np.nanmax(np.abs(errors), initial=0.0) < np.finfo(np.float32).max
         return ConformalErrors(errors.astype(np.float32) if fits else errors)
 
     @property
     def count(self) -> int:
-        """Errors that stand behind the first step ahead."""
+        """The number of errors of the first step ahead."""
         return int(np.sum(~np.isnan(self.errors[:, 0, 0])))
 
     def widths(self, levels: Sequence[float], horizon: int) -> Widths:
         """Return the half-width for each level (0 <= level < 100).
 
         The conformal width at level p is the ceil((n + 1) p)-th smallest of n absolute errors: the finite-sample
-        correction. Where n is too small for that, the largest error is stretched as a normal distribution
-        stretches from the highest level that n errors support to p, and the level is reported. A step without
-        errors has the width of the last one that has some, growing as `UsualErrors` do. The width is the geometric mean
-        of that and of the parametric width, by shares of n' / (n' + 5) and the rest, for n' independent errors: of n
-        errors h steps ahead, n / sqrt(h). Steps beyond those with errors grow with their square root, as a random
-        walk's do.
+        correction. Where n is too small for that, the largest error is multiplied by the ratio of a normal
+        distribution's widths at p and at the highest level that n errors support, and the level is unsupported. A step
+        without errors has the width of the last one with errors, growing as `UsualErrors` do. The result is the
+        geometric mean of that width, with weight n' / (n' + 5) for n' independent errors (see `effective_count`), and
+        of the parametric width. Beyond the last step with errors, widths grow with the square root of the step, as
+        those of a random walk do.
         """
-        return self._remember(tuple(levels), horizon)
+        return self._cached(tuple(levels), horizon)
 
     @cached_property
-    def _remember(self) -> Callable[[tuple[float, ...], int], Widths]:
-        return lru_cache(_REMEMBERED)(self._widths)
+    def _cached(self) -> Callable[[tuple[float, ...], int], Widths]:
+        return lru_cache(_CACHED)(self._widths)
 
     @cached_property
     def _sorted(self) -> tuple[FloatArray, NDArray[np.intp]]:
-        """Absolute errors in order, unknown ones last, and how many are known."""
+        """Absolute errors in ascending order, unknown ones last, and how many are known."""
         sizes = np.sort(np.abs(self.errors), axis=0)
         return sizes, np.sum(~np.isnan(sizes), axis=0)
 
     @cached_property
     def _usual(self) -> tuple[UsualErrors, FloatArray]:
-        """What errors usually are, and how many independent ones are known (step ahead, target)."""
+        """The usual errors, and how many independent ones are known (step ahead, target)."""
         sizes, counts = self._sorted
-        effective = counts / np.sqrt(np.arange(1, len(counts) + 1))[:, None]
+        effective = effective_count(counts)
         return UsualErrors.of(robust_mean(sizes.astype(np.float64)), effective), effective
 
     def _widths(self, levels: tuple[float, ...], horizon: int) -> Widths:
@@ -117,7 +117,7 @@ class ConformalErrors:
         return Widths(by_level, tuple(sorted(unsupported)))
 
     def _width(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Half-widths (step ahead, target) at one level, and where enough errors stand behind them."""
+        """Return half-widths (step ahead, target) at one level, and where they are based on enough errors."""
         counts = self._sorted[1]
         if probability <= 0:
             return np.zeros(counts.shape), np.ones(counts.shape, dtype=bool)
@@ -133,9 +133,9 @@ class ConformalErrors:
         return np.where(share > 0, widths**share * parametric ** (1 - share), parametric), supported
 
     def _conformal(self, probability: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Half-widths (step ahead, target) from the errors alone, 0 where there are none."""
+        """Return half-widths (step ahead, target) from the errors alone, and where these are enough; 0 without any."""
         sizes, counts = self._sorted
-        # Rounded first: 0.8 of 5 must be rank 4, not 5 for the last bit of a product.
+        # Rounded first: 0.8 of 5 must be rank 4, not 5 because of a rounding error.
         ranks = np.ceil(np.round((counts + 1) * probability, 9)).astype(np.intp)
         supported = ranks <= counts
         if not len(sizes):
@@ -150,9 +150,9 @@ class ConformalErrors:
 
 
 def _known_steps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return for each step ahead the step whose errors stand for it; known: (step ahead,).
+    """Return for each step ahead the step whose errors are used; known: (step ahead,).
 
-    That is the step itself, else the last one before it with errors, else the first one with any.
+    That is the step itself, else the last one before it with errors, else the first one with errors.
     """
     steps = np.flatnonzero(known)
     if not len(steps):
@@ -161,11 +161,9 @@ def _known_steps(known: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _overlap(probability: float, counts: NDArray[np.intp]) -> FloatArray:
-    """Return (step ahead, target) how much wider intervals must be because forecasts from neighbouring origins overlap.
+    """Return the factor (step ahead, target) by which intervals widen as forecasts from neighbouring origins overlap.
 
-    n errors h steps ahead share most of what they are wrong about and say as much as n / sqrt(h) independent ones: as
-    much wider as Student's t with so few degrees of freedom is than with n.
+    It is the ratio of Student's t with the degrees of freedom of the effective count and of the count.
     """
-    steps = np.sqrt(np.arange(1, len(counts) + 1))[:, None]
     known = np.maximum(counts, 1)
-    return np.asarray(student(probability, 1 + known / steps) / student(probability, 1.0 + known))
+    return np.asarray(student(probability, 1 + effective_count(known)) / student(probability, 1.0 + known))

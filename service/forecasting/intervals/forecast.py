@@ -1,4 +1,4 @@
-"""A forecast with its uncertainty, as central intervals or as quantiles."""
+"""A forecast with its uncertainty: central intervals, or quantiles."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from service.forecasting.series.time_alignment import TimeAxis
 
 @dataclass(frozen=True)
 class Bands:
-    """What was asked for: interval levels in percent, or quantile probabilities; never both."""
+    """The requested uncertainty: interval levels in percent, or quantile probabilities; never both.
+
+    With quantiles, ``levels`` are those of the central intervals that they bound.
+    """
 
     levels: tuple[float, ...] = ()
     quantiles: tuple[float, ...] = ()
 
     @classmethod
     def from_quantiles(cls, quantiles: Sequence[float]) -> Bands:
-        """Ask for quantiles; each is one end of a central interval."""
+        """Return the bands of quantiles, each of which is a bound of a central interval."""
         return cls(tuple(sorted({_level_of(quantile) for quantile in quantiles})), tuple(quantiles))
 
     def named(self, levels: Sequence[float]) -> str:
-        """Name what was asked for at some of these levels."""
+        """Return the name, for messages, of what was requested at some of these levels."""
         if not self.quantiles:
             return f"level {', '.join(map(level_key, levels))}"
         return f"quantile {', '.join(level_key(one) for one in self.quantiles if _level_of(one) in levels)}"
 
 
 class Forecast(NamedTuple):
-    """One item and target, in its own units.
+    """The forecast of one item and target, in its own units.
 
-    mean: (horizon,), the point forecast; intervals: lower and upper (horizon,) by level; quantiles:
-    (horizon,) by probability, in place of intervals where they were asked for; far_outside: what it
-    started from lies so far from what was trained on that the network has seen nothing like it; samples:
-    (path, horizon), where they were asked for.
+    mean: (horizon,), the point forecast. intervals: lower and upper (horizon,) by level. quantiles: (horizon,) by
+    probability, in place of intervals where they were requested. far_outside: the context lies far outside the training
+    data. samples: (path, horizon), where they were requested.
     """
 
     item: str | None
@@ -55,24 +57,24 @@ def _level_of(quantile: float) -> float:
 
 
 def banded(
-    bands: Bands, levels_ahead: FloatArray, widths: Widths, unit: FloatArray, transform: Transform
+    bands: Bands, transformed: FloatArray, widths: Widths, error_scale: FloatArray, transform: Transform
 ) -> tuple[FloatArray, dict[float, tuple[FloatArray, FloatArray]], dict[float, FloatArray]]:
-    """Put bands around levels (item, target, horizon); unit: (item, target, 1).
+    """Return mean, lower and upper bounds by interval level, and values by quantile, in the series' own units.
 
-    Returns mean, lower and upper by interval level, and values by quantile, in the series' own units.
+    transformed: (item, target, horizon), the transformed forecasts. error_scale: (item, target, 1).
     """
     if bands.quantiles:
-        half = {level: width.T * unit for level, width in widths.by_level.items()}
-        ends = {
-            quantile: levels_ahead + (1 if quantile > 0.5 else -1) * half[_level_of(quantile)]
+        half = {level: width.T * error_scale for level, width in widths.by_level.items()}
+        values = {
+            quantile: transformed + (1 if quantile > 0.5 else -1) * half[_level_of(quantile)]
             for quantile in bands.quantiles
         }
-        mean = transform.invert(levels_ahead)
-        return mean, {}, {quantile: transform.invert(end) for quantile, end in ends.items()}
+        mean = transform.invert(transformed)
+        return mean, {}, {quantile: transform.invert(value) for quantile, value in values.items()}
     if not bands.levels:
-        return transform.invert(levels_ahead), {}, {}
-    # Lower ends, the forecast itself, upper ends: one array, because each step of numpy costs more than these numbers.
+        return transform.invert(transformed), {}, {}
+    # Lower bounds, the forecast and upper bounds in one array: calls of numpy cost more than their arithmetic here.
     count = len(bands.levels)
-    around = transform.invert(levels_ahead + widths.around * unit)
+    around = transform.invert(transformed + widths.around * error_scale)
     intervals = {level: (around[row], around[2 * count - row]) for row, level in enumerate(bands.levels)}
     return around[count], intervals, {}

@@ -1,1 +1,1 @@
-"""Statistical methods of one series, fitted in milliseconds."""
+"""Statistical methods for a single series, fitted in milliseconds."""

@@ -1,4 +1,4 @@
-"""The closed table of methods; a model file names one by its key."""
+"""All methods by name, as options and model files name them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CODES: dict[MethodName, int] = {
     "theta": blend.THETA,
     "harmonic": blend.HARMONIC,
 }
-"""What the kernel that runs several of them calls each."""
+"""The numbers of methods in the kernel that runs several of them, `kernels.blend`."""
 
 PRIOR: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
-"""The methods whose plain mean is hard to beat: what to trust where a series is too short to choose."""
+"""The methods whose mean is hard to beat: the prior set where a series is too short to compare errors."""

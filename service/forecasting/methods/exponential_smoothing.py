@@ -1,4 +1,4 @@
-"""Exponential smoothing (Hyndman et al. 2008): the forms that fit, averaged by their Akaike weights (Kolassa 2011).
+"""Exponential smoothing (Hyndman et al. 2008): suitable forms, averaged by their Akaike weights (Kolassa 2011).
 
 Up to fifteen forms are fitted: error and season additive or multiplicative, trend none, additive or damped.
 """
@@ -21,59 +21,61 @@ from service.forecasting.methods.kernels.smoothing import (
     parameters_at,
     smoothing_forecasts,
 )
-from service.forecasting.methods.method import bounded, own, scale_of
+from service.forecasting.methods.method import bounded, contiguous_copy, scale_of
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
 # weight, form, alpha, beta, gamma, phi
 _ROW = 6
-# With fewer values nothing can be fitted: mostly the last one counts.
+# With fewer values nothing is fitted: simple smoothing with this alpha.
 _SHORTEST = 5
 _CAUTIOUS_ALPHA = 0.8
-# A short search for every form on the last values, a long one on all for those that may matter.
-_RACE = 300
+# A short search for every form on the last values, then a long one on all values for the promising forms.
+_FIRST_VALUES = 300
 _FIRST_STEPS, _STEPS = 10, 120
 _SMALLEST_WEIGHT = 0.01
 # In units of the Akaike criterion: an undamped trend must be more likely by this much.
 _UNDAMPED_PENALTY = 1.0
-# What is this much worse after the first steps is left out.
-_HOPELESS = 20.0
+# Forms that are this much worse after the first steps are left out.
+_UNPROMISING = 20.0
 
 
 class ExponentialSmoothing:
-    """The Akaike-weighted mean of exponential smoothing's forms."""
+    """The Akaike-weighted mean of the forms of exponential smoothing."""
 
     def fit(self, values: FloatArray, season_length: int) -> FloatArray:
         """Return rows of (weight, form, alpha, beta, gamma, phi), flat."""
         values = values[-fit_window(season_length) :]
-        values = own(values / scale_of(values))
+        values = contiguous_copy(values / scale_of(values))
         if len(values) < _SHORTEST:
             return np.array([1.0, AN, _CAUTIOUS_ALPHA, 0.0, 0.0, 0.0])
-        race = values[-max(_RACE, 4 * season_length) :]
+        recent = values[-max(_FIRST_VALUES, 4 * season_length) :]
         tried = [
-            _Form(race, season_length, form, trend)
+            _Form(recent, season_length, form, trend)
             for form in _forms(values, season_length)
             for trend in (NO_TREND, TREND, DAMPED)
             if trend == NO_TREND or len(values) >= _smallest_length(form, trend)
         ]
         best = min(form.criterion for form in tried)
-        hopeful = [form for form in tried if form.criterion < best + _HOPELESS]
-        for form in hopeful:
+        promising = [form for form in tried if form.criterion < best + _UNPROMISING]
+        for form in promising:
             form.refine(values)
-        return _weighted(hopeful)
+        return _weighted(promising)
 
     def forecast(
         self, parameters: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
     ) -> FloatArray:
         """Forecast (time,) from each origin: (origin, horizon)."""
         out = np.empty((len(origins), horizon))
-        models = own(parameters.reshape(-1, _ROW))
-        smoothing_forecasts(own(values), own(origins), fit_window(season_length), season_length, models, out)
+        models = contiguous_copy(parameters.reshape(-1, _ROW))
+        smoothing_forecasts(
+            contiguous_copy(values), contiguous_copy(origins), fit_window(season_length), season_length, models, out
+        )
         return bounded(out, values, origins)
 
 
 def fit_window(season_length: int) -> int:
-    """Return how many of the last values are looked at: what lies before changes nothing but the time it takes."""
+    """Return how many last values are read: those before them only cost time."""
     return max(1000, 5 * season_length)
 
 
@@ -99,11 +101,11 @@ class _Form:
         self._search(values, starts, _FIRST_STEPS)
 
     def refine(self, values: FloatArray) -> None:
-        """Search on from the best point so far, perhaps with more values."""
+        """Continue the search from the best point so far, perhaps with more values."""
         self._search(values, self._point[None, :].copy(), _STEPS)
 
     def row(self, weight: float) -> list[float]:
-        """Return what is stored."""
+        """Return a row of the stored parameters."""
         parameters = np.empty(4)
         parameters_at(self._trend, self._form, self._point, parameters)
         return [weight, self._form, *parameters]
@@ -113,14 +115,14 @@ class _Form:
         if self._form >= AA:
             seasonal_indices(values, self._season_length, self._form == MM, indices)
         misfit = minimise(SMOOTHING, self._trend, self._form, values, indices, starts, steps, self._point)
-        # Backcast states of a season are half as free as fitted ones; level and trend follow from the parameters.
+        # Backcast seasonal states count half as degrees of freedom; level and trend follow from the parameters.
         freedom = len(self._point) + 1 + (self._season_length / 2 if self._form >= AA else 0)
         correction = 2 * freedom * (freedom + 1) / max(len(values) - freedom - 1, 0.5)
         self.criterion = misfit + 2 * freedom + correction + (_UNDAMPED_PENALTY if self._trend == TREND else 0)
 
 
 def _starts(form: int, trend: int) -> FloatArray:
-    """Points of the unit cube (N, D): alpha; gamma; beta; phi."""
+    """Return points of the unit cube (N, D): alpha; gamma; beta; phi."""
     return np.array(
         [
             [alpha, *([gamma] if form >= AA else []), *([beta] if trend >= TREND else []), *([phi] * (trend == DAMPED))]

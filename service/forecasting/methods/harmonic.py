@@ -1,6 +1,6 @@
-"""One cycle of any length, as a few sines whose frequency is found, and an autoregression of what is left.
+"""Harmonic regression: one cycle of any length as a few sines, with an autoregression of the residual.
 
-For years in daily values and other long smooth cycles, where a profile of one number a phase would be mostly noise.
+For years in daily values and other long smooth cycles, where a profile with a value for each phase would be noisy.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 
 from service.forecasting.methods.kernels.autoregression import VALUES
 from service.forecasting.methods.kernels.harmonics import harmonic_forecasts
-from service.forecasting.methods.method import bounded, own, scale_of
+from service.forecasting.methods.method import bounded, contiguous_copy, scale_of
 from service.forecasting.methods.ridge import Autoregression, fitted_autoregression
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
@@ -17,7 +17,7 @@ from service.forecasting.series.series import FloatArray
 _MOST_HARMONICS = 4
 _FIT_WINDOW = 5000
 _SHORTEST = 20
-# A cycle must be seen twice, and have so many values.
+# The fewest complete cycles, and the shortest cycle in rows.
 _CYCLES, _SHORTEST_CYCLE = 2.0, 4.0
 _REFINEMENTS = 12
 _HEAD = 3
@@ -25,7 +25,7 @@ _LONGEST_LAG = 1_000_000
 
 
 class Harmonic:
-    """Harmonics of the frequency that explains most, as many as pay by the Bayesian criterion; none if no one does."""
+    """Harmonics of the frequency that explains most; their number is chosen by the Bayesian information criterion."""
 
     def fit(self, values: FloatArray, season_length: int) -> FloatArray:  # noqa: ARG002
         """Return frequency in radians a row, number of harmonics and of lags, lags, weights."""
@@ -38,12 +38,12 @@ class Harmonic:
         for harmonics in range(_MOST_HARMONICS + 1):
             if harmonics * frequency >= np.pi:
                 break
-            remainder = _remainder(values, frequency, harmonics)
-            model = fitted_autoregression(remainder, VALUES, 1)
+            residual = _residual(values, frequency, harmonics)
+            model = fitted_autoregression(residual, VALUES, 1)
             if model is not None:
-                # The search for a frequency costs as much as some parameters more.
+                # The search for a frequency counts as three parameters.
                 freedom = len(model.lags) + 2 * harmonics + 3 * (harmonics > 0)
-                found.append((_misfit(remainder, model) + freedom * np.log(len(values)), harmonics, model))
+                found.append((_misfit(residual, model) + freedom * np.log(len(values)), harmonics, model))
         if not found:
             return np.array([1.0, 0, 1, 1, 0])
         _, harmonics, model = min(found, key=lambda one: one[0])
@@ -59,15 +59,15 @@ class Harmonic:
     ) -> FloatArray:
         """Forecast (time,) from each origin: (origin, horizon).
 
-        ValueError: these are no parameters of this method.
+        Raises ValueError where the parameters are not of this method.
         """
         if not _are_parameters(parameters):
             raise ValueError("These are no parameters of a harmonic regression.")
         frequency, harmonics, count = float(parameters[0]), int(parameters[1]), int(parameters[2])
         lags = parameters[_HEAD : _HEAD + count].astype(np.int64)
         out = np.empty((len(origins), horizon))
-        weights = own(parameters[_HEAD + count :])
-        harmonic_forecasts(own(values), own(origins), frequency, harmonics, lags, weights, out)
+        weights = contiguous_copy(parameters[_HEAD + count :])
+        harmonic_forecasts(contiguous_copy(values), contiguous_copy(origins), frequency, harmonics, lags, weights, out)
         return bounded(out, values, origins)
 
 
@@ -89,26 +89,26 @@ def _frequency(values: FloatArray) -> float:
     lowest, highest = int(np.ceil(_CYCLES * size / length)), int(size / _SHORTEST_CYCLE)
     peak = lowest + int(np.argmax(power[lowest : highest + 1]))
     below, above = (2 * np.pi * (peak + side) / size for side in (-1, 1))
-    for _ in range(_REFINEMENTS):  # the remainder is smooth there and has one lowest point: thirds
+    for _ in range(_REFINEMENTS):  # unimodal there: ternary search
         left, right = below + (above - below) / 3, above - (above - below) / 3
-        if np.sum(_remainder(values, left, 1) ** 2) < np.sum(_remainder(values, right, 1) ** 2):
+        if np.sum(_residual(values, left, 1) ** 2) < np.sum(_residual(values, right, 1) ** 2):
             above = right
         else:
             below = left
     return float((below + above) / 2)
 
 
-def _remainder(values: FloatArray, frequency: float, harmonics: int) -> FloatArray:
-    """Return (time,) without its mean and without a cycle."""
+def _residual(values: FloatArray, frequency: float, harmonics: int) -> FloatArray:
+    """Return (time,) without its mean and the harmonics of a frequency."""
     angles = frequency * np.arange(len(values))[:, None] * np.arange(1, harmonics + 1)
     columns = np.concatenate([np.ones((len(values), 1)), np.cos(angles), np.sin(angles)], axis=1)
     products = columns.T @ columns
     return np.asarray(values - columns @ np.linalg.solve(products + 1e-9 * np.eye(len(products)), columns.T @ values))
 
 
-def _misfit(remainder: FloatArray, model: Autoregression) -> float:
+def _misfit(residual: FloatArray, model: Autoregression) -> float:
     """Return -2 log likelihood, up to a constant, of one-step forecasts."""
     longest = int(model.lags[-1])
-    past = np.stack([remainder[longest - lag : len(remainder) - lag] for lag in model.lags], axis=1)
-    errors = remainder[longest:] - past @ model.weights
-    return float(len(remainder) * np.log(np.mean(errors**2) + 1e-28))
+    past = np.stack([residual[longest - lag : len(residual) - lag] for lag in model.lags], axis=1)
+    errors = residual[longest:] - past @ model.weights
+    return float(len(residual) * np.log(np.mean(errors**2) + 1e-28))

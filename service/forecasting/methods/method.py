@@ -1,4 +1,4 @@
-"""What every simple method offers."""
+"""The interface of simple methods, and what they share."""
 
 from __future__ import annotations
 
@@ -12,42 +12,45 @@ from service.forecasting.series.series import FloatArray
 
 Array = TypeVar("Array", bound=NDArray[Any])
 Parameters = tuple[FloatArray, ...]
-"""Of one method, a flat vector for each target."""
+"""The parameters of one method: a flat vector for each target."""
 
 
 class Method(Protocol):
-    """A forecasting method of one series without holes, fitted once and then fixed.
+    """A forecasting method for a single series without gaps.
 
-    A forecast from an origin knows the values up to and with it, and the parameters. So the parameters also serve a
-    history sent later: one of another length, at another phase of the season, of a similar item at another level.
-    Values times a constant give forecasts times that constant.
+    A forecast depends only on the parameters and the values up to the origin, inclusive. So the parameters also serve
+    later histories: of another length, at another phase of the season, of a similar item at another level. Multiplying
+    the values by a constant multiplies the forecasts by it.
     """
 
     def fit(self, values: FloatArray, season_length: int) -> FloatArray:
-        """Return the parameters for (time,) as one flat vector; season_length is 1 where there is no season."""
+        """Return the parameters for values (time,) as a flat vector; season_length: 1 where there is no season."""
         ...
 
     def forecast(
         self, parameters: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
     ) -> FloatArray:
-        """Forecast (time,) from each origin, the row of the last known value: (origin, horizon)."""
+        """Forecast values (time,) from each origin, the row of the last known value: (origin, horizon).
+
+        Raises ValueError where the parameters are not of this method.
+        """
         ...
 
 
-def own(array: Array) -> Array:
-    """Copy for a kernel: a read-only or strided array is another type to it, which it would be compiled for again."""
+def contiguous_copy(array: Array) -> Array:
+    """Return a copy for a kernel, which would be compiled again for a read-only or strided array."""
     return array.copy(order="C")
 
 
 def scale_of(values: FloatArray) -> float:
-    """Return the mean size of values, 1 where all are 0."""
+    """Return the mean absolute value, or 1 where all values are 0."""
     return float(np.mean(np.abs(values))) or 1.0
 
 
 def bounded(forecasts: FloatArray, values: FloatArray, origins: IntArray) -> FloatArray:
-    """Keep (origin, horizon) within what a straight line through the largest swing so far could reach.
+    """Clip forecasts (origin, horizon) to what a straight line through the largest value so far could reach.
 
-    A last guard: whatever the parameters, forecasts are finite and a bad one stays in sight of the data.
+    Whatever the parameters, forecasts are finite and not absurdly far from the data.
     """
     last = values[origins][:, None]
     if (np.abs(forecasts) <= 3 * np.abs(last)).all():

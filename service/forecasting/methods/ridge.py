@@ -1,6 +1,6 @@
-"""Linear autoregressions by ridge regression: on values, changes and changes over a season, averaged.
+"""Ridge: the mean of linear autoregressions of values, changes and changes over a season, by ridge regression.
 
-Their weights come from rolling origins in the last two fifths of what they are fitted on.
+Their weights are from rolling origins in the last two fifths of the values they are fitted on.
 """
 
 from __future__ import annotations
@@ -17,101 +17,15 @@ from service.forecasting.methods.kernels.autoregression import (
     is_packed,
     is_stable,
 )
-from service.forecasting.methods.method import bounded, own
+from service.forecasting.methods.method import bounded, contiguous_copy
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.seasonality import grows_in_proportion
 from service.forecasting.series.series import FloatArray
 
 _MOST_LAGS = 30
-
-
 _PENALTIES = 10.0 ** np.arange(-5, 2.1, 0.5)
-
-
-# Of the weight of the longest lag, at each step.
+# Share of the weight of the longest lag that remains after each step of damping.
 _DAMPING = 0.95
-
-
-@dataclass(frozen=True)
-class Autoregression:
-    """An autoregression of the values, of their changes, or of their changes over a season.
-
-    mean, spread: of these in the series it was fitted on; lags (L,), from 1 on, and their weights.
-    """
-
-    kind: int
-    mean: float
-    spread: float
-    lags: IntArray
-    weights: FloatArray
-
-    def packed(self, share: float) -> list[float]:
-        """Return everything, after its share in the forecast, as the kernel reads it."""
-        return [share, self.kind, self.mean, self.spread, len(self.lags), *self.lags, *self.weights]
-
-
-def fitted_autoregression(values: FloatArray, kind: int, season_length: int) -> Autoregression | None:
-    """Fit to (time,); None where the values are too few for the lags of that season."""
-    back = {VALUES: 0, CHANGES: 1, SEASONAL_CHANGES: season_length}[kind]
-    series = values[back:] - values[: len(values) - back] if back else values
-    lags = _lags(len(series), kind, season_length)
-    longest = int(lags[-1])
-    if len(series) - longest < max(3, len(lags) // 3 + 2):
-        return None
-    mean = float(series.mean())
-    centred = series - mean
-    design = np.stack([centred[longest - lag : len(series) - lag] for lag in lags], axis=1)
-    weights = _stable(lags, _ridge_weights(design, centred[longest:]))
-    return Autoregression(kind, mean, float(centred.std()), lags, weights)
-
-
-def _lags(length: int, kind: int, season_length: int) -> IntArray:
-    """Choose lags for ``length`` rows: the last ones, as many as the length bears, and those of one and two seasons."""
-    most = min(_MOST_LAGS, max(1, length // 4 - 1))
-    if season_length < 2 or length < 3 * season_length:
-        return np.arange(1, min(most, max(3, length // 8)) + 1)
-    recent = min(most, season_length + 1) if season_length <= _MOST_LAGS else most
-    lags = {*range(1, recent + 1), season_length}
-    if kind != SEASONAL_CHANGES:
-        lags.add(season_length + 1)
-        if length >= 4 * season_length:
-            lags.add(2 * season_length)
-    # Where a season is a day of hours, a week is another; where it is a week of hours, a day is.
-    if season_length >= 24 and length >= 4 * 7 * season_length:
-        lags |= {7 * season_length, 7 * season_length + 1}
-    if season_length >= 7 * 12 and season_length % 7 == 0:
-        lags |= {season_length // 7, season_length // 7 + 1}
-    return np.array(sorted(lags))
-
-
-def _ridge_weights(design: FloatArray, target: FloatArray) -> FloatArray:
-    """Regress (N,) on (N, L), with an intercept that is not kept."""
-    design, target = design - design.mean(axis=0), target - target.mean()
-    eigenvalues, basis = np.linalg.eigh(design.T @ design)
-    eigenvalues = np.maximum(eigenvalues, 0)
-    mean = eigenvalues.mean()
-    if mean <= 0:
-        return np.zeros(design.shape[1])
-    along = basis.T @ (design.T @ target)
-    shrunk = eigenvalues + mean * _PENALTIES[:, None]
-    weights = along / shrunk
-    errors = target @ target - 2 * weights @ along + (weights**2) @ eigenvalues
-    left = len(target) - (eigenvalues / shrunk).sum(axis=1) - 1  # degrees of freedom
-    scores = np.where(left > 1, np.maximum(errors, 0) / np.maximum(left, 1e-3) ** 2, np.inf)
-    return np.asarray(basis @ weights[int(np.argmin(scores))])
-
-
-def _stable(lags: IntArray, weights: FloatArray) -> FloatArray:
-    """Damp weights, by lag, until iterated forecasts die away."""
-    dense = np.zeros(int(lags[-1]))
-    dense[lags - 1] = weights
-    powers = np.arange(1, len(dense) + 1)
-    factor = 1.0
-    while not is_stable(dense * factor**powers):
-        factor *= _DAMPING ** (1 / len(dense))
-    return np.asarray(weights * factor**lags)
-
-
 _SMALLEST_WEIGHT = 0.01
 _SHORTEST = 8
 _LARGEST_LOGARITHM = 700.0
@@ -140,14 +54,14 @@ class Ridge:
     ) -> FloatArray:
         """Forecast (time,) from each origin: (origin, horizon).
 
-        ValueError: these are no parameters of this method.
+        Raises ValueError where the parameters are not of this method.
         """
-        packed = own(parameters[1:])
+        packed = contiguous_copy(parameters[1:])
         if not np.isfinite(packed).all() or not is_packed(packed):
             raise ValueError("These are no parameters of a ridge regression.")
         if parameters[0] <= 0:
             return bounded(_forecast(packed, values, origins, horizon, season_length), values, origins)
-        # Logarithms are taken as long as all values so far allow it.
+        # Logarithms are used for origins up to which all values are above 0.
         positive = np.logical_and.accumulate(values > 0)
         logs = np.log(np.where(positive, values, 1.0))
         out = np.exp(np.minimum(_forecast(packed, logs, origins, horizon, season_length), _LARGEST_LOGARITHM))
@@ -161,12 +75,12 @@ def _forecast(
     packed: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
 ) -> FloatArray:
     out = np.empty((len(origins), horizon))
-    autoregressive_forecasts(own(values), own(origins), season_length, packed, out)
+    autoregressive_forecasts(contiguous_copy(values), contiguous_copy(origins), season_length, packed, out)
     return out
 
 
 def _validation_error(values: FloatArray, kind: int, season_length: int) -> float:
-    """Return the mean absolute error, over the last two fifths, of a fit on what is before; -1 where that is short."""
+    """Return the mean absolute error, on the last two fifths, of a fit on the rows before; -1 if these are too few."""
     length = len(values)
     first = max(int(0.6 * length), 6)
     model: Autoregression | None = fitted_autoregression(values[:first], kind, season_length)
@@ -180,12 +94,92 @@ def _validation_error(values: FloatArray, kind: int, season_length: int) -> floa
 
 
 def _shares(errors: FloatArray, length: int) -> FloatArray:
-    """Weigh by a power of the error that grows with the evidence."""
+    """Return weights by a power of the error that grows with the number of values."""
     if not len(errors):
         return errors
-    # Beyond rounding, smaller errors are no better; all may be 0.
+    # Differences below rounding do not matter; all errors may be 0.
     errors = errors + 1e-9 * errors.max() + np.finfo(float).tiny
     shares = (errors / errors.min()) ** -(2 + length / 100)
     shares /= shares.sum()
     shares[shares < _SMALLEST_WEIGHT] = 0
     return np.asarray(shares / shares.sum())
+
+
+@dataclass(frozen=True)
+class Autoregression:
+    """An autoregression of the values, of their changes, or of their changes over a season.
+
+    mean, spread: of these in the series it was fitted on. lags: (L,), ascending. weights: (L,).
+    """
+
+    kind: int
+    mean: float
+    spread: float
+    lags: IntArray
+    weights: FloatArray
+
+    def packed(self, share: float) -> list[float]:
+        """Return its share in the forecast and all fields, in the layout of `kernels.autoregression`."""
+        return [share, self.kind, self.mean, self.spread, len(self.lags), *self.lags, *self.weights]
+
+
+def fitted_autoregression(values: FloatArray, kind: int, season_length: int) -> Autoregression | None:
+    """Fit to (time,); None where there are too few values for the lags of that season."""
+    back = {VALUES: 0, CHANGES: 1, SEASONAL_CHANGES: season_length}[kind]
+    series = values[back:] - values[: len(values) - back] if back else values
+    lags = _lags(len(series), kind, season_length)
+    longest = int(lags[-1])
+    if len(series) - longest < max(3, len(lags) // 3 + 2):
+        return None
+    mean = float(series.mean())
+    centred = series - mean
+    design = np.stack([centred[longest - lag : len(series) - lag] for lag in lags], axis=1)
+    weights = _stable(lags, _ridge_weights(design, centred[longest:]))
+    return Autoregression(kind, mean, float(centred.std()), lags, weights)
+
+
+def _lags(length: int, kind: int, season_length: int) -> IntArray:
+    """Return lags for ``length`` rows: recent ones, as many as the length allows, and those of one and two seasons."""
+    most = min(_MOST_LAGS, max(1, length // 4 - 1))
+    if season_length < 2 or length < 3 * season_length:
+        return np.arange(1, min(most, max(3, length // 8)) + 1)
+    recent = min(most, season_length + 1) if season_length <= _MOST_LAGS else most
+    lags = {*range(1, recent + 1), season_length}
+    if kind != SEASONAL_CHANGES:
+        lags.add(season_length + 1)
+        if length >= 4 * season_length:
+            lags.add(2 * season_length)
+    # If the season is a day of hours, there may be one of a week, and vice versa.
+    if season_length >= 24 and length >= 4 * 7 * season_length:
+        lags |= {7 * season_length, 7 * season_length + 1}
+    if season_length >= 7 * 12 and season_length % 7 == 0:
+        lags |= {season_length // 7, season_length // 7 + 1}
+    return np.array(sorted(lags))
+
+
+def _ridge_weights(design: FloatArray, target: FloatArray) -> FloatArray:
+    """Regress (N,) on (N, L) with an intercept, which is dropped; the penalty is from generalised cross-validation."""
+    design, target = design - design.mean(axis=0), target - target.mean()
+    eigenvalues, basis = np.linalg.eigh(design.T @ design)
+    eigenvalues = np.maximum(eigenvalues, 0)
+    mean = eigenvalues.mean()
+    if mean <= 0:
+        return np.zeros(design.shape[1])
+    along = basis.T @ (design.T @ target)
+    shrunk = eigenvalues + mean * _PENALTIES[:, None]
+    weights = along / shrunk
+    errors = target @ target - 2 * weights @ along + (weights**2) @ eigenvalues
+    left = len(target) - (eigenvalues / shrunk).sum(axis=1) - 1  # degrees of freedom
+    scores = np.where(left > 1, np.maximum(errors, 0) / np.maximum(left, 1e-3) ** 2, np.inf)
+    return np.asarray(basis @ weights[int(np.argmin(scores))])
+
+
+def _stable(lags: IntArray, weights: FloatArray) -> FloatArray:
+    """Damp weights, by lag, until iterated forecasts decay."""
+    dense = np.zeros(int(lags[-1]))
+    dense[lags - 1] = weights
+    powers = np.arange(1, len(dense) + 1)
+    factor = 1.0
+    while not is_stable(dense * factor**powers):
+        factor *= _DAMPING ** (1 / len(dense))
+    return np.asarray(weights * factor**lags)

@@ -1,4 +1,4 @@
-"""Theta: the mean of its standard, its optimised and its dynamic optimised form (Fiorucci et al. 2016)."""
+"""Theta: the mean of the standard, the optimised and the dynamic optimised Theta model (Fiorucci et al. 2016)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import numpy as np
 from service.forecasting.methods.exponential_smoothing import fit_window
 from service.forecasting.methods.kernels.nelder_mead import DYNAMIC_THETA, THETA, minimise
 from service.forecasting.methods.kernels.theta import take_out_season, theta_forecasts
-from service.forecasting.methods.method import bounded, own, scale_of
+from service.forecasting.methods.method import bounded, contiguous_copy, scale_of
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.seasonality import autocorrelation
 from service.forecasting.series.series import FloatArray
 
 _STEPS = 200
-# 80 % two-sided. The competitions test at 90 %, on levels; changes have no trend that hides a season or feigns one.
+# 80 % two-sided. The M competitions test values at 90 %; changes have no trend that hides or mimics a season.
 _SEASON_Z = 1.28
 _STANDARD = np.array([[0.1], [0.3], [0.6], [0.9]])
 _OPTIMISED = np.array([[alpha, curvature] for alpha in (0.1, 0.5, 0.9) for curvature in (0.3, 0.6)])
 
 
 class Theta:
-    """The mean of three Theta models on the values without their season, where a test finds one."""
+    """The mean of three Theta models on seasonally adjusted values, where a test finds a season."""
 
     def fit(self, values: FloatArray, season_length: int) -> FloatArray:
         """Return whether there is a season and whether it multiplies, then rows of (dynamic, alpha, theta), flat."""
         values = values[-fit_window(season_length) :]
-        values = own(values / scale_of(values))
+        values = contiguous_copy(values / scale_of(values))
         seasonal, multiplicative = _has_season(values, season_length), bool(values.min() > 0)
         if seasonal:
             take_out_season(values, season_length, multiplicative, np.empty(season_length))
@@ -40,10 +40,18 @@ class Theta:
     ) -> FloatArray:
         """Forecast (time,) from each origin: (origin, horizon)."""
         seasonal, multiplicative = parameters[0] > 0, bool(parameters[1] > 0)
-        models = own(parameters[2:].reshape(-1, 3))
+        models = contiguous_copy(parameters[2:].reshape(-1, 3))
         out = np.empty((len(origins), horizon))
         period = season_length if seasonal else 1
-        theta_forecasts(own(values), own(origins), fit_window(season_length), period, multiplicative, models, out)
+        theta_forecasts(
+            contiguous_copy(values),
+            contiguous_copy(origins),
+            fit_window(season_length),
+            period,
+            multiplicative,
+            models,
+            out,
+        )
         return bounded(out, values, origins)
 
 

@@ -1,1 +1,1 @@
-"""Training a forecaster: defaults, fits, checkpoints."""
+"""Training of a forecaster: planning, defaults, fits, checkpoints, progress."""

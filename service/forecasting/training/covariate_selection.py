@@ -1,7 +1,7 @@
-"""Whether columns known ahead are worth their while: the error with them against the error without.
+"""Select future covariates and calendar features: those that reduce the error on rolling origins before the split.
 
-Judged on rolling origins before the split by the mean of a few simple methods, which cost little, group by group: what
-a client names first, then the features of the calendar.
+The error is that of the mean of a few simple methods, which are fast. Groups of columns are tried one after another:
+first the covariates of the client, then each feature of the calendar.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ import numpy as np
 
 from service.forecasting.covariates.calendar import calendar_widths
 from service.forecasting.covariates.columns import KnownAhead
-from service.forecasting.evaluation.rolling import Evaluated, compared, evaluated_item, roll_candidates, rolling_origins
+from service.forecasting.evaluation.rolling import (
+    compared,
+    evaluated_item,
+    independent_origins,
+    mean_known,
+    roll_candidates,
+    rolling_origins,
+)
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
-from service.forecasting.training.checkpoint import Course
+from service.forecasting.training.checkpoint import ResumableTraining
 from service.forecasting.training.planning import Plan
 from service.forecasting.training.progress import TrainingProgress
 from service.forecasting.training.recipe_fitter import Fitter
 
-# Share of the error that must go, and standard errors by which it must: a client has reasons to name a column, a
-# feature of the calendar is one of several guesses.
+# By how much the error must fall, as a share and in standard errors: a client has reasons to declare a column, calendar
+# features are guesses.
 _NAMED = (0.01, 0.5)
 _GUESSED = (0.02, 0.8)
 _MOST_ITEMS = 40
@@ -34,17 +41,17 @@ _MOST_ORIGINS = 80
 
 @dataclass(frozen=True)
 class _Group:
-    """Columns that are used together or not at all; names: of covariates or of one feature of the calendar."""
+    """Columns that are used together or not at all; names: of covariates, or of one feature of the calendar."""
 
     names: tuple[Any, ...]
     columns: tuple[int, ...]
     of_client: bool
 
 
-def with_useful_columns(plan: Plan, progress: TrainingProgress | None = None) -> Plan:
-    """Return the plan without those columns known ahead that do not help, and with what is worth telling of it.
+def select_covariates(plan: Plan, progress: TrainingProgress | None = None) -> Plan:
+    """Return the plan without future covariates and calendar features that do not help, with warnings and reasons.
 
-    Features of the calendar that were asked for by name stay.
+    Calendar features that were requested by name are kept.
     """
     groups = _groups(plan)
     if not groups:
@@ -57,7 +64,7 @@ def with_useful_columns(plan: Plan, progress: TrainingProgress | None = None) ->
     calendar_reason = []
     progress = progress or TrainingProgress(plan)
     progress.begin("columns", "methods")
-    for group in progress.through(groups, len(groups)):
+    for group in progress.track(groups, len(groups)):
         if asked_calendar and not group.of_client:
             kept.append(group)
             continue
@@ -73,11 +80,11 @@ def with_useful_columns(plan: Plan, progress: TrainingProgress | None = None) ->
             continue
         kept.append(group)
         error = tried
-        told = f"the error before the split falls by {gain:.0%}"
+        reason = f"the error before the split falls by {gain:.0%}"
         if group.of_client:
-            reasons["future_covariates"] = told
+            reasons["future_covariates"] = reason
         else:
-            calendar_reason.append(f"{listed}: {told}")
+            calendar_reason.append(f"{listed}: {reason}")
     if "calendar" in reasons and any(not group.of_client for group in groups):
         reasons["calendar"] = "; ".join(calendar_reason) or "it does not make forecasts before the split better"
     chosen = _with(plan, kept)
@@ -101,7 +108,7 @@ def _groups(plan: Plan) -> list[_Group]:
 
 
 def _with(plan: Plan, groups: Sequence[_Group]) -> Plan:
-    """Return the plan with the columns of these groups only."""
+    """Return the plan with only the columns of these groups."""
     columns = [column for group in groups for column in group.columns]
     series = tuple(
         replace(one, ahead=None if one.ahead is None or not columns else one.ahead[:, columns]) for one in plan.panel
@@ -116,7 +123,7 @@ def _with(plan: Plan, groups: Sequence[_Group]) -> Plan:
 
 
 def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
-    """Return the mean absolute errors (origin,) of all items in their units, and how many are independent."""
+    """Return the mean absolute scaled errors (origin,) of all items, and how many independent origins there are."""
     rows = evenly_spaced(len(plan.panel), _MOST_ITEMS)
     part = replace(
         plan,
@@ -127,35 +134,22 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     )
     part = _with(part, groups)
     stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]
-    forecaster, _ = Fitter(part, TrainingProgress(part), None, Course(part, None)).first(stopping, test)
+    forecaster, _ = Fitter(part, TrainingProgress(part), None, ResumableTraining(part, None)).fit_first(stopping, test)
     horizon = part.choice.specification.horizon
     evaluated = [
         evaluated_item(forecaster, item, one.head(end), _origins(first, end, horizon))
         for item, one, first, end in zip(forecaster.items, part.panel, stopping, test, strict=True)
     ]
     by_candidate = roll_candidates(forecaster, evaluated, horizon)
-    means = [np.mean(levels, axis=0) for levels in zip(*by_candidate.values(), strict=True)]
-    errors = [_by_origin(one, levels) for one, levels in zip(evaluated, means, strict=True)]
-    independent = sum(_independent(one, horizon) for one in evaluated)
-    return np.concatenate(errors), independent
+    means = [np.mean(forecasts, axis=0) for forecasts in zip(*by_candidate.values(), strict=True)]
+    errors = [compared(one, mean).errors for one, mean in zip(evaluated, means, strict=True)]
+    independent = sum(independent_origins(one.origins, horizon) for one in evaluated)
+    return mean_known(np.abs(np.concatenate(errors)).mean(axis=2)), independent
 
 
 def _origins(first: int, end: int, horizon: int) -> IntArray:
     origins = rolling_origins(first, end, horizon, partial=True)
     return np.asarray(origins[evenly_spaced(len(origins), _MOST_ORIGINS)])
-
-
-def _by_origin(one: Evaluated, levels: FloatArray) -> FloatArray:
-    errors = np.abs(compared(one, levels).errors).mean(axis=2)
-    known = np.isfinite(errors)
-    counts = known.sum(axis=1)
-    return np.where(counts > 0, np.where(known, errors, 0).sum(axis=1) / np.maximum(counts, 1), np.nan)
-
-
-def _independent(one: Evaluated, horizon: int) -> float:
-    if not len(one.origins):
-        return 0.0
-    return 1 + float(one.origins[-1] - one.origins[0]) / horizon
 
 
 def _gain(before: FloatArray, after: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""What is chosen where nothing was asked: simple rules on the part before the split, each with its reason."""
+"""Defaults of a training: simple rules on the part before the split, each with its reason."""
 
 from __future__ import annotations
 
@@ -37,36 +37,36 @@ _LONGEST_DEFAULT_CONTEXT = 200
 _SCORED_STEPS = 64
 _CHUNK_STEPS = 160
 _ENSEMBLE = 2
-# With fewer values before `stopping`, in all items together, blends were better without a network (held-out ends of the
-# training parts of M3 and Tourism).
+# With fewer values before `stopping`, in all items together, blends were better without a network (measured on the last
+# rows of the training parts of M3 and Tourism).
 _WORTH_A_NETWORK = 80
 _ITEMS_LOOKED_AT = 50
 _SHORT_SHARE = 0.2
 _LONGEST_TESTED = 2000
-# Options of a training that do not ask for a network.
+# Options of a training that do not imply a network.
 _NEUTRAL = {"seed", "ensemble_size"}
 _TARGETS_LOOKED_AT = 10
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, and why each part of it that was not asked for was chosen."""
+    """A specification, and the reasons for the options that were chosen."""
 
     specification: Specification
     reasons: dict[str, str]
 
 
 def choose(panel: Panel, splits: Sequence[Split], options: TrainOptions) -> Choice:
-    """Fill in every option that was left open.
+    """Choose every option that was left open.
 
-    Looks only at what lies before the split of each series, but for one thing: no logarithm is chosen where
-    any value is not above 0.
+    Depends only on values before the split of each series, with one exception: no logarithm is chosen where any value
+    is 0 or below.
     """
     return _Chooser(panel, splits, options).choose()
 
 
 def scored_steps(specification: Specification, fitted_length: int) -> int:
-    """Return how many steps of a piece are scored: one for windows, for pieces as many as the data allow."""
+    """Return the number of scored steps of a training sequence: one for windows, else as many as the data allow."""
     if specification.training.objective == "windows":
         return 1
     return max(1, min(_SCORED_STEPS, fitted_length - specification.context_length))
@@ -78,7 +78,7 @@ class _Chooser:
         self.reasons: dict[str, str] = {}
         self.panel = panel
         self.length = min(split.length for split in splits)
-        # A few short items do not decide for all: what they are too short for, they do without.
+        # A few short items do not decide for all: they do without what they are too short for.
         self.fitted = int(np.quantile([split.stopping for split in splits], _SHORT_SHARE, method="lower"))
         self.fitted_total = sum(split.stopping for split in splits)
         targets = range(min(len(panel.targets), _TARGETS_LOOKED_AT))
@@ -171,7 +171,7 @@ class _Chooser:
         if not self._most(lambda sample: grows_in_proportion(sample, block)):
             self.reasons["transform"] = "the spread does not grow with the level"
             return "none"
-        # The one look past the split: a logarithm that later values do not have cannot be scored, nor served.
+        # The only use of values after the split: those without a logarithm could be neither scored nor forecast from.
         targets = len(self.panel.targets)
         if any(np.nanmin(one.values[:, :targets], initial=np.inf) <= 0 for one in self.panel):
             self.reasons["transform"] = "the spread grows with the level, but there are values of 0 or below"
@@ -254,7 +254,9 @@ class _Chooser:
             steps = max(1, min(_SCORED_STEPS, self.fitted - context_length))
             per_epoch = math.ceil(per_epoch / steps)
         batch_size = asked.batch_size or self._chosen(
-            "training.batch_size", 32 if windows else min(256, max(8, per_epoch // 16)), "by the number of pieces"
+            "training.batch_size",
+            32 if windows else min(256, max(8, per_epoch // 16)),
+            "by the number of training sequences",
         )
         epochs = asked.epochs or self._epochs(asked, math.ceil(per_epoch / batch_size))
         rate = asked.learning_rate or self._chosen(
@@ -296,7 +298,7 @@ class _Chooser:
 
 
 def _changed(options: Options) -> list[str]:
-    """Names of the options that are not at their defaults."""
+    """Return the names of the options that are not at their defaults."""
     return [
         name
         for name, field in type(options).model_fields.items()
@@ -305,7 +307,7 @@ def _changed(options: Options) -> list[str]:
 
 
 def _known(values: FloatArray) -> FloatArray:
-    """Return (time,) from its first value on, gaps filled."""
+    """Return (time,) from its first value on, with gaps interpolated."""
     seen = np.flatnonzero(~np.isnan(values))
     return fill(values[seen[0] :, None], "interpolate").interpolated[:, 0] if len(seen) else np.zeros(1)
 
@@ -315,4 +317,4 @@ def _default_rate(asked: TrainingOptions, cell: str) -> float:
         return 0.05
     if asked.objective == "windows":
         return 1e-3
-    return 1e-2 if cell == "rnn" else 2e-2  # without gates, large steps make it forget
+    return 1e-2 if cell == "rnn" else 2e-2  # without gates, large steps are unstable

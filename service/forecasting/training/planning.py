@@ -1,4 +1,4 @@
-"""Everything that is decided before training: checks, splits, choices; also what a dry run answers."""
+"""Plan a training: check the panel, split it and choose open options; also the answer of a dry run."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ NOISE = "the series looks like noise: nothing forecasts it better than its mean,
 
 WALK = "the series looks like a random walk: nothing forecasts it better than its last value, so expect a skill of 0"
 
-# Up to so many values, a forecast by anything deserves a warning.
+# Series of up to so many values get a warning that the network is left out.
 _SHORT_SERIES = 30
-# In fewer values anything may look like a random walk.
+# The fewest values that are tested for a random walk: fewer often look like one.
 _SHORTEST_WALK = 100
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A panel that can be trained on, cut and with a recipe.
+    """A panel that can be trained on, its splits and its specification.
 
-    panel: its columns known ahead are taken out of the values; long: which items are long enough for the network;
-    future_covariates: columns named as known ahead; the specification has those that are, or may be, used.
+    panel: its future covariates are separate from the values. long: whether each item is long enough for the network.
+    future_covariates: all that were declared; the specification has those that are, or may be, used.
     """
 
     panel: Panel
@@ -49,29 +49,29 @@ class Plan:
     warnings: tuple[str, ...]
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """What is worth telling before anything is trained."""
+    def notices(self) -> tuple[str, ...]:
+        """The warnings that are known before anything is trained."""
         return (*self.warnings, *([NOISE] if self.noise else []), *([WALK] if self.walk else []))
 
     @property
     def trusted(self) -> tuple[Candidate, ...]:
-        """The candidates to blend where nothing speaks against them."""
+        """The prior set of candidates: those to blend where little is known of their errors."""
         return ("naive", "exponential_smoothing") if self.walk else ("network", *PRIOR)
 
     @property
     def min_history(self) -> int:
-        """Fewest values from which the model will forecast, unless it turns out to do without its network."""
+        """The fewest values from which the model will forecast; fewer suffice if its network gets no weight."""
         specification = self.choice.specification
         return min_history(specification) if any(self.long) else TRANSFORMS[specification.transform].lookback + 1
 
     def configuration(self) -> dict[str, Any]:
-        """Return every option as used, as JSON-able values; ``chosen`` says why, for those that were left open."""
+        """Return every option as used, as JSON-compatible values; ``chosen`` has the reasons for those left open."""
         record = self.choice.specification.to_record()
         return {**record, "calendar": record["calendar"] or "none", "chosen": self.choice.reasons}
 
 
 def plan_training(panel: Panel, options: TrainOptions) -> Plan:
-    """Check the panel, split it and choose what was left open; trains nothing.
+    """Check the panel, split it and choose what was left open, without training anything.
 
     Raises InvalidSeries, MissingValues, SeriesTooShort, InvalidOption.
     """
@@ -108,8 +108,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     longest = max(split.length for split in splits)
     if specification.horizon >= longest:
         warnings.append(
-            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): nothing tells "
-            "how good forecasts so far ahead are, and their intervals are guesses"
+            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): how good "
+            "forecasts so far ahead are is unknown, and their intervals are guesses"
         )
     targets = _targets_before(panel, splits)
     season_length = specification.season_length
@@ -121,7 +121,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
 def _without_short(
     panel: Panel, splits: Sequence[Split], choice: Choice, validation: Validation
 ) -> tuple[Choice, tuple[bool, ...]]:
-    """Tell which items are long enough for the network, and leave it out where none is.
+    """Return which items are long enough for the network, and a choice without it where none is.
 
     Raises SeriesTooShort where an item has no other candidate.
     """
@@ -140,7 +140,7 @@ def _without_short(
 
 
 def _targets_before(panel: Panel, splits: Sequence[Split]) -> list[FloatArray]:
-    """Return what is known before the split, (time,), of each target of each item."""
+    """Return the observed values before the split, (time,), of each target of each item."""
     columns = [
         column
         for one, split in zip(panel, splits, strict=True)

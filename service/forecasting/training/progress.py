@@ -1,7 +1,7 @@
-"""How far a training is: what it does, which share of all its work is done, and how long the rest will take.
+"""Progress of a training: its stage, the share of its work that is done, and the estimated time left.
 
-Shares are planned from counts of operations before anything is fitted. A network that stops early leaves the rest of
-its share out, so that the time left is an upper bound until then.
+The shares are estimated from counts of operations before anything is fitted. A network may stop early, so that the
+time left is an upper bound until it has.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from service.forecasting.training.defaults import scored_steps
 from service.forecasting.training.planning import Plan
 
 Report = Callable[[dict[str, Any]], None]
-"""Told what `JobAnswer.progress` documents."""
+"""Called with the record that `JobAnswer.progress` documents."""
 Clock = Callable[[], float]
-"""Seconds that only grow."""
+"""Returns monotonic seconds."""
 Stage = Literal["columns", "candidates", "select", "weigh", "score", "refit"]
 Work = Literal["methods", "network", "rolling"]
 One = TypeVar("One")
 
-# Seconds, on one core, of fitting one simple method to one item and, beyond that, to each row of it.
+# Seconds on one core of fitting one simple method: for each item, and for each row.
 _METHOD_SECONDS, _METHOD_ROW_SECONDS = 1.5e-3, 1.5e-6
-# Of an epoch whatever its size, and of each multiplication with a weight, forward and backward.
+# Seconds of an epoch of any size, and of each multiplication with a weight, forward and backward.
 _EPOCH_SECONDS, _PRODUCT_SECONDS = 1e-4, 2.5e-10
-# Share of the methods' seconds that rolling over all origins takes.
+# Seconds of forecasts from all origins, as a share of the methods' seconds.
 _ROLLING_SHARE = 0.2
-# Below, a share tells nothing about the time that the rest will take.
+# Below this share, the time left is unknown.
 _SMALLEST_SHARE = 0.01
 
 
 class TrainingProgress:
-    """Reports one training; ``fraction`` never falls. Without a clock, the time left is unknown."""
+    """Reports the progress of one training; ``fraction`` never falls. Without a clock, the time left is unknown."""
 
     def __init__(self, plan: Plan, report: Report | None = None, clock: Clock | None = None) -> None:
         self._report, self._clock = report, clock
@@ -47,27 +47,27 @@ class TrainingProgress:
         self._latest: dict[str, Any] = {}
 
     def begin(self, stage: Stage, work: Work) -> None:
-        """Go on to another part of the work."""
+        """Begin the next part of the work."""
         if self._report is None:
             return
         steps = list(self._planned)
         self._stage = stage
         self._before = sum(list(self._planned.values())[: steps.index((stage, work))])
         self._share = self._planned[stage, work]
-        self._tell(0.0, {})
+        self._send(0.0, {})
 
-    def through(self, items: Iterable[One], count: int) -> Iterator[One]:
-        """Yield what is worked on one after another."""
+    def track(self, items: Iterable[One], count: int) -> Iterator[One]:
+        """Yield items, reporting each one when the next is requested."""
         for number, item in enumerate(items, 1):
             yield item
             if count > 1:
-                self._tell(number / count, {"item": number, "items": count})
+                self._send(number / count, {"item": number, "items": count})
 
-    def epochs(self, member: int) -> EpochReport:
-        """Return who is told of the epochs of one network, counted from 0."""
+    def epoch_report(self, member: int) -> EpochReport:
+        """Return what reports the epochs of one network; member: from 0 on."""
 
-        def tell(epoch: int, epochs: int, training_loss: float, validation_loss: float | None) -> None:
-            told = {
+        def report(epoch: int, epochs: int, training_loss: float, validation_loss: float | None) -> None:
+            details = {
                 "candidate": "network",
                 "member": member + 1,
                 "members": self._members,
@@ -76,12 +76,12 @@ class TrainingProgress:
                 "training_loss": training_loss,
                 "validation_loss": validation_loss,
             }
-            self._tell((member + epoch / epochs) / self._members, told)
+            self._send((member + epoch / epochs) / self._members, details)
 
-        return tell
+        return report
 
     def skip(self, member: int, share: float) -> None:
-        """Count a share of one network's epochs as done by an earlier run: it took none of the time of this one."""
+        """Count a share of one network's epochs as done by an earlier run, which took none of this run's time."""
         if self._report is not None and share > 0:
             self._skipped += share * self._share / self._members / self._total
             self._fraction = max(
@@ -89,17 +89,17 @@ class TrainingProgress:
             )
 
     def finish(self) -> None:
-        """Tell that all is done, with what was told last."""
+        """Report that all is done, with the last details."""
         if self._report is not None:
             self._report({**self._latest, "fraction": 1.0, "eta_seconds": None if self._clock is None else 0.0})
 
-    def _tell(self, share: float, told: dict[str, Any]) -> None:
+    def _send(self, share: float, details: dict[str, Any]) -> None:
         if self._report is None:
             return
         done = (self._before + share * self._share) / self._total
         self._fraction = min(1.0, max(self._fraction, done))
         left = {"fraction": round(self._fraction, 4), "eta_seconds": self._seconds_left()}
-        self._latest = {"stage": self._stage, **told, **left}
+        self._latest = {"stage": self._stage, **details, **left}
         self._report(self._latest)
 
     def _seconds_left(self) -> float | None:
@@ -132,7 +132,7 @@ def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
 
 
 def _methods_seconds(plan: Plan) -> float:
-    """Where there is no method, preparing an item takes about as long as one."""
+    """Return the seconds of fitting all methods; without any, preparing an item takes about as long as one."""
     count = max(1, sum(name != "network" for name in plan.choice.specification.candidates))
     rows = sum(split.stopping for split in plan.splits)
     return count * len(plan.panel.targets) * (_METHOD_SECONDS * len(plan.splits) + _METHOD_ROW_SECONDS * rows)

@@ -1,12 +1,12 @@
-"""The whole way from a panel to a forecaster that says how good it is.
+"""Train a forecaster on a panel and score it.
 
-Three fits of one recipe, so that nothing is judged on what it has seen:
+One specification is fitted three times, so that everything is evaluated on data it was not fitted on:
 
-1. on [0, stopping): stops early by, weighs candidates by, and makes interval errors on, [stopping, test);
-2. on [0, test): scored on [test, end), with the weights and the intervals of the first;
-3. on everything, unless ``refit`` is false: served, with the errors of both.
+1. on [0, stopping); [stopping, test) is used for early stopping, the weights of candidates and interval errors;
+2. on [0, test); scored on [test, end), with the weights and the intervals of the first fit;
+3. on all data, unless ``refit`` is false; the result, with the interval errors of both.
 
-The second and the third go on from the first, or repeat it; see `refit_network`.
+The second and the third fit continue the first, or repeat it; see `refit_network`.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from service.forecasting.forecaster.forecaster import Forecaster, blended
 from service.forecasting.methods.naive import BaselineMethod
 from service.forecasting.networks.fitting import Fit, LossCurve
 from service.forecasting.series.series import Panel
-from service.forecasting.training.checkpoint import Checkpoints, Course
-from service.forecasting.training.covariate_selection import with_useful_columns
+from service.forecasting.training.checkpoint import Checkpoints, ResumableTraining
+from service.forecasting.training.covariate_selection import select_covariates
 from service.forecasting.training.planning import Plan, plan_training
 from service.forecasting.training.progress import Clock, Report, TrainingProgress
 from service.forecasting.training.recipe_fitter import Fitter
-from service.forecasting.training.warnings import findings, skill_by_step
+from service.forecasting.training.warnings import score_warnings, skill_by_step
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A forecaster, and how the same recipe did on the part after the split.
+    """A forecaster, and the scores of the same specification on the part after the split.
 
-    curve, best_epochs: of the networks, None and empty where there is none; skill_by_step: (horizon,).
+    curve, best_epochs: of the networks, None and empty where there is none. skill_by_step: (horizon,).
     """
 
     forecaster: Forecaster
@@ -71,7 +71,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class _First:
-    """What the first fit found."""
+    """The results of the first fit."""
 
     fits: list[Fit]
     evaluated: list[Evaluated]
@@ -89,43 +89,45 @@ def train(
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
-    """Train, score and refit; see the module for the three fits. Raises what `plan_training` raises.
+    """Train, score and refit a forecaster; see the module for the three fits. Raises what `plan_training` raises.
 
-    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The forecaster
-    that is returned forecasts on the CPU either way. clock: by which the report tells how long the rest will take.
-    checkpoints: where to go on, and to leave what another run goes on from: on the CPU to the same model to the bit.
+    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The returned
+    forecaster runs on the CPU in either case. clock: for estimates of the time left. checkpoints: what to resume from,
+    and to store; on the CPU a resumed training gives a bit-identical model.
     """
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
-    plan = with_useful_columns(plan, progress)
-    trained = _Training(plan, progress, device, Course(plan, checkpoints)).run()
+    plan = select_covariates(plan, progress)
+    trained = _Training(plan, progress, device, ResumableTraining(plan, checkpoints)).run()
     progress.finish()
     return trained
 
 
 class _Training:
-    def __init__(self, plan: Plan, progress: TrainingProgress, device: str | None, course: Course) -> None:
+    def __init__(
+        self, plan: Plan, progress: TrainingProgress, device: str | None, resumable: ResumableTraining
+    ) -> None:
         self.plan = plan
         self.panel = plan.panel
         self.specification = plan.choice.specification
         self.progress = progress
-        self.fitter = Fitter(plan, progress, device, course)
+        self.fitter = Fitter(plan, progress, device, resumable)
         self.stopping = [split.stopping for split in plan.splits]
         self.test = [split.test for split in plan.splits]
         self.end = [split.length for split in plan.splits]
 
     def run(self) -> Trained:
         first = self._first()
-        scored = self.fitter.again("score", self.test, first.blend, first.fits)
+        scored = self.fitter.refit("score", self.test, first.blend, first.fits)
         self.progress.begin("score", "rolling")
         later = self._evaluated(scored, self.test, self.end, partial=False)
         rolled = roll_model(scored, later, self.specification.horizon)
         before = first.calibration
-        told = before.rescaled(rolled)
-        total = score(scored, told, before.errors, self.test)
+        rescaled = before.rescaled(rolled)
+        total = score(scored, rescaled, before.errors, self.test)
         naive, baseline, method = self._baseline(scored, first.evaluated, later)
         calibration = calibrate(first.rolled, rolled)
-        fitted = self.fitter.again("refit", self.end, first.blend, first.fits) if self.specification.refit else scored
+        fitted = self.fitter.refit("refit", self.end, first.blend, first.fits) if self.specification.refit else scored
         return Trained(
             self.fitter.served(fitted, calibration),
             self.plan,
@@ -136,18 +138,21 @@ class _Training:
             first.fits[0].curve if first.fits else None,
             tuple(fit.best_epoch for fit in first.fits),
             tuple(skill_by_step(rolled, naive)),
-            validation_forecast(scored.targets[0], told, naive, before.errors),
-            (*self.plan.warnings, *findings(self.plan, total, baseline, first.rolled, rolled, calibration.errors)),
+            validation_forecast(scored.targets[0], rescaled, naive, before.errors),
+            (
+                *self.plan.warnings,
+                *score_warnings(self.plan, total, baseline, first.rolled, rolled, calibration.errors),
+            ),
         )
 
     def _first(self) -> _First:
-        forecaster, fits = self.fitter.first(self.stopping, self.test)
+        forecaster, fits = self.fitter.fit_first(self.stopping, self.test)
         self.progress.begin("weigh", "rolling")
         evaluated = self._evaluated(forecaster, self.stopping, self.test, partial=True)
         by_candidate = roll_candidates(forecaster, evaluated, self.specification.horizon)
         blend, candidates = weigh(evaluated, by_candidate, forecaster.blend, self.plan.trusted)
-        levels = blended(by_candidate, blend.weights)
-        rolled = [compared(one, ahead) for one, ahead in zip(evaluated, levels, strict=True)]
+        forecasts = blended(by_candidate, blend.weights)
+        rolled = [compared(one, ahead) for one, ahead in zip(evaluated, forecasts, strict=True)]
         return _First(fits, evaluated, blend.pruned(), candidates, rolled, calibrate(rolled))
 
     def _evaluated(

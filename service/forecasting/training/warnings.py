@@ -1,4 +1,4 @@
-"""What a user should know before trusting a model: found in how it did on the part after the split."""
+"""Warnings about a trained model, from its scores on the part after the split; skill by step ahead."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.forecasting.evaluation.metrics import skill
-from service.forecasting.evaluation.rolling import SCORED_LEVELS, RollingForecasts, Score
+from service.forecasting.evaluation.rolling import SCORED_LEVELS, RollingForecasts, Score, mean_known
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
 from service.forecasting.series.series import FloatArray
 from service.forecasting.training.planning import NOISE, WALK, Plan
 
-# Losing by less than this is a draw.
-_WORTH_TELLING = 0.01
-# What is forecast so much better than by its mean or last value was no noise or walk, whatever it looked like.
+# A model that is worse than the baseline by less than this is as good as it.
+_WORTH_WARNING = 0.01
+# With this skill, the series was neither noise nor a random walk, whatever it looked like.
 _MORE_THAN_CHANCE = 0.1
-# Errors so many times as large as before, with so many to tell by.
+# Errors that are so many times as large as before the split, if there are enough.
 _DIFFERENT, _ENOUGH = 2.0, 20
-# A coverage so unlikely is no chance, and so many independent forecasts make more than a handful.
+# A coverage of this probability is significant; fewer independent forecasts are not checked.
 _UNLIKELY, _HANDFUL = 0.01, 10
-# An error of this share of the largest value is no error.
+# Errors below this share of the largest value are rounding.
 _ROUNDING = 1e-12
-# A 95 % interval needs so many errors.
+# The fewest errors that support a 95 % interval.
 _ERRORS_FOR_95 = 19
 
 
-def findings(
+def score_warnings(
     plan: Plan,
     total: Score,
     baseline: Score,
@@ -37,43 +37,45 @@ def findings(
 ) -> list[str]:
     """Return warnings.
 
-    total, baseline: scores after the split; earlier, later: forecasts before and after it, item by item; errors: those
-    of the intervals.
+    total, baseline: scores after the split. earlier, later: forecasts before and after it, item by item. errors: of the
+    intervals.
     """
-    found = []
+    warnings = []
     if total.overall.mae is None:
-        found.append("the part after the split has no values: nothing could be scored")
+        warnings.append("the part after the split has no values: nothing could be scored")
     gain = skill(total.overall.mae, baseline.overall.mae)
     lucky = gain is not None and gain >= _MORE_THAN_CHANCE
     if plan.noise and not lucky:
-        found.append(NOISE)
+        warnings.append(NOISE)
     if plan.walk and not lucky:
-        found.append(WALK)
+        warnings.append(WALK)
     if gain is None and (total.overall.mae or 0.0) > _ROUNDING * _largest(later):
-        found.append("the naive forecast makes no error here, the model does")
-    if gain is not None and gain <= -_WORTH_TELLING and not plan.noise:
-        found.append(f"the model loses to the seasonal naive forecast by {-gain:.0%} (mean absolute error)")
+        warnings.append("the naive forecast makes no error here, the model does")
+    if gain is not None and gain <= -_WORTH_WARNING and not plan.noise:
+        warnings.append(f"the model loses to the seasonal naive forecast by {-gain:.0%} (mean absolute error)")
     times = _growth(earlier, later)
     if times >= _DIFFERENT:
-        found.append(f"the part after the split differs from what is before it: errors are {times:.1f} times as large")
-    found += _missed(total, earlier, later)
+        warnings.append(
+            f"the part after the split differs from what is before it: errors are {times:.1f} times as large"
+        )
+    warnings += _missed(total, earlier, later)
     if errors.count < _ERRORS_FOR_95:
-        found.append(f"only {errors.count} errors stand behind the intervals; 95 % needs at least {_ERRORS_FOR_95}")
-    return found
+        warnings.append(f"the intervals are based on only {errors.count} errors; 95 % needs at least {_ERRORS_FOR_95}")
+    return warnings
 
 
 def _largest(rolled: Sequence[RollingForecasts]) -> float:
-    """The largest size of the values that were forecast."""
+    """Return the largest absolute actual value."""
     return max(float(np.nanmax(np.abs(one.actual), initial=0.0)) for one in rolled)
 
 
 def _growth(earlier: Sequence[RollingForecasts], later: Sequence[RollingForecasts]) -> float:
-    """How many times as large errors are after the split, one step ahead; 1 where there are few."""
+    """Return how many times as large errors are after the split, one step ahead; 1 where there are few."""
     before = np.concatenate([one.errors[:, 0] for one in earlier])
-    units = [
+    scales = [
         two.evaluated.item.error_scale / one.evaluated.item.error_scale for one, two in zip(earlier, later, strict=True)
     ]
-    after = np.concatenate([one.errors[:, 0] * unit for one, unit in zip(later, units, strict=True)])
+    after = np.concatenate([one.errors[:, 0] * scale for one, scale in zip(later, scales, strict=True)])
     if min(np.sum(~np.isnan(one[:, 0])) for one in (before, after)) < _ENOUGH:
         return 1.0
     usual = np.nanmedian(np.abs(before))
@@ -81,11 +83,11 @@ def _growth(earlier: Sequence[RollingForecasts], later: Sequence[RollingForecast
 
 
 def _missed(total: Score, earlier: Sequence[RollingForecasts], later: Sequence[RollingForecasts]) -> list[str]:
-    """Tell which intervals held so few values after the split that it was no chance (Chernoff's bound)."""
-    known = [_independent(part) for part in (earlier, later)]
+    """Return warnings of intervals whose coverage after the split is significantly too low (Chernoff's bound)."""
+    known = [_effective_count(part) for part in (earlier, later)]
     if min(known) < _HANDFUL:
         return []
-    # Widths are as uncertain as what is measured with them.
+    # The widths themselves are uncertain, as the coverage is.
     count = 1 / sum(1 / one for one in known)
     found = []
     for level in SCORED_LEVELS:
@@ -96,19 +98,19 @@ def _missed(total: Score, earlier: Sequence[RollingForecasts], later: Sequence[R
     return found
 
 
-def _independent(part: Sequence[RollingForecasts]) -> float:
-    """Count forecasts as independent ones: n that overlap over h steps say as much as n / sqrt(h)."""
+def _effective_count(part: Sequence[RollingForecasts]) -> float:
+    """Return how many independent forecasts overlapping ones count as, see `parametric.effective_count`."""
     return sum(float((~np.isnan(one.errors)).any(axis=(1, 2)).sum()) / math.sqrt(one.errors.shape[1]) for one in part)
 
 
 def _divergence(held: float, promised: float) -> float:
-    """Kullback-Leibler divergence of two coins."""
+    """Return the Kullback-Leibler divergence of two Bernoulli distributions."""
     sides = (held, promised), (1 - held, 1 - promised)
     return sum(one * math.log(one / other) for one, other in sides if one > 0)
 
 
 def skill_by_step(rolled: Sequence[RollingForecasts], baseline: Sequence[RollingForecasts]) -> list[float | None]:
-    """Return the skill for each step ahead, in units of each item; None where nothing is known."""
+    """Return the skill for each step ahead, from scaled errors; None where there are none."""
     ours, naive = _mean_by_step(rolled), _mean_by_step(baseline)
     return [
         None if np.isnan(one) or np.isnan(other) else skill(float(one), float(other))
@@ -117,10 +119,6 @@ def skill_by_step(rolled: Sequence[RollingForecasts], baseline: Sequence[Rolling
 
 
 def _mean_by_step(rolled: Sequence[RollingForecasts]) -> FloatArray:
-    """Mean absolute errors (horizon,), over items, origins and targets."""
+    """Return mean absolute scaled errors (horizon,), over items, origins and targets."""
     errors = np.concatenate([np.abs(one.clipped_errors) for one in rolled])
-    known = ~np.isnan(errors)
-    counts = known.sum(axis=(0, 2))
-    sums = np.where(known, errors, 0).sum(axis=(0, 2))
-    mean: FloatArray = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-    return mean
+    return mean_known(errors.swapaxes(0, 1).reshape(errors.shape[1], -1))

@@ -11,7 +11,7 @@ from service.forecasting.config.options import TrainOptions
 from service.forecasting.covariates.future_covariates import FutureCovariates, SentAhead
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.intervals.error_correlation import ErrorDependence, neighbours
+from service.forecasting.intervals.error_correlation import ErrorDependence, step_correlations
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
 from service.forecasting.series.series import FloatArray, Panel, Series
@@ -169,10 +169,10 @@ def test_beyond_the_calibrated_steps_a_path_goes_on_as_a_random_walk() -> None:
 
 
 def test_neighbouring_steps_of_a_process() -> None:
-    np.testing.assert_allclose(neighbours(1.0, 4), [0, np.sqrt(1 / 2), np.sqrt(2 / 3), np.sqrt(3 / 4)])
-    np.testing.assert_allclose(neighbours(0.999999, 4), neighbours(1.0, 4), atol=1e-4)
-    np.testing.assert_array_equal(neighbours(0.0, 4), 0)
-    assert neighbours(0.5, 50)[-1] == pytest.approx(0.5)
+    np.testing.assert_allclose(step_correlations(1.0, 4), [0, np.sqrt(1 / 2), np.sqrt(2 / 3), np.sqrt(3 / 4)])
+    np.testing.assert_allclose(step_correlations(0.999999, 4), step_correlations(1.0, 4), atol=1e-4)
+    np.testing.assert_array_equal(step_correlations(0.0, 4), 0)
+    assert step_correlations(0.5, 50)[-1] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("correlation", [-0.9, 0.0, 0.9])

@@ -147,7 +147,7 @@ def test_what_an_earlier_run_did_does_not_make_the_rest_look_shorter() -> None:
     before = seen[-1]["fraction"]
     progress.skip(0, 1.0)
     seconds = 10.0
-    tell = progress.epochs(1)
+    tell = progress.epoch_report(1)
     tell(0, 6, 0.1, 0.1)
     skipped = seen[-1]["fraction"] - before
     tell(3, 6, 0.1, 0.1)
@@ -229,7 +229,7 @@ BROKEN: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "a finished fit without losses": lambda _, arrays: arrays.update(
         {f"finished.0.{name}": arrays[f"finished.0.{name}"][:0] for name in ("epochs", "training", "validation")}
     ),
-    "a first fit that was not judged": _set("arrays", "finished.0.validation", to=np.zeros(0)),
+    "a first fit without validation losses": _set("arrays", "finished.0.validation", to=np.zeros(0)),
     "losses of other epochs": _set("arrays", "finished.0.training", to=np.zeros(1)),
     "a number in place of losses": _set("arrays", "finished.0.epochs", to=np.array(3)),
     "epochs that do not rise": lambda _, arrays: arrays["finished.0.epochs"].fill(2),
@@ -237,7 +237,7 @@ BROKEN: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "moments of another size": _set("arrays", "underway.trainer", to=np.zeros((3, 3), np.float32)),
     "moved weights that are not finite": lambda _, arrays: arrays["underway.trainer"].fill(np.inf),
     "kept weights that are not finite": lambda _, arrays: arrays["underway.kept"].fill(np.nan),
-    "a fit under way that was not judged": _set("arrays", "underway.validation", to=np.zeros(0)),
+    "a fit under way without validation losses": _set("arrays", "underway.validation", to=np.zeros(0)),
     "an end without losses": lambda record, arrays: (
         record["underway"].update(epoch=6),
         arrays.update(

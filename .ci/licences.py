@@ -68,8 +68,8 @@ def page(rows: list[tuple[str, str]]) -> str:
     lines = "\n".join(row(*one) for one in rows)
     return (
         "# Licences\n\n"
-        "This service is under the [MIT licence](../LICENSE). The image contains these packages beside Python and "
-        "Debian;\n`make lock` writes the table, and `.ci/run` holds it against what is installed.\n\n"
+        "This service is under the [MIT licence](../LICENSE). The image contains these packages in addition to "
+        "Python and Debian;\n`make lock` writes the table, and `.ci/run` compares it with what is installed.\n\n"
         f"| package | licence |\n|---|---|\n{lines}\n"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -128,3 +129,28 @@ def test_every_decision_is_in_the_index_and_in_the_navigation() -> None:
         assert page.name.startswith(f"{number:04}-")
         assert f"]({page.name})" in index
         assert f"- decisions/{page.name}\n" in navigation
+
+
+def test_warnings_that_the_page_of_intervals_explains_are_given() -> None:
+    table = (DOCS / "intervals.md").read_text().partition("| warning | meaning |")[2].partition("\n\n")[0]
+    quoted = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()[2:]]
+    assert len(quoted) >= 5
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "service").rglob("*.py")]
+    given = [skeleton(one) for tree in trees for one in ast.walk(tree) if isinstance(one, ast.JoinedStr)]
+    for warning in quoted:
+        wanted = _NUMBER.sub("#", warning.partition(": ")[2] or warning)
+        assert any(wanted in text for text in given), warning
+
+
+_NUMBER = re.compile(r"[0-9][0-9.]*")
+
+
+def skeleton(text: ast.JoinedStr) -> str:
+    """Return an f-string with # for each number and each value."""
+    parts = (one.value if isinstance(one, ast.Constant) else "#%" if is_percent(one) else "#" for one in text.values)
+    return _NUMBER.sub("#", "".join(str(part) for part in parts))
+
+
+def is_percent(value: ast.expr) -> bool:
+    """Tell whether a value of an f-string is written with a percent sign."""
+    return isinstance(value, ast.FormattedValue) and "%" in ast.unparse(value.format_spec or ast.Constant(""))

@@ -1,10 +1,4 @@
-"""Compiled kernels (numba): recurrent layers forward and backward, rollouts, training steps.
-
-All arrays are C-contiguous and of one float type; float32 is what the service uses, float64 is for checking gradients.
-Inner kernels read flat arrays from offsets, in tiles of rows by 16 numbers (`tiles`), every row filled up with zeros.
-Legend: B rows of a batch, T steps, C channels, H hidden_size, G gates times H, K output_chunk_length; P and Q are H and
-G filled up to whole blocks of 16 units, gates of one block side by side (`packing`).
-"""
+"""Decorators that compile kernels with numba."""
 
 from __future__ import annotations
 
@@ -17,9 +11,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile a kernel at its first call and keep it on disk; other threads run meanwhile.
+    """Compile a kernel at its first call, cache it on disk, and release the GIL while it runs.
 
-    fastmath: sums may be reordered, which is what lets them be vectorised.
+    fastmath: sums may be reordered, so that they can be vectorised.
     """
     compiler: Callable[[Function], Any] = njit(
         cache=True, fastmath=True, boundscheck=False, error_model="numpy", nogil=True
@@ -29,10 +23,10 @@ def compiled(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile a kernel into each of its callers.
+    """Inline a kernel into each of its callers.
 
-    For what takes and returns tiles, which live in registers, and for parts that one kernel alone has: what is compiled
-    for itself is optimised once more with each kernel that calls it. A caller must hold arrays whose pointers it takes.
+    For functions of tiles, which stay in registers, and for functions with a single caller, which would otherwise be
+    optimised twice. A caller must hold a reference to the arrays whose pointers it takes.
     """
     compiler: Callable[[Function], Any] = njit(
         inline="always", fastmath=True, boundscheck=False, error_model="numpy", nogil=True

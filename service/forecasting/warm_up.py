@@ -8,7 +8,7 @@ import numpy as np
 
 from service.forecasting.config.options import Cell, MethodName
 from service.forecasting.forecaster.blend import MethodBlend
-from service.forecasting.forecaster.kernels.origins import add_network_levels, read_ends
+from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import NetworkShape, initial_network
@@ -24,9 +24,11 @@ def warm_rollout() -> None:
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
         roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
     contexts, numbers, constant = np.zeros((1, 2, 1), np.float32), np.ones((1, 1)), np.zeros((1, 1), np.bool_)
-    read_ends(np.ones((3, 1)), np.array([3]), numbers, numbers, False, False, 1.0, contexts, numbers.copy(), np.ones(1))
+    read_contexts(
+        np.ones((3, 1)), np.array([3]), numbers, numbers, False, False, 1.0, contexts, numbers.copy(), np.ones(1)
+    )
     total = np.zeros((1, 2, 1))
-    add_network_levels(total.copy(), numbers, numbers, numbers, constant, np.ones(1), False, total)
+    add_network_forecasts(total.copy(), numbers, numbers, numbers, constant, np.ones(1), False, total)
 
 
 def warm_methods() -> None:

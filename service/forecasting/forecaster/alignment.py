@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.errors import Fault, HistoryTooShort, Path, UnknownColumn
+from service.errors import HistoryTooShort, Path, UnknownColumn
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.forecaster.items import FittedItem
@@ -72,7 +72,7 @@ class Columns:
     def _require(self, series: Series, path: Path, needed: int) -> None:
         if len(series) < needed:
             detail = f"needs {needed} values, got {len(series)}"
-            raise HistoryTooShort(detail, [Fault(path, detail)])
+            raise HistoryTooShort.at(path, detail)
         require_positive(series.values[:, : len(self.targets)], self.specification.transform, path)
 
     @cached_property
@@ -88,5 +88,5 @@ class Columns:
         timed = {name for name in panel.columns if role_of_name(name) in ("time", "period")}
         if set(wanted) != set(panel.columns) - ((set(self.future_covariates) | timed) - set(wanted)):
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
-            raise UnknownColumn(detail, [Fault(path, detail)])
+            raise UnknownColumn.at(path, detail)
         return [panel.columns.index(column) for column in wanted]

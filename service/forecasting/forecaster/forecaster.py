@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from service.errors import Fault, ForecastTooLarge, Path, UnknownColumn
+from service.errors import ForecastTooLarge, Path, UnknownColumn
 from service.forecasting.config.options import Candidate
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.columns import KnownAhead
@@ -114,7 +114,9 @@ class Forecaster:
             transformed = transformed + self._effects_ahead(origins, horizon, future)
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         widths = self.errors.widths(bands.levels, horizon)
-        mean, intervals, quantiles = banded(bands, ahead, widths, origins.error_scale[:, :, None], self._transform)
+        mean, intervals, quantiles = banded(
+            bands, ahead, widths, origins.fitted.error_scale[:, :, None], self._transform
+        )
         if not np.isfinite(mean).all():
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
         samples = None if draw is None else self._samples(origins, ahead, draw)
@@ -142,7 +144,7 @@ class Forecaster:
     def _samples(self, origins: ForecastOrigins, ahead: FloatArray, draw: Draw) -> FloatArray:
         """Draw paths around transformed forecasts (item, target, horizon): (item, target, path, horizon), inverted."""
         items = [tail.item for tail in origins.tails]
-        errors = self._sample_paths.draw(draw, items, origins.error_scale, ahead.shape[2])
+        errors = self._sample_paths.draw(draw, items, origins.fitted.error_scale, ahead.shape[2])
         return np.ascontiguousarray(self._transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
 
     @cached_property
@@ -278,13 +280,13 @@ class Forecaster:
 
     def _effects_ahead(self, origins: ForecastOrigins, horizon: int, future: FutureCovariates) -> FloatArray:
         """Return the effects of future covariates on transformed forecasts: (item, horizon, target)."""
-        names = [item.item for item in origins.items]
+        names = [item.item for item in origins.fitted.items]
         known = KnownAhead.of(self.specification)
         matcher = RowMatcher()
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, sent in enumerate(future.of(names)):
             ahead = known.future(horizon, origins.tails[row], sent, self.future_covariates, matcher)
-            item_effects = origins.items[row].effects
+            item_effects = origins.fitted.items[row].effects
             if item_effects is not None:
                 effects[row] = item_effects.of(ahead, self._transform)
         return effects
@@ -313,7 +315,7 @@ class Forecaster:
         for position, name in enumerate(items):
             if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
-                raise UnknownColumn(detail, [Fault(("items", position), detail)])
+                raise UnknownColumn.at(("items", position), detail)
         return self._tail_origins(self._fitted.chosen([self._rows[name] for name in items]))
 
 

@@ -16,9 +16,9 @@ from service.forecasting.forecaster.blend import Blend, MethodBlend
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries, model_steps, preparation
+from service.forecasting.preprocessing.pipeline import IntArray, Preparation, PreparedSeries, model_steps
 from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_scale, fit_scaler
-from service.forecasting.preprocessing.transforms import TRANSFORMS
+from service.forecasting.preprocessing.transforms import TRANSFORMS, transform_of
 from service.forecasting.series.series import FloatArray, Series
 
 
@@ -98,8 +98,9 @@ def fit_item(
 
 def prepare(item: FittedItem, series: Series, specification: Specification) -> PreparedSeries:
     """Fill, transform and scale the residual of a series of this item, after its effects are removed."""
-    residual = without_effects(series, item.effects, TRANSFORMS[specification.transform])
-    return preparation(specification, item.scaler, len(item.error_scale)).apply(residual.values)
+    transform = transform_of(specification)
+    residual = without_effects(series, item.effects, transform)
+    return Preparation(transform, item.scaler, specification.missing, len(item.error_scale)).apply(residual.values)
 
 
 class FittedItems(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -41,7 +41,7 @@ class UnseenItems:
     @cached_property
     def peers(self) -> Peers:
         """The model's items by their static categories."""
-        return Peers(item.tail.static for item in self._items)
+        return Peers([item.tail.static for item in self._items])
 
     def fit(self, series: Series) -> FittedItem:
         """Fit an item on its series, whose end is the forecast origin."""
@@ -93,11 +93,10 @@ class UnseenItems:
 class Peers:
     """The static categories of a model's items, which are identified by their row."""
 
-    def __init__(self, categories: Iterable[Mapping[str, str]]) -> None:
+    def __init__(self, categories: Sequence[Mapping[str, str]]) -> None:
         self._rows: dict[tuple[str, str], list[int]] = {}
-        self._count = 0
+        self._count = len(categories)
         for row, static in enumerate(categories):
-            self._count += 1
             for pair in static.items():
                 self._rows.setdefault(pair, []).append(row)
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
-from service.forecasting.forecaster.items import FittedItem, FittedItems
-from service.forecasting.forecaster.kernels.origins import add_network_levels, read_ends
+from service.forecasting.forecaster.items import FittedItems
+from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
+from service.forecasting.methods.method import contiguous_copy
 from service.forecasting.preprocessing.pipeline import FARTHEST, IntArray
 from service.forecasting.preprocessing.transforms import TRANSFORMS, Transform
 from service.forecasting.series.series import FloatArray, Series
@@ -42,26 +43,14 @@ class ForecastOrigins(NamedTuple):
     def of(cls, fitted: FittedItems, tails: Sequence[Series], specification: Specification) -> ForecastOrigins:
         """Read the last rows of each item's tail, which has no gaps."""
         transform, count = TRANSFORMS[specification.transform], len(tails)
-        # A writable C-contiguous copy: kernels are compiled for no other.
-        values = np.ascontiguousarray(np.concatenate([tail.values for tail in tails]))
-        stops = np.cumsum([len(tail.values) for tail in tails])
+        values, stops = _joined(tails)
         contexts = np.empty((count, specification.context_length, values.shape[1]), np.float32)
         last, farthest = np.empty((count, fitted.error_scale.shape[1])), np.empty(count)
-        read_ends(
+        read_contexts(
             values, stops, fitted.offset, fitted.scale, transform.log, transform.difference, FARTHEST,
             contexts, last, farthest,
         )  # fmt: skip
         return cls(fitted, tuple(tails), values, stops, contexts, last, farthest)
-
-    @property
-    def items(self) -> tuple[FittedItem, ...]:
-        """The items, one an origin."""
-        return self.fitted.items
-
-    @property
-    def error_scale(self) -> FloatArray:
-        """The scale (I, T) in which errors are measured."""
-        return self.fitted.error_scale
 
     @property
     def far_outside(self) -> NDArray[np.bool_]:
@@ -71,7 +60,7 @@ class ForecastOrigins(NamedTuple):
     def add_network(self, scaled: FloatArray, transform: Transform, total: FloatArray) -> None:
         """Add the network's weighted, transformed forecasts to total (I, H, T); scaled: its forecasts (I, H, C)."""
         fitted = self.fitted
-        add_network_levels(
+        add_network_forecasts(
             scaled, fitted.offset, fitted.scale, self.last, fitted.constant, fitted.network, transform.difference, total
         )
 
@@ -79,3 +68,11 @@ class ForecastOrigins(NamedTuple):
         """Add the weighted, transformed forecasts of the simple methods to total (I, H, T)."""
         if self.fitted.methods is not None:
             self.fitted.methods.add_forecasts(self.values, self.stops, season_length, transform, total)
+
+
+def _joined(tails: Sequence[Series]) -> tuple[FloatArray, IntArray]:
+    """Return all tails, concatenated in a contiguous copy, and where each one stops; a single one is the usual case."""
+    if len(tails) == 1:
+        return contiguous_copy(tails[0].values), np.array([len(tails[0].values)])
+    values = np.ascontiguousarray(np.concatenate([tail.values for tail in tails]))
+    return values, np.cumsum([len(tail.values) for tail in tails])

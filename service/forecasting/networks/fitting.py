@@ -103,42 +103,39 @@ class FitStates(Protocol):
         """Store what ``make`` returns, or do not call it; called after every epoch."""
 
 
+@dataclass(frozen=True)
+class FitRun:
+    """How one fit runs.
+
+    device: torch's name; None: this CPU, in compiled kernels. states: stores what the fit is resumed from; on the CPU
+    the result is bit-identical with and without.
+    """
+
+    seed: int
+    report: EpochReport | None = None
+    device: str | None = None
+    states: FitStates | None = None
+
+
 def fit_network(
-    specification: Specification,
-    sequences: TrainingSequences,
-    validation: TrainingSequences,
-    seed: int,
-    report: EpochReport | None = None,
-    device: str | None = None,
-    states: FitStates | None = None,
+    specification: Specification, sequences: TrainingSequences, validation: TrainingSequences, run: FitRun
 ) -> Fit:
     """Train one network, with early stopping where the validation set has any value.
 
-    device: torch's name; None: this CPU, in compiled kernels. states: stores what a fit is resumed from; on the CPU the
-    result is bit-identical with and without. It depends on the other arguments only.
     Raises InvalidOption where the loss is not finite.
     """
     validation = validation.thinned(_VALIDATION_SEQUENCES)
     if not validation.has_targets:
-        fit = _ResumableFit(specification, sequences, None, seed, None, report, device, states)
-        return fit.averaged(specification.training.epochs)
-    return _ResumableFit(specification, sequences, validation, seed, None, report, device, states).best()
+        return _ResumableFit(specification, sequences, run).averaged(specification.training.epochs)
+    return _ResumableFit(specification, sequences, run, validation).best()
 
 
-def refit_network(
-    specification: Specification,
-    sequences: TrainingSequences,
-    first: Fit,
-    seed: int,
-    report: EpochReport | None = None,
-    device: str | None = None,
-    states: FitStates | None = None,
-) -> Fit:
+def refit_network(specification: Specification, sequences: TrainingSequences, first: Fit, run: FitRun) -> Fit:
     """Fit the recipe on more data than ``first`` had, without a validation set: the mean weights of the last epochs.
 
     With the objective "windows" the network is trained anew, for as many epochs as the first fit needed. With "chunks"
     training continues from the first fit's weights, at a share of its rate and epochs: as accurate in our trials as
-    training anew, in a third of the time. Other arguments and errors are those of `fit_network`.
+    training anew, in a third of the time. Raises what `fit_network` raises.
     """
     training, start = specification.training, None
     epochs = first.epochs_to_repeat
@@ -146,7 +143,7 @@ def refit_network(
         epochs, start = max(1, round(epochs * CONTINUED_EPOCHS)), first.network
         training = replace(training, epochs=epochs, learning_rate=training.learning_rate * _CONTINUED_RATE)
         specification = replace(specification, training=training)
-    return _ResumableFit(specification, sequences, None, seed, start, report, device, states).averaged(epochs)
+    return _ResumableFit(specification, sequences, run, start=start).averaged(epochs)
 
 
 class _ResumableFit:
@@ -154,28 +151,24 @@ class _ResumableFit:
         self,
         specification: Specification,
         sequences: TrainingSequences,
-        validation: TrainingSequences | None,
-        seed: int,
-        start: Network | None,
-        report: EpochReport | None,
-        device: str | None,
-        states: FitStates | None,
+        run: FitRun,
+        validation: TrainingSequences | None = None,
+        start: Network | None = None,
     ) -> None:
         self._training = specification.training
         self._sequences = sequences
-        self._report = report
-        self._order = np.random.default_rng(seed)
+        self._run = run
+        self._order = np.random.default_rng(run.seed)
         channels = sequences.values.shape[1]
         self._shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
-        first = start or initial_network(self._shape, seed)
-        self._trainer = trainer_on(device, specification, first, sequences, validation, seed)
+        first = start or initial_network(self._shape, run.seed)
+        self._trainer = trainer_on(run.device, specification, first, sequences, validation, run.seed)
         # So many sequences that every target is scored about once.
         self._per_epoch = max(1, math.ceil(len(sequences) / sequences.scored_steps))
         self._batches = math.ceil(self._per_epoch / self._training.batch_size)
         self._interval = max(1, min(self._training.epochs // _MOST_VALIDATIONS, self._training.patience))
         self._curve = LossCurve()
-        self._states = states
-        self._resumed = states.resume() if states else None
+        self._resumed = run.states.resume() if run.states else None
         if self._resumed is not None:
             self._trainer.restore(self._resumed.trainer, self._resumed.epoch * self._batches)
             set_generator_state(self._order, self._resumed.order)
@@ -236,12 +229,14 @@ class _ResumableFit:
             self._curve.validation.append(validation_loss)
 
     def _report_epoch(self, epoch: int, epochs: int, training_loss: float) -> None:
-        if self._report:
-            self._report(epoch, epochs, training_loss, self._curve.validation[-1] if self._curve.validation else None)
+        if self._run.report:
+            self._run.report(
+                epoch, epochs, training_loss, self._curve.validation[-1] if self._curve.validation else None
+            )
 
     def _keep(self, epoch: int, kept: Weights | FloatArray, best_epoch: int, best_loss: float) -> None:
-        if self._states is not None:
-            self._states.keep(
+        if self._run.states is not None:
+            self._run.states.keep(
                 lambda: FitState(
                     epoch,
                     self._trainer.state(),

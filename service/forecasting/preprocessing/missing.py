@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import Fault, MissingValues, Path
+from service.errors import MissingValues, Path
 from service.forecasting.config.options import Missing
 from service.forecasting.series.series import FloatArray, Series
 
@@ -37,7 +37,7 @@ def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[
         return series, 0
     for channel in np.flatnonzero(~observed.any(axis=0)):
         detail = f"column {columns[channel]!r} has no value at all; leave it out or send values"
-        raise MissingValues(detail, [Fault(path, detail)])
+        raise MissingValues.at(path, detail)
     first = int(observed.argmax(axis=0).max()) if len(series) else 0
     if not first:
         return series, 0
@@ -78,7 +78,7 @@ def refuse_missing(series: Series, path: Path) -> None:
             f"{len(rows)} rows have missing values, the first is row {rows[0]}; "
             "send them, or use missing 'interpolate' or 'forward_fill'"
         )
-        raise MissingValues(detail, [Fault(path, detail)])
+        raise MissingValues.at(path, detail)
 
 
 def fill(values: FloatArray, missing: Missing) -> FilledValues:

@@ -11,7 +11,7 @@ from service.forecasting.config.options import Missing
 from service.forecasting.config.specification import Specification
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.scaling import Scaler
-from service.forecasting.preprocessing.transforms import TRANSFORMS, Transform, transform_of
+from service.forecasting.preprocessing.transforms import TRANSFORMS, Transform
 from service.forecasting.series.series import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -83,11 +83,6 @@ class Preparation:
         """Return what the network reads of values without gaps: (time, channel) to (time - lookback, channel)."""
         scaled = self.scaler.apply(model_steps(filled, self.transform, self.target_count))
         return scaled.clip(-FARTHEST, FARTHEST)
-
-
-def preparation(specification: Specification, scaler: Scaler, target_count: int) -> Preparation:
-    """Return how a series is prepared under a specification."""
-    return Preparation(transform_of(specification), scaler, specification.missing, target_count)
 
 
 def model_steps(filled: FloatArray, transform: Transform, target_count: int) -> FloatArray:

@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.errors import Fault, InvalidOption, Path, SeriesTooShort
+from service.errors import InvalidOption, Path, SeriesTooShort
 from service.forecasting.config.options import Validation, ValidationFraction, ValidationStart
 from service.forecasting.series.series import Series
 
@@ -40,7 +40,7 @@ def split_series(series: Series, validation: Validation, path: Path) -> Split:
             f"the split leaves {max(test, 0)} values before it and {max(length - test, 0)} after it; "
             "at least 3 before and 1 after are needed"
         )
-        raise InvalidOption(detail, [Fault(("validation",), detail)])
+        raise InvalidOption.at(("validation",), detail)
     return Split(stopping, test, length)
 
 
@@ -49,7 +49,7 @@ def require_shortest(series: Series, path: Path) -> None:
     if len(series) < SHORTEST_SERIES:
         item = "" if series.item is None else f"item {series.item!r}: "
         detail = f"{item}training needs at least {SHORTEST_SERIES} values, got {len(series)}"
-        raise SeriesTooShort(detail, [Fault(path, detail)])
+        raise SeriesTooShort.at(path, detail)
 
 
 def fit_length(test: int) -> int:
@@ -69,7 +69,7 @@ def _test_start(series: Series, validation: Validation) -> int:
         path: Path = ("validation", "start")
         if series.times is None:
             detail = "a split by time needs timestamps, or start and freq, in the series; or give steps or a fraction"
-            raise InvalidOption(detail, [Fault(path, detail)])
+            raise InvalidOption.at(path, detail)
         return series.times.position(validation.start, path)
     return len(series) - validation.steps
 
@@ -87,7 +87,7 @@ def require_length(series: Series, split: Split, needed: int, validation: Valida
     else:
         detail = f"{item}needs {before} values before the split with these options, got {split.test}"
     detail += "; send more, or use a smaller context_length or output_chunk_length"
-    raise SeriesTooShort(detail, [Fault(path, detail)])
+    raise SeriesTooShort.at(path, detail)
 
 
 def _least(enough: Callable[[int], bool]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.errors import Fault, InvalidSeries, Path
+from service.errors import InvalidSeries, Path
 from service.forecasting.config.bounds import Bounds
 from service.forecasting.config.options import TransformName
 from service.forecasting.config.specification import Specification
@@ -85,4 +85,4 @@ def require_positive(values: FloatArray, name: TransformName, path: Path) -> Non
         f"transform {name!r} needs values above 0, row {row} has {np.nanmin(values[row]):g}; "
         "use transform 'none' or 'difference', or shift the series"
     )
-    raise InvalidSeries(detail, [Fault(path, detail)])
+    raise InvalidSeries.at(path, detail)

@@ -270,20 +270,14 @@ class _Chooser:
             "half of the epochs" if windows else "the whole one-cycle schedule is run",
         )
         ensemble_size = asked.ensemble_size or self._ensemble_size()
-        return TrainingSpecification(
-            objective=asked.objective,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=rate,
-            optimizer=asked.optimizer,
-            loss=asked.loss,
-            clip_norm=asked.clip_norm,
-            clip_value=asked.clip_value,
-            truncate_bptt=asked.truncate_bptt,
-            patience=patience,
-            ensemble_size=ensemble_size,
-            seed=asked.seed,
-        )
+        chosen = {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": rate,
+            "patience": patience,
+            "ensemble_size": ensemble_size,
+        }
+        return TrainingSpecification(**{**dict(asked), **chosen})
 
     def _ensemble_size(self) -> int:
         if self._candidates() == ("network",):

@@ -18,7 +18,7 @@ from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, fit_item, prepare
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.fitting import Fit, fit_network, refit_network
+from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
 from service.forecasting.networks.windows import (
     ItemRows,
     TrainingSequences,
@@ -171,9 +171,9 @@ class Fitter:
             items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
         return replace(fitted, items=tuple(items), errors=calibration.errors.kept(), device=None)
 
-    def _fit(self, stage: NetworkStage, member: int, fit: Callable[..., Fit]) -> Fit:
-        """Fit one network of the ensemble; ``fit`` takes seed, report, device and states."""
+    def _fit(self, stage: NetworkStage, member: int, fit: Callable[[FitRun], Fit]) -> Fit:
+        """Fit one network of the ensemble."""
         key = stage, member
         self._progress.skip(member, self._resumable.share_of(key))
         seed, report = self._specification.training.seed + member, self._progress.epoch_report(member)
-        return self._resumable.fit(key, lambda states: fit(seed, report, self._device, states))
+        return self._resumable.fit(key, lambda states: fit(FitRun(seed, report, self._device, states)))

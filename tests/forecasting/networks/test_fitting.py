@@ -6,7 +6,7 @@ import pytest
 from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, initial_network
-from service.forecasting.networks.fitting import Fit, fit_network, refit_network
+from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
 from service.forecasting.networks.windows import (
     ItemRows,
     TrainingSequences,
@@ -41,8 +41,8 @@ def cut(specification: Specification, gap: bool = False) -> tuple[TrainingSequen
 
 def first_and_again(specification: Specification) -> tuple[Fit, Fit]:
     sequences, validation = cut(specification)
-    first = fit_network(specification, sequences, validation, seed=0)
-    return first, refit_network(specification, sequences, first, seed=0)
+    first = fit_network(specification, sequences, validation, FitRun(seed=0))
+    return first, refit_network(specification, sequences, first, FitRun(seed=0))
 
 
 def distance(one: Network, other: Network) -> float:
@@ -79,6 +79,6 @@ def test_it_is_validated_often_enough_for_the_patience_that_was_asked() -> None:
 @pytest.mark.parametrize("objective", ["chunks", "windows"])
 def test_without_a_validation_set_a_fit_takes_its_whole_schedule(objective: Objective) -> None:
     specification = recipe(objective, epochs=200, patience=2, learning_rate=0.01)
-    fit = fit_network(specification, *cut(specification, gap=True), seed=0)
+    fit = fit_network(specification, *cut(specification, gap=True), FitRun(seed=0))
     assert (fit.best_epoch, fit.epochs_to_repeat, fit.curve.validation) == (200, 200, [])
     assert fit.curve.training[-1] < fit.curve.training[0] / 2

@@ -1,4 +1,4 @@
-"""Linear autoregressions on chosen lags: whether they are stable, and their forecasts.
+"""Linear autoregressions on chosen lags: their stability and their forecasts.
 
 An autoregression describes the values, their changes, or their changes over a season, around a mean.
 Legend: T values, L lags, P the longest lag, S season_length.
@@ -21,30 +21,30 @@ HEAD = 5
 """Numbers before the lags of a packed autoregression: share, kind, mean, spread, L."""
 
 _LONGEST_LAG = 1e6
-# Of so few changes no mean is taken, of so few values no spread.
+# With fewer changes, no mean is estimated; with fewer values, no spread.
 _FEW_CHANGES, _FEW_VALUES = 3, 8
 
 
 @compiled
 def is_stable(weights: Array) -> bool:
-    """Tell whether iterated forecasts with weights (P,) of lags 1..P die away: all reflections are within ± 1.
+    """Return whether iterated forecasts with weights (P,) of lags 1..P decay: all reflections are within ± 1.
 
-    The step-down recursion of Levinson and Durbin.
+    By the step-down recursion of Levinson and Durbin.
     """
-    rest = weights.copy()
+    remaining = weights.copy()
     for k in range(len(weights) - 1, -1, -1):
-        reflection = rest[k]
+        reflection = remaining[k]
         if abs(reflection) >= 1 - 1e-7:
             return False
-        lower = rest[:k].copy()
+        lower = remaining[:k].copy()
         for n in range(k):
-            rest[n] = (lower[n] + reflection * lower[k - 1 - n]) / (1 - reflection * reflection)
+            remaining[n] = (lower[n] + reflection * lower[k - 1 - n]) / (1 - reflection * reflection)
     return True
 
 
 @compiled
 def is_packed(packed: Array) -> bool:
-    """Tell whether finite numbers are packed autoregressions: what comes from a file must not index out of bounds."""
+    """Return whether finite numbers, perhaps of a model file, are packed autoregressions: no index is out of bounds."""
     at = 0
     while at < len(packed):
         if at + HEAD > len(packed) or not 0 <= packed[at + 1] <= 2 or not 1 <= packed[at + HEAD - 1] <= len(packed):
@@ -64,8 +64,8 @@ def is_packed(packed: Array) -> bool:
 def autoregressive_forecasts(values: Array, origins: Array, season_length: int, packed: Array, out: Array) -> None:
     """Write the weighted mean of the forecasts of (T,) into (origin, horizon).
 
-    packed: one autoregression after the other, each HEAD, L lags and L weights. One that needs more values than there
-    are up to an origin is left out there; the last value is repeated where none is left.
+    packed: autoregressions, each of HEAD numbers, L lags and L weights. Those that need more values than there are up
+    to an origin are left out there; where none is left, the last value is repeated.
     """
     horizon = out.shape[1]
     shares, ahead = np.zeros(len(origins)), np.empty(horizon)
@@ -109,10 +109,10 @@ def _transformed(values: Array, row: int, back: int) -> float:
 
 @compiled
 def _mean_at(kind: int, mean: float, spread: float, count: float, total: float, squares: float) -> float:
-    """Return the mean that forecasts return to: the fitted one where the history looks like what was fitted.
+    """Return the mean that forecasts revert to: the fitted one where the history is like the fitted values.
 
-    At another level or scale that of the history itself, so that a model serves similar items. total, squares: sums of
-    distances from the fitted mean, and of their squares, over ``count`` rows.
+    At another level or scale it is that of the history itself, so that a model serves similar items. total, squares:
+    sums of distances from the fitted mean, and of their squares, over ``count`` rows.
     """
     away = total / count
     found = math.sqrt(max(squares / count - away * away, 0.0))
@@ -125,7 +125,7 @@ def _mean_at(kind: int, mean: float, spread: float, count: float, total: float, 
 
 @compiled
 def _iterate(values: Array, row: int, back: int, mean: float, lags: Array, weights: Array, out: Array) -> None:
-    """Write what follows a row into (horizon,); before the first row is the mean."""
+    """Write the forecasts after a row into (horizon,); values before the first row are taken to be the mean."""
     longest = min(np.max(lags), row + 1)
     steps = np.empty(longest + len(out))
     for n in range(longest):

@@ -1,6 +1,6 @@
-"""All simple methods of a blend from the ends of series, in one call: what every forecast from a history runs.
+"""Forecasts of all simple methods of a blend, one origin an item, in one call: run by every forecast from a history.
 
-Each method runs the kernel that it has for itself; `methods` is the reference for what is done around it.
+Each method runs its own kernel; the modules of `methods` are the reference for the code around them.
 Legend: I items, T targets, K methods, H horizon, S season_length.
 """
 
@@ -22,42 +22,43 @@ Array = Any
 NAIVE, SEASONAL_NAIVE, DRIFT, MEAN, RIDGE, EXPONENTIAL_SMOOTHING, THETA, HARMONIC = range(8)
 
 _LARGEST_LOGARITHM = 700.0
-# The exponent of a float64: all ones in what is not finite. Comparisons would be optimised away.
+# The exponent bits of a float64, all ones where it is not finite; with fastmath, comparisons would be optimised away.
 _EXPONENT = 0x7FF0000000000000
 
 
 @compiled
 def add_method_forecasts(
-    values: Array, ends: Array, codes: Array, shares: Array, numbers: Array, bounds: Array, season_length: int,
+    values: Array, stops: Array, codes: Array, weights: Array, numbers: Array, bounds: Array, season_length: int,
     window: int, logarithmic: bool, smallest_share: float, total: Array,
 ) -> None:  # fmt: skip
-    """Add the weighted forecasts, in levels, to total (I, H, T).
+    """Add the weighted, transformed forecasts to total (I, H, T).
 
-    values: (row, T), one item after the other, without holes; ends: (I,), the row after each one's last; codes: (K,);
-    shares: (I, K); numbers, bounds: (I, T, K, 2), where the parameters of a method begin and end; window: rows that
-    smoothing looks at; logarithmic: levels are logarithms, of no less than that share of an item's smallest value.
+    values: (row, T), of all items without gaps, concatenated. stops: (I,), the row after the last one of each item.
+    codes: (K,). weights: (I, K). numbers, bounds: (I, T, K, 2), where the parameters of a method begin and end. window:
+    rows that smoothing reads. logarithmic: transformed values are logarithms; forecasts are raised to the share
+    ``smallest_share`` of an item's smallest value first.
     """
     ahead = np.empty((1, total.shape[1]))
     first = 0
-    for item in range(len(ends)):
-        origins = np.full(1, ends[item] - first - 1)
+    for item in range(len(stops)):
+        origins = np.full(1, stops[item] - first - 1)
         for target in range(total.shape[2]):
-            past = values[first : ends[item], target].copy()
+            past = values[first : stops[item], target].copy()
             floor = smallest_share * np.min(past)
             for k in range(len(codes)):
-                share = shares[item, k]
-                if share <= 0:
+                weight = weights[item, k]
+                if weight <= 0:
                     continue
                 parameters = numbers[bounds[item, target, k, 0] : bounds[item, target, k, 1]]
                 if codes[k] < RIDGE:
                     _by_rule(codes[k], past, season_length, ahead[0])
                 else:
                     _by_fit(codes[k], parameters, past, origins, season_length, window, ahead)
-                    _keep_in_sight(past, ahead[0])
+                    _clip_to_reach(past, ahead[0])
                 for step in range(total.shape[1]):
                     value = ahead[0, step]
-                    total[item, step, target] += share * (math.log(max(value, floor)) if logarithmic else value)
-        first = ends[item]
+                    total[item, step, target] += weight * (math.log(max(value, floor)) if logarithmic else value)
+        first = stops[item]
 
 
 @compiled
@@ -85,7 +86,7 @@ def _by_rule(code: int, past: Array, season_length: int, out: Array) -> None:
 def _by_fit(
     code: int, parameters: Array, past: Array, origins: Array, season_length: int, window: int, out: Array
 ) -> None:
-    """Write the forecast of a fitted method, as it comes, into (1, H)."""
+    """Write the forecast of a fitted method, not yet clipped, into (1, H)."""
     if code == RIDGE:
         logarithmic = parameters[0] > 0 and np.min(past) > 0
         known = np.log(past) if logarithmic else past
@@ -107,8 +108,8 @@ def _by_fit(
 
 
 @compiled
-def _keep_in_sight(past: Array, ahead: Array) -> None:
-    """Keep (H,) within what a straight line through the largest swing so far could reach, as `bounded` does."""
+def _clip_to_reach(past: Array, ahead: Array) -> None:
+    """Clip (H,) to what a straight line through the largest value so far could reach, as `method.bounded` does."""
     last = past[len(past) - 1]
     bits = ahead.view(np.int64)
     inside = True

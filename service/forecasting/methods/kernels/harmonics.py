@@ -1,4 +1,4 @@
-"""A cycle as a sum of sines with an autoregression of what is left (dynamic harmonic regression, Young et al. 1999).
+"""A cycle as a sum of sines with an autoregression of the residual (dynamic harmonic regression, Young et al. 1999).
 
 Legend: T values, K harmonics, L lags, D = 1 + 2 K columns: a constant, then cosine and sine of each harmonic.
 """
@@ -14,10 +14,10 @@ from service.forecasting.compilation import compiled
 
 Array = Any
 
-# Shorter than this many cycles, a cycle cannot be told from a trend.
+# With fewer cycles, a cycle cannot be distinguished from a trend.
 _CYCLES = 1.2
 _RIDGE = 1e-9
-# Rows that are worked out from the one before at once, and rows that are added up at once.
+# Rows computed by recursion between exact ones, and rows that are added up at once.
 _EXACT_EVERY, _BLOCK = 32, 64
 
 
@@ -25,7 +25,7 @@ _EXACT_EVERY, _BLOCK = 32, 64
 def harmonic_rows(frequency: float, first: int, columns: Array) -> None:
     """Write constant, cosines and sines at N rows from ``first`` on into (D, N); frequency: radians a row.
 
-    Each row's first harmonic is that of the row before, turned; every so many rows it is worked out anew.
+    The first harmonic of a row is that of the row before, rotated; every so many rows it is computed exactly.
     """
     width, rows = columns.shape
     columns[0] = 1.0
@@ -63,36 +63,36 @@ def _add_rows(values: Array, frequency: float, first: int, columns: Array, produ
 
 @compiled
 def solve(matrix: Array, right: Array, out: Array) -> None:
-    """Solve the first equations of a positive definite system by elimination, as many as out (D,) has room for.
+    """Solve the first D equations of a positive definite system by elimination, into out (D,).
 
-    matrix: of which the lower triangle is read.
+    matrix: its lower triangle is read.
     """
     size = len(out)
-    rest = np.empty((size, size))
+    reduced = np.empty((size, size))
     for k in range(size):
         out[k] = right[k]
         for m in range(k + 1):
-            rest[k, m] = rest[m, k] = matrix[k, m]
+            reduced[k, m] = reduced[m, k] = matrix[k, m]
     for k in range(size):
-        pivot = rest[k, k] + _RIDGE * (1 + matrix[k, k])
+        pivot = reduced[k, k] + _RIDGE * (1 + matrix[k, k])
         for n in range(k + 1, size):
-            share = rest[n, k] / pivot
+            share = reduced[n, k] / pivot
             for m in range(k, size):
-                rest[n, m] -= share * rest[k, m]
+                reduced[n, m] -= share * reduced[k, m]
             out[n] -= share * out[k]
     for k in range(size - 1, -1, -1):
         for m in range(k + 1, size):
-            out[k] -= rest[k, m] * out[m]
-        out[k] /= rest[k, k] + _RIDGE * (1 + matrix[k, k])
+            out[k] -= reduced[k, m] * out[m]
+        out[k] /= reduced[k, k] + _RIDGE * (1 + matrix[k, k])
 
 
 @compiled
 def harmonic_forecasts(
     values: Array, origins: Array, frequency: float, harmonics: int, lags: Array, weights: Array, out: Array
 ) -> None:
-    """Write the forecasts of (T,) into (origin, horizon): the cycle found in the values so far, and its remainder's.
+    """Write the forecasts of (T,) into (origin, horizon): the cycle found in the values so far, and its residual's.
 
-    lags, weights: (L,) of the autoregression of the remainder. Before there are enough values for a cycle there is only
+    lags, weights: (L,) of the autoregression of the residual. Before there are enough values for a cycle there is only
     their mean.
     """
     width = 1 + 2 * harmonics
@@ -123,7 +123,7 @@ def harmonic_forecasts(
 def _continue(
     values: Array, origin: int, frequency: float, coefficients: Array, lags: Array, weights: Array, out: Array
 ) -> None:
-    """Write what follows an origin into (horizon,): the cycle, plus the iterated forecast of the remainder."""
+    """Write what follows an origin into (horizon,): the cycle, plus the iterated forecast of the residual."""
     horizon, longest = len(out), min(np.max(lags), origin + 1)
     columns = np.empty((len(coefficients), longest + horizon))
     harmonic_rows(frequency, origin + 1 - longest, columns)
@@ -131,13 +131,13 @@ def _continue(
     for k in range(len(coefficients)):
         for n in range(longest + horizon):
             cycle[n] += coefficients[k] * columns[k, n]
-    rest = np.empty(longest + horizon)  # newest last, then ahead; what is before counts for nothing
+    residual = np.empty(longest + horizon)  # of the last rows, then of the forecast; earlier ones are taken to be 0
     for n in range(longest):
-        rest[n] = values[origin + 1 - longest + n] - cycle[n]
+        residual[n] = values[origin + 1 - longest + n] - cycle[n]
     for step in range(longest, longest + horizon):
         total = 0.0
         for k in range(len(lags)):
             if lags[k] <= step:
-                total += weights[k] * rest[step - lags[k]]
-        rest[step] = total
+                total += weights[k] * residual[step - lags[k]]
+        residual[step] = total
         out[step - longest] = total + cycle[step]

@@ -1,4 +1,4 @@
-"""Fits parameters of smoothing: the minimum over the unit cube by the simplex of Nelder & Mead (1965)."""
+"""Minimise the objectives of smoothing and theta over the unit cube by the simplex of Nelder & Mead (1965)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from service.forecasting.methods.kernels.theta import theta_objective
 
 Array = Any
 
-# What is fitted. Kernels that are arguments of kernels would be compiled again in every process.
+# The objectives. A kernel as an argument would be compiled again in every process.
 SMOOTHING, THETA, DYNAMIC_THETA = 0, 1, 2
 
 _LOWEST, _HIGHEST = 1e-4, 0.9999
-# -2 log likelihood: a difference far below one is no evidence.
+# Tolerances: of -2 log likelihood, where differences far below one are no evidence, and of the point.
 _FLAT, _CLOSE = 1e-3, 1e-2
 
 
@@ -61,7 +61,7 @@ def minimise(
             centre[k] = 0.0
             for n in range(size):
                 centre[k] += corners[n, k] / size
-        # Reflect; further where that is the best so far, else back inside where it did not help.
+        # Reflect; expand where that is the best so far, contract where it is no improvement.
         trial[:] = 2 * centre - worst
         height = objective(kind, trend, form, trial, values, indices, scratch)
         reflected, reflected_height = trial.copy(), height

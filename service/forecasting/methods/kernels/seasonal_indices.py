@@ -20,8 +20,8 @@ _SMALLEST_INDEX = 0.01
 def seasonal_indices(values: Array, season_length: int, multiplicative: bool, indices: Array) -> None:
     """Write the profile of (T,) into (S,): factors of mean 1 where multiplicative, else terms of mean 0.
 
-    Two seasons or more: means around the centred moving average (as R's ``decompose``). Less, but a whole season: what
-    each phase is against the line through the seasons. Less than a season: no profile.
+    With two seasons or more: means around the centred moving average (as R's ``decompose``). With one: each phase
+    relative to the line through the values. With less than a season: no profile.
     """
     time = len(values)
     neutral = 1.0 if multiplicative else 0.0
@@ -80,7 +80,7 @@ def _add_around_average(values: Array, season_length: int, multiplicative: bool,
 
 @compiled
 def _add_around_line(values: Array, season_length: int, multiplicative: bool, sums: Array, counts: Array) -> None:
-    """Add each value's ratio to, or distance from, the line through a season and what repeats of it."""
+    """Add each value's ratio to, or distance from, the line through one season and the repeated phases."""
     time = len(values)
     mean = 0.0
     for t in range(season_length):
@@ -88,7 +88,7 @@ def _add_around_line(values: Array, season_length: int, multiplicative: bool, su
     slope = 0.0
     for t in range(season_length, time):
         slope += values[t] - values[t - season_length]
-    slope /= (time - season_length + 3) * season_length  # three rows more: a slope seen once is doubtful
+    slope /= (time - season_length + 3) * season_length  # three more rows: a slope seen once is uncertain
     for t in range(time):
         line = mean + slope * (t - 0.5 * (season_length - 1))
         p = t % season_length

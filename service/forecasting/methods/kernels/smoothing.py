@@ -1,7 +1,7 @@
 """Exponential smoothing in its innovations form: filter, likelihood, forecast (Hyndman et al. 2008).
 
-The initial states are those of a backward pass over the same values (backcasting, Box & Jenkins 1976): only the
-smoothing parameters are fitted and stored, and they serve any history, whatever its level and its phase of the season.
+The initial states are from a backward pass over the same values (backcasting, Box & Jenkins 1976): only the smoothing
+parameters are fitted and stored, and they serve any history, whatever its level and its phase of the season.
 Legend: T values of about size 1, S season_length. parameters (4,): alpha, beta, gamma of level, trend and season, phi
 of the damping, 0 without a trend.
 """
@@ -19,9 +19,25 @@ from service.forecasting.methods.kernels.seasonal_indices import seasonal_indice
 Array = Any
 
 
+NO_TREND, TREND, DAMPED = 0, 1, 2
+# Error and season: A additive, M multiplicative, N none.
+AN, MN, AA, MA, MM = 0, 1, 2, 3, 4
+
+_HUGE = 1e12
+# The smallest divisor, relative to values of about size 1.
+_SMALLEST = 1e-4
+_LARGEST_INDEX = 1e3
+# The squared error of a perfect fit, which is rounding.
+_PERFECT = 1e-28
+# The smallest beta.
+_SMALLEST_BETA = 1e-12
+# A trend that changes quickly fits the past and ruins forecasts: a prior on beta / alpha, in units of 2 log likelihood.
+_TREND_PENALTY = 50.0
+
+
 @compiled
 def history_at(values: Array, origin: int, window: int) -> tuple[Array, float]:
-    """Return the last ``window`` of (T,) up to and with the origin, divided by their mean size, and that size."""
+    """Return up to ``window`` values of (T,) before and at the origin, divided by their mean size, and that size."""
     past = values[max(origin + 1 - window, 0) : origin + 1].copy()
     size = np.mean(np.abs(past))
     if size <= 0:
@@ -30,38 +46,22 @@ def history_at(values: Array, origin: int, window: int) -> tuple[Array, float]:
     return past, size
 
 
-NO_TREND, TREND, DAMPED = 0, 1, 2
-# Error and season: A additive, M multiplicative, N none.
-AN, MN, AA, MA, MM = 0, 1, 2, 3, 4
-
-_HUGE = 1e12
-# Relative to values of about size 1; below, a ratio tells nothing.
-_SMALLEST = 1e-4
-_LARGEST_INDEX = 1e3
-# Squared error of rounding alone: what a perfect fit is taken for.
-_PERFECT = 1e-28
-# No trend changes less.
-_SMALLEST_BETA = 1e-12
-# A trend that changes quickly fits the past and ruins forecasts: a prior on beta / alpha, in units of 2 log likelihood.
-_TREND_PENALTY = 50.0
-
-
 @compiled
 def smooth(
     values: Array, backward: bool, phase: int, form: int, parameters: Array, states: Array, season: Array, scored: bool
 ) -> tuple[float, float]:
-    """Filter (T,), newest last or newest first; return the sum of squared errors and that of the logs of their units.
+    """Filter (T,), forward or backward; return the sum of squared errors and that of the logs of their scales.
 
-    scored: otherwise both are 0 and all that is wanted is the states.
-    phase: the index of the first row's season. In place: states (2,), level and trend; season (S,). Multiplicative
-    errors are relative to the forecast; where that is not positive, such a form is impossible and the logs are huge.
+    scored: whether these are computed; otherwise both are 0. phase: the index of the first row's season. states (2,),
+    level and trend, and season (S,) are updated in place. Multiplicative errors are relative to the forecast; where
+    that is not positive, the form is impossible and the logs are huge.
     """
     time, season_length = len(values), len(season)
     alpha, beta, gamma, phi = parameters[0], parameters[1], parameters[2], parameters[3]
     seasonal, multiplicative = form >= AA, form == MM
     relative = form == MN or form >= MA
     level, trend = states[0], states[1]
-    squares, logs, units, impossible = 0.0, 0.0, 1.0, 0
+    squares, logs, scales, impossible = 0.0, 0.0, 1.0, 0
     p = (phase + time - 1) % season_length if backward else phase % season_length
     for step in range(time):
         t = time - 1 - step if backward else step
@@ -74,17 +74,17 @@ def smooth(
         elif seasonal:
             forecast = flat + season[p]
         error = values[t] - forecast
-        unit = 1.0
+        scale = 1.0
         if relative and scored:
             if forecast < _SMALLEST:
                 impossible += 1
-            unit = max(forecast, _SMALLEST)
-            units *= unit
-            if step % 8 == 7:  # one logarithm for eight units
-                logs += math.log(units)
-                units = 1.0
+            scale = max(forecast, _SMALLEST)
+            scales *= scale
+            if step % 8 == 7:  # one logarithm for eight scales
+                logs += math.log(scales)
+                scales = 1.0
         if scored:
-            squares += (error / unit) * (error / unit)
+            squares += (error / scale) * (error / scale)
         if multiplicative:
             adjusted = values[t] / season[p] - flat  # not error / season[p]: the next level waits for no division
             season[p] = min(max(season[p] + gamma * error / flat, 1 / _LARGEST_INDEX), _LARGEST_INDEX)
@@ -101,21 +101,21 @@ def smooth(
         elif p == season_length:
             p = 0
     states[0], states[1] = level, trend
-    return squares, logs + math.log(units) + _HUGE * impossible
+    return squares, logs + math.log(scales) + _HUGE * impossible
 
 
 @compiled
 def backcast(values: Array, form: int, parameters: Array, indices: Array, states: Array, season: Array) -> None:
     """Write the states before the first of (T,): a backward pass that starts from a line through the last values.
 
-    indices: (S,) profile of the season that the pass starts from.
+    indices: (S,), the seasonal profile that the pass starts from.
     """
     time, season_length = len(values), len(season)
     season[:] = indices
     has_trend = parameters[3] > 0
     rows = max(10, min(2 * season_length, 24))
     if parameters[3] == 1:
-        # The less a trend changes, the less the passes correct a wrong one, and the more values tell the right one.
+        # The less a trend changes, the less the passes correct a wrong one, and the more values show the right one.
         rows = max(rows, int(min(parameters[0] / max(parameters[1], _SMALLEST_BETA), float(time))))
     rows = min(rows, time)
     centre = 0.5 * (rows - 1)
@@ -140,7 +140,7 @@ def backcast(values: Array, form: int, parameters: Array, indices: Array, states
 
 @compiled
 def filtered(values: Array, form: int, parameters: Array, indices: Array, states: Array, season: Array) -> float:
-    """Backcast, then filter (T,); return -2 log likelihood up to a constant, in place the last states."""
+    """Backcast, then filter (T,); return -2 log likelihood up to a constant. The last states are written in place."""
     time = len(values)
     backcast(values, form, parameters, indices, states, season)
     squares, logs = smooth(values, False, 0, form, parameters, states, season, True)
@@ -149,7 +149,7 @@ def filtered(values: Array, form: int, parameters: Array, indices: Array, states
 
 @compiled
 def parameters_at(trend: int, form: int, point: Array, parameters: Array) -> None:
-    """Turn a point of the unit cube into smoothing parameters with beta below alpha and gamma below 1 - alpha.
+    """Map a point of the unit cube to smoothing parameters with beta below alpha and gamma below 1 - alpha.
 
     Coordinates: alpha; gamma where the form has a season; beta where there is a trend; phi where it is damped.
     """
@@ -180,12 +180,12 @@ def smoothing_forecasts(
 ) -> None:
     """Write the weighted mean of the models' forecasts into (origin, horizon).
 
-    models: (M, 6) rows of weight, form, alpha, beta, gamma, phi. An origin filters the one to two windows of values
-    before it, from a multiple of the window on, so that ascending origins share one pass over (T,). First states are
-    backcast from the first window of these. Without a whole season there, or with a value below 0, forms are simpler.
+    models: (M, 6), rows of weight, form, alpha, beta, gamma, phi. Each origin filters the one to two windows of values
+    before it, from a multiple of the window on, so that ascending origins share one pass over (T,). The first states
+    are backcast from the first window. Without a complete season there, or with a value below 0, forms are simpler.
     """
     states, ahead = np.empty(2), np.empty(out.shape[1])
-    # What models share: the past up to a row, and its profiles of a season that adds and of one that multiplies.
+    # Shared by models: the past up to a row, and its additive and multiplicative seasonal profiles.
     past, size, seen = np.empty(0), 1.0, -1
     profiles, profiled = np.empty((2, season_length)), np.full(2, -1)
     out[:] = 0.0
@@ -211,8 +211,8 @@ def smoothing_forecasts(
                 backcast(past, form, parameters, indices, states, season)
                 smooth(past, False, 0, form, parameters, states, season, False)
             if row < origin:
-                rest = values[row + 1 : origin + 1] / size
-                smooth(rest, False, row + 1 - start, form, parameters, states, season, False)
+                newer = values[row + 1 : origin + 1] / size
+                smooth(newer, False, row + 1 - start, form, parameters, states, season, False)
             row = origin
             _project(form, parameters[3], states, season, row + 1 - start, ahead)
             for step in range(len(ahead)):
@@ -221,7 +221,7 @@ def smoothing_forecasts(
 
 @compiled
 def _form_for(form: int, past: Array, season_length: int) -> int:
-    """Return a form, or the one like it that (T,) allows."""
+    """Return the form, or the closest one that (T,) allows."""
     if form >= AA and (season_length < 2 or len(past) < season_length):
         return AN
     if form == MM and np.min(past) <= 0:

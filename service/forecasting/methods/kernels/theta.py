@@ -19,16 +19,16 @@ from service.forecasting.methods.kernels.smoothing import history_at
 Array = Any
 
 _PERFECT = 1e-28
-# Smaller powers change nothing, but the processor takes a hundred times as long for numbers that are not normal.
+# Smaller powers do not matter, but denormal numbers are a hundred times slower.
 _VANISHED = 1e-100
 
 
 @compiled
 def theta_pass(values: Array, dynamic: bool, alpha: float, theta: float, states: Array) -> float:
-    """Filter (T,), return the sum of squared errors with the first level that makes it smallest.
+    """Filter (T,); return the sum of squared errors for the first level that minimises it.
 
-    dynamic: the line is that of the values so far, else that of all. states: (6,), out: level, mean, intercept, slope,
-    (1 - alpha) ** T, T.
+    dynamic: the line is that of the values so far, otherwise that of all. states: (6,), out: level, mean, intercept,
+    slope, (1 - alpha) ** T, T.
     """
     time = len(values)
     share, decay, power = 1 - 1 / theta, 1 - alpha, 1.0
@@ -78,7 +78,7 @@ def _next_slope(slope: float, count: float, change: float) -> float:
         return 0.0
     if count == 2:
         return change
-    # Factors that are known before the slope is, so that nothing waits for a division.
+    # The factors do not depend on the slope, so that no division is on the critical path.
     return slope * ((count - 2) / (count + 1)) + change * (6 / (count * (count + 1)))
 
 
@@ -96,7 +96,7 @@ def theta_forecasts(
 ) -> None:
     """Write the mean of the models' forecasts into (origin, horizon).
 
-    season_length: 1 where there is no season to take out. models: (M, 3) rows of dynamic (0 or 1), alpha, theta.
+    season_length: 1 where there is no season to remove. models: (M, 3), rows of dynamic (0 or 1), alpha, theta.
     Each origin filters the ``window`` values before it, so that no value after it can matter.
     """
     states, ahead = np.empty(6), np.empty(out.shape[1])

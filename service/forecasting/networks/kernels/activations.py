@@ -1,4 +1,4 @@
-"""tanh and sigmoid of tiles: no call of a library, no branch."""
+"""tanh and sigmoid of tiles, without library calls or branches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numba.extending import overload
 from service.forecasting.networks.kernels.tiles import Tile, bounded, each_tanh
 
 # tanh(x) = x P(x^2) / Q(x^2) on [-9, 9], our own fit by iteratively reweighted least squares: within 4e-7 of tanh
-# in float32, which is what float32 can hold.
+# in float32, which is its precision.
 _F = np.float32
 _BOUND = _F(9.0)
 _P6, _P5, _P4 = _F(-2.03307326e-14), _F(9.06044645e-11), _F(1.62536712e-07)
@@ -22,12 +22,12 @@ _ONE, _HALF = _F(1.0), _F(0.5)
 
 
 def tanh(x: Tile) -> Tile:
-    """Hyperbolic tangent; compiled code only."""
+    """Return the hyperbolic tangent; only in compiled code."""
     raise NotImplementedError
 
 
 def sigmoid(x: Tile) -> Tile:
-    """1 / (1 + exp(-x)); compiled code only."""
+    """Return 1 / (1 + exp(-x)); only in compiled code."""
     raise NotImplementedError
 
 

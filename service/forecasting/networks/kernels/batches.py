@@ -1,4 +1,4 @@
-"""One batch through the network and back: layers, dropout, head, loss."""
+"""Forward and backward pass of one batch: layers, dropout, head, loss."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from service.forecasting.networks.kernels.packing import (
 )
 from service.forecasting.networks.kernels.products import add_outer, affine
 from service.forecasting.networks.kernels.sequence import layer_backward, layer_forward
-from service.forecasting.networks.kernels.tiles import LANES, beyond, pointer, runtime
+from service.forecasting.networks.kernels.tiles import LANES, advanced, pointer, runtime
 
 Array = Any
 Pointer = Any
 
 
-class Room(NamedTuple):
-    """What one batch needs, allocated once: all flat, rows filled up, layers apart where there is an L.
+class Workspace(NamedTuple):
+    """The arrays of one batch, allocated once: flat, with padded rows; by layer where there is an L.
 
-    The arrays are those of `cells`; drawn, passed: (L, T B P), what dropout scales with and lets through; packed,
-    turned, sums: weights as products read them; out, d_out: (S B, K C), filled up and not.
+    The arrays are those of `cells`. drawn, passed: (L, T B P), the factors of dropout and its outputs. packed,
+    transposed, sums: packed weights and their gradients. out, d_out: (S B, K C), padded and not.
     """
 
     hidden: Array
@@ -42,23 +42,23 @@ class Room(NamedTuple):
     d_back: Array
     d_memory: Array
     packed: Array
-    turned: Array
+    transposed: Array
     sums: Array
     out: Array
     d_out: Array
 
 
 @compiled
-def room_for(
+def allocate_workspace(
     cell: int, flat: Array, layers: int, size: int, width: int, channels: int, outputs: int, steps: int, rows: int,
     scored: int, dropout: float, backward: bool,
-) -> Room:  # fmt: skip
-    """Allocate for batches of up to so many rows."""
+) -> Workspace:  # fmt: skip
+    """Allocate the workspace of batches of up to so many rows."""
     units, head = blocks_of(size) * LANES, blocks_of(outputs) * LANES
     wide, count = units * (width // size), steps * rows
     most = max(channels, size)
     back = 1 if backward else 0
-    return Room(
+    return Workspace(
         aligned(layers * (count + rows) * units, flat).reshape(layers, (count + rows) * units),
         aligned(layers * (count + rows) * units, flat).reshape(layers, (count + rows) * units),
         aligned(layers * count * wide, flat).reshape(layers, count * wide),
@@ -87,50 +87,51 @@ def loss_and_gradient(
 ) -> float:  # fmt: skip
     """Return the loss of a batch and, where ``backward``, add its gradient.
 
-    inputs: (T, B, C); targets, known: (S B, K C), after the last S steps. Dropout scales what it keeps.
+    inputs: (T, B, C). targets, known: (S B, K C), after the last S steps. Dropout scales the units that it keeps.
     """
     steps, rows, channels = inputs.shape
-    room = room_for(
+    work = allocate_workspace(
         cell, flat, layers, size, width, channels, targets.shape[1], steps, rows, len(targets) // rows, dropout,
         backward,
     )  # fmt: skip
     return batch_loss(
-        cell, flat, gradient, layers, size, width, inputs, targets, known, loss, truncate, dropout, backward, room
+        cell, flat, gradient, layers, size, width, inputs, targets, known, loss, truncate, dropout, backward, work
     )
 
 
 @compiled
 def batch_loss(
     cell: int, flat: Array, gradient: Array, layers: int, size: int, width: int,
-    inputs: Array, targets: Array, known: Array, loss: int, truncate: int, dropout: float, backward: bool, room: Room,
+    inputs: Array, targets: Array, known: Array, loss: int, truncate: int, dropout: float, backward: bool,
+    work: Workspace,
 ) -> float:  # fmt: skip
-    """Do as `loss_and_gradient` does, in room allocated before."""
+    """Do as `loss_and_gradient` does, in an allocated workspace."""
     steps, rows, _ = inputs.shape
     outputs, scored = targets.shape[1], len(targets) // rows
-    offset = _layers_forward(cell, flat, layers, size, width, inputs, dropout, room)
+    offset = _layers_forward(cell, flat, layers, size, width, inputs, dropout, work)
     units = blocks_of(size) * LANES
-    last = beyond(_layer_input(layers, inputs, units, dropout, room), (steps - scored) * rows * units)
-    forecasts = _head_forward(flat, offset, size, outputs, scored * rows, last, units, room)
+    last = advanced(_layer_input(layers, inputs, units, dropout, work), (steps - scored) * rows * units)
+    forecasts = _head_forward(flat, offset, size, outputs, scored * rows, last, units, work)
     total = weighted_loss(loss, forecasts, targets, known)
     if backward:
-        _head_backward(flat, gradient, offset, size, outputs, steps * rows, last, units, forecasts, room)
-        _layers_backward(cell, flat, gradient, offset, layers, size, width, inputs, truncate, dropout, room)
+        _head_backward(flat, gradient, offset, size, outputs, steps * rows, last, units, forecasts, work)
+        _layers_backward(cell, flat, gradient, offset, layers, size, width, inputs, truncate, dropout, work)
     return total
 
 
 @inlined
-def _layer_input(layer: int, inputs: Array, units: int, dropout: float, room: Room) -> Pointer:
-    """What a layer reads: the series, or what the layer below lets through."""
+def _layer_input(layer: int, inputs: Array, units: int, dropout: float, work: Workspace) -> Pointer:
+    """Return the input of a layer: the series, or the outputs of the layer below."""
     if layer == 0:
         return pointer(inputs.reshape(-1), 0)
     if dropout > 0:
-        return pointer(room.passed[layer - 1], 0)
-    return pointer(room.hidden[layer - 1], inputs.shape[1] * units)
+        return pointer(work.passed[layer - 1], 0)
+    return pointer(work.hidden[layer - 1], inputs.shape[1] * units)
 
 
 @inlined
 def _layers_forward(
-    cell: int, flat: Array, layers: int, size: int, width: int, inputs: Array, dropout: float, room: Room
+    cell: int, flat: Array, layers: int, size: int, width: int, inputs: Array, dropout: float, work: Workspace
 ) -> int:
     """Run all layers; return the offset of the head's weights."""
     steps, rows, channels = inputs.shape
@@ -138,19 +139,19 @@ def _layers_forward(
     offset: int = runtime(0)
     for layer in range(layers):
         count = channels if layer == 0 else size
-        x = _layer_input(layer, inputs, units, dropout, room)
-        room.hidden[layer, : rows * units] = 0
-        room.memory[layer, : rows * units] = 0
-        pack_layer(cell, flat, offset, count, size, width, room.packed, runtime(0))
+        x = _layer_input(layer, inputs, units, dropout, work)
+        work.hidden[layer, : rows * units] = 0
+        work.memory[layer, : rows * units] = 0
+        pack_layer(cell, flat, offset, count, size, width, work.packed, runtime(0))
         layer_forward(
             cell, runtime(0), steps, rows, count, size, width // size, x, channels if layer == 0 else units,
-            pointer(room.packed, 0), pointer(room.hidden[layer], 0), pointer(room.memory[layer], 0),
-            pointer(room.gates[layer], 0), pointer(room.seen[layer], 0),
+            pointer(work.packed, 0), pointer(work.hidden[layer], 0), pointer(work.memory[layer], 0),
+            pointer(work.gates[layer], 0), pointer(work.seen[layer], 0),
         )  # fmt: skip
         if dropout > 0:
             _drop(
-                room.hidden[layer, rows * units :], steps * rows, size, units, dropout,
-                room.drawn[layer], room.passed[layer],
+                work.hidden[layer, rows * units :], steps * rows, size, units, dropout,
+                work.drawn[layer], work.passed[layer],
             )  # fmt: skip
         offset += layer_size(count, size, width)
     return offset
@@ -158,16 +159,16 @@ def _layers_forward(
 
 @inlined
 def _head_forward(
-    flat: Array, offset: int, size: int, outputs: int, rows: int, last: Pointer, units: int, room: Room
+    flat: Array, offset: int, size: int, outputs: int, rows: int, last: Pointer, units: int, work: Workspace
 ) -> Array:
-    """Return (S B, K C)."""
-    columns, out = blocks_of(outputs) * LANES, room.out
-    pack_head(flat, offset, size, outputs, room.packed, runtime(0))
+    """Return the forecasts (S B, K C)."""
+    columns, out = blocks_of(outputs) * LANES, work.out
+    pack_head(flat, offset, size, outputs, work.packed, runtime(0))
     affine(
-        last, units, rows, size, pointer(room.packed, 0), columns // LANES, runtime(1),
-        pointer(room.packed, size * columns), pointer(out, 0), runtime(False),
+        last, units, rows, size, pointer(work.packed, 0), columns // LANES, runtime(1),
+        pointer(work.packed, size * columns), pointer(out, 0), runtime(False),
     )  # fmt: skip
-    forecasts = room.d_out[: rows * outputs]
+    forecasts = work.d_out[: rows * outputs]
     for row in range(rows):
         for n in range(outputs):
             forecasts[row * outputs + n] = out[row * columns + n]
@@ -177,10 +178,10 @@ def _head_forward(
 @inlined
 def _head_backward(
     flat: Array, gradient: Array, offset: int, size: int, outputs: int, count: int,
-    last: Pointer, units: int, d_forecasts: Array, room: Room,
+    last: Pointer, units: int, d_forecasts: Array, work: Workspace,
 ) -> None:  # fmt: skip
-    """Add the head's gradient, and set that of what it read; count: T B."""
-    rows, d_out, sums, d_hidden = len(d_forecasts), d_forecasts.reshape(-1), room.sums, room.d_hidden[0]
+    """Add the gradient of the head's weights, and set that of its inputs; count: T B."""
+    rows, d_out, sums, d_hidden = len(d_forecasts), d_forecasts.reshape(-1), work.sums, work.d_hidden[0]
     sums[: outputs * units] = 0
     add_outer(pointer(d_out, 0), outputs, outputs, last, units, rows, pointer(sums, 0))
     for n in range(outputs):
@@ -190,13 +191,13 @@ def _head_backward(
     for row in range(rows):
         for n in range(outputs):
             gradient[bias + n] += d_out[row * outputs + n]
-    room.turned[: outputs * units] = 0
+    work.transposed[: outputs * units] = 0
     for k in range(size):
         for n in range(outputs):
-            room.turned[((k // LANES) * outputs + n) * LANES + k % LANES] = flat[offset + k * outputs + n]
+            work.transposed[((k // LANES) * outputs + n) * LANES + k % LANES] = flat[offset + k * outputs + n]
     d_hidden[: count * units] = 0
     affine(
-        pointer(d_out, 0), outputs, rows, outputs, pointer(room.turned, 0), units // LANES, runtime(1),
+        pointer(d_out, 0), outputs, rows, outputs, pointer(work.transposed, 0), units // LANES, runtime(1),
         pointer(sums, 0), pointer(d_hidden, (count - rows) * units), runtime(True),
     )  # fmt: skip
 
@@ -204,7 +205,7 @@ def _head_backward(
 @inlined
 def _layers_backward(
     cell: int, flat: Array, gradient: Array, offset: int, layers: int, size: int, width: int,
-    inputs: Array, truncate: int, dropout: float, room: Room,
+    inputs: Array, truncate: int, dropout: float, work: Workspace,
 ) -> None:  # fmt: skip
     steps, rows, channels = inputs.shape
     units = blocks_of(size) * LANES
@@ -212,17 +213,17 @@ def _layers_backward(
         count = channels if layer == 0 else size
         offset -= layer_size(count, size, width)
         here = (layers - 1 - layer) % 2
-        d_hidden, d_below = room.d_hidden[here], room.d_hidden[1 - here]
+        d_hidden, d_below = work.d_hidden[here], work.d_hidden[1 - here]
         if dropout > 0:
-            _undrop(d_hidden, steps * rows, size, units, room.drawn[layer])
-        x = _layer_input(layer, inputs, units, dropout, room)
-        room.d_memory[:] = 0
+            _undrop(d_hidden, steps * rows, size, units, work.drawn[layer])
+        x = _layer_input(layer, inputs, units, dropout, work)
+        work.d_memory[:] = 0
         layer_backward(
             cell, steps, rows, count, size, width // size, x, channels if layer == 0 else units,
-            flat, offset, room.turned, pointer(room.hidden[layer], 0), pointer(room.memory[layer], 0),
-            pointer(room.gates[layer], 0), pointer(room.seen[layer], 0), pointer(d_hidden, 0),
-            pointer(room.d_memory, 0), pointer(room.d_back, 0), d_below[:0] if layer == 0 else d_below,
-            truncate, room.sums, gradient,
+            flat, offset, work.transposed, pointer(work.hidden[layer], 0), pointer(work.memory[layer], 0),
+            pointer(work.gates[layer], 0), pointer(work.seen[layer], 0), pointer(d_hidden, 0),
+            pointer(work.d_memory, 0), pointer(work.d_back, 0), d_below[:0] if layer == 0 else d_below,
+            truncate, work.sums, gradient,
         )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
-"""One step of a block of 16 units, forward and backward, for as many rows as a tile has; gates in torch's order.
+"""Cells: one step of a block of 16 units, forward and backward, for the rows of a tile; gates in torch's order.
 
-All arrays are flat and filled up to whole blocks (see `packing`); Q: gates times P, P: hidden_size filled up.
-gates: (T, B, Q), what the input adds to the gates in, biases included; the activated gates out, and on the way back
-their gradients. hidden, memory: (T + 1, B, P), the state before the first step first. seen: (T, B, P), kept for the way
-back. A step's row is found by ``here`` = t B + row, and ``block``.
+All arrays are flat and padded to complete blocks (see `packing`); P: padded hidden_size, Q: gates times P.
+gates: (T, B, Q); in: the inputs' terms with biases; out: the activated gates; after the backward pass: their gradients.
+hidden, memory: (T + 1, B, P), with the state before the first step first. seen: (T, B, P), kept for the backward pass.
+A row of a step is at ``here`` = t B + row, and ``block``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def rnn_step(
     like: Tile, here: int, rows: int, block: int, units: int, size: int,
     gates: Pointer, weights: Pointer, w: int, hidden: Pointer,
 ) -> None:  # fmt: skip
-    """Elman's cell with tanh."""
+    """Compute a step of Elman's cell with tanh."""
     total = load(like, gates, here * units + block * LANES, units)
     total = product1(like, hidden, here * units, units, weights, w + block * size * LANES, size, total)
     store(tanh(total), hidden, (here + rows) * units + block * LANES, units)
@@ -40,7 +40,7 @@ def rnn_step(
 def rnn_back(
     like: Tile, here: int, rows: int, block: int, units: int, d_hidden: Pointer, hidden: Pointer, gates: Pointer
 ) -> None:
-    """Gradient of the gates from that of the hidden state."""
+    """Compute the gradient of the gates from that of the hidden state."""
     place = here * units + block * LANES
     d, h = load(like, d_hidden, place, units), load(like, hidden, place + rows * units, units)
     store(d - d * h * h, gates, place, units)
@@ -51,7 +51,7 @@ def lstm_step(
     like: Tile, here: int, rows: int, block: int, units: int, size: int,
     gates: Pointer, weights: Pointer, w: int, hidden: Pointer, memory: Pointer, seen: Pointer,
 ) -> None:  # fmt: skip
-    """Hochreiter and Schmidhuber's cell with forget gates: input, forget, new, output; seen: tanh of the new memory."""
+    """Compute a step of the LSTM with gates input, forget, new, output; seen: tanh of the new memory."""
     width, place = 4 * units, here * units + block * LANES
     g = here * width + block * _FOUR
     i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
@@ -74,7 +74,7 @@ def lstm_back(
     like: Tile, here: int, row: int, block: int, units: int,
     d_hidden: Pointer, d_memory: Pointer, gates: Pointer, seen: Pointer, memory: Pointer,
 ) -> None:  # fmt: skip
-    """Gradient of the gates; d_memory: (B, P), that of the new memory in, of the old one out."""
+    """Compute the gradient of the gates; d_memory: (B, P), in: of the new memory, out: of the old one."""
     width, place = 4 * units, here * units + block * LANES
     g, e = here * width + block * _FOUR, row * units + block * LANES
     i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
@@ -97,7 +97,7 @@ def gru_step(
     like: Tile, here: int, rows: int, block: int, units: int, size: int,
     gates: Pointer, weights: Pointer, w: int, bias: int, hidden: Pointer, seen: Pointer,
 ) -> None:  # fmt: skip
-    """Cho's cell as cuDNN and torch have it: reset, update, new; seen: what the last state adds to the new gate."""
+    """Compute a step of the GRU as cuDNN and torch do: reset, update, new; seen: the last state's term of new."""
     width, place = 3 * units, here * units + block * LANES
     g = here * width + block * _THREE
     r, z, s = load(like, gates, g, width), load(like, gates, g + LANES, width), repeat(like, weights, bias)
@@ -116,9 +116,9 @@ def gru_back(
     like: Tile, here: int, block: int, units: int,
     d_hidden: Pointer, gates: Pointer, seen: Pointer, hidden: Pointer, d_back: Pointer,
 ) -> Tile:  # fmt: skip
-    """Gradients of both sides of the gates: of the input's in gates, of the last state's in d_back.
+    """Compute the gradients of the gates: with respect to the inputs' terms in gates, to the last state's in d_back.
 
-    Returns what of the state's gradient goes past the gates.
+    Returns the part of the state's gradient that bypasses the gates.
     """
     width, place = 3 * units, here * units + block * LANES
     g = here * width + block * _THREE

@@ -1,4 +1,4 @@
-"""Losses over values with weights, and their gradients."""
+"""Weighted losses and their gradients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOSSES = {"mae": MAE, "mse": MSE, "huber": HUBER}
 
 @compiled
 def weighted_loss(loss: int, forecasts: Array, targets: Array, known: Array) -> float:
-    """Mean penalty over the values with weight; its gradient replaces ``forecasts``. All (R, K C)."""
+    """Return the weighted mean of the loss, and replace ``forecasts`` by its gradient. All arrays are (R, K C)."""
     weight, total = 0.0, 0.0
     f, y, w = forecasts.reshape(-1), targets.reshape(-1), known.reshape(-1)
     for n in range(len(f)):

@@ -1,4 +1,4 @@
-"""Optimizers on one flat vector of weights, as torch.optim has them but for RMSprop's decay; clipping of gradients."""
+"""Optimizers on a flat vector of weights, as torch.optim has them but for RMSprop's decay; clipping of gradients."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ OPTIMIZERS = {"adam": ADAM, "adamw": ADAMW, "rmsprop": RMSPROP, "sgd": SGD}
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 _DECAY = 0.01
-# That of its inventors (Tieleman & Hinton 2012) and of Keras; torch's is 0.99.
+# As in Tieleman & Hinton (2012) and Keras; torch has 0.99.
 _SQUARES = 0.9
 
 
 @compiled
 def clip(gradient: Array, norm: float, value: float) -> None:
-    """Cut the gradient to a norm, then each of its numbers to ± value; 0 means: not."""
+    """Clip the gradient to a norm, then each of its numbers to ± value; 0: no clipping."""
     if norm > 0:
         total = 0.0
         for n in range(len(gradient)):
@@ -38,7 +38,7 @@ def clip(gradient: Array, norm: float, value: float) -> None:
 def update(
     optimizer: int, weights: Array, gradient: Array, first: Array, second: Array, step: int, rate: float
 ) -> None:
-    """Take one step, the ``step``-th from 1 on; first, second: moments, changed in place."""
+    """Take one optimizer step; step: its number, from 1 on. first, second: the moments, updated in place."""
     if optimizer == SGD:
         for n in range(len(weights)):
             weights[n] -= rate * gradient[n]

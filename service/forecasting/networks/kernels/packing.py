@@ -1,9 +1,9 @@
-"""Weights as the products read them: whole tiles, filled up with zeros, each panel in one piece.
+"""Packing of weights for the matrix products: complete tiles, padded with zeros, each panel contiguous.
 
-Flat, as models keep them: layer by layer from the input (C or H, G), from the last hidden state (H, G), and a bias (G,)
-for each of the two, gates one after another; then the head (H, K C) and (K C,). Packed: a block is 16 units with all
-their gates, and what belongs to a block lies together: (blocks, C or H, gates 16). Units that fill a block up have no
-weights: their states stay 0 and so do their gradients.
+Flat, as in models: for each layer, the weights of the input (C or H, G), of the last hidden state (H, G), and a bias
+(G,) for each of them, one gate after another; then the head (H, K C) and (K C,). Packed: a block is 16 units with all
+their gates, contiguous: (blocks, C or H, gates 16). Units that pad a block have no weights: their states and gradients
+stay 0.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ Array = Any
 
 @compiled
 def blocks_of(size: int) -> int:
-    """Count the tiles that hold so many numbers."""
+    """Return the number of tiles that hold so many numbers."""
     return (size + LANES - 1) // LANES
 
 
 @compiled
 def aligned(count: int, like: Array) -> Array:
-    """Return room for so many numbers that starts at a line of the cache."""
-    room = np.empty(count + LANES, like.dtype)
-    past = (room.ctypes.data // room.itemsize) % LANES
+    """Return an uninitialised array of so many numbers that starts at a cache line."""
+    buffer = np.empty(count + LANES, like.dtype)
+    past = (buffer.ctypes.data // buffer.itemsize) % LANES
     start = (LANES - past) % LANES
-    return room[start : start + count]
+    return buffer[start : start + count]
 
 
 @compiled
 def layer_size(inputs: int, hidden_size: int, gates: int) -> int:
-    """Count the weights of one layer; gates: G."""
+    """Return the number of weights of one layer; gates: G."""
     return (inputs + hidden_size + 2) * gates
 
 
 @compiled
 def packed_size(inputs: int, hidden_size: int, gate_count: int) -> int:
-    """Count the packed weights of one layer: two matrices, their bias, and what stays of the hidden state's own."""
+    """Return the number of packed weights of one layer: two matrices, their bias, and the GRU's separate state bias."""
     units = blocks_of(hidden_size) * LANES
     return (inputs + hidden_size + 1) * units * gate_count + units
 
@@ -81,10 +81,12 @@ def unpack_rows(rows: Array, inner: int, size: int, gates: int, flat: Array, off
 
 
 @compiled
-def pack_turned(flat: Array, offset: int, inner: int, size: int, gates: int, vectors: int, turned: Array) -> None:
-    """Pack the transpose of (inner, gates size), for the way back, as (panels, blocks gates 16, vectors 16)."""
+def pack_transposed(
+    flat: Array, offset: int, inner: int, size: int, gates: int, vectors: int, transposed: Array
+) -> None:
+    """Pack the transpose of (inner, gates size), for the backward pass, as (panels, blocks gates 16, vectors 16)."""
     width = vectors * LANES
-    turned[: blocks_of(inner) * blocks_of(size) * gates * LANES * LANES] = 0
+    transposed[: blocks_of(inner) * blocks_of(size) * gates * LANES * LANES] = 0
     to = 0
     for panel in range(blocks_of(inner) // vectors):
         count = min(width, inner - panel * width)
@@ -93,7 +95,7 @@ def pack_turned(flat: Array, offset: int, inner: int, size: int, gates: int, vec
                 source = offset + gate * size + block * LANES
                 for lane in range(min(LANES, size - block * LANES)):
                     for n in range(count):
-                        turned[to + lane * width + n] = flat[source + lane + (panel * width + n) * gates * size]
+                        transposed[to + lane * width + n] = flat[source + lane + (panel * width + n) * gates * size]
                 to += LANES * width
 
 
@@ -109,7 +111,7 @@ def pack_head(flat: Array, offset: int, size: int, outputs: int, packed: Array, 
 def pack_layer(cell: int, flat: Array, offset: int, inputs: int, size: int, width: int, packed: Array, to: int) -> None:
     """Pack one layer; width: G.
 
-    Both biases become one, but for the GRU's new gate, whose share of the state is scaled before it is added.
+    Both biases are added up, except for the GRU's new gate, whose state term is scaled before it is added.
     """
     gates, units = width // size, blocks_of(size) * LANES
     pack_matrix(flat, offset, inputs, size, gates, packed, to)

@@ -1,8 +1,8 @@
 """Matrix products for the small shapes of recurrent layers, where a call of BLAS costs as much as the product.
 
-Four rows by up to four tiles of columns at a time: every sum stays in a register until it is done, each loaded weight
-serves four rows. Where there is one row, it is cut in four: one sum alone would wait for itself. Weights lie in panels
-(panels, K, V 16): all that is multiplied in one go lies in one piece.
+Four rows by up to four tiles of columns are computed at a time: each sum stays in a register until it is complete, and
+each loaded weight is used for four rows. A single row is split into four sums, as one sum would be bound by latency.
+Weights are stored in panels (panels, K, V 16), each of them contiguous.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Pointer = Any
 Tile = Any
 
 _TWO, _THREE, _FOUR = 2 * LANES, 3 * LANES, 4 * LANES
-# Rows whose products are added up before a sum goes back to memory; few enough to stay in the nearest cache.
+# Rows whose products are added up before a sum is written to memory; few enough for the first-level cache.
 _TOGETHER = 64
 
 
 @inlined
 def product1(like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile) -> Tile:
-    """a + x @ weights, for the rows of x from ``place`` on, ``stride`` apart, and a panel from w on: one tile wide."""
+    """Return a + x @ weights, for rows of x from ``place`` on, ``stride`` apart, and a panel from w, one tile wide."""
     k = 0
     if is_one_row(like):
         four = four_rows(x)
@@ -131,7 +131,7 @@ def _panel(
     like: Tile, x: Pointer, place: int, stride: int, inner: int, weights: Pointer, w: int, vectors: int,
     bias: Pointer, b: int, out: Pointer, to: int, across: int, add: bool,
 ) -> None:  # fmt: skip
-    """One panel's columns of as many rows as the tile has."""
+    """Compute the columns of one panel for the rows of a tile."""
     s0 = _start(like, bias, b, out, to, across, add)
     if vectors == 1:
         s0 = product1(like, x, place, stride, weights, w, inner, s0)
@@ -160,9 +160,9 @@ def affine(
     x: Pointer, stride: int, rows: int, inner: int, weights: Pointer, panels: int, vectors: int, bias: Pointer,
     out: Pointer, add: bool,
 ) -> None:  # fmt: skip
-    """out = bias + x @ weights, or out += x @ weights where ``add``.
+    """Compute out = bias + x @ weights, or out += x @ weights where ``add``.
 
-    x: (rows, inner), its rows ``stride`` apart; bias: (panels vectors 16,); out: (rows, panels vectors 16).
+    x: (rows, inner), rows ``stride`` apart. bias: (panels vectors 16,). out: (rows, panels vectors 16).
     """
     four, one = four_rows(x), one_row(x)
     width = vectors * LANES
@@ -187,7 +187,7 @@ def _outer(
     like: Tile, x: Pointer, place: int, stride: int, y: Pointer, at: int, across: int, rows: int, columns: int,
     out: Pointer, to: int,
 ) -> None:  # fmt: skip
-    """As many columns of x as the tile has rows, times all columns of y."""
+    """Multiply as many columns of x as the tile has rows with all columns of y."""
     column = 0
     while column + _TWO <= columns:
         a, b = load(like, out, to + column, columns), load(like, out, to + column + LANES, columns)
@@ -207,9 +207,9 @@ def _outer(
 
 @compiled
 def add_outer(x: Pointer, stride: int, left: int, y: Pointer, columns: int, rows: int, out: Pointer) -> None:
-    """out += x.T @ y; x: (rows, left), its rows ``stride`` apart; y: (rows, columns), whole tiles.
+    """Compute out += x.T @ y: gradients of weights over all rows and steps.
 
-    Gradients of weights over all rows and steps.
+    x: (rows, left), rows ``stride`` apart. y: (rows, columns), complete tiles.
     """
     four, one = four_rows(x), one_row(x)
     for first in range(0, rows, _TOGETHER):
@@ -226,7 +226,7 @@ def add_outer(x: Pointer, stride: int, left: int, y: Pointer, columns: int, rows
 
 @compiled
 def add_rows(x: Pointer, columns: int, rows: int, out: Pointer) -> None:
-    """out += the sum of the rows of x, whole tiles. Gradients of biases."""
+    """Compute out += the sum of the rows of x, in complete tiles: gradients of biases."""
     one, four = one_row(x), four_rows(x)
     for column in range(0, columns, LANES):
         total, sums = load(one, out, column, 0), four

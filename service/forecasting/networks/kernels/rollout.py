@@ -1,7 +1,7 @@
-"""Context in, horizon out, in one call: no Python and no allocation a step.
+"""Rollout of networks: from contexts to forecasts in one call, without Python or allocations in a step.
 
-A few rows go together, so that each weight that is loaded serves them all. A context is read layer by layer, a stretch
-at a time: what a layer reads is known then, so that its product with the inputs is one for the whole stretch.
+Several rows are processed together, so that each loaded weight is used for all of them. A context is read layer by
+layer, a block of steps at a time, so that the product with the inputs is one for the whole block.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from service.forecasting.networks.kernels.packing import (
 )
 from service.forecasting.networks.kernels.products import affine
 from service.forecasting.networks.kernels.sequence import layer_forward
-from service.forecasting.networks.kernels.tiles import LANES, beyond, pointer, runtime
+from service.forecasting.networks.kernels.tiles import LANES, advanced, pointer, runtime
 
 Array = Any
 Pointer = Any
 
-_STRETCH = 64
+_BLOCK = 64
 _TOGETHER = 16
 
 
-class _Room(NamedTuple):
-    """Where things lie: weights, packed layer by layer with the head last, and in one array what a stretch needs.
+class _Workspace(NamedTuple):
+    """Pointers to the weights, packed layer by layer with the head last, and into one array for a block of steps.
 
-    See `cells`; hidden, memory: (L, STRETCH + 1, B, P); gates: (STRETCH, B, Q); seen: (STRETCH, B, P); relative:
-    (STRETCH, B, C), what is read; out: (B, K C) filled up; reference: (B, C), what the series is relative to.
+    See `cells`. hidden, memory: (L, BLOCK + 1, B, P). gates: (BLOCK, B, Q). seen: (BLOCK, B, P). relative: (BLOCK, B,
+    C), the inputs. out: (B, K C), padded. reference: (B, C), subtracted from the inputs.
     """
 
     packed: Pointer
@@ -51,11 +51,11 @@ class _Room(NamedTuple):
 def _sizes(
     layers: int, size: int, gate_count: int, channels: int, outputs: int, rows: int
 ) -> tuple[int, int, int, int, int, int, int, int]:
-    """How many numbers each field of the room takes."""
+    """Return the sizes of the fields of the workspace."""
     units, columns = blocks_of(size) * LANES, blocks_of(outputs) * LANES
     weights = packed_size(channels, size, gate_count) + (layers - 1) * packed_size(size, size, gate_count)
-    states = layers * (_STRETCH + 1) * rows * units
-    read = _STRETCH * rows
+    states = layers * (_BLOCK + 1) * rows * units
+    read = _BLOCK * rows
     return (
         weights + (size + 1) * columns, states, states, read * units * gate_count, read * units,
         blocks_of(read * channels) * LANES, rows * columns, rows * channels,
@@ -63,12 +63,14 @@ def _sizes(
 
 
 @inlined
-def _room_in(packed: Array, at: int, memory: Array, sizes: tuple[int, int, int, int, int, int, int, int]) -> _Room:
+def _workspace_in(
+    packed: Array, at: int, memory: Array, sizes: tuple[int, int, int, int, int, int, int, int]
+) -> _Workspace:
     _, b, c, d, e, f, g, _ = sizes
     p = pointer(memory, 0)
-    q = beyond(p, b + c)
-    r = beyond(q, d + e)
-    return _Room(pointer(packed, at), p, beyond(p, b), q, beyond(q, d), r, beyond(r, f), beyond(r, f + g))
+    q = advanced(p, b + c)
+    r = advanced(q, d + e)
+    return _Workspace(pointer(packed, at), p, advanced(p, b), q, advanced(q, d), r, advanced(r, f), advanced(r, f + g))
 
 
 @inlined
@@ -85,43 +87,43 @@ def _pack(
 
 
 @compiled
-def _copy_states(layers: int, every: int, count: int, source: int, room: _Room) -> None:
-    """Make the state at ``source`` the first of each layer; source < 0: zeros."""
+def _copy_states(layers: int, every: int, count: int, source: int, work: _Workspace) -> None:
+    """Copy the state at ``source`` to the start of each layer; source < 0: zeros."""
     for layer in range(layers):
         first = layer * every
         for n in range(first, first + count):
-            room.hidden[n] = room.hidden[n + source] if source >= 0 else 0
-            room.memory[n] = room.memory[n + source] if source >= 0 else 0
+            work.hidden[n] = work.hidden[n + source] if source >= 0 else 0
+            work.memory[n] = work.memory[n + source] if source >= 0 else 0
 
 
 @inlined
 def _read(
     cell: int, layers: int, size: int, gate_count: int, channels: int, rows: int, total: int,
-    steps: Pointer, begin: int, end: int, at: int, room: _Room,
+    steps: Pointer, begin: int, end: int, at: int, work: _Workspace,
 ) -> int:  # fmt: skip
-    """Read steps (B, total, C) from begin to end, the state being that after ``at``; return where it is then."""
+    """Read steps (B, total, C) from begin to end, from the state at ``at``; return the position of the last state."""
     units = blocks_of(size) * LANES
-    every = (_STRETCH + 1) * rows * units
+    every = (_BLOCK + 1) * rows * units
     while begin < end:
-        if at == _STRETCH:
-            _copy_states(layers, every, rows * units, at * rows * units, room)
+        if at == _BLOCK:
+            _copy_states(layers, every, rows * units, at * rows * units, work)
             at = runtime(0)
-        count = min(end - begin, _STRETCH - at)
+        count = min(end - begin, _BLOCK - at)
         for row in range(rows):
             for t in range(count):
                 for c in range(channels):
-                    value = steps[(row * total + begin + t) * channels + c] - room.reference[row * channels + c]
-                    room.relative[(t * rows + row) * channels + c] = value
-        packed = room.packed
+                    value = steps[(row * total + begin + t) * channels + c] - work.reference[row * channels + c]
+                    work.relative[(t * rows + row) * channels + c] = value
+        packed = work.packed
         for layer in range(layers):
             inputs = channels if layer == 0 else size
-            below = beyond(room.hidden, (layer - 1) * every + (at + 1) * rows * units)
+            below = advanced(work.hidden, (layer - 1) * every + (at + 1) * rows * units)
             layer_forward(
-                cell, at, count, rows, inputs, size, gate_count, room.relative if layer == 0 else below,
-                channels if layer == 0 else units, packed, beyond(room.hidden, layer * every),
-                beyond(room.memory, layer * every), room.gates, room.seen,
+                cell, at, count, rows, inputs, size, gate_count, work.relative if layer == 0 else below,
+                channels if layer == 0 else units, packed, advanced(work.hidden, layer * every),
+                advanced(work.memory, layer * every), work.gates, work.seen,
             )  # fmt: skip
-            packed = beyond(packed, packed_size(inputs, size, gate_count))
+            packed = advanced(packed, packed_size(inputs, size, gate_count))
         at += count
         begin += count
     return at
@@ -131,42 +133,42 @@ def _read(
 def _emit(
     chunk: int, channels: int, rows: int, total: int, steps: Pointer, known: int, centred: bool, out: Pointer
 ) -> None:
-    """Write a chunk after the steps known; out: (B, K C) filled up."""
+    """Write a chunk after the known steps; out: (B, K C), padded."""
     columns = blocks_of(chunk * channels) * LANES
     for row in range(rows):
         last = (row * total + known - 1) * channels
         for k in range(min(chunk, total - known)):
             for c in range(channels):
                 place = k * channels + c
-                level = steps[last + c] if centred else 0
-                steps[last + channels + place] = out[row * columns + place] + level
+                base = steps[last + c] if centred else 0
+                steps[last + channels + place] = out[row * columns + place] + base
 
 
 @inlined
 def _roll(
     cell: int, layers: int, size: int, gate_count: int, chunk: int, channels: int, rows: int, total: int,
-    steps: Pointer, context_length: int, slide: bool, centred: bool, head: int, room: _Room,
+    steps: Pointer, context_length: int, slide: bool, centred: bool, head: int, work: _Workspace,
 ) -> None:  # fmt: skip
-    """Fill steps (B, total, C) from the first c on; head: where its weights lie among the packed ones."""
+    """Fill steps (B, total, C) after the context; head: the offset of its packed weights."""
     units, columns = blocks_of(size) * LANES, blocks_of(chunk * channels) * LANES
-    every = (_STRETCH + 1) * rows * units
+    every = (_BLOCK + 1) * rows * units
     for n in range(rows * channels):
-        room.reference[n] = 0
-    head_weights, head_bias = beyond(room.packed, head), beyond(room.packed, head + size * columns)
+        work.reference[n] = 0
+    head_weights, head_bias = advanced(work.packed, head), advanced(work.packed, head + size * columns)
     read, known, at = 0, context_length, runtime(0)
     while known < total:
         if slide or known == context_length:
             read, at = known - context_length, runtime(0)
-            _copy_states(layers, every, rows * units, runtime(-1), room)
+            _copy_states(layers, every, rows * units, runtime(-1), work)
             if centred:
                 for row in range(rows):
                     for c in range(channels):
-                        room.reference[row * channels + c] = steps[(row * total + known - 1) * channels + c]
-        at = _read(cell, layers, size, gate_count, channels, rows, total, steps, read, known, at, room)
+                        work.reference[row * channels + c] = steps[(row * total + known - 1) * channels + c]
+        at = _read(cell, layers, size, gate_count, channels, rows, total, steps, read, known, at, work)
         read = known
-        last = beyond(room.hidden, (layers - 1) * every + at * rows * units)
-        affine(last, units, rows, size, head_weights, columns // LANES, runtime(1), head_bias, room.out, runtime(False))
-        _emit(chunk, channels, rows, total, steps, known, centred, room.out)
+        last = advanced(work.hidden, (layers - 1) * every + at * rows * units)
+        affine(last, units, rows, size, head_weights, columns // LANES, runtime(1), head_bias, work.out, runtime(False))
+        _emit(chunk, channels, rows, total, steps, known, centred, work.out)
         known += chunk
 
 
@@ -177,11 +179,11 @@ def _roll_all(
     sizes: tuple[int, int, int, int, int, int, int, int],
 ) -> None:  # fmt: skip
     head = sizes[0] - (size + 1) * blocks_of(chunk * channels) * LANES
-    room = _room_in(packed, at, memory, sizes)
+    work = _workspace_in(packed, at, memory, sizes)
     for row in range(0, rows, _TOGETHER):
         _roll(
             cell, layers, size, width // size, chunk, channels, min(rows - row, _TOGETHER), total,
-            pointer(steps, row * total * channels), context_length, slide, centred, head, room,
+            pointer(steps, row * total * channels), context_length, slide, centred, head, work,
         )  # fmt: skip
 
 
@@ -203,11 +205,11 @@ def roll_out(
     cell: int, packed: Array, members: int, layers: int, size: int, width: int, chunk: int, contexts: Array,
     horizon: int, slide: bool, centred: bool,
 ) -> Array:  # fmt: skip
-    """Forecast after each context: the mean over so many networks.
+    """Return the mean forecast of ``members`` networks after each context: (B, horizon, C) in float64.
 
-    packed: their weights, see `packed_networks`; contexts: (B, c, C); returns (B, horizon, C) in float64.
-    slide: a window is read anew for each chunk; else the state is carried on. centred: each window, or the whole
-    context, is read relative to its last value, and a chunk is added to the value before it.
+    packed: their weights, see `packed_networks`. contexts: (B, c, C). slide: the window is read anew for each chunk;
+    otherwise the state is carried on. centred: each window, or the context, is read relative to its last value, and a
+    chunk is relative to the value before it.
     """
     rows, context_length, channels = contexts.shape
     total = context_length + horizon

@@ -1,7 +1,7 @@
 """Recurrent layers over whole sequences, forward and backward; the arrays are those of `cells`, time first.
 
-Only the product with the last state goes step by step; those with the inputs, and the gradients of weights, are one
-product for the whole sequence each.
+Only the product with the last state is computed step by step; those with the inputs, and the gradients of weights, are
+one product for the whole sequence.
 """
 
 from __future__ import annotations
@@ -19,9 +19,18 @@ from service.forecasting.networks.kernels.cells import (
     rnn_back,
     rnn_step,
 )
-from service.forecasting.networks.kernels.packing import blocks_of, pack_turned, unpack_rows
+from service.forecasting.networks.kernels.packing import blocks_of, pack_transposed, unpack_rows
 from service.forecasting.networks.kernels.products import add_outer, add_rows, affine
-from service.forecasting.networks.kernels.tiles import LANES, beyond, four_rows, load, one_row, pointer, runtime, store
+from service.forecasting.networks.kernels.tiles import (
+    LANES,
+    advanced,
+    four_rows,
+    load,
+    one_row,
+    pointer,
+    runtime,
+    store,
+)
 
 Pointer = Any
 Array = Any
@@ -49,8 +58,8 @@ def layer_forward(
 ) -> None:  # fmt: skip
     """Run one layer from step ``first`` on.
 
-    x: (steps, B, inputs), rows ``stride`` apart; packed: the layer's weights; hidden, memory: hold the state before
-    ``first``, get those after; gates and seen are kept for the way back.
+    x: (steps, B, inputs), rows ``stride`` apart. packed: the layer's weights. hidden, memory: contain the state before
+    ``first``, receive those after it. gates, seen: kept for the backward pass.
     """
     four, one = four_rows(hidden), one_row(hidden)
     blocks = blocks_of(size)
@@ -59,8 +68,8 @@ def layer_forward(
     w = inputs * width
     bias = w + size * width
     affine(
-        x, stride, steps * rows, inputs, packed, blocks, gate_count, beyond(packed, bias),
-        beyond(gates, first * rows * width), runtime(False),
+        x, stride, steps * rows, inputs, packed, blocks, gate_count, advanced(packed, bias),
+        advanced(gates, first * rows * width), runtime(False),
     )  # fmt: skip
     bias += width
     for t in range(first, first + steps):
@@ -93,15 +102,14 @@ def _back(
 
 @compiled
 def layer_gates_back(
-    cell: int, steps: int, rows: int, size: int, gate_count: int, turned: Pointer, vectors: int,
+    cell: int, steps: int, rows: int, size: int, gate_count: int, transposed: Pointer, vectors: int,
     hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
     d_hidden: Pointer, d_memory: Pointer, d_back: Pointer, truncate: int,
 ) -> None:  # fmt: skip
-    """Go back through the steps: gradients of the gates take the gates' place.
+    """Backpropagate through the steps: the gradients of the gates replace the gates.
 
-    turned: the transposed weights from the state; d_hidden: (T, B, P), of the layer's outputs in, of its states out;
-    d_memory: (B, P), zeros; truncate: the state is cut off from its past every so many steps, counted back from the
-    end; 0: never.
+    transposed: the weights of the state. d_hidden: (T, B, P), in: of the layer's outputs, out: of its states.
+    d_memory: (B, P), zeros. truncate: the state is detached every so many steps, counted back from the end; 0: never.
     """
     four, one = four_rows(hidden), one_row(hidden)
     blocks = blocks_of(size)
@@ -125,8 +133,9 @@ def layer_gates_back(
                 row += 1
         if passes:
             affine(
-                beyond(d_back if cell == GRU else gates, t * rows * width), width, rows, width,
-                turned, blocks // vectors, vectors, turned, beyond(d_hidden, (t - 1) * rows * units), runtime(True),
+                advanced(d_back if cell == GRU else gates, t * rows * width), width, rows, width,
+                transposed, blocks // vectors, vectors, transposed, advanced(d_hidden, (t - 1) * rows * units),
+                runtime(True),
             )  # fmt: skip
         elif cell == LSTM:
             for n in range(rows * units):
@@ -139,17 +148,17 @@ def layer_weights_back(
     x: Pointer, stride: int, hidden: Pointer, gates: Pointer, d_back: Pointer,
     sums: Array, gradient: Array, offset: int,
 ) -> None:  # fmt: skip
-    """Add the gradients of one layer's flat weights from those of its gates; sums: room for the packed ones."""
+    """Add the gradients of one layer's flat weights, from those of its gates; sums: workspace for the packed ones."""
     units = blocks_of(size) * LANES
     width, count = gate_count * units, steps * rows
     from_state = d_back if cell == GRU else gates
     sums[: (inputs + size + 2) * width] = 0
     into = pointer(sums, 0)
     add_outer(x, stride, inputs, gates, width, count, into)
-    add_outer(hidden, units, size, from_state, width, count, beyond(into, inputs * width))
-    add_rows(gates, width, count, beyond(into, (inputs + size) * width))
+    add_outer(hidden, units, size, from_state, width, count, advanced(into, inputs * width))
+    add_rows(gates, width, count, advanced(into, (inputs + size) * width))
     if cell == GRU:
-        add_rows(d_back, width, count, beyond(into, (inputs + size + 1) * width))
+        add_rows(d_back, width, count, advanced(into, (inputs + size + 1) * width))
     else:
         for n in range(width):
             sums[(inputs + size + 1) * width + n] = sums[(inputs + size) * width + n]
@@ -159,21 +168,21 @@ def layer_weights_back(
 @compiled
 def layer_backward(
     cell: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
-    x: Pointer, stride: int, flat: Array, offset: int, turned: Array,
+    x: Pointer, stride: int, flat: Array, offset: int, transposed: Array,
     hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
     d_hidden: Pointer, d_memory: Pointer, d_back: Pointer, d_x: Array, truncate: int, sums: Array, gradient: Array,
 ) -> None:  # fmt: skip
-    """Add one layer's gradients to ``gradient``, which lies as the flat weights; see `layer_forward`.
+    """Add one layer's gradients to ``gradient``, which is laid out as the flat weights; see `layer_forward`.
 
-    d_hidden: (T, B, P), of the layer's outputs in, used up; d_x: (T, B, inputs filled up), out, or empty where nobody
-    needs it; turned, sums, d_memory (zeros), d_back: room to work in.
+    d_hidden: (T, B, P), in: of the layer's outputs, overwritten. d_x: (T, B, padded inputs), out, or empty where it is
+    not needed. transposed, sums, d_memory (zeros), d_back: workspace.
     """
     width = gate_count * size
     blocks, below = blocks_of(size), blocks_of(inputs)
     vectors = 2 - blocks % 2
-    pack_turned(flat, offset + inputs * width, size, size, gate_count, vectors, turned)
+    pack_transposed(flat, offset + inputs * width, size, size, gate_count, vectors, transposed)
     layer_gates_back(
-        cell, steps, rows, size, gate_count, pointer(turned, 0), vectors,
+        cell, steps, rows, size, gate_count, pointer(transposed, 0), vectors,
         hidden, memory, gates, seen, d_hidden, d_memory, d_back, truncate,
     )  # fmt: skip
     layer_weights_back(
@@ -181,10 +190,10 @@ def layer_backward(
     )
     if len(d_x) > 0:
         vectors = 2 - below % 2
-        pack_turned(flat, offset, inputs, size, gate_count, vectors, turned)
+        pack_transposed(flat, offset, inputs, size, gate_count, vectors, transposed)
         inner = gate_count * blocks * LANES
         d_x[: steps * rows * below * LANES] = 0
         affine(
-            gates, inner, steps * rows, inner, pointer(turned, 0), below // vectors, vectors, pointer(turned, 0),
-            pointer(d_x, 0), runtime(True),
+            gates, inner, steps * rows, inner, pointer(transposed, 0), below // vectors, vectors,
+            pointer(transposed, 0), pointer(d_x, 0), runtime(True),
         )  # fmt: skip

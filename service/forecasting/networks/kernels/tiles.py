@@ -1,8 +1,8 @@
-"""Tiles: a few rows of 16 numbers that stay in vector registers, as a type of numba's own.
+"""Tiles: a numba type for a few rows of 16 numbers that stay in vector registers.
 
-What numba makes of a loop loads and stores every sum at every step; a tile is a local variable, so that a product
-touches memory for its factors only. LLVM splits a tile into whatever registers the machine has. Memory is a pointer and
-an offset: a view of an array, or the count of those who hold it, costs more than the step of a small layer.
+Numba compiles a loop such that each sum is loaded and stored at every step; a tile is a local variable, so that a
+product reads only its factors from memory. LLVM splits tiles into the registers of the machine. Memory is addressed by
+pointers and offsets, as array views and their reference counts cost more than the step of a small layer.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -42,7 +42,7 @@ class _TileModel(models.PrimitiveModel):
 
 
 def _generated(typed: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an operation of the instructions that ``typed`` returns besides its signature."""
+    """Return an intrinsic from a function that returns its signature and its code generator."""
     operation: Callable[..., Any] = intrinsic(typed)
     return operation
 
@@ -73,14 +73,14 @@ def _vector_load(builder: Any, pointer: Any) -> Any:
 
 @_generated
 def runtime(_: Any, value: types.Type) -> Any:
-    """Return a number as if it were not known yet: numba compiles a kernel anew for every literal it is called with."""
+    """Return a number without its literal type: numba would compile a kernel for each literal it is called with."""
     kind = types.unliteral(value)
     return kind(kind), lambda _context, _builder, _signature, args: args[0]
 
 
 @_generated
 def pointer(_: Any, array: types.Array, place: types.Integer) -> Any:
-    """Return where a number of a flat array lies; whoever calls must hold the array as long as the pointer is used."""
+    """Return a pointer into a flat array; the caller must hold a reference to the array while the pointer is used."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
@@ -90,8 +90,8 @@ def pointer(_: Any, array: types.Array, place: types.Integer) -> Any:
 
 
 @_generated
-def beyond(_: Any, memory: types.CPointer, count: types.Integer) -> Any:
-    """Return the pointer so many numbers further on."""
+def advanced(_: Any, memory: types.CPointer, count: types.Integer) -> Any:
+    """Return the pointer advanced by so many numbers."""
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.gep(args[0], [args[1]], inbounds=True)
@@ -100,7 +100,7 @@ def beyond(_: Any, memory: types.CPointer, count: types.Integer) -> Any:
 
 
 def _rows_of(rows: int) -> Any:
-    """Make the intrinsic that returns a tile of zeros: what tells a kernel how many rows to take at once."""
+    """Return the intrinsic for a tile of zeros, whose type sets the number of rows that a kernel processes at once."""
 
     def zeros(_: Any, memory: types.CPointer) -> Any:
         kind = TileType(rows, memory.dtype)
@@ -172,7 +172,7 @@ def store(_: Any, tile: TileType, memory: types.CPointer, place: types.Integer, 
 
 @_generated
 def bounded(_: Any, tile: TileType, bound: types.Float) -> Any:
-    """Cut every number to ± bound; what is not a number stays so."""
+    """Clip every number to ± bound; NaN stays."""
 
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         high, low = _spread(builder, args[1]), _spread(builder, builder.fneg(args[1]))
@@ -222,7 +222,7 @@ def row_sum(_: Any, like: TileType, tile: TileType) -> Any:
 
 @_generated
 def is_one_row(_: Any, tile: TileType) -> Any:
-    """Tell, when compiled, whether the tile has one row only."""
+    """Return whether the tile has a single row, a constant when compiled."""
 
     def generate(_context: Any, _builder: Any, _signature: Any, _args: Any) -> Any:
         return ir.Constant(ir.IntType(1), int(tile.rows == 1))
@@ -231,7 +231,7 @@ def is_one_row(_: Any, tile: TileType) -> Any:
 
 
 def _operator(function: Any, instruction: str) -> None:
-    """Let numba's operator work on two tiles, or a tile and a number; a product and a sum may become one."""
+    """Define an operator for two tiles, or a tile and a number; a product and a sum may be fused."""
 
     @type_callable(function)
     def typer(_: Any) -> Any:

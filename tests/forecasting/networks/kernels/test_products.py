@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from service.forecasting.networks.kernels.packing import blocks_of, pack_matrix, pack_turned, unpack_rows
+from service.forecasting.networks.kernels.packing import blocks_of, pack_matrix, pack_transposed, unpack_rows
 from service.forecasting.networks.kernels.products import add_outer, add_rows, affine
 from service.forecasting.networks.kernels.tiles import LANES, pointer
 
@@ -72,11 +72,11 @@ def test_packing_fills_up_with_zeros_and_back(inner: int, size: int, gates: int)
     pack_matrix(matrix.ravel(), 0, inner, size, gates, packed, 0)
     np.testing.assert_array_equal(packed, by_block.transpose(2, 0, 1, 3).ravel())
     panels = blocks_of(inner)
-    turned = np.full(panels * LANES * filled.size // inner, np.nan, np.float32)
-    pack_turned(matrix.ravel(), 0, inner, size, gates, 1, turned)
+    transposed = np.full(panels * LANES * filled.size // inner, np.nan, np.float32)
+    pack_transposed(matrix.ravel(), 0, inner, size, gates, 1, transposed)
     columns = np.zeros((panels * LANES, filled.size // inner), np.float32)
     columns[:inner] = by_block.transpose(0, 2, 1, 3).reshape(inner, -1)
-    np.testing.assert_array_equal(turned, columns.reshape(panels, LANES, -1).transpose(0, 2, 1).ravel())
+    np.testing.assert_array_equal(transposed, columns.reshape(panels, LANES, -1).transpose(0, 2, 1).ravel())
     flat = np.ones(matrix.size, np.float32)
     unpack_rows(by_block.transpose(0, 2, 1, 3).ravel(), inner, size, gates, flat, 0)
     np.testing.assert_array_equal(flat, 1 + matrix.ravel())

@@ -52,10 +52,10 @@ def backward(
     d_x = np.empty(steps * rows * below, x.dtype)
     d_memory = np.zeros(rows * units, x.dtype)
     d_back = np.empty(steps * rows * width if cell == GRU else 0, x.dtype)
-    turned = np.empty(max(below, units) * width, x.dtype)
+    transposed = np.empty(max(below, units) * width, x.dtype)
     sums, gradient = np.empty((inputs + size + 2) * width, x.dtype), np.zeros_like(flat)
     layer_backward(
-        cell, steps, rows, inputs, size, gate_count, pointer(x.reshape(-1), 0), inputs, flat, 0, turned,
+        cell, steps, rows, inputs, size, gate_count, pointer(x.reshape(-1), 0), inputs, flat, 0, transposed,
         pointer(hidden, 0), pointer(memory, 0), pointer(gates, 0), pointer(seen, 0), pointer(d_hidden, 0),
         pointer(d_memory, 0), pointer(d_back, 0), d_x, 0, sums, gradient,
     )  # fmt: skip

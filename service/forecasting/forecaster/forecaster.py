@@ -69,7 +69,8 @@ class Forecaster:
         """The number of last values that a forecast reads."""
         if self.blend.candidates == ("network",):
             return self.min_history
-        return max(self.min_history, method_memory(self.specification.season_length))
+        # As many for simple methods that forecasts agree with those on rolling origins; smoothing reads two windows.
+        return max(self.min_history, _METHOD_MEMORY, 2 * fit_window(self.specification.season_length))
 
     def forecast(
         self,
@@ -317,14 +318,6 @@ class Forecaster:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
                 raise UnknownColumn.at(("items", position), detail)
         return self._tail_origins(self._fitted.chosen([self._rows[name] for name in items]))
-
-
-def method_memory(season_length: int) -> int:
-    """Return how many last values simple methods read, so that forecasts agree with those on rolling origins.
-
-    Exponential smoothing reads up to two of its windows.
-    """
-    return max(_METHOD_MEMORY, 2 * fit_window(season_length))
 
 
 def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:

@@ -1,4 +1,4 @@
-"""Bounds hold for all that is forecast, and what is scored is what is told."""
+"""Bounds hold for all forecasts, and clipped forecasts are scored."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_the_highest_value_holds_behind_a_logarithm() -> None:
     assert one.mean[-1] == one.intervals[95.0][1][-1] == highest
 
 
-def test_what_is_scored_is_what_is_told() -> None:
+def test_scores_are_of_clipped_forecasts() -> None:
     """Metrics, coverage and skill by step are those of clipped forecasts, recomputed here from unclipped ones."""
     values = sold_out()
     free, bound = trained(values), trained(values, nonnegative=True)
@@ -153,8 +153,8 @@ def test_what_is_scored_is_what_is_told() -> None:
     np.testing.assert_allclose(clipped.clipped_errors, (clipped.actual - clipped.mean) / item.error_scale)
     lower, _ = interval_bounds(clipped, fitted.errors, (95.0,))[95.0]
     assert lower.min() == 0
-    told = score(bound.forecaster, [clipped], fitted.errors, [test]).overall
-    assert told.mae == pytest.approx(np.nanmean(np.abs(clipped.actual - rolled.mean.clip(0))))
+    clipped_score = score(bound.forecaster, [clipped], fitted.errors, [test]).overall
+    assert clipped_score.mae == pytest.approx(np.nanmean(np.abs(clipped.actual - rolled.mean.clip(0))))
     assert bound.score.overall.mae < free.score.overall.mae
     assert bound.skill_by_step != free.skill_by_step
 

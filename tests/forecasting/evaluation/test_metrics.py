@@ -60,3 +60,9 @@ def test_seasonal_naive_repeats_the_last_season() -> None:
 def test_mean_uses_the_known_part_alone() -> None:
     values = np.array([1.0, 3.0, 1000.0])[:, None]
     assert baseline_forecasts("mean", values, np.array([1]), 2, 1, known=2)[:, :, 0].tolist() == [[2, 2]]
+
+
+def test_the_seasonal_baseline_repeats_the_last_value_where_there_is_no_season_yet() -> None:
+    values = np.arange(10.0)[:, None]
+    ahead = baseline_forecasts("seasonal_naive", values, np.array([4, 6]), 3, 7, known=6)[:, :, 0]
+    assert ahead.tolist() == [[4, 4, 4], [0, 1, 2]]

@@ -182,7 +182,7 @@ def test_noise_is_forecast_by_about_its_mean_and_a_walk_by_about_its_last_value(
     assert any("random walk" in warning for warning in trained.warnings)
 
 
-def test_a_last_part_that_differs_is_told() -> None:
+def test_a_last_part_that_differs_gives_a_warning() -> None:
     values = noisy_sine(400, noise=0.05)
     values[330:] += np.random.default_rng(0).normal(0, 0.6, 70)
     assert any("differs from what is before it" in warning for warning in train(panel(values), asked()).warnings)

@@ -60,7 +60,7 @@ def test_the_sign_of_an_error_does_not_matter() -> None:
     assert plus.widths([80], 1).by_level[80] == minus.widths([80], 1).by_level[80]
 
 
-def test_a_level_without_enough_errors_is_widened_and_told() -> None:
+def test_a_level_without_enough_errors_is_widened_and_reported() -> None:
     widths = errors(np.arange(1.0, 19)).widths([80, 95], 1)
     assert widths.unsupported == (95,)
     assert widths.by_level[95][0, 0] >= 18
@@ -112,7 +112,7 @@ def test_a_step_without_errors_takes_the_width_of_the_last_one_before() -> None:
     np.testing.assert_allclose(widths, ahead, rtol=1e-2)
 
 
-def test_without_any_error_a_width_is_guessed_from_the_usual_change_and_told() -> None:
+def test_without_any_error_a_width_is_guessed_from_the_usual_change_and_reported() -> None:
     for nothing in (np.full((3, 2), np.nan), np.empty((0, 2))):
         widths = ConformalErrors(nothing[:, :, None]).widths([80, 95], 3)
         assert widths.unsupported == (80, 95)

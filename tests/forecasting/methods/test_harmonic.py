@@ -28,7 +28,7 @@ def test_a_noisy_sine_goes_on_for_200_steps_on_its_own() -> None:
     assert np.sqrt(np.mean((ahead - np.sin(np.arange(1000, 1200) / 10)) ** 2)) < 0.03
 
 
-def test_the_year_is_found_in_days_without_being_told() -> None:
+def test_the_year_is_found_in_daily_values() -> None:
     values, climate = years_of_days(4)
     parameters = HARMONIC.fit(values[:1200], 1)
     assert 2 * np.pi / parameters[0] == pytest.approx(365, rel=0.03)

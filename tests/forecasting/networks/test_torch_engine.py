@@ -87,7 +87,7 @@ def test_every_optimizer_of_every_cell(cell: Cell, optimizer: Optimizer) -> None
     assert np.abs(compiled.weights() - start).max() > 1e-3
 
 
-def test_judging_changes_nothing_with_dropout_either() -> None:
+def test_validation_changes_nothing_with_dropout_either() -> None:
     specification = specified(network={"dropout": 0.5})
     compiled, torchs = trainer(None, specification, 2), trainer("cpu", specification, 2)
     before = torchs.weights()

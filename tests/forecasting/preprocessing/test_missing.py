@@ -53,13 +53,13 @@ def test_refuses_with_the_row() -> None:
     refuse_missing(Series(column(1, 2)), ())
 
 
-def test_series_that_end_without_a_value_are_told() -> None:
+def test_series_that_end_without_a_value_give_a_warning() -> None:
     whole, open_end = np.array([[1, NAN], [2, 5]]), np.array([[1, 3], [NAN, 4], [NAN, 5]])
     panel = [Series(whole, "a"), Series(open_end, "b"), Series(open_end[:2], "c")]
     assert open_end_warnings(panel[:1], [0, 1]) == []
     assert open_end_warnings(panel, [0, 1]) == []  # one of two targets is known to the end
     assert open_end_warnings(panel, [1]) == []
-    (told,) = open_end_warnings(panel, [0])
-    assert told.startswith("item 'b' and 1 more ends in 2 rows without a value")
-    (told,) = open_end_warnings([Series(open_end)], [0])
-    assert told.startswith("the series ends in 2 rows without a value")
+    (warning,) = open_end_warnings(panel, [0])
+    assert warning.startswith("item 'b' and 1 more ends in 2 rows without a value")
+    (warning,) = open_end_warnings([Series(open_end)], [0])
+    assert warning.startswith("the series ends in 2 rows without a value")

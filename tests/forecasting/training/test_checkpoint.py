@@ -59,7 +59,7 @@ def interrupted(data: Panel, asked: TrainOptions, at: int, found: Checkpoint | N
     return memory.kept
 
 
-def told(trained: Trained) -> Any:
+def described(trained: Trained) -> Any:
     return trained.score, trained.candidates, trained.curve, trained.best_epochs, trained.warnings
 
 
@@ -69,7 +69,7 @@ def check_same(one: Trained, other: Trained) -> None:
     assert arrays.keys() == expected.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
-    assert told(one) == told(other)
+    assert described(one) == described(other)
 
 
 TRAININGS: dict[str, tuple[Panel, dict[str, Any]]] = {
@@ -132,7 +132,7 @@ def test_progress_is_told_from_where_it_goes_on() -> None:
     train(data, asked, seen.append, checkpoints=Memory(found=kept))
     whole: list[dict[str, Any]] = []
     train(data, asked, whole.append)
-    first, expected = (next(one for one in told if one.get("member") == 2) for told in (seen, whole))
+    first, expected = (next(one for one in described if one.get("member") == 2) for described in (seen, whole))
     assert (first["stage"], first["member"], first["epoch"]) == ("select", 2, 4)
     assert first in whole
     assert first["fraction"] > expected["fraction"]

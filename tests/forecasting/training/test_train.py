@@ -158,19 +158,19 @@ def test_best_weights_are_kept() -> None:
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
-def test_intervals_that_hold_too_little_after_the_split_are_told(horizon: int) -> None:
+def test_intervals_that_hold_too_little_after_the_split_give_a_warning(horizon: int) -> None:
     """Noise that is four times as large after the split: no chance; the same noise: chance, whatever it held."""
     asked = TrainOptions(horizon=horizon, season_length=1, transform="none", candidates=("mean",))
-    told = []
+    reported = []
     for times in (1, 4):
         noise = np.random.default_rng(3).normal(size=300)
         noise[240:] *= times
         trained = train(panel(noise), asked)
-        told.append([warning for warning in trained.warnings if "held only" in warning])
+        reported.append([warning for warning in trained.warnings if "held only" in warning])
         assert all(0 <= (share or 0) <= 1 for share in trained.score.overall.coverage.values())
-    assert not told[0]
-    assert len(told[1]) == 2
-    assert told[1][1].startswith("the intervals of 95 % held only ")
+    assert not reported[0]
+    assert len(reported[1]) == 2
+    assert reported[1][1].startswith("the intervals of 95 % held only ")
 
 
 def test_a_handful_of_forecasts_proves_nothing() -> None:
@@ -218,7 +218,7 @@ def test_one_of_two_targets_does_not_make_all_of_them_noise(noise_first: bool) -
     assert (plan.noise, plan.walk) == (False, False)
 
 
-def test_losing_to_naive_is_told() -> None:
+def test_losing_to_naive_gives_a_warning() -> None:
     trained = train(panel(random_walk(200)), options(training={"epochs": 1, "learning_rate": 1e-6}, centering="none"))
     assert trained.skill is not None
     assert trained.skill < 0
@@ -351,13 +351,13 @@ def test_missing_values_are_refused_or_filled_as_asked() -> None:
     np.testing.assert_array_equal(forecast(train(panel(values), options(missing="auto"))), filled["interpolate"])
 
 
-def test_leading_missing_rows_are_told() -> None:
+def test_leading_missing_rows_give_a_warning() -> None:
     values = noisy_sine()
     values[:3] = np.nan
     assert any("3 leading rows" in warning for warning in train(panel(values), options()).warnings)
 
 
-def test_an_end_without_values_is_told() -> None:
+def test_an_end_without_values_gives_a_warning() -> None:
     plan = plan_training(panel(np.append(noisy_sine(100), [np.nan] * 3)), options())
     assert any("ends in 3 rows without a value" in warning for warning in plan.notices)
     assert not any("without a value" in warning for warning in plan_training(panel(noisy_sine(100)), options()).notices)
@@ -375,10 +375,10 @@ def test_divergence_is_an_error_that_names_the_option() -> None:
     assert raised.value.faults[0].path == ("training", "learning_rate")
 
 
-def test_progress_is_told() -> None:
-    told: list[dict[str, Any]] = []
-    train(panel(noisy_sine()), options(), told.append)
-    first = [one for one in told[:-1] if one.get("epoch") == 1]
+def test_progress_is_reported() -> None:
+    reported: list[dict[str, Any]] = []
+    train(panel(noisy_sine()), options(), reported.append)
+    first = [one for one in reported[:-1] if one.get("epoch") == 1]
     assert [one["stage"] for one in first] == ["select", "score", "refit"]
     assert first[0]["epochs"] == 4
     assert first[0]["training_loss"] > 0
@@ -468,7 +468,7 @@ def test_the_number_that_is_needed_is_found_at_once_whatever_the_fraction() -> N
 
 
 @pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
-def test_a_history_far_outside_what_was_trained_on_is_told(scaling: str) -> None:
+def test_a_history_far_outside_the_training_data_is_reported(scaling: str) -> None:
     values = 100 + noisy_sine(150)
     forecaster = train(panel(values), options(scaling=scaling)).forecaster
     assert not forecaster.forecast(3, BANDS)[0].far_outside

@@ -51,15 +51,9 @@ def _transformed(value: float, logarithmic: bool) -> float:
 
 @compiled
 def add_network_forecasts(
-    scaled: Array,
-    offset: Array,
-    scale: Array,
-    last: Array,
-    constant: Array,
-    weights: Array,
-    difference: bool,
+    scaled: Array, offset: Array, scale: Array, last: Array, constant: Array, weights: Array, difference: bool,
     total: Array,
-) -> None:
+) -> None:  # fmt: skip
     """Add scaled forecasts (I, H, C) as transformed values, weighted by (I,), to total (I, H, T).
 
     last: (I, T), the last transformed values. constant: (I, T), True where the forecast is the last value. difference:

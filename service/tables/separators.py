@@ -51,7 +51,9 @@ def _found(text: str, fit: Fit) -> str:
         # Of one column, a comma within a quoted cell says that commas would separate.
         quoted = "," in fitting and any("," in cell for row in samples[","] for cell in row)
         return "," if quoted or "\t" not in fitting else "\t"
-    return next((one for one in split if one in fitting), max(split, key=lambda one: len(samples[one][0])))
+    # What stands in every row separates, even where a row has a cell too many: that row is refused.
+    sure = [one for one in split if one in fitting or len(samples[one]) > 1 < min(map(len, samples[one]))]
+    return next(iter(sure), max(split, key=lambda one: len(samples[one][0])))
 
 
 def _first_rows(text: str, separator: str) -> list[list[str]]:

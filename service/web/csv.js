@@ -82,7 +82,9 @@ function foundSeparator(text) {
     return quoted || !fitting.includes("\t") ? "," : "\t";
   }
   const most = split.reduce((best, one) => (samples.get(one)[0].length > samples.get(best)[0].length ? one : best));
-  return split.find((one) => fitting.includes(one)) ?? most;
+  // What stands in every row separates, even where a row has a cell too many: that row is refused.
+  const inAll = (rows) => rows.length > 1 && rows.every((row) => row.length > 1);
+  return split.find((one) => fitting.includes(one) || inAll(samples.get(one))) ?? most;
 }
 
 function firstRows(text, separator) {

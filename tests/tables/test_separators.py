@@ -26,6 +26,11 @@ def test_the_separator_is_the_one_that_splits_the_rows_as_it_splits_the_header(t
     assert list(read_table(text.encode()).columns) == columns
 
 
+def test_a_note_beside_the_table_does_not_make_the_decimal_comma_a_separator() -> None:
+    with pytest.raises(InvalidSeries, match="line 3 has 3 cells, the header has 2"):
+        read_table(b"Monat;Umsatz, EUR\n01.2024;1.000,50\n02.2024;998,00;guess\n")
+
+
 def test_the_line_of_excel_keeps_the_numbers_of_lines() -> None:
     with pytest.raises(InvalidSeries, match="line 3 has 3 cells, the header has 2"):
         read_table(b"sep=;\r\na;b\r\n1;2;3\r\n")

@@ -17,6 +17,7 @@ _CHOICES = ("\t", ";", ",")
 _ROWS, _CHARACTERS = 21, 100_000
 """The header and so many rows, of at most so many characters, decide."""
 _LINE_OF_EXCEL = re.compile(r'\s*(?:"sep=(.)"|sep=(.))[,;\t]*(?=[\r\n])', re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"?')
 
 Fit = Callable[[list[str], list[str]], object]
 """Return a row as the header has columns, None where it does not fit; of a row and the cells of the header."""
@@ -57,7 +58,7 @@ def _found(text: str, fit: Fit) -> str:
 
 
 def _first_rows(text: str, separator: str) -> list[list[str]]:
-    """Return the header and the first rows; the header is empty where there is none that can be read."""
+    """Return the header and the first rows; the header without its quoted cells where they are not closed."""
     start = text[:_CHARACTERS]
     reader = csv.reader(io.StringIO(start, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
@@ -69,4 +70,4 @@ def _first_rows(text: str, separator: str) -> list[list[str]]:
     else:
         if len(rows) < _ROWS and len(start) < len(text):
             rows = rows[:1] + rows[1:-1]  # the last one is cut off
-    return rows or [[]]
+    return rows or [_QUOTED.sub("", start.lstrip().partition("\n")[0]).split(separator)]

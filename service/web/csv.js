@@ -91,7 +91,9 @@ function firstRows(text, separator) {
   const start = text.slice(0, SAMPLE);
   const rows = cellsOf(start, separator, ROWS);
   const cut = rows.length > 1 && rows.length < ROWS && start.length < text.length;
-  return rows.length ? rows.slice(0, cut ? -1 : undefined) : [[]];
+  if (rows.length) return rows.slice(0, cut ? -1 : undefined);
+  // A quote is not closed.
+  return [start.trimStart().split("\n", 1)[0].replace(/"[^"]*"?/g, "").split(separator)];
 }
 
 // A row with as many cells as the header, null where more than empty cells are left over or missing.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.errors import InvalidSeries
+from service.errors import InvalidSeries, MalformedBody
 from service.tables.csv_table import read_table
 
 
@@ -65,3 +65,9 @@ def test_decimal_commas_between_commas_are_refused_with_a_cure() -> None:
     with pytest.raises(InvalidSeries, match="give separator"):
         read_table(b"Monat,Wert\n01.2024,1,5\n")
     assert read_table(b'Monat,Wert\n01.2024,"1,5"\n').numbers("Wert") == [1.5], "quoted, it works"
+
+
+def test_a_quote_that_is_not_closed_is_told_whatever_the_separator() -> None:
+    for separator in (",", ";", "\t"):
+        with pytest.raises(MalformedBody, match="line 2 of the CSV cannot be read"):
+            read_table(f'a{separator}"b\n1{separator}2'.encode())

@@ -26,6 +26,7 @@ _BURST_SECONDS = 0.25
 _BURST_OF_CORE = 4
 # Of the newest duration in the mean of all.
 _SHARE_OF_NEWEST = 0.1
+_MOST_GROWTH = 3.0
 
 
 class Load:
@@ -125,7 +126,12 @@ class Load:
             return await to_thread.run_sync(function, limiter=CapacityLimiter(1))
         finally:
             self._threads.release_on_behalf_of(turn)
-            self._work_seconds += _SHARE_OF_NEWEST * (self._clock() - begun - self._work_seconds)
+            self._learn(self._clock() - begun)
+
+    def _learn(self, seconds: float) -> None:
+        """Take a duration into the mean. One that is far above it counts as less: the thread may not have had a core."""
+        known = self._work_seconds
+        self._work_seconds += _SHARE_OF_NEWEST * (min(seconds, _MOST_GROWTH * known or seconds) - known)
 
     def _is_free(self) -> bool:
         return self._threads.available_tokens > 0 and not self._waiting

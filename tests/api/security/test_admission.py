@@ -120,6 +120,19 @@ def test_a_queue_within_the_target_may_stand() -> None:
     run(test())
 
 
+def test_one_work_that_takes_long_by_chance_does_not_shorten_the_queue() -> None:
+    async def test() -> None:
+        clock = Clock()
+        one, work = await experienced(clock, seconds=0.001, max_waiting=64), Work()
+        await one.work(lambda: setattr(clock, "now", clock.now + 1.0))
+        waiting = await started(one, work, 66)
+        assert (one.working, one.waiting) == (2, 64)
+        work.go.set()
+        assert refusals(await asyncio.gather(*waiting, return_exceptions=True)) == 0
+
+    run(test())
+
+
 async def experienced(clock: Clock, seconds: float, **limits: int) -> Load:
     """Return a load whose work took so many seconds lately."""
     one = load(clock, **limits)

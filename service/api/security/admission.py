@@ -129,7 +129,7 @@ class Load:
             self._learn(self._clock() - begun)
 
     def _learn(self, seconds: float) -> None:
-        """Take a duration into the mean. One that is far above it counts as less: the thread may not have had a core."""
+        """Add a duration to the mean. One far above it counts as less: its thread may not have had a core."""
         known = self._work_seconds
         self._work_seconds += _SHARE_OF_NEWEST * (min(seconds, _MOST_GROWTH * known or seconds) - known)
 

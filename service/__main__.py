@@ -75,7 +75,7 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
 
 
 def compile_ahead(folder: str) -> int:
-    """Compile the kernels into a folder; 2 where it cannot keep them."""
+    """Compile the kernels into a folder; return 2 if they cannot be stored there."""
     from service.kernel_cache import compile_kernels
 
     try:
@@ -87,7 +87,7 @@ def compile_ahead(folder: str) -> int:
 
 
 def create_key(tenant: str, role: Role, file: Path | None) -> int:
-    """Make a key, print it, and print or keep its digest; 2 where that cannot be."""
+    """Create a key, print it, and print or store its digest; return 2 if that fails."""
     key = new_key()
     try:
         line = key_line(tenant, role, key)
@@ -100,7 +100,7 @@ def create_key(tenant: str, role: Role, file: Path | None) -> int:
         print(f"{file}: {error.strerror or error}", file=sys.stderr)
         return 2
     try:
-        # The key first, and alone on its line, for programs; it is nowhere else.
+        # The key comes first and alone on its line, for programs; it is stored nowhere else.
         print_at_once(f"{key}\n{line}" if file is None else key)
     except OSError as error:
         cure = "" if file is None else f"; take its line, the last one, out of {file}"
@@ -111,7 +111,7 @@ def create_key(tenant: str, role: Role, file: Path | None) -> int:
 
 
 def ask_server(asked: argparse.Namespace) -> int:
-    """Run a command that asks a server; 2 where what it needs is not installed."""
+    """Run a command that calls a server; return 2 if a package that it needs is not installed."""
     try:
         from service.command_line.main import run
     except ModuleNotFoundError as error:
@@ -121,8 +121,8 @@ def ask_server(asked: argparse.Namespace) -> int:
 
 
 def serve() -> int:
-    """Run the server until it is told to stop; 2 where the settings are wrong."""
-    # Also before uvicorn listens to it, and where this is a container's first process, which ignores it by default.
+    """Run the server until it is stopped; return 2 if the settings are invalid."""
+    # Also before uvicorn handles it, and for the first process of a container, which ignores it by default.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
     def run_server(settings: Settings) -> int:
@@ -135,7 +135,7 @@ def serve() -> int:
 
 
 def train() -> int:
-    """Train what servers accept until told to stop; 2 where the settings are wrong."""
+    """Run a worker until it is stopped; return 2 if the settings are invalid."""
 
     def run_trainer(settings: Settings) -> NoReturn:
         from service.app import train
@@ -146,7 +146,7 @@ def train() -> int:
 
 
 def reconcile(settings: Settings, asked: argparse.Namespace) -> int:
-    """Compare store and database, print what differs; 0 where nothing does any more, else 1."""
+    """Compare store and database and print the differences; return 0 if none are left, else 1."""
     from service.app import reconcile_stored
 
     found = reconcile_stored(settings, asked.apply, asked.delete_orphans)
@@ -155,10 +155,10 @@ def reconcile(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 def _with_settings(command: Callable[[Settings], int]) -> int:
-    """Run a command with the settings of the environment; 2 where they are wrong, or what they lead to is not there."""
-    # Threads of a numeric library fight over the cores; we run processes instead. Before anything imports one.
+    """Run a command with the environment's settings; return 2 if they are invalid or what they refer to is missing."""
+    # Threads of numeric libraries compete for the cores; we run processes instead. Set before any library is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Without this, two trainings of one seed may differ on a GPU: what torch's nn.LSTM says of cuDNN.
+    # Without this, two trainings with one seed may differ on a GPU, as torch documents for nn.LSTM and cuDNN.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
@@ -171,10 +171,10 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     except ValidationError as error:
         _tell_wrong(error)
         return 2
-    # What this process starts has no use for keys. Names of settings may be in any case.
+    # Subprocesses do not need the keys. Names of settings are case-insensitive.
     for name in [name for name in os.environ if name.upper() in _SECRET]:
         del os.environ[name]
-    # Each kernel looks for its place where it is imported.
+    # Each kernel looks up its cache when it is imported.
     _keep_kernels(settings.kernel_cache)
     from service.app import UnusableSetting
     from service.errors import Unavailable
@@ -200,13 +200,13 @@ def _keep_kernels(folder: str | None) -> None:
 
 def _tell_wrong(error: ValidationError) -> None:
     for one in error.errors(include_url=False):
-        # One that has several names is told by ours; what is wrong with some together has none.
+        # A setting with several names is reported by ours; an error about several settings has no name.
         name = "_".join(str(part) for part in one["loc"]).upper()
         if not name:
             print(one["msg"].removeprefix("Value error, "), file=sys.stderr)
             continue
         name = f"FORECAST_{name.removeprefix('FORECAST_')}"
-        # A wrong list of keys has keys in it all the same.
+        # An invalid list of keys still contains keys.
         got = "" if name in _SECRET else f", got {one['input']!r}"
         print(f"{name}: {one['msg'].removeprefix('Value error, ')}{got}", file=sys.stderr)
 

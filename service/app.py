@@ -1,4 +1,4 @@
-"""create_app(settings): the only place where things are wired."""
+"""create_app(settings): the only place where the parts of the server are wired together."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ Send a series, get back a model trained on it, ask it for forecasts.
 
 
 def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: Keys | None = None) -> FastAPI:
-    """Wire the service. Opens store and database when the application starts, closes them when it stops.
+    """Create the application, which opens store and database on startup and closes them on shutdown.
 
-    devices: torch's names of those to train on; None: those that the setting allows and the machine has. keys: of the
-    API; None: those of the settings. Raises ValueError and OSError where their file cannot be used.
+    devices: torch's names of the devices to train on; None: those that the setting allows and the machine has.
+    keys: API keys; None: those of the settings. Raises ValueError and OSError if their file cannot be used.
     """
     measured = Measurements()
     lag = LoopLag(measured.registry)
@@ -111,16 +111,16 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        # Newer versions of FastAPI have telemetry of their own, which would send what clients sent: exceptions' words.
+        # Newer versions of FastAPI have their own telemetry, which would export clients' data in exception messages.
         dependencies=[Depends(refuse_repeated)],
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.max_body_bytes = settings.max_body_bytes
-    # Set by a server that is told to stop.
+    # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
     app.include_routers([routes.router for routes in (training, forecasts, models, jobs, operations, page)])
-    # Not what the package sets: a browser is not to keep a key for whoever uses it next.
+    # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=parameters)
     problems.install(app)
@@ -129,7 +129,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
 
 
 def _admission(settings: Settings, keys: Keys, load: Load, observer: RequestObserver) -> list[Middleware]:
-    """Return what each request passes before a route sees it, the outermost first."""
+    """Return the middleware that each request passes, outermost first."""
     hosts = TrustedHosts(settings.allowed_hosts or ())
     return [
         Middleware(RequestMetrics, observer),
@@ -144,16 +144,16 @@ def _admission(settings: Settings, keys: Keys, load: Load, observer: RequestObse
 
 
 class UnusableSetting(Exception):
-    """A setting that the service cannot start with: its name, and why."""
+    """The service cannot start with a setting; the message has its name and the reason."""
 
 
 def run(settings: Settings) -> None:
-    """Serve until told to stop. Raises UnusableSetting."""
+    """Serve until stopped. Raises UnusableSetting."""
     configure_logging(settings.log_level, settings.log_format)
     with _blaming("FORECAST_API_KEYS_FILE"):
         keys = open_keys(settings)
     with _blaming("FORECAST_HOST and FORECAST_PORT"):
-        # Before the store is touched: a second server by mistake must not take the first one's jobs.
+        # Before the store is opened: a second server started by mistake must not take over the first one's jobs.
         sockets = bind(settings.host, settings.port)
     try:
         if not keys:
@@ -172,7 +172,7 @@ def run(settings: Settings) -> None:
 
 
 def open_keys(settings: Settings) -> Keys:
-    """Return the keys of the settings and of the file that they name. Raises ValueError, OSError."""
+    """Return the keys in the settings and in the key file. Raises ValueError, OSError."""
     grants = list(settings.api_keys or ())
     if settings.api_keys_file is not None:
         known = {one.digest for one in grants}
@@ -184,7 +184,7 @@ def open_keys(settings: Settings) -> Keys:
 
 
 def _refuse_strangers(settings: Settings, sockets: Sequence[socket]) -> None:
-    """Raise UnusableSetting where others could reach a server that has no keys; by what was really bound."""
+    """Raise UnusableSetting if other machines can reach a server without keys, judged by the bound addresses."""
     if settings.allow_no_keys:
         return
     for one in sockets:
@@ -198,7 +198,7 @@ def _refuse_strangers(settings: Settings, sockets: Sequence[socket]) -> None:
 
 
 def train(settings: Settings) -> NoReturn:
-    """Train what servers accept until told to stop; then end the process. Raises UnusableSetting."""
+    """Run a worker until stopped, then exit the process. Raises UnusableSetting."""
     configure_logging(settings.log_level, settings.log_format)
     with _blaming("FORECAST_DEVICE"):
         devices = training_devices(settings.device)
@@ -207,7 +207,7 @@ def train(settings: Settings) -> NoReturn:
     _preflight(settings)
     spans = _spans(settings, "trainer")
     measured = _trainer_metrics(settings)
-    # Store and tables were just looked at; what is left is the queue, and who else is there.
+    # Store and tables were checked above; errors left are of the queue or of another worker with the same ID.
     with _blaming("FORECAST_DATABASE_URL"):
         try:
             run_trainer(settings, devices, measured, spans)
@@ -255,7 +255,7 @@ def _blaming(setting: str) -> Iterator[None]:
 
 @contextmanager
 def _watched(app: FastAPI, resources: Resources, lag: LoopLag) -> Iterator[None]:
-    """Measure what is open and the loop that runs this, until the block ends."""
+    """Register the metrics of open resources and measure the lag of the running event loop, until the block ends."""
     figures = ServiceFigures(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
     resources.measured.registry.register(figures)
     watching = asyncio.get_running_loop().create_task(lag.watch())
@@ -267,14 +267,14 @@ def _watched(app: FastAPI, resources: Resources, lag: LoopLag) -> Iterator[None]
 
 
 def _spans(settings: Settings, process: str) -> Spans | None:
-    """Begin to export spans, where that is wanted. Raises UnusableSetting."""
+    """Start exporting spans, if configured. Raises UnusableSetting."""
     with _blaming("OpenTelemetry"):
         exporters = settings.trace_exporters
         return Spans.export(exporters, process) if exporters else None
 
 
 def _trainer_metrics(settings: Settings) -> Measured:
-    """Serve what a trainer measures, where that is wanted. Raises UnusableSetting."""
+    """Serve the metrics of a worker, if configured. Raises UnusableSetting."""
     if settings.metrics_port is None:
         return lambda _: None
     registry = new_registry()
@@ -315,7 +315,7 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _warm_up(done: threading.Event) -> None:
-    """Import what the first forecast needs and make its kernels ready, so that no request waits for it."""
+    """Import what the first forecast needs and prepare its kernels, so that no request waits for them."""
     import service.forecasting.evaluation.rolling
     import service.forecasting.forecaster.codec  # noqa: F401
 

@@ -1,52 +1,52 @@
-"""Everything that can go wrong, as one tree that knows no HTTP.
+"""All errors of the service, as one tree that is independent of HTTP.
 
 ::
 
     ServiceError
-    ├── InvalidInput                 what was sent cannot be used
+    ├── InvalidInput                 well-formed, but it cannot be used
     │   ├── InvalidOption            an option has a value that cannot work
-    │   ├── InvalidSeries            a series that cannot be read as one
+    │   ├── InvalidSeries            the series cannot be read
     │   │   ├── MissingValues        missing values where none are allowed
-    │   │   ├── InvalidTimestamps    unreadable, doubled, mixed or irregular
-    │   │   ├── AmbiguousDates       11-10-2021 and nothing says which is the day
-    │   │   ├── AmbiguousNumbers     2.210 and nothing says whether it is 2.21 or 2210
+    │   │   ├── InvalidTimestamps    unreadable, duplicate, mixed or irregular
+    │   │   ├── AmbiguousDates       11-10-2021: day and month cannot be distinguished
+    │   │   ├── AmbiguousNumbers     2.210: it may mean 2.21 or 2210
     │   │   ├── UnknownFrequency     no such frequency alias
-    │   │   └── UnknownColumn        a target, covariate or item that is not there
+    │   │   └── UnknownColumn        a target, covariate or item that does not exist
     │   ├── SeriesTooShort           fewer values than training needs
     │   ├── HistoryTooShort          fewer values than a forecast needs
-    │   ├── HorizonTooLong           beyond the limit of this server, or what is known ahead
-    │   ├── ForecastTooLarge         beyond all numbers
-    │   ├── InvalidModelFile         an uploaded file that is no model
+    │   ├── HorizonTooLong           beyond the limit of this server, or the future covariates
+    │   ├── ForecastTooLarge         beyond the range of numbers
+    │   ├── InvalidModelFile         an uploaded file that is not a model
     │   ├── IdempotencyKeyReused     same key, another request
-    │   └── QuotaExceeded            the tenant has as many models, or bytes, as it may
-    ├── MalformedBody                the syntax is broken
+    │   └── QuotaExceeded            the tenant has the maximum number of models, or bytes
+    ├── MalformedBody                invalid syntax
     ├── BodyTooLarge
     ├── HeadTooLarge                 the request line and the headers
-    ├── RequestTooSlow               it did not come in time
+    ├── RequestTooSlow               not received in time
     ├── UnsupportedContentType
     ├── Unauthenticated              no key, or a wrong one
-    ├── NotPermitted                 the key is good, but not for this
-    │   └── ForeignOrigin            a web page from elsewhere asks a server without keys
-    ├── ForeignHost                  a server without keys is asked under another's name
+    ├── NotPermitted                 the key is valid, but not for this
+    │   └── ForeignOrigin            a web page of another origin uses a server without keys
+    ├── ForeignHost                  a server without keys is addressed by another name
     ├── NotFound
     │   ├── ModelNotFound
     │   ├── JobNotFound
     │   └── RouteNotFound
     ├── MethodNotAllowed
-    ├── Conflict                     fine in itself, not in this state
-    │   ├── ModelNotReady            still training: come back
+    ├── Conflict                     valid, but not in this state
+    │   ├── ModelNotReady            still training: try again later
     │   ├── ModelFailed              its training failed: train again
     │   └── JobFinished              nothing left to cancel
     ├── TrainingFailed               our fault, not the data's
     ├── ModelFileCorrupt             a stored model is damaged
-    ├── TooManyRequests              one key asks more often than it may: come back
-    │   └── TooManyJobs              the tenant has enough trainings waiting: come back
-    ├── Overloaded                   too much at once: come back
-    └── Unavailable                  a part of the service is not there
+    ├── TooManyRequests              a key exceeds its request rate: try again later
+    │   └── TooManyJobs              the tenant has too many trainings waiting: try again later
+    ├── Overloaded                   too much at once: try again later
+    └── Unavailable                  a part of the service cannot be reached
 
-Each class carries a stable ``slug`` and a ``title``; each instance a ``detail``
-with the facts and the cure. docs/problems.md lists them, and a test holds it to
-this file.
+Each class has a stable ``slug`` and a ``title``; each instance a ``detail``
+with the facts and the cure. docs/problems.md lists them, and a test compares
+it with this file.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, and where: ``path`` leads through the request to it."""
+    """One fault and its location: ``path`` leads to it in the request."""
 
     path: Path
     detail: str
 
 
 class ServiceError(Exception):
-    """Root of all errors that this service raises on purpose."""
+    """Base class of all errors that this service raises on purpose."""
 
     slug = "internal-error"
     title = "Internal error"
@@ -75,7 +75,7 @@ class ServiceError(Exception):
     status: int | None = None
     request_id: str | None = None
     job_id: str | None = None
-    """Of the answer that a client read this error from: HTTP status, ID to ask about, the job that failed."""
+    """Of the response that a client read this error from: HTTP status, request ID, failed job."""
 
     def __init__(self, detail: str, faults: Sequence[Fault] = (), retry_after: int | None = None) -> None:
         super().__init__(detail)
@@ -84,7 +84,7 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
     def to_record(self) -> dict[str, Any]:
-        """Return what a job keeps of this error, as JSON-able values."""
+        """Return what a job stores of this error, as JSON-able values."""
         faults = [{"path": list(fault.path), "detail": fault.detail} for fault in self.faults]
         return {"slug": self.slug, "title": self.title, "detail": self.detail, "faults": faults}
 
@@ -97,19 +97,19 @@ class ServiceError(Exception):
 
     @classmethod
     def tree(cls) -> Iterator[type[ServiceError]]:
-        """Yield this class and everything below it."""
+        """Yield this class and all its subclasses."""
         yield cls
         for child in cls.__subclasses__():
             yield from child.tree()
 
     @classmethod
     def at(cls, path: Path, detail: str) -> ServiceError:
-        """Make an error that blames one place of the request."""
+        """Return an error about one location in the request."""
         return cls(detail, [Fault(path, detail)])
 
 
 class InvalidInput(ServiceError):
-    """What was sent is well-formed but cannot be used."""
+    """The input is well-formed but cannot be used."""
 
     slug = "invalid-request"
     title = "The request has values that cannot be used"
@@ -123,35 +123,35 @@ class InvalidOption(InvalidInput):
 
 
 class InvalidSeries(InvalidInput):
-    """The series cannot be read as one."""
+    """The series cannot be read."""
 
     slug = "invalid-series"
     title = "The series cannot be used"
 
 
 class MissingValues(InvalidSeries):
-    """Values are missing where the request forbids it, or all of them are."""
+    """Values are missing where the request forbids it, or all values are missing."""
 
     slug = "missing-values"
     title = "The series has missing values"
 
 
 class InvalidTimestamps(InvalidSeries):
-    """Timestamps are unreadable, doubled, mixed or irregular."""
+    """Timestamps are unreadable, duplicate, mixed or irregular."""
 
     slug = "invalid-timestamps"
     title = "The timestamps cannot be used"
 
 
 class AmbiguousDates(InvalidSeries):
-    """The dates can be read two ways."""
+    """The dates are ambiguous."""
 
     slug = "ambiguous-dates"
     title = "The dates can be read two ways"
 
 
 class AmbiguousNumbers(InvalidSeries):
-    """The numbers of a CSV file can be read two ways."""
+    """The numbers of a CSV file are ambiguous."""
 
     slug = "ambiguous-numbers"
     title = "The numbers can be read two ways"
@@ -165,7 +165,7 @@ class UnknownFrequency(InvalidSeries):
 
 
 class UnknownColumn(InvalidSeries):
-    """A target, covariate or item was named that is not in the series or the model."""
+    """The series or the model has no target, covariate or item of this name."""
 
     slug = "unknown-column"
     title = "A column or item is not there"
@@ -186,21 +186,21 @@ class HistoryTooShort(InvalidInput):
 
 
 class HorizonTooLong(InvalidInput):
-    """The horizon is beyond the limit of this server, or beyond the values sent for what is known ahead."""
+    """The horizon exceeds the limit of this server, or the values sent for future covariates."""
 
     slug = "horizon-too-long"
     title = "The horizon is too long"
 
 
 class ForecastTooLarge(InvalidInput):
-    """Numbers of the model and of what was sent are so large that the forecast is beyond all numbers."""
+    """Numbers of the model and of the request are so large that the forecast exceeds the range of numbers."""
 
     slug = "forecast-too-large"
     title = "The forecast is too large to be a number"
 
 
 class InvalidModelFile(InvalidInput):
-    """The uploaded file is no model, or a damaged one."""
+    """The uploaded file is not a model, or is damaged."""
 
     slug = "invalid-model-file"
     title = "The file is not a whole model"
@@ -214,49 +214,49 @@ class IdempotencyKeyReused(InvalidInput):
 
 
 class QuotaExceeded(InvalidInput):
-    """The tenant has as many models, or as many bytes in the store, as one may have: waiting changes nothing."""
+    """The tenant has the maximum number of models, or of bytes in the store; waiting does not help."""
 
     slug = "quota-exceeded"
     title = "The tenant has as much as it may have"
 
 
 class MalformedBody(ServiceError):
-    """The syntax of the body is broken."""
+    """The body has invalid syntax."""
 
     slug = "malformed-body"
     title = "The body cannot be read"
 
 
 class BodyTooLarge(ServiceError):
-    """The body is larger than this server takes."""
+    """The body is larger than this server accepts."""
 
     slug = "body-too-large"
     title = "The body is too large"
 
 
 class HeadTooLarge(ServiceError):
-    """The request line and the headers have more bytes than this server takes."""
+    """The request line and the headers have more bytes than this server accepts."""
 
     slug = "head-too-large"
     title = "The headers are too large"
 
 
 class RequestTooSlow(ServiceError):
-    """The head or the body of a request did not come in time."""
+    """The head or the body of a request was not received in time."""
 
     slug = "request-too-slow"
     title = "The request came too slowly"
 
 
 class UnsupportedContentType(ServiceError):
-    """The route does not take this content type."""
+    """The route does not accept this content type."""
 
     slug = "unsupported-content-type"
     title = "The content type is not supported"
 
 
 class Unauthenticated(ServiceError):
-    """No key came, or none of this server's. wrong: whether there was one at all."""
+    """The request has no key, or none of this server's. wrong: whether it has one at all."""
 
     slug = "unauthenticated"
     title = "A valid API key is needed"
@@ -276,21 +276,21 @@ class NotPermitted(ServiceError):
 
 
 class ForeignOrigin(NotPermitted):
-    """A web page of another origin asks a server that has no keys."""
+    """A web page of another origin uses a server that has no keys."""
 
     slug = "foreign-origin"
     title = "A page of another origin may not ask"
 
 
 class ForeignHost(ServiceError):
-    """A server that has no keys is asked under a name that is not its own."""
+    """A server that has no keys is addressed by a name that is not its own."""
 
     slug = "foreign-host"
     title = "The server does not answer to this name"
 
 
 class NotFound(ServiceError):
-    """What was asked for is not there."""
+    """The requested object does not exist."""
 
     slug = "not-found"
     title = "Not found"
@@ -325,7 +325,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The request is fine in itself, but not in this state."""
+    """The request is valid, but not in this state."""
 
     slug = "conflict"
     title = "Not possible in this state"
@@ -339,21 +339,21 @@ class ModelNotReady(Conflict):
 
 
 class ModelFailed(Conflict):
-    """The model's training failed; there is nothing to ask."""
+    """The model's training failed, so it cannot be used."""
 
     slug = "model-failed"
     title = "The model's training failed"
 
 
 class JobFinished(Conflict):
-    """The job has already ended; nothing is left to cancel."""
+    """The job has already ended and cannot be cancelled."""
 
     slug = "job-finished"
     title = "The job has already ended"
 
 
 class TrainingFailed(ServiceError):
-    """The training broke for a reason that is not in the data."""
+    """The training failed for a reason that is not in the data."""
 
     slug = "training-failed"
     title = "The training failed"
@@ -367,21 +367,21 @@ class ModelFileCorrupt(ServiceError):
 
 
 class TooManyRequests(ServiceError):
-    """A key asks more often than it may."""
+    """A key exceeds its request rate."""
 
     slug = "too-many-requests"
     title = "The key asks too often"
 
 
 class TooManyJobs(TooManyRequests):
-    """The tenant has as many unfinished trainings as one may have."""
+    """The tenant has the maximum number of unfinished trainings."""
 
     slug = "too-many-jobs"
     title = "The tenant has too many trainings under way"
 
 
 class Overloaded(ServiceError):
-    """Too much work at once."""
+    """The server has too much work at once."""
 
     slug = "overloaded"
     title = "The service is overloaded"

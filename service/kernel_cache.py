@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept between processes and starts, and who compiles them."""
+"""The on-disk cache of compiled kernels: where it is, and which process compiles them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
-"""Kernels that came with the installation: a container image compiles them when it is built."""
+"""Kernels of the installation: a container image compiles them when it is built."""
 
 _FORECASTING = Path(__file__).parent / "forecasting"
 _MADE = ("*.nbi", "*.nbc", "compiled-*")
 
 
 def use_kernel_cache(folder: str | None) -> None:
-    """Have numba, in this process and its children, keep kernels in ``folder``; before anything imports numba.
+    """Make numba, in this process and its children, cache kernels in ``folder``; call it before numba is imported.
 
-    One that is not there yet starts with the shipped kernels, because numba only reads a cache that it could write to,
-    and an image's root may be read-only. None: numba's own choice. Raises OSError where the folder cannot be written;
-    then it is numba's own choice too.
+    A folder that does not exist yet starts with the shipped kernels, because numba only reads a cache that it could
+    write to, and an image's root may be read-only. None: numba's own choice. Raises OSError if the folder is not
+    writable; then it is numba's own choice too.
     """
     if folder is None:
         return
     cache = Path(folder)
     if SHIPPED.is_dir() and not cache.exists():
-        # Another process may have been first.
+        # Another process may have created it first.
         with suppress(FileExistsError):
             shutil.copytree(SHIPPED, cache)
     cache.mkdir(parents=True, exist_ok=True)
@@ -40,13 +40,13 @@ def use_kernel_cache(folder: str | None) -> None:
 
 
 def compile_kernels(folder: str | None) -> None:
-    """Compile every kernel into ``folder``. Raises OSError where nothing can be written there."""
+    """Compile all kernels into ``folder``. Raises OSError if it is not writable."""
     use_kernel_cache(folder)
     warm_training_once()
 
 
 def warm_forecasts_once() -> None:
-    """Make forecasts ready, while nobody else compiles."""
+    """Prepare forecasts while no other process compiles."""
     from service.forecasting.warm_up import warm_methods, warm_rollout
 
     with _one_at_a_time():
@@ -55,7 +55,7 @@ def warm_forecasts_once() -> None:
 
 
 def warm_training_once() -> None:
-    """Make trainings ready, and forecasts, while nobody else compiles."""
+    """Prepare trainings and forecasts while no other process compiles."""
     from service.forecasting.warm_up import warm_training
 
     with _one_at_a_time() as compiled:
@@ -66,16 +66,16 @@ def warm_training_once() -> None:
 
 
 def forget_stale_kernels() -> None:
-    """Remove all kernels from disk where a source has changed: numba looks at each one's own, not at what it calls."""
+    """Remove all kernels from disk if a source has changed: numba checks a kernel's own source, not what it calls."""
     with _one_at_a_time():
         pass
 
 
 @contextmanager
 def _one_at_a_time() -> Iterator[Path | None]:
-    """Let one process compile, so that those which start beside it find the kernels on disk.
+    """Let one process compile, so that others that start at the same time find the kernels on disk.
 
-    Yields the file that is to be written when all kernels are there; None: they are, or nothing can be written.
+    Yields the file to write when all kernels are compiled; None if they are already, or if nothing can be written.
     """
     caches = _caches()
     folder = caches[0]
@@ -98,7 +98,7 @@ def _one_at_a_time() -> Iterator[Path | None]:
 
 
 def _forget_others(caches: Sequence[Path], made_from: str) -> None:
-    """Remove what was made from other sources; processors may share a folder."""
+    """Remove what was compiled from other sources; several processors may share a folder."""
     current = caches[0] / "made-from"
     if not _says(current, made_from):
         for path in (path for cache in caches for pattern in _MADE for path in cache.rglob(pattern)):
@@ -111,7 +111,7 @@ def _says(path: Path, text: str) -> bool:
 
 
 def _made_from() -> str:
-    """Return a digest of the sources of all kernels, and of numba's version."""
+    """Return a digest of the sources of all kernels and of numba's version."""
     import numba
 
     digest = hashlib.sha256(numba.__version__.encode())
@@ -127,12 +127,12 @@ def _processor() -> str:
 
 
 def kernel_sources() -> list[Path]:
-    """Return the files that kernels are made from: each ``kernels`` package, and the compiler's options."""
+    """Return the files that kernels are compiled from: each ``kernels`` package, and the compiler options."""
     return [_FORECASTING / "compilation.py", *sorted(_FORECASTING.rglob("kernels/*.py"))]
 
 
 def _caches() -> list[Path]:
-    """Return the folders that numba keeps kernels in; what is known of all of them is written in the first."""
+    """Return the folders in which numba caches kernels; what concerns all of them is written to the first."""
     if folder := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(folder)]
     packages = dict.fromkeys(source.parent for source in kernel_sources())

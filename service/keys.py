@@ -1,4 +1,4 @@
-"""API keys: which tenant each belongs to and what it may do; only their SHA-256 digests are kept."""
+"""API keys: the tenant and the role of each; only their SHA-256 digests are kept."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from pathlib import Path
 from typing import Literal, get_args
 
 DEFAULT_TENANT = "default"
-"""Owns what there was before there were tenants, and what comes in where no keys are configured."""
+"""Owner of everything from before there were tenants, or created while no keys are configured."""
 
 
 TENANT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-"""What the name of a tenant looks like."""
+"""Pattern of tenant names."""
 
 
 LONGEST_TENANT = 63
-"""Most characters of such a name."""
+"""Maximum length of a tenant name."""
 
 Role = Literal["read", "train", "admin"]
-"""Each may do what those before it may: look and forecast; train, rename, cancel; everything, such as deleting."""
+"""Each role includes those before it: read and forecast; train, rename, cancel; everything, such as deleting."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 _RANKS = {role: rank for rank, role in enumerate(ROLES)}
 DEFAULT_ROLE: Role = "admin"
 SHORT_KEY = 16
-"""A key of fewer characters is taken, with a warning: it can be guessed."""
+"""A key of fewer characters is accepted with a warning: it can be guessed."""
 
 _TENANT = re.compile(TENANT_PATTERN)
-# Visible ASCII: what a header can carry. The separators of the setting are no part of a key.
+# Visible ASCII, which a header can carry, without the separators of the setting.
 _KEY = re.compile(r"[!-+\--9;-~]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BYTES = 32
-# So that a key is told from a digest, and is found where it was left by mistake.
+# Distinguishes a key from a digest, and makes a leaked key easy to find.
 _PREFIX = "forecast_"
 _CURE = "write tenant:key or tenant:role:key, with a comma between two"
 _FILE_CURE = "write tenant:role:digest, as `python -m service keys create TENANT` prints it"
-# A file with more bytes than this is no list of keys.
+# A larger file is not a list of keys.
 _LARGEST_FILE = 16 * 2**20
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a key is good for. short: whether it can be guessed."""
+    """The tenant and the role of a key. short: whether it can be guessed."""
 
     tenant: str
     role: Role
@@ -55,12 +55,12 @@ class Grant:
     short: bool = False
 
     def allows(self, role: Role) -> bool:
-        """Tell whether what needs this role may be done."""
+        """Return whether an action that needs this role is allowed."""
         return _RANKS[self.role] >= _RANKS[role]
 
 
 class Keys:
-    """Every key of the server, by its digest."""
+    """All keys of the server, by digest."""
 
     def __init__(self, grants: Iterable[Grant]) -> None:
         self._grants = {one.digest: one for one in grants}
@@ -69,11 +69,11 @@ class Keys:
         return bool(self._grants)
 
     def find(self, key: bytes) -> Grant | None:
-        """Return what a key is good for; None where it is none of ours.
+        """Return the grant of a key, or None if the server has no such key.
 
-        In a time that tells nothing of the keys: what is looked up is a SHA-256 digest, which nobody can choose without
-        knowing its preimage, so how far a look-up gets says nothing about a key. The comparison takes the same time
-        wherever two digests differ (hmac.compare_digest), at the cost of one, not of as many as there are keys.
+        The time that this takes reveals nothing about the keys: it looks up a SHA-256 digest, which nobody can choose
+        without knowing its preimage, so how far a look-up gets says nothing about a key. The comparison takes the same
+        time wherever two digests differ (hmac.compare_digest), and there is one comparison, not one per key.
         """
         digest = hashlib.sha256(key).digest()
         grant = self._grants.get(digest)
@@ -87,7 +87,7 @@ class Keys:
 def read_keys(text: str) -> tuple[Grant, ...]:
     """Read ``tenant:key`` and ``tenant:role:key``, comma-separated.
 
-    Raises ValueError with the number of the wrong entry and the cure; never with a key.
+    Raises ValueError with the number of the invalid entry and the cure, but never with a key.
     """
     grants: list[Grant] = []
     for number, entry in enumerate(text.split(","), 1):
@@ -100,9 +100,9 @@ def read_keys(text: str) -> tuple[Grant, ...]:
 
 
 def read_key_file(path: Path) -> tuple[Grant, ...]:
-    """Read a file with one ``tenant:role:digest`` a line; ``#`` starts a comment.
+    """Read a file with one ``tenant:role:digest`` per line; ``#`` starts a comment.
 
-    Raises ValueError with the number of the wrong line, and OSError where the file cannot be read.
+    Raises ValueError with the number of the invalid line, and OSError if the file cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(_LARGEST_FILE + 1)
@@ -127,22 +127,22 @@ def read_key_file(path: Path) -> tuple[Grant, ...]:
 
 
 def new_key() -> str:
-    """Make a key of 256 random bits."""
+    """Return a new key of 256 random bits."""
     return _PREFIX + secrets.token_urlsafe(_BYTES)
 
 
 def key_line(tenant: str, role: Role, key: str) -> str:
-    """Return the line of a key for the file. Raises ValueError for a name that no tenant can have."""
+    """Return the line for a key in the key file. Raises ValueError for an invalid tenant name."""
     _check_tenant(tenant)
     return f"{tenant}:{role}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to the file of keys, durably; a new file is for its owner alone. Raises OSError."""
+    """Append a line to the key file, durably; only its owner can access a new file. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         size = os.fstat(descriptor).st_size
-        # A last line that was left without its end must not become part of ours.
+        # An unterminated last line must not be joined with ours.
         unended = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         os.write(descriptor, b"\n" * unended + line.encode() + b"\n")
         os.fsync(descriptor)
@@ -180,7 +180,7 @@ def _read_line(entry: str) -> Grant:
     return Grant(tenant, _role(role, _FILE_CURE), bytes.fromhex(digest))
 
 
-# What is wrong is not repeated: in the wrong place, it may be a key.
+# Invalid values are not repeated: a value in the wrong place may be a key.
 def _check_tenant(tenant: str) -> None:
     if not _TENANT.fullmatch(tenant):
         raise ValueError("its tenant cannot be one: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit")
@@ -193,7 +193,7 @@ def _role(text: str, cure: str) -> Role:
 
 
 def _refuse_double(grants: Sequence[Grant]) -> None:
-    """Raise ValueError where the last one's key is an earlier one's."""
+    """Raise ValueError if the last key occurs earlier."""
     for number, one in enumerate(grants[:-1], 1):
         if one.digest == grants[-1].digest:
             raise ValueError(f"its key is that of number {number}: give each entry a key of its own")

@@ -1,4 +1,4 @@
-"""Every setting of the service, its default and its meaning; the only reader of the environment."""
+"""All settings of the service, with defaults and descriptions; the only code that reads the environment."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import Grant, read_keys
 
-# Of the machine's memory, for all trainings together.
+# Share of the machine's memory, for all trainings together.
 _MEMORY_SHARE = 0.8
 _HOST_NAME = re.compile(r"\*|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
-# https://opentelemetry.io/docs/specs/otel/protocol/exporter/, the more special one first; its SDK reads what they say.
+# https://opentelemetry.io/docs/specs/otel/protocol/exporter/, the more specific first; its SDK reads their values.
 _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
 def _named(setting: str, *others: str) -> AliasChoices:
-    """Return the names of a setting that has some outside of this service too; the first one set counts."""
+    """Return the names of a setting that also has names outside this service; the first one that is set counts."""
     return AliasChoices(f"FORECAST_{setting}", *others)
 
 
 def _digested(value: Any) -> Any:
-    """Read keys at once, so that nothing keeps them as they came."""
+    """Parse keys at once, so that nothing keeps them in clear text."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     return read_keys(value) if isinstance(value, str) else value
@@ -50,7 +50,7 @@ def _host_names(value: Any) -> Any:
 
 
 class Settings(BaseSettings):
-    """Read from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
+    """Settings from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
 
     model_config = SettingsConfigDict(
         env_prefix="FORECAST_", frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True
@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         ge=256 * 2**20,
         description="Most bytes of memory that one training may take; by default its share of the machine's.",
     )
-    # At least the day that an idempotency key holds, for it goes with its job.
+    # At least as long as an idempotency key is valid, one day, because it is deleted with its job.
     job_retention_days: float = Field(
         30.0, ge=1, description="Days that jobs which ended are kept, at least 1; models stay."
     )
@@ -196,20 +196,20 @@ class Settings(BaseSettings):
 
     @property
     def is_cluster(self) -> bool:
-        """Whether the registry is on a database server, which others use too."""
+        """Whether the registry is on a database server, which may be shared."""
         return not self.registry_url.startswith("sqlite")
 
     @property
     def cores(self) -> int:
-        """How many cores this process may use."""
+        """The number of cores that this process may use."""
         return len(os.sched_getaffinity(0))
 
     def without_keys(self) -> Self:
-        """Return the settings for a process that is asked nothing: not even digests of keys are in them."""
+        """Return the settings for a process that serves no requests: without even the digests of keys."""
         return self.model_copy(update={"api_keys": None})
 
     def trainings_at_once(self, in_server: bool) -> int:
-        """How many trainings run at once on the CPU, in a server with its own trainer or in a trainer alone."""
+        """Return the number of concurrent trainings on the CPU, in a server with its own worker or in a lone worker."""
         cores = self.cores
         if self.device == "cuda":
             return 0
@@ -220,16 +220,16 @@ class Settings(BaseSettings):
         return cores
 
     def memory_of_one(self, processes: int) -> int:
-        """Most bytes of memory that one of so many trainings at once may take."""
+        """Return the maximum memory in bytes of one of ``processes`` concurrent trainings."""
         if self.training_memory is not None:
             return self.training_memory
         return int(_MEMORY_SHARE * _machine_memory() / max(1, processes))
 
     @property
     def trace_exporters(self) -> tuple[str, ...]:
-        """Where OpenTelemetry's own variables want traces sent: otlp, console, both or nowhere.
+        """The trace exporters that OpenTelemetry's own variables select: otlp, console, both or none.
 
-        Raises ValueError where they ask for what is not there.
+        Raises ValueError if they select one that is not supported.
         """
         wanted = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
         endpoint = any(os.environ.get(name, "").strip() for name in _TRACE_ENDPOINTS)
@@ -270,7 +270,7 @@ class Settings(BaseSettings):
 
 
 class ClientSettings(BaseSettings):
-    """What clients read, the command line among them: where the server is, and who asks."""
+    """Settings of clients, including the command line: the server's URL and the API key."""
 
     model_config = SettingsConfigDict(
         env_prefix="FORECAST_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
@@ -281,7 +281,7 @@ class ClientSettings(BaseSettings):
 
 
 def unknown_variables() -> dict[str, str | None]:
-    """Return the variables of the environment that look like settings and are none, each with one it may mean."""
+    """Return the environment variables that look like settings but are not, each with the setting it may mean."""
     fields = [field.upper() for field in (*Settings.model_fields, *ClientSettings.model_fields)]
     found: dict[str, str | None] = {}
     for name in sorted(os.environ):
@@ -293,7 +293,7 @@ def unknown_variables() -> dict[str, str | None]:
 
 
 def _machine_memory() -> int:
-    """Bytes of memory of this machine, or of this container where it has less."""
+    """Return the memory in bytes of this machine, or of this container if it has less."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         limit = _CONTAINER_LIMIT.read_text().strip()

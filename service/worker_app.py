@@ -1,4 +1,4 @@
-"""The trainer's wiring, as `app` is the server's."""
+"""Wiring of the worker, as `app` is that of the server."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# On one machine a lock tells at once whether a process lives, and each renewal is a write to its disk.
+# On one machine a lock shows at once whether a process is alive, and each renewal is a write to its disk.
 _LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
 
 
 class _TracedTrainer:
-    """A trainer whose spans are exported before its process ends."""
+    """A worker that exports its spans before its process ends."""
 
     def __init__(self, trainer: Trainer, spans: Spans) -> None:
         self._trainer, self._spans = trainer, spans
@@ -54,7 +54,7 @@ class _TracedTrainer:
 def start_local_trainer(
     settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None], measured: Measured
 ) -> RunningTrainer:
-    """Do as `start_trainer` does, in a process that a server has started for it."""
+    """Start a worker as `start_trainer` does, in a subprocess of a server."""
     configure_logging(settings.log_level, settings.log_format)
     exporters = settings.trace_exporters
     spans = Spans.export(exporters, "trainer") if exporters else None
@@ -70,12 +70,14 @@ def start_trainer(
     measured: Measured,
     spans: Spans | None,
 ) -> Trainer:
-    """Wire a trainer and start it.
+    """Wire a worker and start it.
 
-    devices: torch's names of those to train on; processes: trainings at once on the CPU; ended, measured: called with
-    each job and each attempt that ended; spans: None: no traces. Raises Unavailable, ExecutorIdTaken, OSError.
+    devices: torch's names of the devices to train on; processes: concurrent trainings on the CPU; ended, measured:
+    called with each job and each attempt that has ended; spans: None for no traces.
+
+    Raises Unavailable, ExecutorIdTaken, OSError.
     """
-    # Slow to import, and the server only names this function.
+    # Slow to import, and the server only refers to this function.
     from service.worker.worker import Trainer, TrainerSettings
 
     store, registry = open_store(settings), Registry.open(settings.registry_url)
@@ -110,7 +112,7 @@ def start_trainer(
 
 
 def run_trainer(settings: Settings, devices: Sequence[str], measured: Measured, spans: Spans | None) -> NoReturn:
-    """Train what is queued until told to stop; then end the process. Raises what `start_trainer` raises."""
+    """Train queued jobs until stopped, then exit the process. Raises what `start_trainer` raises."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -121,7 +123,7 @@ def run_trainer(settings: Settings, devices: Sequence[str], measured: Measured, 
     trainer.stop()
     if spans is not None:
         spans.stop()
-    # A thread that still waits for a store must not keep a process that has nothing left to do.
+    # A thread that still waits for a store must not keep a process alive that has no work left.
     logging.shutdown()
     os._exit(0 if stopping.is_set() else 1)
 

@@ -1,4 +1,4 @@
-"""FastAPI behind a list of ASGI middleware, and routes that are called before FastAPI's routers are asked."""
+"""FastAPI behind a list of ASGI middleware, with routes that bypass FastAPI's routing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class DirectRoute(APIRoute):
-    """A route like the others in the API's documents, whose endpoint takes the request as it is.
+    """A route that is documented like any other, but whose endpoint receives the request itself.
 
-    The endpoint is ``async (request) -> Response``: FastAPI has no parameters to resolve for it.
+    The endpoint is ``async (request) -> Response``: FastAPI resolves no parameters for it.
     """
 
     def get_route_handler(self) -> Endpoint:
@@ -33,16 +33,16 @@ class DirectRoute(APIRoute):
 
 
 class Application(FastAPI):
-    """FastAPI behind middleware, except that a `DirectRoute` is called without FastAPI.
+    """FastAPI behind middleware; a `DirectRoute` is called without FastAPI's routing.
 
-    Finding a route through FastAPI's layers costs as much as a forecast. Whatever is not exactly the path and method of
-    a direct route goes through FastAPI, and finds the same routes there.
+    FastAPI's routing costs as much as a forecast. A request that does not match the path and method of a direct route
+    exactly is routed by FastAPI, which has the same routes.
     """
 
     _direct: Mapping[tuple[str, str], DirectRoute] = MappingProxyType({})
 
     def __init__(self, admission: Sequence[Middleware], **options: Any) -> None:
-        """Take the middleware that each HTTP request passes, the outermost first, and FastAPI's options."""
+        """Build the application from the middleware for HTTP requests, outermost first, and FastAPI's options."""
         super().__init__(**options)
         admitted: ASGIApp = self._route
         for middleware, arguments, keywords in reversed(admission):
@@ -50,7 +50,7 @@ class Application(FastAPI):
         self._admitted = admitted
 
     def include_routers(self, routers: Sequence[APIRouter]) -> None:
-        """Include routers, and remember which of their routes are direct."""
+        """Include routers and register their direct routes."""
         for router in routers:
             self.include_router(router)
         self._direct = {

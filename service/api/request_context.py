@@ -1,4 +1,4 @@
-"""How a route gets at what it works with."""
+"""What a route can get from its request: resources, tenant, load, threads and the request ID."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ Result = TypeVar("Result")
 
 
 def resources_of(request: Request) -> Resources:
-    """Return what app.py has wired."""
+    """Return the resources that app.py has opened."""
     resources: Resources = request.app.state.resources
     return resources
 
 
 def lookups_of(request: Request) -> ModelLookups:
-    """Return what finds models without waiting in a thread."""
+    """Return the lookups that find models without waiting in a thread."""
     lookups: ModelLookups = request.app.state.lookups
     return lookups
 
 
 def tenant_of(request: Request) -> str:
-    """Return whose request it is, as `access` has found; what it has not let through has none."""
+    """Return the tenant of the caller, as set by `Authentication`; open paths have none."""
     caller: Grant = request.scope["caller"]
     return caller.tenant
 
 
 def load_of(request: Request) -> Load:
-    """Return what the server has taken on."""
+    """Return the load of the server."""
     load: Load = request.app.state.load
     return load
 
@@ -49,18 +49,18 @@ def load_of(request: Request) -> Load:
 async def in_turn(
     request: Request, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> Result:
-    """Run what takes a core in a thread, when it is the request's turn. Raises Overloaded where too many wait."""
+    """Run CPU-bound work in a thread when it is the request's turn. Raises Overloaded if too many wait."""
     return await load_of(request).work(partial(function, *args, **kwargs))
 
 
 def forget_body(request: Request) -> None:
-    """Count the request's body no longer: nothing of it is in memory, however long the answer takes."""
+    """Stop counting the request's body: it is no longer in memory, however long the answer takes."""
     tally: BodyTally = request.scope["body_tally"]
     tally.forget()
 
 
 async def in_thread(function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """Run a use case off the event loop, which is never to wait for the database, the store or a disk."""
+    """Run a use case in a thread: the event loop must never wait for the database, the store or a disk."""
     return await run_in_threadpool(function, *args, **kwargs)
 
 
@@ -68,13 +68,13 @@ HEADER = "X-Request-ID"
 _RAW_HEADER = HEADER.lower().encode()
 
 STATUS = "forecast.status"
-"""Where a request's scope tells the status of its answer."""
+"""Key of the response status in a request's scope."""
 
 _SOUND = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
-    """Middleware that puts the ID into ``request.state.request_id`` and the answer's ``X-Request-ID``."""
+    """Middleware that sets ``request.state.request_id`` and the response's ``X-Request-ID``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -85,7 +85,7 @@ class RequestId:
 
 
 def _with_request_id(scope: Scope, send: Send) -> Send:
-    """Give a request its ID; return what sends the answer with it."""
+    """Set the ID of a request; return a ``send`` that adds it to the response."""
     request_id = _sent_id(scope) or token_hex(16).encode()
     text = request_id.decode()
     scope.setdefault("state", {})["request_id"] = text

@@ -1,4 +1,4 @@
-"""What is told of every request: its duration and status as metrics, a line in the log with `debug`, a span."""
+"""Observe every request: its duration and status as metrics, a line in the log at level `debug`, a span."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNMATCHED = "unmatched"
-"""The route of all paths that no route has, and of requests that were refused before one was looked up."""
+"""The route of all paths without a route, and of requests that were refused before routing."""
 
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"))
 _OTHER_METHOD = "_OTHER"
 _DOCUMENT = "/openapi.json"
-# OpenTelemetry's, with finer ones below, where forecasts are, and longer ones for trainings that are waited for.
+# OpenTelemetry's buckets, with finer ones for forecasts and longer ones for requests that wait for a training.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _BOUNDS = (*(f"{bound:g}" for bound in _SECONDS), "+Inf")
 
 
 class _Durations:
-    """Requests of one method, route and status: how many took how long; the last bound is infinity."""
+    """Histogram of the durations of requests with one method, route and status; the last bound is infinity."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(_SECONDS) + 1)
@@ -43,7 +43,7 @@ class _Durations:
 
 
 class RequestMetrics:
-    """Middleware that has an observer see each request."""
+    """Middleware that passes each request to an observer."""
 
     def __init__(self, app: ASGIApp, observer: RequestObserver) -> None:
         self._app = app
@@ -55,11 +55,11 @@ class RequestMetrics:
 
 
 class RequestObserver(Collector):
-    """Observes the requests of one application, which all come on one event loop: so nothing is locked.
+    """Observes the requests of one application. All of them run on one event loop, so no lock is needed.
 
     Metrics are named after OpenTelemetry's conventions:
     https://opentelemetry.io/docs/specs/semconv/http/http-metrics/. Their labels take no value that a client can choose.
-    A histogram of Prometheus' library would cost a forecast several times as much.
+    A histogram of the Prometheus client library would cost several times as much per forecast.
     """
 
     def __init__(self, registry: CollectorRegistry, spans: Spans | None = None) -> None:
@@ -69,7 +69,7 @@ class RequestObserver(Collector):
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        """Return how long requests took, and how many are being answered; from any thread."""
+        """Return the durations of requests and the number of active ones; may be called from any thread."""
         active = GaugeMetricFamily(
             "http_server_active_requests", "Requests that are being answered.", labels=["http_request_method"]
         )
@@ -83,12 +83,12 @@ class RequestObserver(Collector):
         )
         for (method, route, status), found in self._durations.copy().items():
             buckets = zip(_BOUNDS, accumulate(found.counts.copy()), strict=True)
-            # No status where the client went away before there was one.
+            # No status if the client disconnected before there was one.
             seconds.add_metric([method, route, str(status or "")], list(buckets), found.total)
         yield seconds
 
     async def observe(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have an application answer one request, and count it."""
+        """Have the application handle one request, and record it."""
         begun = time.perf_counter()
         method = scope["method"]
         if method not in self._active:
@@ -119,12 +119,12 @@ class RequestObserver(Collector):
             logger.debug("%s %s: %s in %.1f ms", method, route, status or "no answer", 1000 * seconds)
 
     def _enter(self, scope: Scope, method: str) -> Span | None:
-        """Let the request belong to the client's trace, or to a span of ours within that."""
+        """Make the request part of the client's trace, or of a span of ours within it."""
         sent = None
         for name, value in scope["headers"]:
             if name == b"traceparent":
                 sent = context.read_traceparent(value.decode("latin-1"))
-        # Also where there is none: the context may be that of the connection's request before.
+        # Set even if there is no header: the context may be that of the previous request on the connection.
         context.traceparent.set(sent)
         if self.spans is None:
             return None
@@ -135,9 +135,9 @@ class RequestObserver(Collector):
 
 
 def _route_of(scope: Scope) -> str:
-    """Return the template of the route that answered."""
+    """Return the path template of the route that answered."""
     found: str | None = getattr(scope.get("route"), "path", None)
-    # The one route that FastAPI does not name.
+    # The only route that FastAPI does not record in the scope.
     return found or (_DOCUMENT if scope["path"] == _DOCUMENT else UNMATCHED)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, on sockets bound before anything else starts, and quick to stop."""
+"""The HTTP server: uvicorn, on sockets bound before anything else starts, with a fast shutdown."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ logger = logging.getLogger("uvicorn.error")
 
 
 HEAD_BYTES = 64 * 1024
-"""Most bytes of a request line with all headers; beyond it 431."""
+"""Maximum size of the request line and all headers in bytes; larger ones are answered 431."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. A request that is not whole in time is answered 408, a head that does not end 431.
+    """One connection. A request that is not complete in time is answered 408, a head that is too large 431.
 
     head_seconds: from the connection, or from the first byte of a further request, to the end of its head;
-    body_seconds: for a body, and as much again as ``bytes_per_second`` makes of what has come of it.
+    body_seconds: for a body, plus the time that its received bytes take at ``bytes_per_second``.
     """
 
     head_seconds = 30.0
@@ -43,19 +43,19 @@ class GuardedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first head."""
+        """Start waiting for the first head."""
         super().connection_made(transport)
         self._await("head")
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         self._await(None)
         self._watch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Process received data."""
         super().data_received(data)
         self._received += len(data)
         if self._awaits == "head" and self._received > HEAD_BYTES:
@@ -63,23 +63,23 @@ class GuardedProtocol(HttpToolsProtocol):
         self._watch()
 
     def on_message_begin(self) -> None:
-        """Wait for the head of a further request; that of the first is waited for already."""
+        """Start waiting for the head of a further request; the first head is awaited already."""
         super().on_message_begin()
         if self._awaits != "head":
             self._await("head")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those after a body have no meaning here and would be kept without bound."""
+        """Process a header; those after a body have no meaning here and would be stored without limit."""
         if self._awaits == "head":
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Wait for the body."""
+        """Start waiting for the body."""
         self._await("body")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Wait for nothing: what lies between requests is uvicorn's own to end."""
+        """Stop waiting: uvicorn closes idle connections itself."""
         self._await(None)
         super().on_message_complete()
 
@@ -87,7 +87,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._awaits, self._since, self._received = part, self.loop.time(), 0
 
     def _watch(self) -> None:
-        """Have a timer exactly while something is awaited: a request that comes in one piece needs none."""
+        """Run a timer only while something is awaited: a request that arrives in one piece needs none."""
         if self._awaits is None and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -96,7 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _allowed(self) -> float:
-        """Seconds that what is awaited may take altogether."""
+        """Total seconds allowed for what is awaited."""
         if self._awaits == "head":
             return self.head_seconds
         return self.body_seconds + self._received / self.bytes_per_second
@@ -104,7 +104,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _look(self) -> None:
         self._timer = None
         if self.flow.read_paused:
-            # It is us who do not read.
+            # The server has paused reading, not the client sending.
             self._since = self.loop.time()
         left = self._since + self._allowed - self.loop.time()
         if left > 0:
@@ -115,7 +115,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(RequestTooSlow(f"the {self._awaits} of the request did not come in time: send it faster"))
 
     def _refuse(self, error: ServiceError) -> None:
-        """Answer, where nobody has begun to, and close; whoever works on the request finds the client gone."""
+        """Send the error unless a response has begun, then close; the handler of the request sees a disconnect."""
         if not self.transport.is_closing() and not self._is_answered:
             self.transport.write(_answer(error))
         self._await(None)
@@ -123,7 +123,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _is_answered(self) -> bool:
-        """Whether an answer to what is awaited has begun; a head has none, but one before it may not be through."""
+        """Whether a response to the awaited part has begun; before a head, the previous response may be incomplete."""
         if self.cycle is None:
             return False
         return not self.cycle.response_complete if self._awaits == "head" else self.cycle.response_started
@@ -140,7 +140,7 @@ _STOP_SECONDS = 5
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Take the port on each address that the host stands for. Raises OSError with the reason where that fails."""
+    """Bind the port on each address of the host. Raises OSError with the reason if that fails."""
     sockets: list[socket.socket] = []
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
@@ -158,7 +158,7 @@ def _bound(family: int, address: Any) -> socket.socket:
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # The same port is bound for IPv4 by a socket of its own.
+            # IPv4 has a socket of its own on the same port.
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind(address)
     except OSError:
@@ -168,13 +168,13 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """Serves one application; told to stop, it has requests that wait for a training answered at once.
+    """Serves one application; when stopped, it answers requests that wait for a training at once.
 
-    drain_seconds: how long it then serves on, as one that is not ready, before it takes no more connections.
+    drain_seconds: how long it then keeps serving, as not ready, before it accepts no more connections.
     """
 
     def __init__(self, app: FastAPI, log_level: str, drain_seconds: float = 0.0) -> None:
-        # Its own lines for requests have their queries, in which a client may have put anything.
+        # uvicorn's access log contains queries, in which a client may have put anything.
         config = uvicorn.Config(
             app,
             http=GuardedProtocol,
@@ -189,18 +189,18 @@ class Server(uvicorn.Server):
         self._drained_at: float | None = None
 
     def accepted(self) -> int:
-        """Return how many requests were read and are not answered yet."""
+        """Return the number of requests that were read and are not answered yet."""
         return len(self.server_state.tasks)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell where it listens: uvicorn does not for sockets it was given."""
+        """Start, and log the addresses: uvicorn does not for sockets passed to it."""
         await super().startup(sockets)
         for one in sockets or ():
             host, port = one.getsockname()[:2]
             logger.info("Listening on http://%s:%d (press CTRL+C to quit)", f"[{host}]" if ":" in host else host, port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal to stop; `app.state.stopping` ends the waiting. Ctrl-C and a second signal end the draining."""
+        """Handle a stop signal; `app.state.stopping` ends the waiting. Ctrl-C and a second signal end the draining."""
         first, self._app.state.stopping = not self._app.state.stopping, True
         if first and sig == signal.SIGTERM and self._drain_seconds:
             self._drained_at = time.monotonic() + self._drain_seconds
@@ -208,7 +208,7 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell, ten times a second, whether to stop."""
+        """Return whether to stop; called ten times a second."""
         if self._drained_at is not None and time.monotonic() >= self._drained_at:
             self.should_exit = True
         return await super().on_tick(counter)

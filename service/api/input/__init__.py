@@ -1,1 +1,1 @@
-"""From the bytes of a request to series and options."""
+"""Turn the bytes of a request into series and options."""

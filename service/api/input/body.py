@@ -1,4 +1,4 @@
-"""Reading request bodies: bounded while they stream in, parsed from the raw bytes."""
+"""Read request bodies: limited in size while they stream in, parsed from the raw bytes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 def refuse_doubled_names(body: bytes, parsed: BaseModel) -> None:
-    """Raise MalformedBody, with the name, where an object has it twice.
+    """Raise MalformedBody, naming the key, if an object of the body has a key twice.
 
-    body: valid JSON; parsed: what was read from it. A name that validation left out or gave again costs a look at the
-    whole body, and changes nothing else.
+    body: valid JSON; parsed: the model validated from it. A key that validation dropped or added only costs a scan of
+    the whole body.
     """
     colons = body.count(b":")
-    # Nothing is nested in what is asked most.
+    # The most frequent requests have no nested objects.
     if colons == len(parsed.model_fields_set):
         return
     names = _names(parsed)
@@ -38,7 +38,7 @@ def refuse_doubled_names(body: bytes, parsed: BaseModel) -> None:
 
 
 def _names(value: Any) -> int:
-    """Count the names of all objects in a value; a list of numbers, texts or nulls is not gone through."""
+    """Count the keys of all objects in a value; lists of numbers, strings or nulls are not searched."""
     if isinstance(value, BaseModel):
         told = value.model_fields_set
         return len(told) + sum(_names(one) for name, one in value.__dict__.items() if name in told)
@@ -61,7 +61,7 @@ def _refuse_doubled(pairs: list[tuple[str, Any]]) -> None:
         seen.add(name)
 
 
-# Bits of the window, as zlib counts them: with gzip's head, or zlib's own.
+# Window bits of zlib: for data with a gzip header, or with zlib's own.
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
@@ -72,7 +72,7 @@ _MOST_MEMBERS = 10_000
 
 
 def content_coding(sent: bytes | None) -> str | None:
-    """Return how a body is compressed; None where it is not. Raises UnsupportedContentType."""
+    """Return the content coding of a body, or None if it is not compressed. Raises UnsupportedContentType."""
     if sent is None:
         return None
     coding = sent.decode("latin-1").strip().lower()
@@ -84,14 +84,14 @@ def content_coding(sent: bytes | None) -> str | None:
 
 
 def expanded(body: bytes, coding: str, most: int) -> bytes:
-    """Return what was compressed, in memory of about its size.
+    """Return the decompressed body, using about as much memory as its size.
 
-    Raises BodyTooLarge as soon as it has more than so many bytes, MalformedBody where it is damaged or cut short.
+    Raises BodyTooLarge as soon as it exceeds ``most`` bytes, MalformedBody if it is damaged or truncated.
     """
     parts: list[bytes] = []
     left = most
     members = _Members(coding)
-    # In slices: what follows a member is copied by zlib each time.
+    # In slices: zlib copies everything after a member each time.
     for start in range(0, len(body), _PIECE):
         for part in members.read(body[start : start + _PIECE]):
             left -= len(part)
@@ -103,7 +103,7 @@ def expanded(body: bytes, coding: str, most: int) -> bytes:
 
 
 class _Members:
-    """A file of gzip may have several (RFC 1952, 2.2)."""
+    """Decompresses all members of a body; a gzip file may have several (RFC 1952, section 2.2)."""
 
     def __init__(self, coding: str) -> None:
         self._coding = coding
@@ -111,7 +111,7 @@ class _Members:
         self._number = 1
 
     def read(self, sent: bytes) -> Iterator[bytes]:
-        """Yield what further bytes expand to, in pieces. Raises MalformedBody."""
+        """Yield the decompressed data of further bytes, in chunks. Raises MalformedBody."""
         part = b""
         while sent or len(part) == _PIECE:
             if self._reader.eof:
@@ -127,7 +127,7 @@ class _Members:
             yield part
 
     def end(self) -> None:
-        """Raise MalformedBody where something is missing."""
+        """Raise MalformedBody if the data is incomplete."""
         if not self._reader.eof:
             raise MalformedBody(f"the body is {self._coding} and ends too early")
 
@@ -151,18 +151,18 @@ PARQUET_TYPE = "application/vnd.apache.parquet"
 FILE_TYPE = "application/octet-stream"
 
 SMALL_BODY = 100_000
-"""Bytes; larger ones take longer to read than a forecast: off the event loop with them."""
+"""Size in bytes; parsing a larger body takes longer than a forecast and runs off the event loop."""
 
-# Larger ones are not read a second time only to tell the place of a fault more nicely.
+# Larger bodies are not parsed a second time only to report the location of a fault more clearly.
 _READ_AGAIN = 4_000_000
 
 
 def media_type(request: Request, *accepted: str) -> str:
-    """Return the content type without its parameters; the first accepted one where there is none.
+    """Return the content type without its parameters, or the first accepted one if there is none.
 
     Raises UnsupportedContentType.
     """
-    # The raw headers: Starlette's own mapping of them takes longer to make than all else here.
+    # Read from the raw headers: building Starlette's mapping takes longer than everything else here.
     raw = dict(request.scope["headers"]).get(b"content-type")
     sent = accepted[0] if raw is None else raw.decode("latin-1").partition(";")[0].strip().lower()
     if sent not in accepted:
@@ -172,10 +172,10 @@ def media_type(request: Request, *accepted: str) -> str:
 
 
 async def read_body(request: Request) -> bytes:
-    """Return the whole body, expanded where it came compressed.
+    """Return the whole body, decompressed if it was sent compressed.
 
-    Raises BodyTooLarge as soon as that is known, Overloaded where there are too many at once, MalformedBody where it is
-    empty or cut short, UnsupportedContentType where it is compressed in a way that is not known.
+    Raises BodyTooLarge as soon as the size is known to exceed the limit, Overloaded if there are too many bodies at
+    once, MalformedBody if it is empty or truncated, UnsupportedContentType if its compression is not supported.
     """
     most: int = request.app.state.max_body_bytes
     headers = dict(request.scope["headers"])
@@ -188,7 +188,7 @@ async def read_body(request: Request) -> bytes:
     tally: BodyTally = request.scope["body_tally"]
     body = await _received(request, most, tally)
     if coding is not None:
-        # In turn: each takes a core, and memory for a whole body that is not counted yet.
+        # Queued as work: each takes a core, and memory for a whole body that is not counted yet.
         body = await load_of(request).work(partial(expanded, body, coding, most))
         tally.forget()
         tally.count(len(body))
@@ -214,9 +214,9 @@ async def _received(request: Request, most: int, tally: BodyTally) -> bytes:
 
 
 def parse_json(model: type[Model], body: bytes) -> Model:
-    """Validate JSON against a schema, strictly: a number in quotes is no number.
+    """Validate JSON against a schema strictly: a number in quotes is not a number.
 
-    Raises MalformedBody for broken syntax and doubled names, InvalidInput with pointers for bad values.
+    Raises MalformedBody for invalid syntax and duplicate keys, InvalidInput with pointers for invalid values.
     """
     try:
         parsed = model.model_validate_json(body, strict=True)
@@ -227,6 +227,6 @@ def parse_json(model: type[Model], body: bytes) -> Model:
 
 
 async def read_json_body(request: Request) -> bytes:
-    """Return a body of JSON, not parsed yet. Raises what `media_type` and `read_body` raise."""
+    """Return the raw bytes of a JSON body. Raises what `media_type` and `read_body` raise."""
     media_type(request, JSON_TYPE)
     return await read_body(request)

@@ -19,9 +19,9 @@ def read_csv(
 ) -> TableSeries:
     """Read a CSV with a header row.
 
-    separator, decimal, thousands: found where they are None; most_rows: as many values as may be sent; roles: see
+    separator, decimal, thousands: detected if None; most_rows: the maximum number of values in a request; roles: see
     `table_series`.
 
-    Raises MalformedBody (no UTF-8, open quotes), AmbiguousNumbers, and what `table_series` raises.
+    Raises MalformedBody (not UTF-8, unclosed quotes), AmbiguousNumbers, and what `table_series` raises.
     """
     return table_series(read_table(data, separator, most_rows, decimal, thousands), **roles)

@@ -1,4 +1,4 @@
-"""The items of a series as sent: whatever its form, each has columns and perhaps times."""
+"""The items of a series as sent: in every form, an item has columns and optionally times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SentSeries = SentValues | SentRows
 
 @dataclass(frozen=True)
 class SentColumn:
-    """Values and where they stand in the request."""
+    """Values and their location in the request."""
 
     values: SentValues
     path: Path
@@ -37,10 +37,10 @@ class SentColumn:
 
 @dataclass(frozen=True)
 class SentItem:
-    """One item as sent, its columns of equal length.
+    """One item as sent, with columns of equal length.
 
-    path: where the item stands in the request; targets_path, ahead_path: where its targets and future covariates do;
-    static: its categories, as texts; warning: of columns that were left out, where there are any.
+    path: location of the item in the request; targets_path, ahead_path: locations of its targets and future covariates;
+    static: its categories, as strings; warning: about columns that were left out, if any.
     """
 
     id: str | None
@@ -58,14 +58,14 @@ class SentItem:
 def sent_items(
     series: SentRows, path: Path, future_covariates: Sequence[str] | None = None, choose_targets: bool = False
 ) -> list[SentItem]:
-    """Return the items of a series that stands at ``path``.
+    """Return the items of a series located at ``path``.
 
-    future_covariates: as named beside the series, where the series itself names none; choose_targets: leave out columns
-    whose names say time where no targets are named.
+    future_covariates: names given next to the series, used if the series itself names none; choose_targets: if no
+    targets are named, leave out columns whose names denote times.
 
-    Raises InvalidSeries where one has no values, columns of unequal length, or other columns or targets than the
-    first, or a category that is a number beyond 1e100; UnknownColumn for a target that is not there; UnknownFrequency
-    and InvalidOption for what is shared.
+    Raises InvalidSeries if an item has no values, columns of unequal length, other columns or targets than the first
+    item, or a category that is a number beyond 1e100; UnknownColumn for a target that does not exist; UnknownFrequency
+    and InvalidOption for options that the items share.
     """
     if not isinstance(series, ItemsSeries):
         return [_item(series, None, None, path, path, future_covariates, choose_targets)]
@@ -131,7 +131,7 @@ def _categories(rows: TimedRows, path: Path) -> dict[str, str]:
 
 
 def _category(value: str | float, path: Path) -> str:
-    """Return the text of a category: 2 and 2.0 are one, different numbers are different."""
+    """Return a category as a string: 2 and 2.0 are the same, different numbers stay different."""
     if isinstance(value, str):
         return value
     if abs(value) > LARGEST:
@@ -147,11 +147,11 @@ def _named_ahead(
     shared_path: Path,
     beside: Sequence[str] | None,
 ) -> tuple[tuple[str, ...], Path]:
-    """Return the names of the columns known ahead, and where they stand: the nearest place that names any."""
+    """Return the names of the future covariates and their location: the innermost one that names any."""
     if isinstance(rows, ColumnsSeries) and rows.future_covariates is not None:
         ahead = rows.future_covariates
         values = ahead.columns if isinstance(ahead, TimedColumns) else ahead
-        # Of values, those without a column are refused where they are used.
+        # Values without a column are refused where they are used.
         named = [name for name in values if isinstance(values, list) or name in rows.columns]
         return tuple(named), (*path, "future_covariates")
     if shared is not None and shared.future_covariates is not None:
@@ -180,7 +180,7 @@ def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path)
 
 
 def _check_shared(series: ItemsSeries, path: Path) -> None:
-    """Check what stands beside the items there, so that an error points to it and not into an item."""
+    """Check the options next to the items, so that an error points to them and not into an item."""
     if series.freq is not None:
         aliases_of(series.freq, (*path, "freq"))
         if all(item.timestamps is None and item.start is None for item in series.items):
@@ -208,7 +208,7 @@ def _checked(columns: dict[str, SentColumn]) -> dict[str, SentColumn]:
 
 
 def require_values(column: SentColumn) -> None:
-    """Raise InvalidSeries where a column is empty."""
+    """Raise InvalidSeries if a column is empty."""
     if not column.values:
         needed = f"training needs at least {SHORTEST_SERIES}, a forecast the model's min_history"
         raise InvalidSeries.at(column.path, f"the series has no values: {needed}")

@@ -1,4 +1,4 @@
-"""A Parquet body as columns, read in a process of its own."""
+"""Read a Parquet body as columns, in a subprocess."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from service.errors import InvalidOption, InvalidSeries, MalformedBody, Unsuppor
 from service.tables.csv_table import PATH
 
 _CODE = Path(__file__).resolve().parents[3]
-# What pyarrow and pandas take themselves, and what one byte of the largest body may grow to.
+# Memory that pyarrow and pandas need themselves, and bytes that one byte of the largest body may expand to.
 _OWN_BYTES = 512 * 2**20
 _GROWTH = 16
-# Beyond the seconds of processor time that the process has: it may have to wait for a core.
+# More than the CPU time limit of the process: it may have to wait for a core.
 _PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """Columns of equal length, as `CsvTable` has them. unusable: the types of columns that no series is made of."""
+    """Columns of equal length, like those of `CsvTable`. unusable: types of columns that a series cannot use."""
 
     columns: dict[str, list[str]]
     _numbers: Mapping[str, list[float | None]] = field(default_factory=dict)
@@ -38,26 +38,26 @@ class ParquetTable:
         return range(1, 1 + max((len(one) for one in self.columns.values()), default=0))
 
     def numbers(self, name: str) -> list[float | None]:
-        """Return a column as numbers, None where one is missing. Raises InvalidSeries naming the column."""
+        """Return a column as numbers, with None for missing values. Raises InvalidSeries naming the column."""
         if name in self._numbers:
             return self._numbers[name]
         kind = self._unusable.get(name, "text or times")
         raise InvalidSeries.at(PATH, f"column {name[:60]!r} holds {kind}, not numbers")
 
     def is_numeric(self, name: str) -> bool:
-        """Tell whether a column has numbers, and nothing but numbers and missing cells."""
+        """Return whether a column contains numbers and, apart from missing cells, nothing else."""
         return any(one is not None for one in self._numbers.get(name, ()))
 
     def hint(self) -> str:
-        """Return nothing: columns are always told apart."""
+        """Return an empty hint: Parquet has no separators that could be misread."""
         return ""
 
 
 def read_parquet_table(data: bytes, most_cells: int, most_bytes: int) -> ParquetTable:
-    """Read a Parquet body. most_bytes: of the largest body that is taken.
+    """Read a Parquet body. most_bytes: the maximum size of a body.
 
-    Raises UnsupportedContentType where pyarrow is not installed, MalformedBody for what is no Parquet, InvalidSeries
-    for what has no rows, too many cells, or infinite values.
+    Raises UnsupportedContentType if pyarrow is not installed, MalformedBody if the body is not Parquet, InvalidSeries
+    if it has no rows, too many cells, or infinite values.
     """
     if find_spec("pyarrow") is None:
         raise UnsupportedContentType(
@@ -79,12 +79,12 @@ def read_parquet_table(data: bytes, most_cells: int, most_bytes: int) -> Parquet
 
 
 def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, dict[str, Any]]:
-    # The system's allocator gives back, and so keeps to the limit; nothing else of our surroundings is its business.
+    # The system's allocator returns memory and so stays within the limit; the rest of our environment is not passed on.
     environment = {"PYTHONPATH": str(_CODE), "PYTHONSAFEPATH": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "service.api.input.parquet_worker", str(most_memory), str(most_cells)]
     try:
-        # Nothing of the command comes from a client.
+        # No part of the command comes from a client.
         done = subprocess.run(  # noqa: S603
             command, input=data, capture_output=True, env=environment, timeout=_PATIENCE_SECONDS
         )
@@ -123,9 +123,9 @@ def read_parquet(
 ) -> TableSeries:
     """Read a Parquet file.
 
-    most_cells: rows times columns; most_bytes: of the largest body that is taken; roles: see `table_series`.
+    most_cells: rows times columns; most_bytes: the maximum size of a body; roles: see `table_series`.
 
-    Raises what `read_parquet_table` and `table_series` raise, and InvalidOption for what only a CSV file has.
+    Raises what `read_parquet_table` and `table_series` raise, and InvalidOption for options that only CSV files have.
     """
     for option, value in {"separator": separator, "decimal": decimal, "thousands": thousands}.items():
         if value is not None:

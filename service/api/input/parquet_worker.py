@@ -1,7 +1,7 @@
 """``python -m service.api.input.parquet_worker BYTES CELLS``: read Parquet from stdin, write its columns as JSON.
 
-A process of its own, since a file may say anything of itself: it may take so much memory and time, and no more, and
-where it breaks, nothing else does. It knows no key and opens no file.
+This is a separate process because the metadata of a file cannot be trusted: memory and CPU time are limited, and a
+crash affects nothing else. It has no API keys and opens no files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MIDNIGHT = "T00:00:00"
 
 
 class Unusable(Exception):
-    """The file cannot be used; the message says why, and what to do. malformed: it is no Parquet at all."""
+    """The file cannot be used; the message says why and how to fix it. malformed: it is not Parquet at all."""
 
     def __init__(self, detail: str, malformed: bool = False) -> None:
         super().__init__(detail)
@@ -25,7 +25,7 @@ class Unusable(Exception):
 
 
 def main() -> int:
-    """Read and write; what cannot be used is told as ``error``."""
+    """Read and write; report an unusable file as ``error``."""
     most_bytes, most_cells = (int(one) for one in sys.argv[1:3])
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def read_columns(data: bytes, most_cells: int) -> dict[str, dict[str, Any]]:
-    """Return the columns by name: ``numbers`` with null for what is missing, or ``texts``. Raises Unusable."""
+    """Return the columns by name: ``numbers`` with null for missing values, or ``texts``. Raises Unusable."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -77,7 +77,7 @@ def _column(name: str, column: Any) -> dict[str, Any]:
         return {"texts": _times(column)}
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind):
         return {"texts": ["" if one is None else str(one) for one in column.to_pylist()]}
-    # Told of only where it is used.
+    # Reported only if the column is used.
     return {"unusable": str(kind)[:60]}
 
 
@@ -89,13 +89,13 @@ def _numbers(name: str, column: Any) -> Any:
     infinite = np.flatnonzero(np.isinf(values))
     if infinite.size:
         raise Unusable(f"row {infinite[0] + 1}, column {name[:60]!r} is infinite: leave it empty where it is missing")
-    # JSON has no NaN: what is missing is written as null.
+    # JSON has no NaN: missing values are written as null.
     return values
 
 
 def _times(column: Any) -> list[str]:
     texts = ["" if value is None or value != value else value.isoformat() for value in column.to_pandas()]
-    # Days, as they are written elsewhere.
+    # Dates without times, as they are written elsewhere.
     if all(text.endswith(_MIDNIGHT) or not text for text in texts):
         return [text.removesuffix(_MIDNIGHT) for text in texts]
     return texts

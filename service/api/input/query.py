@@ -16,21 +16,21 @@ from service.errors import Fault, InvalidInput
 
 _READING = ("time", "item", "date_format", "freq", "separator", "decimal", "thousands")
 _REPEATED = ("target", "covariates", "future_covariates")
-# Options that are lists: given once for each element.
+# Options that are lists: the parameter is repeated for each element.
 _LISTS = ("scaling_range", "candidates")
 _OF_ROUTE = ("wait", "dry_run")
 
 
 @dataclass(frozen=True)
 class TableOptions:
-    """reading: arguments of its reader; options: what a JSON body would have beside ``series``."""
+    """reading: arguments of the table reader; options: what a JSON body would have next to ``series``."""
 
     reading: dict[str, Any]
     options: dict[str, Any]
 
 
 def table_options(query: QueryParams) -> TableOptions:
-    """Sort the parameters. Raises InvalidInput for one that is given twice."""
+    """Sort the parameters into reader arguments and options. Raises InvalidInput for one that is given twice."""
     reading: dict[str, Any] = {name: query.get(name) for name in _READING}
     reading["targets"] = query.getlist("target")
     reading["covariates"] = query.getlist("covariates")
@@ -69,7 +69,7 @@ def _place(options: dict[str, Any], name: str, value: str) -> None:
 
 
 def refuse_query(query: QueryParams) -> None:
-    """Raise InvalidInput for parameters beside a JSON body, which would have no effect."""
+    """Raise InvalidInput for query parameters of a JSON request, which would have no effect."""
     for name in query.keys():  # noqa: SIM118 (QueryParams iterates over pairs otherwise)
         if name not in _OF_ROUTE:
             detail = f"with a JSON body, {name} belongs into the body, not into the query"
@@ -77,9 +77,9 @@ def refuse_query(query: QueryParams) -> None:
 
 
 async def refuse_repeated(request: Request) -> None:
-    """Raise InvalidInput where a parameter that the route declares is given more than once.
+    """Raise InvalidInput if a parameter that the route declares is given more than once.
 
-    A coroutine, for FastAPI hands others to threads, which may all be waiting.
+    This is a coroutine because FastAPI runs other functions in threads, which may all be waiting.
     """
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
@@ -118,16 +118,16 @@ PARAMETERS: dict[str, Any] = {
         for name in ("model_id", "name")
     ]
 }
-"""What a route that checks its query documents."""
+"""OpenAPI parameters of a route that checks its query."""
 
 
 def check_model_in_query(request: Request, asked: AskedModel) -> None:
-    """Refuse a query that names another model than the body; a query is never needed.
+    """Check that a query names the same model as the body; the query is always optional.
 
     Raises InvalidInput.
     """
     raw: bytes = request.scope["query_string"]
-    if not raw:  # as nearly always
+    if not raw:  # the usual case
         return
     query = QueryParams(raw)
     for field in ("model_id", "name"):

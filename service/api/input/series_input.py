@@ -25,11 +25,11 @@ from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.series.time_alignment import PlacedRows, place_items
 
 _UNPLACED = (PlacedRows(None, np.arange(0)),)
-"""Of rows that have no times and stay in their order."""
+"""Placement of rows that have no times and keep their order."""
 
 
 class ReadPanel(NamedTuple):
-    """A panel, what the client should be told about it, and how its rows were placed in time."""
+    """A panel, warnings for the client, and the placement of its rows in time."""
 
     panel: Panel
     warnings: tuple[str, ...]
@@ -38,7 +38,7 @@ class ReadPanel(NamedTuple):
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What was understood, for those who tell it: the fields of `SeriesSummary`."""
+        """How the series was understood, as the fields of `SeriesSummary`."""
         return _summary(self.panel, self.placed, self.freq_inferred)
 
 
@@ -48,14 +48,14 @@ def read_panel(
     future_covariates: Sequence[str] | None = None,
     choose_targets: bool = False,
 ) -> ReadPanel:
-    """Read a validated series that stands at ``path`` of the request.
+    """Read a validated series located at ``path`` of the request.
 
-    future_covariates: columns known ahead, as named beside the series, where the series itself names none.
-    choose_targets: a model is to be trained, so that columns whose names say time are left out where no targets are
-    named; a model that is there knows its columns.
+    future_covariates: names given next to the series, used if the series itself names none.
+    choose_targets: set for training, to leave out columns whose names denote times if no targets are named; an existing
+    model knows its columns.
 
-    Rows are put in order of time, rows that are absent and nulls become NaN. Raises what `sent_items` and
-    `place_items` raise, and InvalidSeries for a value beyond 1e100.
+    Rows are sorted by time; absent rows and nulls become NaN. Raises what `sent_items` and `place_items` raise, and
+    InvalidSeries for a value beyond 1e100.
     """
     if isinstance(series, list) and not future_covariates:
         return _plain(series, path)
@@ -75,7 +75,7 @@ def read_panel(
 
 
 def _plain(values: SentValues, path: Path) -> ReadPanel:
-    """Read a list of numbers, the form that is sent most and is to cost least."""
+    """Read a list of numbers, the most frequent form, at the least cost."""
     column = SentColumn(values, path)
     require_values(column)
     panel = Panel((Series(read_numbers(column)[:, None]),))
@@ -130,10 +130,9 @@ def _summary(panel: Panel, placed: Sequence[PlacedRows], inferred: bool) -> dict
 
 
 def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
-    """Gather what was sent ahead.
+    """Return the values of future covariates in a request.
 
-    Raises InvalidSeries for a number beyond 1e100, and where a column has more or fewer values than there are
-    timestamps.
+    Raises InvalidSeries for a number beyond 1e100, and if a column has more or fewer values than there are timestamps.
     """
     if asked.future_covariates is None and not isinstance(asked.history, ItemsSeries):
         return NONE_SENT
@@ -148,7 +147,7 @@ def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
 
 
 def refuse_values_ahead(series: SentSeries, path: Path) -> None:
-    """Raise InvalidSeries where values ahead stand in a series whose end nothing is forecast from."""
+    """Raise InvalidSeries if a series has values of future covariates although no forecast starts at its end."""
     for _, sent in _inside_items(series, path):
         raise InvalidSeries.at(sent.path, "name the columns that are known ahead, in a list; values are for /forecast")
 

@@ -1,4 +1,4 @@
-"""Make of a table the same form as of JSON, so that one validation and one reader serve all."""
+"""Turn a table into the same form as JSON, so that one validation and one reader serve all formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.tables.column_roles import (
 )
 from service.tables.csv_table import PATH
 
-# A month of the year, a day of the month, a week, or a count of rows: no time by itself.
+# A month of the year, a day of the month, a week, or a row count: not a time on its own.
 _LONGEST_PART = 3
 
 
@@ -29,27 +29,27 @@ class Table(Protocol):
 
     @property
     def columns(self) -> Mapping[str, list[str]]:
-        """Cells by column, as texts; empty where one is missing."""
+        """Cells by column, as strings; empty if missing."""
 
     @property
     def lines(self) -> Sequence[int]:
-        """Where in the file each row is."""
+        """Location of each row in the file."""
 
     def numbers(self, name: str) -> list[float | None]:
-        """Return a column as numbers, None where one is missing. Raises InvalidSeries."""
+        """Return a column as numbers, with None for missing values. Raises InvalidSeries."""
 
     def is_numeric(self, name: str) -> bool:
-        """Tell whether a column has numbers, and nothing but numbers and missing cells."""
+        """Return whether a column contains numbers and, apart from missing cells, nothing else."""
 
     def hint(self) -> str:
-        """Return what to say where columns were not found because the file was read wrongly."""
+        """Return a hint for messages about missing columns, if the file may have been read wrongly."""
 
 
 @dataclass(frozen=True)
 class TableSeries:
     """A series in the form of JSON.
 
-    ignored: columns of the file that are not in it; time: the column of its times; warnings: what should be said of it.
+    ignored: columns of the file that are not used; time: the time column; warnings: messages for the client.
     """
 
     series: dict[str, Any]
@@ -60,7 +60,7 @@ class TableSeries:
 
 @dataclass(frozen=True)
 class _Roles:
-    """Which column of the table is what."""
+    """The role of each column of the table."""
 
     time: str | None
     item: str | None
@@ -80,15 +80,15 @@ def table_series(
     date_format: str | None = None,
     freq: str | None = None,
 ) -> TableSeries:
-    """Make a series of a table, whatever it was read from.
+    """Turn a table into a series, whatever its format.
 
-    time: column of the times; else one whose name says so (`service.tables.column_roles`), else the first that holds
-    times. targets: columns to forecast; else ``y``, else the one column of numbers that is left. A column whose name or
-    cells say time is no target unless it is named. item: column that tells the items apart; else ``unique_id``.
-    covariates: columns that help; future_covariates: those that are known ahead. Other columns are ignored.
+    time: the time column; by default one whose name denotes times (`service.tables.column_roles`), else the first that
+    holds times. targets: columns to forecast; by default ``y``, else the only remaining numeric column. A column whose
+    name or cells denote times is a target only if it is named. item: the column that identifies the items; by default
+    ``unique_id``. covariates: past covariates; future_covariates: future covariates. Other columns are ignored.
 
-    Raises UnknownColumn at the name of the option, InvalidSeries for content that can't be used, with line and column,
-    InvalidTimestamps for a column that must hold the times, but in a form that is not known.
+    Raises UnknownColumn at the name of the option, InvalidSeries for invalid content, with line and column,
+    InvalidTimestamps for a column that must hold the times, but in an unknown format.
     """
     helping = {"covariates": covariates, "future_covariates": future_covariates}
     _refuse_unknown(table, {"time": [time], "item": [item], "target": targets or (), **helping})
@@ -117,14 +117,14 @@ def _refuse_unknown(table: Table, named: dict[str, Sequence[str | None]]) -> Non
 
 
 def _item_column(table: Table, named: set[str | None]) -> str | None:
-    """Return the column that is called as those of items are, where it tells several apart."""
+    """Return the column with the default name of the item column, if it contains several items."""
     return ITEM if ITEM not in named and len(set(table.columns.get(ITEM, ()))) > 1 else None
 
 
 def _time_column(table: Table, date_format: str | None, taken: set[str | None]) -> str | None:
     free = [name for name in table.columns if name not in taken]
     by_name = [name for name in free if role_of_name(name) == "time"]
-    # A month such as 2024-01 before a year beside it.
+    # A column with months such as 2024-01 comes before one with years.
     periods = [name for name in free if role_of_name(name) == "period"]
     periods.sort(key=lambda name: not look_like_times(table.columns[name]))
     by_content = [name for name in free if not table.is_numeric(name) or look_like_times(table.columns[name])]
@@ -137,7 +137,7 @@ def _time_column(table: Table, date_format: str | None, taken: set[str | None]) 
 
 
 def _fault_of_times(table: Table, name: str, date_format: str | None) -> ServiceError | None:
-    """Return why the first cells of a column are no times, None where they are."""
+    """Return why the first cells of a column are not times, or None if they are."""
     try:
         read_times(table.columns[name][:CELLS_TRIED], date_format, PATH)
     except AmbiguousDates:
@@ -150,12 +150,12 @@ def _fault_of_times(table: Table, name: str, date_format: str | None) -> Service
 def _without_times(
     table: Table, date_format: str | None, taken: set[str | None], target_named: bool
 ) -> tuple[str, ...]:
-    """Return what to say of a column whose name or cells say time, where no column can be read as times.
+    """Return a warning about a column whose name or cells denote times, if no column can be read as times.
 
-    Raises InvalidTimestamps where it holds more than parts of times, unless the caller has named the target.
+    Raises InvalidTimestamps if it holds more than parts of times, unless the client has named the target.
     """
     if table.hint():
-        return ()  # whole rows stand in one column, which says less than that
+        return ()  # whole rows are in one column: the hint says more than a warning
     for name, cells in table.columns.items():
         fault = _fault_of_times(table, name, date_format) if name not in taken and says_time(name, cells) else None
         if fault is None:
@@ -178,7 +178,7 @@ def _only_target(table: Table, taken: set[str | None]) -> list[str]:
         )
     values = [name for name in free if name not in timed]
     if values and table.hint() == "":
-        # Reading it again tells the line that is no number.
+        # Reading the column reports the line that is not a number.
         table.numbers(values[-1])
     detail = f"no column holds numbers; the columns are {listed(table.columns)}{table.hint()}"
     said = [name for name in timed if table.is_numeric(name)]
@@ -189,7 +189,7 @@ def _only_target(table: Table, taken: set[str | None]) -> list[str]:
 
 
 def _refuse_years_alone(table: Table, roles: _Roles) -> None:
-    """Raise InvalidTimestamps where a column has but a part of the times, and another part stands beside it."""
+    """Raise InvalidTimestamps if a column holds only a part of the times and another column holds another part."""
     if roles.time is None or roles.item is not None or role_of_name(roles.time) != "period":
         return
     cells = table.columns[roles.time]
@@ -223,7 +223,7 @@ def _series(table: Table, roles: _Roles) -> dict[str, Any]:
 
 
 def _items(table: Table, roles: _Roles, item: str) -> list[dict[str, Any]]:
-    """Gather the rows of each item, items in order of appearance."""
+    """Return the rows of each item, items in order of appearance."""
     whole = _series(table, roles)
     rows_of: dict[str, list[int]] = {}
     for row, name in enumerate(table.columns[item]):

@@ -1,4 +1,4 @@
-"""From the body of POST /train, JSON, CSV or Parquet, to a training request."""
+"""Read the body of POST /train (JSON, CSV or Parquet) as a training request."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from service.usecases.train import TrainingRequest
 Decide = Callable[[Resources, TrainingRequest], Plan]
 
 LONGEST_KEY = 200
-# Of columns that are not used.
+# Unused columns that a warning lists.
 _SHOWN = 20
 _CELLS_A_VALUE = 4
 _NOT_PART_OF_REQUEST = ("wait",)
 
 
 async def read_training_request(request: Request, decide: Decide) -> tuple[TrainingRequest, Plan]:
-    """Read, validate and plan, off the event loop; decide: plans.
+    """Read, validate and plan off the event loop; decide: makes the plan.
 
     Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput, Overloaded.
     """
@@ -68,7 +68,7 @@ def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
 
 @contextmanager
 def _naming(column: str | None) -> Iterator[None]:
-    """Name the column that times were read from where they cannot be used."""
+    """Name the time column in the error if its times cannot be used."""
     try:
         yield
     except (InvalidTimestamps, AmbiguousDates) as error:
@@ -88,12 +88,12 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
     if kind == CSV_TYPE:
         table = read_csv(body, **query.reading, most_rows=most)
     else:
-        # A table may have columns that are not used.
+        # A table may have unused columns.
         cells = _CELLS_A_VALUE * most
         table = read_parquet(body, **query.reading, most_cells=cells, most_bytes=request.app.state.max_body_bytes)
     sent = {**query.options, "series": table.series}
     try:
-        # Not strict: in a query every number is a text.
+        # Not strict: all numbers in a query are strings.
         return TrainRequest.model_validate(sent), table
     except ValidationError as error:
         raise invalid(error, lambda: sent) from None

@@ -1,1 +1,1 @@
-"""From results and errors to JSON, and the documents that describe them."""
+"""Turn results and errors into JSON, and document them."""

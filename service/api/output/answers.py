@@ -1,4 +1,4 @@
-"""From what the use cases return to JSON."""
+"""Turn the results of use cases into JSON."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with JSON; see `json_bytes`."""
+    """Return a JSON response; see `json_bytes`."""
     return JsonBytes(json_bytes(content), status, headers)
 
 
 def json_bytes(content: Any) -> bytes:
-    """Write JSON on one line; what is no finite number becomes null."""
+    """Return JSON on one line; numbers that are not finite become null."""
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class JsonBytes(Response):
-    """An answer that is JSON already."""
+    """A response whose content is already JSON."""
 
     media_type = "application/json"
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        """Write the two headers that all such answers have; Starlette takes longer to work them out."""
+        """Set the two headers that all such responses have; Starlette takes longer to compute them."""
         if headers:
             super().init_headers(headers)
         else:
@@ -48,7 +48,7 @@ class JsonBytes(Response):
 
 
 def model_answer(model: ModelEntry) -> dict[str, Any]:
-    """Tell everything about a model."""
+    """Return everything about a model."""
     record = {**model.record}
     if "error" in record:
         record["error"] = _error(record["error"])
@@ -69,7 +69,7 @@ def model_answer(model: ModelEntry) -> dict[str, Any]:
 
 
 def job_answer(job: JobEntry) -> dict[str, Any]:
-    """Tell everything about a job."""
+    """Return everything about a job."""
     return {
         "job_id": job.id,
         "model_id": job.model_id,
@@ -89,7 +89,7 @@ def job_answer(job: JobEntry) -> dict[str, Any]:
 
 
 def forecast_answer(answer: ForecastAnswer) -> dict[str, Any]:
-    """Tell a forecast."""
+    """Return the response body of a forecast."""
     return {
         "model_id": answer.model_id,
         "horizon": answer.horizon,
@@ -99,7 +99,7 @@ def forecast_answer(answer: ForecastAnswer) -> dict[str, Any]:
 
 
 def backtest_answer(answer: BacktestAnswer, horizon: int, stride: int) -> dict[str, Any]:
-    """Tell a backtest."""
+    """Return the response body of a backtest."""
     forecasts = [
         values
         for one, intervals in zip(answer.rolled, answer.intervals, strict=True)
@@ -165,7 +165,7 @@ def _times_of(evaluated: Any, rows: np.ndarray[Any, np.dtype[np.int64]]) -> list
 
 
 def _plain(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    # orjson takes contiguous arrays only.
+    # orjson accepts contiguous arrays only.
     return np.ascontiguousarray(values)
 
 

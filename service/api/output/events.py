@@ -17,12 +17,12 @@ from service.usecases.job_notifications import JobWatch
 HEARTBEAT_SECONDS = 15.0
 MEDIA_TYPE = "text/event-stream"
 _RETRY_MILLISECONDS = 2000
-# How soon a stream notices that the server stops.
+# How soon a stream notices that the server is stopping.
 _STOP_SECONDS = 0.5
 
 
 class EventStream(StreamingResponse):
-    """Sends events as they come; no cache and no proxy may keep them back."""
+    """Sends events as they come; caches and proxies must not hold them back."""
 
     media_type = MEDIA_TYPE
 
@@ -30,7 +30,7 @@ class EventStream(StreamingResponse):
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     async def stream_response(self, send: Send) -> None:
-        """Send all events; what they hold is let go at once where the client leaves."""
+        """Send all events; release their resources at once if the client disconnects."""
         async with aclosing(self.body_iterator):  # type: ignore[type-var]
             await super().stream_response(send)
 
@@ -42,11 +42,11 @@ async def job_events(
     stopping: Callable[[], bool],
     heartbeat: float = HEARTBEAT_SECONDS,
 ) -> AsyncIterator[bytes]:
-    """Yield `progress` with each change of a job, then `end`.
+    """Yield `progress` for each change of a job, then `end`.
 
-    seen: the revision that the client had last, which is not told again; heartbeat: seconds without a change after
-    which a comment is sent. It ends early, with a comment that says why, where the job is deleted, the database stays
-    away, or the server stops: a client that comes back goes on from there.
+    seen: the last revision that the client has, which is not sent again; heartbeat: seconds without a change after
+    which a comment is sent. The stream ends early, with a comment that gives the reason, if the job is deleted, the
+    database stays unreachable, or the server stops: a client that reconnects continues from there.
     """
     yield b"retry: %d\n\n" % _RETRY_MILLISECONDS
     with watch.following(job, seen) as watcher:

@@ -1,4 +1,4 @@
-"""What the routes have in common in the OpenAPI document."""
+"""Parts of the OpenAPI document that the routes share."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ _MEANINGS = {
 
 
 def problems(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str, Any]]:
-    """Document the problems that a route answers; needs_key: not one of those that are open to everybody."""
+    """Document the problems that a route returns; needs_key: False for routes that are open to everybody."""
     of_all = (401, 403, 421, 429, 500, 503) if needs_key else (500, 503)
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
     return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, *of_all)}
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Document a JSON body that the route reads from the raw bytes."""
+    """Document a JSON body that the route parses from the raw bytes."""
     return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """Refer to a schema, with its example."""
+    """Return a reference to a schema, with its example."""
     extra = model.model_config.get("json_schema_extra")
     examples = extra.get("examples") if isinstance(extra, dict) else None
     example = {"example": examples[0]} if isinstance(examples, list) else {}
@@ -56,7 +56,7 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Add the schemas of the bodies that routes read themselves; the document is made once."""
+    """Add the schemas of the bodies that routes parse themselves; the document is built once."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -79,7 +79,7 @@ def install(app: FastAPI) -> None:
 
 
 def _tell_of_keys(document: dict[str, Any]) -> None:
-    """Say how a key is sent, and which routes need one."""
+    """Document how a key is sent and which routes need one."""
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the server has keys."},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in its own header."},
@@ -91,7 +91,7 @@ def _tell_of_keys(document: dict[str, Any]) -> None:
 
 
 def _drop_validation_of_fastapi(document: dict[str, Any]) -> None:
-    """Take out the 422 that FastAPI adds to every route with a parameter: ours are problems, and documented."""
+    """Remove the 422 that FastAPI adds to every route with a parameter: ours are problems, and documented."""
     for routes in document["paths"].values():
         for route in routes.values():
             if "application/json" in route["responses"].get("422", {}).get("content", {}):
@@ -107,7 +107,7 @@ _SHORT_HORIZON = 3
 
 
 def model_links(found: str = "$response.body#/model_id") -> dict[str, Link]:
-    """Return what can be asked of a model; found: the expression that leads to its ID."""
+    """Return links to the operations on a model; found: the expression for its ID."""
     of_model = {"model_id": found}
     asked = {"model_id": found, "horizon": _SHORT_HORIZON}
     return {
@@ -120,7 +120,7 @@ def model_links(found: str = "$response.body#/model_id") -> dict[str, Link]:
 
 
 def job_links(found: str = "$response.body#/job_id") -> dict[str, Link]:
-    """Return what can be asked of a job; found: the expression that leads to its ID."""
+    """Return links to the operations on a job; found: the expression for its ID."""
     of_job = {"job_id": found}
     return {
         "job": _link("show_jobs__job_id__get", of_job, "The job"),
@@ -130,7 +130,7 @@ def job_links(found: str = "$response.body#/job_id") -> dict[str, Link]:
 
 
 def page_links(listing: str) -> dict[str, Link]:
-    """Return where a list goes on; listing: the operation that gives its pages."""
+    """Return the link to the next page of a list; listing: the operation that returns its pages."""
     return {"next": _link(listing, {"cursor": "$response.body#/next_cursor"}, "The next page, where there is one")}
 
 

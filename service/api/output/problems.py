@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457): one table from class to status."""
+"""Errors as application/problem+json (RFC 9457), with one table from error class to HTTP status."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ STATUS: dict[type[ServiceError], int] = {
 _RETRY_SECONDS = 5
 _MOST_FAULTS = 20
 _LONGEST_PART = 200
-# More than this takes pydantic seconds to list and tells nobody anything.
+# Listing more than this takes pydantic seconds and helps nobody.
 _MOST_FINDINGS = 1000
 UNREAD = object()
-"""Stands for what was sent where it is too large to be read again."""
+"""Placeholder for a body that is too large to be parsed again."""
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# Where pydantic's own words do not say what to do.
+# For errors where pydantic's own message does not say how to fix the input.
 _CURES = {
     "missing": "this is missing and has no default: send it",
     "extra_forbidden": "nothing here has this name: leave it out, or look its name up in /docs",
@@ -66,9 +66,10 @@ def status_of(error: ServiceError) -> int:
 
 
 def pointer(path: Path) -> str:
-    """Return a JSON pointer (RFC 6901) as a URI fragment; parts in angle brackets name a schema, not a place.
+    """Return a JSON pointer (RFC 6901) as a URI fragment.
 
-    What is longer than any name may be is cut.
+    Parts in angle brackets name a schema, not a location, and are left out. Parts that are too long for a name are
+    truncated.
     """
     parts = [
         str(part)[:_LONGEST_PART]
@@ -92,12 +93,12 @@ def problem(error: ServiceError, request_id: str | None, **extra: Any) -> dict[s
 
 
 def problem_response(error: ServiceError, request: Request, **extra: Any) -> Response:
-    """Return a problem as the answer to a request."""
+    """Return the response for a problem."""
     headers = {}
     if error.retry_after is not None or status_of(error) in (429, 503):
         headers["Retry-After"] = str(error.retry_after or _RETRY_SECONDS)
     if isinstance(error, errors.Unauthenticated):
-        # RFC 6750, 3.
+        # RFC 6750, section 3.
         wrong = ', error="invalid_token"' if error.wrong else ""
         headers["WWW-Authenticate"] = f'Bearer realm="forecast"{wrong}'
     body = problem(error, getattr(request.state, "request_id", None), **extra)
@@ -105,7 +106,7 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
 
 
 def service_problem(error: ServiceError, request: Request) -> Response:
-    """Answer an error that a use case raised; log it where it is ours, or the operator's to look at."""
+    """Return the response for an error of a use case; log it if it is a bug or needs the operator's attention."""
     if status_of(error) == 500:
         logger.error("%s: %s", error.slug, error.detail)
     elif isinstance(error, errors.Unavailable):
@@ -114,7 +115,7 @@ def service_problem(error: ServiceError, request: Request) -> Response:
 
 
 class ProblemResponses:
-    """Middleware that answers the errors which the middleware behind it raises."""
+    """Middleware that turns the errors of the middleware inside it into responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -128,14 +129,14 @@ class ProblemResponses:
 
 
 def bug_problem(request: Request) -> Response:
-    """Answer where we have broken something; that is for the log, not for the client."""
+    """Return the response for a bug; its details are for the log, not for the client."""
     return problem_response(ServiceError("something broke on our side; the server's log says what"), request)
 
 
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
-    """Turn pydantic's findings about ``sent`` into ours.
+    """Turn pydantic's errors about ``sent`` into a `ServiceError`.
 
-    sent: what was validated, or `UNREAD`; skip: so many leading parts of each location are left out.
+    sent: what was validated, or `UNREAD`; skip: number of leading parts of each location to leave out.
     """
     found: dict[Path, list[str]] = {}
     for one in details:
@@ -146,7 +147,7 @@ def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -
 
 
 def _place(location: Path, sent: Any) -> Path:
-    """Leave out of pydantic's location what names a branch of a union, and no place of the request."""
+    """Remove the parts of pydantic's location that name a branch of a union and not a location in the request."""
     if sent is UNREAD:
         return location
     place: list[str | int] = []
@@ -166,7 +167,7 @@ def _plain(one: ErrorDetails) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of the application answered as a problem."""
+    """Register handlers that turn every error of the application into a problem."""
 
     async def on_service_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)  # noqa: S101 (narrows the type; Starlette calls by class)
@@ -182,7 +183,7 @@ def install(app: FastAPI) -> None:
         response = problem_response(_of_http(error, request), request)
         response.headers.update(error.headers or {})
         if error.status_code == 405:
-            # Starlette names the methods of the first route that has this path, not those of all of them.
+            # Starlette lists the methods of the first route with this path, not those of all of them.
             response.headers["Allow"] = ", ".join(_methods_of(request))
         return response
 
@@ -213,7 +214,7 @@ def _methods_of(request: Request) -> list[str]:
 
 
 def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
-    """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for broken JSON."""
+    """Return a pydantic error as a `ServiceError`; ``sent`` returns the validated data; not called for invalid JSON."""
     count = error.error_count()
     if count > _MOST_FINDINGS:
         detail = (

@@ -36,11 +36,11 @@ router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
     responses={200: {"model": ForecastAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def forecast(request: Request) -> Response:
-    """Forecast `horizon` steps from the end of the model's own series, or of a `history` sent along.
+    """Forecast `horizon` steps from the end of the model's own series, or of a `history` in the request.
 
     Horizon 1 is the one-step forecast; any horizon up to the server's limit works, whatever the model was
-    trained for. `num_samples` adds paths that the values may take, from which anything over several steps can be
-    told: the sum of a path is one that the sum over the horizon may have.
+    trained for. `num_samples` adds sample paths, from which any quantity over several steps can be estimated: the
+    sum of a path is a sample of the sum over the horizon.
     """
     body = await read_json_body(request)
     if len(body) > SMALL_BODY:
@@ -95,7 +95,7 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
     responses={200: {"model": BacktestAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def backtest(request: Request) -> Response:
-    """Walk through a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
+    """Return rolling forecasts of a series with fixed weights: horizon 1 and stride 1 give predicted against actual."""
     load_of(request).check_room()
     answer = await in_turn(request, _backtest, request, await read_json_body(request))
     forget_body(request)

@@ -1,4 +1,4 @@
-"""Everything under /jobs."""
+"""Routes under /jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.usecases.jobs import cancel_job, list_jobs, show_job
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="ID of the job.")]
-# No job changes more often than a database can count.
+# The largest value of a revision in the database.
 _LAST_REVISION = 2**31 - 1
 _EVENT: dict[str, Any] = {
     "type": "object",
@@ -39,7 +39,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         "description": "Events `progress`, then one `end`; the data of each is what `GET /jobs/{job_id}` answers",
         "content": {
             MEDIA_TYPE: {
-                # Of each event: https://spec.openapis.org/oas/v3.2.0#media-type-object, for 3.1 has no word for it.
+                # Of each event: https://spec.openapis.org/oas/v3.2.0#media-type-object, as 3.1 has no field for it.
                 "itemSchema": _EVENT,
                 "example": 'event: progress\nid: 4\ndata: {"status": "running", "progress": {"fraction": 0.25}}\n\n',
             }
@@ -73,7 +73,7 @@ async def list_all(
     responses={200: {"model": JobAnswer, "links": {**job_links(), **model_links()}}, **problems(404)},
 )
 async def show(request: Request, job_id: JobId) -> Response:
-    """Tell the state of a job, its progress and losses so far."""
+    """Return the state of a job, its progress and losses so far."""
     job = await in_thread(show_job, resources_of(request), tenant_of(request), job_id)
     return json_response(job_answer(job))
 
@@ -98,10 +98,10 @@ async def events(
         Query(alias="last_event_id", ge=0, le=_LAST_REVISION, description="The same, where no header can be set."),
     ] = None,
 ) -> Response:
-    """Tell every change of a job as server-sent events: its state now, what comes, and its end, which ends the stream.
+    """Stream a job as server-sent events: its current state, each change, and its end, which ends the stream.
 
-    Whoever comes back with the `id` of the last event goes on from there, as `EventSource` does by itself; on whatever
-    server. Where nothing happens, a comment comes every 15 seconds.
+    A client that reconnects with the `id` of the last event continues from there, as `EventSource` does by itself, on
+    any server. While nothing changes, a comment is sent every 15 seconds.
     """
     resources = resources_of(request)
     seen = last_event_id if last_event_id is not None else asked_last_event_id
@@ -116,5 +116,5 @@ async def events(
     "/{job_id}", status_code=204, summary="Cancel a job", response_class=Response, responses=problems(404, 409)
 )
 async def cancel(request: Request, job_id: JobId) -> None:
-    """Stop a job that waits or runs; its model becomes failed."""
+    """Stop a queued or running job; its model becomes failed."""
     await in_thread(cancel_job, resources_of(request), tenant_of(request), job_id)

@@ -1,4 +1,4 @@
-"""Everything under /models."""
+"""Routes under /models."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def upload(
     request: Request,
     name: Annotated[ModelName | None, Query(description="Name of the model; by default the one in the file.")] = None,
 ) -> Response:
-    """Take in a file that `GET /models/{id}/file` gave, under a new ID; the lineage keeps where it came from."""
+    """Store a file from `GET /models/{id}/file` as a model with a new ID; its lineage records where it came from."""
     media_type(request, FILE_TYPE)
     resources, tenant = resources_of(request), tenant_of(request)
     taken = await in_turn(request, read_import, tenant, await read_body(request), name)
@@ -78,7 +78,7 @@ async def upload(
     responses={200: {"model": ModelAnswer, "links": model_links()}, **problems(404)},
 )
 async def show(request: Request, model_id: ModelId) -> Response:
-    """Tell everything about a model, in whatever state it is."""
+    """Return everything about a model, in any state."""
     model = await in_thread(show_model, resources_of(request), tenant_of(request), model_id)
     return json_response(model_answer(model))
 
@@ -91,7 +91,7 @@ async def show(request: Request, model_id: ModelId) -> Response:
     responses={200: {"model": ModelAnswer}, **problems(400, 404, 413, 415, 422)},
 )
 async def rename(request: Request, model_id: ModelId) -> Response:
-    """Give a model another name, or null for none."""
+    """Rename a model; null removes its name."""
     asked = await in_turn(request, parse_json, RenameRequest, await read_json_body(request))
     model = await in_thread(rename_model, resources_of(request), tenant_of(request), model_id, asked.name)
     return json_response(model_answer(model))
@@ -101,7 +101,7 @@ async def rename(request: Request, model_id: ModelId) -> Response:
     "/{model_id}", status_code=204, summary="Delete a model", response_class=Response, responses=problems(404)
 )
 async def delete(request: Request, model_id: ModelId) -> None:
-    """Delete a model, its file and what it was trained on; a training that runs is stopped."""
+    """Delete a model, its file and its training data; a running training is stopped."""
     await in_thread(delete_model, resources_of(request), tenant_of(request), model_id)
 
 

@@ -1,4 +1,4 @@
-"""/livez and /readyz."""
+"""Routes of the probes and metrics: /livez, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from service.usecases.service_metrics import Readiness, check_readiness, own_tra
 
 
 class ReadinessLook:
-    """One look at database and store for all who ask while it lasts. It belongs to one event loop.
+    """One readiness check of database and store, shared by all requests that arrive while it runs, on one event loop.
 
-    In a thread of its own: it neither waits for those of other requests, nor can who asks take these from them.
+    It runs in a thread of its own: it does not wait for the threads of other requests, and cannot exhaust them.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -29,10 +29,10 @@ class ReadinessLook:
         self._looking: asyncio.Task[Readiness] | None = None
 
     async def now(self) -> Readiness:
-        """Return what `check_readiness` finds. Raises Unavailable."""
+        """Return the result of `check_readiness`. Raises Unavailable."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look(), name="readiness")
-        # Others may wait for it too.
+        # Other requests may wait for the same check.
         return await asyncio.shield(self._looking)
 
     async def _look(self) -> Readiness:
@@ -49,7 +49,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/livez", summary="Alive?", response_model=Alive)
 async def livez() -> Alive:
-    """Answer as long as the process runs."""
+    """Return 200 as long as the process runs."""
     return Alive(status="alive")
 
 
@@ -57,10 +57,10 @@ async def livez() -> Alive:
     "/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems(needs_key=False)}
 )
 async def readyz(request: Request) -> Response:
-    """Answer 200 when models can be stored and asked, and trainings accepted; 503 with the reason otherwise.
+    """Return 200 if models can be stored and used, and trainings accepted; 503 with the reason otherwise.
 
-    `trainers` says how many trainers are alive. Where none is, or the server's own does not run, `warnings` says so
-    and why; what is accepted waits for one.
+    `trainers` is the number of workers that are alive. If there is none, or the server's own worker is not running,
+    `warnings` says so and why; accepted trainings wait for a worker.
     """
     if request.app.state.stopping:
         return problem_response(Unavailable("the service is stopping", retry_after=1), request)
@@ -87,7 +87,7 @@ _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EX
     responses={200: {"description": "Prometheus' text format", **_TEXT}, **problems()},
 )
 async def metrics(request: Request) -> Response:
-    """Tell what this server measures, for Prometheus: requests, queues, trainings, its cache, its process."""
-    # Off the event loop: the database is asked for its queues.
+    """Return the metrics of this server for Prometheus: requests, queues, trainings, its cache, its process."""
+    # Off the event loop: the state of the queues is read from the database.
     text = await in_thread(exposition, resources_of(request).measured.registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE})

@@ -1,4 +1,4 @@
-"""The web page at / and its files under /web. They hold no data: what the page shows, it asks of the other routes."""
+"""The web page at / and its files under /web. They contain no data: the page requests it from the other routes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.web.assets import ASSETS, Asset
 
-# Nothing inline, nothing from elsewhere, no frame around it: a name in a CSV cannot become code.
+# No inline code, no other origins, no frames around the page: a name in a CSV cannot become code.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -29,7 +29,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Kept, and asked for at each visit whether it is still the same: a server that was updated is not met by old code.
+    # Cached but revalidated at each visit: an updated server never receives requests from old code.
     "Cache-Control": "no-cache",
 }
 

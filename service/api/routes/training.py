@@ -133,11 +133,11 @@ async def train(
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the model.")] = 30,
     dry_run: Annotated[bool, Query(description="Only tell what would be chosen.")] = False,
 ) -> Response:
-    """Train on the series in the body and wait for the model up to `wait` seconds; then answer 202.
+    """Train on the series in the body and wait for the model up to `wait` seconds; then return 202.
 
-    Everything but `series` is optional: what is left out is chosen from the data, and `configuration` says
-    how. With `text/csv`, or Parquet where the server has the extra for it, options are dotted query parameters:
-    `?target=units&training.epochs=50`. An `Idempotency-Key` header makes a retried request answer the first one's job.
+    Everything but `series` is optional: options that are left out are chosen from the data, and `configuration` says
+    how. With `text/csv`, or Parquet if the server has the extra for it, options are dotted query parameters:
+    `?target=units&training.epochs=50`. With an `Idempotency-Key` header, a retried request returns the first one's job.
     """
     resources, tenant = resources_of(request), tenant_of(request)
     if dry_run:
@@ -159,19 +159,19 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
     answer = job_answer(job)
     body = {name: answer[name] for name in ("job_id", "model_id", "status", "links")}
     body["warnings"] = []
-    # It is accepted, whatever becomes of the database.
+    # The job is accepted, even if the database is unreachable now.
     with suppress(Unavailable):
         body["warnings"] = list(await in_thread(training_warnings, resources))
     return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
 
 
 async def _wait_for(request: Request, job: JobEntry, seconds: float) -> JobEntry:
-    """Look at the job until it has ended, for so many seconds or until the server stops; return it as last seen."""
+    """Poll the job until it has ended, ``seconds`` have passed or the server stops; return its last known state."""
     deadline = time.monotonic() + seconds
     resources = resources_of(request)
     with resources.ends.watch(job.id) as ended:
         while True:
-            # It is accepted, whatever becomes of the database: an error would have it sent again.
+            # The job is accepted, even if the database is unreachable now; after an error, it would be sent again.
             with suppress(Unavailable):
                 job = await in_thread(show_job, resources, job.tenant, job.id)
             left = deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""The series of the examples in the API's documents: ten years of quarters, short enough to read."""
+"""The series in the examples of the API's documentation: ten years of quarters, short enough to read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SEASONAL_SERIES: list[JsonValue] = [
 """Forty quarters of a growing seasonal series."""
 
 EXAMPLE_NAME = "sales"
-"""The model that the example of POST /train makes and the others ask for."""
+"""The model that the example of POST /train creates and the other examples use."""
 
 PLACEHOLDER_MODEL_ID = "9c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f"
 PLACEHOLDER_JOB_ID = "3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"

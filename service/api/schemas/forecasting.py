@@ -1,4 +1,4 @@
-"""What POST /forecast and POST /backtest take and answer."""
+"""Requests and responses of POST /forecast and POST /backtest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FutureCovariatesInput = Annotated[
 
 
 class AskedModel(BaseModel):
-    """Which model to use: by ID, or the newest ready one of a name."""
+    """The model to use: by ID, or the newest ready one with a name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,7 +59,7 @@ class AskedModel(BaseModel):
 
 
 class ForecastRequest(AskedModel):
-    """A model and how far ahead."""
+    """A model and a forecast horizon."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": EXAMPLE_NAME, "horizon": 8, "level": [80, 95]}]})
 
@@ -109,7 +109,7 @@ class ForecastRequest(AskedModel):
 
 
 class BacktestRequest(AskedModel):
-    """A model and a series to walk through."""
+    """A model and a series to backtest it on."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"name": EXAMPLE_NAME, "series": SEASONAL_SERIES, "horizon": 1}]}
@@ -126,7 +126,7 @@ class BacktestRequest(AskedModel):
 
 
 class Interval(BaseModel):
-    """Both ends of a central interval."""
+    """Bounds of a central interval."""
 
     lower: list[Any] = Field(description="Lower ends.", examples=[[44.1, 41.9]])
     upper: list[Any] = Field(description="Upper ends.", examples=[[49.8, 47.2]])
@@ -168,7 +168,7 @@ class ForecastAnswer(BaseModel):
 
 
 class BacktestValues(BaseModel):
-    """Rolling forecasts of one item and target; all lists but `origins` are origin by step ahead."""
+    """Rolling forecasts of one item and target; all lists but `origins` have a row per origin, an entry per step."""
 
     item: str | None = Field(description="ID of the item.", examples=[None])
     target: str = Field(description="Name of the target.", examples=["value"])
@@ -180,7 +180,7 @@ class BacktestValues(BaseModel):
 
 
 class BacktestAnswer(BaseModel):
-    """Rolling forecasts and their errors beside the naive forecast's."""
+    """Rolling forecasts and their errors, compared with the naive forecast."""
 
     model_id: str = Field(description="The model that was used.", examples=[PLACEHOLDER_MODEL_ID])
     horizon: int = Field(description="Steps ahead from each origin.", examples=[1])

@@ -1,4 +1,4 @@
-"""What is told about jobs and health."""
+"""Responses about jobs and health, and problems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_I
 
 
 class Progress(BaseModel):
-    """How far a training is. What is not known, or does not apply now, is left out or null."""
+    """Progress of a training. Fields that are unknown, or do not apply now, are left out or null."""
 
     stage: str | None = Field(
         None,
@@ -69,7 +69,7 @@ class JobList(BaseModel):
 
 
 class Alive(BaseModel):
-    """The process answers."""
+    """The process is running."""
 
     status: Literal["alive"] = Field(description="Always alive.", examples=["alive"])
 
@@ -83,14 +83,14 @@ class Ready(BaseModel):
 
 
 class ProblemFault(BaseModel):
-    """One thing that is wrong."""
+    """One fault of a request."""
 
     pointer: str = Field(description="JSON pointer into the request.", examples=["#/series/3"])
     detail: str = Field(description="What is wrong there.", examples=["Input should be a valid number"])
 
 
 class Problem(BaseModel):
-    """An error after RFC 9457; docs/problems.md lists the types."""
+    """An error as in RFC 9457; docs/problems.md lists the types."""
 
     model_config = ConfigDict(extra="allow")
 

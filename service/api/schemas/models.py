@@ -1,4 +1,4 @@
-"""What is told about models."""
+"""Requests and responses about models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MetricValues(BaseModel):
 
 
 class BaselineValues(MetricValues):
-    """The same errors for a forecast that costs nothing."""
+    """The same errors for a naive baseline forecast."""
 
     method: Literal["seasonal_naive", "mean"] = Field(
         description="`seasonal_naive`: same as last season, with season_length 1 same as the last value; "
@@ -35,16 +35,16 @@ class BaselineValues(MetricValues):
 
 
 class ValidationInterval(BaseModel):
-    """Both ends of a central interval, row by row."""
+    """Bounds of a central interval, row by row."""
 
     lower: list[float | None] = Field(description="Lower ends.", examples=[[44.1, 33.8]])
     upper: list[float | None] = Field(description="Upper ends.", examples=[[49.8, 39.5]])
 
 
 class ValidationForecast(BaseModel):
-    """Forecasts after the split beside what came, made before the refit: the latest 120 rows, to six digits.
+    """Forecasts and actual values after the split, made before the refit: the latest 120 rows, to six digits.
 
-    Of the first target of one item. Forecasts follow one another, each from the last row before its own.
+    Of the first target of one item. The forecasts are consecutive, each from the last row before its own.
     """
 
     item: str | None = Field(description="ID of the item; null for a single series.", examples=[None])
@@ -58,7 +58,7 @@ class ValidationForecast(BaseModel):
 
 
 class LossCurve(BaseModel):
-    """Losses on scaled values while the recipe was found."""
+    """Losses on scaled values while the recipe was selected."""
 
     epochs: list[int] = Field(description="Epochs that were looked at.", examples=[[1, 2, 3]])
     training: list[float] = Field(description="Loss on the fitted part.", examples=[[0.9, 0.5, 0.3]])
@@ -67,7 +67,7 @@ class LossCurve(BaseModel):
 
 
 class CandidateValues(BaseModel):
-    """One way of forecasting, and its part in the model."""
+    """One candidate method and its share in the model."""
 
     candidate: str = Field(description="`network`, or a simple method.", examples=["theta"])
     weight: float = Field(description="Its share of the forecasts, 0 to 1; of many items, the mean.", examples=[0.3])
@@ -78,7 +78,7 @@ class CandidateValues(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """One model; the fields of a training that has not ended are absent."""
+    """One model; fields that the training determines are absent until it has ended."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -141,7 +141,7 @@ class ModelList(BaseModel):
 
 
 class RenameRequest(BaseModel):
-    """A new name, or null for none."""
+    """A new name, or null to remove the name."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "sales-2026"}]})
 

@@ -1,6 +1,6 @@
 """The forms in which a client may send a series.
 
-Tags stand in angle brackets: an error's location names them, and the maker of JSON pointers leaves them out.
+Tags are in angle brackets: they occur in the locations of errors, and are left out of JSON pointers.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from service.forecasting.series.panel_codec import MOST_CATEGORIES
 
 LARGEST = 1e100
 
-# The bounds are checked in bulk by the reader, which can say them in few words.
+# The reader checks the bounds in bulk, and reports a violation concisely.
 Number = Annotated[
     float,
     Field(strict=True, allow_inf_nan=False, json_schema_extra={"minimum": -LARGEST, "maximum": LARGEST}),
 ]
-# Fail fast: millions of wrong values in one list would cost gigabytes to report, and the first one says it all.
+# Fail fast: millions of invalid values in one list would take gigabytes to report, and the first one is enough.
 Values = Annotated[list[Number | None], Field(fail_fast=True)]
 TimeText = Annotated[str, Field(strict=True, max_length=64)]
 TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=10**13)]
@@ -31,7 +31,7 @@ def _tag_of_times(value: Any) -> str:
     return "<numbers>" if isinstance(first, int) else "<texts>"
 
 
-# One tag for the whole list: a tag for each time would cost a call for each.
+# One tag for the whole list: a tag for each time would cost one call per time.
 Timestamps = Annotated[
     Annotated[list[TimeText], Field(fail_fast=True), Tag("<texts>")]
     | Annotated[list[TimeNumber], Field(fail_fast=True), Tag("<numbers>")],
@@ -76,7 +76,7 @@ _ID = Field(
 
 
 class TimedRows(BaseModel):
-    """When the rows of a series were: by `timestamps`, by `start` and `freq`, or not at all."""
+    """Times of the rows of a series: by `timestamps`, by `start` and `freq`, or none."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -108,7 +108,7 @@ class ValuesSeries(TimedRows):
 
 
 class ColumnsSeries(TimedRows):
-    """Several columns of equal length: targets, past covariates, and covariates that are known ahead."""
+    """Several columns of equal length: targets, past covariates and future covariates."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_SERIES, examples.FUTURE_SERIES]})
 
@@ -122,7 +122,7 @@ class ColumnsSeries(TimedRows):
 
 
 class TimedColumns(BaseModel):
-    """Values of the columns known ahead, each row with its time."""
+    """Values of future covariates, each row with its time."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [examples.TIMED_COLUMNS]})
 
@@ -141,7 +141,7 @@ class TimedColumns(BaseModel):
 
 
 def is_timed(value: Any) -> bool:
-    """Tell whether columns known ahead were sent as `TimedColumns`, which no columns or items by name can look like."""
+    """Return whether future covariates were sent as `TimedColumns`; columns or items by name never have that form."""
     if isinstance(value, dict):
         timestamps = value.get("timestamps")
         return isinstance(value.get("columns"), dict) and timestamps is not None and not isinstance(timestamps, dict)
@@ -279,14 +279,14 @@ SeriesInput = Annotated[
 
 
 class Span(BaseModel):
-    """Smallest and largest of something over the items."""
+    """Minimum and maximum of a count over the items."""
 
     min: int = Field(description="Of the item with the fewest.", examples=[48])
     max: int = Field(description="Of the item with the most.", examples=[60])
 
 
 class SeriesSummary(BaseModel):
-    """What the service understood of the series that was sent."""
+    """How the service understood the series in the request."""
 
     items: int = Field(description="Number of series.", examples=[1])
     targets: list[str] = Field(description="Columns that are forecast.", examples=[["value"]])

@@ -1,4 +1,4 @@
-"""What POST /train takes and answers."""
+"""Requests and responses of POST /train."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ModelName = Annotated[
 
 
 class TrainRequest(TrainOptions):
-    """A series, and anything about its training that is not to be chosen from the data."""
+    """A series and training options; options that are left out are chosen from the data."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"series": SEASONAL_SERIES, "name": EXAMPLE_NAME, "horizon": 4}]}
@@ -46,7 +46,7 @@ class TrainRequest(TrainOptions):
 
 
 class AcceptedTraining(BaseModel):
-    """The training goes on; ask the job."""
+    """The training continues; poll the job."""
 
     job_id: str = Field(description="ID of the job.", examples=["3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"])
     model_id: str = Field(description="ID that the model will have.", examples=["9c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f"])
@@ -60,7 +60,7 @@ class AcceptedTraining(BaseModel):
 
 
 class DryRun(BaseModel):
-    """What a training would choose."""
+    """The configuration that a training would use."""
 
     series: dict[str, Any] = Field(
         description="What was understood of the series.", examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}]

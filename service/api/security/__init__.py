@@ -1,1 +1,1 @@
-"""Which requests are let in: keys, permissions, hosts, rates and load."""
+"""Which requests are accepted: keys, permissions, hosts, rates and load."""

@@ -1,4 +1,4 @@
-"""What a server has taken on at once, and when that is enough: the rest is told to come back."""
+"""Limits on concurrent requests, work and bodies: a request beyond them is refused and may be retried later."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _TARGET_SECONDS = 0.1
 _STANDING_SECONDS = 0.1
 _CALM_SECONDS = 1.0
 _RETRY_SECONDS = 1
-# How long a burst may make somebody wait, and how many may wait for each core however long their work takes.
+# How long a request may wait in a burst, and how many may wait per core however long their work takes.
 _BURST_SECONDS = 0.25
 _BURST_OF_CORE = 4
-# Of the newest duration in the mean of all.
+# Weight of the newest duration in the mean.
 _SHARE_OF_NEWEST = 0.1
 _MOST_GROWTH = 3.0
 
 
 class Load:
-    """Counts requests, work and bytes of bodies. All on one event loop, so nothing is locked.
+    """Counts requests, work and bytes of bodies. All of it happens on one event loop, so no lock is needed.
 
-    Work is taken up in turn. The wait of a request is estimated from how long work took lately. A burst may wait for a
-    quarter of a second, but a queue that stays long only makes everybody late: one whose wait has been longer than a
-    target for a tenth of a second is cut to the target, until nobody has been refused for a second. A queue within
-    the target is never refused, however long it stands: that is what a fixed number of clients makes who each wait
-    for their answer. The idea is that of Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and
-    Maurer, "Fail at Scale", ACM Queue 13(8), 2015; there, requests are dropped after they have waited, here they are
-    refused before.
+    Work is started in order of arrival. The wait of a request is estimated from recent durations. A burst may wait for
+    a quarter of a second, but a queue that stays long only delays every request: one whose wait has been longer than a
+    target for a tenth of a second is cut to the target, until no request has been refused for a second. A queue within
+    the target is never refused, however long it lasts: a fixed number of clients, each waiting for its answer, cause
+    such a queue. The idea is from Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer,
+    "Fail at Scale", ACM Queue 13(8), 2015; there, requests are dropped after they have waited, here they are refused
+    before.
 
-    max_requests: requests at once; cores: threads that work; max_waiting: how many may wait for one in a burst at most;
-    max_bodies_bytes: of all bodies together.
+    max_requests: concurrent requests; cores: worker threads; max_waiting: the most requests that may wait for a thread
+    in a burst; max_bodies_bytes: total size of all bodies.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Load:
         self._max_waiting = max_waiting
         self._max_bodies_bytes = max_bodies_bytes
         self._clock = clock
-        # Made here and not in a thread that reads figures; it belongs to the event loop that it is first used on.
+        # Created here and not in a thread that collects metrics: it belongs to the event loop that first uses it.
         self._threads = CapacityLimiter(cores)
         self._long_since: float | None = None
         self._short_until = 0.0
@@ -66,34 +66,34 @@ class Load:
         self._requests = 0
         self._bodies_bytes = 0
         self.refused = {"requests": 0, "work": 0, "bodies": 0}
-        """How often somebody was told to come back, by what there was too much of."""
+        """Number of refused requests, by the limit that was exceeded."""
         self.accepted: Callable[[], int] = lambda: 0
-        """How many requests the server has read the head of and not answered; by default it does not tell."""
+        """Returns how many requests the server has read the head of and not answered; 0 unless the server sets it."""
 
     @property
     def requests(self) -> int:
-        """How many requests are being answered."""
+        """The number of requests being handled."""
         return self._requests
 
     @property
     def working(self) -> int:
-        """How many threads work."""
+        """The number of busy threads."""
         return self._threads.borrowed_tokens
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a thread."""
+        """The number of requests that wait for a thread."""
         return self._waiting
 
     @property
     def bodies_bytes(self) -> int:
-        """How many bytes the bodies have that are in memory."""
+        """The total size of the bodies in memory."""
         return self._bodies_bytes
 
     @contextmanager
     def request(self) -> Iterator[BodyTally]:
-        """Count a request until the block ends; its tally is for its body. Raises Overloaded beyond the limit."""
-        # What the loop has not come to yet is there too.
+        """Count a request until the block ends; yield the tally for its body. Raises Overloaded beyond the limit."""
+        # Includes requests that the event loop has not started yet.
         if max(self._requests, self.accepted() - 1) >= self._max_requests:
             self._refuse(
                 "requests", f"this server answers {self._max_requests} requests at once, and as many are there"
@@ -107,13 +107,13 @@ class Load:
             tally.forget()
 
     def check_room(self) -> None:
-        """Raise Overloaded where work would not even be let wait: before a body is read, say."""
+        """Raise Overloaded if work could not even wait, for example before its body is read."""
         if not self._is_free() and self._waiting >= self._room():
             self._short_until = self._clock() + _CALM_SECONDS
             self._refuse("work", f"{self._waiting} requests wait for one of {self._cores} threads")
 
     async def work(self, function: Callable[[], Result]) -> Result:
-        """Run what takes a core in a thread, as soon as one is free. Raises Overloaded where too many wait."""
+        """Run CPU-bound work in a thread as soon as one is free. Raises Overloaded if too many wait."""
         self.check_room()
         turn = object()
         if self._is_free():
@@ -122,14 +122,14 @@ class Load:
             await self._wait(turn)
         begun = self._clock()
         try:
-            # Its own limit is for what waits for the database, and is no turn.
+            # The turn is taken already; anyio's default limiter is for calls that wait for the database.
             return await to_thread.run_sync(function, limiter=CapacityLimiter(1))
         finally:
             self._threads.release_on_behalf_of(turn)
             self._learn(self._clock() - begun)
 
     def _learn(self, seconds: float) -> None:
-        """Add a duration to the mean. One far above it counts as less: its thread may not have had a core."""
+        """Add a duration to the mean. A much longer one counts for less: its thread may not have had a core."""
         known = self._work_seconds
         self._work_seconds += _SHARE_OF_NEWEST * (min(seconds, _MOST_GROWTH * known or seconds) - known)
 
@@ -152,7 +152,7 @@ class Load:
             self._long_since = self._clock()
 
     def count_body(self, more: int) -> None:
-        """Count bytes of a body. Raises Overloaded where they are too many, and then does not count them."""
+        """Count bytes of a body. Raises Overloaded if there are too many, and then does not count them."""
         if self._bodies_bytes + more > self._max_bodies_bytes:
             self._refuse("bodies", f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
         self._bodies_bytes += more
@@ -162,7 +162,7 @@ class Load:
         raise Overloaded(f"{detail}: try again later", retry_after=_RETRY_SECONDS)
 
     def _room(self) -> int:
-        """Return how many may wait."""
+        """Return how many requests may wait."""
         now = self._clock()
         stands = self._long_since is not None and now - self._long_since >= _STANDING_SECONDS
         if stands or now < self._short_until:
@@ -175,7 +175,7 @@ class Load:
 
 
 class LoadLimit:
-    """Middleware that counts each request and its body; probes are answered however high the load is."""
+    """Middleware that counts each request and its body; probes are answered under any load."""
 
     def __init__(self, app: ASGIApp, load: Load) -> None:
         self._app = app
@@ -192,7 +192,7 @@ class LoadLimit:
 
 
 class BodyTally:
-    """The bytes that one request's body has in memory."""
+    """The bytes of one request's body that are in memory."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -204,23 +204,23 @@ class BodyTally:
         self._bytes += more
 
     def forget(self) -> None:
-        """Count the body no longer: it was read."""
+        """Stop counting the body after it has been read."""
         self._load.count_body(-self._bytes)
         self._bytes = 0
 
 
 class LoadFigures(Collector):
-    """Reads a `Load` when it is asked; from any thread."""
+    """Collects the metrics of a `Load`; from any thread."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
 
     def describe(self) -> Iterator[Metric]:
-        """Name nothing: the load is of an event loop that does not run yet."""
+        """Return no metrics: the event loop of the load does not run yet."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Return how many work and wait, what their bodies take, and how often somebody was told to come back."""
+        """Return running and waiting work, the size of bodies in memory, and the number of refused requests."""
         load = self._load
         yield GaugeMetricFamily("forecast_work_running", "Requests that a thread works on.", value=load.working)
         yield GaugeMetricFamily("forecast_work_waiting", "Requests that wait for a thread.", value=load.waiting)

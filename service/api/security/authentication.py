@@ -1,4 +1,4 @@
-"""Who sends a request: the holder of an API key, or anybody where the server has no keys."""
+"""Authentication of requests by API key; without keys, the server accepts anybody."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _Headers = list[tuple[bytes, bytes]]
 
 
 class Authentication:
-    """Middleware that puts the caller, a `Grant`, into ``scope["caller"]``; open paths have none.
+    """Middleware that sets ``scope["caller"]`` to a `Grant`; requests to open paths have none.
 
-    keys: where there are none, every caller is the default tenant and may do everything.
+    keys: if empty, every caller is the default tenant and may do everything.
     """
 
     def __init__(self, app: ASGIApp, keys: Keys) -> None:
@@ -49,15 +49,15 @@ class Authentication:
 
 
 def _bearer(value: bytes) -> bytes | None:
-    """Return the token of an Authorization header (RFC 6750, 2.1); None where it is of another scheme."""
+    """Return the token of an Authorization header (RFC 6750, section 2.1), or None if it has another scheme."""
     scheme, _, token = value.partition(b" ")
     return token.strip(b" ") if scheme.lower() == b"bearer" else None
 
 
 def _without_store(send: Send) -> Send:
-    """Return a ``send`` whose response no shared cache keeps: it is for one caller.
+    """Return a ``send`` whose response is not stored by shared caches, as it is for one caller.
 
-    Caches know that by themselves where a request has Authorization (RFC 9111, 3.5), but not of X-API-Key.
+    Caches do not store responses to requests with Authorization (RFC 9111, section 3.5), but do not know X-API-Key.
     """
 
     async def send_without_store(message: Message) -> None:

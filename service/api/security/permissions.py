@@ -15,7 +15,7 @@ from service.web.assets import ASSETS
 logger = logging.getLogger(__name__)
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""Always answered, under any host name and however high the load: orchestrators call a server by its address."""
+"""Always answered, under any host name and any load: orchestrators call a server by its address."""
 
 OPEN = (
     frozenset(ASSETS)
@@ -48,19 +48,19 @@ NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
         ("GET", "/metrics"): "admin",
     }
 )
-"""The role that each method of each route needs."""
+"""The role required by each method of each route."""
 
 _EXACT = {key: role for key, role in NEEDED.items() if "{" not in key[1]}
 _PATTERNS = [(method, compile_path(path)[0], role) for (method, path), role in NEEDED.items() if "{" in path]
 
 
 def is_open(method: str, path: str) -> bool:
-    """Tell whether no key is needed."""
+    """Return whether no key is needed."""
     return path in OPEN and method in ("GET", "HEAD")
 
 
 def needed_role(method: str, path: str) -> Role | None:
-    """Return the role that a request needs; None where the table has no such route. Paths match as the router's do."""
+    """Return the role that a request needs, or None if the table has no such route. Paths match as in the router."""
     method = "GET" if method == "HEAD" else method
     role = _EXACT.get((method, path))
     if role is not None:
@@ -69,7 +69,7 @@ def needed_role(method: str, path: str) -> Role | None:
 
 
 class Permission:
-    """Middleware that compares the caller's role with the one that the route needs."""
+    """Middleware that checks whether the caller's role allows the route."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""How often a key may ask, on this server."""
+"""Rate limit of each key, on this server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.keys import Grant
 
 
 class RateLimit:
-    """Middleware that counts the requests of each caller; open paths have none."""
+    """Middleware that limits the request rate of each caller; open paths have no caller."""
 
     def __init__(self, app: ASGIApp, rate: RequestRate) -> None:
         self._app = app
@@ -27,9 +27,9 @@ class RateLimit:
 
 
 class RequestRate:
-    """Counts by the generic cell rate algorithm (ITU-T I.371): one number a key, and a second's worth may come at once.
+    """Limits rates by the generic cell rate algorithm (ITU-T I.371): one number per key; a burst may last a second.
 
-    per_second: None: as many as there are. All requests come on one event loop, so nothing is locked.
+    per_second: None for no limit. All requests are handled on one event loop, so no lock is needed.
     """
 
     def __init__(self, per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class RequestRate:
         self._due: dict[bytes, float] = {}
 
     def count(self, caller: Grant) -> None:
-        """Count a request. Raises TooManyRequests, which then does not count."""
+        """Count a request. Raises TooManyRequests; a refused request is not counted."""
         if self._interval is None:
             return
         now = self._clock()

@@ -1,8 +1,8 @@
-"""Who may reach a server without keys: nobody through a web page, or under a name that is not its own.
+"""Protect a server without keys from foreign web pages and from requests under a name that is not its own.
 
-A page from anywhere may have its visitor's browser send requests to this machine. ``Origin`` and ``Sec-Fetch-Site``
-(Fetch Standard; W3C Fetch Metadata) tell of such a page. One whose name is made to lead here (DNS rebinding) looks like
-our own to the browser, but its name stands in ``Host``.
+A web page from anywhere may make its visitor's browser send requests to this machine. ``Origin`` and ``Sec-Fetch-Site``
+(Fetch Standard; W3C Fetch Metadata) reveal such a page. A page whose name resolves to this machine (DNS rebinding) has
+the same origin for the browser, but its name is in ``Host``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from service.api.security.permissions import PROBES, is_open
 from service.errors import ForeignHost, ForeignOrigin
 
 ANY_HOST = "*"
-"""In the allowed hosts: whatever name."""
+"""In the allowed hosts: any name."""
 
-# RFC 9112, 3.2: a name or an address, and a port.
+# RFC 9112, section 3.2: a name or an address, and a port.
 _HOST = re.compile(r"(?P<name>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?|\[[0-9a-f:.]+\])(?P<port>:[0-9]{0,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?P<host>[^/?#@]+)")
 
@@ -31,7 +31,7 @@ _Headers = list[tuple[bytes, bytes]]
 
 
 class SourceCheck:
-    """Middleware of a server without keys: refuses requests under foreign host names, and from foreign web pages."""
+    """Middleware of a server without keys: refuses requests under foreign host names and from foreign web pages."""
 
     def __init__(self, app: ASGIApp, hosts: TrustedHosts) -> None:
         self._app = app
@@ -66,23 +66,23 @@ class SourceCheck:
 
 
 class TrustedHosts:
-    """The names that a server without keys answers to: this machine's own, and those that are allowed."""
+    """The host names that a server without keys accepts: those of this machine and those that are allowed."""
 
     def __init__(self, allowed: Collection[str] = ()) -> None:
         self._allowed = frozenset(allowed)
-        # Most clients send the same few, and a strange one may be long.
+        # Most clients send the same few names, and an unknown name may be long.
         self.trusts = lru_cache(maxsize=100)(self._trusts)
 
     def _trusts(self, host: bytes) -> bool:
-        """Tell whether a Host header names this machine, or what is allowed."""
+        """Return whether a Host header names this machine or an allowed host."""
         name = _name_in(host)
         return name is not None and (is_loopback(name) or self._allows(name))
 
     def trusts_page(self, origin: bytes | None, host: bytes, cross_site: bool) -> bool:
-        """Tell whether the web page that sent a request may ask.
+        """Return whether the web page that sent a request may use this server.
 
-        origin: what stands in Origin; None: nothing does, as where no page asks. host: what stands in Host; cross_site:
-        whether the browser says that the page is of another site.
+        origin: value of Origin; None if absent, as in requests that no page sends. host: value of Host; cross_site:
+        whether the browser reports that the page is of another site.
         """
         if origin is None:
             return not cross_site
@@ -96,7 +96,7 @@ class TrustedHosts:
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a host, an address in brackets where it is IPv6, is this machine whoever resolves it (RFC 6761)."""
+    """Return whether a host (IPv6 addresses in brackets) is this machine for every resolver (RFC 6761)."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -106,6 +106,6 @@ def is_loopback(name: str) -> bool:
 
 
 def _name_in(host: bytes) -> str | None:
-    """Return the name or address in a Host header, in lower case; None where it is none."""
+    """Return the name or address in a Host header in lower case, or None if it has none."""
     found = _HOST.fullmatch(host.decode("latin-1").lower())
     return None if found is None else found["name"].removesuffix(".")

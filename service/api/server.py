@@ -104,7 +104,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _look(self) -> None:
         self._timer = None
         if self.flow.read_paused:
-            # The server has paused reading, not the client sending.
+            # The server itself has paused reading; the client is not slow.
             self._since = self.loop.time()
         left = self._since + self._allowed - self.loop.time()
         if left > 0:

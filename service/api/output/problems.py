@@ -214,7 +214,7 @@ def _methods_of(request: Request) -> list[str]:
 
 
 def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
-    """Return a pydantic error as a `ServiceError`; ``sent`` returns the validated data; not called for invalid JSON."""
+    """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for invalid JSON."""
     count = error.error_count()
     if count > _MOST_FINDINGS:
         detail = (

@@ -57,7 +57,7 @@ def _bearer(value: bytes) -> bytes | None:
 def _without_store(send: Send) -> Send:
     """Return a ``send`` whose response is not stored by shared caches, as it is for one caller.
 
-    Caches do not store responses to requests with Authorization (RFC 9111, section 3.5), but do not know X-API-Key.
+    Shared caches skip responses to requests with Authorization (RFC 9111, section 3.5), but do not know X-API-Key.
     """
 
     async def send_without_store(message: Message) -> None:

@@ -27,7 +27,7 @@ class RateLimit:
 
 
 class RequestRate:
-    """Limits rates by the generic cell rate algorithm (ITU-T I.371): one number per key; a burst may last a second.
+    """Limits rates by the generic cell rate algorithm (ITU-T I.371): one number per key; bursts of a second's requests.
 
     per_second: None for no limit. All requests are handled on one event loop, so no lock is needed.
     """

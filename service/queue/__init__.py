@@ -1,1 +1,1 @@
-"""The queues of training jobs, on DBOS, and the workers that take from them."""
+"""The queues of training jobs, on DBOS, and the workers that consume them."""

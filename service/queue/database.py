@@ -1,4 +1,4 @@
-"""Where DBOS keeps its tables, and by what names; nothing here imports DBOS, which takes a second."""
+"""The database and the names that DBOS uses; this module does not import DBOS, which takes a second."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from sqlalchemy import make_url
 
 APPLICATION = "forecast-service"
 VERSION = "1"
-"""Of what a ticket says. DBOS takes up no other version's workflows, so whoever can run the old ones keeps it."""
+"""Version of the ticket format. DBOS runs only workflows of its own version: keep it while old tickets can be run."""
 WORKFLOW = "train"
 
 
 def queue_url(database_url: str, options: Mapping[str, str]) -> str:
-    """Return DBOS's database: beside an SQLite registry in a file of its own, else the same, in a schema of its own.
+    """Return the URL of DBOS's database: for an SQLite registry a second file next to it, else the same database.
 
-    options: libpq's, for a Postgres; those in the URL come before them. DBOS itself waits for minutes.
+    On Postgres, DBOS uses a schema of its own. options: libpq options for Postgres; those in the URL take precedence.
+    Without them, DBOS waits for minutes.
     """
     url = make_url(database_url)
     if url.get_backend_name() != "sqlite":
@@ -29,17 +30,18 @@ def queue_url(database_url: str, options: Mapping[str, str]) -> str:
 
 
 def engine_options(database_url: str) -> dict[str, Any]:
-    """Return SQLAlchemy's options for DBOS's engine.
+    """Return the SQLAlchemy options for DBOS's engine.
 
-    On Python 3.12 and newer DBOS uses ``unixepoch('subsec')``, which SQLite has from 3.42 on and Debian 12 has not;
-    there it is NULL. An older Python may open a file whose tables were made with it, so only SQLite's version counts.
+    On Python 3.12 and newer, DBOS uses ``unixepoch('subsec')``, which needs SQLite 3.42; the SQLite of Debian 12 is
+    older and returns NULL. An older Python may open a file whose tables were created with it, so only the version of
+    SQLite matters.
     """
     is_old_sqlite = make_url(database_url).get_backend_name() == "sqlite" and sqlite3.sqlite_version_info < (3, 42)
     return {"connect_args": {"factory": _OldSqliteConnection}} if is_old_sqlite else {}
 
 
 class _OldSqliteConnection(sqlite3.Connection):
-    """A connection with the one form of ``unixepoch`` that DBOS uses."""
+    """A connection that defines ``unixepoch`` in the one form that DBOS uses."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,7 +1,8 @@
-"""The queues, on DBOS Transact: tickets wait in its database until a trainer takes them.
+"""The queues, on DBOS Transact: tickets wait in its database until a worker takes them.
 
-https://docs.dbos.dev/python. DBOS is one instance a process, and so is `DurableQueue`. A workflow is one ticket; only
-the registry knows whether it still counts, so that a workflow that DBOS runs again after a crash can do no harm.
+https://docs.dbos.dev/python. DBOS has one instance per process, and so has `DurableQueue`. Each workflow is one
+ticket. Only the registry knows whether a ticket is still valid, so a workflow that DBOS runs again after a crash does
+no harm.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ class JsonSerializer(Serializer):
     """JSON in place of DBOS's pickle."""
 
     def serialize(self, data: Any) -> str:
-        """Return JSON; what is no JSON, an exception say, as its text."""
+        """Return data as JSON; values that JSON cannot represent, such as exceptions, are converted with ``str``."""
         return orjson.dumps(data, default=str).decode()
 
     def deserialize(self, serialized_data: str) -> Any:
-        """Undo `serialize`."""
+        """Return the data of a text from `serialize`."""
         return orjson.loads(serialized_data)
 
     def name(self) -> str:
-        """Return what is kept beside the data."""
+        """Return the name that DBOS stores with the data."""
         return "json"
 
 
-# Seconds; beyond, a ticket that was to be run at once had been used up before.
+# Seconds; a ticket started directly that has not begun by then had been used up before.
 _BEGINS_WITHIN = 5.0
 _KEPT = timedelta(minutes=10)
 _FORGOTTEN_AT_ONCE = 1000
@@ -48,28 +49,28 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 class Place(NamedTuple):
-    """Where a ticket is: waiting in a queue, taken by an executor, or used up."""
+    """The state of a ticket: waiting in a queue, taken by a worker, or used up."""
 
     status: str
     executor: str | None
 
     @property
     def waits(self) -> bool:
-        """Whether some trainer will take it."""
+        """Return whether the ticket waits for a worker to take it."""
         return self.status in ("ENQUEUED", "DELAYED")
 
     @property
     def is_taken(self) -> bool:
-        """Whether an executor has it in hand."""
+        """Return whether a worker has taken the ticket."""
         return self.status == "PENDING"
 
 
 class DurableQueue:
-    """Puts tickets into queues and runs those that are its turn.
+    """Puts tickets into queues, and runs tickets taken from them.
 
-    run: called with each ticket, in a thread of its own. sizes: how many at once, by queue. alone: no other trainer
-    takes from these queues; then a ticket for which there is room is run at once, and one more than there is room for
-    is taken ahead, so that a job follows on the other without a gap.
+    run: called with each ticket, in a thread of its own. sizes: maximum number of concurrent tickets by queue.
+    alone: no other worker takes from these queues; a ticket is then run at once if there is a free slot, and one
+    ticket more than there are slots is taken in advance, so that jobs follow each other without a gap.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class DurableQueue:
         self._waiting: set[str] = set()
 
     def launch(self) -> None:
-        """Open the queues and begin to take tickets. Raises Unavailable where DBOS cannot use its database."""
+        """Open the queues and start taking tickets. Raises Unavailable if DBOS cannot use its database."""
         global _current
         _current = self
         try:
@@ -117,13 +118,13 @@ class DurableQueue:
         DBOS.launch()
         _keep_size(instance, {name: size + self._alone for name, size in self._sizes.items()})
         for name in self._sizes:
-            # In the database 1, which is never more than anybody can run.
+            # The database stores 1, which is never more than a worker can run; see `_keep_size`.
             DBOS.register_queue(
                 name, worker_concurrency=1, polling_interval_sec=self._poll_seconds, on_conflict="always_update"
             )
 
     def submit(self, ticket: Ticket) -> None:
-        """Run a ticket at once where nothing stands before it, else put it into its queue; one that is there stays."""
+        """Run a ticket at once if a slot is free and nothing waits, else enqueue it, unless it is already there."""
         at_once = self._reserve(ticket)
         if at_once is None:
             return
@@ -134,7 +135,7 @@ class DurableQueue:
                 DBOS.enqueue_workflow(ticket.queue, _train, *ticket)
 
     def places(self, tickets: Iterable[Ticket]) -> dict[str, Place]:
-        """Tell where tickets are, by their IDs; those that are nowhere are left out."""
+        """Return the states of tickets by their IDs; unknown tickets are omitted."""
         found = DBOS.list_workflows(workflow_ids=[ticket.id for ticket in tickets], load_input=False, load_output=False)
         places = {one.workflow_id: Place(one.status, one.executor_id) for one in found}
         with self._lock:
@@ -142,7 +143,7 @@ class DurableQueue:
         return places
 
     def forget_old(self) -> int:
-        """Remove used tickets; return how many."""
+        """Delete used tickets; return how many were deleted."""
         before = (datetime.now(UTC) - _KEPT).isoformat()
         used = DBOS.list_workflows(
             status=_ENDED, completed_before=before, limit=_FORGOTTEN_AT_ONCE, load_input=False, load_output=False
@@ -152,15 +153,15 @@ class DurableQueue:
         return len(used)
 
     def destroy(self) -> None:
-        """Take no more tickets; what runs must have ended."""
+        """Stop taking tickets; running jobs must have ended before."""
         global _current
-        # Its threads complain of what is taken from under them.
+        # DBOS's threads would log errors about the resources closed while they run.
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
         DBOS.destroy()
         _current = None
 
     def work(self, ticket: Ticket) -> None:
-        """Run a ticket whose turn it is."""
+        """Run a ticket that DBOS has started."""
         with self._lock:
             self._waiting.discard(ticket.id)
             self._reserved.pop(ticket.id, None)
@@ -168,17 +169,17 @@ class DurableQueue:
         try:
             self._run(ticket)
         except Exception as error:
-            # Whoever looks after the queue finds the job still waiting, and gives it another ticket.
+            # The lease keeper finds the job still waiting, and gives it another ticket.
             logger.warning("job %s could not be run: %s", ticket.job_id, reason(error))
         finally:
             with self._lock:
                 del self._running[ticket.id]
 
     def _reserve(self, ticket: Ticket) -> bool | None:
-        """Tell whether a ticket is to be run at once, and keep its place; None: it is in hand already."""
+        """Return whether to run a ticket at once, and reserve its slot; None: it is already waiting or running."""
         now = time.monotonic()
         with self._lock:
-            # One that was used up before it came here again never begins.
+            # A ticket that had been used up before it was submitted again never begins.
             self._reserved = {name: one for name, one in self._reserved.items() if now - one[1] < _BEGINS_WITHIN}
             if ticket.id in self._running or ticket.id in self._reserved or ticket.id in self._waiting:
                 return None
@@ -192,9 +193,9 @@ class DurableQueue:
 
 
 def _keep_size(instance: DBOS, sizes: Mapping[str, int]) -> None:
-    """Have this executor take so many tickets at once.
+    """Set how many tickets this worker runs concurrently, by queue.
 
-    DBOS keeps that in its database, the same for all executors, and reads it before each look into a queue.
+    DBOS stores that number in its database, shared by all workers, and reads it before each poll of a queue.
     """
     system = instance._sys_db
     read = system.get_queue

@@ -1,7 +1,7 @@
-"""The server's own trainer: a process beside it, started again where it dies, told at once of what is submitted.
+"""The server's own worker: a separate process that is restarted if it dies and is sent each submitted job at once.
 
-It is a process of its own so that the queue's work takes nothing from forecasts, and nothing that befalls a trainer
-befalls the server.
+It is a separate process so that queue handling takes no time from forecasts, and a crash of the worker does not
+affect the server.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from service.telemetry.logs import reason
 logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 8.0
-# Between two starts; twice as long after each that fails.
+# Pause between two starts; doubled after each failed start.
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _LOOK_SECONDS = 0.5
 
 
 class RunningTrainer(Protocol):
-    """What the process works with: a `Trainer` that was started."""
+    """The interface of the worker that the process runs: a started `Trainer`."""
 
     lost: threading.Event
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Queue jobs."""
+        """Enqueue jobs."""
 
     def cancel(self, job_id: str) -> None:
-        """Kill a job's child at once."""
+        """Kill a job's child process at once."""
 
     def stop(self) -> None:
-        """Kill all children, put their jobs back into the queue and leave."""
+        """Kill all child processes, put their jobs back into the queue and deregister."""
 
 
 Start = Callable[[Callable[[str], None], Measured], RunningTrainer]
-"""Starts a trainer in the process; it is given what tells the server that a job, and that an attempt, has ended."""
+"""Starts a worker in the process; its arguments are callbacks that report to the server ended jobs and attempts."""
 
 
 class LocalTrainer:
-    """The training queue of a server that trains itself; see `TrainingQueue` for the methods.
+    """The training queue of a server with its own worker; see `TrainingQueue` for the methods.
 
-    start: can be imported by name, for the process is spawned. ended, measured: called, from a thread, with each job
-    and each attempt that ended.
+    start: must be importable by name, because the process is spawned. ended, measured: called, from a thread, with
+    each job and each attempt that has ended.
     """
 
     def __init__(self, start: Start, ended: Callable[[str], None], measured: Measured) -> None:
@@ -68,27 +68,27 @@ class LocalTrainer:
         self._process: SpawnProcess | None = None
         self._stopping = threading.Event()
         self._failure: str | None = None
-        # The kernel kills the process when the thread that started it ends, so one thread stays for it.
+        # The kernel kills the process when the thread that started it ends, so this thread lives as long as it.
         self._thread = threading.Thread(target=self._look_after, name="trainer", daemon=True)
 
     def start(self) -> None:
-        """Start the process, and look after it from then on."""
+        """Start the process, and supervise it from then on."""
         self._thread.start()
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Tell the process; while there is none, the next one finds the jobs in the registry."""
+        """Send the tickets to the process; if none runs, the next one finds the jobs in the registry."""
         self._send({"submit": [list(ticket) for ticket in tickets]})
 
     def cancel(self, job_id: str) -> None:
-        """Tell the process."""
+        """Send the cancellation to the process."""
         self._send({"cancel": job_id})
 
     def failure(self) -> str | None:
-        """Return why the process does not run, until one does."""
+        """Return why the process does not run; None once one has started."""
         return self._failure
 
     def stop(self) -> None:
-        """Have the process put back what runs, and end."""
+        """Make the process put running jobs back into the queue, and end it."""
         self._stopping.set()
         self._send({"stop": True})
         if self._thread.is_alive():
@@ -118,7 +118,7 @@ class LocalTrainer:
             self._stopping.wait(pause)
 
     def _run_once(self) -> bool:
-        """Start a process and wait for its end; return whether it has run. Raises OSError where it cannot start."""
+        """Start a process and wait for its end; return whether it had started up. Raises OSError if it cannot start."""
         ours, theirs = self._context.Pipe()
         with ours:
             with theirs:
@@ -140,7 +140,7 @@ class LocalTrainer:
         return has_run
 
     def _hear(self, connection: Connection) -> tuple[bool, str | None]:
-        """Do what the process asks until it ends; return whether it has run, and the failure that it reported."""
+        """Handle messages of the process until it ends; return whether it started up, and the failure it reported."""
         has_run, failure = False, None
         while True:
             try:
@@ -158,8 +158,8 @@ class LocalTrainer:
 
 
 def work(start: Start, server: int, connection: Connection) -> None:
-    """Run a trainer, in the process, until the server, a process ID, says so or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends us when it stops
+    """Run a worker in this process until the server, given by its process ID, sends "stop" or has died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal: the server stops this process
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent(server)
     told: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
@@ -169,7 +169,7 @@ def work(start: Start, server: int, connection: Connection) -> None:
         with sending:
             connection.send_bytes(orjson.dumps(message))
 
-    # Messages that come while it starts are read, and wait.
+    # Messages that arrive during the start are read and buffered.
     threading.Thread(target=_read, args=(connection, told), name="server", daemon=True).start()
     try:
         trainer = start(lambda job_id: tell({"ended": job_id}), lambda end: tell({"measured": list(end)}))
@@ -180,16 +180,16 @@ def work(start: Start, server: int, connection: Connection) -> None:
         trainer.stop()
     except Exception as error:
         logger.exception("the trainer cannot run")
-        # The server may be gone.
+        # The server may have died.
         with suppress(OSError):
             tell({"failed": reason(error)})
         os._exit(1)
-    # Here and there: threads of libraries must not keep a process that has nothing left to do.
+    # Here and above, os._exit: threads of libraries must not keep a finished process alive.
     os._exit(0)
 
 
 def _obey_all(trainer: RunningTrainer, told: queue.SimpleQueue[dict[str, object]]) -> None:
-    """Do what the server says until it says stop, or another trainer has this one's ID."""
+    """Handle messages of the server until it sends "stop", or another worker has taken this worker's ID."""
     while not trainer.lost.is_set():
         try:
             message = told.get(timeout=_LOOK_SECONDS)

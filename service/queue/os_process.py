@@ -1,4 +1,4 @@
-"""What Linux is asked to do with a process of ours: end it with its parent, give it a name."""
+"""Linux process attributes: end a process with its parent, and set its name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent dies: the server, or its forkserver, which dies with it.
+    """Make the kernel kill this process when its parent dies: the server, or the forkserver, which dies with it.
 
-    parent: its process ID; None: any but 1. In a container the server itself may be 1.
+    parent: the expected process ID of the parent; None: any except 1. In a container, the server itself may be 1.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -23,6 +23,6 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def _take_name(name: str) -> None:
-    """Be found by ``ps`` under a name, of which the kernel keeps 15 characters."""
+    """Set the name of this process as shown by ``ps``; the kernel keeps 15 characters."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())

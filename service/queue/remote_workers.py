@@ -1,4 +1,4 @@
-"""Queueing for trainers elsewhere: what a server does that trains nothing itself."""
+"""The training queue of a server without a worker of its own: jobs are queued for workers elsewhere."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 
 class RemoteTrainers:
-    """The training queue of a server without a trainer; see `TrainingQueue` for the methods.
+    """The training queue of a server without a worker; see `TrainingQueue` for the methods.
 
-    Cancelling needs nothing: a trainer looks several times a second whether it still holds what it runs.
+    Cancelling needs no message: a worker checks several times a second whether it still holds the jobs it runs.
     """
 
     def __init__(self, queue_url: str) -> None:
@@ -29,11 +29,11 @@ class RemoteTrainers:
         self._client: DBOSClient | None = None
 
     def start(self) -> None:
-        """Import what the first request would wait for."""
+        """Import DBOS and connect in the background, so that the first request does not wait for it."""
         threading.Thread(target=self._connected, name="queue-client", daemon=True).start()
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Put tickets into their queues; where that fails, a trainer finds the jobs in the registry a moment later."""
+        """Put tickets into their queues; if that fails, a worker soon finds the jobs in the registry."""
         try:
             client = self._connected()
             for ticket in tickets:
@@ -51,10 +51,10 @@ class RemoteTrainers:
             )
 
     def cancel(self, job_id: str) -> None:
-        """Nothing: the trainer that runs the job sees it in the registry."""
+        """Do nothing: the worker that runs the job sees the cancellation in the registry."""
 
     def failure(self) -> None:
-        """Return None: trainers run elsewhere."""
+        """Return None: workers run elsewhere."""
 
     def stop(self) -> None:
         """Close the connection."""

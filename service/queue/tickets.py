@@ -1,4 +1,4 @@
-"""What the rest of the service knows of the training queue."""
+"""The interface of the training queue: tickets, outcomes and protocols."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Ending = Literal["succeeded", "failed", "died", "stopped"]
 
 
 class AttemptEnd(NamedTuple):
-    """An attempt that ended, on a queue, so many seconds after its claim; see `service.telemetry.metrics.OUTCOMES`."""
+    """An ended attempt: queue, outcome (see `service.telemetry.metrics.OUTCOMES`), and seconds since its claim."""
 
     queue: str
     outcome: Ending
@@ -26,11 +26,14 @@ Progress = dict[str, Any]
 Tell = Callable[[Progress], None]
 
 CPU, GPU = "cpu", "gpu"
-"""The queues, one for each class of devices."""
+"""The queues, one for each device class."""
 
 
 class Ticket(NamedTuple):
-    """A job's place in a queue; void as soon as the job was put back and got another, with a higher ``dispatch``."""
+    """A job's entry in a queue.
+
+    ``dispatch`` is its generation, a fencing token: a ticket is void once the job has one with a higher generation.
+    """
 
     job_id: str
     dispatch: int
@@ -38,13 +41,13 @@ class Ticket(NamedTuple):
 
     @property
     def id(self) -> str:
-        """What no other ticket has."""
+        """Return the unique ID of the ticket."""
         return f"{self.job_id}-{self.dispatch}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training leads to: a JSON-able record of the model, and its file."""
+    """The result of a training: the record of the model, serialisable as JSON, and the bytes of its file."""
 
     record: dict[str, Any]
     file: bytes
@@ -53,87 +56,87 @@ class Outcome:
 Keep = Callable[[bytes], None]
 
 Train = Callable[[str, Tell, Keep], Outcome]
-"""Trains the job with this ID in the child process, telling its progress and having checkpoints kept."""
+"""Trains the job with this ID in the child process, and reports progress and checkpoints through the callbacks."""
 
 
 class JobListener(Protocol):
-    """Is told, from the trainer's threads, what becomes of each attempt at a job; a stale one is not heard."""
+    """Receives the events of each attempt at a job, from the worker's threads; ignores those of stale attempts."""
 
     def claim(self, ticket: Ticket) -> int | None:
-        """A child is free for the job; the attempt, or None where the ticket is void: it is not to be run."""
+        """Claim the job for a free child process; return the attempt, or None if the ticket is void."""
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
-        """The training tells how far it is."""
+        """Handle a progress report of the training."""
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
-        """The training sends a checkpoint, which another attempt goes on from."""
+        """Handle a checkpoint of the training, from which another attempt can resume."""
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
-        """The training returned."""
+        """Handle the outcome of a finished training."""
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
-        """The training raised or took too long."""
+        """Handle a training that raised an error or took too long."""
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
-        """The child died; the job's next ticket, or None where it has failed for good."""
+        """Handle the death of the child process; return the job's next ticket, or None if it has failed for good."""
 
 
 class Ledger(Protocol):
-    """Who holds which job; every method may raise Unavailable."""
+    """Records which worker holds which job; every method may raise Unavailable."""
 
     def enrol(self) -> bool:
-        """Make this executor known; False where another living one has its ID."""
+        """Register this worker; return False if another live worker has its ID."""
 
     def renew(self, job_ids: Collection[str]) -> Mapping[str, int] | None:
-        """Renew this executor's leases of jobs; the attempt by job ID. None where another executor has its ID now."""
+        """Renew this worker's leases of jobs; return attempts by job ID, None if another worker has taken its ID."""
 
     def held(self) -> Mapping[str, int]:
-        """The attempts that this executor holds, by job ID."""
+        """Return the attempts that this worker holds, by job ID."""
 
     def release(self) -> list[Ticket]:
-        """Put back all that this executor holds, or held before it was killed."""
+        """Put back all jobs that this worker holds, or held before it was killed; return their new tickets."""
 
     def dismiss(self) -> None:
-        """Forget this executor."""
+        """Deregister this worker."""
 
     def expired(self) -> list[Ticket]:
-        """Put back the jobs of executors that have not renewed in time."""
+        """Put back the jobs whose lease has expired; return their new tickets."""
 
     def waiting(self) -> list[Ticket]:
-        """The tickets of queued jobs, the oldest ones first, as many as are worth looking at."""
+        """Return the tickets of queued jobs, oldest first, up to a maximum number."""
 
     def redispatch(self, ticket: Ticket, queue: str) -> Ticket | None:
-        """Void a waiting job's ticket and return another; None where it was void already."""
+        """Void a waiting job's ticket and return a new one; None if it was void already."""
 
     def living(self) -> set[str]:
-        """The IDs of executors that have been heard of in time."""
+        """Return the IDs of live workers."""
 
     def served(self) -> set[str]:
-        """The queues that living executors work off."""
+        """Return the queues served by live workers."""
 
     def forget_old(self) -> None:
-        """Remove the jobs that ended long ago."""
+        """Delete jobs that ended long ago."""
 
 
 class TrainingQueue(Protocol):
-    """How a server hands trainings to trainers, on this machine or on others."""
+    """Passes trainings from a server to workers, on this machine or on others."""
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the queue."""
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Queue jobs that are registered. What cannot be handed over now, a trainer finds in the registry."""
+        """Enqueue registered jobs. A worker finds jobs that cannot be enqueued now in the registry."""
 
     def cancel(self, job_id: str) -> None:
-        """Have a job that was cancelled or deleted stop at once, where it runs on this machine."""
+        """Stop a cancelled or deleted job at once if it runs on this machine."""
 
     def failure(self) -> str | None:
-        """Return why this server's own trainer does not run; None where it runs, starts, or the server has none."""
+        """Return why this server's own worker does not run; None if it runs or starts, or the server has no worker."""
 
     def stop(self) -> None:
-        """Stop; what runs on this machine goes back to the queue."""
+        """Stop the queue; jobs that run on this machine are put back."""
 
 
 def ticket_of(job: JobEntry) -> Ticket:
-    """Return the place in a queue that the registry knows of a job."""
+    """Return a job's current ticket, as recorded in the registry."""
     return Ticket(job.id, job.dispatch, job.queue)

@@ -1,1 +1,1 @@
-"""What the service does, as plain functions, whoever asks."""
+"""The operations of the service, as plain functions that do not depend on HTTP."""

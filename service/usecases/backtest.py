@@ -1,4 +1,4 @@
-"""Forecasting every point of a series from the points before it, with fixed weights."""
+"""Backtests: forecast every point of a series from the points before it, with fixed weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BacktestAnswer:
-    """Rolling forecasts of each item with their intervals by level, and scores beside the naive forecast's."""
+    """Rolling forecasts of each item with their intervals by level, their score, and the naive forecast's score."""
 
     model_id: str
     targets: tuple[str, ...]
@@ -35,7 +35,7 @@ class BacktestAnswer:
 
     @property
     def skill(self) -> float | None:
-        """1 - MAE / MAE of the naive forecast."""
+        """Return 1 - MAE / MAE of the naive forecast."""
         return skill(self.score.overall.mae, self.baseline.overall.mae)
 
 
@@ -50,9 +50,9 @@ def backtest_model(
     start: int | str | None,
     bands: Bands,
 ) -> BacktestAnswer:
-    """Forecast ``horizon`` steps from every ``stride``-th point on.
+    """Forecast ``horizon`` steps from every ``stride``-th point.
 
-    start: row number or time of the first point that is forecast; None: the first with enough history.
+    start: row number or time of the first point to forecast; None: the first one with enough history.
     Raises ModelNotFound, ModelNotReady, ModelFailed, ModelFileCorrupt, InvalidInput.
     """
     from service.forecasting.evaluation.rolling import interval_bounds, roll_baseline, roll_model, score
@@ -84,7 +84,7 @@ def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
 
     series = aligned.series
     first = _first_row(forecaster, aligned, start)
-    # An item the model has not seen is scaled by what comes before the first forecast, never by what is forecast.
+    # An unseen item is scaled by the values before the first forecast, never by the values to be forecast.
     item = forecaster.item_at_end(series.head(first), aligned.item)
     origins = np.arange(first - 1, len(series) - 1, stride, dtype=np.int64)
     return Evaluated(item, series, forecaster.prepare(item, series), origins, aligned.dropped)

@@ -1,4 +1,4 @@
-"""What the use cases work with; wired once, in app.py."""
+"""The resources that the use cases share; wired once, in app.py."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ _CELLS = ("rnn", "lstm", "gru", _NO_NETWORK)
 
 
 class Measurements:
-    """Counts forecasts and trainings; threads may share it. registry: what is read of it."""
+    """Counts forecasts and trainings; thread-safe. registry: the Prometheus registry to expose."""
 
     def __init__(self) -> None:
         self.registry = new_registry()
         self._training_seconds = TrainingSeconds(self.registry, (CPU, GPU))
-        # Prometheus' own counters cost a forecast several times as much.
+        # Prometheus' own counters would add several times as much time to a forecast.
         self._lock = threading.Lock()
         self._forecasts = dict.fromkeys(_CELLS, 0)
 
     def count_forecast(self, forecaster: Forecaster) -> None:
-        """Count a forecast that a model has made."""
+        """Count one forecast made by a model."""
         cell = forecaster.specification.network.cell if forecaster.networks else _NO_NETWORK
         with self._lock:
             self._forecasts[cell] += 1
 
     def forecasts(self) -> dict[str, int]:
-        """Return how many forecasts were made by the cell of the model's network; none: by simple methods alone."""
+        """Return the number of forecasts by the cell of the model's network; "none": simple methods only."""
         with self._lock:
             return self._forecasts.copy()
 
     def trained(self, end: AttemptEnd) -> None:
-        """Count an attempt at a training that this server's own trainer has made."""
+        """Record a training attempt made by this server's own worker."""
         self._training_seconds.observe(*end)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """The store holds what never changes, the registry what does, the queue what is being trained."""
+    """The store holds immutable files, the registry mutable state, the queue the pending and running trainings."""
 
     store: ModelStore
     registry: Registry

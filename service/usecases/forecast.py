@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from service.forecasting.intervals.sample_paths import Draw
 
 _RETRY_SECONDS = 1
-# About half a millisecond each on one core; a thread costs a tenth of that and its wait for the interpreter.
+# Each takes about half a millisecond on one core; a thread costs a tenth of that plus its wait for the interpreter.
 _AT_ONCE = 5_000_000
 _NUMBERS_AT_ONCE = 2_000
 
 
 class ForecastAnswer(NamedTuple):
-    """The forecasts, one for each item and target, and what the caller should know about them."""
+    """The forecasts, one for each item and target, and warnings about them."""
 
     model_id: str
     horizon: int
@@ -41,7 +41,7 @@ class LoadedModel(NamedTuple):
 
 
 def find_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> ModelEntry:
-    """Return a tenant's ready model by its ID, or the newest ready one of that name.
+    """Return a tenant's ready model by its ID, or the newest ready model with that name.
 
     Raises ModelNotFound, ModelNotReady, ModelFailed.
     """
@@ -57,7 +57,7 @@ def find_model(resources: Resources, tenant: str, model_id: str | None, name: st
 
 
 def load_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
-    """Return a tenant's ready model, one that was confirmed a moment ago at once. Raises as `fetch_model` does."""
+    """Return a tenant's ready model, from the cache if it was confirmed recently. Raises what `fetch_model` raises."""
     if model_id is not None:
         forecaster, is_due = resources.forecasters.confirmed(tenant, model_id)
         if forecaster is not None and not is_due:
@@ -66,7 +66,7 @@ def load_model(resources: Resources, tenant: str, model_id: str | None, name: st
 
 
 def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
-    """Ask the registry for a tenant's ready model, and load it where need be.
+    """Look a tenant's ready model up in the registry, and load it if it is not cached.
 
     Raises what `find_model` and the cache raise.
     """
@@ -81,7 +81,7 @@ def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: s
             resources.forecasters.forget(tenant, model_id)
         raise
     except Unavailable:
-        # What is loaded serves on while the registry is away.
+        # Keep serving loaded models while the registry is unavailable.
         remembered = resources.forecasters.remembered(tenant, model_id, name)
         if remembered is None:
             raise
@@ -90,7 +90,7 @@ def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: s
 
 
 def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedModel:
-    """Return the newest ready model of a name, also while the one that was newest a moment ago is deleted."""
+    """Return the newest ready model with a name; retry if it is deleted between the lookup and the load."""
     gone = None
     while True:
         model = find_model(resources, tenant, None, name)
@@ -103,9 +103,9 @@ def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedM
 
 
 def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:
-    """Tell whether a forecast needs less computing than handing it to a thread.
+    """Return whether computing a forecast costs less than handing it to a thread.
 
-    items: how many are asked for; None: all that are stored.
+    items: number of requested items; None: all stored items.
     """
     rows = len(forecaster.items) if items is None else items
     steps = horizon or forecaster.specification.horizon
@@ -124,8 +124,8 @@ def make_forecast(
 ) -> ForecastAnswer:
     """Forecast from the end of the model's own series, or from a history.
 
-    horizon: steps ahead; None: what the model was made for; future: the columns known ahead; draw: sample paths that
-    are wanted too. Raises InvalidInput.
+    horizon: steps ahead; None: the horizon the model was trained for; future: values of the future covariates;
+    draw: the sample paths to draw; None: no sample paths. Raises InvalidInput.
     """
     forecaster = model.forecaster
     horizon = horizon or forecaster.specification.horizon
@@ -177,7 +177,10 @@ def _about_paths(forecaster: Forecaster, draw: Draw | None, horizon: int) -> lis
 
 
 def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
-    """Say which series from outside, whose columns the model knows, leave the bounds that forecasts keep to."""
+    """Return a warning for each submitted series that leaves the model's bounds, which its forecasts are kept within.
+
+    The panel has the columns that the model knows.
+    """
     bounds = forecaster.specification.bounds
     if panel is None or not bounds:
         return []
@@ -195,13 +198,13 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
 
 
 def _target_channels(forecaster: Forecaster, panel: Panel) -> list[int]:
-    """Where a panel whose columns the model knows has the model's targets."""
+    """Return the positions of the model's targets in a panel that has the columns the model knows."""
     names = panel.columns
     return [names.index(target) if target in names else 0 for target in forecaster.targets]
 
 
 def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:
-    """Say where intervals stand on few errors or on none."""
+    """Return warnings about intervals that are based on few errors or on none."""
     warnings = []
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:

@@ -1,4 +1,4 @@
-"""Watching jobs change, whichever server runs them: one look at the registry for all who watch on this server."""
+"""Watch jobs for changes, whichever server runs them; one registry query serves all watchers on this server."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 class JobEnds:
-    """Tells of ends at once; who waits must look at the registry all the same, for a job may end on another server."""
+    """Notifies waiters at once when a job ends here; they must still poll the registry for jobs of other servers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
     def told(self, job_id: str) -> None:
-        """Wake all who wait for the job; from any thread."""
+        """Wake everything that waits for the job; may be called from any thread."""
         with self._lock:
             waiting = list(self._waiting.get(job_id, ()))
         for wake in waiting:
@@ -35,9 +35,9 @@ class JobEnds:
 
     @contextmanager
     def watch(self, job_id: str) -> Iterator[Callable[[float], Awaitable[bool]]]:
-        """Yield what waits until the job is told to have ended since the block began, or for so many seconds.
+        """Yield a coroutine function that waits until the job has ended, or at most the given number of seconds.
 
-        It returns whether it was told.
+        It returns whether the end of the job was reported since the block began, or since the previous wait.
         """
         loop, event = asyncio.get_running_loop(), asyncio.Event()
 
@@ -57,7 +57,7 @@ class JobEnds:
 
     @contextmanager
     def listening(self, job_id: str, wake: Callable[[], None]) -> Iterator[None]:
-        """Call ``wake``, in any thread, each time that the job is told to have ended while the block runs."""
+        """Call ``wake``, from any thread, each time the end of the job is reported while the block runs."""
         with self._lock:
             self._waiting[job_id].append(wake)
         try:
@@ -71,14 +71,14 @@ class JobEnds:
 
 MOST_WATCHERS = 1000
 POLL_SECONDS = 0.25
-# How long those who watch are held while the database is away.
+# How long watchers are kept waiting while the database is unavailable.
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 1.0
 _RETRY_AFTER = 5
 
 
 class _Watched:
-    """A job as it was last seen, and who is to be woken when it changes."""
+    """A job as last read, and the watchers to wake when it changes."""
 
     def __init__(self, job: JobEntry) -> None:
         self.job = job
@@ -95,17 +95,17 @@ class _Watched:
 
 
 class Watcher:
-    """One who watches one job."""
+    """Watches one job for one client."""
 
     def __init__(self, watch: JobWatch, watched: _Watched, seen: int) -> None:
         self._watch, self._watched, self._seen = watch, watched, seen
         self.changed = asyncio.Event()
 
     async def next(self, seconds: float) -> JobEntry | None:
-        """Return the job once it has a later revision than was seen here last; None after so many seconds.
+        """Return the job once it has a later revision than the last one returned; None after ``seconds``.
 
-        What it went through in between is skipped. Raises JobNotFound where it was deleted, Unavailable where the
-        database has not answered for `PATIENCE_SECONDS`.
+        Revisions in between are skipped. Raises JobNotFound if the job was deleted, Unavailable if the database has
+        not answered for `PATIENCE_SECONDS`.
         """
         if self._news() is None:
             with suppress(TimeoutError):
@@ -127,9 +127,9 @@ class Watcher:
 
 
 class JobWatch:
-    """Looks, while somebody watches, some times a second for changes of all watched jobs together, in one thread.
+    """Polls, while there are watchers, for changes of all watched jobs with one query at a time, in one thread.
 
-    It belongs to one event loop. patience: see `PATIENCE_SECONDS`; pause: seconds between looks.
+    An instance belongs to one event loop. patience: see `PATIENCE_SECONDS`; pause: seconds between polls.
     """
 
     def __init__(
@@ -143,16 +143,16 @@ class JobWatch:
         self._trouble = False
 
     def require_room(self) -> None:
-        """Raise Overloaded where as many watch as this server can bear."""
+        """Raise Overloaded if this server already has its maximum number of watchers."""
         if sum(len(one.watchers) for one in self._watched.values()) >= MOST_WATCHERS:
             detail = f"{MOST_WATCHERS} clients watch jobs on this server already; ask GET /jobs/{{id}} now and then"
             raise Overloaded(detail, retry_after=_RETRY_AFTER)
 
     @contextmanager
     def following(self, job: JobEntry, seen: int | None) -> Iterator[Watcher]:
-        """Watch a job, as it is now, until the block ends.
+        """Watch a job, given in its current state, until the block ends.
 
-        seen: the last revision of it that is known to whoever watches; None: none is.
+        seen: the last revision that the client has received; None: it has received no revision yet.
         """
         loop = asyncio.get_running_loop()
 
@@ -161,7 +161,7 @@ class JobWatch:
 
         watched = self._watched.setdefault(job.id, _Watched(job))
         watched.change(job)
-        # A revision that has not been yet was counted in another database.
+        # A revision later than the job's current one was counted in another database.
         watcher = Watcher(self, watched, -1 if seen is None or seen > watched.job.revision else seen)
         watched.watchers.add(watcher)
         if self._looking is None:
@@ -177,7 +177,7 @@ class JobWatch:
                 self._hurry.set()
 
     def check(self) -> None:
-        """Raise Unavailable where the database has not answered for too long."""
+        """Raise Unavailable if the database has not answered for too long."""
         if time.monotonic() - self._answered > self._patience:
             raise Unavailable("the database has not answered for a while")
 
@@ -197,7 +197,7 @@ class JobWatch:
             job_id: one.job.revision for job_id, one in self._watched.items() if not (one.gone or one.job.has_ended)
         }
         try:
-            # Not in the threads that requests share: it must not wait for them, nor they for it.
+            # Not in the thread pool of the requests: neither must wait for the other.
             changed = await asyncio.to_thread(self._registry.changed_jobs, known) if known else {}
         except Exception as error:
             if not self._trouble:
@@ -207,7 +207,7 @@ class JobWatch:
             return False
         self._trouble, self._answered = False, time.monotonic()
         for job_id, job in changed.items():
-            # A job may have been left, and its watch begun anew, meanwhile.
+            # Meanwhile, the last watcher may have left, and a new one may have started to watch the job.
             if (watched := self._watched.get(job_id)) is not None:
                 watched.change(job)
         return True

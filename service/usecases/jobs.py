@@ -1,4 +1,4 @@
-"""Looking jobs up, and cancelling them."""
+"""List, show and cancel jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.usecases.context import Resources
 def list_jobs(
     resources: Resources, tenant: str, status: JobStatus | None, cursor: str | None, limit: int
 ) -> Page[JobEntry]:
-    """Return a page of a tenant's jobs, newest first. Raises InvalidOption for a broken cursor."""
+    """Return a page of a tenant's jobs, newest first. Raises InvalidOption for an invalid cursor."""
     return resources.registry.jobs(tenant, status=status, cursor=cursor, limit=limit)
 
 
@@ -20,7 +20,7 @@ def show_job(resources: Resources, tenant: str, job_id: str) -> JobEntry:
 
 
 def cancel_job(resources: Resources, tenant: str, job_id: str) -> None:
-    """Stop a tenant's job for good. Raises JobNotFound, JobFinished."""
+    """Cancel a tenant's job permanently. Raises JobNotFound, JobFinished."""
     resources.registry.cancel_job(tenant, job_id)
     resources.queue.cancel(job_id)
     clear_away(resources.registry, resources.store, job_id)

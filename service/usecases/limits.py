@@ -1,4 +1,4 @@
-"""The limits of this server on what comes in and goes out; their numbers are owned by the settings."""
+"""The limits of this server on requests and responses; their values come from the settings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
 from service.storage.registry.quotas import Quota
 
-# Far beyond any gradient, and a finite number, which an answer can tell.
+# Far larger than any gradient, yet finite, so that a response can contain it.
 _LARGEST_CLIP = 1e30
 
 
 @dataclass(frozen=True)
 class Limits:
-    """See the settings of the same names for what each one bounds."""
+    """See the settings of the same names for the meaning of each limit."""
 
     max_points: int
     max_items: int
@@ -32,11 +32,11 @@ class Limits:
 
     @property
     def quota(self) -> Quota:
-        """What one tenant may have."""
+        """Return the quota of one tenant."""
         return Quota(self.max_models_per_tenant, self.max_bytes_per_tenant, self.max_queued_jobs_per_tenant)
 
     def check_panel(self, panel: Panel, path: Path) -> None:
-        """Raise InvalidSeries where the panel is too large."""
+        """Raise InvalidSeries if the panel is too large."""
         sizes = (
             ("items", len(panel), self.max_items),
             ("columns", len(panel.columns), self.max_columns),
@@ -48,13 +48,13 @@ class Limits:
                 raise InvalidSeries(detail, [Fault(path, detail)])
 
     def check_horizon(self, horizon: int) -> None:
-        """Raise HorizonTooLong."""
+        """Raise HorizonTooLong if the horizon is above the limit."""
         if horizon > self.max_horizon:
             detail = f"horizon {horizon} is beyond the limit of {self.max_horizon} steps"
             raise HorizonTooLong(detail, [Fault(("horizon",), detail)])
 
     def check_answer(self, numbers: int) -> None:
-        """Raise InvalidOption where an answer would hold too many numbers."""
+        """Raise InvalidOption if a response would hold too many numbers."""
         if numbers > self.max_answer_numbers:
             raise InvalidOption(
                 f"the answer would hold {numbers} numbers, at most {self.max_answer_numbers} are allowed; "
@@ -62,7 +62,7 @@ class Limits:
             )
 
     def check_options(self, options: TrainOptions) -> None:
-        """Raise HorizonTooLong or InvalidOption."""
+        """Raise HorizonTooLong or InvalidOption if an option is above its limit."""
         self.check_horizon(options.horizon or 1)
         training = options.training
         asked: tuple[tuple[Path, float | None, float], ...] = (

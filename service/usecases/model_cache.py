@@ -1,4 +1,4 @@
-"""Loaded models, the most recently used ones, bounded by the bytes that they take."""
+"""An LRU cache of loaded models, bounded by the memory they use."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 CONFIRMED_SECONDS = 5.0
-"""A model that another server has deleted may be served for so long."""
+"""Upper bound, in seconds, on how long a model that another server has deleted may still be served."""
 
 
-# Confirmed anew before that, while it is served; tried again after so long where that did not succeed.
+# While a model is served, it is confirmed again after the first of these; a failed attempt is retried after the second.
 _REFRESH_SECONDS = 3.0
 _REFRESH_AGAIN_SECONDS = 0.5
 
 _TRUSTED_SECONDS = 1.0
 _NAMES = 10_000
 
-# Measured as the growth of a server that loads 1,000 models of 11 to 103 kB: the arrays, what is worked out from
-# them once, and the objects around them.
+# Measured as the memory growth of a server that loads 1,000 models of 11 to 103 kB: the arrays, the values derived
+# from them once, and the objects around them.
 _ROOM_PER_FILE = 4
 _ROOM_PER_MODEL = 40_000
 
 
 _Key = tuple[str, str]
-"""A tenant, and the ID or name of a model of it."""
+"""A tenant, and the ID or name of one of its models."""
 
 
 class CacheFigures(NamedTuple):
-    """What the cache has done since its start, and what it holds; sizes in bytes."""
+    """Hits and misses of the cache since its start, and its current contents; sizes in bytes."""
 
     hits: int
     misses: int
@@ -55,20 +55,20 @@ class _Loaded:
     refresh_at: float = 0.0
 
     def confirm(self) -> None:
-        """Trust the model from now on."""
+        """Mark the model as confirmed now."""
         self.confirmed_at = time.monotonic()
         self.refresh_at = self.confirmed_at + _REFRESH_SECONDS
 
 
 def room_of(data: bytes) -> int:
-    """Return about how many bytes of memory the model in a file takes."""
+    """Return the approximate memory, in bytes, of the model in a file."""
     return _ROOM_PER_FILE * len(data) + _ROOM_PER_MODEL
 
 
 class ForecasterCache:
-    """Threads may share it; two that miss the same model at once both load it, which is harmless.
+    """A thread-safe cache; two threads that miss the same model at once both load it, which is harmless.
 
-    A model is kept, and a name remembered, with its tenant: no other one finds it.
+    Models and names are stored under their tenant: no other tenant finds them.
     """
 
     def __init__(self, store: ModelStore, max_bytes: int) -> None:
@@ -81,14 +81,15 @@ class ForecasterCache:
         self._hits = self._misses = 0
 
     def figures(self) -> CacheFigures:
-        """Return how often a model was here when it was asked for, and what is here now."""
+        """Return the hits and misses so far, and the current contents."""
         with self._lock:
             return CacheFigures(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
 
     def confirmed(self, tenant: str, model_id: str) -> tuple[Forecaster | None, bool]:
-        """Return the tenant's model if it is loaded and was known to the registry a moment ago, else None.
+        """Return the tenant's model if it is loaded and was recently confirmed by the registry, else None.
 
-        The second value says whether the caller should confirm it anew: one caller does, while others are served.
+        The second value is True if the caller should confirm the model again; only one caller at a time gets True,
+        the others are served meanwhile.
         """
         with self._lock:
             loaded = self._loaded.get((tenant, model_id))
@@ -103,9 +104,9 @@ class ForecasterCache:
             return loaded.forecaster, is_due
 
     def remembered(self, tenant: str, model_id: str | None, name: str | None) -> tuple[str, Forecaster] | None:
-        """Return a tenant's loaded model, by its ID or the name it was last asked for by, while the registry is away.
+        """Return a tenant's loaded model by its ID or its last requested name, while the registry is unavailable.
 
-        For a moment it counts as confirmed: not every request is to wait for a database that does not answer.
+        It counts as confirmed for a short time, so that not every request waits for a database that does not answer.
         """
         with self._lock:
             found = model_id or self._named.get((tenant, name or ""))
@@ -118,11 +119,12 @@ class ForecasterCache:
             return found, loaded.forecaster
 
     def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None) -> Forecaster:
-        """Return a model that the registry has just named as the tenant's and ready, by this attempt.
+        """Return a model that the registry has just reported as the tenant's and ready, made by this attempt.
 
-        It is loaded from the store if need be.
+        It is loaded from the store if it is not cached.
 
-        name: what it was asked for by. Raises ModelNotFound, and ModelFileCorrupt where the stored file is damaged.
+        name: the name by which it was requested. Raises ModelNotFound, and ModelFileCorrupt if the stored file is
+        damaged.
         """
         key = tenant, model_id
         if name is not None:
@@ -160,7 +162,7 @@ class ForecasterCache:
                 self._named.popitem(last=False)
 
     def forget(self, tenant: str, model_id: str) -> None:
-        """Drop a tenant's model that was deleted."""
+        """Remove a tenant's deleted model from the cache."""
         with self._lock:
             self._drop((tenant, model_id))
 

@@ -1,4 +1,4 @@
-"""Finding models for the event loop: at once where one was confirmed, else by one lookup for all who ask together."""
+"""Find models from the event loop: a confirmed model at once, else by one lookup that concurrent requests share."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from service.usecases.context import Resources
 from service.usecases.forecast import LoadedModel, fetch_model
 
 RunInThread = Callable[[Callable[[], LoadedModel]], Awaitable[LoadedModel]]
-"""Runs a function in a thread when it is its turn. Raises Overloaded where too many wait."""
+"""Runs a function in a thread once one is free. Raises Overloaded if too many calls wait."""
 
 _Key = tuple[str, str | None, str | None]
 
 
 class ModelLookups:
-    """Shares lookups ("single flight"); belongs to one event loop.
+    """Shares lookups between requests ("single flight"); belongs to one event loop.
 
-    A request joins a lookup only before that has begun, so that what it gets is never older than the request. A
-    confirmed model is served while one lookup confirms it anew ("stale while revalidate", RFC 5861).
+    A request joins a lookup only before that lookup has begun, so its result is never older than the request. A
+    confirmed model is served while one lookup confirms it again ("stale while revalidate", RFC 5861).
     """
 
     def __init__(self, resources: Resources, run: RunInThread) -> None:
@@ -39,7 +39,7 @@ class ModelLookups:
                 self._look_up(key).add_done_callback(_retrieve)
             if forecaster is not None:
                 return LoadedModel(model_id, forecaster)
-        # Others may wait for it too.
+        # Other requests may wait for it too.
         return await asyncio.shield(self._look_up(key))
 
     def _look_up(self, key: _Key) -> asyncio.Task[LoadedModel]:
@@ -59,6 +59,6 @@ class ModelLookups:
 
 
 def _retrieve(task: asyncio.Task[LoadedModel]) -> None:
-    """Ignore the error of a confirmation: the model is served until it must be confirmed, and then the error counts."""
+    """Ignore the error of a background confirmation: it matters only once the model must be confirmed to be served."""
     with suppress(ServiceError, asyncio.CancelledError):
         task.result()

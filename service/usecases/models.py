@@ -1,4 +1,4 @@
-"""Looking models up, renaming, deleting, taking them out and in."""
+"""List, show, rename, delete, export and import models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def list_models(
     cursor: str | None,
     limit: int,
 ) -> Page[ModelEntry]:
-    """Return a page of a tenant's models, newest first. Raises InvalidOption for a broken cursor."""
+    """Return a page of a tenant's models, newest first. Raises InvalidOption for an invalid cursor."""
     return resources.registry.models(tenant, name=name, status=status, cursor=cursor, limit=limit)
 
 
@@ -33,28 +33,28 @@ def show_model(resources: Resources, tenant: str, model_id: str) -> ModelEntry:
 
 
 def rename_model(resources: Resources, tenant: str, model_id: str, name: str | None) -> ModelEntry:
-    """Give a tenant's model another name, or none. Raises ModelNotFound."""
+    """Change or remove the name of a tenant's model. Raises ModelNotFound."""
     return resources.registry.rename_model(tenant, model_id, name)
 
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
-    """Remove a tenant's model, its file, its jobs and what they trained on; stop a training. Raises ModelNotFound."""
+    """Delete a tenant's model, its file, its jobs and their inputs; stop a running training. Raises ModelNotFound."""
     model, attempts = resources.registry.delete_model(tenant, model_id)
-    # At once: the store may be away.
+    # First, because the store may be unavailable.
     resources.forecasters.forget(tenant, model_id)
     if model.job_id is not None:
         resources.queue.cancel(model.job_id)
         resources.store.delete_training_input(model.job_id)
         resources.store.delete_checkpoint(model.job_id)
-    # Also of attempts that died between storing and publishing: reconcile would take such a file for a lost model's.
+    # Also the files of attempts that died between storing and publishing: reconcile would adopt them as lost models.
     for attempt in {model.attempt, *range(1, attempts + 1)}:
         resources.store.delete_model(model_id, attempt)
 
 
 def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
-    """Return a tenant's ready model's file.
+    """Return the file of a tenant's ready model.
 
-    Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt where the stored file is damaged.
+    Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt if the stored file is damaged.
     """
     model = find_model(resources, tenant, model_id, None)
     data = resources.store.get_model(model.id, model.attempt)
@@ -68,7 +68,7 @@ def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
 
 @dataclass(frozen=True)
 class Import:
-    """A model file that was checked, its new ID and what is told of it. data: the file, as it is to be kept."""
+    """A checked model file with its new ID, name and record. data: the bytes of the file to store."""
 
     model_id: str
     name: str | None
@@ -77,25 +77,25 @@ class Import:
 
 
 def read_import(tenant: str, data: bytes, name: str | None) -> Import:
-    """Check a model file that a tenant sends.
+    """Check a model file that a tenant uploads.
 
-    Its old record stays, and its lineage tells the old ID and the checksum. Raises InvalidModelFile.
+    Its record is kept, and the lineage in it names the old ID and the checksum. Raises InvalidModelFile.
     """
     file = read_model_file(data)
     model_id = new_id()
     told = inherited_record(file, model_id)
     restore(file)
     if told.tenant != tenant:
-        # Whatever it told: what is stored says whose it is, should the database be lost.
+        # Whatever the uploaded file says, the stored one names its owner, in case the database is lost.
         data = owned_file(file, tenant)
     return Import(model_id, name if name is not None else told.name, told.record, data)
 
 
 def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
-    """Make a model of a file that was checked. Raises QuotaExceeded, Unavailable."""
+    """Store a checked file and register it as a model. Raises QuotaExceeded, Unavailable."""
     registry, store, quota = resources.registry, resources.store, resources.limits.quota
     size = len(taken.data)
-    # Before anything is stored; and again with the model, for others may come in between.
+    # Checked before anything is stored, and again on insertion, as concurrent requests may add models in between.
     registry.check_quota(tenant, quota, size, training=False)
     store.put_model(taken.model_id, taken.data)
     try:

@@ -1,4 +1,4 @@
-"""What is read of the service when somebody scrapes it: its queues, trainers, readiness and cache."""
+"""Metrics that are read on each scrape: queues, workers, readiness and the model cache."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NO_TRAINER = "no trainer is alive: trainings are accepted and wait until one is
 
 @dataclass(frozen=True)
 class Readiness:
-    """What is worth knowing of a service that is ready.
+    """The state of a service that is ready.
 
-    trainers: how many are alive, those of other servers included; warnings: what it lacks and does without.
+    trainers: number of live workers, including those of other servers; warnings: missing parts that are not required.
     """
 
     trainers: int
@@ -31,9 +31,9 @@ class Readiness:
 
 
 def check_readiness(resources: Resources) -> Readiness:
-    """Raise Unavailable, with the reason, where the database or the store does not answer or cannot be written.
+    """Raise Unavailable, with the reason, if the database or the store does not answer or cannot be written.
 
-    Without a trainer the service is ready all the same: what it accepts is not lost, and models answer.
+    Without a worker the service is still ready: accepted trainings are not lost, and forecasts are served.
     """
     resources.registry.check()
     resources.store.check_writable()
@@ -42,12 +42,12 @@ def check_readiness(resources: Resources) -> Readiness:
 
 
 def training_warnings(resources: Resources) -> tuple[str, ...]:
-    """Return why an accepted training may wait; empty where a trainer is alive. Raises Unavailable."""
+    """Return the reasons why an accepted training may wait; empty if there are none. Raises Unavailable."""
     return _warnings(resources, len(resources.registry.living_executors()))
 
 
 def own_trainer_warning(resources: Resources) -> str | None:
-    """Return why this server's own trainer does not run; None where it runs, starts, or the server has none."""
+    """Return why this server's own worker does not run; None if it runs or starts, or the server has no worker."""
     failure = resources.queue.failure()
     return failure and f"this server's trainer does not run: {failure}; it is started again, and the log says more"
 
@@ -62,7 +62,7 @@ _LOOK_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class _State:
-    """What a look at the database found; queues: None where it could not be had."""
+    """The result of one query of the database; queues and trainers are None if the query failed."""
 
     queues: dict[str, QueueFigures] | None
     trainers: int | None
@@ -70,9 +70,9 @@ class _State:
 
 
 class ServiceFigures(Collector):
-    """A collector for Prometheus that asks the database at most once in five seconds, however often it is asked.
+    """A Prometheus collector that queries the database at most once in five seconds, however often it is scraped.
 
-    may_serve: whether the server itself has neither to start nor to stop.
+    may_serve: returns whether the server itself is neither starting nor stopping.
     """
 
     def __init__(self, resources: Resources, may_serve: Callable[[], bool]) -> None:
@@ -83,11 +83,11 @@ class ServiceFigures(Collector):
         self._looked_at = 0.0
 
     def describe(self) -> Iterator[Metric]:
-        """Name nothing: to do so the database would be asked."""
+        """Return no metrics: describing them would need a query of the database."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Return all figures; those of the queues are left out while the database does not answer."""
+        """Yield all metrics; those of queues and workers are omitted while the database does not answer."""
         state = self._now()
         ready = float(state.ready and self._may_serve())
         yield _gauge("forecast_ready", "1 where this server does its work, as /readyz says; else 0.", ready)
@@ -106,7 +106,7 @@ class ServiceFigures(Collector):
         yield forecasts
 
     def _now(self) -> _State:
-        # Under the lock: who scrapes at the same time waits for the look of the first.
+        # Under the lock: concurrent scrapes wait for the query of the first one.
         with self._lock:
             if self._state is None or time.monotonic() - self._looked_at >= _LOOK_SECONDS:
                 self._state = self._look()

@@ -1,6 +1,6 @@
-"""Comparing the store with the database after one of them was restored, and making them agree again.
+"""Compare the store with the database after one of them was restored, and make them consistent again.
 
-What is found is confirmed just before it is put right, so servers may go on meanwhile; doing it twice changes nothing.
+Each difference is confirmed just before it is repaired, so servers may keep running; the repair is idempotent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from service.storage.files.store import ModelStore, StoredFile
 from service.storage.registry.entries import UNFINISHED, ModelStatus
 from service.storage.registry.registry import Registry
 
-# What is younger may belong to a request that has stored its file and not yet registered it.
+# A younger file may belong to a request that has stored it but not registered it yet.
 _IMPORT = timedelta(minutes=1)
 _ORPHAN = timedelta(hours=1)
 
@@ -38,14 +38,14 @@ Action = Literal["mark failed", "make ready", "adopt", "delete", "fail", "leave"
 
 
 _Files = dict[tuple[str, int], StoredFile]
-"""By model ID and attempt."""
+"""Stored files by model ID and attempt."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that only one side knows.
+    """Something that only the store or only the database knows.
 
-    id: of the model or job; action: what is, or was, done about it; attempt: the one whose file it is.
+    id: of the model or job; action: what is, or was, done about it; attempt: the attempt that wrote the file.
     """
 
     kind: Kind
@@ -57,7 +57,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """What differs. applied: whether the actions were carried out; open: how many differences stay."""
+    """The differences found. applied: whether the actions were carried out; open: number of remaining differences."""
 
     models: int
     files: int
@@ -66,15 +66,15 @@ class Reconciliation:
 
     @property
     def open(self) -> int:
-        """How many differences are still there."""
+        """Return the number of differences that remain."""
         return sum(not self.applied or one.action == "leave" for one in self.differences)
 
     def to_json(self) -> str:
-        """Return all of it as JSON."""
+        """Return the result as JSON."""
         return json.dumps({**asdict(self), "open": self.open}, indent=2)
 
     def to_table(self) -> str:
-        """Return all of it as lines to read."""
+        """Return the result as a text table."""
         rows = [("WHAT", "ID", "DONE" if self.applied else "TO DO", "WHY")] if self.differences else []
         rows += [(one.kind, one.id, one.action, one.detail) for one in self.differences]
         lines = [f"{kind:<26}  {id_:<32}  {action:<11}  {detail}" for kind, id_, action, detail in rows]
@@ -84,19 +84,19 @@ class Reconciliation:
 
 
 class ForeignDatabase(ValueError):
-    """The database knows no model in the store: it may be that of another store, or a new one."""
+    """The database knows no model in the store: it may belong to another store, or be new."""
 
 
 def reconcile(
     registry: Registry, store: ModelStore, apply: bool, delete_orphans: bool, now: datetime
 ) -> Reconciliation:
-    """Compare, and put right where ``apply`` says so; raises Unavailable.
+    """Compare the store with the database, and repair the differences if ``apply`` is true. Raises Unavailable.
 
-    now: with its offset, by which files are young or old;
-    delete_orphans: remove what the database does not know and is older than an hour, instead of adopting models; raises
-    ForeignDatabase where that would be all models.
+    now: the time, with its offset, from which the age of files is computed;
+    delete_orphans: delete files that the database does not know and that are older than an hour, instead of adopting
+    models. Raises ForeignDatabase if that would delete all models.
     """
-    # A model's file is there before the model is ready, and goes after it: this order finds no difference that is none.
+    # A model's file exists before the model is ready and is deleted after it, so this order finds no false differences.
     statuses = registry.model_statuses()
     files = {(one.id, one.attempt): one for one in store.models()}
     later = registry.model_statuses()
@@ -133,7 +133,7 @@ class _Comparison:
         self, files: _Files, statuses: Mapping[str, tuple[ModelStatus, int]]
     ) -> Iterator[Difference]:
         self._files = files
-        # The last attempt first: of a model that the database has lost, that is the one to take.
+        # Last attempt first: that is the one to adopt if the database has lost the model.
         for one in sorted(files.values(), key=lambda one: -one.attempt):
             status, attempt = statuses.get(one.id, (None, 0))
             if status == "failed":
@@ -159,7 +159,7 @@ class _Comparison:
         return Difference("file without model", one.id, "adopt", detail, one.attempt)
 
     def inputs_and_jobs(self) -> Iterator[Difference]:
-        # An input is there before its job, and goes after it.
+        # An input exists before its job, and is deleted after it.
         jobs = self._registry.job_statuses()
         inputs = {one.id: one for one in self._store.training_inputs()}
         checkpoints = list(self._store.checkpoints())
@@ -183,7 +183,7 @@ class _Comparison:
         return Difference(kind, one.id, action, detail, one.attempt)
 
     def carry_out(self, difference: Difference) -> bool:
-        """Do what a difference asks for; False where there was nothing left to do."""
+        """Carry out the action of a difference; return False if there was nothing left to do."""
         actions: dict[Action, Callable[[Difference], bool]] = {
             "mark failed": self._mark_failed,
             "make ready": lambda one: self._registry.regain_model(one.id),
@@ -214,7 +214,7 @@ class _Comparison:
             told.tenant, one.id, told.name, told.record, file.size_bytes, file.written_at, one.attempt
         ):
             return False
-        if self._is_missing(one.id, one.attempt):  # somebody was just deleting it
+        if self._is_missing(one.id, one.attempt):  # it was deleted concurrently
             self._registry.delete_model(told.tenant, one.id)
             return False
         return True
@@ -237,7 +237,10 @@ class _Comparison:
         return True
 
     def _read(self, model_id: str, attempt: int) -> Inherited:
-        """Return what is told of a stored model that can forecast. Raises InvalidModelFile, ModelNotFound."""
+        """Return tenant, name and record of a stored model that can be loaded.
+
+        Raises InvalidModelFile, ModelNotFound.
+        """
         file = read_model_file(self._store.get_model(model_id, attempt))
         restore(file)
         return inherited_record(file, model_id)

@@ -1,4 +1,4 @@
-"""Accepting a training, or telling what it would choose."""
+"""Accept a training, or report what it would choose."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ logger = logging.getLogger(__name__)
 
 
 # Rows of all items times weights of one network: the multiplications of one pass over the data, up to a constant.
-# Unmeasured until a GPU is at hand: a guess, some seconds of training on one core. benchmarks/gpu.py finds the place.
+# An estimate that has not been measured on a GPU: some seconds of training on one core. benchmarks/gpu.py measures
+# the threshold.
 _WORTH_A_GPU = 1_000_000_000
 
 
 def is_large(plan: Plan) -> bool:
-    """Tell whether a training is worth a GPU where there is one."""
+    """Return whether a training is large enough to run on a GPU if there is one."""
     return work(plan) >= _WORTH_A_GPU
 
 
 def work(plan: Plan) -> int:
-    """Return the rows of all items times the weights of one network."""
+    """Return the number of rows of all items times the number of weights of one network."""
     from service.forecasting.networks.architecture import NetworkShape
 
     specification = plan.choice.specification
@@ -42,7 +43,7 @@ def work(plan: Plan) -> int:
 
 
 def choose_queue(served: AbstractSet[QueueName], plan: Plan) -> QueueName:
-    """Choose a queue for a training: large ones wait for a GPU where some trainer has one, all where all have."""
+    """Return the queue for a training: "gpu" for large trainings if some worker has a GPU, for all if all have one."""
     if "gpu" in served and ("cpu" not in served or is_large(plan)):
         return "gpu"
     return "cpu"
@@ -53,9 +54,9 @@ _RETRY_SECONDS = 5
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """A series that was read, and what to do with it.
+    """A parsed series, and how to train on it.
 
-    series: what was understood of it; idempotency: the client's key and a hash of the whole request.
+    series: how the series was interpreted; idempotency: the client's key and a hash of the whole request.
     """
 
     panel: Panel
@@ -67,9 +68,9 @@ class TrainingRequest:
 
 
 def plan(resources: Resources, request: TrainingRequest) -> Plan:
-    """Check everything that can be checked without training, and choose what was left open.
+    """Check everything that can be checked without training, and choose the options that were left open.
 
-    Raises InvalidInput and what is below it.
+    Raises InvalidInput and its subclasses.
     """
     resources.limits.check_options(request.options)
     resources.limits.check_panel(request.panel, ("series",))
@@ -77,22 +78,22 @@ def plan(resources: Resources, request: TrainingRequest) -> Plan:
 
 
 def try_out(resources: Resources, request: TrainingRequest) -> Plan:
-    """Decide all that `plan` does, and which future covariates to use. Raises as `plan` does."""
+    """Do what `plan` does, and also select the future covariates. Raises what `plan` raises."""
     from service.forecasting.training.covariate_selection import select_covariates
 
     return select_covariates(plan(resources, request))
 
 
 def submit_training(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:
-    """Accept a tenant's training: store what it trains on, register model and job, queue it.
+    """Accept a tenant's training: store its input, register the model and the job, and queue the job.
 
-    A known idempotency key of the tenant answers the job it started. planned: by `plan`. Raises IdempotencyKeyReused,
-    QuotaExceeded, TooManyJobs, Overloaded, Unavailable.
+    If the tenant has already used the idempotency key, return the job that it started. planned: the result of `plan`.
+    Raises IdempotencyKeyReused, QuotaExceeded, TooManyJobs, Overloaded, Unavailable.
     """
     try:
         return _earlier(resources, tenant, request) or _submit(resources, tenant, request, planned)
     except (Overloaded, QuotaExceeded, TooManyJobs):
-        # The same request may have come twice at once, and have taken the last place.
+        # The same request may have arrived twice at once, and the other one may have taken the last place.
         earlier = _earlier(resources, tenant, request)
         if earlier is None:
             raise
@@ -100,7 +101,7 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest,
 
 
 def _earlier(resources: Resources, tenant: str, request: TrainingRequest) -> JobEntry | None:
-    """Return the job that the request's idempotency key has started. Raises IdempotencyKeyReused."""
+    """Return the job started earlier with the request's idempotency key. Raises IdempotencyKeyReused."""
     if request.idempotency is None:
         return None
     return resources.registry.find_idempotent(tenant, *request.idempotency)
@@ -114,7 +115,7 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
         model_id, request.name, request.panel, request.options, request.series, request.warnings, tenant
     )
     file = training_input_file(content)
-    # Before anything is stored; and again with the job, for others may come in between.
+    # Checked before anything is stored, and again on insertion, as concurrent requests may add jobs in between.
     resources.registry.check_quota(tenant, resources.limits.quota, len(file), training=True)
     queue = choose_queue(resources.registry.served_queues(), planned)
     resources.store.put_training_input(job_id, file)
@@ -136,7 +137,7 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
     except ServiceError:
         resources.store.delete_training_input(job_id)
         raise
-    if job.id != job_id:  # another request with the same key came first
+    if job.id != job_id:  # another request with the same key was first
         resources.store.delete_training_input(job_id)
         return job
     with context.about_job(job.id):
@@ -146,9 +147,9 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
 
 
 def _job_after_all(resources: Resources, tenant: str, job_id: str, error: Unavailable) -> JobEntry:
-    """Return a job whose registration got no answer, for it may be there all the same; else raise the error.
+    """Return a job whose registration was not confirmed, if it exists after all; else raise the error.
 
-    While nobody can tell, its input stays: a job that is there could only fail without.
+    While this cannot be determined, its input is kept: a registered job would fail without it.
     """
     with suppress(Unavailable):
         try:

@@ -1,4 +1,4 @@
-"""Checkpoints of a long training as its child sees them; `checkpoint_keeping` is the server's end."""
+"""Checkpoints of a long training: the child process makes and sends them, `keep_checkpoint` stores them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from service.telemetry.logs import reason
 
 logger = logging.getLogger(__name__)
 
-# What is lost at most where a training dies; a shorter one costs nothing.
+# At most this much work is lost if a training dies; shorter trainings have no checkpoints and no overhead.
 CHECKPOINT_SECONDS = 30.0
-# Checkpoints may take this share of a training's time.
+# Checkpoints may take at most this share of a training's time.
 _SHARE = 0.05
-# A training with larger ones has none and is run again from its start: memory holds three of one while it is sent.
+# A training with larger checkpoints gets none and restarts from the beginning: sending one needs three times its size.
 MOST_BYTES = 256 * 2**20
 
 
 class StoredCheckpoints:
     """The checkpoints of one job; see `forecasting.checkpoint.Checkpoints` for the methods.
 
-    send: hands a file to who stores it. seconds: the least time between two, and before the first; more where they take
-    long.
+    send: sends the bytes of a checkpoint file to the process that stores it. seconds: minimum time before the first
+    checkpoint and between two; longer if checkpoints take long to make.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class StoredCheckpoints:
         self._due = clock() + seconds
 
     def resume(self) -> Checkpoint | None:
-        """Return what the store has; None, and a line in the log, where it cannot be read."""
+        """Return the stored checkpoint, or None; one that cannot be read is logged and ignored."""
         try:
             data = self._store.get_checkpoint(self._job_id)
             file = None if data is None else read_model_file(data)
@@ -54,7 +54,7 @@ class StoredCheckpoints:
         return None if file is None else Checkpoint(file.record, file.tensors)
 
     def keep(self, make: Callable[[], Checkpoint]) -> None:
-        """Send a checkpoint, if it is time for one."""
+        """Make and send a checkpoint if one is due."""
         started = self._clock()
         if started < self._due:
             return
@@ -62,7 +62,7 @@ class StoredCheckpoints:
             made = make()
             data = write_model_file(made.record, made.arrays)
         except MemoryError:
-            # What a training needs besides may be little more than what is left.
+            # The memory that is left may just suffice for the training itself.
             self._give_up("there is no memory to make one")
             return
         if len(data) > MOST_BYTES:
@@ -78,10 +78,10 @@ class StoredCheckpoints:
 
 
 def keep_checkpoint(registry: Registry, store: ModelStore, job_id: str, attempt: int, data: bytes) -> None:
-    """Store what the child of an attempt sent, where the attempt still runs; what fails is logged, never raised.
+    """Store a checkpoint from an attempt's child process if the attempt still runs; log errors, never raise them.
 
-    Whoever ends a job writes that into the registry first, and then removes the checkpoint: so it is looked at again
-    after storing, and none is left behind.
+    A job's end is written to the registry first, and its checkpoint is deleted afterwards. The registry is therefore
+    checked again after storing, so that no checkpoint is left behind.
     """
     try:
         if not _runs(registry, job_id, attempt):
@@ -94,7 +94,7 @@ def keep_checkpoint(registry: Registry, store: ModelStore, job_id: str, attempt:
 
 
 def _runs(registry: Registry, job_id: str, attempt: int | None = None) -> bool:
-    """Tell whether an attempt at a job runs; None: whether one does or will."""
+    """Return whether an attempt at a job runs; attempt None: whether the job has not ended."""
     try:
         job = registry.job(job_id)
     except JobNotFound:

@@ -1,4 +1,4 @@
-"""What runs in a child process that trains."""
+"""The code that runs in a training child process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from service.telemetry.context import about_job
 
 logger = logging.getLogger(__name__)
 
-# Each module that a training needs and that takes long to import, and the one that makes the kernels ready.
+# The modules that a training needs and that take long to import, and the one that loads the compiled kernels.
 PRELOADED = (
     "sklearn.preprocessing",
     "pandas",
@@ -28,12 +28,12 @@ PRELOADED = (
     "service.worker.preload",
 )
 _PROGRESS_SECONDS = 0.5
-# Forecasts go before trainings where both want a core.
+# Forecasts take precedence over trainings when both need a core.
 NICENESS = 10
 
 
 def work(train: Train, job_id: str, connection: Connection, memory_bytes: int | None = None) -> None:
-    """Train one job, the only one of this process, in so much memory; see `run_job`."""
+    """Train one job, the only one of this process, within ``memory_bytes``; see `run_job`."""
     die_with_parent()
     _take_name(f"job-{job_id}")
     os.nice(NICENESS)
@@ -45,9 +45,9 @@ def work(train: Train, job_id: str, connection: Connection, memory_bytes: int | 
 
 
 def run_job(train: Train, job_id: str, connection: Connection) -> None:
-    """Train one job and send progress and checkpoints, then the outcome or the error, as JSON messages.
+    """Train one job, and send progress and checkpoints, then the outcome or the error, as JSON messages.
 
-    The bytes of a checkpoint, or of the outcome's file, follow its message as another one.
+    The bytes of a checkpoint, or of the outcome's file, follow in a message of their own.
     """
     with about_job(job_id):
         _run_job(train, job_id, connection)
@@ -71,7 +71,7 @@ def _run_job(train: Train, job_id: str, connection: Connection) -> None:
 
 
 class _ProgressReport:
-    """Sends the first and the last progress, and twice a second at most what comes in between."""
+    """Sends the first and the last progress, and at most two reports a second in between."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -103,15 +103,15 @@ def _send_bytes(connection: Connection, data: bytes) -> None:
     try:
         connection.send_bytes(data)
     except BrokenPipeError:
-        # Nobody listens any more: the job was cancelled, or the server is gone.
+        # The receiver has closed the pipe: the job was cancelled, or the server has died.
         sys.exit(1)
 
 
 def limit_memory(size: int | None) -> None:
-    """Have the kernel refuse this process more than so many bytes of private memory: it gets a MemoryError.
+    """Limit the private memory of this process to ``size`` bytes; allocations beyond it raise MemoryError.
 
-    What it has from its forkserver does not count: nearly all of that is shared, and threads that get no stack are
-    waited for without end.
+    Memory inherited from the forkserver does not count: nearly all of it is shared, and a limit too low for thread
+    stacks would make the process wait forever for threads that cannot start.
     """
     if size is not None:
         size += _private_bytes()
@@ -120,10 +120,10 @@ def limit_memory(size: int | None) -> None:
 
 
 def _private_bytes() -> int:
-    """Return what RLIMIT_DATA counts; see proc(5)."""
+    """Return the bytes of memory that count towards RLIMIT_DATA; see proc(5)."""
     pages = Path("/proc/self/statm").read_text().split()[5] if sys.platform == "linux" else 0
     return int(pages) * resource.getpagesize()
 
 
 def warm_up() -> None:
-    """Nothing: starting a process once makes the forkserver import what trainings need."""
+    """Do nothing: starting a process once makes the forkserver import the modules that trainings need."""

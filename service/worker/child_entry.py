@@ -1,6 +1,6 @@
-"""What a training child calls first: a module so light that the child can import it in no time.
+"""The entry point of a training child process, in a module that is cheap to import.
 
-The child finds its function by the module's name. Everything else that it needs, its forkserver has imported before.
+The child looks the function up by the name of its module. The forkserver has already imported everything else.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def train_in_child(
 ) -> Outcome:
     """Train the job from its stored input; return the model's record and its file.
 
-    keep: sends a checkpoint to who keeps it. device: torch's name of where; None: this CPU, in compiled kernels.
-    access: how to reach a store on S3; it comes through the pipe that calls this function, never on a command line.
-    log: level and format of what it logs; None: as it finds it.
+    keep: sends a checkpoint to the process that stores it. device: torch's name of the device to train on; None: this
+    CPU, with compiled kernels. access: how to reach a store on S3; passed through the pipe that calls this function,
+    never on a command line. log: level and format of the log; None: leave logging as it is.
     """
     from service.storage.files.store import ModelStore
     from service.telemetry.logs import configure_logging

@@ -1,4 +1,4 @@
-"""Which devices trainings may run on, found without a GPU's context, or torch, in the server."""
+"""Find the devices to train on, without creating a GPU context, or importing torch, in the server."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _CURE = "or set it to cpu"
 
 
 def training_devices(setting: Literal["cpu", "cuda", "auto"]) -> tuple[str, ...]:
-    """Return torch's names of the GPUs to train on; none means: on this CPU.
+    """Return torch's names of the GPUs to train on; empty: train on this CPU.
 
-    Raises Unavailable where ``cuda`` is asked for and there is none.
+    Raises Unavailable if the setting is ``cuda`` and there is no GPU.
     """
     if setting == "cpu" or (setting == "auto" and not _has_driver()):
         return ()
@@ -31,7 +31,7 @@ def training_devices(setting: Literal["cpu", "cuda", "auto"]) -> tuple[str, ...]
 
 
 def _has_driver() -> bool:
-    """Look for NVIDIA's driver: where there is none, nobody waits until torch is imported to say the same."""
+    """Return whether NVIDIA's driver is installed; without it, the slow import of torch is not needed."""
     try:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -40,7 +40,10 @@ def _has_driver() -> bool:
 
 
 def _find_gpus() -> tuple[str, ...]:
-    """Ask torch, in a process of its own: it takes seconds and hundreds of megabytes. Raises Unavailable."""
+    """Return the GPUs that torch finds, in a subprocess: that takes seconds and hundreds of megabytes.
+
+    Raises Unavailable.
+    """
     if importlib.util.find_spec("torch") is None:
         raise Unavailable(f"torch is not installed: install the service with its extra [gpu], {_CURE}")
     try:

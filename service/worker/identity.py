@@ -1,4 +1,4 @@
-"""A name for this executor that no other living one has, and that it has again after a restart."""
+"""An ID for this worker that is unique among live workers and stable across restarts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ _MOST = 64
 
 
 class ExecutorIdTaken(ValueError):
-    """Another living executor has the ID of this one."""
+    """Another live worker has the ID of this one."""
 
 
 def locked_id(folder: Path) -> str:
-    """Take the first free ID of those in a folder, which processes on one machine share.
+    """Lock and return the first free ID in a folder that processes on one machine share.
 
-    A lock holds it until this process ends, however that is. Raises OSError where the folder cannot be written.
+    A file lock reserves the ID until this process ends, however it ends. Raises OSError if the folder cannot be
+    written, or if no ID is free.
     """
     for number in range(1, _MOST + 1):
         descriptor = os.open(folder / f"executor-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -31,5 +32,5 @@ def locked_id(folder: Path) -> str:
 
 
 def machine_id() -> str:
-    """Return the ID of the one trainer on this machine, or in this container."""
+    """Return the ID of the only worker on this machine, or in this container."""
     return f"{socket.gethostname()}-trainer"

@@ -1,10 +1,10 @@
-"""Keeps an executor's leases alive, stops what it has lost, and takes up what others have.
+"""Renew a worker's leases, stop jobs whose lease it has lost, and take over jobs that other workers have lost.
 
-A queue loses a job in two ways: its executor dies while it runs, or never learns that it has claimed it, because the
-database died before it answered; or its ticket is nowhere, because a process died between registering the job and
-queueing it, or between taking the ticket and claiming the job. The first shows as a lease that ran out, for only what
-runs is renewed, the second as a waiting job without a living ticket. Every executor looks for both; of several that
-find one, the registry lets one act.
+A job is lost in two ways. Either its worker dies while the job runs, or never learns that it has claimed the job,
+because the database failed before it answered. Or the job has no ticket, because a process died between registering
+the job and queueing it, or between taking the ticket and claiming the job. The first shows as an expired lease, as
+only running jobs are renewed; the second as a waiting job without a valid ticket. Every worker checks for both; if
+several find the same job, the registry lets only one of them act.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from service.worker.runner import JobRunner
 
 logger = logging.getLogger(__name__)
 
-# Cancelling must reach a child within a second, whichever server was told.
+# A cancellation must reach a child process within a second, whichever server received it.
 _LOOK_SECONDS = 0.4
 _RENEWALS, _SWEEPS = 4, 3
 _FORGET_SECONDS = 60.0
-# A ticket that was not there at two looks, this many seconds apart at least, is lost.
+# A ticket that is missing in two polls, at least this many seconds apart, is lost.
 _ON_ITS_WAY = 1.0
 
 
 class LeaseKeeper:
-    """A thread beside the runner; lost: called where another executor has this one's ID."""
+    """Keeps leases in a thread next to the runner. lost: called if another worker has taken this worker's ID."""
 
     def __init__(
         self, ledger: Ledger, runner: JobRunner, tickets: DurableQueue, lease_seconds: float, lost: Callable[[], None]
@@ -52,12 +52,12 @@ class LeaseKeeper:
         self._known_since: float | None = None
 
     def start(self) -> None:
-        """Begin, after a first look at what is waiting."""
+        """Queue waiting jobs without a ticket, then start the thread."""
         self._take_up(self._ledger.waiting(), patient=False)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -98,7 +98,7 @@ class LeaseKeeper:
             self._known_since = time.monotonic()
 
     def _sweep(self) -> None:
-        # After the database was away, nobody could renew: let the living do so first.
+        # While the database was unavailable, no lease could be renewed: let live workers renew theirs first.
         if self._known_since is not None and time.monotonic() - self._known_since >= self._lease_seconds:
             for ticket in self._ledger.expired():
                 logger.info("job %s is taken over: its executor was not heard of in time", ticket.job_id)
@@ -110,7 +110,7 @@ class LeaseKeeper:
         self._tickets.forget_old()
 
     def _take_up(self, waiting: Sequence[Ticket], patient: bool) -> None:
-        """Queue waiting jobs whose ticket is nowhere; replace tickets that nobody will use."""
+        """Queue waiting jobs that have no ticket in the queue; replace tickets that no worker will use."""
         if not waiting:
             self._missing.clear()
             return
@@ -119,7 +119,7 @@ class LeaseKeeper:
         self._missing = {one.id: self._missing.get(one.id, now) for one in waiting if one.id not in places}
         for ticket in waiting:
             if time.monotonic() - now >= self._lease_seconds / _RENEWALS:
-                return  # the leases of what runs come first; the others have their turn at the next look
+                return  # renewing the leases of running jobs comes first; the other jobs are handled in the next poll
             place = places.get(ticket.id)
             if ticket.queue not in served and served:
                 self._replace(ticket, min(served))
@@ -143,10 +143,10 @@ _LOOKED_AT = 1000
 
 
 class JobLedger:
-    """The trainer's `Ledger`; see there for the methods.
+    """The worker's `Ledger`; see there for the methods.
 
-    executor: its ID; queues: those it works off; sole: nobody else can have the ID; retention: how long jobs that ended
-    are kept.
+    executor: the worker's ID; queues: the queues it serves; sole: no other worker can have the ID; retention: how long
+    ended jobs are kept.
     """
 
     def __init__(
@@ -167,46 +167,46 @@ class JobLedger:
         self._sole = sole
 
     def enrol(self) -> bool:
-        """Make this executor known; False where another living one has its ID."""
+        """Register this worker; return False if another live worker has its ID."""
         return self._registry.enrol(self._executor, self._instance, self._queues, self._lease_seconds, self._sole)
 
     def renew(self, job_ids: Collection[str]) -> dict[str, int] | None:
-        """Renew this executor's leases of jobs; the attempt by job ID. None where another executor has its ID now."""
+        """Renew this worker's leases of jobs; return attempts by job ID, None if another worker has taken its ID."""
         return self._registry.renew_leases(self._executor, self._instance, job_ids, self._lease_seconds)
 
     def held(self) -> dict[str, int]:
-        """The attempts that this executor holds, by job ID."""
+        """Return the attempts that this worker holds, by job ID."""
         return self._registry.held_leases(self._executor)
 
     def release(self) -> list[Ticket]:
-        """Put back all that this executor holds, or held before it was killed."""
+        """Put back all jobs that this worker holds, or held before it was killed; return their new tickets."""
         return [ticket_of(job) for job in self._registry.release_leases(self._executor, self._instance)]
 
     def dismiss(self) -> None:
-        """Forget this executor."""
+        """Deregister this worker."""
         self._registry.dismiss(self._executor, self._instance)
 
     def expired(self) -> list[Ticket]:
-        """Put back the jobs of executors that have not renewed in time."""
+        """Put back the jobs whose lease has expired; return their new tickets."""
         return [ticket_of(job) for job in self._registry.take_expired()]
 
     def waiting(self) -> list[Ticket]:
-        """The tickets of queued jobs, the oldest ones first."""
+        """Return the tickets of queued jobs, oldest first, up to a maximum number."""
         return [ticket_of(job) for job in self._registry.waiting_jobs(_LOOKED_AT)]
 
     def redispatch(self, ticket: Ticket, queue: str) -> Ticket | None:
-        """Void a waiting job's ticket and return another; None where it was void already."""
+        """Void a waiting job's ticket and return a new one; None if it was void already."""
         job = self._registry.redispatch(ticket.job_id, ticket.dispatch, cast(QueueName, queue))
         return None if job is None else ticket_of(job)
 
     def living(self) -> set[str]:
-        """The IDs of executors that have been heard of in time."""
+        """Return the IDs of live workers."""
         return self._registry.living_executors()
 
     def served(self) -> set[str]:
-        """The queues that living executors work off."""
+        """Return the queues served by live workers."""
         return set(self._registry.served_queues())
 
     def forget_old(self) -> None:
-        """Remove the jobs that ended long ago."""
+        """Delete jobs that ended longer ago than the retention time."""
         self._registry.forget_jobs(utc_now() - self._retention)

@@ -1,4 +1,4 @@
-"""The server's end of the processes that train; `child` and `device_child` are the other."""
+"""The worker's side of the training processes; `child` is the other side."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from service.worker.child import NICENESS, run_job, work
 
 
 class TrainingProcess(Protocol):
-    """Where a thread of the queue has its jobs run, one after another."""
+    """Runs jobs in a process, one after another, for the threads of the queue."""
 
     def begin(self, job_id: str) -> Connection:
-        """Have a job run; return where its messages come from. It may take seconds, where a process starts."""
+        """Start a job; return the connection that receives its messages. Takes seconds if a process must be started."""
 
     def kill(self) -> None:
-        """Kill what runs, from any thread."""
+        """Kill the running process; may be called from any thread."""
 
     def exit_code(self) -> int | None:
-        """Wait until the process has ended; return how."""
+        """Wait until the process has ended; return its exit code."""
 
     def end(self, sound: bool) -> None:
-        """Clean up after a job; sound: nothing happened after which the process should not take another."""
+        """Clean up after a job. sound: the process is in a state to run another job."""
 
     def close(self) -> None:
-        """End everything: there will be no more jobs."""
+        """End the process and release its resources: there will be no more jobs."""
 
 
 class FreshProcess:
-    """A child of the forkserver for each job, which has everything imported; see `TrainingProcess` for the methods.
+    """A new child for each job, from a forkserver that has imported everything; see `TrainingProcess` for the methods.
 
-    memory_bytes: what a child may take; None: whatever there is.
+    memory_bytes: maximum memory of a child; None: no limit.
     """
 
     def __init__(self, train: Train, context: ForkServerContext, memory_bytes: int | None = None) -> None:
@@ -47,7 +47,7 @@ class FreshProcess:
         self._receiving: Connection | None = None
 
     def begin(self, job_id: str) -> Connection:
-        """Start a process for the job; it takes seconds while the forkserver still imports."""
+        """Start a process for the job; takes seconds while the forkserver is still importing."""
         self._receiving, sending = self._context.Pipe(duplex=False)
         with sending:
             arguments = self._train, job_id, sending, self._memory_bytes
@@ -69,7 +69,7 @@ class FreshProcess:
         return process.exitcode
 
     def end(self, sound: bool) -> None:  # noqa: ARG002
-        """End the process, whatever happened."""
+        """End the process in any case."""
         self.close()
 
     def close(self) -> None:
@@ -82,10 +82,10 @@ class FreshProcess:
 
 
 class DeviceProcess:
-    """Starts a child with the first job, keeps it while all goes well; see `TrainingProcess` for the methods.
+    """A child that is started with the first job and reused until an error; see `TrainingProcess` for the methods.
 
-    train: the training function of this device, which can be imported by name. The child is spawned: CUDA survives no
-    fork. It is started by the thread that works with it, for the kernel kills it when that thread ends.
+    train: the training function of this device, importable by name. The child is spawned, because CUDA does not
+    survive a fork. The thread that uses the child also starts it, as the kernel kills it when that thread ends.
     """
 
     def __init__(self, train: Train) -> None:
@@ -96,8 +96,8 @@ class DeviceProcess:
         self._killed = False
 
     def begin(self, job_id: str) -> Connection:
-        """Give the job to the child; start one where there is none, or where it died or was killed."""
-        # A process that was killed a moment ago may still look alive.
+        """Send the job to the child; start a new one if there is none, or if it died or was killed."""
+        # A process that was just killed may still be reported as alive.
         if self._connection is None or self._process is None or self._killed or not self._process.is_alive():
             self.close()
             self._process, self._connection = self._start()
@@ -114,7 +114,7 @@ class DeviceProcess:
         return process, ours
 
     def kill(self) -> None:
-        """Kill the child; the next job gets another."""
+        """Kill the child; the next job starts a new one."""
         if (process := self._process) is not None:
             self._killed = True
             process.kill()
@@ -127,7 +127,7 @@ class DeviceProcess:
         return process.exitcode
 
     def end(self, sound: bool) -> None:
-        """Keep the child, unless something went wrong: an error may leave a device unusable for its process."""
+        """Keep the child unless an error occurred: an error may leave the device unusable for the process."""
         if not sound:
             self.close()
 
@@ -142,8 +142,8 @@ class DeviceProcess:
 
 
 def work_off(train: Train, server: int, connection: Connection) -> None:
-    """Train, in the child, every job whose ID comes, until the server, a process ID, is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server ends us when it has stopped
+    """Train, in the child, each job whose ID is received, until the parent, given by its process ID, has died."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal: the parent ends this process when it stops
     die_with_parent(server)
     os.nice(NICENESS)
     while True:

@@ -1,4 +1,4 @@
-"""What the registry and the store learn of each attempt at a job."""
+"""Record the events of each attempt at a job in the registry and the store."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from service.worker.retry import PATIENCE_SECONDS, Result, insist
 logger = logging.getLogger(__name__)
 
 MOST_DEATHS = 3
-"""A job whose child process dies so often takes no more of them along."""
+"""A job fails when its child process has died this many times, so that it cannot crash more of them."""
 
 
 class JobRecorder:
-    """The trainer's listener.
+    """The worker's `JobListener`.
 
-    executor: its ID; lease_seconds: how long it holds a job that it does not renew; ended: called with each job that
-    ended.
+    executor: the worker's ID; lease_seconds: how long it holds a job whose lease it does not renew; ended: called with
+    the ID of each job that has ended.
     """
 
     def __init__(
@@ -39,21 +39,21 @@ class JobRecorder:
         self._ended = ended
 
     def claim(self, ticket: Ticket) -> int | None:
-        """Mark the job as running; None where it was cancelled or deleted, or has another ticket."""
+        """Mark the job as running; return the attempt, or None if it was cancelled or deleted or has a newer ticket."""
         return self._registry.claim_job(ticket.job_id, ticket.dispatch, self._executor, self._lease_seconds)
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
-        """Keep the progress for GET /jobs/{id}."""
+        """Store the progress for GET /jobs/{id}."""
         self._registry.record_progress(job_id, attempt, progress)
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
-        """Store it, for another attempt."""
+        """Store the checkpoint for another attempt."""
         keep_checkpoint(self._registry, self._store, job_id, attempt, data)
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
-        """Store the file, then publish the model; what was cancelled, deleted or taken over meanwhile leaves nothing.
+        """Store the file, then publish the model; leave no file if the job was cancelled, deleted or taken over.
 
-        May be called again where it raised.
+        May be called again after it has raised.
         """
         try:
             job = self._registry.job(job_id)
@@ -67,13 +67,13 @@ class JobRecorder:
         self._end(job_id)
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
-        """Keep the reason."""
+        """Mark the job as failed and store the reason."""
         if self._registry.fail_job(job_id, error.to_record(), attempt):
             logger.info("job %s failed: %s", job_id, error.slug)
         self._end(job_id)
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
-        """Put the job back, or fail it where its children have died too often."""
+        """Put the job back, or mark it as failed if its child processes have died too often."""
         back = self._registry.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
         if back is not None:
             logger.warning("job %s is tried again: %s", job_id, error.detail)
@@ -83,11 +83,11 @@ class JobRecorder:
 
     def _end(self, job_id: str) -> None:
         self._ended(job_id)
-        # Afterwards, so that nobody who waits for the model waits for this.
+        # Afterwards, so that clients waiting for the model do not wait for this.
         clear_away(self._registry, self._store, job_id)
 
     def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
-        # An earlier call that raised may have left the file: nobody else writes under this attempt.
+        # An earlier call that raised may have left the file; nothing else writes files of this attempt.
         with suppress(Conflict):
             self._store.put_model(model_id, outcome.file, attempt)
         if self._registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
@@ -98,9 +98,9 @@ class JobRecorder:
 
 
 class PatientListener:
-    """Wraps a listener; its methods are those of `JobListener`.
+    """Wraps a listener and retries its calls; its methods are those of `JobListener`.
 
-    stopping: ends all waiting. patience: seconds after which an event is given up.
+    stopping: when set, no call is retried any more. patience: seconds after which retrying is given up.
     """
 
     def __init__(self, listener: JobListener, stopping: threading.Event, patience: float = PATIENCE_SECONDS) -> None:
@@ -109,27 +109,28 @@ class PatientListener:
         self._patience = patience
 
     def claim(self, ticket: Ticket) -> int | None:
-        """Ask until there is an answer. Raises what the listener raised last."""
+        """Retry until the listener answers. Raises the last error of the listener."""
         return self._insist(ticket.job_id, lambda: self._listener.claim(ticket))
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
-        """Tell once: there will be newer progress, and a training is worth more than what is told of it."""
+        """Report once, without retries: newer progress will follow, and must not delay the training."""
         try:
             self._listener.progressed(job_id, attempt, progress)
         except Exception as error:
             logger.warning("the progress of job %s could not be kept: %s", job_id, reason(error))
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
-        """Tell once, like progress."""
+        """Report once, without retries, like progress."""
         try:
             self._listener.checkpointed(job_id, attempt, data)
         except Exception as error:
             logger.warning("a checkpoint of job %s could not be kept: %s", job_id, reason(error))
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> Ticket | None:
-        """Tell until it is heard; where that never comes, have the job tried again, as if its child had died.
+        """Retry until the outcome is recorded; if that fails, have the job run again, as if its child had died.
 
-        What was accepted must survive a database that is away for longer than our patience. Returns the next ticket.
+        An accepted job must survive a database that is unavailable for longer than ``patience``. Return the job's next
+        ticket, if any.
         """
         try:
             self._insist(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
@@ -142,14 +143,14 @@ class PatientListener:
         return None
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
-        """Tell until it is heard; log where that never comes: its lease will run out."""
+        """Retry until the error is recorded; if that fails, log it: the job's lease will expire."""
         try:
             self._insist(job_id, lambda: self._listener.failed(job_id, attempt, error))
         except Exception:
             logger.exception("job %s failed and nobody could be told: %s", job_id, reason(error))
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
-        """Tell until it is heard; log where that never comes: its lease will run out."""
+        """Retry until the death is recorded; if that fails, log it: the job's lease will expire."""
         try:
             return self._insist(job_id, lambda: self._listener.died(job_id, attempt, error))
         except Exception:

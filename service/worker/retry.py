@@ -1,4 +1,4 @@
-"""Trying again what could not be done now: a database may be busy, a disk full, a bucket out of reach for a while."""
+"""Retries for temporary failures: a busy database, a full disk, a bucket that cannot be reached for a while."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def insist(
     patience: float = PATIENCE_SECONDS,
     pause: Callable[[float], bool | None] = time.sleep,
 ) -> Result:
-    """Act until that raises nothing; return its result. Raises what it raised last, once the patience is over.
+    """Call ``act`` until it succeeds; return its result. Raises its last error after ``patience`` seconds.
 
-    failed: told of each error after which there is another try; pause: waits so many seconds, True: there is no use in
-    another try.
+    failed: called with each error that is followed by another try; pause: waits the given number of seconds, and
+    returns True if there should be no further try.
     """
     deadline, seconds = time.monotonic() + patience, _FIRST_PAUSE
     while True:

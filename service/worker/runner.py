@@ -1,4 +1,4 @@
-"""Running jobs in child processes, from the claim to the end."""
+"""Run jobs in child processes, from the claim to the end."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from service.worker.telemetry import Watch, WatchedAttempt, unwatched
 logger = logging.getLogger(__name__)
 
 
-# All together.
+# For all processes together.
 _CLOSE_SECONDS = 5.0
 
 
 class Slots:
-    """Lends out training processes, one job each; threads may share it."""
+    """A pool of training processes, each for one job at a time; thread-safe."""
 
     def __init__(self, processes: Mapping[str, Sequence[TrainingProcess]]) -> None:
         self._processes = {name: tuple(several) for name, several in processes.items() if several}
@@ -40,12 +40,12 @@ class Slots:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many jobs can run at once, by queue."""
+        """Return the number of jobs that can run at once, by queue."""
         return {name: len(several) for name, several in self._processes.items()}
 
     @contextmanager
     def taken(self, name: str) -> Iterator[TrainingProcess | None]:
-        """Wait for a free process and have it to oneself; None where there will be none any more."""
+        """Wait for a free process and yield it for exclusive use; yield None if the pool is closed or has none."""
         free = self._free.get(name)
         process = free.get() if free is not None and not self._closing else None
         try:
@@ -55,7 +55,7 @@ class Slots:
                 free.put(process)
 
     def close(self) -> None:
-        """Let those who wait go, and end every process as it comes back."""
+        """Release waiting threads, and end every process as it is returned."""
         self._closing = True
         deadline = time.monotonic() + _CLOSE_SECONDS
         for name, several in self._processes.items():
@@ -68,7 +68,7 @@ class Slots:
         try:
             process = free.get(timeout=seconds)
         except queue.Empty:
-            return  # its thread is stuck; the process was killed and dies with this one
+            return  # its thread is stuck; the child was killed, and dies with this process at the latest
         if process is not None:
             process.close()
 
@@ -78,7 +78,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass
 class _Run:
-    """One job that runs; attempt, process: None until it was claimed, and begun."""
+    """A running job; attempt is None until the job is claimed, process until it has started."""
 
     ticket: Ticket
     attempt: int | None = None
@@ -88,7 +88,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Died:
-    """The child is gone and told no end, or never began."""
+    """The child process died without reporting an end, or never started."""
 
     error: ServiceError
 
@@ -96,8 +96,8 @@ class _Died:
 class JobRunner:
     """Runs one job for each thread that calls `run`, in a slot of its queue.
 
-    seconds_limit: longest run of one job; watch: around each attempt. The listener is told again and again where it
-    could not hear.
+    seconds_limit: time limit of one job; watch: context manager around each attempt. Calls of the listener are
+    retried if they fail.
     """
 
     def __init__(self, slots: Slots, listener: JobListener, seconds_limit: float, watch: Watch = unwatched) -> None:
@@ -110,9 +110,9 @@ class JobRunner:
         self._runs: dict[str, _Run] = {}
 
     def run(self, ticket: Ticket) -> Ticket | None:
-        """Run a job until it has ended; return its next ticket where it was put back.
+        """Run a job until it has ended; return its next ticket if it was put back.
 
-        Raises what the listener raises where it cannot be asked for the job at all.
+        Raises the error of the listener if the job cannot be claimed.
         """
         with self._slots.taken(ticket.queue) as process:
             if process is None or self._stopping.is_set():
@@ -126,12 +126,15 @@ class JobRunner:
                     return self._train(run, run.attempt, process, watched)
 
     def attempts(self) -> dict[str, int]:
-        """Return the attempts that run, by job ID."""
+        """Return the running attempts by job ID."""
         with self._lock:
             return {run.ticket.job_id: run.attempt for run in self._runs.values() if run.attempt is not None}
 
     def stop_stale(self, before: Mapping[str, int], held: Mapping[str, int]) -> None:
-        """Kill what ran ``before`` the look at what is ``held`` and is not held: cancelled, deleted or taken over."""
+        """Kill attempts that are in ``before`` but not in ``held``: they were cancelled, deleted or taken over.
+
+        before: the attempts that ran before ``held``, the attempts of this worker's leases, was read.
+        """
         stale = {job_id: attempt for job_id, attempt in before.items() if held.get(job_id) != attempt}
         if not stale:
             return
@@ -141,14 +144,14 @@ class JobRunner:
                     self._kill(run)
 
     def cancel(self, job_id: str) -> None:
-        """Kill the job's child, if it runs here; its listener hears no more of it."""
+        """Kill the job's child process if it runs here; the listener receives no more events of it."""
         with self._lock:
             for run in self._runs.values():
                 if run.ticket.job_id == job_id:
                     self._kill(run)
 
     def stop(self) -> None:
-        """Kill all children; the jobs are not reported as failed. Returns when their threads are done with them."""
+        """Kill all child processes without reporting the jobs as failed; wait until their threads are done."""
         self._stopping.set()
         with self._lock:
             for run in self._runs.values():
@@ -178,17 +181,17 @@ class JobRunner:
         end: Outcome | ServiceError | _Died | None = None
         back: Ticket | None = None
         try:
-            # Not under the lock: it may take seconds.
+            # Not under the lock: this may take seconds.
             receiving = process.begin(job_id)
             if self._let_kill(run, process):
                 end = self._listen(job_id, attempt, process, receiving, watched)
             if isinstance(end, Outcome) and self._is_wanted(run):
-                # Before the process has ended: that takes as long as a short training.
+                # Before the process has ended: ending takes as long as a short training.
                 back = self._listener.succeeded(job_id, attempt, end)
                 watched.outcome = "died" if back else "succeeded"
         except Exception:
             logger.exception("job %s could not be run", job_id)
-            # It may have been chance: a machine that has no room for another process, say.
+            # The cause may be temporary, such as a machine without memory for another process.
             end = _Died(TrainingFailed("the training could not be run; the trainer's log says why"))
         finally:
             run.process = None
@@ -209,7 +212,7 @@ class JobRunner:
         return None
 
     def _let_kill(self, run: _Run, process: TrainingProcess) -> bool:
-        """Let others kill the process from now on; False where the job is not wanted any more."""
+        """Allow other threads to kill the process from now on; return False if the job is not wanted any more."""
         with self._lock:
             run.process = process
         return self._is_wanted(run)

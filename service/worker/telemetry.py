@@ -1,4 +1,4 @@
-"""What a trainer tells of each attempt at a job: log lines that name it, its time, and its spans."""
+"""Telemetry of each attempt at a job: log lines that name the job, its duration, and its spans."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class WatchedAttempt:
-    """Is told what becomes of an attempt; stopped, unless something else is told."""
+    """Receives the events of an attempt; its outcome is "stopped" unless another one is set."""
 
     outcome: Ending = "stopped"
 
     def progressed(self, progress: Progress) -> None:
-        """Hear how far the training is."""
+        """Handle a progress report of the training."""
 
 
 Watch = Callable[[Ticket, int], AbstractContextManager[WatchedAttempt]]
-"""Is entered with the ticket and the number of each attempt, in the thread that runs it, and left at its end."""
+"""Returns a context manager for an attempt, given its ticket and number; it is entered in the thread that runs it."""
 
 
 @contextmanager
@@ -37,10 +37,10 @@ def unwatched(_ticket: Ticket, _attempt: int) -> Iterator[WatchedAttempt]:
 
 
 class AttemptTelemetry:
-    """The trainer's `Watch`.
+    """The worker's `Watch`.
 
-    measured: told of each end. spans: None where no traces are wanted; else an attempt is a span `train`, a child of
-    the request that submitted the job, and the stages that its progress tells are children of that.
+    measured: called with each ended attempt. spans: None if tracing is off; else each attempt is a span `train`, a
+    child of the request that submitted the job, and the stages reported by its progress are child spans of it.
     """
 
     def __init__(self, registry: Registry, measured: Measured, spans: Spans | None) -> None:
@@ -50,13 +50,13 @@ class AttemptTelemetry:
 
     @contextmanager
     def __call__(self, ticket: Ticket, attempt: int) -> Iterator[WatchedAttempt]:
-        """Watch one attempt, in the thread that runs it."""
+        """Measure one attempt, in the thread that runs it."""
         begun = time.monotonic()
         with about_job(ticket.job_id), self._traced(ticket, attempt) as watched:
             try:
                 yield watched
             finally:
-                # Whoever was to be told may be gone; the attempt has ended all the same.
+                # The receiving process may have died; the attempt has ended in any case.
                 with suppress(OSError):
                     self._measured(AttemptEnd(ticket.queue, watched.outcome, time.monotonic() - begun))
 
@@ -83,7 +83,7 @@ class AttemptTelemetry:
 
 
 class _TracedAttempt(WatchedAttempt):
-    """Makes a span of each stage; one shorter than what is told of the progress may go unseen."""
+    """Makes a span for each stage; a stage shorter than the interval of progress reports may be missed."""
 
     def __init__(self, spans: Spans, parent: str) -> None:
         self._spans = spans

@@ -1,4 +1,4 @@
-"""What a job does, in its child process: read the input, train, make the model file."""
+"""The steps of a job in its child process: read the input, train, make the model file."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
 def stored_input(store: ModelStore, job_id: str, patience: float = PATIENCE_SECONDS) -> bytes:
-    """Return what a job trains on. Raises JobNotFound, and Unavailable where the store stays away for so long.
+    """Return a job's input. Raises JobNotFound, and Unavailable if the store is unavailable for ``patience`` seconds.
 
-    Nothing of an accepted job is to be sent again because a store was out of reach for a moment.
+    A client must not have to submit an accepted job again because the store could not be reached for a short time.
     """
 
     def read() -> bytes | JobNotFound:
         try:
             return store.get_training_input(job_id)
         except JobNotFound as error:
-            return error  # it will not come
+            return error  # retrying would not help
 
     def failed(error: Exception) -> None:
         logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, reason(error))
@@ -64,8 +64,8 @@ def run_training(
 ) -> Outcome:
     """Train the job from its stored input, see `train`; return the model's record and its file.
 
-    It goes on from the job's checkpoint, where there is one. keep: sends another to who stores it, every
-    ``checkpoint_seconds`` at most.
+    The training resumes from the job's checkpoint if there is one. keep: sends a checkpoint to the process that stores
+    it, at most every ``checkpoint_seconds``.
     """
     content = read_training_input(stored_input(store, job_id))
     trained = _trained(content, tell, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
@@ -77,7 +77,7 @@ def run_training(
     }
     told = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant, **record}
     file = model_file(trained.forecaster, told)
-    # What could not be loaded is a failed job here and now, never a model that is said to be ready.
+    # A model that cannot be loaded must fail the job now, and never be published as ready.
     load_forecaster(file)
     return Outcome(record, file)
 
@@ -94,7 +94,7 @@ def _trained(content: TrainingInput, tell: Tell, device: str | None, checkpoints
 
 
 def trained_record(trained: Trained) -> dict[str, Any]:
-    """Tell what was chosen and how good it is, as JSON-able values."""
+    """Return the chosen configuration and its evaluation, as values serialisable as JSON."""
     specification = trained.plan.choice.specification
     return {
         "configuration": trained.plan.configuration(),
@@ -134,7 +134,7 @@ def _validation_forecast(one: ValidationForecast) -> dict[str, Any]:
 
 
 def _short(values: FloatArray) -> list[float | None]:
-    """Round to six digits: these are numbers to look at, and every list of models has them."""
+    """Round to six significant digits: the values are for display, and part of every list of models."""
     return [float(f"{one:.6g}") if math.isfinite(one) else None for one in values.tolist()]
 
 

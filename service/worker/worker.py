@@ -1,4 +1,4 @@
-"""One executor: takes tickets, runs jobs in child processes, keeps its leases."""
+"""The worker: takes tickets, runs jobs in child processes, renews its leases."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ _POLL_SECONDS, _POLL_SECONDS_ALONE = 0.05, 0.1
 
 @dataclass(frozen=True)
 class TrainerSettings:
-    """How a trainer works.
+    """Settings of a worker.
 
-    executor: its ID, the same after a restart; processes: trainings at once on the CPU, 0: devices take all jobs;
-    seconds_limit: longest training; memory_bytes: most memory of a training's process, None: no limit; lease_seconds:
-    after so many others take its jobs over; alone: it is the only one on its queues; queue_url: DBOS's database.
+    executor: the worker's ID, the same after a restart; processes: number of concurrent trainings on the CPU, 0:
+    devices run all jobs; seconds_limit: time limit of a training; memory_bytes: maximum memory of a training process,
+    None: no limit; lease_seconds: time without renewal after which other workers take its jobs over; alone: whether it
+    is the only worker on its queues; queue_url: URL of DBOS's database.
     """
 
     executor: str
@@ -44,11 +45,11 @@ class TrainerSettings:
 
 
 class Trainer:
-    """Runs the jobs of a registry that the ledger and the listener stand for.
+    """Runs the jobs of a registry, which it accesses through the ledger and the listener.
 
-    train: a function that can be imported by name; it runs in a child of a forkserver which has imported what trainings
-    need. on_devices: for each device the function that trains there, one job at a time, in a child that stays.
-    watch: around each attempt.
+    train: a function importable by name; it runs in a child of a forkserver that has imported the modules trainings
+    need. on_devices: the training function of each device; each runs one job at a time, in a child that is reused.
+    watch: context manager around each attempt.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Trainer:
         self._keeper = LeaseKeeper(ledger, self._runner, self._tickets, settings.lease_seconds, self.lost.set)
 
     def start(self) -> None:
-        """Begin to work off what is queued, and what this executor left when it was killed.
+        """Start running queued jobs, and jobs that this worker left when it was killed.
 
         Raises ExecutorIdTaken, Unavailable.
         """
@@ -89,26 +90,26 @@ class Trainer:
             self.submit(left)
             self._keeper.start()
         except BaseException:
-            # What runs already has nobody who keeps its leases.
+            # Nothing would renew the leases of jobs that already run.
             self.stop()
             raise
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Queue jobs."""
+        """Enqueue jobs."""
         for ticket in tickets:
             self._tickets.submit(ticket)
 
     def cancel(self, job_id: str) -> None:
-        """Kill a job's child at once."""
+        """Kill a job's child process at once."""
         self._runner.cancel(job_id)
 
     def stop(self) -> None:
-        """Kill all children, put their jobs back into the queue and leave."""
+        """Kill all child processes, put their jobs back into the queue and deregister."""
         self._keeper.stop()
         self._runner.stop()
         self._tickets.destroy()
         try:
-            # Only now: this process must not take them again.
+            # Only after the queue is closed: this process must not take the jobs again.
             left = self._ledger.release()
             self._ledger.dismiss()
         except Exception as error:
@@ -118,7 +119,7 @@ class Trainer:
             self._hand_over(left)
 
     def _hand_over(self, left: Sequence[Ticket]) -> None:
-        """Put tickets into their queues, so that other trainers need not find out that these jobs wait."""
+        """Put tickets into their queues, so that other workers do not have to discover the waiting jobs."""
         others = RemoteTrainers(self._settings.queue_url)
         others.submit(left)
         others.stop()
@@ -129,7 +130,7 @@ class Trainer:
             self._tickets.submit(back)
 
     def _enrol(self) -> None:
-        """Make this executor known, once an earlier one of its ID that was killed is known to be dead."""
+        """Register this worker, after the lease of a killed predecessor with the same ID has expired."""
         deadline = time.monotonic() + 2 * self._settings.lease_seconds
         while not self._ledger.enrol():
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The IDs of models and jobs: made here, and checked before one becomes part of a path or a query."""
+"""The IDs of models and jobs: created here, and checked before they are used in a path or a query."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _SHOWN = 64
 
 
 def new_id() -> str:
-    """Make an ID that nobody else has: 32 lower hex digits, random."""
+    """Return a new, random ID of 32 lowercase hex digits."""
     return uuid4().hex
 
 
 def is_id(text: str) -> bool:
-    """Tell whether a text has the form of an ID."""
+    """Return whether a text has the form of an ID."""
     return _ID.fullmatch(text) is not None
 
 
 def check_model_id(model_id: str) -> str:
-    """Return the ID as it is.
+    """Return the ID unchanged.
 
-    Raises ModelNotFound where it cannot be one: no model can have it.
+    Raises ModelNotFound if it is not a valid ID, as no model can have it.
     """
     if not is_id(model_id):
         raise unknown_model(model_id)
@@ -32,9 +32,9 @@ def check_model_id(model_id: str) -> str:
 
 
 def check_job_id(job_id: str) -> str:
-    """Return the ID as it is.
+    """Return the ID unchanged.
 
-    Raises JobNotFound where it cannot be one: no job can have it.
+    Raises JobNotFound if it is not a valid ID, as no job can have it.
     """
     if not is_id(job_id):
         raise unknown_job(job_id)
@@ -42,10 +42,10 @@ def check_job_id(job_id: str) -> str:
 
 
 def unknown_model(model_id: str) -> ModelNotFound:
-    """Make the error for a model that is not there."""
+    """Return the error for a model that does not exist."""
     return ModelNotFound(f"No model has the ID {model_id[:_SHOWN]!r}. GET /models lists those that are there.")
 
 
 def unknown_job(job_id: str) -> JobNotFound:
-    """Make the error for a job that is not there."""
+    """Return the error for a job that does not exist."""
     return JobNotFound(f"No job has the ID {job_id[:_SHOWN]!r}. GET /jobs lists those that are there.")

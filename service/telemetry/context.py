@@ -1,4 +1,4 @@
-"""What a piece of work belongs to: the request, the job, the trace; log lines and spans look here."""
+"""Context variables with the current request, job and trace, which log lines and spans include."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextvars import ContextVar
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
-"""Of the span that runs, or as the client sent it."""
+"""W3C traceparent of the current span, or as sent by the client."""
 
-# https://www.w3.org/TR/trace-context/#traceparent-header; a version after ours may have more behind.
+# https://www.w3.org/TR/trace-context/#traceparent-header; later versions may append fields.
 _SOUND = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def read_traceparent(sent: str | None) -> str | None:
-    """Return a W3C traceparent that can be used, as version 00; None for any other text."""
+    """Return a valid W3C traceparent as version 00; None for any other text."""
     if sent is None or not (found := _SOUND.match(sent)):
         return None
     rest = sent[found.end() :]
@@ -27,7 +27,7 @@ def read_traceparent(sent: str | None) -> str | None:
 
 
 def found_fields() -> dict[str, str]:
-    """Return what is known here of request_id, job_id and trace_id."""
+    """Return those of request_id, job_id and trace_id that are set in this context."""
     trace = traceparent.get()
     found = {"request_id": request_id.get(), "job_id": job_id.get(), "trace_id": trace[3:35] if trace else None}
     return {name: value for name, value in found.items() if value is not None}
@@ -35,7 +35,7 @@ def found_fields() -> dict[str, str]:
 
 @contextmanager
 def about_job(which: str) -> Iterator[None]:
-    """Let what is logged in the block name the job."""
+    """Add the job's ID to all log lines in the block."""
     token = job_id.set(which)
     try:
         yield
@@ -45,7 +45,7 @@ def about_job(which: str) -> Iterator[None]:
 
 @contextmanager
 def within_trace(parent: str | None) -> Iterator[None]:
-    """Let the block belong to a span; None: to none."""
+    """Run the block within the span of this traceparent; None: within no span."""
     token = traceparent.set(parent)
     try:
         yield

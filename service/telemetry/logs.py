@@ -1,4 +1,4 @@
-"""Log lines, as text or JSON, on stderr: of this service, and warnings of its libraries."""
+"""Logging to stderr as text or JSON, of this service and of warnings from its libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.telemetry.context import found_fields
 logger = logging.getLogger(__name__)
 
 
-# Their words are ours or the system's. Those of others (ValueError, pydantic, databases) quote values.
+# Their messages come from this service or the system. Those of others (ValueError, pydantic, databases) quote values.
 _QUOTABLE = (OSError, MemoryError, ImportError)
 
 
@@ -32,7 +32,7 @@ _MEANWHILE = "\n\nDuring handling of the above exception, another exception occu
 
 
 def reason(error: BaseException) -> str:
-    """Return one line: the kind of an exception, and its words where they can hold no data."""
+    """Return one line: the type of an exception, and its message if that cannot contain data."""
     if isinstance(error, ServiceError):
         return error.detail if isinstance(error, _OWN_ERRORS) else error.slug
     kind = type(error)
@@ -41,7 +41,7 @@ def reason(error: BaseException) -> str:
 
 
 def exception_text(error: BaseException) -> str:
-    """Return a traceback, with what led to the exception, in which no message quotes data."""
+    """Return a traceback, including causes and contexts, in which no message quotes data."""
     parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
@@ -59,12 +59,12 @@ def exception_text(error: BaseException) -> str:
 
 LogFormat = Literal["text", "json"]
 
-# Whose lines are ours; other libraries would tell, with debug, what passes through them.
+# These log at the configured level; at debug level, other libraries would log the data that passes through them.
 _OURS = ("service", "uvicorn")
 
 
 def configure_logging(level: str, form: LogFormat) -> None:
-    """Write what this process logs to stderr, from a level (critical to debug) on; other libraries' warnings too."""
+    """Log to stderr from the given level (critical to debug); other libraries at warning level or above."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
@@ -73,7 +73,7 @@ def configure_logging(level: str, form: LogFormat) -> None:
     root.setLevel(max(logging.WARNING, wanted))
     for name in _OURS:
         logging.getLogger(name).setLevel(wanted)
-    # Where it has no handler, DBOS adds one of its own, whose lines have another form and quote exceptions.
+    # Without a handler, DBOS would add one of its own, which uses another format and quotes exceptions.
     logging.getLogger("dbos").addHandler(logging.NullHandler())
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
@@ -81,10 +81,10 @@ def configure_logging(level: str, form: LogFormat) -> None:
 
 
 class TextLines(logging.Formatter):
-    """``INFO:     message (request_id=..., job_id=..., trace_id=...)``, then the exception."""
+    """Formats records as ``INFO:     message (request_id=..., job_id=..., trace_id=...)``, then the exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
+        """Return one record as text."""
         fields = ", ".join(f"{name}={value}" for name, value in found_fields().items())
         line = f"{record.levelname + ':':<9} {record.getMessage().rstrip()}" + f" ({fields})" * bool(fields)
         exception = _exception_of(record)
@@ -92,10 +92,10 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, what it belongs to, and an exception in one field."""
+    """Formats records as one JSON object per line: time, level, logger, message, context IDs, and any exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
+        """Return one record as JSON."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {
             "time": moment.replace("+00:00", "Z"),

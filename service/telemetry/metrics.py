@@ -1,4 +1,4 @@
-"""What all processes of the service measure of themselves, and how it is read (Prometheus' text format 0.0.4)."""
+"""Metrics common to all processes of the service, and their exposition (Prometheus text format 0.0.4)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OUTCOMES = ("succeeded", "failed", "died", "stopped")
-"""How an attempt at a training ends: with a model, an error of its own (failed), its process (died), or because it was
-cancelled, deleted or taken over, or its trainer stopped (stopped)."""
+"""How a training attempt ends: with a model (succeeded), with an error (failed), with the death of its process (died),
+or because it was cancelled, deleted or taken over, or its worker stopped (stopped)."""
 
 _TRAINING_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 def new_registry() -> CollectorRegistry:
-    """Return a registry with what any process has: memory, CPU, file descriptors, garbage collections, the version."""
+    """Return a registry with the process metrics: memory, CPU, file descriptors, garbage collections, version."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -43,14 +43,14 @@ def new_registry() -> CollectorRegistry:
 
 
 def exposition(registry: CollectorRegistry) -> bytes:
-    """Return all that a registry holds now, as text."""
+    """Return the current metrics of a registry in the text format."""
     return generate_latest(registry)
 
 
 class TrainingSeconds:
-    """How long attempts at trainings take; threads may share it.
+    """A histogram of the duration of training attempts; thread-safe.
 
-    queues: those whose outcomes are told from the start, as nothing yet, so that their rates are right.
+    queues: queues whose outcomes are exported as zero from the start, so that their rates are correct.
     """
 
     def __init__(self, registry: CollectorRegistry, queues: Iterable[str]) -> None:
@@ -66,13 +66,13 @@ class TrainingSeconds:
                 self._seconds.labels(queue, outcome)
 
     def observe(self, queue: str, outcome: str, seconds: float) -> None:
-        """Count one attempt that ended."""
+        """Record one ended attempt."""
         if outcome in OUTCOMES:
             self._seconds.labels(queue, outcome).observe(seconds)
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
-    """Answer GET /metrics from now on, in threads of this process. Raises OSError where the address cannot be taken."""
+    """Serve GET /metrics in threads of this process. Raises OSError if the address cannot be bound."""
     server, _ = start_http_server(port, host, registry)
     logger.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
 
@@ -84,7 +84,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class LoopLag:
-    """Measures four times a second."""
+    """Measures the lag of the event loop four times a second."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
@@ -95,7 +95,7 @@ class LoopLag:
         )
 
     async def watch(self) -> NoReturn:
-        """Measure the loop that runs this, until it is cancelled."""
+        """Measure the running event loop until cancelled."""
         while True:
             wanted = time.monotonic() + _EVERY_SECONDS
             await asyncio.sleep(_EVERY_SECONDS)

@@ -1,6 +1,6 @@
-"""Spans, made and exported by OpenTelemetry's SDK, where its own variables ask for them.
+"""Spans, created and exported with the OpenTelemetry SDK if its environment variables enable them.
 
-https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. Nothing of it is imported otherwise.
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/. The SDK is not imported otherwise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MISSING = "traces need OpenTelemetry's SDK, which is an extra: pip install '.[o
 
 
 class Spans:
-    """Makes spans; threads may share it."""
+    """Creates spans; thread-safe."""
 
     def __init__(self, provider: TracerProvider) -> None:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -37,9 +37,9 @@ class Spans:
 
     @classmethod
     def export(cls, exporters: Sequence[str], process: str) -> Self:
-        """Export spans from now on, to all of `exporters`: otlp, console. process: server or trainer.
+        """Return an instance that exports its spans to all of `exporters`: otlp, console. process: server or trainer.
 
-        Raises ValueError where the extra is not installed.
+        Raises ValueError if the extra is not installed.
         """
         try:
             from opentelemetry.sdk.resources import Resource
@@ -47,7 +47,7 @@ class Spans:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
             raise ValueError(_MISSING) from error
-        # It would warn of what clients send as tracestate, word for word and as often as they like.
+        # It would log invalid tracestate headers verbatim, as often as clients send them.
         logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)
         resource = Resource.create()
         if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
@@ -61,8 +61,8 @@ class Spans:
     def begin(self, name: str, parent: str | None, kind: Kind = "internal", tracestate: str | None = None) -> Span:
         """Start a span.
 
-        parent: its traceparent; None: it is the first of a trace. kind: whether it answers a request, or works off what
-        was queued, or is a part of either.
+        parent: traceparent of the parent span; None: start a new trace. kind: whether the span handles a request
+        (server), handles a queued job (consumer), or is a part of either (internal).
         """
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind
@@ -70,26 +70,26 @@ class Spans:
         carrier = {"traceparent": parent} if parent else {}
         if parent and tracestate:
             carrier["tracestate"] = tracestate
-        # Not into the context that happens to be current: a connection's next request inherits it.
+        # Not the current context: the next request of a connection would inherit it.
         context = self._propagator.extract(carrier, Context())
         return self._tracer.start_span(name, context, SpanKind[kind.upper()])
 
     def stop(self) -> None:
-        """Export what is left, for a moment at most."""
-        # A collector that does not answer must not keep a process that is told to stop.
+        """Export the remaining spans, within a short timeout."""
+        # A collector that does not answer must not delay the shutdown of a process.
         thread = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
         thread.start()
         thread.join(_FLUSH_SECONDS)
 
 
 def traceparent_of(span: Span) -> str:
-    """Return what a child of the span, in whatever process, has as its parent."""
+    """Return the traceparent with which a child of the span, in any process, refers to it."""
     found = span.get_span_context()
     return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
 
 
 def finish(span: Span, attributes: Mapping[str, Any], failed: bool = False) -> None:
-    """End a span with what is known of it now; failed: it is an error of ours."""
+    """Set the attributes of a span and end it. failed: mark it as an error of the service."""
     from opentelemetry.trace import StatusCode
 
     span.set_attributes({name: value for name, value in attributes.items() if value is not None})

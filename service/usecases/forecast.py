@@ -66,7 +66,7 @@ def load_model(resources: Resources, tenant: str, model_id: str | None, name: st
 
 
 def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
-    """Look a tenant's ready model up in the registry, and load it if it is not cached.
+    """Look up a tenant's ready model in the registry, and load it if it is not cached.
 
     Raises what `find_model` and the cache raise.
     """

@@ -88,8 +88,8 @@ class ForecasterCache:
     def confirmed(self, tenant: str, model_id: str) -> tuple[Forecaster | None, bool]:
         """Return the tenant's model if it is loaded and was recently confirmed by the registry, else None.
 
-        The second value is True if the caller should confirm the model again; only one caller at a time gets True,
-        the others are served meanwhile.
+        The second value is True if the caller should confirm the model again; at most one caller gets True every
+        `_REFRESH_AGAIN_SECONDS`, the others are served meanwhile.
         """
         with self._lock:
             loaded = self._loaded.get((tenant, model_id))

@@ -23,7 +23,7 @@ _NO_TRAINER = "no trainer is alive: trainings are accepted and wait until one is
 class Readiness:
     """The state of a service that is ready.
 
-    trainers: number of live workers, including those of other servers; warnings: missing parts that are not required.
+    trainers: number of live workers, including those of other servers; warnings: problems that do not affect readiness.
     """
 
     trainers: int

@@ -25,7 +25,7 @@ MOST_BYTES = 256 * 2**20
 
 
 class StoredCheckpoints:
-    """The checkpoints of one job; see `forecasting.checkpoint.Checkpoints` for the methods.
+    """The checkpoints of one job; see `Checkpoints` in `forecasting.training.checkpoint` for the methods.
 
     send: sends the bytes of a checkpoint file to the process that stores it. seconds: minimum time before the first
     checkpoint and between two; longer if checkpoints take long to make.

@@ -136,7 +136,7 @@ class PatientListener:
             self._insist(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
         except Exception as error:
             logger.exception("the model of job %s could not be kept", job_id)
-            # A job that is still running when the trainer stops is put back and run again.
+            # A job that is still running when the worker stops is put back and run again.
             if not self._stopping.is_set():
                 lost = f"the model was trained but could not be stored ({reason(error)}): train again"
                 return self.died(job_id, attempt, TrainingFailed(lost))

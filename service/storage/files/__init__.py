@@ -1,1 +1,1 @@
-"""Files that never change, in a folder or an S3 bucket."""
+"""File storage, in a folder or an S3 bucket."""

@@ -1,6 +1,6 @@
 """A store in an S3 bucket: how to reach it, and what its errors mean.
 
-A single PUT is whole or not there, and ``If-None-Match: *`` makes it create-only:
+A single PUT is atomic, and ``If-None-Match: *`` makes it create-only:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -29,7 +29,7 @@ _RETRIES: RetryConfig = {
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PIECE = re.compile(r"[A-Za-z0-9!_.*'()-]+")
-# obstore panics at anything else in a header.
+# obstore panics if a header contains anything else.
 _HEADER_TEXT = re.compile(r"[!-~]+")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -52,7 +52,7 @@ _STATUS_MEANINGS = {
 
 @dataclass(frozen=True)
 class S3Access:
-    """How to reach S3; what is None is found as obstore finds it: in AWS_* variables, or as the machine's own role."""
+    """How to reach S3; obstore looks up values that are None, in AWS_* variables or the role of the machine."""
 
     endpoint: str | None = None
     region: str | None = None
@@ -63,10 +63,10 @@ class S3Access:
 
 
 class Bucket:
-    """What a store in a bucket does otherwise than one in a folder."""
+    """The parts of a store that are specific to a bucket."""
 
     def __init__(self, url: str, access: S3Access) -> None:
-        """Raises ValueError for a URL or an access that cannot work; nothing is sent yet."""
+        """Raise ValueError for an invalid URL or access; no request is sent yet."""
         bucket, prefix = _read_url(url)
         config = _config(access)
         quick: ClientConfig = {
@@ -75,7 +75,7 @@ class Bucket:
             "read_timeout": _SILENCE,
             "timeout": _UPLOAD,
         }
-        # A read timeout would also end an upload that is under way.
+        # A read timeout would also abort uploads in progress.
         patient: ClientConfig = {"allow_http": access.allow_http, "connect_timeout": _CONNECT, "timeout": _UPLOAD}
         self.objects: ObjectStore = S3Store(
             bucket, prefix=prefix, config=config, client_options=quick, retry_config=_RETRIES
@@ -86,20 +86,20 @@ class Bucket:
         """Do nothing: a bucket has no links."""
 
     def put(self, name: str, data: bytes, overwrite: bool = False) -> None:
-        """Store an object, whole or not at all. Raises AlreadyExistsError.
+        """Store an object atomically. Raises AlreadyExistsError.
 
-        object_store sends again what got no answer, so the object that is there already may be this very one.
-        overwrite: it takes the place of one that is there.
+        object_store retries requests that got no response, so the existing object may be this very one.
+        overwrite: replace an existing object.
         """
         obstore.put(self._uploads, name, data, mode="overwrite" if overwrite else "create", use_multipart=False)
 
     def remove_leftovers(self, _older_than: float) -> int:
-        """Return 0: an upload that was cut off leaves nothing."""
+        """Return 0: an interrupted upload leaves nothing behind."""
         return 0
 
     @staticmethod
     def reason(error: Exception) -> str:
-        """Say what is wrong without address, bucket or key: obstore's own texts name them all."""
+        """Return the reason of an error without address, bucket or key, which obstore's own messages contain."""
         text = str(error)
         if code := _code(error):
             return _MEANINGS.get(code, f"S3 answered {code}")
@@ -116,10 +116,10 @@ class Bucket:
         return "S3 gave no usable answer"
 
     def confirm_missing(self, name: str, error: FileNotFoundError) -> None:
-        """Return where S3 itself says that it has no such object; raise the error, or a later one, where it does not.
+        """Return if S3 itself reports that the object does not exist; else raise the error, or a later one.
 
-        obstore raises FileNotFoundError for every 404, and a missing bucket, a proxy, an S3 that is starting and a
-        server that is no S3 answer that too. Only a body tells them apart, and the answer to a HEAD has none.
+        obstore raises FileNotFoundError for every 404, which a missing bucket, a proxy, an S3 server that is starting
+        and a server that is not S3 also return. Only the body distinguishes them, and a response to HEAD has no body.
         """
         if _code(error) is None:
             try:
@@ -131,7 +131,7 @@ class Bucket:
 
 
 def _code(error: Exception) -> str | None:
-    """Return the error code in the body of what S3 answered; None where there is none."""
+    """Return the error code in the body of S3's response, or None."""
     found = _CODE.search(str(error))
     return None if found is None else found[1]
 
@@ -155,7 +155,7 @@ def _config(access: S3Access) -> S3Config:
         "access_key_id": access.access_key_id,
         "secret_access_key": access.secret_access_key,
         "session_token": access.session_token,
-        # Not every provider knows the deletion of many at once, and we delete one by one.
+        # Not every provider supports bulk deletion, and the service deletes objects one by one.
         "disable_bulk_delete": True,
         "conditional_put": "etag",
     }
@@ -177,7 +177,7 @@ def _check_endpoint(endpoint: str, allow_http: bool) -> None:
 
 
 def _has_port(parts: SplitResult) -> bool:
-    """Tell whether the port of a URL, where it has one, is a port."""
+    """Return whether the port of a URL is valid; a URL without a port is."""
     try:
         return parts.port != 0
     except ValueError:
@@ -185,7 +185,7 @@ def _has_port(parts: SplitResult) -> bool:
 
 
 def _read_url(url: str) -> tuple[str, str | None]:
-    """Return bucket and prefix."""
+    """Return the bucket and the prefix of a URL. Raises ValueError if it is invalid."""
     parts = urlsplit(url)
     pieces = [piece for piece in parts.path.split("/") if piece]
     if parts.username or parts.password:

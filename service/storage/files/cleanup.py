@@ -1,4 +1,4 @@
-"""What a job leaves in the store that nobody needs once it has ended."""
+"""Remove files from the store that a job no longer needs once it has ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
     """Remove a job's checkpoint, and the files of attempts that did not become its model, if the job has ended.
 
-    An attempt stores its file before it publishes, and may die in between. What fails is logged, never raised.
+    An attempt stores its file before it publishes the model, and may die in between. Errors are logged, never raised.
     """
     try:
         _clear_away(registry, store, job_id)
@@ -26,7 +26,7 @@ def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
 def _clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
     try:
         job = registry.job(job_id)
-    except JobNotFound:  # whoever deleted its model took the files along
+    except JobNotFound:  # deleting its model has deleted the files of its attempts
         store.delete_checkpoint(job_id)
         return
     if not job.has_ended:

@@ -1,5 +1,6 @@
-"""What a store in a folder needs beyond obstore, which (0.12, object_store 0.14) follows links, never calls fsync, and
-leaves its half-written file when the process dies.
+"""A store in a folder, with what obstore lacks.
+
+obstore (0.12, object_store 0.14) follows links, never calls fsync, and leaves a half-written file if the process dies.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from obstore.store import LocalStore, ObjectStore
 
 from service.errors import Unavailable
 
-# object_store writes "name#1" (or #2, ... where that is taken) beside "name" and links it into place.
+# object_store writes "name#1" (or #2, ... if that exists) next to "name" and links it into place.
 _LEFTOVER = re.compile(r".+#[0-9]+|probe-[0-9a-f]{32}")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 class Folder:
-    """The folder under a store; it is made where it is missing."""
+    """The folder of a store; it is created if it is missing."""
 
     def __init__(self, path: Path) -> None:
         self.objects: ObjectStore = LocalStore(path, mkdir=True)
         self._root = path.resolve(strict=True)
 
     def put(self, name: str, data: bytes, overwrite: bool = False) -> None:
-        """Store a file, whole, and so that it survives a power cut, or not at all. Raises AlreadyExistsError.
+        """Store a file atomically and durably, so that it survives a power failure. Raises AlreadyExistsError.
 
-        overwrite: it takes the place of one that is there.
+        overwrite: replace an existing file.
         """
         obstore.put(self.objects, name, data, mode="overwrite" if overwrite else "create")
         try:
@@ -41,10 +42,10 @@ class Folder:
             raise
 
     def check_way(self, name: str) -> None:
-        """Raise Unavailable where the store's folder is gone, or the way to a file goes through a symbolic link.
+        """Raise Unavailable if the store's folder is missing, or the path of a file contains a symbolic link.
 
-        A disk that is not mounted has lost no model, and nothing is to be written in its place; a link may lead out of
-        the store.
+        A disk that is not mounted does not mean lost models, and nothing must be written to its mount point; a link
+        may lead out of the store.
         """
         if not self._root.is_dir():
             raise Unavailable("The model store cannot be used: its folder is gone. Mount or restore it.")
@@ -56,20 +57,20 @@ class Folder:
             )
 
     def _make_durable(self, name: str) -> None:
-        # The bytes, and the entries of the folders.
+        # The contents of the file, and the directory entries.
         file = self._root / name
         for path in (file, file.parent, self._root):
             _synchronise(path)
 
     def remove_leftovers(self, older_than: float) -> int:
-        """Remove what an interrupted write left behind, ``older_than`` seconds ago; return how many files."""
+        """Remove files left by interrupted writes more than ``older_than`` seconds ago; return how many."""
         limit = time.time() - older_than
         removed = 0
         for folder in (path for path in self._root.iterdir() if path.is_dir() and not path.is_symlink()):
             for file in folder.iterdir():
                 if not _LEFTOVER.fullmatch(file.name):
                     continue
-                with suppress(FileNotFoundError):  # another server that starts removes them too
+                with suppress(FileNotFoundError):  # another starting server may remove it first
                     if file.is_file() and file.lstat().st_mtime < limit:
                         file.unlink()
                         removed += 1
@@ -77,19 +78,19 @@ class Folder:
 
     @staticmethod
     def reason(error: Exception) -> str:
-        """Say what is wrong without saying where: obstore's own texts name the path."""
+        """Return the reason of an error without the path, which obstore's own messages contain."""
         number = error.errno if isinstance(error, OSError) else None
         if number is None and (found := _OS_ERROR.search(str(error))):
             number = int(found[1])
         return type(error).__name__ if number is None else os.strerror(number)
 
     def confirm_missing(self, name: str, _error: FileNotFoundError) -> None:
-        """Return where a file is missing; raise Unavailable where the store's folder is."""
+        """Return if only the file is missing; raise Unavailable if the store's folder is missing."""
         self.check_way(name)
 
 
 def read_folder_url(url: str) -> Path:
-    """Return the folder of a plain path or a ``file://`` URL. Raises ValueError for any other."""
+    """Return the folder of a plain path or a ``file://`` URL. Raises ValueError for any other URL."""
     if not url:
         raise ValueError("The store needs a folder, models_store say, or a bucket, s3://bucket/prefix.")
     if "://" not in url:

@@ -1,4 +1,4 @@
-"""Between forecasters, training inputs and the files that hold them."""
+"""Convert forecasters and training inputs to and from files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _UNFITTING = (KeyError, TypeError, ValueError, ValidationError, IndexError, Attr
 
 @dataclass(frozen=True)
 class TrainingInput:
-    """What a job trains on.
+    """The input of a training job.
 
-    tenant: whose model it becomes;
-    series: what was understood of the series, for the answer; warnings: what came up while it was read.
+    tenant: the owner of the model;
+    series: how the series was interpreted, for the response; warnings: warnings issued while the series was read.
     """
 
     model_id: str
@@ -39,7 +39,7 @@ class TrainingInput:
 
 
 def model_file(forecaster: Forecaster, record: Mapping[str, Any]) -> bytes:
-    """Return a model as one file: the forecaster, and the record that tells how good it is."""
+    """Return a model as the bytes of one file: the forecaster, and the record with its evaluation."""
     from service.forecasting.forecaster.codec import forecaster_state
 
     state, arrays = forecaster_state(forecaster)
@@ -52,7 +52,7 @@ def load_forecaster(data: bytes) -> Forecaster:
 
 
 def restore(file: ModelFile) -> Forecaster:
-    """Build the forecaster of a file that was read. Raises InvalidModelFile where its parts do not fit."""
+    """Build the forecaster of a parsed file. Raises InvalidModelFile if its parts do not fit together."""
     from service.forecasting.forecaster.codec import restore_forecaster
 
     try:
@@ -62,7 +62,7 @@ def restore(file: ModelFile) -> Forecaster:
 
 
 def training_input_file(content: TrainingInput) -> bytes:
-    """Return a training input as one file of the same format as a model."""
+    """Return a training input as the bytes of one file, in the format of model files."""
     state, arrays = panel_state(content.panel)
     record = {
         "model_id": content.model_id,
@@ -77,7 +77,7 @@ def training_input_file(content: TrainingInput) -> bytes:
 
 
 def read_training_input(data: bytes) -> TrainingInput:
-    """Undo `training_input_file`. Raises InvalidModelFile where the stored file is damaged."""
+    """Read a training input from a file of `training_input_file`. Raises InvalidModelFile if the file is damaged."""
     file = read_model_file(data)
     record = file.record
     return TrainingInput(

@@ -1,14 +1,14 @@
-"""A model as one safetensors file: its numbers as tensors, everything else about it in the header.
+"""A model as one safetensors file: its numbers as tensors, everything else in the header.
 
-The header's metadata holds one key, ``forecast_model``, a JSON text::
+The header's metadata has one key, ``forecast_model``, whose value is a JSON text::
 
     {"checksum": "sha256:<64 hex digits>", "record": {...}, "schema_version": 1}
 
-The checksum covers every byte of the file. A file cannot hold its own hash, so the hash is taken with 64 zeros in the
-place of its digits. That place is found by a marker in the raw header: the JSON text is itself a JSON string there, so
-its quotes are escaped while hex digits are not, and the bare quotes around the key cannot come from any text inside.
+The checksum covers every byte of the file. A file cannot contain its own hash, so the hash is computed with 64 zeros in
+place of its digits. Their position is found by a marker in the raw header: the JSON text is itself a JSON string there,
+so its quotes are escaped while hex digits are not, and the unescaped quotes around the key cannot be part of any value.
 
-safetensors has no code to run on loading (unlike pickle): https://github.com/huggingface/safetensors#format
+Loading a safetensors file executes no code (unlike pickle): https://github.com/huggingface/safetensors#format
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _CURE = "Download it again from GET /models/{id}/file of the server that trained
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """A model file that was read and found whole.
+    """A model file that was read and whose checksum was verified.
 
-    record: what the file says about the model (configuration, metrics, lineage).
-    tensors: its numbers by name, each with the shape and type it was written with.
+    record: the metadata of the model (configuration, metrics, lineage).
+    tensors: its numbers by name, with the shape and dtype with which they were written.
     checksum: ``sha256:`` and 64 hex digits, over every byte of the file.
     """
 
@@ -55,12 +55,12 @@ class ModelFile:
 def write_model_file(record: Mapping[str, JSON], tensors: Mapping[str, NDArray[Any]]) -> bytes:
     """Return a model as the bytes of one file; the same model gives the same bytes.
 
-    ``tensors`` may have any shape and every real numpy type of 8 to 64 bits, also bool. JSON knows no NaN: one in the
-    record becomes null.
+    ``tensors`` may have any shape and any real numpy dtype of 8 to 64 bits, or bool. JSON has no NaN: NaN in the record
+    becomes null.
     """
     header = {"checksum": _ALGORITHM + _ZEROS.decode(), "record": dict(record), "schema_version": SCHEMA_VERSION}
     text = orjson.dumps(header, option=orjson.OPT_SORT_KEYS).decode()
-    # safetensors copies raw memory, so a view with strides would be written in the wrong order.
+    # safetensors copies raw memory, so a strided view would be written in the wrong order.
     dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     unsigned = safetensors.numpy.save(dense, metadata={_KEY: text})
     start = _find_digest(unsigned)
@@ -69,10 +69,10 @@ def write_model_file(record: Mapping[str, JSON], tensors: Mapping[str, NDArray[A
 
 
 def read_model_file(data: bytes) -> ModelFile:
-    """Read a model file, from this server or a stranger.
+    """Read a model file, which may be untrusted.
 
-    Raises InvalidModelFile where a byte was changed, added or lost, where it is no model, or where a newer version of
-    this service wrote it. Whether the numbers are finite and fit together is for the caller to check.
+    Raises InvalidModelFile if a byte was changed, added or lost, if the file is not a model, or if a newer version of
+    this service wrote it. The caller must check that the numbers are finite and fit together.
     """
     checksum = _verify_checksum(data)
     header = _read_header(data)
@@ -84,7 +84,7 @@ def read_model_file(data: bytes) -> ModelFile:
 
 
 def _header_end(data: bytes) -> int:
-    """Return where the safetensors header ends; its first 8 bytes tell, and may lie."""
+    """Return the offset of the end of the safetensors header, from its first 8 bytes, which may be wrong."""
     if len(data) < _LENGTH_BYTES:
         raise InvalidModelFile(f"The file has {len(data)} bytes; a model has thousands. {_CURE}")
     end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
@@ -97,7 +97,7 @@ def _header_end(data: bytes) -> int:
 
 
 def _find_digest(data: bytes) -> int:
-    """Return where the digits of the checksum start."""
+    """Return the offset of the first digit of the checksum."""
     end = _header_end(data)
     found = data.count(_MARKER, 0, end)
     if found == 0:
@@ -111,7 +111,7 @@ def _find_digest(data: bytes) -> int:
 
 
 def _verify_checksum(data: bytes) -> str:
-    """Return the checksum after comparing it with the bytes."""
+    """Return the checksum after verifying it against the bytes."""
     start = _find_digest(data)
     stop = start + _DIGITS
     view = memoryview(data)
@@ -124,7 +124,7 @@ def _verify_checksum(data: bytes) -> str:
 
 
 def _read_header(data: bytes) -> dict[str, Any]:
-    """Return our JSON out of the header; a checksum proves nothing about it, as anybody can compute one."""
+    """Return the service's JSON from the header. A valid checksum proves nothing about it: anyone can compute one."""
     try:
         metadata = orjson.loads(data[_LENGTH_BYTES : _header_end(data)])["__metadata__"]
         header = orjson.loads(metadata[_KEY])
@@ -136,7 +136,7 @@ def _read_header(data: bytes) -> dict[str, Any]:
 
 
 def _check_version(version: object) -> None:
-    """Refuse a layout that this code does not know."""
+    """Raise InvalidModelFile for a schema version that this code does not support."""
     if type(version) is not int or version < 1:
         raise InvalidModelFile(f"The file has no usable schema version. {_CURE}")
     if version > SCHEMA_VERSION:
@@ -147,7 +147,7 @@ def _check_version(version: object) -> None:
 
 
 def _read_tensors(data: bytes) -> dict[str, NDArray[Any]]:
-    """Return the tensors; safetensors' own parser refuses holes, overlaps and offsets beyond the file."""
+    """Return the tensors; the safetensors parser rejects holes, overlaps and offsets beyond the file."""
     try:
         return safetensors.numpy.load(data)
     except SafetensorError as error:

@@ -1,4 +1,4 @@
-"""What a model file tells about its model, besides the forecaster itself; a stranger's file may tell anything."""
+"""The record in a model file: what it states about the model besides the forecaster. It may be untrusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from service.errors import InvalidModelFile
 from service.keys import DEFAULT_TENANT, TENANT_PATTERN
 from service.storage.files.model_file import ModelFile, write_model_file
 
-# What nests deeper than this is no record of ours, and what nests without end could not be written as JSON again.
+# No record of this service is nested deeper than this, and one nested too deeply could not be written as JSON again.
 _LEVELS = 10
 
 
@@ -97,9 +97,9 @@ class _ModelRecord(_Told):
 
 
 def model_record(file: ModelFile) -> dict[str, Any]:
-    """Return the record in a model file, without anything in it that is not known.
+    """Return the record in a model file, without unknown fields.
 
-    Raises InvalidModelFile where a part is missing or of the wrong kind: it would break every list it is shown in.
+    Raises InvalidModelFile if a field is missing or has the wrong type: it would break every list that includes it.
     """
     try:
         return _ModelRecord.model_validate(file.record.get("model")).model_dump(exclude_unset=True)
@@ -109,7 +109,7 @@ def model_record(file: ModelFile) -> dict[str, Any]:
 
 
 class Inherited(NamedTuple):
-    """What a file says of the model that is, or is to be, made of it: whose it is, its name, its record."""
+    """The tenant, the name and the record of a model, as stated by its file."""
 
     tenant: str
     name: str | None
@@ -117,10 +117,10 @@ class Inherited(NamedTuple):
 
 
 def inherited_record(file: ModelFile, model_id: str) -> Inherited:
-    """Return what a file says of the model with this ID, which is, or is to be, made of the file.
+    """Return what a file states about the model with this ID, which is, or will be, made from the file.
 
-    Where another model's file was taken in, the lineage tells that one's ID and the checksum. A file from before there
-    were tenants is the default one's. Raises InvalidModelFile.
+    If the file was exported from another model, the lineage names the ID of that model and the checksum. A file that
+    predates tenants belongs to the default tenant. Raises InvalidModelFile.
     """
     record = model_record(file)
     told_id, name = record.pop("model_id", None), record.pop("name", None)
@@ -131,12 +131,12 @@ def inherited_record(file: ModelFile, model_id: str) -> Inherited:
 
 
 def owned_file(file: ModelFile, tenant: str) -> bytes:
-    """Return a file that was read and has a record, with another tenant in it.
+    """Return the bytes of a parsed file, with another tenant in its record.
 
-    Raises InvalidModelFile where its record, beside what is known of it, is nothing that can be written.
+    Raises InvalidModelFile if the unknown fields of its record cannot be written.
     """
     told = {**file.record["model"], "tenant": tenant}
     try:
         return write_model_file({**file.record, "model": told}, file.tensors)
-    except TypeError as error:  # orjson reads what is nested deeper than it writes
+    except TypeError as error:  # orjson reads deeper nesting than it writes
         raise InvalidModelFile("the file is whole but its record is nested too deep") from error

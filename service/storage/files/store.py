@@ -1,13 +1,13 @@
-"""Models, what their jobs train on, and how far those are. They lie in a folder or in an S3 bucket::
+"""Models, and the inputs and checkpoints of training jobs, in a folder or an S3 bucket::
 
 models/{model_id}-{attempt}.safetensors
 inputs/{job_id}.safetensors
 checkpoints/{job_id}.safetensors
 
-The first two never change; a checkpoint is written over the one before it.
+Models and inputs never change; a checkpoint replaces the previous one.
 
-Each attempt of a job writes a file of its own, so that one that was taken over can harm no other; the registry says
-which one is the model. An imported model has no attempt: models/{model_id}.safetensors.
+Each attempt of a job writes a file of its own, so that an attempt that was taken over cannot affect another one; the
+registry records which attempt's file is the model. An imported model has no attempt: models/{model_id}.safetensors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FILE = re.compile(r"(?:models|inputs|checkpoints)/([0-9a-f]{32})(?:-([1-9][0-9]
 
 
 class Place(Protocol):
-    """Where a store lies, see `Folder` and `Bucket`; its errors are obstore's and the system's."""
+    """The backend of a store, see `Folder` and `Bucket`; it raises errors of obstore and of the operating system."""
 
     objects: ObjectStore
 
@@ -46,7 +46,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file in the store: the ID of its model or job, its bytes, when it was written (UTC), and by which attempt."""
+    """A file in the store: ID of its model or job, size in bytes, time of writing (UTC), attempt that wrote it."""
 
     id: str
     size_bytes: int
@@ -55,7 +55,7 @@ class StoredFile:
 
 
 class ModelStore:
-    """A store for models; threads and processes may share it. Every method may raise Unavailable."""
+    """A store for models; safe for use by several threads and processes. Every method may raise Unavailable."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -64,8 +64,8 @@ class ModelStore:
     def open(cls, url: str, access: S3Access | None = None) -> ModelStore:
         """Open a folder, by its path or a ``file://`` URL, or a bucket, by ``s3://bucket/prefix``.
 
-        A folder is made where it is missing, a bucket is not. access: how to reach S3.
-        Raises ValueError for any other URL, Unavailable where the folder cannot be made or read.
+        A missing folder is created, a missing bucket is not. access: how to reach S3.
+        Raises ValueError for any other URL, Unavailable if the folder cannot be created or read.
         """
         if url.startswith("s3://"):
             return cls(Bucket(url, access or S3Access()))
@@ -76,9 +76,9 @@ class ModelStore:
             raise Unavailable(f"The model store cannot be opened: {Folder.reason(error)}.") from error
 
     def put_model(self, model_id: str, data: bytes, attempt: int = 0) -> None:
-        """Store a model for good: whole or not at all, never over another. Raises Conflict.
+        """Store a model atomically, without ever replacing another one. Raises Conflict.
 
-        The same bytes again are no error: the answer to the first time may have been lost.
+        Storing the same bytes again is not an error: the response to the first request may have been lost.
         """
         self._put(_model_path(model_id, attempt), data)
 
@@ -90,29 +90,29 @@ class ModelStore:
             raise unknown_model(model_id) from error
 
     def model_size(self, model_id: str, attempt: int = 0) -> int:
-        """Return the number of bytes of a model. Raises ModelNotFound."""
+        """Return the size of a model's file in bytes. Raises ModelNotFound."""
         try:
             return self._size(_model_path(model_id, attempt))
         except FileNotFoundError as error:
             raise unknown_model(model_id) from error
 
     def delete_model(self, model_id: str, attempt: int = 0) -> None:
-        """Remove a model; one that is not there is no error."""
+        """Delete a model; do nothing if it does not exist."""
         self._delete(_model_path(model_id, attempt))
 
     def put_training_input(self, job_id: str, data: bytes) -> None:
-        """Store what a job trains on, like a model. Raises Conflict."""
+        """Store a job's input, as `put_model` does a model. Raises Conflict."""
         self._put(_input_path(job_id), data)
 
     def get_training_input(self, job_id: str) -> bytes:
-        """Return what a job trains on. Raises JobNotFound."""
+        """Return a job's input. Raises JobNotFound."""
         try:
             return self._get(_input_path(job_id))
         except FileNotFoundError as error:
             raise unknown_job(job_id) from error
 
     def has_training_input(self, job_id: str) -> bool:
-        """Tell whether what a job trains on is there."""
+        """Return whether a job's input exists."""
         try:
             self._size(_input_path(job_id))
         except FileNotFoundError:
@@ -120,47 +120,47 @@ class ModelStore:
         return True
 
     def delete_training_input(self, job_id: str) -> None:
-        """Remove what a job trained on; where nothing is there, it is no error."""
+        """Delete a job's input; do nothing if it does not exist."""
         self._delete(_input_path(job_id))
 
     def models(self) -> Iterator[StoredFile]:
-        """Yield every model file, in no order; what came or went meanwhile may be among them or not."""
+        """Yield every model file, in no particular order; files added or deleted meanwhile may be included or not."""
         return self._files("models")
 
     def training_inputs(self) -> Iterator[StoredFile]:
-        """Yield every training input, like `models`."""
+        """Yield every training input, as `models` does."""
         return self._files("inputs")
 
     def put_checkpoint(self, job_id: str, data: bytes) -> None:
-        """Store how far a job is: whole or not at all, in place of what was stored before."""
+        """Store a job's checkpoint atomically, replacing the previous one."""
         self._put(_checkpoint_path(job_id), data, overwrite=True)
 
     def get_checkpoint(self, job_id: str) -> bytes | None:
-        """Return how far a job is; None where nothing tells."""
+        """Return a job's checkpoint, or None if there is none."""
         try:
             return self._get(_checkpoint_path(job_id))
         except FileNotFoundError:
             return None
 
     def delete_checkpoint(self, job_id: str) -> None:
-        """Remove what tells how far a job is; where nothing is there, it is no error."""
+        """Delete a job's checkpoint; do nothing if it does not exist."""
         self._delete(_checkpoint_path(job_id))
 
     def checkpoints(self) -> Iterator[StoredFile]:
-        """Yield every checkpoint, like `models`."""
+        """Yield every checkpoint, as `models` does."""
         return self._files("checkpoints")
 
     def check_writable(self) -> None:
-        """Write a small file and remove it, for readiness. Raises Unavailable with the reason."""
+        """Write and delete a small file, as a readiness check. Raises Unavailable with the reason."""
         path = f"models/probe-{new_id()}"
         with self._errors(path, "be written"):
             obstore.put(self._place.objects, path, b"probe", mode="create", use_multipart=False)
             obstore.delete(self._place.objects, path)
 
     def remove_leftovers(self, older_than: float = _HOUR) -> int:
-        """Remove half-written files of processes that died ``older_than`` seconds ago; return how many.
+        """Remove half-written files older than ``older_than`` seconds, left by dead processes; return how many.
 
-        Younger ones may belong to another server that writes them right now.
+        Younger files may belong to another server that is writing them.
         """
         with self._errors("", "be cleaned"):
             return self._place.remove_leftovers(older_than)
@@ -192,7 +192,7 @@ class ModelStore:
             with self._missing(path, "be written"):
                 obstore.delete(self._place.objects, path)
         except FileNotFoundError:
-            return  # S3 does not even tell.
+            return  # S3 does not report it at all.
 
     def _files(self, folder: str) -> Iterator[StoredFile]:
         with self._errors(folder, "be listed"):
@@ -203,7 +203,7 @@ class ModelStore:
 
     @contextmanager
     def _missing(self, path: str, purpose: str) -> Iterator[None]:
-        """Let a FileNotFoundError through where that file alone is missing; every other error becomes Unavailable."""
+        """Let FileNotFoundError pass if only that file is missing; convert every other error to Unavailable."""
         missing = None
         with self._errors(path, purpose):
             try:
@@ -216,7 +216,7 @@ class ModelStore:
 
     @contextmanager
     def _errors(self, path: str, purpose: str) -> Iterator[None]:
-        """Let every error become Unavailable, also that something is not there."""
+        """Convert every error to Unavailable, including FileNotFoundError."""
         try:
             self._place.check_way(path)
             yield

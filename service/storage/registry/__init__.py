@@ -1,1 +1,1 @@
-"""The database of names, status, jobs and leases, in SQLite or Postgres."""
+"""The database of models, jobs and leases, in SQLite or Postgres."""

@@ -1,4 +1,4 @@
-"""The connection to the registry's database: short transactions, errors by our names, tables kept up to date."""
+"""The connection to the registry's database: short transactions, the service's own errors, automatic migrations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade_tables(connection: Connection) -> None:
-    """Run the missing migrations in the caller's transaction. Raises Unavailable where the tables are newer than we."""
+    """Run the missing migrations in the caller's transaction. Raises Unavailable if the tables are too new."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -38,18 +38,18 @@ def upgrade_tables(connection: Connection) -> None:
 
 
 _RETRY_AFTER = 1
-# Whoever asks whether we are ready does not wait long for the answer.
+# A readiness probe must get its answer quickly.
 _CHECK_SECONDS = 1.0
 _EXAMPLES = "sqlite:///folder/registry.db or postgresql://user:password@host/database"
 
 
 def utc_now() -> datetime:
-    """Return the time with its offset, to the microsecond."""
+    """Return the current UTC time, as an aware datetime with microseconds."""
     return datetime.now(UTC)
 
 
 class Database:
-    """A database with the registry's tables; threads may share it, each call is one transaction of its own."""
+    """A database with the registry's tables; thread-safe, each call is one transaction."""
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
         self._engine = engine
@@ -57,12 +57,12 @@ class Database:
 
     @classmethod
     def open(cls, url: str, busy_timeout: float = 10.0, clock: Callable[[], datetime] = utc_now) -> Self:
-        """Connect, and bring the tables up to date; several processes may do so at once.
+        """Connect, and run missing migrations; several processes may do so at once.
 
-        ``url`` is ``sqlite:///models_store/registry.db`` say, whose folder is made where it is missing, or
-        ``postgresql://user:password@host/database``, which must be there.
-        ``busy_timeout`` is how many seconds to wait for another process to finish its writing into an SQLite file.
-        Raises ValueError for a URL that names no database we know, Unavailable where it cannot be opened.
+        ``url`` is, for example, ``sqlite:///models_store/registry.db``, whose folder is created if it is missing, or
+        ``postgresql://user:password@host/database``, which must exist.
+        ``busy_timeout`` is the number of seconds to wait for another process that writes to an SQLite file.
+        Raises ValueError if the URL is not that of a supported database, Unavailable if it cannot be opened.
         """
         engine = _make_engine(url, busy_timeout)
         try:
@@ -79,11 +79,11 @@ class Database:
         return cls(engine, clock)
 
     def close(self) -> None:
-        """Close all connections; what was committed stays."""
+        """Close all connections."""
         self._engine.dispose()
 
     def check(self) -> None:
-        """Read from the database, and write into an SQLite file, for readiness. Raises Unavailable with the reason."""
+        """Check that the database can be read, and an SQLite file written. Raises Unavailable with the reason."""
         with self._reading() as connection:
             connection.execute(select(tables.models.c.id).limit(1)).first()
         if self._engine.dialect.name == "sqlite":
@@ -108,14 +108,14 @@ class Database:
 
 @contextmanager
 def _begin_writing(engine: Engine) -> Iterator[Connection]:
-    """Start a transaction; on SQLite with the write lock at once, for a reader that turns writer would fail."""
+    """Begin a transaction; on SQLite, take the write lock at once, as upgrading a read transaction may fail."""
     with engine.connect().execution_options(sqlite_begin="BEGIN IMMEDIATE") as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def _database_errors() -> Iterator[None]:
-    """Raise Unavailable for what is wrong with the database itself; broken constraints pass."""
+    """Convert errors of the database itself to Unavailable; let IntegrityError pass."""
     try:
         yield
     except IntegrityError:
@@ -142,7 +142,7 @@ def _make_engine(url: str, busy_timeout: float) -> Engine:
 def _read_url(url: str) -> URL:
     try:
         return make_url(url)
-    except ValueError as error:  # a port that is no number
+    except ValueError as error:  # the port is not a number
         raise ArgumentError(str(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""What SQLAlchemy is told for every database."""
+"""SQLAlchemy options that all databases share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _write(value: Any) -> str:
 ENGINE_OPTIONS: dict[str, Any] = {
     "json_serializer": _write,
     "json_deserializer": orjson.loads,
-    # Errors would show whole records in a log.
+    # Otherwise, errors would write whole records to the log.
     "hide_parameters": True,
 }
-"""Arguments of create_engine."""
+"""Keyword arguments of ``create_engine``."""

@@ -1,4 +1,4 @@
-"""What the registry answers: a model, a job, a page of either."""
+"""The types that the registry returns: models, jobs, and pages of them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One model as the registry knows it.
+    """One model in the registry.
 
-    tenant: whose it is.
-    record: the whole answer about it (configuration, metrics, ...); a failed one has its reason under ``error``.
-    job_id: what trained it; None where it was imported. ready_at, size_bytes: None until it is ready. attempt: the
-    one of its job whose file it is; 0 where it was imported. input_bytes: what it was trained on has so many in the
-    store. Times are UTC.
+    tenant: the owner.
+    record: the details shown by the API (configuration, metrics, ...); for a failed model, the reason is under
+    ``error``. job_id: the job that trained it; None if it was imported. ready_at, size_bytes: None until it is ready.
+    attempt: the attempt of its job that wrote its file; 0 if it was imported. input_bytes: size of its training input
+    in the store. Times are UTC.
     """
 
     id: str
@@ -51,12 +51,12 @@ class ModelEntry:
 class JobEntry:
     """One training job.
 
-    tenant: whose it is, as its model is.
-    attempt: how often it was started. progress: what the training told last. error: why it failed. Times are UTC.
-    queue: where it waits; dispatch: how often it was put back there, by which a place in a queue tells whether it is
-    still the job's. executor: who runs it, as long as it renews its lease before ``lease_until``; deaths: how many
-    child processes died under it; revision: grows with every change that is told; traceparent: the span that submitted
-    it (W3C Trace Context).
+    tenant: the owner, the same as that of its model.
+    attempt: number of times it was started. progress: last report of the training. error: why it failed. Times are UTC.
+    queue: the queue it waits in; dispatch: generation of its ticket, a fencing token that grows each time it is put
+    back: tickets of earlier generations are void. executor: ID of the worker that runs it, as long as that renews its
+    lease before ``lease_until``; deaths: number of its child processes that died; revision: incremented with every
+    change that is reported; traceparent: the span that submitted it (W3C Trace Context).
     """
 
     id: str
@@ -79,13 +79,13 @@ class JobEntry:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Return whether the job has ended, so that it cannot change any more."""
         return self.status not in UNFINISHED
 
 
 @dataclass(frozen=True)
 class Page(Generic[Entry]):
-    """Some entries, newest first. next_cursor leads to the older ones; None where there are none."""
+    """Some entries, newest first. next_cursor: cursor of the next page with older ones; None on the last page."""
 
     entries: tuple[Entry, ...]
     next_cursor: str | None

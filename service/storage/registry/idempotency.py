@@ -1,4 +1,4 @@
-"""Idempotency keys: a request sent twice with the same key starts one training.
+"""Idempotency keys: a request sent twice with the same key starts only one training.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
@@ -16,9 +16,9 @@ KEY_LIFETIME = timedelta(hours=24)
 
 
 def find_job_of_key(connection: Connection, tenant: str, key: str, request_hash: str, now: datetime) -> str | None:
-    """Return the ID of the job that a tenant's key started, or None where it started none in the last 24 hours.
+    """Return the ID of the job that a tenant's key started in the last 24 hours, or None.
 
-    Raises IdempotencyKeyReused where it came with another request.
+    Raises IdempotencyKeyReused if the key was used with another request.
     """
     query = select(idempotency_keys.c.request_hash, idempotency_keys.c.job_id).where(
         idempotency_keys.c.tenant == tenant,
@@ -37,7 +37,7 @@ def find_job_of_key(connection: Connection, tenant: str, key: str, request_hash:
 
 
 def remember_key(connection: Connection, tenant: str, key: str, request_hash: str, job_id: str, now: datetime) -> None:
-    """Keep a key with the job it started. Raises IntegrityError where another request was quicker."""
+    """Store a key with the job it started. Raises IntegrityError if a concurrent request has stored the key."""
     connection.execute(
         insert(idempotency_keys).values(
             tenant=tenant, key=key, request_hash=request_hash, job_id=job_id, created_at=now
@@ -46,5 +46,5 @@ def remember_key(connection: Connection, tenant: str, key: str, request_hash: st
 
 
 def forget_old_keys(connection: Connection, now: datetime) -> None:
-    """Remove the keys that are older than 24 hours."""
+    """Delete keys older than 24 hours."""
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at <= now - KEY_LIFETIME))

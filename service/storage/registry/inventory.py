@@ -1,6 +1,6 @@
-"""What the registry holds, for a comparison with the store, and how the two are made to agree again.
+"""The contents of the registry, for comparison with the store, and the repair of differences.
 
-A model whose file was lost is failed and keeps its ``ready_at``, unlike one whose training failed.
+A model whose file was lost has the status failed and keeps its ``ready_at``, unlike one whose training failed.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from service.storage.registry.tables import jobs, models
 
 
 class Inventory(Database):
-    """Every method may raise Unavailable."""
+    """Lists and repairs models and jobs of all tenants; every method may raise Unavailable."""
 
     def model_statuses(self) -> dict[str, tuple[ModelStatus, int]]:
-        """Return the status of every model, and the attempt whose file it is, by its ID."""
+        """Return the status of every model, and the attempt that wrote its file, by ID."""
         with self._reading() as connection:
             rows = connection.execute(select(models.c.id, models.c.status, models.c.attempt))
             return {row.id: (row.status, row.attempt) for row in rows}
 
     def job_statuses(self) -> dict[str, JobStatus]:
-        """Return the status of every job by its ID."""
+        """Return the status of every job by ID."""
         with self._reading() as connection:
             return dict(connection.execute(select(jobs.c.id, jobs.c.status)).all())
 
     def jobs_of_models(self) -> set[str]:
-        """Return the IDs of the jobs that made, or make, the models that are there; old ones are no jobs any more."""
+        """Return the IDs of the jobs that trained, or train, existing models; old jobs may have been deleted."""
         with self._reading() as connection:
             return set(connection.scalars(select(models.c.job_id).where(models.c.job_id.is_not(None))))
 
     def lose_model(self, model_id: str, error: Mapping[str, JSON]) -> bool:
-        """Mark a ready model, whose file is gone, as failed; False where it is not ready any more."""
+        """Mark a ready model whose file is missing as failed; return False if it is not ready any more."""
         with self._writing() as connection:
             ready = (models.c.id == model_id, models.c.status == "ready")
             record = connection.execute(select(models.c.record).where(*ready).with_for_update()).scalar()
@@ -49,7 +49,7 @@ class Inventory(Database):
             return True
 
     def is_lost(self, model_id: str, attempt: int) -> bool:
-        """Tell whether a model was ready, by this attempt, before its file was lost."""
+        """Return whether a model, trained by this attempt, was ready before its file was lost."""
         query = select(models.c.id).where(
             models.c.id == model_id,
             models.c.status == "failed",
@@ -60,7 +60,7 @@ class Inventory(Database):
             return connection.execute(query).first() is not None
 
     def regain_model(self, model_id: str) -> bool:
-        """Make a lost model ready again, whose file is back; False where it is not lost."""
+        """Make a lost model whose file was restored ready again; return False if it is not marked as lost."""
         lost = (models.c.id == model_id, models.c.status == "failed", models.c.ready_at.is_not(None))
         with self._writing() as connection:
             record = connection.execute(select(models.c.record).where(*lost).with_for_update()).scalar()
@@ -80,7 +80,7 @@ class Inventory(Database):
         written_at: datetime,
         attempt: int,
     ) -> bool:
-        """Add a tenant's ready model that was lost here, as old as its file; False where its ID is there after all."""
+        """Add a tenant's ready model, with its file's time, that is missing here; return False if the ID exists."""
         row = {
             "id": check_model_id(model_id),
             "tenant": tenant,
@@ -99,7 +99,7 @@ class Inventory(Database):
 
 @dataclass(frozen=True)
 class QueueFigures:
-    """Of one queue: how many jobs wait and run, and when the oldest that waits was accepted (UTC)."""
+    """Metrics of one queue: numbers of waiting and running jobs, and when the oldest waiting job was accepted (UTC)."""
 
     waiting: int = 0
     running: int = 0
@@ -107,10 +107,10 @@ class QueueFigures:
 
 
 class QueueFigureRegistry(Database):
-    """Counts, for those who watch; may raise Unavailable."""
+    """Queue metrics for monitoring; may raise Unavailable."""
 
     def queue_figures(self) -> dict[str, QueueFigures]:
-        """Return the figures of each queue that has unfinished jobs, without a look at those that have ended."""
+        """Return the metrics of each queue that has unfinished jobs, without reading ended jobs."""
         columns = jobs.c.queue, jobs.c.status
         figures = func.count().label("number"), func.min(jobs.c.created_at).label("oldest")
         query = select(*columns, *figures).where(jobs.c.status.in_(UNFINISHED)).group_by(*columns)

@@ -1,10 +1,10 @@
-"""Training jobs in the database, from acceptance to the end. A job moves one way only::
+"""Training jobs in the database, from acceptance to the end. A job has these transitions::
 
     queued -> running -> succeeded
-       |  <-    |   (where its executor died; see `lease_registry`)
+       |  <-    |   (if its worker died; see `leases`)
        +--------+-----> failed, cancelled
 
-Each step is one UPDATE that names the status, and the attempt, it starts from, so that of two who try, one wins.
+Each transition is one UPDATE conditional on the previous status and attempt, so only one of two concurrent ones wins.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CANCELLED: Mapping[str, JSON] = {
 
 
 class JobRegistry(Database):
-    """What happens to jobs, and through them to their models; every method may raise Unavailable."""
+    """Reads and changes jobs, and through them their models; every method may raise Unavailable."""
 
     def create_training(
         self,
@@ -51,11 +51,11 @@ class JobRegistry(Database):
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
-        input_bytes: what it trains on has so many in the store.
+        input_bytes: size of the training input in the store.
 
-        ``idempotency`` is (key, hash of the request). A key used in the last 24 hours returns the job it started, whose
-        ID then is not ``job_id``, and adds nothing. Raises IdempotencyKeyReused where it came with another request, and
-        QuotaExceeded and TooManyJobs where the tenant has as much as its quota allows.
+        ``idempotency`` is (key, hash of the request). If the key was used in the last 24 hours, return the job it
+        started, whose ID is not ``job_id``, and add nothing. Raises IdempotencyKeyReused if the key was used with
+        another request, and QuotaExceeded or TooManyJobs if the tenant's quota is exhausted.
         """
         check_model_id(model_id)
         check_job_id(job_id)
@@ -70,7 +70,7 @@ class JobRegistry(Database):
                 job = {"id": job_id, "queue": queue, "traceparent": traceparent}
                 return self._insert_training(connection, tenant, model, job, idempotency)
         except (IntegrityError, QuotaExceeded, TooManyJobs):
-            # Where writers do not wait for each other (Postgres), the same key may have come in between.
+            # On Postgres, writers do not wait for each other, so another request may have stored the key in between.
             with self._reading() as connection:
                 earlier = self._find_idempotent(connection, tenant, idempotency)
             if earlier is None:
@@ -78,17 +78,17 @@ class JobRegistry(Database):
             return earlier
 
     def find_idempotent(self, tenant: str, key: str, request_hash: str) -> JobEntry | None:
-        """Return the job that this key started in the last 24 hours. Raises IdempotencyKeyReused."""
+        """Return the job that this key started in the last 24 hours, or None. Raises IdempotencyKeyReused."""
         with self._reading() as connection:
             return self._find_idempotent(connection, tenant, (key, request_hash))
 
     def job_of(self, tenant: str, job_id: str) -> JobEntry:
-        """Return one job of a tenant. Raises JobNotFound, also for one of another tenant."""
+        """Return one job of a tenant. Raises JobNotFound, also for a job of another tenant."""
         with self._reading() as connection:
             return _find_job(connection, job_id, tenant)
 
     def job(self, job_id: str) -> JobEntry:
-        """Return one job of whatever tenant, for those who work for all. Raises JobNotFound."""
+        """Return one job of any tenant, for callers that serve all tenants. Raises JobNotFound."""
         with self._reading() as connection:
             return _find_job(connection, job_id)
 
@@ -100,7 +100,7 @@ class JobRegistry(Database):
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[JobEntry]:
-        """Return a page of a tenant's jobs, newest first. Raises InvalidOption for a broken cursor."""
+        """Return a page of a tenant's jobs, newest first. Raises InvalidOption for an invalid cursor."""
         query = select(jobs).where(jobs.c.tenant == tenant)
         if status is not None:
             query = query.where(jobs.c.status == status)
@@ -110,9 +110,9 @@ class JobRegistry(Database):
             return read_page(connection, query, jobs, cursor, limit, job_entry)
 
     def changed_jobs(self, known: Mapping[str, int]) -> dict[str, JobEntry | None]:
-        """Return those of some jobs that have another revision than is known; None for one that is gone.
+        """Return the jobs whose revision differs from the known one; None for deleted jobs.
 
-        known: revisions by job ID. What has not changed costs no more than an index look-up.
+        known: revisions by job ID. An unchanged job costs only an index lookup.
         """
         with self._reading() as connection:
             query = select(jobs.c.id, jobs.c.revision).where(jobs.c.id.in_(known))
@@ -125,26 +125,26 @@ class JobRegistry(Database):
             return found
 
     def count_jobs(self) -> dict[JobStatus, int]:
-        """Return how many jobs have each status; 0 is told too."""
+        """Return the number of jobs by status, including zeros."""
         found = self._count_by_status(jobs)
         return {status: found.get(status, 0) for status in JOB_STATUSES}
 
     def count_unfinished(self) -> int:
-        """Return how many jobs are queued or running, without a look at those that have ended."""
+        """Return the number of queued and running jobs, without reading ended jobs."""
         query = select(func.count()).select_from(jobs).where(jobs.c.status.in_(UNFINISHED))
         with self._reading() as connection:
             return connection.execute(query).scalar_one()
 
     def record_progress(self, job_id: str, attempt: int, progress: Mapping[str, JSON]) -> bool:
-        """Keep what a training tells about itself; False where this attempt is not running."""
+        """Store the progress of a training; return False if this attempt is not running."""
         with self._writing() as connection:
             return move_job(connection, job_id, ("running",), "running", attempt, progress=dict(progress))
 
     def publish(self, job_id: str, attempt: int, record: Mapping[str, JSON], size_bytes: int) -> bool:
-        """Make the model of a running job ready, with its record; False where this attempt does not run any more.
+        """Make the model of a running job ready, with its record; return False if this attempt does not run any more.
 
-        The file of this attempt must be in the store before. False means: cancelled, deleted, or taken over by another
-        executor meanwhile, so remove the file.
+        The file of this attempt must already be in the store. False means that the job was cancelled, deleted, or taken
+        over by another worker meanwhile, so the caller must delete the file.
         """
         now = self._clock()
         with self._writing() as connection:
@@ -155,21 +155,21 @@ class JobRegistry(Database):
             return True
 
     def fail_job(self, job_id: str, error: Mapping[str, JSON], attempt: int | None = None) -> bool:
-        """End a job and its model as failed, with the error in both; False where the job had ended already.
+        """Mark a job and its model as failed, with the error in both; return False if the job had already ended.
 
-        attempt: the one that failed, which must be running; None: whatever it is, also a job that waits.
+        attempt: the attempt that failed, which must be running; None: any attempt, or a waiting job.
         """
         with self._writing() as connection:
             return fail(connection, job_id, error, self._clock(), attempt)
 
     def forget_jobs(self, finished_before: datetime, most: int = 1000) -> int:
-        """Remove jobs that ended before a time, so many at once; return how many. Their models stay."""
+        """Delete at most ``most`` jobs that ended before a time; return how many. Their models are kept."""
         old = select(jobs.c.id).where(jobs.c.finished_at < finished_before).limit(most)
         with self._writing() as connection:
             return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
     def cancel_job(self, tenant: str, job_id: str) -> JobEntry:
-        """End a tenant's job as cancelled, its model as failed; return the job. Raises JobNotFound, JobFinished."""
+        """Mark a tenant's job as cancelled, its model as failed; return the job. Raises JobNotFound, JobFinished."""
         with self._writing() as connection:
             _find_job(connection, job_id, tenant)
             moved = move_job(connection, job_id, UNFINISHED, "cancelled", **_ended(self._clock()))
@@ -209,7 +209,7 @@ class JobRegistry(Database):
 def fail(
     connection: Connection, job_id: str, error: Mapping[str, JSON], now: datetime, attempt: int | None = None
 ) -> bool:
-    """Do what `JobRegistry.fail_job` does, within a transaction of the caller."""
+    """Do what `JobRegistry.fail_job` does, in the caller's transaction."""
     before = UNFINISHED if attempt is None else ("running",)
     if not move_job(connection, job_id, before, "failed", attempt, **_ended(now), error=dict(error)):
         return False
@@ -225,7 +225,10 @@ def move_job(
     attempt: int | None = None,
     **columns: Any,
 ) -> bool:
-    """Change a job's status, if it has one of those before, and this attempt where one is given; tell if it had."""
+    """Change a job's status if its status is in ``before`` and its attempt matches; return whether it did.
+
+    attempt: the required attempt; None: any. columns: further columns to set.
+    """
     change = update(jobs).where(jobs.c.id == job_id, jobs.c.status.in_(before))
     if attempt is not None:
         change = change.where(jobs.c.attempt == attempt)
@@ -238,7 +241,7 @@ def _ended(now: datetime) -> dict[str, Any]:
 
 
 def _find_job(connection: Connection, job_id: str, tenant: str | None = None) -> JobEntry:
-    """Return one job of a tenant; None: of whatever tenant."""
+    """Return one job of a tenant; tenant None: of any tenant. Raises JobNotFound."""
     row = connection.execute(select(jobs).where(jobs.c.id == check_job_id(job_id))).mappings().first()
     if row is None or tenant not in (None, row["tenant"]):
         raise unknown_job(job_id)
@@ -246,5 +249,5 @@ def _find_job(connection: Connection, job_id: str, tenant: str | None = None) ->
 
 
 def job_entry(row: RowMapping) -> JobEntry:
-    """Return a whole row of the table as an entry."""
+    """Return a complete row of the table as an entry."""
     return JobEntry(**row)

@@ -1,7 +1,7 @@
-"""Who runs which job, and how a job comes back from an executor that died.
+"""Leases: which worker runs which job, and how the jobs of a dead worker return to the queue.
 
-A lease (Gray & Cheriton 1989): an executor holds a running job as long as it renews in time. Whoever finds a lease that
-ran out puts the job back; its next run is another attempt, and nothing that the earlier one tells later is heard.
+A worker holds a running job by a lease (Gray & Cheriton 1989) that it must renew in time. Any worker that finds an
+expired lease puts the job back; its next run is a new attempt, and later reports of the earlier attempt are ignored.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from service.storage.registry.entries import JSON, JobEntry, QueueName
 from service.storage.registry.jobs import fail, job_entry, move_job
 from service.storage.registry.tables import executors, jobs
 
-# Containers may have another name, and so another ID, at each start.
+# Old entries are deleted: a container may have a new name, and thus a new ID, at each start.
 _REMEMBERED = timedelta(days=1)
 
 
 class LeaseRegistry(Database):
-    """Executors and the jobs that they hold; every method may raise Unavailable."""
+    """Workers and the jobs that they hold; every method may raise Unavailable."""
 
     def enrol(
         self, executor: str, instance: str, queues: Sequence[QueueName], seconds: float, sole: bool = False
     ) -> bool:
-        """Make an executor known for so many seconds; False where another living instance has its ID.
+        """Register a worker for ``seconds``; return False if another live instance has its ID.
 
-        sole: no other can live, whatever the registry says.
+        sole: no other instance can be alive, whatever the registry says.
         """
         try:
             with self._writing() as connection:
@@ -46,26 +46,26 @@ class LeaseRegistry(Database):
                 )
                 return True
         except IntegrityError:
-            # Where writers do not wait for each other (Postgres), another new one may have come in between.
+            # On Postgres, writers do not wait for each other, so another new instance may have registered in between.
             return False
 
     def served_queues(self) -> set[QueueName]:
-        """Return the queues that some living executor works off."""
+        """Return the queues served by at least one live worker."""
         with self._reading() as connection:
             now = self._now(connection)
             rows = connection.scalars(select(executors.c.queues).where(executors.c.alive_until >= now))
             return {name for row in rows for name in row.split(",")}
 
     def living_executors(self) -> set[str]:
-        """Return the IDs of the executors that have been heard of in time."""
+        """Return the IDs of live workers: those that have renewed in time."""
         with self._reading() as connection:
             now = self._now(connection)
             return set(connection.scalars(select(executors.c.id).where(executors.c.alive_until >= now)))
 
     def claim_job(self, job_id: str, dispatch: int, executor: str, seconds: float) -> int | None:
-        """Let an executor run a queued job, for so many seconds until it renews; return the attempt.
+        """Claim a queued job for a worker, with a lease of ``seconds``; return the attempt.
 
-        None where the job does not wait any more, or waits at another place of a queue.
+        Return None if the job does not wait any more, or waits with another generation of its ticket.
         """
         with self._writing() as connection:
             now = self._now(connection)
@@ -87,10 +87,11 @@ class LeaseRegistry(Database):
     def renew_leases(
         self, executor: str, instance: str, job_ids: Collection[str], seconds: float
     ) -> dict[str, int] | None:
-        """Renew an executor, and its leases of these jobs; return the attempt by job ID. None: another has its ID.
+        """Renew a worker's registration and its leases; return attempts by job ID, None if another has its ID.
 
-        job_ids: what it runs. What of these is not told here has been cancelled, deleted or taken over. What it holds
-        and does not run, since the answer to its claim was lost say, is not renewed, and so comes back.
+        job_ids: the jobs it runs. Those missing in the result were cancelled, deleted or taken over. Leases of jobs
+        that it holds but does not run, for example because the response to a claim was lost, are not renewed, so
+        they expire and the jobs are put back.
         """
         with self._writing() as connection:
             until = self._now(connection) + timedelta(seconds=seconds)
@@ -106,44 +107,44 @@ class LeaseRegistry(Database):
             return {row.id: row.attempt for row in held}
 
     def held_leases(self, executor: str) -> dict[str, int]:
-        """Return what an executor holds: the attempt by job ID."""
+        """Return the attempts that a worker holds, by job ID."""
         query = select(jobs.c.id, jobs.c.attempt).where(jobs.c.executor == executor, jobs.c.status == "running")
         with self._reading() as connection:
             return {row.id: row.attempt for row in connection.execute(query)}
 
     def release_leases(self, executor: str, instance: str) -> list[JobEntry]:
-        """Put back what an executor runs, or ran before it was killed; return those jobs, oldest first.
+        """Put back the jobs that a worker runs, or ran before it was killed; return them, oldest first.
 
-        None of them where another instance has its ID now: then they are that one's.
+        If another instance has its ID now, the jobs belong to that instance, and the result is empty.
         """
         mine = select(executors.c.id).where(executors.c.id == executor, executors.c.instance == instance)
         with self._writing() as connection:
-            # Locked, for the ID must not change hands meanwhile.
+            # Locked, as the ID must not be taken by another instance meanwhile.
             if connection.execute(mine.with_for_update()).first() is None:
                 return []
             return _put_back(connection, jobs.c.executor == executor)
 
     def dismiss(self, executor: str, instance: str) -> None:
-        """Forget an executor that stops."""
+        """Deregister a worker that stops."""
         with self._writing() as connection:
             now = self._now(connection)
             mine = update(executors).where(executors.c.id == executor, executors.c.instance == instance)
             connection.execute(mine.values(alive_until=now - timedelta(seconds=1)))
 
     def take_expired(self) -> list[JobEntry]:
-        """Put back the jobs whose lease ran out; return them, oldest first."""
+        """Put back the jobs whose lease has expired; return them, oldest first."""
         with self._reading() as connection:
             ran_out = or_(jobs.c.lease_until < self._now(connection), jobs.c.lease_until.is_(None))
             looked_at = select(jobs.c.id).where(jobs.c.status == "running", ran_out).limit(1)
-            if connection.execute(looked_at).first() is None:  # as nearly always: nothing is to be written
+            if connection.execute(looked_at).first() is None:  # the usual case: nothing to write
                 return []
         with self._writing() as connection:
             return _put_back(connection, ran_out)
 
     def count_death(self, job_id: str, attempt: int, most: int, error: Mapping[str, JSON]) -> JobEntry | None:
-        """Count that an attempt's child process died; put the job back and return it, or fail it at ``most`` deaths.
+        """Count the death of an attempt's child process; put the job back and return it, or fail it at ``most`` deaths.
 
-        None where it failed, or where that attempt does not run any more.
+        Return None if the job failed, or if that attempt does not run any more.
         """
         with self._writing() as connection:
             if not move_job(connection, job_id, ("running",), "running", attempt, deaths=jobs.c.deaths + 1):
@@ -155,7 +156,7 @@ class LeaseRegistry(Database):
             return _put_back(connection, jobs.c.id == job_id)[0]
 
     def redispatch(self, job_id: str, dispatch: int, queue: QueueName) -> JobEntry | None:
-        """Give a waiting job another place in a queue; None where it is not at this one any more."""
+        """Give a waiting job a new generation and a queue; return None if its generation is not ``dispatch``."""
         change = (
             update(jobs)
             .where(jobs.c.id == job_id, jobs.c.status == "queued", jobs.c.dispatch == dispatch)
@@ -167,13 +168,13 @@ class LeaseRegistry(Database):
             return None if row is None else job_entry(row)
 
     def waiting_jobs(self, most: int) -> list[JobEntry]:
-        """Return queued jobs, the oldest ones."""
+        """Return the oldest queued jobs, at most ``most``."""
         query = select(jobs).where(jobs.c.status == "queued").order_by(jobs.c.created_at, jobs.c.id).limit(most)
         with self._reading() as connection:
             return [job_entry(row) for row in connection.execute(query).mappings()]
 
     def _now(self, connection: Connection) -> datetime:
-        """The one clock that all executors go by: on a server, the database's own."""
+        """Return the time by the clock that all workers share: that of the database if it is a server."""
         if connection.dialect.name == "sqlite" or self._clock is not utc_now:
             return self._clock()
         found: Any = connection.scalar(select(func.clock_timestamp()))

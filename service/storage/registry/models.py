@@ -1,4 +1,4 @@
-"""Models in the database: their names, status and records."""
+"""Models in the database: their names, statuses and records."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from service.storage.registry.tables import jobs, models
 
 
 class ModelRegistry(Database):
-    """What can be done with models alone; every method may raise Unavailable."""
+    """Reads and changes models; every method may raise Unavailable."""
 
     def model_of(self, tenant: str, model_id: str) -> ModelEntry:
-        """Return one model of a tenant. Raises ModelNotFound, also for one of another tenant."""
+        """Return one model of a tenant. Raises ModelNotFound, also for a model of another tenant."""
         with self._reading() as connection:
             return find_model(connection, model_id, tenant)
 
     def model(self, model_id: str) -> ModelEntry:
-        """Return one model of whatever tenant, for those who work for all. Raises ModelNotFound."""
+        """Return one model of any tenant, for callers that serve all tenants. Raises ModelNotFound."""
         with self._reading() as connection:
             return find_model(connection, model_id)
 
     def ready_attempt(self, tenant: str, model_id: str) -> int | None:
-        """Return which attempt's file a tenant's ready model is, without reading all that is known of it.
+        """Return the attempt that wrote the file of a tenant's ready model, without reading its record.
 
-        None: no model of this tenant that is ready.
+        Return None if the tenant has no ready model with this ID.
         """
         query = select(models.c.attempt).where(
             models.c.id == check_model_id(model_id), models.c.tenant == tenant, models.c.status == "ready"
@@ -42,7 +42,7 @@ class ModelRegistry(Database):
             return connection.execute(query).scalar()
 
     def newest_ready(self, tenant: str, name: str) -> ModelEntry:
-        """Return the tenant's ready model of this name that was created last. Raises ModelNotFound."""
+        """Return the tenant's most recently created ready model with this name. Raises ModelNotFound."""
         query = (
             select(models)
             .where(models.c.tenant == tenant, _has_name(name), models.c.status == "ready")
@@ -63,7 +63,7 @@ class ModelRegistry(Database):
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[ModelEntry]:
-        """Return a page of a tenant's models, newest first. Raises InvalidOption for a broken cursor."""
+        """Return a page of a tenant's models, newest first. Raises InvalidOption for an invalid cursor."""
         query = select(models).where(models.c.tenant == tenant)
         if name is not None:
             query = query.where(_has_name(name))
@@ -73,7 +73,7 @@ class ModelRegistry(Database):
             return read_page(connection, query, models, cursor, limit, _model_entry)
 
     def count_models(self) -> dict[ModelStatus, int]:
-        """Return how many models have each status; 0 is told too."""
+        """Return the number of models by status, including zeros."""
         found = self._count_by_status(models)
         return {status: found.get(status, 0) for status in MODEL_STATUSES}
 
@@ -91,9 +91,9 @@ class ModelRegistry(Database):
         size_bytes: int,
         quota: Quota | None = None,
     ) -> ModelEntry:
-        """Add a model that needs no training, an imported one.
+        """Add an imported model, which needs no training.
 
-        Raises Conflict where the ID is taken, QuotaExceeded where the tenant has as much as its quota allows.
+        Raises Conflict if the ID is taken, QuotaExceeded if the tenant's quota is exhausted.
         """
         now = self._clock()
         row = {
@@ -117,19 +117,19 @@ class ModelRegistry(Database):
             raise Conflict(f"A model with the ID {model_id} is there already.") from error
 
     def rename_model(self, tenant: str, model_id: str, name: str | None) -> ModelEntry:
-        """Give a tenant's model another name, or none. Raises ModelNotFound."""
+        """Change or remove the name of a tenant's model. Raises ModelNotFound."""
         with self._writing() as connection:
             of_tenant = (models.c.id == check_model_id(model_id), models.c.tenant == tenant)
             connection.execute(update(models).where(*of_tenant).values(name=name))
             return find_model(connection, model_id, tenant)
 
     def delete_model(self, tenant: str, model_id: str) -> tuple[ModelEntry, int]:
-        """Remove a tenant's model with its job and idempotency keys; return it, and how often its job was tried.
+        """Delete a tenant's model with its job and idempotency keys; return it, and the number of attempts of its job.
 
-        The caller stops the job where it still runs. Raises ModelNotFound.
+        The caller must stop the job if it still runs. Raises ModelNotFound.
         """
         with self._writing() as connection:
-            # Locked first, as by those who end a job: each waits for the other where the order differs.
+            # Jobs are locked first, as in transactions that end a job: another order could cause a deadlock.
             of_model = (jobs.c.model_id == check_model_id(model_id), jobs.c.tenant == tenant)
             attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
             model = find_model(connection, model_id, tenant)
@@ -138,12 +138,12 @@ class ModelRegistry(Database):
 
 
 def _has_name(name: str) -> ColumnElement[bool]:
-    # Postgres refuses a text with this character, which no stored name has.
+    # Postgres rejects text with this character, and no stored name contains it.
     return false() if "\0" in name else models.c.name == name
 
 
 def find_model(connection: Connection, model_id: str, tenant: str | None = None) -> ModelEntry:
-    """Return one model of a tenant, None: of whatever tenant, within a transaction of the caller.
+    """Return one model of a tenant, tenant None: of any tenant, in the caller's transaction.
 
     Raises ModelNotFound.
     """
@@ -155,12 +155,12 @@ def find_model(connection: Connection, model_id: str, tenant: str | None = None)
 
 
 def settle_model(connection: Connection, model_id: str, status: ModelStatus, **columns: Any) -> None:
-    """Set the status a training led to, within a transaction of the caller."""
+    """Set the status that a training led to, in the caller's transaction."""
     connection.execute(update(models).where(models.c.id == model_id).values(status=status, **columns))
 
 
 def fail_model(connection: Connection, model_id: str, error: Mapping[str, JSON]) -> None:
-    """Mark a model as failed and keep the reason in its record, within a transaction of the caller."""
+    """Mark a model as failed and store the reason in its record, in the caller's transaction."""
     query = select(models.c.record).where(models.c.id == model_id).with_for_update()
     record = connection.execute(query).scalar_one()
     settle_model(connection, model_id, "failed", record={**record, "error": dict(error)})

@@ -1,4 +1,4 @@
-"""Lists that come in pages: newest first, and no row twice or lost while others come and go."""
+"""Keyset pagination: newest first, and no row repeated or skipped while others are added or deleted."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def write_cursor(created_at: datetime, entry_id: str) -> str:
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """Return the row's time and ID.
+    """Return the time and ID of the row that a cursor refers to.
 
-    Raises InvalidOption at ``("cursor",)`` where ``write_cursor`` cannot have made it.
+    Raises InvalidOption at ``("cursor",)`` if ``write_cursor`` cannot have made the cursor.
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
@@ -58,10 +58,10 @@ def read_page(
     limit: int,
     entry_of: Callable[[RowMapping], Entry],
 ) -> Page[Entry]:
-    """Return the first ``limit`` rows of ``query`` that come after the cursor.
+    """Return the first ``limit`` rows of ``query`` after the cursor.
 
-    Rows are ordered by (created_at, id), so that rows made at the same time have an order too.
-    Raises InvalidOption for a broken cursor or a limit below 1.
+    Rows are ordered by (created_at, id), which also orders rows created at the same time.
+    Raises InvalidOption for an invalid cursor or a limit below 1.
     """
     if limit < 1:
         raise InvalidOption.at(("limit",), f"limit must be at least 1, got {limit}.")

@@ -1,7 +1,7 @@
 """Postgres as the registry's database: many servers, each with a few connections.
 
-Transactions are READ COMMITTED, so a read that decides a write locks its rows; who needs several locks takes those of
-jobs before those of models, for two that wait for each other both lose a second.
+Transactions are READ COMMITTED, so a read on which a write depends must lock its rows. Rows of jobs are locked before
+rows of models, because a deadlock costs both transactions a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from service.storage.registry.engine_options import ENGINE_OPTIONS
 
 _CONNECT_SECONDS = 3
 _STATEMENT_SECONDS = 5
-# Until a peer counts as gone where a cable was cut, or holds locks and does nothing.
+# Timeout for an unreachable peer, and for an idle transaction, which may hold locks.
 _SILENCE_SECONDS = 10
 SILENCE_OPTIONS: Mapping[str, str] = {
     "connect_timeout": str(_CONNECT_SECONDS),
@@ -27,13 +27,13 @@ SILENCE_OPTIONS: Mapping[str, str] = {
     "keepalives_interval": "5",
     "keepalives_count": "2",
 }
-"""Options of libpq, by which whoever connects finds out that a server, or the way to it, is gone.
+"""Options of libpq with which a client detects that a server, or the network path to it, has failed.
 
-The kernel alone waits for minutes. https://www.postgresql.org/docs/current/libpq-connect.html
+The kernel's defaults wait for minutes. https://www.postgresql.org/docs/current/libpq-connect.html
 """
 _MIGRATION_SECONDS = 600
 _MIGRATION_LOCK = 7_303_014_482_913_566
-"""Any number that nobody else uses in this database."""
+"""An arbitrary number that no other program uses in this database."""
 
 _CONNECTIONS = 10
 _MORE_CONNECTIONS = 10
@@ -57,18 +57,18 @@ _PATH = re.compile(r"""["']?/[^"'\s]*["']?""")
 
 
 def make_postgres_engine(url: URL) -> Engine:
-    """Return the engine of a server, to which nothing is sent yet; libpq's options in the URL come before ours."""
+    """Return the engine of a server without connecting yet; libpq options in the URL override the defaults."""
     ours = {**SILENCE_OPTIONS, "application_name": "forecast-service"}
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={name: value for name, value in ours.items() if name not in url.query},
         isolation_level="READ COMMITTED",
-        # A connection that died, with its server say, is found out before it is used, and all others with it.
+        # A dead connection, for example after a server restart, is detected before use, and all others are replaced.
         pool_pre_ping=True,
         pool_size=_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
         pool_timeout=_POOL_SECONDS,
-        # What was just released is used first, so that a pooler or server may close those that idle.
+        # The most recently released connection is used first, so that a pooler or server can close idle ones.
         pool_use_lifo=True,
         **ENGINE_OPTIONS,
     )
@@ -78,26 +78,26 @@ def make_postgres_engine(url: URL) -> Engine:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # Not as options of the connection, which poolers between us and the server refuse.
+    # Not as connection options, which poolers between the service and the server reject.
     connection.execute(_SETTINGS)
     connection.commit()
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:
-    """Connect anew where a server takes no writes any more: after a failover, another one may."""
+    """Reconnect if a server has become read-only: after a failover, another server may accept writes."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True
 
 
 def begin_migrating(connection: Connection) -> None:
-    """Wait until no other server migrates; the lock goes with the transaction."""
+    """Wait until no other server runs migrations; the lock is released at the end of the transaction."""
     for name in ("statement_timeout", "lock_timeout"):
         connection.execute(text(f"SET LOCAL {name} = '{_MIGRATION_SECONDS}s'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
 
 
 def postgres_reason(error: DBAPIError) -> str:
-    """Say what is wrong without address, password or path: libpq's own texts may name them."""
+    """Return the reason of an error without address, password or path, which libpq's own messages may contain."""
     cause = error.orig
     told = getattr(getattr(cause, "diag", None), "message_primary", None)
     if told is None:

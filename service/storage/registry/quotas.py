@@ -1,4 +1,4 @@
-"""What one tenant may have, counted in the database: for all servers and trainers at once."""
+"""Quotas of tenants, checked in the database, so that they hold across all servers and workers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _RETRY_SECONDS = 5
 
 @dataclass(frozen=True)
 class Quota:
-    """What one tenant may have.
+    """The maximum that one tenant may have.
 
-    models: in any state; bytes: of model files, and of what they were trained on; unfinished_jobs: queued and running.
+    models: in any state; bytes: of model files and their training inputs; unfinished_jobs: queued and running.
     """
 
     models: int
@@ -25,13 +25,13 @@ class Quota:
     unfinished_jobs: int
 
     def check(self, connection: Connection, tenant: str, more_bytes: int, training: bool) -> None:
-        """Check, within a transaction of the caller, that a tenant may have one more model, with so many bytes.
+        """Check, in the caller's transaction, that a tenant may have one more model, of ``more_bytes`` bytes.
 
-        training: whether a job comes with it. Others who add something for the same tenant wait until the transaction
-        ends. Raises QuotaExceeded, TooManyJobs.
+        training: whether the model has a training job. Concurrent additions for the same tenant wait until the
+        transaction ends. Raises QuotaExceeded, TooManyJobs.
         """
         if connection.dialect.name == "postgresql":
-            # On SQLite there is one writer at a time.
+            # SQLite needs no lock, as it has one writer at a time.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))"), {"tenant": tenant})
         self._check_models(connection, tenant, more_bytes)
         if training:

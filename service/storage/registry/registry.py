@@ -1,4 +1,4 @@
-"""What changes about models and jobs, in one database: names, status, progress, who started what."""
+"""The mutable state of models and jobs in one database: names, status, progress, leases, idempotency keys."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from service.storage.registry.models import ModelRegistry
 
 
 class Registry(ModelRegistry, JobRegistry, LeaseRegistry, QueueFigureRegistry, Inventory):
-    """The registry of models, jobs and who runs them.
+    """The registry of models, jobs and the workers that run them.
 
-    ``Registry.open(url)`` connects and migrates, ``close()`` ends, ``check()`` is for readiness. All methods are
-    synchronous, thread-safe and one short transaction each; all may raise Unavailable.
+    ``Registry.open(url)`` connects and migrates, ``close()`` disconnects, ``check()`` is the readiness check. All
+    methods are synchronous, thread-safe and one short transaction each; all may raise Unavailable.
     """

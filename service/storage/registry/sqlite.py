@@ -1,4 +1,4 @@
-"""An SQLite file as the registry's database: one writer at a time, readers go on."""
+"""An SQLite file as the registry's database: one writer at a time, which does not block readers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from service.storage.registry.engine_options import ENGINE_OPTIONS
 
 
 def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
-    """Return the engine of a file, whose folder is made where it is missing.
+    """Return the engine of a file, whose folder is created if it is missing.
 
-    Raises ValueError where the URL names no file, Unavailable where the folder cannot be made.
+    Raises ValueError if the URL does not name a file, Unavailable if the folder cannot be created.
     """
     if not url.database or url.database == ":memory:":
         raise ValueError("An SQLite database must be a file: sqlite:///folder/registry.db")
@@ -28,7 +28,10 @@ def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
 
 
 def prepare_sqlite_file(engine: Engine, busy_timeout: float) -> None:
-    """Let readers go on while one writes. The switch does not honour the busy timeout, hence the loop."""
+    """Enable WAL mode, so that a writer does not block readers.
+
+    The switch does not honour the busy timeout, hence the loop.
+    """
     deadline = time.monotonic() + busy_timeout
     with engine.connect().execution_options(sqlite_begin=None) as connection:
         while True:
@@ -42,14 +45,14 @@ def prepare_sqlite_file(engine: Engine, busy_timeout: float) -> None:
 
 
 def check_sqlite_writes(engine: Engine, busy_timeout: float) -> None:
-    """Write into the file, and change nothing: only that tells of a lock, a full disk or one that is read-only."""
+    """Write to the file without changing anything: only a write detects a lock, or a full or read-only disk."""
     with engine.connect().execution_options(sqlite_begin=None) as connection:
         names = ("busy_timeout", "synchronous")
         before = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
         try:
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(1000 * busy_timeout)}")
-            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")  # nothing here has to survive a power cut
-            # A number that is not used, written anew.
+            connection.exec_driver_sql("PRAGMA synchronous = NORMAL")  # need not survive a power failure
+            # An unused number, set to the value that it has.
             connection.exec_driver_sql("PRAGMA user_version = 0")
         finally:
             for name, value in before.items():
@@ -64,7 +67,7 @@ def _make_parent(file: Path) -> None:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # The driver's own implicit BEGIN comes too late and is never IMMEDIATE; _begin does it instead.
+    # The driver's implicit BEGIN comes too late and is never IMMEDIATE; `_begin` replaces it.
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
 

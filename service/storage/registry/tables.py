@@ -1,4 +1,4 @@
-"""The tables behind the registry, in types that SQLite and Postgres both have. Changes need a migration."""
+"""The tables of the registry, with types that both SQLite and Postgres have. Changes need a migration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.keys import DEFAULT_TENANT, LONGEST_TENANT
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-# Alembic can only change what has a name, and databases invent different ones.
+# Alembic can only alter named constraints, and databases generate different default names.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -24,17 +24,17 @@ metadata = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time with microseconds, always UTC: SQLite keeps no time zone, so it is put on again when read."""
+    """A UTC time with microseconds. SQLite stores no time zone, so it is added again on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Turn a time with any offset into UTC."""
+        """Convert a time with any offset to UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Give back the offset that the database may have dropped."""
+        """Restore the offset that the database may have dropped."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -58,12 +58,12 @@ models = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("input_bytes", BigInteger, nullable=False, server_default="0"),
     _tenant(),
-    # Each list is of one tenant.
+    # Each list contains the models of one tenant.
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "name", "created_at", "id"),
     Index(None, "tenant", "status", "created_at", "id"),
     Index(None, "tenant", "name", "status", "created_at", "id"),
-    # What a tenant has is counted from this alone.
+    # A tenant's usage is computed from this index alone.
     Index(None, "tenant", "size_bytes", "input_bytes"),
 )
 
@@ -90,7 +90,7 @@ jobs = Table(
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "status", "created_at", "id"),
     Index(None, "model_id", "created_at", "id"),
-    # Of all tenants: trainers work for all.
+    # Without the tenant: workers serve all tenants.
     Index(None, "status", "created_at", "id"),
     Index(None, "finished_at"),
 )

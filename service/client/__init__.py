@@ -1,4 +1,4 @@
-"""The client: ``from service.client import Client``. It needs the extra ``[client]``; docs/client.md tells more."""
+"""The client: ``from service.client import Client``. It needs the extra ``[client]``; see docs/client.md."""
 
 try:
     from service.client.async_client import AsyncClient, AsyncJob, AsyncModel

@@ -1,4 +1,4 @@
-"""The client for programs on an event loop (asyncio)."""
+"""The asynchronous client, for programs that run an event loop (asyncio)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class AsyncJob(KnownJob):
-    """A job of a server."""
+    """A job on a server."""
 
     def __init__(self, client: AsyncClient, record: dict[str, Any], training: Training | None = None) -> None:
         super().__init__(record, training)
         self._client = client
 
     async def wait(self, timeout: float | None = None, progress: bool | None = None) -> AsyncModel:
-        """Wait for the model and return it; the server may go and come back meanwhile.
+        """Wait for the model and return it; the server may become unreachable and return meanwhile.
 
-        Raises what the training failed of, and TimeoutError after ``timeout`` seconds, while the job goes on.
+        Raises the error of a failed training, and TimeoutError after ``timeout`` seconds, while the job continues.
         """
 
         record = await self._client.run(self._client.verbs.wait(self.record, timeout, progress))
@@ -42,17 +42,17 @@ class AsyncJob(KnownJob):
         return AsyncModel(self._client, record, sent.roles if sent else None, sent.zone if sent else None)
 
     async def refresh(self) -> AsyncJob:
-        """Read the record again; return this job."""
+        """Read the record again and return this job."""
         self.record = await self._client.run(self._client.verbs.show("jobs", self.id))
         return self
 
     async def cancel(self) -> None:
-        """Stop it; its model becomes failed. Raises JobFinished where it has ended."""
+        """Cancel the job; its model becomes failed. Raises JobFinished if it has ended."""
         await self._client.run(self._client.verbs.delete("jobs", self.id))
 
 
 class AsyncModel(KnownModel):
-    """A model of a server."""
+    """A model on a server."""
 
     def __init__(
         self, client: AsyncClient, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None
@@ -61,12 +61,12 @@ class AsyncModel(KnownModel):
         self._client = client
 
     async def forecast(self, horizon: int | None = None, **asked: Unpack[ForecastArguments]) -> ForecastFrame:
-        """Forecast so many steps, by default as many as it was trained for; return a frame in long format.
+        """Forecast ``horizon`` steps, by default the horizon of the training; return a frame in long format.
 
         level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
-        data instead of the model's own; items: only these. future_covariates: values of the columns known ahead, as a
-        frame or by name; each step takes the row of its time where there are times, and others are ignored.
-        num_samples, seed: sample paths too, in ``frame.samples``.
+        data instead of the training data; items: forecast only these. future_covariates: values of the future
+        covariates, as a frame or by name; rows that have times are matched with the steps by time, and other rows are
+        ignored. num_samples, seed: return sample paths too, in ``frame.samples``.
         """
         from service.client.frames import forecast_frame
 
@@ -74,9 +74,10 @@ class AsyncModel(KnownModel):
         return forecast_frame(answer, zone, self, asked.get("history"))
 
     async def backtest(self, data: Any, **asked: Unpack[BacktestArguments]) -> BacktestFrame:
-        """Forecast every point of a series from those before it; return a frame in long format, with ``metrics``.
+        """Forecast every point of a series from the points before it; return a frame in long format, with ``metrics``.
 
-        horizon, stride: steps ahead, and from one origin to the next (1 and 1). start: row or time of the first point.
+        horizon, stride: steps ahead, and steps from one forecast origin to the next (1 and 1 by default). start: row or
+        time of the first point to forecast.
         """
         from service.client.frames import backtest_frame
 
@@ -84,21 +85,21 @@ class AsyncModel(KnownModel):
         return backtest_frame(answer, zone)
 
     async def refresh(self) -> AsyncModel:
-        """Read the record again; return this model."""
+        """Read the record again and return this model."""
         self.record = await self._client.run(self._client.verbs.show("models", self.id))
         return self
 
     async def rename(self, name: str | None) -> AsyncModel:
-        """Give it another name, or none; return this model."""
+        """Rename the model, or remove its name; return this model."""
         self.record = await self._client.run(self._client.verbs.rename(self.id, name))
         return self
 
     async def delete(self) -> None:
-        """Delete it."""
+        """Delete the model."""
         await self._client.run(self._client.verbs.delete("models", self.id))
 
     async def download(self, path: str | Path = ".") -> Path:
-        """Write its file, which `AsyncClient.upload` takes, to a path or into a folder; return where it is."""
+        """Write the model file, which `AsyncClient.upload` accepts, to a path or into a folder; return its path."""
         return await self._client.run(self._client.verbs.download(self.id, path))
 
 
@@ -106,7 +107,7 @@ Answer = TypeVar("Answer")
 
 
 class AsyncClient:
-    """`service.client.Client`, to be awaited: same arguments, same answers, same errors."""
+    """The asynchronous `service.client.Client`: the same arguments, results and errors, to be awaited."""
 
     def __init__(
         self,
@@ -154,7 +155,7 @@ class AsyncClient:
         progress: bool | None = None,
         **arguments: Unpack[TrainArguments],
     ) -> AsyncModel | AsyncJob:
-        """Train as `Client.train` does."""
+        """Train a model; see `Client.train`."""
         if not wait:
             job, training = await self.run(self._verbs.start(data, arguments))
             return AsyncJob(self, job, training)
@@ -162,13 +163,13 @@ class AsyncClient:
         return AsyncModel(self, known.record, known.roles, known.time_zone)
 
     async def model(self, id_or_name: str) -> AsyncModel:
-        """Return a model by its ID, or the newest of a name."""
+        """Return the model with this ID, or the newest model with this name."""
         return AsyncModel(self, await self.run(self._verbs.model(id_or_name)))
 
     async def models(
         self, name: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[AsyncModel]:
-        """Return all models, newest first; only those of a name or status, at most ``limit``."""
+        """Return all models, newest first; optionally only those with a name or status, at most ``limit``."""
         found = await self.run(self._verbs.listed("models", limit, name=name, status=status))
         return [AsyncModel(self, one) for one in found]
 
@@ -177,11 +178,11 @@ class AsyncClient:
         return AsyncJob(self, await self.run(self._verbs.show("jobs", job_id)))
 
     async def jobs(self, status: str | None = None, limit: int | None = None) -> list[AsyncJob]:
-        """Return all jobs, newest first; only those of a status, at most ``limit``."""
+        """Return all jobs, newest first; optionally only those with a status, at most ``limit``."""
         return [AsyncJob(self, one) for one in await self.run(self._verbs.listed("jobs", limit, status=status))]
 
     async def upload(self, file: str | Path | bytes, name: str | None = None) -> AsyncModel:
-        """Take in a model file that `AsyncModel.download` wrote; it gets a new ID."""
+        """Upload a model file that `AsyncModel.download` wrote; the model gets a new ID."""
         return AsyncModel(self, await self.run(self._verbs.upload(file, name)))
 
     async def close(self) -> None:
@@ -198,11 +199,11 @@ class AsyncClient:
 
     @property
     def verbs(self) -> Verbs:
-        """The steps of each verb, which `run` does."""
+        """The operations as generators of steps, which `run` executes."""
         return self._verbs
 
     async def run(self, steps: Steps[Answer]) -> Answer:
-        """Do steps one after another; return what comes of them."""
+        """Execute steps one after another; return the result of the generator."""
         answer: Any = None
         error: Exception | None = None
         try:

@@ -1,4 +1,4 @@
-"""The client for programs that wait."""
+"""The synchronous client."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class Job(KnownJob):
-    """A job of a server."""
+    """A job on a server."""
 
     def __init__(self, client: Client, record: dict[str, Any], training: Training | None = None) -> None:
         super().__init__(record, training)
         self._client = client
 
     def wait(self, timeout: float | None = None, progress: bool | None = None) -> Model:
-        """Wait for the model and return it; the server may go and come back meanwhile.
+        """Wait for the model and return it; the server may become unreachable and return meanwhile.
 
-        Raises what the training failed of, and TimeoutError after ``timeout`` seconds, while the job goes on.
+        Raises the error of a failed training, and TimeoutError after ``timeout`` seconds, while the job continues.
         """
 
         record = self._client.run(self._client.verbs.wait(self.record, timeout, progress))
@@ -42,17 +42,17 @@ class Job(KnownJob):
         return Model(self._client, record, sent.roles if sent else None, sent.zone if sent else None)
 
     def refresh(self) -> Job:
-        """Read the record again; return this job."""
+        """Read the record again and return this job."""
         self.record = self._client.run(self._client.verbs.show("jobs", self.id))
         return self
 
     def cancel(self) -> None:
-        """Stop it; its model becomes failed. Raises JobFinished where it has ended."""
+        """Cancel the job; its model becomes failed. Raises JobFinished if it has ended."""
         self._client.run(self._client.verbs.delete("jobs", self.id))
 
 
 class Model(KnownModel):
-    """A model of a server."""
+    """A model on a server."""
 
     def __init__(
         self, client: Client, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None
@@ -61,12 +61,12 @@ class Model(KnownModel):
         self._client = client
 
     def forecast(self, horizon: int | None = None, **asked: Unpack[ForecastArguments]) -> ForecastFrame:
-        """Forecast so many steps, by default as many as it was trained for; return a frame in long format.
+        """Forecast ``horizon`` steps, by default the horizon of the training; return a frame in long format.
 
         level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
-        data instead of the model's own; items: only these. future_covariates: values of the columns known ahead, as a
-        frame or by name; each step takes the row of its time where there are times, and others are ignored.
-        num_samples, seed: sample paths too, in ``frame.samples``.
+        data instead of the training data; items: forecast only these. future_covariates: values of the future
+        covariates, as a frame or by name; rows that have times are matched with the steps by time, and other rows are
+        ignored. num_samples, seed: return sample paths too, in ``frame.samples``.
         """
         from service.client.frames import forecast_frame
 
@@ -74,9 +74,10 @@ class Model(KnownModel):
         return forecast_frame(answer, zone, self, asked.get("history"))
 
     def backtest(self, data: Any, **asked: Unpack[BacktestArguments]) -> BacktestFrame:
-        """Forecast every point of a series from those before it; return a frame in long format, with ``metrics``.
+        """Forecast every point of a series from the points before it; return a frame in long format, with ``metrics``.
 
-        horizon, stride: steps ahead, and from one origin to the next (1 and 1). start: row or time of the first point.
+        horizon, stride: steps ahead, and steps from one forecast origin to the next (1 and 1 by default). start: row or
+        time of the first point to forecast.
         """
         from service.client.frames import backtest_frame
 
@@ -84,21 +85,21 @@ class Model(KnownModel):
         return backtest_frame(answer, zone)
 
     def refresh(self) -> Model:
-        """Read the record again; return this model."""
+        """Read the record again and return this model."""
         self.record = self._client.run(self._client.verbs.show("models", self.id))
         return self
 
     def rename(self, name: str | None) -> Model:
-        """Give it another name, or none; return this model."""
+        """Rename the model, or remove its name; return this model."""
         self.record = self._client.run(self._client.verbs.rename(self.id, name))
         return self
 
     def delete(self) -> None:
-        """Delete it."""
+        """Delete the model."""
         self._client.run(self._client.verbs.delete("models", self.id))
 
     def download(self, path: str | Path = ".") -> Path:
-        """Write its file, which `Client.upload` takes, to a path or into a folder; return where it is."""
+        """Write the model file, which `Client.upload` accepts, to a path or into a folder; return its path."""
         return self._client.run(self._client.verbs.download(self.id, path))
 
 
@@ -106,14 +107,14 @@ Answer = TypeVar("Answer")
 
 
 class Client:
-    """Asks a forecast service.
+    """A client of a forecast service.
 
-    url, api_key: by default those of FORECAST_URL and FORECAST_API_KEY, else http://127.0.0.1:8000 and none.
-    timeout: seconds that one request may take; retries: how often one is sent again where the server is not there or
-    has too much to do. It may be shared by threads, and used in a ``with`` statement.
+    url, api_key: by default the values of FORECAST_URL and FORECAST_API_KEY, else http://127.0.0.1:8000 and no key.
+    timeout: seconds that one request may take; retries: how often a request is sent again if the server is unreachable
+    or overloaded. A client may be shared between threads and used in a ``with`` statement.
 
-    All verbs raise the errors of `service.errors` (`SeriesTooShort`, `ModelNotFound`, ...), with ``detail``,
-    ``faults``, ``status`` and ``request_id``, and `Unreachable` where no answer comes.
+    All methods raise the errors of `service.errors` (`SeriesTooShort`, `ModelNotFound`, ...), with ``detail``,
+    ``faults``, ``status`` and ``request_id``, and `Unreachable` if the server does not answer.
     """
 
     def __init__(
@@ -165,10 +166,11 @@ class Client:
         """Train on data, wait for the model and return it; with ``wait=False`` return the job at once.
 
         data: a frame or series of pandas, polars or pyarrow, an array, a list, a `Path` of a CSV file or its bytes.
-        target, item, time: the columns to forecast, that tells series apart, and of the times; found where they are
-        left out. covariates, future_covariates, static: columns that help. Then every option of POST /train:
-        ``horizon=24``, ``training={"epochs": 50}``. timeout: seconds to wait before TimeoutError; the training goes on
-        all the same. progress: whether to show a bar; by default on a terminal or in a notebook.
+        target, item, time: the columns to forecast, the column that identifies series, and the column of times; columns
+        that are not given are detected. covariates, future_covariates, static: columns of further inputs. All options
+        of POST /train are accepted as well: ``horizon=24``, ``training={"epochs": 50}``. timeout: seconds to wait
+        before TimeoutError is raised; the training continues. progress: whether to show a progress bar; by default on a
+        terminal or in a notebook.
         """
         if not wait:
             job, training = self.run(self._verbs.start(data, arguments))
@@ -177,11 +179,11 @@ class Client:
         return Model(self, known.record, known.roles, known.time_zone)
 
     def model(self, id_or_name: str) -> Model:
-        """Return a model by its ID, or the newest of a name."""
+        """Return the model with this ID, or the newest model with this name."""
         return Model(self, self.run(self._verbs.model(id_or_name)))
 
     def models(self, name: str | None = None, status: str | None = None, limit: int | None = None) -> list[Model]:
-        """Return all models, newest first; only those of a name or status, at most ``limit``."""
+        """Return all models, newest first; optionally only those with a name or status, at most ``limit``."""
         return [Model(self, one) for one in self.run(self._verbs.listed("models", limit, name=name, status=status))]
 
     def job(self, job_id: str) -> Job:
@@ -189,11 +191,11 @@ class Client:
         return Job(self, self.run(self._verbs.show("jobs", job_id)))
 
     def jobs(self, status: str | None = None, limit: int | None = None) -> list[Job]:
-        """Return all jobs, newest first; only those of a status, at most ``limit``."""
+        """Return all jobs, newest first; optionally only those with a status, at most ``limit``."""
         return [Job(self, one) for one in self.run(self._verbs.listed("jobs", limit, status=status))]
 
     def upload(self, file: str | Path | bytes, name: str | None = None) -> Model:
-        """Take in a model file that `Model.download` wrote; it gets a new ID."""
+        """Upload a model file that `Model.download` wrote; the model gets a new ID."""
         return Model(self, self.run(self._verbs.upload(file, name)))
 
     def close(self) -> None:
@@ -210,11 +212,11 @@ class Client:
 
     @property
     def verbs(self) -> Verbs:
-        """The steps of each verb, which `run` does."""
+        """The operations as generators of steps, which `run` executes."""
         return self._verbs
 
     def run(self, steps: Steps[Answer]) -> Answer:
-        """Do steps one after another; return what comes of them."""
+        """Execute steps one after another; return the result of the generator."""
         answer: Any = None
         error: Exception | None = None
         try:
@@ -247,7 +249,7 @@ class Client:
             if source.response.is_error:
                 source.response.read()
                 raise error_of(source.response)
-            # Whatever stands in between may answer something else: then the job is asked for.
+            # A proxy in between may answer with something else; then the job is polled.
             try:
                 for event in source.iter_sse():
                     step.hear(event)

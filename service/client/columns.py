@@ -1,4 +1,4 @@
-"""Which column of a table is what."""
+"""The role of each column of a table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from service.tables.column_roles import ITEM, TARGET, look_like_times, look_like
 Names = str | Sequence[str] | None
 
 TIME = "ds"
-"""As the field's libraries call the column of times."""
+"""The usual name of the column of times in forecasting libraries."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """targets: columns to forecast; covariates, future_covariates: that help, and those that are known ahead.
+    """targets: columns to forecast; covariates, future_covariates: further inputs, the latter with known future values.
 
-    item, time: the columns that say of which series and time a row is; static: that say what an item is.
+    item, time: the columns that say to which series and time a row belongs; static: columns that describe an item.
     """
 
     targets: tuple[str, ...]
@@ -35,12 +35,12 @@ class Roles:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of numbers, the targets first."""
+        """Numeric columns, the targets first."""
         return (*self.targets, *self.covariates, *self.future_covariates)
 
 
 def listed(names: Names) -> tuple[str, ...]:
-    """Return names that were given as one, as several, or not at all."""
+    """Return names that were given as one name, several or None as a tuple."""
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
@@ -57,12 +57,12 @@ def find_roles(
     untimed: bool = False,
     date_format: str | None = None,
 ) -> Roles:
-    """Find what was not named.
+    """Return the roles of columns, and detect those that were not named.
 
-    time: an index of times, else the column of dates or times, else one whose name or texts say so; none where the
-    data is untimed. item: ``unique_id``. target: ``y``, else the one column of numbers that is left, without those
-    whose name or cells say time. Raises InvalidSeries where there are several, InvalidTimestamps where a column must
-    have the times and cannot be read.
+    time: an index of times, else the column of dates or times, else one whose name or cells say so; None if the data is
+    untimed. item: ``unique_id``. target: ``y``, else the only remaining numeric column, except columns whose name or
+    cells suggest times. Raises InvalidSeries if several columns qualify, InvalidTimestamps if a column must contain the
+    times and cannot be read.
     """
     helping = (listed(covariates), listed(future_covariates), listed(static))
     taken = {*listed(target), *(name for names in helping for name in names)}
@@ -78,11 +78,12 @@ def find_roles(
 
 
 def time_of(table: Table, taken: set[str | None], date_format: str | None = None, parts: bool = False) -> str | None:
-    """Find the column of times among those that are not taken.
+    """Find the column of times among the columns that are not taken.
 
-    date_format: of texts; parts: a day of the month or a count of rows does as well.
+    date_format: of times in text; parts: also accept a day of the month or a row counter.
 
-    Raises InvalidSeries where several could be it, InvalidTimestamps where its name says time and its cells do not.
+    Raises InvalidSeries if several columns qualify, InvalidTimestamps if a column's name suggests times and its cells
+    do not.
     """
     if table.index is not None and table.index not in taken:
         return table.index
@@ -94,19 +95,19 @@ def time_of(table: Table, taken: set[str | None], date_format: str | None = None
 
 
 def _only(dated: list[str]) -> str:
-    """Return the column of dates. Raises InvalidSeries where several could be it."""
+    """Return the column of dates. Raises InvalidSeries if several qualify."""
     if len(dated) > 1 and TIME not in dated:
         raise InvalidSeries(f"which column has the times? name it: time= one of {', '.join(map(repr, dated))}")
     return TIME if TIME in dated else dated[0]
 
 
 def _time_in_texts(table: Table, free: list[str], any_form: bool) -> str | None:
-    """Find times that are written as texts or whole numbers; any_form: in whatever form where the name says time."""
+    """Find times written as text or whole numbers; any_form: accept any format if the name suggests times."""
     cells = {name: table.first_cells(name) for name in free}
     readable = [name for name in free if look_like_times(cells[name])]
     years = [name for name in free if look_like_years(cells[name])]
     by_name = sorted((name for name in free if role_of_name(name) == "time"), key=lambda name: name.lower() != TIME)
-    # A month such as 2024-01 before a year beside it.
+    # Prefer a month such as 2024-01 to a separate column of years.
     periods = sorted((name for name in free if role_of_name(name) == "period"), key=lambda name: name not in readable)
     good = [*readable, *years]
     tried = [*(name for name in by_name if name in good), *by_name, *(name for name in periods if name in good)]
@@ -128,7 +129,7 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
     if TARGET in free:
         return (TARGET,)
     if all(isinstance(table.columns[name], np.ndarray) for name in free):
-        # An array has no names to choose by: all of it.
+        # An array has no column names to choose by, so all its columns are targets.
         return tuple(free)
     numeric = [name for name in free if _is_numeric(table, name)]
     values = [name for name in numeric if not says_time(name, table.first_cells(name))]

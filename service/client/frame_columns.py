@@ -1,4 +1,4 @@
-"""The columns that frames of forecasts and of backtests share."""
+"""The columns that forecast frames and backtest frames share."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Record = Mapping[str, Any]
 
 
 def identities(forecasts: Sequence[Record], lengths: Sequence[int]) -> dict[str, Any]:
-    """Return the columns that say whose forecast a row is; ``target`` only where there are several.
+    """Return the columns that identify the series of each row; ``target`` only if there are several targets.
 
-    A series without items is called by its target.
+    A series without items is named after its target.
     """
     ids = [str(one["target"] if one["item"] is None else one["item"]) for one in forecasts]
     targets = [str(one["target"]) for one in forecasts]
@@ -29,9 +29,9 @@ def identities(forecasts: Sequence[Record], lengths: Sequence[int]) -> dict[str,
 
 
 def moments(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
-    """Return times as the service wrote them as a column: dates where they are ISO 8601, else as they are.
+    """Return times as the service wrote them as a column: dates if they are ISO 8601, else unchanged.
 
-    zone: the time zone to tell them in, if they have one, or to take them as the clock of.
+    zone: the time zone to convert times with an offset to, or to localize naive times in.
     """
     column = pd.Series(texts)
     if not texts or not isinstance(texts[0], str):
@@ -41,13 +41,13 @@ def moments(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
     except ValueError:
         return column
     if times.dt.tz is None and zone:
-        # Summer time where an hour comes twice; the hour after where there is none.
+        # Daylight saving time if an hour occurs twice; the next hour if it does not exist.
         return times.dt.tz_localize(zone, ambiguous=np.ones(len(times), dtype=bool), nonexistent="shift_forward")
     return times.dt.tz_convert(zone) if zone else times
 
 
 def bounds(forecasts: Sequence[Record]) -> dict[str, FloatArray]:
-    """Return ``lo-80`` and ``hi-80`` of each level, the narrowest first, or ``q-0.1`` of each quantile."""
+    """Return ``lo-80`` and ``hi-80`` for each level, narrowest first, or ``q-0.1`` for each quantile."""
     columns: dict[str, FloatArray] = {}
     for level in sorted(forecasts[0].get("intervals") or (), key=float):
         columns[f"lo-{level}"] = joined([one["intervals"][level]["lower"] for one in forecasts])
@@ -58,5 +58,5 @@ def bounds(forecasts: Sequence[Record]) -> dict[str, FloatArray]:
 
 
 def joined(values: Sequence[Any]) -> FloatArray:
-    """Return lists, or lists of lists, of numbers as one column."""
+    """Concatenate lists, or lists of lists, of numbers into one column."""
     return np.concatenate([np.asarray(one, dtype=np.float64).ravel() for one in values])

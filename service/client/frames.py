@@ -1,4 +1,4 @@
-"""Forecasts as a frame in the long format of the field's libraries."""
+"""Forecasts as frames in the long format that forecasting libraries share."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class ForecastFrame(pd.DataFrame):
     """A row for each series and step: ``unique_id``, ``ds``, ``mean``, then ``lo-80``, ``hi-80``, ... or ``q-0.1``, ...
 
-    ``target`` stands beside ``unique_id`` where there are several. ``ds`` is a time, or the step from 1 on where the
-    series has no times. warnings: what the service says of these numbers; model_id: who made them; samples: sample
-    paths, where they were asked for: ``unique_id``, ``sample``, ``ds``, ``value``.
+    A column ``target`` follows ``unique_id`` if there are several targets. ``ds`` is a time, or the step (from 1) if
+    the series has no times. warnings: the warnings of the service about these numbers; model_id: the model that made
+    them; samples: sample paths, if they were requested: ``unique_id``, ``sample``, ``ds``, ``value``.
     """
 
     _metadata: ClassVar[list[str]] = ["warnings", "model_id", "samples", "_history", "_model"]
 
-    # What pandas puts together of several frames has none of these.
+    # Defaults for frames that pandas builds from several others, which lack these attributes.
     warnings: Sequence[str] = ()
     model_id: str | None = None
     samples: pd.DataFrame | None = None
@@ -52,9 +52,10 @@ class ForecastFrame(pd.DataFrame):
     ) -> Any:
         """Draw the forecast as a line with its intervals around it, after the end of ``history``; return the axes.
 
-        history: the data before it, such as was trained on, read as `Model.forecast` reads it. max_history: so many
-        values of it; by default four times the horizon, and at least 40. Several series are drawn side by side,
-        ``max_items`` at most, and an array of axes is returned. pandas' own plots are `pd.DataFrame(frame).plot`.
+        history: the data before the forecast, such as the training data, read as `Model.forecast` reads it.
+        max_history: the number of its values to draw; by default four times the horizon, and at least 40. Several
+        series are drawn side by side, ``max_items`` at most, and an array of axes is returned. For the plots of pandas
+        use `pd.DataFrame(frame).plot`.
         """
         from service.client.plotting import draw_forecast, read_history
 
@@ -63,7 +64,7 @@ class ForecastFrame(pd.DataFrame):
         return draw_forecast(self, known, max_history, max_items, ax)
 
     def to_polars(self) -> pl.DataFrame:
-        """Return the same as a frame of polars."""
+        """Return the same data as a polars frame."""
         import polars as pl
 
         return pl.DataFrame([_polars_column(name, self[name]) for name in self.columns])
@@ -72,7 +73,7 @@ class ForecastFrame(pd.DataFrame):
 def forecast_frame(
     answer: Mapping[str, Any], zone: Zone | None, model: KnownModel | None = None, history: Any = None
 ) -> ForecastFrame:
-    """Return the answer of POST /forecast as a frame; zone: of its times."""
+    """Return the response of POST /forecast as a frame; zone: the time zone of its times."""
     forecasts = answer["forecasts"]
     lengths = [len(one["mean"]) for one in forecasts]
     ds = _ahead(forecasts, lengths, zone)
@@ -83,7 +84,7 @@ def forecast_frame(
     frame.model_id = answer["model_id"]
     frame.samples = _samples(forecasts, ds, lengths) if "samples" in forecasts[0] else None
     frame._history = history
-    # Not what asks for it: a frame can be pickled.
+    # Keep only the record, not the client: a frame can be pickled.
     frame._model = KnownModel(model.record, model.roles, model.time_zone) if model else None
     return frame
 
@@ -124,14 +125,14 @@ def _polars_column(name: str, column: pd.Series[Any]) -> pl.Series:
 class BacktestFrame(pd.DataFrame):
     """A row for each series, origin and step: ``unique_id``, ``origin``, ``step``, ``ds``, ``y``, ``mean``, intervals.
 
-    ``origin`` is the row (from 0) of the last value that the forecast knew; ``ds`` is the row that is forecast where
-    the series has no times; ``y`` is what came. metrics, baseline: errors of the model, and of the seasonal naive
-    forecast on the same points; skill: 1 - MAE / MAE of the baseline; warnings: what to know about them.
+    ``origin`` is the row (from 0) of the last value that the forecast used; ``ds`` is the forecast row if the series
+    has no times; ``y`` is the actual value. metrics, baseline: errors of the model, and of the seasonal naive forecast
+    on the same points; skill: 1 - MAE / MAE of the baseline; warnings: caveats about these numbers.
     """
 
     _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id"]
 
-    # What pandas puts together of several frames has none of these.
+    # Defaults for frames that pandas builds from several others, which lack these attributes.
     metrics: Mapping[str, Any] = MappingProxyType({})
     baseline: Mapping[str, Any] = MappingProxyType({})
     skill: float | None = None
@@ -143,14 +144,14 @@ class BacktestFrame(pd.DataFrame):
         return BacktestFrame
 
     def plot(self, *, max_items: int = 12, ax: Any = None) -> Any:  # type: ignore[override]
-        """Draw what came, and what was forecast of it, each origin a line; return the axes."""
+        """Draw the actual values and their forecasts, one line for each origin; return the axes."""
         from service.client.plotting import draw_backtest
 
         return draw_backtest(self, max_items=max_items, ax=ax)
 
 
 def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFrame:
-    """Return the answer of POST /backtest as a frame; zone: of its times."""
+    """Return the response of POST /backtest as a frame; zone: the time zone of its times."""
     forecasts = answer["forecasts"]
     horizon = int(answer["horizon"])
     lengths = [len(one["origins"]) * horizon for one in forecasts]

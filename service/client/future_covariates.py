@@ -1,4 +1,4 @@
-"""Values of columns known ahead, of whatever kind, in the form of the service's JSON."""
+"""Convert future covariates from any supported type to the JSON of the service."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _COLUMNS, _TIMESTAMPS = "columns", "timestamps"
 
 @dataclass(frozen=True)
 class ColumnsAhead:
-    """What is known of the columns of values ahead.
+    """The columns that future covariates may have.
 
-    names: columns that the model needs; declared: all that it may be sent. item, time: columns that say of which item
-    and time a row is, where they are known; style: how the times of the series were sent; date_format: how those of
-    values ahead are written, where they are texts. items: those that are forecast, None for all; rows of other items
-    of a table are left out.
+    names: columns that the model requires; declared: all columns that it accepts. item, time: the columns that say to
+    which item and time a row belongs, if they are known; style: how the times of the series were sent; date_format: the
+    format of the future times, if they are text. items: the items to forecast, None for all; rows of other items in a
+    table are ignored.
     """
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class ColumnsAhead:
     items: tuple[str, ...] | None = None
 
     def rows_by_item(self, table: Table, item: str) -> Iterator[tuple[str, Rows]]:
-        """Yield each item that is forecast with its rows. Raises UnknownColumn where the table has none of them."""
+        """Yield each item to forecast with its rows. Raises UnknownColumn if the table contains none of them."""
         found = dict(rows_by_item(table.texts(item)))
         wanted = found if self.items is None else {name: rows for name, rows in found.items() if name in self.items}
         if not wanted:
@@ -45,11 +45,11 @@ class ColumnsAhead:
         yield from wanted.items()
 
     def item_in(self, table: Table) -> str | None:
-        """Return the column of items that a table has."""
+        """Return the column of items of a table, or None."""
         return next((name for name in (self.item, ITEM) if name is not None and name in table.columns), None)
 
     def time_in(self, table: Table) -> str | None:
-        """Return the column of times that a table has. Raises InvalidSeries where several could be it."""
+        """Return the column of times of a table, or None. Raises InvalidSeries if several columns qualify."""
         known = {*self.names, *self.declared}
         if self.time is not None and self.time in table.columns and self.time not in known:
             return self.time
@@ -57,11 +57,11 @@ class ColumnsAhead:
 
 
 def values_ahead(data: Any, columns: ColumnsAhead) -> Any:
-    """Return values of columns known ahead, for the JSON: with their times where they have some.
+    """Return future covariates for the JSON, with their times if they have any.
 
-    data: a frame, of whose columns the model's are sent, by item where it has a column of items; or a mapping: columns
-    by name, with those of times and items among them or not; what is sent for each item by its name; or
-    what the service's JSON has. Raises InvalidSeries, UnknownColumn and InvalidTimestamps.
+    data: a frame, of which the columns of the model are sent, by item if it has a column of items; or a mapping:
+    columns by name, optionally with columns of times and items; values for each item by its name; or the service's own
+    JSON. Raises InvalidSeries, UnknownColumn and InvalidTimestamps.
     """
     return _read(data, columns, by_item=True)
 
@@ -110,7 +110,7 @@ def _column(values: Any) -> Any:
 
 
 def _is_json(data: Mapping[Any, Any]) -> bool:
-    """Tell whether a mapping is what the service takes where values have times, and no columns or items by name."""
+    """Return whether a mapping is the service's own JSON of values with times, not columns or items by name."""
     return isinstance(data.get(_COLUMNS), Mapping) and not isinstance(data.get(_TIMESTAMPS, {}), Mapping)
 
 
@@ -123,7 +123,7 @@ def _has_times(values: Any) -> bool:
 
 
 def _by_index(data: Mapping[Any, Any]) -> Table:
-    """Put series of pandas side by side by the times of their indices."""
+    """Join pandas series into a table on the times of their indices."""
     import pandas as pd
 
     try:

@@ -1,4 +1,4 @@
-"""What a client can do, as steps; see `service.client.steps`."""
+"""The operations of a client as steps; see `service.client.steps`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from service.errors import ModelNotFound, ServiceError
 
 Record = dict[str, Any]
 
-# Quick trainings are answered in one round trip; the progress of others is shown from then on.
+# Quick trainings are answered in one round trip; for others progress is shown after this many seconds.
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
 
-# What every record has; an answer without is another server's.
+# The fields that every record has; an answer without them comes from another server.
 _NAMES = {"models": ("model_id", "status"), "jobs": JOB_NAMES}
 
 
 class Verbs:
-    """The steps of each verb, for one server."""
+    """The steps of each operation, for one server."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -37,7 +37,7 @@ class Verbs:
     def train(
         self, data: Any, timeout: float | None, progress: bool | None, arguments: TrainArguments
     ) -> Steps[KnownModel]:
-        """Train, and wait for the model. Raises what the training failed of, and TimeoutError."""
+        """Train, and wait for the model. Raises the error of a failed training, and TimeoutError."""
         training = requests.train_call(data, _FIRST_WAIT, arguments)
         with progress_bar(progress, str(arguments.get("name") or "training")) as tell:
             answer = yield from self._answered(training.call)
@@ -50,33 +50,33 @@ class Verbs:
         return KnownModel(model, training.roles, training.zone)
 
     def start(self, data: Any, arguments: TrainArguments) -> Steps[tuple[Record, Training]]:
-        """Hand in a training; return its job, and what to remember of its data."""
+        """Start a training; return its job, and what must be remembered about its data."""
         training = requests.train_call(data, 0, arguments)
         accepted = yield from self._document(training.call, "job_id")
         job = yield from self.show("jobs", accepted["job_id"])
         return job, training
 
     def wait(self, job: Record, timeout: float | None, progress: bool | None) -> Steps[Record]:
-        """Wait for a job; return its model's record."""
+        """Wait for a job and return the record of its model."""
         with progress_bar(progress, "training") as tell:
             return (yield from self._model_of(job, tell, timeout))
 
     def forecast(
         self, model: KnownModel, horizon: int | None, **asked: Unpack[ForecastArguments]
     ) -> Steps[tuple[Record, Zone | None]]:
-        """Forecast; return the answer, and the time zone of its times."""
+        """Forecast; return the response, and the time zone of its times."""
         call, zone = requests.forecast_call(model, horizon, **asked)
         return (yield from self._document(call, "forecasts")), zone
 
     def backtest(
         self, model: KnownModel, data: Any, **asked: Unpack[BacktestArguments]
     ) -> Steps[tuple[Record, Zone | None]]:
-        """Walk through a series; return the answer, and the time zone of its times."""
+        """Backtest a series; return the response, and the time zone of its times."""
         call, zone = requests.backtest_call(model, data, **asked)
         return (yield from self._document(call)), zone
 
     def model(self, id_or_name: str) -> Steps[Record]:
-        """Return the model of an ID, else the newest of a name, of those that are ready if there are any."""
+        """Return the model with this ID, else the newest model with this name, preferring models that are ready."""
         if _ID.fullmatch(id_or_name):
             try:
                 return (yield from self.show("models", id_or_name))
@@ -89,11 +89,11 @@ class Verbs:
         raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
 
     def show(self, kind: str, one: str) -> Steps[Record]:
-        """Return one of ``models`` or ``jobs`` by its ID."""
+        """Return the model or job (``kind`` is ``models`` or ``jobs``) with this ID."""
         return (yield from self._document(Call("GET", path_of(kind, one)), *_NAMES[kind]))
 
     def listed(self, kind: str, limit: int | None, **only: str | None) -> Steps[list[Record]]:
-        """Return all models or jobs, newest first, or so many of them."""
+        """Return all models or jobs, newest first, at most ``limit``."""
         found: list[Record] = []
         cursors: set[str] = set()
         cursor = None
@@ -109,7 +109,7 @@ class Verbs:
         return found[:limit]
 
     def rename(self, model_id: str, name: str | None) -> Steps[Record]:
-        """Give a model another name, or none."""
+        """Rename a model, or remove its name."""
         return (yield from self._document(requests.rename_call(model_id, name), *_NAMES["models"]))
 
     def delete(self, kind: str, one: str) -> Steps[None]:
@@ -117,7 +117,7 @@ class Verbs:
         yield from self._answered(requests.delete_call(kind, one))
 
     def download(self, model_id: str, path: str | Path) -> Steps[Path]:
-        """Write a model's file; a folder gets one named by the model's ID. What was there is replaced as a whole."""
+        """Write a model's file; in a folder it is named by the model's ID. An existing file is replaced atomically."""
         answer = yield from self._answered(Call("GET", path_of("models", model_id, "file")))
         target = Path(path)
         if target.is_dir():
@@ -131,7 +131,7 @@ class Verbs:
         return target
 
     def upload(self, file: str | Path | bytes, name: str | None) -> Steps[Record]:
-        """Take in a model file."""
+        """Upload a model file."""
         data = file if isinstance(file, bytes) else Path(file).read_bytes()
         return (yield from self._document(requests.upload_call(data, name), *_NAMES["models"]))
 

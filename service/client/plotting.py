@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from service.client.records import KnownModel
 
 Name = tuple[str, ...]
-"""Of a series: its ``unique_id``, and its target where there are several."""
+"""The key of a series: its ``unique_id``, and its target if there are several."""
 
 _INK, _FORECAST, _BACKTEST = "#333333", "#1b6ca8", "#d95f02"
 _LIGHTEST, _ONLY, _DARKEST = 0.15, 0.25, 0.4
@@ -33,7 +33,7 @@ def draw_forecast(
     max_items: int,
     ax: Any,
 ) -> Any:
-    """Draw each series of a `ForecastFrame`, after what is known of it; return the axes, an array of several."""
+    """Draw each series of a `ForecastFrame` after its history; return the axes, an array for several series."""
 
     def draw(axes: Axes, one: pd.DataFrame, name: Name) -> None:
         if name in history:
@@ -49,7 +49,7 @@ def draw_forecast(
 
 
 def draw_backtest(frame: pd.DataFrame, max_items: int, ax: Any) -> Any:
-    """Draw each series of a `BacktestFrame`; return the axes, an array of several."""
+    """Draw each series of a `BacktestFrame`; return the axes, an array for several series."""
 
     def draw(axes: Axes, one: pd.DataFrame, _: Name) -> None:
         actual = one.drop_duplicates("ds").sort_values("ds")
@@ -67,7 +67,7 @@ def draw_backtest(frame: pd.DataFrame, max_items: int, ax: Any) -> Any:
 
 
 def read_history(data: Any, model: KnownModel | None, **of_data: Any) -> dict[Name, pd.Series[Any]]:
-    """Read data as it would be sent; return the values of each series, their times or places as the index."""
+    """Read data as `Model.forecast` does; return the values of each series, indexed by time or row number."""
     sent = series_for(model, data, **of_data)
     if sent.roles is None:
         raise InvalidSeries("to plot, give the history as a frame, a series, an array or a list")
@@ -84,7 +84,7 @@ def read_history(data: Any, model: KnownModel | None, **of_data: Any) -> dict[Na
 
 
 def _draw_bands(axes: Axes, one: pd.DataFrame, colour: str) -> None:
-    """Draw the intervals, the widest first and lightest; of quantiles, each with the one at the other end."""
+    """Draw the intervals, the widest first and lightest; pair each quantile with its opposite."""
     levels = [name.removeprefix("lo-") for name in one.columns if name.startswith("lo-")]
     bands = [(f"lo-{level}", f"hi-{level}", f"{level} % interval") for level in reversed(levels)]
     quantiles = [name.removeprefix("q-") for name in one.columns if name.startswith("q-")]
@@ -145,6 +145,6 @@ def _finish(axes: Axes, name: Name, ds: pd.Series[Any], with_legend: bool) -> No
 
 
 def _in_zone_of(ds: pd.Series[Any], index: pd.Index[Any]) -> Any:
-    """Return times in the time zone of the forecast's, so that both are on one axis."""
+    """Convert times to the time zone of the forecast, so that both fit on one axis."""
     is_zoned = isinstance(ds.dtype, pd.DatetimeTZDtype) and isinstance(index, pd.DatetimeIndex) and index.tz is not None
     return index.tz_convert(ds.dt.tz) if is_zoned else index  # type: ignore[attr-defined]

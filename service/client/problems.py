@@ -1,4 +1,4 @@
-"""From answers to typed errors, those of `service.errors`, and the one for where no answer came."""
+"""Convert error responses to the typed errors of `service.errors`; and the error for when no answer came."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TYPE_PREFIX = "urn:forecast:problem:"
 
 
 class Unreachable(ConnectionError):
-    """No answer came from the server, however often it was asked. url: where it was looked for."""
+    """The server did not answer any attempt of the request. url: the URL of the server."""
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(f"the forecast service at {url} cannot be reached: {why}")
@@ -24,9 +24,9 @@ class Unreachable(ConnectionError):
 
 
 def document(response: httpx.Response, *names: str) -> dict[str, Any]:
-    """Return the JSON object of an answer.
+    """Return the JSON object of a response.
 
-    Raises ServiceError where there is none, or one without these names: this is another server.
+    Raises ServiceError if there is none, or if it lacks these names: then this is another server.
     """
     try:
         read = orjson.loads(response.content)
@@ -38,7 +38,7 @@ def document(response: httpx.Response, *names: str) -> dict[str, Any]:
 
 
 def error_of(response: httpx.Response) -> ServiceError:
-    """Return what a refusal says, of the class that its type names."""
+    """Return the error of a response, as the class that its type names."""
     try:
         problem = document(response)
     except ServiceError as foreign:
@@ -55,7 +55,7 @@ def error_of(response: httpx.Response) -> ServiceError:
 
 
 def error_from(problem: Mapping[str, Any]) -> ServiceError:
-    """Return the error of a problem, as a refusal or a failed job has it."""
+    """Return the error that a problem describes, as an error response or a failed job contains it."""
     faults = [{"path": _path(one["pointer"]), "detail": one["detail"]} for one in problem.get("errors") or ()]
     slug = str(problem["type"]).removeprefix(TYPE_PREFIX)
     error = ServiceError.from_record({"slug": slug, "detail": problem.get("detail", ""), "faults": faults})
@@ -65,7 +65,7 @@ def error_from(problem: Mapping[str, Any]) -> ServiceError:
 
 
 def pointer_of(fault: Fault) -> str:
-    """Return where a fault is, as a JSON pointer."""
+    """Return the location of a fault as a JSON pointer."""
     return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in fault.path)
 
 
@@ -85,7 +85,7 @@ def _path(pointer: str) -> Path:
 
 
 def _seconds(retry_after: str | None) -> int | None:
-    """Read a Retry-After header: seconds, or a date."""
+    """Parse a Retry-After header: seconds, or a date."""
     if retry_after is None:
         return None
     try:

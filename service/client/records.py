@@ -1,4 +1,4 @@
-"""What a client knows of a model: the server's record, and how its data was sent."""
+"""What a client knows about a model: the record from the server, and how its data was sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.client.times import TimeStyle, Zone, is_absolute
 
 @dataclass(frozen=True)
 class Training:
-    """A request to train, and what to remember of its data."""
+    """A training request, and what must be remembered about its data."""
 
     call: Call
     roles: Roles | None = None
@@ -20,9 +20,9 @@ class Training:
 
 
 class KnownModel:
-    """record: as `GET /models/{id}` answers it; roles: of the columns of the data, where this client has trained it.
+    """record: as returned by `GET /models/{id}`; roles: of the data's columns, if this client trained the model.
 
-    time_zone: that forecasts are told in where their times have one, or were sent as the clock on the wall showed them;
+    time_zone: the time zone in which forecasts are returned if their times have an offset or were sent as local times;
     it may be set.
     """
 
@@ -43,23 +43,23 @@ class KnownModel:
 
     @property
     def name(self) -> str | None:
-        """Its name, which others may have too."""
+        """Name of the model; other models may have the same one."""
         name: str | None = self.record.get("name")
         return name
 
     @property
     def status(self) -> str:
-        """Whether it is training, ready or failed, when the record was read."""
+        """Status when the record was read: training, ready or failed."""
         return str(self.record["status"])
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Errors on the part after the split, in the series' own units."""
+        """Errors on the part of the data after the split, in the units of the series."""
         return dict(self.record.get("metrics") or {})
 
     @property
     def baseline(self) -> dict[str, Any]:
-        """The same for a forecast that costs nothing."""
+        """The same errors for the baseline forecast."""
         return dict(self.record.get("baseline") or {})
 
     @property
@@ -70,27 +70,27 @@ class KnownModel:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """Every option as it was used; ``chosen`` says why."""
+        """Every option with the value that was used; ``chosen`` gives the reasons."""
         return dict(self.record.get("configuration") or {})
 
     @property
     def warnings(self) -> list[str]:
-        """What to know before trusting it."""
+        """Caveats to read before trusting the model."""
         return list(self.record.get("warnings") or ())
 
     @property
     def item_column(self) -> str | None:
-        """Column of the data that said which item a row is of."""
+        """Column of the data that identifies the item of a row."""
         return self.roles.item if self.roles else None
 
     @property
     def time_column(self) -> str | None:
-        """Column of the data that said when a row was."""
+        """Column of the data that contains the times."""
         return self.roles.time if self.roles else None
 
     @property
     def time_style(self) -> TimeStyle | None:
-        """How the times of its series were sent; None where that is not known."""
+        """How the times of the series were sent; None if unknown."""
         end = (self.record.get("series") or {}).get("end")
         if end is not None and is_absolute(end):
             return TimeStyle(self.time_zone, by_the_clock=False)
@@ -102,7 +102,7 @@ class KnownModel:
 
 
 class KnownJob:
-    """record: as `GET /jobs/{id}` answers it; training: the request, where this client has sent it."""
+    """record: as returned by `GET /jobs/{id}`; training: the request, if this client sent it."""
 
     def __init__(self, record: dict[str, Any], training: Training | None = None) -> None:
         self.record = record
@@ -118,15 +118,15 @@ class KnownJob:
 
     @property
     def model_id(self) -> str:
-        """ID of the model that it trains."""
+        """ID of the model that the job trains."""
         return str(self.record["model_id"])
 
     @property
     def status(self) -> str:
-        """Whether it was queued, running, succeeded, failed or cancelled when the record was read."""
+        """Status when the record was read: queued, running, succeeded, failed or cancelled."""
         return str(self.record["status"])
 
     @property
     def progress(self) -> dict[str, Any]:
-        """How far it is: stage, epoch, fraction, eta_seconds and more, as far as known."""
+        """Progress as far as known: stage, epoch, fraction, eta_seconds and more."""
         return dict(self.record.get("progress") or {})

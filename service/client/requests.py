@@ -1,4 +1,4 @@
-"""The requests of all verbs, as functions of their arguments."""
+"""Build the request of each operation from its arguments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from service.client.times import Zone
 
 
 class DataArguments(TypedDict, total=False):
-    """Which column of the data is what, and when its rows were."""
+    """The roles of the data's columns, and the times of its rows."""
 
     target: Names
     item: str | None
@@ -32,7 +32,7 @@ class DataArguments(TypedDict, total=False):
 
 
 class TrainArguments(DataArguments, total=False):
-    """Beside the data: a name, and every option of POST /train. What is None is chosen from the data."""
+    """The data, a name, and every option of POST /train. Options that are None are chosen from the data."""
 
     static: Names
     separator: str | None
@@ -60,7 +60,7 @@ class TrainArguments(DataArguments, total=False):
 
 
 class ForecastArguments(TypedDict, total=False):
-    """What a forecast takes beside its horizon."""
+    """The arguments of a forecast, except its horizon."""
 
     level: float | Sequence[float] | None
     quantiles: Sequence[float] | None
@@ -78,7 +78,7 @@ class ForecastArguments(TypedDict, total=False):
 
 
 class BacktestArguments(TypedDict, total=False):
-    """What a backtest takes beside its series."""
+    """The arguments of a backtest, except its series."""
 
     horizon: int
     stride: int
@@ -94,7 +94,7 @@ class BacktestArguments(TypedDict, total=False):
 
 
 def csv_query(arguments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return arguments as parameters: nested ones dotted, lists repeated; None is left out at the top, else null."""
+    """Return arguments as query parameters: nested names dotted, lists repeated; None omitted at the top, else null."""
     pairs: list[tuple[str, str]] = []
     for name, value in arguments.items():
         if value is not None:
@@ -122,10 +122,10 @@ _PAGE = 500
 
 
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
-    """Ask for a training, and for its model where it is ready within ``seconds``.
+    """Build a training request that returns the model if it is ready within ``seconds``.
 
-    data: what `read_series` takes, or a CSV: a path, or its bytes. It has an idempotency key, so that it may be sent
-    again.
+    data: anything `read_series` accepts, or a CSV: a path, or its bytes. The request has an idempotency key, so that it
+    may be sent again.
     """
     key = {"Idempotency-Key": str(uuid4())}
     wait = ("wait", f"{seconds:g}")
@@ -165,9 +165,10 @@ def forecast_call(
     freq: str | None = None,
     date_format: str | None = None,
 ) -> tuple[Call, Zone | None]:
-    """Ask for a forecast; return the call and the time zone of the answer's times.
+    """Build a forecast request; return the call, and the time zone of the response's times.
 
-    target and what follows: which column of the history, and of the values ahead, is what; as `read_series` takes it.
+    target and the following arguments: the roles of the columns of the history and of the future covariates, as
+    `read_series` takes them.
     """
     zone, style = model.time_zone, model.time_style
     body: dict[str, Any] = {
@@ -208,7 +209,7 @@ def backtest_call(
     level: float | Sequence[float] | None = None,
     **of_data: Any,
 ) -> tuple[Call, Zone | None]:
-    """Ask for a backtest; start: row or time of the first point that is forecast."""
+    """Build a backtest request; start: row or time of the first point to forecast."""
     sent = series_for(model, data, **of_data)
     body = {
         "model_id": model.id,
@@ -221,24 +222,24 @@ def backtest_call(
 
 
 def page_call(kind: str, cursor: str | None, **only: str | None) -> Call:
-    """Ask for a page of ``models`` or ``jobs``."""
+    """Build the request of one page of ``models`` or ``jobs``."""
     query = {**only, "cursor": cursor, "limit": str(_PAGE)}
     return Call("GET", path_of(kind), tuple((name, value) for name, value in query.items() if value is not None))
 
 
 def upload_call(data: bytes, name: str | None) -> Call:
-    """Take in a model file. Twice would be two models."""
+    """Build the upload of a model file. It is not repeatable: sending it twice would create two models."""
     query = () if name is None else (("name", name),)
     return Call("POST", "/models", query, data, _FILE, repeatable=False)
 
 
 def rename_call(model_id: str, name: str | None) -> Call:
-    """Give a model another name."""
+    """Build the request that renames a model."""
     return Call("PATCH", path_of("models", model_id), content=write_json({"name": name}), headers=_JSON)
 
 
 def delete_call(kind: str, one: str) -> Call:
-    """Delete a model, or cancel a job."""
+    """Build the request that deletes a model, or cancels a job."""
     return Call("DELETE", path_of(kind, one), done=(404, 409))
 
 
@@ -252,7 +253,7 @@ def _levels(level: float | Sequence[float] | None) -> list[float] | None:
 
 
 def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
-    """Read data for a model: what is not said is as it was where the model was trained."""
+    """Read data for a model; arguments that are not given default to those of its training."""
     said: dict[str, Any] = {name: value for name, value in of_data.items() if value is not None}
     if model is None or isinstance(data, Mapping):
         return read_series(data, **said)

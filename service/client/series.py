@@ -1,4 +1,4 @@
-"""From a table to a series in the form of the service's JSON."""
+"""Convert a table to a series in the JSON of the service."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _TIMES = "time"
 
 @dataclass(frozen=True)
 class SentSeries:
-    """series: for the JSON, with arrays in it; roles: None where the series came as JSON.
+    """series: for the JSON, and may contain arrays; roles: None if the series was given as JSON.
 
-    zone: of its times; by_the_clock: whether they are sent as its clocks show them.
+    zone: the time zone of its times; by_the_clock: whether they are sent as local times of that zone.
     """
 
     series: Any
@@ -35,11 +35,11 @@ class SentSeries:
 
     @property
     def time_style(self) -> TimeStyle | None:
-        """How its times were sent; None where they had no zone."""
+        """How the times were sent; None if they had no time zone."""
         return None if self.zone is None else TimeStyle(self.zone, self.by_the_clock)
 
     def moment(self, time: Any) -> Any:
-        """Return a time that is said beside the series as those in it are sent."""
+        """Return a time given as an argument in the form in which the times of the series are sent."""
         if not self.by_the_clock or getattr(time, "tzinfo", None) is None:
             return time
         import pandas as pd
@@ -61,13 +61,13 @@ def read_series(
     date_format: str | None = None,
     known_as: str | None = None,
 ) -> SentSeries:
-    """Read data of whatever kind as a series.
+    """Read data of any supported type as a series.
 
     data: a frame or series of pandas, polars or pyarrow, an array (rows, or rows by columns), a list of numbers, or a
-    mapping that is a series in the service's JSON already. time: a column, or times, one for each row.
-    start, freq: the time of the first row instead, and the step. known_as: what a model calls its one target.
+    mapping that is a series in the service's JSON already. time: a column, or times, one for each row. start, freq:
+    alternatively the time of the first row, and the step. known_as: the model's name for its single target.
 
-    Raises InvalidSeries, UnknownColumn and InvalidTimestamps, as the service would, for what cannot be sent.
+    Raises InvalidSeries, UnknownColumn and InvalidTimestamps, as the service does, for data that cannot be sent.
     """
     shared = {"start": start, "freq": freq, "date_format": date_format}
     shared = {name: value for name, value in shared.items() if value is not None}
@@ -84,7 +84,7 @@ def read_series(
 
 
 def write_json(content: Any) -> bytes:
-    """Write JSON: NaN is null, times are ISO 8601. Raises TypeError for what has no form in JSON."""
+    """Encode JSON: NaN becomes null, times become ISO 8601. Raises TypeError for values that JSON cannot represent."""
     try:
         return orjson.dumps(content, _plain, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError as error:
@@ -118,7 +118,7 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
 
 
 def rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
-    """Yield each item with its rows, items in order of appearance, rows in their own."""
+    """Yield each item with its rows: items in order of appearance, the rows of each in their original order."""
     names, first, codes = np.unique(ids, return_index=True, return_inverse=True)
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
@@ -127,8 +127,8 @@ def rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
 
 
 def rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows: Rows) -> dict[str, Any]:
-    """Return some rows of columns, with their times where there are any."""
-    # Most frames have each item's rows together.
+    """Return the given rows of columns, with their times if there are any."""
+    # In most frames the rows of an item are contiguous.
     together = bool(rows[-1] - rows[0] == len(rows) - 1)
     chosen: Any = slice(rows[0], rows[-1] + 1) if together else rows
     picked: dict[str, Any] = {"columns": {name: values[chosen] for name, values in columns.items()}}
@@ -138,7 +138,7 @@ def rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows:
 
 
 def _category(values: NDArray[Any], name: str) -> Any:
-    """Return what a static column says in all rows of an item. Raises InvalidSeries where they differ."""
+    """Return the value of a static column of an item. Raises InvalidSeries if its rows differ."""
     if not (values == values[0]).all():
         raise InvalidSeries.at((name,), f"static column {name!r} must be the same in all rows of an item")
     return values[0]

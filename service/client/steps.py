@@ -1,6 +1,6 @@
-"""What a client does, step by step, whoever sends: each verb is a generator of steps, and one driver runs them.
+"""The operations of a client, however requests are sent: each is a generator of steps that a driver executes.
 
-So the logic stands once, and `Client` and `AsyncClient` differ in how they send, watch and sleep alone.
+So the logic exists once, and `Client` and `AsyncClient` differ only in how they send, watch and sleep.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Call:
-    """One request; the driver sends the `httpx.Response` back in, or throws `httpx.RequestError`.
+    """One request; the driver sends the `httpx.Response` into the generator, or throws `httpx.RequestError`.
 
-    repeatable: sending it twice does no more than sending it once, so it may be sent again where no answer came.
-    done: statuses which say, where an earlier answer was lost, that the earlier request has done it.
+    repeatable: sending it twice has the same effect as sending it once, so it may be sent again if no answer came.
+    done: statuses which mean, if an earlier answer was lost, that the earlier request has succeeded.
     """
 
     method: str
@@ -40,9 +40,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Watch:
-    """Read server-sent events until the stream ends; the driver hands each to ``hear``.
+    """Read server-sent events until the stream ends; the driver passes each event to ``hear``.
 
-    It throws `httpx.RequestError` where the stream breaks, ServiceError where it is refused.
+    It throws `httpx.RequestError` if the stream breaks, ServiceError if the request is refused.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Pause:
-    """Do nothing for so many seconds."""
+    """Sleep for ``seconds``."""
 
     seconds: float
 
@@ -62,7 +62,7 @@ Steps = Generator[Step, Any, Answer]
 
 
 def path_of(*parts: str) -> str:
-    """Return a path of these parts, whatever is in them."""
+    """Join parts to a path, with each part percent-encoded."""
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
@@ -72,7 +72,7 @@ TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class Connection:
-    """url: of the server, without a slash at its end; headers: of each request; retries: of each request."""
+    """url: of the server, without a trailing slash; headers, retries: of each request."""
 
     url: str
     retries: int
@@ -80,12 +80,12 @@ class Connection:
 
     @classmethod
     def of(cls, url: str | None, api_key: str | None, retries: int) -> Connection:
-        """Make a connection; what is None comes from FORECAST_URL and FORECAST_API_KEY.
+        """Create a connection; arguments that are None are taken from FORECAST_URL and FORECAST_API_KEY.
 
-        Raises ValueError for a URL, key or number of retries that cannot be used.
+        Raises ValueError for a URL, key or number of retries that is not valid.
         """
         if url is None or api_key is None:
-            # Here, because it takes longer than everything else that a client imports.
+            # Imported here because it takes longer than all other imports of the client.
             from service.settings import ClientSettings
 
             settings = ClientSettings()
@@ -106,7 +106,7 @@ class Connection:
 
 
 def _has_port(parts: SplitResult) -> bool:
-    """Tell whether the port, where there is one, is a number that a port can have."""
+    """Return whether the port, if there is one, is a valid port number."""
     try:
         return parts.port is None or parts.port > 0
     except ValueError:
@@ -114,14 +114,14 @@ def _has_port(parts: SplitResult) -> bool:
 
 
 MOST_RETRIES = 4
-"""How often a request is sent again by default: over four to eight seconds."""
+"""How often a request is sent again by default: over a period of four to eight seconds."""
 
 
-# Seconds of the first pause, and the longest; each is up to twice the one before.
+# Seconds of the first pause, and of the longest; each is up to twice the previous one.
 _FIRST, _LONGEST = 0.5, 20.0
 
 
-# A server that asks for more is not waited for.
+# If the server requests a longer pause, the client gives up.
 _LONGEST_ASKED = 60.0
 
 
@@ -135,9 +135,9 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 def answered(call: Call, url: str, retries: int) -> Steps[httpx.Response]:
-    """Send a call until it is answered with success.
+    """Send a call until the response is a success.
 
-    Raises the ServiceError of the last refusal, or Unreachable.
+    Raises the ServiceError of the last response, or Unreachable.
     """
     lost = False
     for attempt in count():
@@ -161,7 +161,7 @@ def answered(call: Call, url: str, retries: int) -> Steps[httpx.Response]:
 
 
 def is_passing(status: int | None) -> bool:
-    """Tell whether what was refused with this status may be answered soon."""
+    """Return whether a request that was refused with this status may soon succeed."""
     return status in (*_BUSY, *_OF_PROXIES)
 
 
@@ -170,7 +170,7 @@ def _passes(status: int, call: Call) -> bool:
 
 
 def _backoff(attempt: int) -> float:
-    # Not all clients of a server that comes back at the same moment.
+    # Jitter, so that not all clients return at the same moment when a server restarts.
     return min(_LONGEST, _FIRST * 2.0**attempt) * random.uniform(0.5, 1)  # noqa: S311 (no secret)
 
 

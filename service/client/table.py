@@ -1,4 +1,4 @@
-"""Data as users have it, as columns by name: frames of pandas, polars and pyarrow, series, arrays and lists."""
+"""The data of users as columns by name: frames of pandas, polars and pyarrow, series, arrays and lists."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 UNNAMED = "value"
-"""The column of data that has no names, as the service calls it."""
+"""The column name of unnamed data, as in the service."""
 
 _NUMBERS = (int, float, np.number, np.bool_)
 
 
 @dataclass(frozen=True)
 class Table:
-    """columns: of equal length; index: the column that was a pandas index, where that has times."""
+    """columns: of equal length; index: the column that was a pandas index, if it contains times."""
 
     columns: Mapping[str, nw.Series[Any] | NDArray[Any]]
     index: str | None = None
 
     def numbers(self, name: str) -> FloatArray:
-        """Return a column as numbers, NaN where one is missing.
+        """Return a column as numbers, NaN if missing.
 
-        Raises UnknownColumn, and InvalidSeries at the first row that is no finite number.
+        Raises UnknownColumn, and InvalidSeries at the first row that is not a finite number.
         """
         values = _floats(self.column(name), name)
         infinite = np.isinf(values)
@@ -46,7 +46,7 @@ class Table:
         return values
 
     def first_cells(self, name: str) -> list[str]:
-        """Return the first cells of a column as texts, to tell what it holds; none of dates."""
+        """Return the first cells of a column as strings, to detect its content; an empty list for dates."""
         column = self.columns[name]
         if is_dated(column):
             return []
@@ -54,14 +54,14 @@ class Table:
         return [_text(value) for value in first]
 
     def times(self, name: str, style: TimeStyle | None = None) -> WrittenTimes:
-        """Return a column of times as texts. Raises UnknownColumn, InvalidTimestamps."""
+        """Return a column of times as strings. Raises UnknownColumn, InvalidTimestamps."""
         column = self.column(name)
         if isinstance(column, np.ndarray) or column.dtype == nw.Object:
             column = _times(column.to_list() if isinstance(column, nw.Series) else column)
         return write_times(column, name, style)
 
     def texts(self, name: str) -> NDArray[np.str_]:
-        """Return a column of names. Raises UnknownColumn, and InvalidSeries at a row that has none."""
+        """Return a column of names. Raises UnknownColumn, and InvalidSeries at a row without one."""
         column = self.column(name)
         if isinstance(column, nw.Series):
             missing = column.is_null().to_numpy()
@@ -78,7 +78,7 @@ class Table:
         return self.columns[name]
 
     def with_times(self, name: str, times: Any) -> Table:
-        """Return the table with a column of times beside it. Raises InvalidSeries where there are more or fewer."""
+        """Return the table with an additional column of times. Raises InvalidSeries if the lengths differ."""
         column = _times(times)
         length = len(next(iter(self.columns.values())))
         if len(column) != length:
@@ -87,9 +87,9 @@ class Table:
 
 
 def read_table(data: Any, names: Sequence[str] | None = None) -> Table:
-    """Read data of whatever kind.
+    """Read data of any supported type.
 
-    names: of the columns of an array; those of a frame are its own. Raises InvalidSeries for what is no data.
+    names: the column names of an array; those of a frame are its own. Raises InvalidSeries for unsupported data.
     """
     if isinstance(data, Table):
         return data
@@ -107,7 +107,7 @@ def read_table(data: Any, names: Sequence[str] | None = None) -> Table:
 
 
 def _from_pandas(data: Any) -> Table:
-    """Read a frame or series; an index is a column too where it has a name, or times."""
+    """Read a frame or series; the index becomes a column if it has a name, or contains times."""
     import pandas as pd
 
     frame: pd.DataFrame = data.to_frame(UNNAMED if data.name is None else data.name) if data.ndim == 1 else data
@@ -127,7 +127,7 @@ def _from_pandas(data: Any) -> Table:
 
 
 def _without_periods(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return periods as the times at which they start."""
+    """Convert periods to their start times."""
     import pandas as pd
 
     return column.dt.to_timestamp() if isinstance(column.dtype, pd.PeriodDtype) else column
@@ -153,7 +153,7 @@ def _from_array(data: Any, names: Sequence[str] | None) -> Table:
 
 
 def _times(times: Any) -> nw.Series[Any]:
-    """Return times of whatever kind as a column."""
+    """Return times of any supported type as a column."""
     if nw.dependencies.is_into_series(times):
         series: nw.Series[Any] = nw.from_native(times, series_only=True)
         if not nw.dependencies.is_pandas_series(times) or series.dtype not in (nw.Unknown, nw.Object):

@@ -1,4 +1,4 @@
-"""Write a column of times as the service reads them: ISO 8601, with an offset where a time zone allows one."""
+"""Write a column of times in the form that the service reads: ISO 8601, with an offset if they have a time zone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Zone = str | tzinfo
 
 _UNITS = ("D", "s", "ms", "us", "ns")
 _UTC = ("UTC", "ETC/UTC", "GMT", "Z")
-_DAY = np.timedelta64(23, "h")  # The shortest that a day is where clocks change.
+_DAY = np.timedelta64(23, "h")  # The shortest length of a day when clocks change.
 _MINUTE = np.timedelta64(1, "m")
 
 
@@ -28,7 +28,7 @@ _ABSOLUTE = re.compile(r".*[0-9]:[0-9]{2}.*(Z|[+-][0-9]{2}(:?[0-9]{2})?)|[0-9]{9
 
 @dataclass(frozen=True)
 class TimeStyle:
-    """How times of a zone are written: as the clocks of ``zone`` show them, or with an offset from UTC."""
+    """How zoned times are written: as local times of ``zone``, or with an offset from UTC."""
 
     zone: Zone | None
     by_the_clock: bool
@@ -36,10 +36,10 @@ class TimeStyle:
 
 @dataclass(frozen=True)
 class WrittenTimes:
-    """texts: one for each row; as_given: numbers and texts of the caller, which are left as they are.
+    """texts: one for each row; as_given: numbers and strings of the caller, which are left unchanged.
 
-    zone: the time zone that they were in, where there was one; by_the_clock: whether they are what its clocks show,
-    without an offset.
+    zone: the time zone of the times, if they had one; by_the_clock: whether they are local times of that zone, without
+    an offset.
     """
 
     texts: Sequence[str | int]
@@ -49,10 +49,10 @@ class WrittenTimes:
 
 
 def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = None) -> WrittenTimes:
-    """Write a column of dates, times, texts or whole numbers.
+    """Write a column of dates, times, strings or whole numbers.
 
-    style: of the times of a zone; by default the one in which these are regular. Raises InvalidTimestamps at a row that
-    has none.
+    style: of zoned times; by default the style in which they are regular. Raises InvalidTimestamps at a row without a
+    time.
     """
     missing = column.is_null().to_numpy()
     if missing.any():
@@ -79,17 +79,17 @@ def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = Non
 
 
 def is_dated(column: Any) -> bool:
-    """Tell whether a column is one of dates or times."""
+    """Return whether a column has a date or time type."""
     return isinstance(column, nw.Series) and (column.dtype in (nw.Date, nw.Datetime) or _has_zone_of_pandas(column))
 
 
 def _has_zone_of_pandas(column: nw.Series[Any]) -> bool:
-    # narwhals does not know zones of pandas with more than letters in their names, such as America/New_York.
+    # narwhals does not recognise pandas time zones whose names contain more than letters, such as America/New_York.
     return nw.dependencies.is_pandas_series(column.to_native()) and hasattr(column.to_native().dtype, "tz")
 
 
 def is_absolute(time: str | int) -> bool:
-    """Tell whether a written time has an offset from UTC, or counts from 1970 on."""
+    """Return whether a written time has an offset from UTC, or is a count since 1970."""
     return _ABSOLUTE.fullmatch(str(time)) is not None
 
 
@@ -107,7 +107,7 @@ def _write_moments(clock: TimeArray, moments: TimeArray, zone: Zone, style: Time
 
 
 def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zone: Zone) -> bool:
-    """Tell whether rows are regular by the clock on the wall and not in UTC: days are, where clocks change."""
+    """Return whether rows are regular in local time and not in UTC, as days are when clocks change."""
     if str(zone).upper() in _UTC:
         return False
     steps = np.diff(np.unique(moments))
@@ -125,7 +125,7 @@ def _offset(offset: np.timedelta64) -> str:
 
 
 def _written(times: TimeArray, suffix: str = "") -> list[str]:
-    """Write times down to the finest part that any has; with an offset, at least to the second."""
+    """Write times down to the finest unit that any has; with an offset, at least to the second."""
     units = _UNITS[1:] if suffix else _UNITS
     unit = next(unit for unit in units if (times.astype(f"datetime64[{unit}]") == times).all())
     texts: list[str] = np.datetime_as_string(times.astype(f"datetime64[{unit}]")).tolist()

@@ -1,4 +1,4 @@
-"""Follow a job to its end, through events, or by asking where there are none; a server may go and come back."""
+"""Follow a job to its end by events, or by polling if there are none; the server may become unreachable and return."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.client.steps import Call, Connection, Pause, Steps, Watch, answered
 from service.errors import ModelFailed, ServiceError
 
 Tell = Callable[[dict[str, Any]], None]
-"""Is told a job's record with each change."""
+"""Callback that receives a job's record after each change."""
 
 
 _STAGES = {
@@ -30,7 +30,7 @@ _STAGES = {
 
 
 def is_shown(asked: bool | None) -> bool:
-    """Tell whether to show progress; None is yes where stderr is a terminal, or in a notebook."""
+    """Return whether to show progress; None means if stderr is a terminal, or in a notebook."""
     if asked is not None:
         return asked
     from rich.console import Console
@@ -42,7 +42,7 @@ def is_shown(asked: bool | None) -> bool:
 
 @contextmanager
 def progress_bar(asked: bool | None, name: str) -> Iterator[Tell]:
-    """Yield what shows a job's progress as a bar on stderr, which stays as it was left."""
+    """Yield a callback that shows a job's progress as a bar on stderr; the bar stays in its last state."""
     if not is_shown(asked):
         yield _tell_nobody
         return
@@ -62,7 +62,7 @@ def progress_bar(asked: bool | None, name: str) -> Iterator[Tell]:
 
 
 def stage_of(job: dict[str, Any]) -> str:
-    """Say in a few words what a job does."""
+    """Describe the current stage of a job in a few words."""
     progress = job.get("progress") or {}
     if job["status"] != "running" or not progress.get("stage"):
         return str(job["status"])
@@ -75,24 +75,24 @@ def stage_of(job: dict[str, Any]) -> str:
 
 
 def _tell_nobody(_: dict[str, Any]) -> None:
-    """Show nothing."""
+    """Ignore a record."""
 
 
 JOB_NAMES = ("job_id", "model_id", "status")
-"""What every job's record has."""
+"""The fields that every job's record has."""
 
 ENDED = ("succeeded", "failed", "cancelled")
 
 _EVENTS = ("progress", "end")
 
-# How long a server may be away before waiting for it is given up.
+# How long a server may be unreachable before the client gives up waiting.
 _PATIENCE = 600.0
 _POLL = 1.0
 _POLL_WITH_DEADLINE = 0.5
 
 
 class _Followed:
-    """The job as last told."""
+    """A job in its last known state."""
 
     def __init__(self, job: dict[str, Any], tell: Tell) -> None:
         self.job = job
@@ -109,7 +109,7 @@ class _Followed:
         return {"Last-Event-ID": self.event_id} if self.event_id else {}
 
     def hear(self, event: ServerSentEvent) -> None:
-        # What only says after how long to come back has no data.
+        # An event that only sets the reconnection time has no data.
         if event.event in _EVENTS and event.data:
             self.event_id = event.id
             self.take(orjson.loads(event.data))
@@ -122,8 +122,8 @@ class _Followed:
 def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: float | None) -> Steps[dict[str, Any]]:
     """Wait until a job has ended; return its record.
 
-    tell: is told every record. timeout: seconds after which TimeoutError is raised, while the job goes on.
-    Raises JobNotFound where it was deleted, Unreachable where the server is away for ten minutes.
+    tell: called with every record. timeout: seconds after which TimeoutError is raised, while the job continues. Raises
+    JobNotFound if the job was deleted, Unreachable if the server is unreachable for ten minutes.
     """
     now = _Followed(job, tell)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -132,7 +132,7 @@ def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: f
     while not now.has_ended:
         try:
             if deadline is None:
-                # Nothing in a stream can be waited for up to a moment.
+                # Reading a stream cannot be limited by a deadline.
                 yield from _watched(now, path)
             if not now.has_ended:
                 now.take(document((yield from answered(Call("GET", path), connection.url, 0)), *JOB_NAMES))
@@ -147,7 +147,7 @@ def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: f
 
 
 def failure_of(job: dict[str, Any]) -> ServiceError:
-    """Return why a job has no model."""
+    """Return the error because of which a job has no model."""
     error = error_from(job["error"]) if job.get("error") else ModelFailed("the training was cancelled")
     error.job_id = job["job_id"]
     return error

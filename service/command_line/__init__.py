@@ -1,1 +1,1 @@
-"""The commands that ask a server, such as ``python -m service train sales.csv``."""
+"""The commands that send requests to a server, such as ``python -m service train sales.csv``."""

@@ -1,8 +1,8 @@
-"""What a command's exit code says."""
+"""The exit codes of commands."""
 
 DONE = 0
 REFUSED = 1
-"""The server, or a look at the data before it, says what is wrong; or it took longer than was to be waited for."""
+"""The server, or a check of the data before it is sent, reports an error; or the timeout has passed."""
 USAGE = 2
 """The command is wrong, or a file cannot be read or written."""
 UNREACHABLE = 3

@@ -1,4 +1,4 @@
-"""Run a command, and say how it ended."""
+"""Run a command and report its errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(asked: argparse.Namespace) -> int:
         print("\nno longer waiting; what the server has taken on goes on", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read it has enough.
+        # The reader of the pipe, such as ``head``, has closed it.
         leave_unprinted()
         return DONE
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""``train``: send a CSV file, wait for its model."""
+"""The commands that train, use and manage models."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_models(client: Client, asked: argparse.Namespace) -> None:
 
 
 def print_model(model: Model, as_json: bool) -> None:
-    """Print what there is to know of a model, beside what would cost nothing."""
+    """Print the details of a model, and its errors next to those of the baseline."""
     if as_json:
         print_json(model.record)
         return
@@ -75,7 +75,7 @@ def print_model(model: Model, as_json: bool) -> None:
 
 
 def delete(client: Client, asked: argparse.Namespace) -> None:
-    """Delete models; all of them are looked up before the first goes."""
+    """Delete models; all of them are looked up before the first is deleted."""
     models = [client.model(one) for one in asked.models]
     for model in models:
         model.delete()
@@ -86,7 +86,7 @@ def delete(client: Client, asked: argparse.Namespace) -> None:
 
 
 def download(client: Client, asked: argparse.Namespace) -> None:
-    """Write a model's file, tell where."""
+    """Write a model's file and print its path."""
     path = client.model(asked.model).download(asked.path)
     if asked.json:
         print_json({"path": str(path)})
@@ -95,12 +95,12 @@ def download(client: Client, asked: argparse.Namespace) -> None:
 
 
 def upload(client: Client, asked: argparse.Namespace) -> None:
-    """Take in a model file, show the model."""
+    """Upload a model file and print the model."""
     print_model(client.upload(read_bytes(asked.file), asked.name), asked.json)
 
 
 def show_jobs(client: Client, asked: argparse.Namespace) -> None:
-    """List jobs, or do something with one. Raises ValueError where it is not said with which."""
+    """List jobs, or show or cancel one. Raises ValueError if an action lacks the job."""
     if asked.job is None:
         if asked.cancel or asked.wait:
             raise ValueError("which job? give its ID: python -m service jobs lists them")
@@ -120,7 +120,7 @@ def show_jobs(client: Client, asked: argparse.Namespace) -> None:
 
 
 def job_fields(job: Job) -> dict[str, Any]:
-    """Return what there is to know of a job, in short."""
+    """Return a summary of a job."""
     error = job.record.get("error") or {}
     return {
         "job_id": job.id,
@@ -144,7 +144,7 @@ def _list_jobs(client: Client, asked: argparse.Namespace) -> None:
 
 
 def train(client: Client, asked: argparse.Namespace) -> None:
-    """Train, print the model, or its job."""
+    """Train, and print the model, or its job."""
     data, options = read_bytes(asked.file), _training_options(asked)
     if asked.no_wait:
         job = client.train(data, wait=False, **options)
@@ -157,7 +157,7 @@ def train(client: Client, asked: argparse.Namespace) -> None:
 
 
 def _training_options(asked: argparse.Namespace) -> dict[str, Any]:
-    """Return what goes into the query; an option that is given several times is a list."""
+    """Return the options for the query; an option that is given several times becomes a list."""
     options: dict[str, Any] = {
         "target": asked.target,
         "item": asked.item,
@@ -178,7 +178,7 @@ def _training_options(asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def forecast(client: Client, asked: argparse.Namespace) -> None:
-    """Forecast; the answer goes to stdout, and into files where some are named."""
+    """Forecast; the result goes to stdout, and into files if any are named."""
     model = client.model(asked.model)
     options = _forecast_options(model, asked)
     answer, zone = client.run(client.verbs.forecast(model, asked.horizon, **options))
@@ -219,7 +219,7 @@ def _forecast_options(model: KnownModel, asked: argparse.Namespace) -> dict[str,
 
 
 def backtest(client: Client, asked: argparse.Namespace) -> None:
-    """Walk through a file; the errors go to stdout, each forecast into files where some are named."""
+    """Backtest on a file; the errors go to stdout, and the forecasts into files if any are named."""
     model = client.model(asked.model)
     data = read_frame(asked.file, asked, columns_of(model, asked.target))
     is_row = asked.start is not None and asked.start.isdecimal() and int(asked.start) < len(data)

@@ -1,4 +1,4 @@
-"""Print tables for people on a terminal, tab-separated lines for programs, and JSON for who asks for it."""
+"""Print tables on a terminal, tab-separated lines for programs, and JSON on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def print_json(content: Any) -> None:
-    """Print JSON, indented; in ASCII where the output is not in UTF-8."""
+    """Print indented JSON; escape it to ASCII if the output is not in UTF-8."""
     if sys.stdout.encoding.lower() != "utf-8":
         print(json.dumps(content, indent=2))
         return
@@ -51,29 +51,29 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         is_number = any(isinstance(row[place], float) for row in rows)
         table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        # Text: what looks like markup in a name is none.
+        # Text, so that a name that contains markup is not interpreted.
         table.add_row(*(Text(f"{cell:.6g}" if isinstance(cell, float) else plain(cell)) for cell in row))
     Console().print(table)
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
-    """Print names and values, those that are known."""
+    """Print names and values, except values that are None."""
     print_table(("field", "value"), [(name, value) for name, value in fields.items() if value is not None])
 
 
 def print_notes(notes: Iterable[str]) -> None:
-    """Print what the service warns of, on stderr, so that what is on stdout stays a table."""
+    """Print the warnings of the service on stderr, so that stdout contains only the table."""
     for note in notes:
         print(f"note: {plain(note)}", file=sys.stderr)
 
 
 def moment(text: str | None) -> str | None:
-    """Return a time of the server in local time, to the second."""
+    """Convert a time of the server to local time, to the second."""
     return None if text is None else f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def plain(cell: Any) -> str:
-    """Return a text that does nothing to a terminal."""
+    """Return text whose terminal control characters are replaced by spaces."""
     if cell is None:
         return ""
     return _CONTROL.sub(" ", str(cell))
@@ -92,18 +92,18 @@ def read_bytes(file: str) -> bytes:
 
 
 def columns_of(model: KnownModel, target: list[str] | None) -> tuple[str, ...]:
-    """Return the columns that a model needs of a file, and those that are named as its target."""
+    """Return the columns of a file that a model requires, and those named as its target."""
     kinds = ("targets", "covariates", "future_covariates")
     return (*(target or ()), *(name for kind in kinds for name in model.names(kind)))
 
 
 def read_frame(file: str, asked: argparse.Namespace, values: Collection[str] = ()) -> pd.DataFrame:
-    """Read a file as the server reads it: columns of numbers become numbers, but not those that say time.
+    """Read a file as the server does: numeric columns become numbers, except columns of times.
 
-    asked: has ``item`` and ``time``, and how the file is written; values: columns that must be numbers, where the file
-    has them.
+    asked: has ``item`` and ``time``, and the format of the file; values: columns that must be numeric, if the file
+    contains them.
 
-    Raises OSError, and what `read_table` and its columns raise, with the name of the file.
+    Raises OSError, and the errors of `read_table` and its columns, with the name of the file.
     """
     import pandas as pd
 
@@ -126,7 +126,7 @@ def _column(
         return table.numbers(name)
     except AmbiguousNumbers:
         if name not in values and any(value in table.columns for value in values):
-            # Another column counts; this one may be written as it likes.
+            # A required column is present; the format of this one does not matter.
             return cells
         raise
 
@@ -143,13 +143,13 @@ def write_csv(frame: pd.DataFrame, file: str) -> None:
 
 
 def draw(plot: Callable[[], Any], file: str) -> None:
-    """Draw into a file, without a screen. Raises OSError, and ValueError for a kind of picture that is not known."""
+    """Draw into a file, without a display. Raises OSError, and ValueError for an unknown image format."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import numpy as np
 
-    # As matplotlib names a file without a kind.
+    # matplotlib appends the same suffix to a file name without one.
     picture = file if Path(file).suffix else f"{file}.png"
     first = np.ravel(plot())[0]
     first.figure.savefig(picture, dpi=120)

@@ -1,4 +1,4 @@
-"""The commands that ask a server, and their options; imports nothing that takes time."""
+"""The commands that send requests to a server, and their options; nothing slow is imported here."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from service.command_line.exit_codes import MEANING
 
 COMMANDS = ("train", "forecast", "backtest", "models", "jobs", "delete", "download", "upload")
 
-# JSON is written with integers of 64 bits.
+# The JSON encoder supports integers of up to 64 bits.
 _LARGEST = 2**63 - 1
 
 _MODEL = "ID of a model, or a name: its newest model"
 
 
 def add_commands(commands: Any) -> None:
-    """Add a parser for each command to what `ArgumentParser.add_subparsers` has returned."""
+    """Add a parser for each command to the result of `ArgumentParser.add_subparsers`."""
 
     def add(name: str, help_text: str, description: str | None = None) -> argparse.ArgumentParser:
         told = f"{description or help_text[0].upper() + help_text[1:] + '.'} {MEANING}"

@@ -1,4 +1,4 @@
-"""What is printed to, as whoever called has left it: closed, full, or with few letters."""
+"""Handle a stdout that the caller has closed, that is full, or whose encoding lacks characters."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def use_what_can_be_shown() -> None:
-    """Have letters that the output's encoding lacks printed as escapes: a name in Japanese is no reason to end.
+    """Escape characters that the output's encoding lacks, so that a name in Japanese does not end the program.
 
-    What is printed to a stream that whoever called has closed goes nowhere.
+    Output to a stream that the caller has closed is discarded.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -22,14 +22,14 @@ def use_what_can_be_shown() -> None:
 
 
 def print_at_once(text: str) -> None:
-    """Print what is lost if nobody reads it. Raises OSError where it cannot be."""
+    """Print and flush, for output that must not be lost. Raises OSError if it cannot be written."""
     if sys.stdout is None:
         raise OSError("stdout is closed")
     print(text, flush=True)
 
 
 def leave_unprinted() -> None:
-    """Forget what stdout does not take: Python would try once more when it ends, and complain."""
+    """Discard output that stdout does not accept; Python would flush it again at exit, and report an error."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""What server, client and command line share about tables: roles of columns, written times, numbers in CSV cells."""
+"""Tables as server, client and command line share them: roles of columns, written times, numbers in CSV cells."""

@@ -1,4 +1,4 @@
-"""Which column of a table is what, as far as its name and its cells tell: the one list for server, client and page."""
+"""Detect the role of a column from its name and cells: the same lists for server, client and web page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Literal
 from service.tables.month_names import ALL_NAMES
 
 ITEM, TARGET = "unique_id", "y"
-"""As the field's libraries call the column that tells items apart, and the one to forecast."""
+"""The usual names in forecasting libraries of the column that identifies items, and of the column to forecast."""
 
 TIME_NAMES = (
     *("ds", "date", "dates", "datetime", "time", "timestamp", "timestamps"),
     *("datum", "zeit", "zeitpunkt", "zeitstempel", "datumzeit", "datumuhrzeit"),
     *("fecha", "fechahora", "horodatage", "dateheure", "datahora", "dataora", "tijd", "tijdstip"),
 )
-"""Names of columns that have times, and nothing but times."""
+"""Names of columns that contain nothing but times."""
 PERIOD_NAMES = (
     *("year", "quarter", "month", "week", "day", "hour", "period", "yearmonth", "calendarweek"),
     *("jahr", "quartal", "monat", "woche", "tag", "stunde", "periode", "kw", "kalenderwoche"),
@@ -26,12 +26,12 @@ PERIOD_NAMES = (
     *("anno", "mese", "settimana", "giorno", "ora"),
     *("jaar", "kwartaal", "maand", "dag", "uur"),
 )
-"""Names of columns that have times (2024-01, 2024), or parts of times (month 1 to 12), and no values to forecast."""
+"""Names of columns of times (2024-01, 2024) or parts of times (month 1 to 12), which are never targets."""
 UNSURE_NAMES = ("data", "index")
-"""Names of columns that may have times or values: their cells decide."""
+"""Names of columns that may contain times or values: their cells decide."""
 
 CELLS_TRIED = 20
-"""So many cells from the first on tell what a column holds."""
+"""The number of first cells from which the content of a column is detected."""
 
 _MONTHS = f"(?:{'|'.join(map(re.escape, ALL_NAMES))})"
 TIME_SHAPES = (
@@ -49,12 +49,12 @@ TIME_SHAPES = (
     rf"[0-9]{{4}}[ /-]?{_MONTHS}\.?",
     rf"{_MONTHS}\.? [0-9]{{1,2}},? [0-9]{{4}}",
 )
-"""What a whole cell with a time looks like, as regular expressions of Python and JavaScript, letters of either case.
+"""The formats of a whole cell with a time, as regular expressions of Python and JavaScript, case-insensitive.
 
-A number that may as well be a value (1.5, 2024, 2024.05) has none of these shapes.
+A number that may be a value as well (1.5, 2024, 2024.05) matches none of them.
 """
 YEAR_SHAPE = r"(?:1[6-9]|2[0-2])[0-9]{2}(?:0[1-9]|1[0-2])?"
-"""What a year, or a year with its month, looks like in a column whose name is one of periods."""
+"""The format of a year, or a year with its month, in a column whose name is one of `PERIOD_NAMES`."""
 
 _TIME = tuple(re.compile(shape, re.IGNORECASE) for shape in TIME_SHAPES)
 _YEAR = re.compile(YEAR_SHAPE)
@@ -69,23 +69,23 @@ _ROLES: dict[str, NameRole] = {
 
 
 def role_of_name(name: str) -> NameRole | None:
-    """Return what a name tells of times, without regard to case, accents, blanks and marks: Date_Time is datetime."""
+    """Return the role that a name suggests, ignoring case, accents, blanks and marks: Date_Time is datetime."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
     return _ROLES.get(_WORDS.sub("", plain))
 
 
 def look_like_times(cells: Sequence[str]) -> bool:
-    """Return whether the first cells all have the same one of `TIME_SHAPES`; empty ones do not count."""
+    """Return whether all first cells match the same one of `TIME_SHAPES`, ignoring empty cells."""
     known = [cell for cell in cells[:CELLS_TRIED] if cell]
     return bool(known) and any(all(shape.fullmatch(cell) for cell in known) for shape in _TIME)
 
 
 def look_like_years(cells: Sequence[str]) -> bool:
-    """Return whether the first cells are years, or years with months: numbers that only a name makes times of."""
+    """Return whether the first cells are years, or years with months; such numbers are times only by name."""
     known = [cell for cell in cells[:CELLS_TRIED] if cell]
     return bool(known) and all(_YEAR.fullmatch(cell) for cell in known)
 
 
 def says_time(name: str, cells: Sequence[str]) -> bool:
-    """Return whether name or cells say that a column has times or parts of times: it is no target by default."""
+    """Return whether name or cells suggest times or parts of times, so that the column is not a target by default."""
     return role_of_name(name) in ("time", "period") or look_like_times(cells)

@@ -1,4 +1,4 @@
-"""A CSV body as columns of text."""
+"""Parse a CSV body into columns of text."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from service.tables.number_marks import NumberReader, is_number, possible_marks
 from service.tables.separators import split_off_separator
 
 PATH: Path = ("series",)
-"""Where a table stands in a request, for errors."""
+"""The path of a table in a request, for errors."""
 
-# A header of numbers and dates alone is none.
+# A first line of nothing but numbers and dates is not a header.
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
-# The reader keeps a whole row in memory, and a message may list the columns.
+# The reader keeps a whole row in memory, and an error message may list the columns.
 MOST_COLUMNS = 10_000
 
 
@@ -25,7 +25,7 @@ MOST_COLUMNS = 10_000
 class CsvTable:
     """Cells by column, all columns of equal length.
 
-    columns: stripped cells by name; lines: the line of the file of each row; reader: of numbers.
+    columns: stripped cells by name; lines: the line of each row in the file; reader: parses the numbers.
     """
 
     columns: dict[str, list[str]]
@@ -33,18 +33,18 @@ class CsvTable:
     reader: NumberReader
 
     def numbers(self, name: str) -> list[float | None]:
-        """Return a column as numbers, None where a cell is empty, NA, NaN or null.
+        """Return a column as numbers, None for cells that are empty, NA, NaN or null.
 
-        Raises InvalidSeries naming line and column, AmbiguousNumbers where they can be read two ways.
+        Raises InvalidSeries naming line and column, AmbiguousNumbers if they can be read in two ways.
         """
         return self.reader.numbers(name)
 
     def is_numeric(self, name: str) -> bool:
-        """Return whether a column has numbers, and nothing but numbers and missing cells."""
+        """Return whether a column contains numbers, and nothing but numbers and missing cells."""
         return self.reader.is_numeric(name)
 
     def hint(self) -> str:
-        """Return what to say where columns were not found because the separator is another."""
+        """Return a hint about the separator, for errors about missing columns, if only one column was found."""
         if len(self.columns) > 1:
             return ""
         return "; only one column was found: columns must be separated by comma, semicolon or tab"
@@ -57,16 +57,17 @@ def read_table(
     decimal: str | None = None,
     thousands: str | None = None,
 ) -> CsvTable:
-    """Split a CSV body into columns; the separator is found where it is None.
+    """Split a CSV body into columns; the separator is detected if it is None.
 
-    Empty cells beyond the header are left out, and those of the last columns may be missing where these have no name.
+    Empty cells beyond the header are dropped, and cells of the last columns may be missing if these columns have no
+    name.
 
-    decimal, thousands: the marks in numbers, found where they are None; see `service.tables.number_marks`.
-    most_rows: more are refused as soon as they are seen, before they are all in memory.
+    decimal, thousands: the marks in numbers, detected if they are None; see `service.tables.number_marks`. most_rows: a
+    body with more rows is refused while it is read, before all rows are in memory.
 
-    Raises MalformedBody where the bytes are no UTF-8 or quotes are not closed, InvalidSeries where the header is
-    missing, doubled or has more than 10,000 columns, no rows or too many follow it, or a row has more or fewer cells;
-    InvalidOption for the separator and the marks.
+    Raises MalformedBody if the bytes are not UTF-8 or quotes are not closed; InvalidSeries if the header is missing,
+    has duplicate names or more than 10,000 columns, if no rows or too many follow it, or if a row has more or fewer
+    cells; InvalidOption for the separator and the marks.
     """
     separator, text = split_off_separator(_decoded(data), separator, _fitted)
     possible = possible_marks(separator, decimal, thousands)
@@ -114,7 +115,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _fitted(cells: list[str], header: list[str]) -> list[str] | None:
-    """Return a row with as many cells as the header, None where more than empty cells are left over or missing."""
+    """Return a row with as many cells as the header, or None if it has extra cells that are not empty or too few."""
     extra = len(cells) - len(header)
     if extra == 0:
         return cells
@@ -131,7 +132,7 @@ def _odd_row(line: int, cells: list[str], header: list[str], separator: str) -> 
 
 
 def _header(cells: list[str]) -> list[str]:
-    """Return the names of the columns; one without a name, as pandas writes an index, is named by its place."""
+    """Return the names of the columns; a column without a name, as pandas writes an index, is named by its position."""
     if len(cells) > MOST_COLUMNS:
         raise InvalidSeries.at(PATH, f"the CSV has {len(cells)} columns, at most {MOST_COLUMNS} are read")
     names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]

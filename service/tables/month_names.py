@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# By language: full names and the usual abbreviations, January first, as they are written in the language.
+# By language: full names and the usual abbreviations, January first, spelled as usual in the language.
 _NAMES = {
     "en": (
         "January February March April May June July August September October November December",
@@ -61,22 +61,22 @@ def _months_of(language: str) -> dict[str, int]:
 _MONTHS = {language: _months_of(language) for language in LANGUAGES}
 
 ALL_NAMES = tuple(sorted({name for months in _MONTHS.values() for name in months}, key=lambda name: (-len(name), name)))
-"""Every spelling that is read, in lower case, longer ones first."""
+"""Every spelling that is read, in lower case, longest first."""
 
 
 def language_of(names: Iterable[str]) -> str | None:
-    """Return the first language that knows all the names, None where no language does."""
+    """Return the first language that has all the names, or None."""
     lowered = {name.lower() for name in names}
     return next((language for language, months in _MONTHS.items() if lowered <= months.keys()), None)
 
 
 def month_of(name: str, language: str) -> int:
-    """Return the number of a month, 1 to 12. Raises KeyError for a name that the language does not know."""
+    """Return the number of a month, 1 to 12. Raises KeyError for a name that the language does not have."""
     return _MONTHS[language][name.lower()]
 
 
 def are_full(names: Iterable[str], language: str) -> bool:
-    """Return whether all the names are full names and not abbreviations."""
+    """Return whether all the names are full names rather than abbreviations."""
     return {name.lower() for name in names} <= {name.lower() for name in _FULL[language]}
 
 

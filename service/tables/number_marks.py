@@ -1,17 +1,17 @@
-"""How numbers are written in the cells of a CSV file: the decimal mark, and the mark between thousands.
+"""The format of numbers in the cells of a CSV file: the decimal mark, and the thousands separator.
 
-The rule, in the order in which it decides; docs/index.md tells it to users:
+The rules, in order of precedence; docs/index.md describes them for users:
 
-1. What is given (``decimal``, ``thousands``) holds.
-2. A column that can be read in one way only is read so: 0.5, 12.25, 1,234.5; or 0,5, 12,25, 1.234,5.
-3. Where both ways are possible (all marks stand before exactly three digits: 1.005), the columns that can be read in
-   one way only decide, where they agree; columns of times do not count.
-4. Else, where commas separate columns, the point is the decimal mark, as the comma is none.
-5. Else the column's own whole numbers decide: 1234 beside 1.005 says that 1.005 has no mark between thousands; in a
-   file with semicolons, 998 beside 1.005 says that it has, and 1,005 with no whole number beside it is a decimal.
-6. Else the caller is asked (AmbiguousNumbers).
+1. The given options (``decimal``, ``thousands``) are used.
+2. A column that can be read in only one way is read that way: 0.5, 12.25, 1,234.5; or 0,5, 12,25, 1.234,5.
+3. If both ways are possible (all marks are followed by exactly three digits: 1.005), the columns that can be read in
+   only one way decide, if they agree; columns of times do not count.
+4. Else, if commas separate the columns, the point is the decimal mark, since the comma cannot be.
+5. Else the column's own whole numbers decide: with 1234 in the column, 1.005 has no thousands separator; in a file
+   with semicolons, with 998 in the column, 1.005 has one, and 1,005 without any whole number is a decimal.
+6. Else AmbiguousNumbers is raised, and the caller must give the options.
 
-Spaces and apostrophes between thousands (1 234,5; 1'234.5) are read with either decimal mark.
+Spaces and apostrophes as thousands separators (1 234,5; 1'234.5) are accepted with either decimal mark.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _WHOLE = re.compile(r"[+-]?([0-9]+)")
 
 @dataclass(frozen=True)
 class Marks:
-    """The decimal mark, and the marks that may stand between thousands, the usual one first; one of them in a cell."""
+    """The decimal mark, and the accepted thousands separators, the usual one first; a cell uses only one."""
 
     decimal: str
     thousands: str
 
     @cached_property
     def _number(self) -> re.Pattern[str]:
-        # No part of a cell can be matched in two ways: that would take the square of its length.
+        # No part of a cell can match in two ways: backtracking would take quadratic time in the length of the cell.
         point = f"[{self.decimal}]"
         groups = "|".join(f"(?:[{_CHARACTERS[mark]}][0-9]{{3}})+" for mark in self.thousands)
         plain = rf"(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -50,7 +50,7 @@ class Marks:
         return re.compile(rf"[+-]?(?:{plain}|{grouped})", re.ASCII)
 
     def first_no_number(self, cells: Sequence[str]) -> int | None:
-        """Return the place of the first cell that is neither a number nor missing, None where there is none."""
+        """Return the index of the first cell that is neither a number nor missing, or None."""
         number = self._number
         return next(
             (place for place, cell in enumerate(cells) if not number.fullmatch(cell) and cell.lower() not in MISSING),
@@ -58,7 +58,7 @@ class Marks:
         )
 
     def number(self, cell: str) -> float | None:
-        """Return the number in a cell that has one, None where it is missing."""
+        """Return the number in a valid cell, or None if it is missing."""
         if cell.lower() in MISSING:
             return None
         return float(cell.translate(self._without_groups).replace(self.decimal, "."))
@@ -72,12 +72,12 @@ _POINT, _COMMA = Marks(".", ", '"), Marks(",", ". '")
 
 
 def is_number(cell: str) -> bool:
-    """Return whether a cell has a number, whatever its marks."""
+    """Return whether a cell contains a number with any marks."""
     return any(marks.first_no_number([cell]) is None for marks in (_POINT, _COMMA)) and cell.lower() not in MISSING
 
 
 def possible_marks(separator: str, decimal: str | None, thousands: str | None) -> tuple[Marks, ...]:
-    """Return the ways to read a number that options leave. Raises InvalidOption."""
+    """Return the number formats that the options allow. Raises InvalidOption."""
     point = _given(decimal, DECIMAL_MARKS, "decimal", "point (.) or comma (,)", separator)
     comma = _given(thousands, THOUSANDS_MARKS, "thousands", "point, comma, space or apostrophe", separator)
     if point is not None and point == comma:
@@ -99,10 +99,10 @@ def _given(mark: str | None, known: Mapping[str, str], option: str, choices: str
 
 @dataclass(frozen=True)
 class NumberReader:
-    """Reads the numbers of a file's columns.
+    """Parses the numbers in the columns of a file.
 
     columns: stripped cells by name; lines: the line of each row; separator: of the columns; possible: see
-    `possible_marks`; path: what errors point at.
+    `possible_marks`; path: the path that errors refer to.
     """
 
     columns: Mapping[str, Sequence[str]]
@@ -113,9 +113,9 @@ class NumberReader:
     _fitting: dict[str, tuple[Marks, ...]] = field(default_factory=dict)
 
     def numbers(self, name: str) -> list[float | None]:
-        """Return a column as numbers, None where a cell is empty, NA, NaN or null.
+        """Return a column as numbers, None for cells that are empty, NA, NaN or null.
 
-        Raises InvalidSeries naming line and column, AmbiguousNumbers where they can be read two ways.
+        Raises InvalidSeries naming line and column, AmbiguousNumbers if they can be read in two ways.
         """
         fitting = self._fitting_of(name)
         if not fitting:
@@ -124,7 +124,7 @@ class NumberReader:
         return [marks.number(cell) for cell in self.columns[name]]
 
     def is_numeric(self, name: str) -> bool:
-        """Return whether a column has numbers, and nothing but numbers and missing cells."""
+        """Return whether a column contains numbers, and nothing but numbers and missing cells."""
         return bool(self._fitting_of(name)) and any(cell.lower() not in MISSING for cell in self.columns[name])
 
     def _fitting_of(self, name: str) -> tuple[Marks, ...]:
@@ -134,7 +134,7 @@ class NumberReader:
         return self._fitting[name]
 
     def _settled(self, name: str) -> Marks:
-        """Decide between point and comma as the decimal mark, where both are possible."""
+        """Decide between point and comma as the decimal mark if both are possible."""
         cells = self.columns[name]
         points, commas = any("." in cell for cell in cells), any("," in cell for cell in cells)
         if not (points or commas):
@@ -156,7 +156,7 @@ class NumberReader:
         return {one[0] for one in fitting if len(one) == 1}
 
     def _by_whole_numbers(self, cells: Sequence[str], mark: str) -> Marks | None:
-        """Decide by whole numbers without a mark: shorter or not than those that may have one between thousands."""
+        """Decide by the whole numbers without a mark: whether they are shorter than those that may have a separator."""
         shortest = min(sum(map(str.isdigit, cell)) for cell in cells if mark in cell)
         lengths = [len(match[1]) for cell in cells if (match := _WHOLE.fullmatch(cell))]
         shorter, longer = any(one < shortest for one in lengths), any(one >= shortest for one in lengths)
@@ -177,7 +177,7 @@ class NumberReader:
 
     def _no_number(self, name: str) -> str:
         cells = self.columns[name]
-        # The reading that goes farthest is most likely what is meant.
+        # The format that parses the most rows is most likely the intended one.
         reached = {marks: marks.first_no_number(cells) or 0 for marks in self.possible}
         marks, row = max(reached.items(), key=lambda one: one[1])
         example = f"1234{marks.decimal}5 or 1{marks.thousands[0]}234{marks.decimal}5"

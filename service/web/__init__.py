@@ -1,1 +1,1 @@
-"""The web page at ``/``: plain HTML, CSS and JavaScript, sent as they stand here."""
+"""The web page at ``/``: plain HTML, CSS and JavaScript, served unchanged."""

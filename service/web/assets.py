@@ -1,4 +1,4 @@
-"""The page's files: a closed table, read once. What is not in it cannot be asked for, whatever a path says."""
+"""The files of the web page, read once into a fixed table, so that no path can reach any other file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _path_of(path: Path) -> str:
 
 
 def _column_names() -> bytes:
-    """Return the module of the names and shapes that tell columns apart, as `service.tables.column_roles` has them."""
+    """Return a JavaScript module with the names and shapes of `service.tables.column_roles`."""
     names = ("CELLS_TRIED", "ITEM", "PERIOD_NAMES", "TARGET", "TIME_NAMES", "TIME_SHAPES", "UNSURE_NAMES", "YEAR_SHAPE")
     lines = [f"export const {name} = {json.dumps(getattr(column_roles, name))};" for name in names]
     return "\n".join([*lines, ""]).encode()
@@ -53,4 +53,4 @@ ASSETS: MappingProxyType[str, Asset] = MappingProxyType(
     {_path_of(path): _asset(path.read_bytes(), path.suffix) for path in _FILES}
     | {"/web/column_names.js": _asset(_column_names(), ".js")}
 )
-"""By the path that each is asked for under."""
+"""Assets by URL path."""

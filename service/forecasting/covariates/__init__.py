@@ -1,1 +1,1 @@
-"""Future covariates and calendar features, as a regression."""
+"""The effects of future covariates and calendar features, estimated by regression."""

@@ -1,4 +1,4 @@
-"""Columns made of the times of rows, which are known as far ahead as one likes."""
+"""Calendar features: columns computed from the times of rows, which are known for any future time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from service.forecasting.series.time_index import TimeAxis
 _HOUR, _DAY, _YEAR = 3600.0, 86400.0, 365.2425 * 86400.0
 _HARMONICS = 3
 _FEWEST_YEARS = 2.0
-# A season this near to a year stands for it.
+# A season at least this fraction of a year counts as yearly.
 _NEARLY_A_YEAR = 0.9
 
 
 def calendar_columns(times: TimeAxis, features: Sequence[CalendarFeature]) -> FloatArray:
-    """Return the columns (time, column) of features, in their order; hours are those that the caller writes."""
+    """Return the columns (time, column) of the features, in their order; hours are local, as the client writes them."""
     index = times.index + np.timedelta64(minutes_of(times.form.offset), "m")
     days = index.astype("datetime64[D]")
     seconds = (index - days) / np.timedelta64(1, "s")
     columns = [np.zeros((len(index), 0))]
     for feature in features:
         if feature == "day_of_week":
-            columns.append(_indicators((days.astype(np.int64) + 3) % 7, 7))  # the first day of 1970 was a Thursday
+            columns.append(_indicators((days.astype(np.int64) + 3) % 7, 7))  # 1 January 1970 was a Thursday
         elif feature == "hour_of_day":
             columns.append(_indicators((seconds // _HOUR).astype(np.int64), 24))
         else:
@@ -40,13 +40,13 @@ def calendar_columns(times: TimeAxis, features: Sequence[CalendarFeature]) -> Fl
 
 
 def calendar_widths(features: Sequence[CalendarFeature]) -> list[int]:
-    """Return how many columns each feature has."""
+    """Return the number of columns of each feature."""
     widths: dict[CalendarFeature, int] = {"day_of_week": 7, "hour_of_day": 24, "time_of_year": 2 * _HARMONICS}
     return [widths[feature] for feature in features]
 
 
 def worth_trying(times: Sequence[TimeAxis], season_length: int) -> tuple[CalendarFeature, ...]:
-    """Return the features that may say something which a season of this length does not."""
+    """Return the features that may add information to a season of this length."""
     longest = max(times, key=len)
     if len(longest) < 2:
         return ()

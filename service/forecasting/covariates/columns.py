@@ -1,4 +1,4 @@
-"""Columns known ahead of each row: those a client names, and those made of the calendar.
+"""The columns of future covariates: those that a client names, and calendar features.
 
 Dimensions: H horizon, F columns.
 """
@@ -23,9 +23,9 @@ from service.forecasting.series.time_index import TimeAxis
 
 @dataclass(frozen=True)
 class KnownAhead:
-    """Which columns a model takes as known ahead, in the order that its effects have.
+    """The future covariates that a model uses, in the order of its effects.
 
-    covariates: those of the client; calendar: those made of the times of rows.
+    covariates: those of the client; calendar: those computed from the times of rows.
     """
 
     covariates: tuple[str, ...] = ()
@@ -33,16 +33,16 @@ class KnownAhead:
 
     @classmethod
     def of(cls, specification: Specification) -> KnownAhead:
-        """Return those of a specification."""
+        """Return the future covariates of a specification."""
         return cls(specification.future_covariates, specification.calendar)
 
     @property
     def width(self) -> int:
-        """F."""
+        """The number of columns, F."""
         return len(self.covariates) + sum(calendar_widths(self.calendar))
 
     def taken_out(self, series: Series) -> Series:
-        """Return a series whose last channels are the covariates with its columns known ahead apart."""
+        """Split the future covariates, which are the last channels, off from the values of a series."""
         if not self.covariates and not self.calendar:
             return series
         first = series.values.shape[1] - len(self.covariates)
@@ -53,9 +53,10 @@ class KnownAhead:
     def future(
         self, horizon: int, tail: Series, sent: SentAhead, declared: Sequence[str], matcher: RowMatcher
     ) -> FloatArray:
-        """Return the columns (H, F) of the steps ahead of a series.
+        """Return the columns (H, F) for the horizon after the end of a series.
 
-        declared: what may be sent, used or not. Raises UnknownColumn, MissingValues, and what `RowMatcher.rows` raises.
+        declared: the columns that may be sent, whether used or not. Raises UnknownColumn, MissingValues, and the errors
+        of `RowMatcher.rows`.
         """
         _refuse_unknown(sent, declared)
         _refuse_not_sent(sent, self.covariates, horizon)
@@ -65,7 +66,7 @@ class KnownAhead:
         return self._with_calendar(covariates, tail.times.future(horizon) if tail.times and self.calendar else None)
 
     def _with_calendar(self, covariates: FloatArray, times: TimeAxis | None) -> FloatArray:
-        """Put the calendar behind (time, covariate), NaN where there are no times."""
+        """Append the calendar features to (time, covariate), NaN if there are no times."""
         if not self.calendar:
             return covariates
         if times is None:

@@ -1,10 +1,10 @@
-"""Fitting the effects of columns known ahead, so that neither trend nor season is taken for one.
+"""Fit the effects of future covariates, without attributing trend or season to them.
 
-Generalised least squares: both sides go through the autoregression of what the columns do not explain (Cochrane &
-Orcutt 1949), then lose their mean over each phase of the season and their straight line, which is the same as having
-seasonal dummies and a trend among the columns (Frisch & Waugh 1933). The first round takes differences in place of the
-autoregression, so that it holds for series that wander. The last one ends in ridge regression: one of all items
-together, and one of each item on what that leaves, so that an item with little to tell has the effects of the others.
+Generalised least squares: both sides are filtered by the autoregression of the residual (Cochrane & Orcutt 1949), then
+their mean over each phase of the season and their linear trend are removed, which is equivalent to seasonal dummies and
+a trend among the columns (Frisch & Waugh 1933). The first round uses differences instead of the autoregression, so that
+it is valid for nonstationary series. The last round ends in ridge regression: one for all items together, and one for
+each item on the residual, so that an item with little information has the effects of the others.
 
 Dimensions: N rows, F columns, T targets.
 """
@@ -25,15 +25,15 @@ from service.forecasting.preprocessing.scaling import usual_change
 from service.forecasting.preprocessing.transforms import Transform
 from service.forecasting.series.series import FloatArray, Series
 
-# Penalties tried, by row: with columns of variance 1, from as good as none to as good as no effect at all.
+# Candidate penalties, per row: with columns of variance 1, from almost none to almost no effect.
 _PENALTIES = np.logspace(-5, 3, 33)
 
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Of regressing a target on columns: columns (F, F) and (F,) crossed with each other and the target.
+    """The sums for a regression of a target on columns: (F, F) of the columns, and (F,) of the columns and the target.
 
-    squares: of the target; freedom: rows, less what was estimated to make them.
+    squares: sum of squares of the target; freedom: rows, minus the number of parameters estimated before.
     """
 
     columns: FloatArray
@@ -43,7 +43,7 @@ class Sums:
 
     @classmethod
     def of(cls, columns: FloatArray, target: FloatArray, freedom: float) -> Sums:
-        """Sum over rows (N, F) and (N,)."""
+        """Return the sums over rows (N, F) and (N,)."""
         return cls(columns.T @ columns, columns.T @ target, float(target @ target), freedom)
 
     def __add__(self, other: Sums) -> Sums:
@@ -56,13 +56,13 @@ class Sums:
         )
 
     def after(self, beta: FloatArray) -> Sums:
-        """Return the sums for what ``beta`` (F,) leaves of the target."""
+        """Return the sums for the residual of the target after ``beta`` (F,)."""
         explained = self.columns @ beta
         squares = self.squares - 2 * float(beta @ self.crossed) + float(beta @ explained)
         return Sums(self.columns, self.crossed - explained, max(squares, 0.0), self.freedom)
 
     def solve(self) -> FloatArray:
-        """Return beta (F,), 0 for columns that do not move."""
+        """Return beta (F,), 0 for constant columns."""
         deviation = np.sqrt(np.diagonal(self.columns) / max(self.freedom, 1.0))
         moving = deviation > 0
         beta = np.zeros(len(self.crossed))
@@ -89,27 +89,27 @@ BoolArray = NDArray[np.bool_]
 
 _LAGS = 4
 _ROUNDS = 3
-# Effects drift; older rows tell little, and cost time.
+# Effects drift; older rows add little information, and cost time.
 _MOST_ROWS = 5000
 _FEWEST_ROWS = 3 * _LAGS
 _FEWEST_SEASONS = 3
-# A series that rests most of the time has no median change.
+# A series that is constant most of the time has a median change near zero; then the mean change is used.
 _SMALL_SHARE = 1e-3
-# What is left of a column below this share is rounding.
+# A remainder of a column below this fraction is rounding error.
 _ROUNDING = 1e-9
 _DIFFERENCE = np.array([1.0, -1.0])
 
 
 @dataclass(frozen=True, eq=False)
 class PanelEffects:
-    """Of all items. common: (F, T), in each item's unit; those of an item that was never seen."""
+    """The effects of all items. common: (F, T), in each item's unit; also used for items not seen in training."""
 
     items: tuple[Effects, ...]
     common: FloatArray
 
 
 def fit_effects(panel: Sequence[Series], targets: int, transform: Transform, season_length: int) -> PanelEffects:
-    """Fit on all rows of each series, all of which have columns known ahead."""
+    """Fit on all rows of each series; every series must have future covariates."""
     recent = [series.tail(_MOST_ROWS) for series in panel]
     columns = [_columns(series) for series in recent]
     levels = [transform.apply(fill(one.values[:, :targets], "interpolate").interpolated) for one in recent]
@@ -135,9 +135,10 @@ def fit_effects(panel: Sequence[Series], targets: int, transform: Transform, sea
 
 
 def effect_unit(levels: FloatArray, season_length: int, transform: Transform) -> FloatArray:
-    """Return in what unit (T,) items have effects in common.
+    """Return the units (T,) in which items have effects in common.
 
-    Factors as they are; else the median change of each item, on which promotions in some rows have little influence.
+    1 under a logarithm, where effects are factors; else the median change of each item, on which promotions in some
+    rows have little influence.
     """
     if transform.log:
         return np.ones(levels.shape[1])
@@ -159,7 +160,7 @@ def _season(levels: FloatArray, season_length: int) -> int:
 
 
 def _sums(levels: FloatArray, ahead: FloatArray, observed: BoolArray, season: int) -> Sums:
-    """Sum up one item and target (N,), its own autoregression and regular part removed."""
+    """Return the sums for one item and target (N,), after removing its autoregression, season and trend."""
     sums = Sums(np.zeros((ahead.shape[1],) * 2), np.zeros(ahead.shape[1]), 0.0, 0.0)
     if len(levels) < _FEWEST_ROWS:
         return sums
@@ -177,7 +178,7 @@ def _sums(levels: FloatArray, ahead: FloatArray, observed: BoolArray, season: in
 
 
 def _without_regular_part(rows: FloatArray, seen: BoolArray, season: int) -> tuple[FloatArray, int]:
-    """Return those rows of (N, column) that were seen, without season and trend, and how many numbers that took."""
+    """Return the observed rows of (N, column) without season and trend, and the number of estimated parameters."""
     phase = (np.arange(len(rows)) % season)[seen]
     trend = np.arange(len(rows), dtype=float)[seen]
     with_trend = _without_phases(np.concatenate([rows[seen], trend[:, None]], axis=1), phase, season)
@@ -195,7 +196,7 @@ def _without_phases(rows: FloatArray, phase: NDArray[np.int64], season: int) -> 
 
 
 def _autoregression(rest: FloatArray, season: int) -> FloatArray:
-    """Return the filter (lag,), 1 at lag 0, that leaves only noise of (N,)."""
+    """Return the filter (lag,), 1 at lag 0, that reduces (N,) to white noise."""
     everything = np.ones(len(rest), np.bool_)
     regular = _without_regular_part(rest[:, None], everything, season)[0][:, 0]
     lagged = np.stack([regular[_LAGS - lag : len(regular) - lag] for lag in range(_LAGS + 1)], axis=1)

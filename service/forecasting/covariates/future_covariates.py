@@ -1,4 +1,4 @@
-"""Values of columns known ahead as a client sends them for a forecast: for all items alike, or item by item."""
+"""Future covariates as a client sends them for a forecast: for all items together, or item by item."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from service.forecasting.series.parsed_times import RawTime
 
 
 class SentAhead(NamedTuple):
-    """Values by column, None where one is missing, and where they stand in the request.
+    """Values by column, None if missing, and their location in the request.
 
-    timestamps: one for each row, in any order, the past included; None: the rows are the steps ahead, from the first
-    on. date_format: how timestamps are written, where that was sent.
+    timestamps: one for each row, in any order, and may include the past; None: the rows are the steps of the horizon,
+    starting with the first. date_format: the format of the timestamps, if it was sent.
     """
 
     values: Mapping[str, Sequence[float | None]]
@@ -24,12 +24,12 @@ class SentAhead(NamedTuple):
 
     @property
     def columns_path(self) -> Path:
-        """Where the columns stand in the request."""
+        """The location of the columns in the request."""
         return self.path if self.timestamps is None else (*self.path, "columns")
 
     @property
     def timestamps_path(self) -> Path:
-        """Where the timestamps stand in the request."""
+        """The location of the timestamps in the request."""
         return (*self.path, "timestamps")
 
 
@@ -38,7 +38,7 @@ NOTHING_AHEAD = SentAhead({}, ("future_covariates",))
 
 @dataclass(frozen=True)
 class FutureCovariates:
-    """What was sent. for_all: for every item that has nothing of its own; by_item: for those by these names."""
+    """The future covariates of a request. for_all: for items without values of their own; by_item: by item name."""
 
     for_all: SentAhead = NOTHING_AHEAD
     by_item: Mapping[str, SentAhead] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class FutureCovariates:
         return bool(self.for_all.values or self.for_all.timestamps is not None or self.by_item)
 
     def of(self, items: Sequence[str | None]) -> list[SentAhead]:
-        """Return what each item has. Raises UnknownColumn where something was sent for another item."""
+        """Return the future covariates of each item. Raises UnknownColumn if the request contains other items."""
         for name, sent in self.by_item.items():
             if name not in items:
                 raise UnknownColumn.at(sent.path, f"item {name[:60]!r} is not among those that are forecast")

@@ -1,4 +1,4 @@
-"""Which rows of columns known ahead are those of the steps ahead: rows that have a time are chosen by it.
+"""Match the rows of future covariates with the steps of the horizon, by time if they have times.
 
 Dimensions: H horizon.
 """
@@ -21,17 +21,17 @@ Rows = NDArray[np.intp]
 
 
 class RowMatcher:
-    """Choose rows for one item after the other; times that items share are read once."""
+    """Match rows for one item after the other; times that items share are parsed once."""
 
     def __init__(self) -> None:
         self._read: dict[object, tuple[TimeArray, Rows]] = {}
 
     def rows(self, sent: SentAhead, tail: Series, horizon: int, columns: Sequence[str]) -> Rows:
-        """Return the rows (H,) of the steps after the end of a series.
+        """Return the rows (H,) for the steps after the end of a series.
 
-        columns: those that are needed; where there are none, rows may be missing. Raises InvalidTimestamps where times
-        cannot be read, stand there twice or have no times of the series to be matched with; MissingValues where a step
-        has no row; HorizonTooLong where, without times, there are too few values.
+        columns: the required columns; if there are none, rows may be missing. Raises InvalidTimestamps if times cannot
+        be parsed, are duplicates, or the series has no times to match; MissingValues if a step has no row;
+        HorizonTooLong if, without times, there are too few values.
         """
         if sent.timestamps is None:
             _refuse_too_few(sent, horizon, columns)
@@ -77,7 +77,7 @@ def _refuse_too_few(sent: SentAhead, horizon: int, columns: Sequence[str]) -> No
 def _refuse_absent(
     sent: SentAhead, tail: Series, wanted: TimeAxis, step: int, columns: Sequence[str], nearest: int | None
 ) -> None:
-    """Raise MissingValues for the first step without a row; nearest: the row whose time is closest."""
+    """Raise MissingValues for the first step without a row; nearest: the row with the closest time."""
     texts = wanted.written()
     closest = "" if sent.timestamps is None or nearest is None else f" (the nearest is {sent.timestamps[nearest]!r})"
     which = ", ".join(repr(name[:60]) for name in columns[:12])
@@ -91,5 +91,5 @@ def _refuse_absent(
 
 
 def named(tail: Series) -> str:
-    """Return what a message calls a series."""
+    """Return the name of a series for error messages."""
     return "the series" if tail.item is None else f"item {tail.item[:60]!r}"

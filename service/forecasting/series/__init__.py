@@ -1,1 +1,1 @@
-"""A series, its time index, and how times are read and written."""
+"""Series and their time index, and the parsing and formatting of times."""

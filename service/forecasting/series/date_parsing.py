@@ -1,4 +1,4 @@
-"""Read calendar dates with or without a time of day: ISO 8601, and day, month and year in any order."""
+"""Parse calendar dates with or without a time of day: ISO 8601, and day, month and year in any order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Date(NamedTuple):
 
 
 def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
-    """Read a column of dates. Raises InvalidTimestamps, and AmbiguousDates where no row tells day from month."""
+    """Parse a column of dates. Raises InvalidTimestamps, and AmbiguousDates if no row distinguishes day from month."""
     dates = [_Date(*match.groups()) for text in texts if (match := _DATE.fullmatch(text))]
     if len(dates) < len(texts):
         odd = next(i for i, text in enumerate(texts) if not _DATE.fullmatch(text))
@@ -63,7 +63,7 @@ def _refuse_mixed_layout(dates: list[_Date], texts: Sequence[str], path: Path) -
 
 
 def _order_of(dates: list[_Date], texts: Sequence[str], path: Path) -> str:
-    """Tell day-first from month-first by a row that allows only one of them."""
+    """Decide between day-first and month-first by a row that only one of them allows."""
     day_first = next((i for i, date in enumerate(dates) if int(date.first) > 12), None)
     month_first = next((i for i, date in enumerate(dates) if int(date.second) > 12), None)
     if day_first is not None and month_first is not None:
@@ -94,7 +94,7 @@ def _as_iso(date: _Date, order: str) -> str:
 
 
 def _form_of(dates: list[_Date], order: str) -> TimeForm:
-    """Return the finest form that occurs in the column."""
+    """Return the finest format that occurs in the column."""
     pattern = dates[0].separator.join(f"%{letter}" for letter in order)
     mark = next((date.mark for date in dates if date.mark), None)
     if mark:

@@ -1,4 +1,4 @@
-"""Frequencies: one table from the pandas aliases of all times to those that pandas takes today."""
+"""Frequencies: one table from the pandas aliases of all versions to those that pandas uses today."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LONGEST_STEP = 200 * 366 * _DAY
 
 @dataclass(frozen=True)
 class Frequency:
-    """What a pandas alias stands for.
+    """The meaning of a pandas alias.
 
-    unit: finest part of a time that tells one row from the next, as a numpy unit, or Q.
-    step: length in nanoseconds where it is always the same, else None.
+    unit: finest part of a time that distinguishes consecutive rows, as a numpy unit, or Q.
+    step: length in nanoseconds if it is constant, else None.
     anchors: months or weekdays that may follow the alias, the usual one first.
-    season_length: rows of one season, or None where there is no natural one.
+    season_length: rows in one season, or None if there is no natural one.
     """
 
     unit: str
@@ -70,7 +70,7 @@ _FREQUENCIES = {
     "ns": Frequency("ns", 1, (), None),
 }
 
-# What an alias may mean, in order. The bare letters of old pandas named whole periods as well as their ends.
+# The possible meanings of an alias, in order. The bare letters of old pandas named whole periods as well as their ends.
 _MEANINGS = {name: (name,) for name in _FREQUENCIES} | {
     "M": ("ME", "MS"),
     "Q": ("QE", "QS"),
@@ -97,9 +97,9 @@ COMMON = "YE, YS, QE, QS, ME, MS, W, W-MON, B, D, h, 15min, min, s"
 
 
 def aliases_of(written: str, path: Path) -> tuple[str, ...]:
-    """Return the current aliases that a written one may mean, the usual one first.
+    """Return the current aliases that a given alias may mean, the usual one first.
 
-    ``M`` may be month ends or month starts, ``W`` weeks from any day on; ``W-TUE`` and ``ME`` are only
+    ``M`` may be month ends or month starts, ``W`` weeks that start on any day; ``W-TUE`` and ``ME`` mean only
     themselves. Raises UnknownFrequency at ``path``.
     """
     match = _WRITTEN.fullmatch(written.strip())
@@ -135,7 +135,7 @@ def _parts(alias: str) -> tuple[int, str, Frequency]:
 
 
 def is_current(alias: str) -> bool:
-    """Tell whether this is exactly an alias that `aliases_of` answers."""
+    """Return whether this is exactly an alias that `aliases_of` returns."""
     try:
         return alias in aliases_of(alias, ())
     except UnknownFrequency:
@@ -143,18 +143,18 @@ def is_current(alias: str) -> bool:
 
 
 def step_of(freq: str) -> int | None:
-    """Return the constant step of a current alias in nanoseconds, or None where steps differ (months)."""
+    """Return the constant step of a current alias in nanoseconds, or None if steps differ (months)."""
     multiple, _, frequency = _parts(freq)
     return None if frequency.step is None else multiple * frequency.step
 
 
 def unit_of(freq: str) -> str:
-    """Return the finest part of a time that tells one row from the next: Y, Q, M, W, D, m, s, ms, us or ns."""
+    """Return the finest part of a time that distinguishes consecutive rows: Y, Q, M, W, D, m, s, ms, us or ns."""
     return _parts(freq)[2].unit
 
 
 def quarter_alias(name: str, month: int) -> str:
-    """Return the usual alias of quarters that begin or end with a month (0 is January): QS-APR is QS-JAN."""
+    """Return the usual alias of quarters that begin or end in a month (0 is January): QS-APR is QS-JAN."""
     return f"{name}-{next(anchor for anchor in _FREQUENCIES[name].anchors if MONTHS.index(anchor) % 3 == month % 3)}"
 
 
@@ -169,10 +169,10 @@ def alias_of_step(step: int, weekday: int) -> str:
 
 
 def season_length_of(freq: str) -> int | None:
-    """Return the rows of one natural season of a current alias, or None where there is none.
+    """Return the rows in one natural season of a current alias, or None if there is none.
 
-    A day for hours and for multiples of minutes, an hour for minutes, a week for days, a year for weeks,
-    months, quarters and years.
+    A day for hours and for multiples of minutes, an hour for minutes, a week for days, a year for weeks, months,
+    quarters and years.
     """
     step = step_of(freq)
     multiple, name, frequency = _parts(freq if step is None else alias_of_step(step, weekday=0))

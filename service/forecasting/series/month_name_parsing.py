@@ -1,4 +1,4 @@
-"""Read dates and months with the month's name in one of several languages: Jan 2024, 31. Januar 2024, May 31, 2024."""
+"""Parse dates and months with month names in one of several languages: Jan 2024, 31. Januar 2024, May 31, 2024."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 def read_named_months(texts: Sequence[str], path: Path) -> ReadTimes | None:
-    """Read a column of dates or months with names; None where the first text is none.
+    """Parse a column of dates or months with month names; return None if the first text is not one.
 
-    Raises InvalidTimestamps at a text that has another form or is in another language.
+    Raises InvalidTimestamps at a text that has another format or is in another language.
     """
     if _SHORT_YEAR.fullmatch(texts[0]):
         refuse(texts, 0, path, "the year must have four digits, or give date_format (such as %b-%y for Jan-24)")
@@ -52,7 +52,7 @@ def read_named_months(texts: Sequence[str], path: Path) -> ReadTimes | None:
         refuse(texts, odd, path, "the name of its month is of another language than those in the rows before it")
     iso = [f"{one['year']}-{month_of(one['name'], language):02}-{one.get('day') or '01':0>2}" for one in parts]
     times = from_pattern(iso, "%Y-%m-%d", texts, path)
-    # A short name may have a point in some rows only: mai 2024, janv. 2024.
+    # An abbreviation may be followed by a point in some rows only: mai 2024, janv. 2024.
     first = max(parts, key=lambda part: part["space"].startswith("."))
     directives = {"day": "%d", "name": "%B" if are_full(names, language) else "%b", "year": "%Y"}
     pattern = _TEMPLATES[layout].format(**{"gap": "", **first, **directives} | ({} if first.get("day") else _NO_DAY))
@@ -66,7 +66,7 @@ def _same_layout(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def in_english(texts: Sequence[str], date_format: str) -> tuple[Sequence[str], str]:
-    """Return texts with the names of months as strptime reads ``date_format``, and the language they were in."""
+    """Return texts with English month names, as strptime expects for ``date_format``, and the original language."""
     known = set(ALL_NAMES)
     names = {word for text in texts for word in _WORD.findall(text) if word.lower() in known}
     language = language_of(names) or LANGUAGES[0]
@@ -74,11 +74,11 @@ def in_english(texts: Sequence[str], date_format: str) -> tuple[Sequence[str], s
     try:
         english = {name: name_of(month_of(name, language), LANGUAGES[0]) for name in names}
     except KeyError:
-        # Of several languages: what is not English is refused by strptime.
+        # The names are of several languages: strptime refuses those that are not English.
         return texts, LANGUAGES[0]
     return [_WORD.sub(lambda match: english.get(match[0], match[0]), text) for text in texts], language
 
 
 def with_language(read: ReadTimes, language: str) -> ReadTimes:
-    """Return times whose form writes months in a language."""
+    """Return times whose format writes month names in a language."""
     return replace(read, form=replace(read.form, language=language))

@@ -1,4 +1,4 @@
-"""A panel as plain JSON-able values and arrays, for a file; and back, trusting nothing."""
+"""Convert a panel to plain JSON values and arrays for a file, and back with full validation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def panel_state(panel: Panel) -> State:
 
 
 def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
-    """Undo `panel_state`; raises ValueError, KeyError or TypeError where the parts do not fit together."""
+    """Restore a panel from `panel_state`; raises ValueError, KeyError or TypeError if the parts are inconsistent."""
     targets, covariates = _names(record["targets"]), _names(record["covariates"])
     future_covariates = _names(record.get("future_covariates", []))
     columns = len(targets) + len(covariates) + len(future_covariates)
@@ -47,7 +47,7 @@ def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
     series = []
     end = np.cumsum(lengths)
     for item, last, length in zip(record["items"], end, lengths, strict=True):
-        # Compared before the axis is walked, so that a lie costs no time.
+        # Compared before the axis is built, so that a false length takes no time.
         if item["times"] and item["times"].get("length", length) != length:
             raise ValueError("the times do not have the rows of the record")
         times = TimeAxis.from_record(item["times"]) if item["times"] else None

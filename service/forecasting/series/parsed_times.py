@@ -1,4 +1,4 @@
-"""A column of times that has been read, and the steps that all ways of reading one share."""
+"""The result of parsing a column of times, and the steps that all parsers share."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from service.forecasting.series.time_format import NANOSECONDS_PER, TimeArray, T
 
 RawTime = str | int
 
-# Whole years that nanoseconds since 1970 can hold, with room for any offset from UTC.
+# The whole years that nanoseconds since 1970 can represent, with a margin for any offset from UTC.
 FIRST, LAST = np.datetime64("1678-01-01", "ns"), np.datetime64("2262-01-01", "ns")
 _YEARS = "the years 1678 to 2261"
 
 
 @dataclass(frozen=True, eq=False)
 class ReadTimes:
-    """Times (datetime64[ns], UTC where they had an offset), their form, and what should be said about them."""
+    """Times (datetime64[ns], UTC if they had an offset), their format, and warnings about them."""
 
     times: TimeArray
     form: TimeForm
@@ -28,16 +28,16 @@ class ReadTimes:
 
 
 def refuse(raw: Sequence[RawTime], index: int, path: Path, why: str) -> NoReturn:
-    """Raise InvalidTimestamps at one element of the column that stands at ``path``."""
+    """Raise InvalidTimestamps at one element of the column at ``path``."""
     value = raw[index]
     shown = repr(value[:60] if isinstance(value, str) else value)
     raise InvalidTimestamps.at((*path, index), f"{shown} cannot be used as a time: {why}")
 
 
 def from_pattern(texts: Sequence[str], pattern: str, raw: Sequence[RawTime], path: Path) -> TimeArray:
-    """Read naive texts of one strptime pattern or of ``ISO8601``.
+    """Parse naive texts with one strptime pattern or ``ISO8601``.
 
-    Blames the first element of ``raw`` that does not fit or lies outside what nanoseconds can hold.
+    The error names the first element of ``raw`` that does not match or is outside the range of nanoseconds.
     """
     import pandas as pd
 
@@ -55,7 +55,7 @@ def from_pattern(texts: Sequence[str], pattern: str, raw: Sequence[RawTime], pat
 
 
 def from_epoch(texts: Sequence[str], pattern: str, path: Path) -> TimeArray:
-    """Read counts of seconds or milliseconds since 1970."""
+    """Parse counts of seconds or milliseconds since 1970."""
     nanoseconds = NANOSECONDS_PER[pattern]
     counts = np.array([int(text) for text in texts])
     beyond = counts >= LAST.astype(np.int64) // nanoseconds
@@ -67,7 +67,7 @@ def from_epoch(texts: Sequence[str], pattern: str, path: Path) -> TimeArray:
 def to_utc(
     local: TimeArray, offsets: Sequence[str | None], form: TimeForm, raw: Sequence[RawTime], path: Path
 ) -> ReadTimes:
-    """Move local times to UTC: one common offset is kept in the form, mixed ones become UTC with a warning."""
+    """Convert local times to UTC: one common offset is kept in the format, mixed ones become UTC with a warning."""
     found = set(offsets)
     if found == {None}:
         return ReadTimes(local, form)

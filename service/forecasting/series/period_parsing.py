@@ -1,4 +1,4 @@
-"""Read years, months, quarters and ISO weeks written as numbers: 01.2024, 2024/01, 2024M01, 2024Q1, 2024-W05."""
+"""Parse years, months, quarters and ISO weeks written as numbers: 01.2024, 2024/01, 2024M01, 2024Q1, 2024-W05."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from service.errors import Path
 from service.forecasting.series.parsed_times import ReadTimes, from_pattern, refuse
 from service.forecasting.series.time_format import TimeForm
 
-# What the directives of a pattern match. Two digits after a point: 2024.1 may be a January or an October.
+# The regular expressions of a pattern's directives. A month after a point needs two digits: 2024.1 may be a January or
+# an October.
 _PARTS = {"Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{1,2}", "q": "[1-4]", "G": "[0-9]{4}", "V": "[0-9]{1,2}"}
 _TWO_DIGITS = "%Y.%m"
 _KNOWN = (
@@ -22,9 +23,9 @@ _KNOWN = (
 
 
 def read_periods(texts: Sequence[str], path: Path) -> ReadTimes | None:
-    """Read periods in one of the known forms; None where the first text has none of them.
+    """Parse periods in one of the known formats; return None if the first text matches none of them.
 
-    Raises InvalidTimestamps at a text that has another form.
+    Raises InvalidTimestamps at a text that has another format.
     """
     pattern = next((one for one in _KNOWN if _regex(one).fullmatch(texts[0])), None)
     if pattern is None:
@@ -35,9 +36,9 @@ def read_periods(texts: Sequence[str], path: Path) -> ReadTimes | None:
 
 
 def read_parts(texts: Sequence[str], pattern: str, path: Path) -> ReadTimes:
-    """Read texts of a pattern of year with month, quarter (%q) or ISO week (%G and %V), each as its first day.
+    """Parse texts with a pattern of year and month, quarter (%q) or ISO week (%G and %V), each as its first day.
 
-    Raises InvalidTimestamps at a text that does not fit.
+    Raises InvalidTimestamps at a text that does not match.
     """
     matches = [match for text in texts if (match := _regex(pattern).fullmatch(text))]
     if len(matches) < len(texts):
@@ -54,7 +55,7 @@ def read_parts(texts: Sequence[str], pattern: str, path: Path) -> ReadTimes:
 
 @lru_cache(maxsize=256)
 def _regex(pattern: str) -> re.Pattern[str]:
-    # A pattern that `fault_of_pattern` let pass has each directive once.
+    # A pattern that `fault_of_pattern` has accepted contains each directive once.
     parts = _PARTS | {"m": "[0-9]{2}"} if pattern == _TWO_DIGITS else _PARTS
     pieces = re.split(r"%(.)", pattern)
     written = [
@@ -71,6 +72,6 @@ def _first_day(part: dict[str, str]) -> str | None:
         except ValueError:
             return None
     month = 3 * int(part["q"]) - 2 if "q" in part else int(part["m"])
-    # As strptime reads them.
+    # The same two-digit years as in strptime.
     year = part.get("Y") or f"{'19' if part['y'] >= '69' else '20'}{part['y']}"
     return f"{year}-{month:02}-01"

@@ -1,4 +1,4 @@
-"""What a series looks like: its season, whether it is noise, whether it grows in proportion."""
+"""Properties of a series: its season, whether it is noise, whether its spread is proportional to its level."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from service.forecasting.series.series import FloatArray
 
-# A season must show in the autocorrelation beyond this many standard errors, as in the M4 competition's Naive2 test.
+# A season must exceed this many standard errors of the autocorrelation, as in the M4 competition's Naive2 test.
 _SEASON_Z = 1.645
 _STEEP_PEAK = 0.4
 _NOISE_LEVEL = 0.05
 _LONGEST_SEASON = 366
-# 1 % point of the Dickey-Fuller statistic with a constant (MacKinnon 1996).
+# Critical value at 1 % of the Dickey-Fuller statistic with a constant (MacKinnon 1996).
 _UNIT_ROOT = -3.43
 
 
 def autocorrelation(values: FloatArray, lags: int) -> FloatArray:
-    """Return the autocorrelations of (time,) at lags 1..lags; zeros where the values do not move."""
+    """Return the autocorrelations of (time,) at lags 1..lags; zeros if the values are constant."""
     centred = values - values.mean()
     variance = float(centred @ centred)
     if variance <= 0:
@@ -29,9 +29,9 @@ def autocorrelation(values: FloatArray, lags: int) -> FloatArray:
 
 
 def has_season(values: FloatArray, season_length: int) -> bool:
-    """Test (time,) for a season as Naive2 of the M3 and M4 competitions does, but on its changes.
+    """Test (time,) for a season as Naive2 of the M3 and M4 competitions does, but on its differences.
 
-    Every lag of a random walk is correlated, so that the competitions' test finds a season in share prices.
+    Every lag of a random walk is correlated, so the original test finds a season in share prices.
     """
     if season_length < 2 or len(values) <= 2 * season_length:
         return False
@@ -39,17 +39,17 @@ def has_season(values: FloatArray, season_length: int) -> bool:
     correlations = autocorrelation(np.diff(values), season_length + nearby)
     before, here, after = correlations[season_length - 1 - nearby :: nearby]
     if not before < here > after:
-        return False  # merely smooth: the neighbours of a season are less alike than it is
+        return False  # merely smooth: the correlation does not peak at the season
     bound = _SEASON_Z * np.sqrt((1 + 2 * np.sum(correlations[: season_length - 1] ** 2)) / len(values))
-    # The bound is beyond reach where everything is season; a steep peak needs none.
+    # The bound cannot be reached if the series is purely seasonal; a steep peak is accepted without it.
     return bool(here > _STEEP_PEAK or (len(values) >= 3 * season_length and here > bound))
 
 
 def find_season(values: FloatArray, expected: int | None) -> int:
-    """Return the season length of (time,), 1 where there is none.
+    """Return the season length of (time,), 1 if there is no season.
 
-    expected: what the frequency suggests (12 for months), the only length tried; None: the highest
-    peak of the autocorrelation that passes the test.
+    expected: the length that the frequency suggests (12 for months), which is then the only one tested; None: take the
+    highest peak of the autocorrelation that passes the test.
     """
     if expected is not None:
         return expected if has_season(values, expected) else 1
@@ -63,14 +63,14 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     if not len(peaks):
         return 1
     best = int(peaks[np.argmax(correlations[peaks - 1])])
-    # A peak at twice the season is about as high: prefer the first that is nearly the best.
+    # A peak at twice the season is about as high: prefer the first peak that is nearly as high as the best.
     near = peaks[correlations[peaks - 1] >= 0.9 * correlations[best - 1]]
     season_length = int(near[0])
     return season_length if has_season(values, season_length) else 1
 
 
 def looks_like_noise(values: FloatArray, season_length: int) -> bool:
-    """Tell whether (time,) cannot be told from independent noise (Ljung & Box 1978, 5 % level)."""
+    """Return whether (time,) cannot be distinguished from independent noise (Ljung & Box 1978, 5 % level)."""
     length = len(values)
     lags = min(max(10, 2 * season_length if season_length > 1 else 0), length // 5)
     if lags < 2 or np.ptp(values) == 0:
@@ -81,10 +81,10 @@ def looks_like_noise(values: FloatArray, season_length: int) -> bool:
 
 
 def grows_in_proportion(values: FloatArray, block: int) -> bool:
-    """Tell whether the spread of (time,) grows with its level, so that a logarithm evens it out.
+    """Return whether the spread of (time,) grows with its level, so that a logarithm stabilises it.
 
-    The slope of log spread on log level over blocks, after Guerrero (1993): 0 for a constant spread, 1 for one
-    in proportion.
+    The slope of log spread on log level over blocks, after Guerrero (1993): 0 for a constant spread, 1 for a
+    proportional one.
     """
     block = max(block, 4)
     blocks = len(values) // block
@@ -99,10 +99,10 @@ def grows_in_proportion(values: FloatArray, block: int) -> bool:
 
 
 def returns_to_its_mean(values: FloatArray) -> bool:
-    """Tell whether (time,) is drawn back to a fixed level, by the augmented Dickey-Fuller test at 1 %.
+    """Return whether (time,) reverts to a fixed level, by the augmented Dickey-Fuller test at 1 %.
 
-    Said & Dickey 1984, with a constant and as many lags as Schwert (1989) proposes. A random walk is not, nor what
-    trends; a season around a fixed level is.
+    Said & Dickey 1984, with a constant and as many lags as Schwert (1989) proposes. A random walk or a series with a
+    trend does not; a season around a fixed level does.
     """
     lags = min(int(12 * (len(values) / 100) ** 0.25), len(values) // 4 - 2)
     if lags < 1 or np.ptp(values) == 0:
@@ -126,6 +126,6 @@ def _detrend(values: FloatArray) -> FloatArray:
 
 
 def _chi_square_quantile(probability: float, freedom: int) -> float:
-    """Wilson & Hilferty (1931): within 1 % here, and scipy need not be imported."""
+    """Wilson & Hilferty (1931): accurate to 1 % here, without an import of scipy."""
     share = 2 / (9 * freedom)
     return float(freedom * (1 - share + NormalDist().inv_cdf(probability) * np.sqrt(share)) ** 3)

@@ -1,4 +1,4 @@
-"""The data every forecast starts from: a `Series` is one item, a `Panel` many with the same columns."""
+"""The data of a forecast: a `Series` is one item, a `Panel` several items with the same columns."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Series:
     """One item's observations on a regular grid.
 
     values: (time, channel), targets first, then covariates; NaN where missing.
-    times: the time of each row, or None where the rows only have an order.
-    static: categories of the item, by name, as texts.
-    ahead: (time, column) that are known ahead, without holes, once they are taken out of the values; None: none are.
+    times: the time of each row, or None if the rows only have an order.
+    static: categories of the item, by name, as strings.
+    ahead: (time, column), future covariates without missing values once they are split off from the values; else None.
     """
 
     values: FloatArray
@@ -37,7 +37,7 @@ class Series:
         return self._slice(0, length)
 
     def tail(self, length: int) -> Series:
-        """Return the last ``length`` rows, or all where there are fewer."""
+        """Return the last ``length`` rows, or all rows if there are fewer."""
         start = max(len(self) - length, 0)
         return self._slice(start, len(self)) if start else self
 
@@ -51,7 +51,7 @@ class Series:
 class Panel:
     """One or more series with the same columns.
 
-    future_covariates: names of columns known ahead: the last channels, until they are taken out of the values.
+    future_covariates: names of the future covariates: the last channels, until they are split off from the values.
     """
 
     series: tuple[Series, ...]

@@ -1,4 +1,4 @@
-"""From the times that a client sent to the grid of its rows."""
+"""Place the rows of a client on a regular time grid."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _CURE = "resample to a regular step, give freq, or leave the timestamps out so t
 
 @dataclass(frozen=True, eq=False)
 class PlacedRows:
-    """Rows put in order on a grid.
+    """Rows in order on a grid.
 
-    axis: the grid, or None where a single row gives no step.
+    axis: the grid, or None if there is only a single row, which determines no step.
     positions: (row,) the grid row of each row as sent.
     gaps: grid rows that were not sent.
-    holidays: business days that were not sent and are taken as days off, not as gaps.
-    warnings: what the client should be told.
+    holidays: business days that were not sent and are treated as holidays, not as gaps.
+    warnings: warnings for the client.
     """
 
     axis: TimeAxis | None
@@ -44,9 +44,9 @@ class PlacedRows:
 
 
 def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: str | None, path: Path) -> PlacedRows:
-    """Place rows (at least one) by their times, which stand at ``path``; ``freq`` is found where it is None.
+    """Place rows (at least one) by their times at ``path``; ``freq`` is inferred if it is None.
 
-    Raises InvalidTimestamps (unreadable, doubled, on no grid, or on one with far more rows than were sent),
+    Raises InvalidTimestamps (unreadable, duplicate, not on a grid, or on one with far more rows than were sent),
     AmbiguousDates, UnknownFrequency, and InvalidOption for ``date_format``.
     """
     freq_path = (*path[:-1], "freq")
@@ -71,10 +71,10 @@ def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: 
 
 
 def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_format: str | None = None) -> TimeAxis:
-    """Make the axis of ``length`` rows from a start that stands at ``path``.
+    """Create the axis of ``length`` rows from a start at ``path``.
 
-    Raises InvalidTimestamps where the start can't be read, is not on the grid of ``freq``, or the rows go beyond
-    the year 2262; AmbiguousDates, UnknownFrequency and InvalidOption as `axis_from_timestamps` does.
+    Raises InvalidTimestamps if the start cannot be parsed, is not on the grid of ``freq``, or the rows exceed the year
+    2262; AmbiguousDates, UnknownFrequency and InvalidOption as `axis_from_timestamps` does.
     """
     aliases = aliases_of(freq, (*path[:-1], "freq"))
     read = read_time(start, date_format, path)
@@ -91,7 +91,7 @@ def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_for
 
 
 def refuse_doubled(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawTime], path: Path) -> None:
-    """Raise InvalidTimestamps at the first row whose time another has; ``order`` is the one that sorted ``times``."""
+    """Raise InvalidTimestamps at the first row with a duplicate time; ``order`` is the one that sorted ``times``."""
     seconds = order[1:][times[1:] == times[:-1]]
     if len(seconds):
         index = int(seconds.min())
@@ -100,7 +100,7 @@ def refuse_doubled(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawT
 
 
 def _place_on_given(times: TimeArray, form: TimeForm, aliases: Sequence[str]) -> Placement | None:
-    """Place times on the first of the grids that an alias may mean."""
+    """Place times on the first matching grid of those that an alias may mean."""
     tried = (place(snap_to_periods(times, form.unit, alias), alias) for alias in aliases)
     return next((placement for placement in tried if placement), None)
 
@@ -132,7 +132,7 @@ class SentTimes:
     """The times of one item as sent.
 
     timestamps: one time for each row; start: the first time instead, with ``freq``; neither: rows only have an order.
-    path: where the item stands in the request.
+    path: the location of the item in the request.
     """
 
     length: int
@@ -151,9 +151,9 @@ class SentTimes:
 def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
     """Place the rows of all items on grids of one frequency.
 
-    A day-first or month-first form that one item settles holds for those whose dates can be read two ways, and a
-    frequency that most items have for those that are too short to tell. Raises as `axis_from_timestamps` does, and
-    InvalidSeries where the frequencies differ or only some items have times.
+    If the dates of one item are unambiguously day-first or month-first, items with ambiguous dates are read the same
+    way; items that are too short to determine a frequency take that of most items. Raises the errors of
+    `axis_from_timestamps`, and InvalidSeries if the frequencies differ or only some items have times.
     """
     if not any(item.is_timed for item in items):
         return [PlacedRows(None, np.arange(item.length)) for item in items]
@@ -163,8 +163,8 @@ def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
 
 
 def _settle_dates(items: Sequence[SentTimes]) -> tuple[Sequence[SentTimes], list[PlacedRows]]:
-    """Place each item for itself; dates that can be read two ways are read as in the other items."""
-    # Items of a panel mostly share their times.
+    """Place each item independently; ambiguous dates are read as in the other items."""
+    # The items of a panel usually have the same times.
     seen: dict[object, PlacedRows] = {}
     placed: list[PlacedRows | None] = []
     errors: list[AmbiguousDates] = []
@@ -229,7 +229,7 @@ def _with_frequency(item: SentTimes, rows: PlacedRows, name: str) -> PlacedRows:
 
 
 def _step_name(rows: PlacedRows) -> str | None:
-    """Return the frequency without its anchor: weeks from Monday on and from Sunday on make one panel."""
+    """Return the frequency without its anchor, so that weeks from Monday and from Sunday form one panel."""
     return rows.axis.freq.partition("-")[0] if rows.axis else None
 
 

@@ -1,4 +1,4 @@
-"""How a caller writes times, so that the answer is written the same way."""
+"""The format of a client's times, so that responses are written in the same format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MINUTE = 60 * 10**9
 _UNITS = ("Y", "Q", "M", "W", "D", "m", "s", "ms", "us", "ns")
 _OFFSET = re.compile(r" ?(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)")
 _UNPADDED = re.compile(r"(?<![0-9])0(?=[0-9](?![0-9]))")
-# numpy writes these an order of magnitude faster than strftime does.
+# numpy writes these an order of magnitude faster than strftime.
 _NUMPY_UNITS = {
     "%Y": "Y",
     "%Y-%m": "M",
@@ -37,7 +37,7 @@ _NUMPY_UNITS = {
 
 @dataclass(frozen=True)
 class TimeForm:
-    """The written form of a column of times.
+    """The written format of a column of times.
 
     pattern: strptime pattern of the local time, without fraction and offset, with ``%q`` for a quarter, or
         ``epoch_seconds`` or ``epoch_milliseconds``.
@@ -45,7 +45,7 @@ class TimeForm:
     offset: offset from UTC as written (``Z``, ``+02:00``), or None for naive times.
     numeric: written as JSON numbers rather than strings.
     padded: days and months below ten have a leading zero.
-    language: of the names of months.
+    language: language of month names.
     """
 
     pattern: str = "%Y-%m-%d"
@@ -57,12 +57,12 @@ class TimeForm:
 
     @property
     def is_epoch(self) -> bool:
-        """Whether times are counted from 1970 on."""
+        """Whether times are counts since 1970."""
         return self.pattern in NANOSECONDS_PER
 
     @property
     def unit(self) -> str:
-        """Finest part that is written, as a numpy unit (Y, M, W, D, m, s, ms, us or ns), or Q."""
+        """Finest unit that is written, as a numpy unit (Y, M, W, D, m, s, ms, us or ns), or Q."""
         if self.is_epoch:
             return "s" if self.pattern == EPOCH_SECONDS else "ms"
         if self.fraction:
@@ -73,7 +73,7 @@ class TimeForm:
         return next((unit for directive, unit in finest.items() if directive in directives), "Y")
 
     def at_least(self, unit: str) -> TimeForm:
-        """Return this form, or the nearest one that writes times down to ``unit``."""
+        """Return this format, or the nearest one that writes times down to ``unit``."""
         if _UNITS.index(self.unit) >= _UNITS.index(unit):
             return self
         if self.is_epoch:
@@ -93,7 +93,7 @@ class TimeForm:
         return "%Y-%m-%dT%H:%M:%S"
 
     def write(self, times: TimeArray) -> list[str | int]:
-        """Write times (datetime64[ns], UTC where there is an offset) in this form."""
+        """Write times (datetime64[ns], UTC if there is an offset) in this format."""
         if self.is_epoch:
             counts = (times.astype(np.int64) // NANOSECONDS_PER[self.pattern]).tolist()
             return counts if self.numeric else [str(count) for count in counts]
@@ -103,7 +103,7 @@ class TimeForm:
             digits = np.datetime_as_string(local, unit="ns")
             texts = [f"{text}.{digit[20 : 20 + self.fraction]}" for text, digit in zip(texts, digits, strict=True)]
         if not self.padded:
-            # A time of day keeps its zeros.
+            # Leading zeros of a time of day are kept.
             end = 10 if self.unit in _UNITS[_UNITS.index("m") :] else 64
             texts = [_UNPADDED.sub("", text[:end]) + text[end:] for text in texts]
         if self.offset:
@@ -126,12 +126,12 @@ class TimeForm:
         return time.strftime(re.sub("%(.)", lambda match: own.get(match[1], match[0]), self.pattern, flags=re.DOTALL))
 
     def to_record(self) -> dict[str, Any]:
-        """Return the form as plain JSON values."""
+        """Return the format as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TimeForm:
-        """Read what `to_record` wrote; a record that it can't have written is a ValueError."""
+        """Restore a format from `to_record`; raises ValueError for an invalid record."""
         try:
             form = cls(**record)
             sound = (
@@ -152,7 +152,7 @@ class TimeForm:
 
 
 def minutes_of(offset: str | None) -> int:
-    """Return an offset from UTC in minutes; 0 for None and Z. ValueError where it can't be read."""
+    """Return an offset from UTC in minutes; 0 for None and Z. Raises ValueError if it cannot be parsed."""
     if offset is None:
         return 0
     match = _OFFSET.fullmatch(offset)
@@ -173,7 +173,7 @@ def directives_of(pattern: str) -> str:
 
 
 def fault_of_pattern(pattern: str) -> str | None:
-    """Say what is wrong with a strptime pattern (without %z), or return None."""
+    """Describe what is wrong with a strptime pattern (without %z), or return None."""
     directives = directives_of(pattern)
     unknown = sorted(set(directives) - SAFE_DIRECTIVES)
     if unknown or pattern.replace("%%", "").endswith("%") or len(pattern) > 64:

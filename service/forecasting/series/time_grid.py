@@ -1,4 +1,4 @@
-"""Regular grids of times: walk along one, place times on one, find the one that times lie on."""
+"""Regular time grids: generate one, place times on one, infer the one on which times lie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Placement:
-    """Where ordered times lie on the grid of a frequency that starts at the first of them.
+    """The positions of ordered times on the grid of a frequency that starts at the first of them.
 
     times: (time,) datetime64[ns]; positions: (time,) the row of each; length: rows from the first to the last.
     """
@@ -29,9 +29,9 @@ class Placement:
 
 
 def walk(freq: str, start: np.datetime64, length: int) -> TimeArray:
-    """Return ``length`` times from ``start`` on, which must lie on the grid itself.
+    """Return ``length`` times from ``start`` on, which must lie on the grid.
 
-    Raises OverflowError beyond the times that nanoseconds can hold (about year 2262).
+    Raises OverflowError outside the times that nanoseconds can represent (about year 2262).
     """
     step = step_of(freq)
     if step is not None:
@@ -49,7 +49,7 @@ def walk(freq: str, start: np.datetime64, length: int) -> TimeArray:
 
 
 def place(times: TimeArray, freq: str) -> Placement | None:
-    """Place ordered times on the grid of a frequency; None where one of them does not lie on it."""
+    """Place ordered times on the grid of a frequency; return None if one of them does not lie on it."""
     step = step_of(freq)
     if step is not None:
         since = _nanoseconds_between(times[0], times)
@@ -69,17 +69,17 @@ def place(times: TimeArray, freq: str) -> Placement | None:
 
 
 def infer(times: TimeArray) -> Placement | None:
-    """Find the grid that ordered, different times lie on (two or more), gaps allowed.
+    """Infer the grid of two or more ordered, distinct times, which may have gaps.
 
-    Of the grids that hold all times the one with the fewest rows is taken, and of equal ones calendar steps before
-    constant ones.
+    Of the grids that contain all times, the one with the fewest rows is returned; on a tie, calendar steps are
+    preferred to constant ones.
     """
     found = [placement for freq in _candidates(times) if (placement := place(times, freq))]
     return min(found, key=lambda placement: placement.length, default=None)
 
 
 def next_on(freq: str, times: TimeArray) -> TimeArray:
-    """Move each time that does not lie on the grid of a frequency on to the next one that does."""
+    """Move each time that does not lie on the grid of a frequency to the next one that does."""
     import pandas as pd
 
     offset = pd.tseries.frequencies.to_offset(freq)
@@ -88,9 +88,9 @@ def next_on(freq: str, times: TimeArray) -> TimeArray:
 
 
 def snap_to_periods(times: TimeArray, written_unit: str, freq: str) -> TimeArray:
-    """Move times that were written as years, quarters or months to where ``freq`` has that period.
+    """Move times that were written as years, quarters or months to the time of that period in ``freq``.
 
-    1949-01 is 1949-01-31 where the frequency is month ends; a period that has no time of the grid stays as it is.
+    1949-01 becomes 1949-01-31 if the frequency is month ends; a period without a time on the grid is unchanged.
     """
     months = {"Y": 12, "Q": 3, "M": 1}
     if written_unit not in months or unit_of(freq) not in months:
@@ -110,7 +110,7 @@ def _on_weekday(time: np.datetime64, freq: str) -> bool:
 
 
 def _candidates(times: TimeArray) -> Iterator[str]:
-    """Yield frequencies worth a try, those to be taken among equals first."""
+    """Yield candidate frequencies, in the order of preference on a tie."""
     steps = _nanoseconds_between(times[:-1], times[1:])
     if int(steps.min()) >= 28 * _DAY:
         yield from _calendar_candidates(times)
@@ -125,7 +125,7 @@ def _candidates(times: TimeArray) -> Iterator[str]:
 
 
 def _calendar_candidates(times: TimeArray) -> Iterator[str]:
-    """Yield starts and ends of as many months, quarters or years as divide all the steps, and n-th weekdays."""
+    """Yield starts and ends of as many months, quarters or years as divide all steps, and n-th weekdays."""
     months = times.astype("datetime64[M]").astype(np.int64)
     count = int(np.gcd.reduce(np.diff(months)))
     if not count:
@@ -145,5 +145,5 @@ def _calendar_candidates(times: TimeArray) -> Iterator[str]:
 
 
 def _nanoseconds_between(earlier: TimeArray | np.datetime64, later: TimeArray) -> NDArray[np.uint64]:
-    # The whole range of times is wider than a signed difference can hold.
+    # The range of all times exceeds that of a signed difference.
     return np.asarray(later.view(np.uint64) - earlier.view(np.uint64))

@@ -1,4 +1,4 @@
-"""The times of a series' rows."""
+"""The times of the rows of a series."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LONGEST = 100_000_000
 class TimeAxis:
     """One time per row, in order.
 
-    index: (time,) datetime64[ns], UTC where the caller's times had an offset. Holidays of a business-day series
-        are absent, everything else is there.
+    index: (time,) datetime64[ns], UTC if the client's times had an offset. Holidays of a business-day series
+        are absent; all other times are present.
     freq: current pandas alias of the step from row to row.
-    form: how the caller writes times.
+    form: the format in which the client writes times.
     """
 
     index: TimeArray
@@ -49,13 +49,13 @@ class TimeAxis:
         return TimeAxis(times, self.freq, self.form)
 
     def written(self) -> list[str | int]:
-        """Return the times as the caller writes them."""
+        """Return the times in the client's format."""
         return self.form.write(self.index)
 
     def position(self, timestamp: RawTime, path: Path) -> int:
-        """Return the first row at or after a time in any accepted form; the length where all rows are earlier.
+        """Return the first row at or after a time in any accepted format, or the length if all rows are earlier.
 
-        A time without offset is taken in the offset of the series. Raises InvalidTimestamps at ``path``.
+        A time without an offset is assumed to have the offset of the series. Raises InvalidTimestamps at ``path``.
         """
         read = self._read_like_own(timestamp, path)
         time = read.times[0]
@@ -67,9 +67,9 @@ class TimeAxis:
         return int(np.searchsorted(self.index, time))
 
     def read(self, timestamps: Sequence[RawTime], date_format: str | None, path: Path) -> TimeArray:
-        """Return times in any accepted form, which stand at ``path``, as they would be in ``index``.
+        """Parse times at ``path`` in any accepted format, to the values that they have in ``index``.
 
-        Raises InvalidTimestamps, also where only these or only the series' own times have an offset from UTC;
+        Raises InvalidTimestamps, also if only these or only the series' own times have an offset from UTC;
         AmbiguousDates, and InvalidOption for ``date_format``.
         """
         read = self._read_column(timestamps, date_format, path)
@@ -92,11 +92,11 @@ class TimeAxis:
         try:
             return read_times(timestamps, None, path)
         except AmbiguousDates as error:
-            # Where the series settles which is the day, what is wrong is the row that does not fit its form.
+            # If the series determines which part is the day, the error is the row that does not match its format.
             raise faults[0] if self.form.pattern[:2] in ("%d", "%m") else error from None
 
     def _read_like_own(self, timestamp: RawTime, path: Path) -> ReadTimes:
-        """Read a time in the series' own form where it fits (11-10-2021 is no riddle then), else in any."""
+        """Parse a time in the series' own format if it matches (then 11-10-2021 is unambiguous), else in any."""
         for pattern in self._own_patterns if isinstance(timestamp, str) else ():
             try:
                 return read_time(timestamp, pattern, path)
@@ -108,12 +108,12 @@ class TimeAxis:
     def _own_patterns(self) -> tuple[str, ...]:
         if self.form.is_epoch:
             return ()
-        # In a year or month there is no offset to be read: the end of 2020-06-01 is a day.
+        # Years and months have no offset; with %z, the "-01" of 2020-06-01 would be read as an offset and not as a day.
         suffixes = ("",) if self.form.unit in ("Y", "Q", "M", "W") else ("", "%z")
         return tuple(self.form.pattern + suffix for suffix in suffixes)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the axis as plain JSON values: start, frequency and length where they say it all, else every time."""
+        """Return the axis as plain JSON values: start, frequency and length if it is regular, else every time."""
         record: dict[str, Any] = {"freq": self.freq, "form": self.form.to_record()}
         try:
             regular = np.array_equal(walk(self.freq, self.index[0], len(self)), self.index)
@@ -126,7 +126,7 @@ class TimeAxis:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TimeAxis:
-        """Read what `to_record` wrote; a record that it can't have written is a ValueError."""
+        """Restore an axis from `to_record`; raises ValueError for an invalid record."""
         try:
             freq, form = record["freq"], TimeForm.from_record(record["form"])
             if not isinstance(freq, str) or not is_current(freq):
@@ -143,7 +143,7 @@ class TimeAxis:
 
 
 def _is_absolute(form: TimeForm) -> bool:
-    """Tell whether times are moments, not what clocks show in a place that is not told."""
+    """Return whether times are absolute, rather than local times of an unknown place."""
     return form.offset is not None or form.is_epoch
 
 

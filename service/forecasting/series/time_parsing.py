@@ -1,4 +1,4 @@
-"""Read a column of times as clients write them: one form for the column as a whole."""
+"""Parse a column of times in the formats that clients use: one format for the column as a whole."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)
 
 
 def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> ReadTimes:
-    """Read a column of times that stands at ``path``.
+    """Parse a column of times at ``path``.
 
-    Raises InvalidTimestamps at the first element that can't be read, AmbiguousDates where day and
-    month can't be told apart, InvalidOption for a ``date_format`` that can't work.
+    Raises InvalidTimestamps at the first element that cannot be parsed, AmbiguousDates if day and month cannot be
+    distinguished, InvalidOption for an invalid ``date_format``.
     """
     if not raw:
         return ReadTimes(np.empty(0, "datetime64[ns]"), TimeForm())
@@ -45,7 +45,7 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> R
 
 
 def read_time(raw: RawTime, date_format: str | None, path: Path) -> ReadTimes:
-    """Read a single time that stands at ``path`` itself; raises as `read_times` does."""
+    """Parse a single time, which is at ``path`` itself; raises the errors of `read_times`."""
     try:
         return read_times([raw], date_format, path)
     except InvalidSeries as error:
@@ -53,7 +53,7 @@ def read_time(raw: RawTime, date_format: str | None, path: Path) -> ReadTimes:
 
 
 def check_date_format(date_format: str, path: Path) -> None:
-    """Raise InvalidOption at ``path`` unless times can be read and written by this strptime pattern."""
+    """Raise InvalidOption at ``path`` unless this strptime pattern can both parse and write times."""
     fault = fault_of_pattern(date_format.removesuffix("%z"))
     if fault is None and date_format.endswith("%z") and set("qGV") & set(directives_of(date_format)):
         fault = f"{date_format!r}: a quarter or week has no offset from UTC (%z)"
@@ -68,7 +68,7 @@ def _read_known(texts: list[str], path: Path) -> ReadTimes:
 
 
 def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
-    """Read years (4 digits), months (6), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
+    """Parse years (4 digits), months (6), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
     odd = next((i for i, text in enumerate(texts) if not _NUMBER.fullmatch(text)), None)
     if odd is not None:
         refuse(texts, odd, path, "the rows before it are whole numbers")
@@ -88,14 +88,14 @@ def _form_of_numbers(lengths: set[int]) -> TimeForm | None:
     if lengths in ({4}, {6}, {8}):
         return TimeForm({4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}[max(lengths)])
     for pattern, longest in ((EPOCH_SECONDS, 10), (EPOCH_MILLISECONDS, 13)):
-        # Counts have one digit less before September 2001.
+        # Counts before September 2001 have one digit less.
         if longest in lengths and lengths <= {longest - 1, longest}:
             return TimeForm(pattern)
     return None
 
 
 def _refuse_days(texts: list[str], path: Path) -> None:
-    """Raise AmbiguousDates where all of six digits could as well be days of years of two digits: 200101."""
+    """Raise AmbiguousDates if all texts of six digits could also be days with two-digit years: 200101."""
     if all(re.fullmatch("[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-2])", text) for text in texts):
         detail = f"{texts[0]!r} can be a month (date_format=%Y%m) or a day (date_format=%y%m%d): give date_format"
         raise AmbiguousDates.at((*path, 0), detail)
@@ -112,7 +112,7 @@ def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
     if not date_format.endswith("%z"):
         times = from_pattern(texts, date_format, texts, path)
         return ReadTimes(times, _padded_as(texts, times, TimeForm(date_format)))
-    # A blank before the offset belongs to the offset.
+    # A space before the offset is part of the offset.
     pattern = date_format.removesuffix("%z").removesuffix(" ")
     matches = [match for text in texts if (match := _TRAILING_OFFSET.fullmatch(text))]
     if len(matches) < len(texts):
@@ -124,7 +124,7 @@ def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
 
 
 def _padded_as(texts: list[str], times: TimeArray, form: TimeForm) -> TimeForm:
-    """Return the form without leading zeros where the first rows are written so."""
+    """Return the format without leading zeros if the first rows are written without them."""
     bare = replace(form, padded=False)
     first = times[:50]
     return bare if bare.write(first) == texts[:50] != form.write(first) else form

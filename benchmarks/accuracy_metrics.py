@@ -14,10 +14,10 @@ from benchmarks.tutorial_data import FloatArray
 
 @dataclass(frozen=True)
 class Score:
-    """Of one series, or means over a group.
+    """The score of one series, or the means over a group.
 
-    smape: 0 to 200. mase: in units of the seasonal naive forecast's error within the training part.
-    coverage: share of the actual values inside, by level. msis: scaled interval score, by level. Both may be empty.
+    smape: 0 to 200. mase: in units of the seasonal naive forecast's error within the training set. coverage: fraction
+    of the actual values inside the interval, by level. msis: scaled interval score, by level. Both may be empty.
     """
 
     smape: float
@@ -38,8 +38,8 @@ def smape(actual: FloatArray, forecast: FloatArray) -> float:
 def interval_score(actual: FloatArray, interval: Interval, level: int) -> float:
     """Mean interval score (Gneiting & Raftery 2007), in the series' own units; lower is better.
 
-    Width, plus 2 / alpha times how far the actual value lies outside, with alpha = 1 - level / 100. Divided by the
-    error that MASE is scaled with, it is M4's MSIS, here at any level.
+    Width, plus 2 / alpha times the distance of the actual value from the interval, with alpha = 1 - level / 100.
+    Divided by the error that MASE is scaled with, it is M4's MSIS, here at any level.
     """
     alpha = 1 - level / 100
     below = np.maximum(interval.lower - actual, 0)
@@ -48,7 +48,7 @@ def interval_score(actual: FloatArray, interval: Interval, level: int) -> float:
 
 
 def score(series: AccuracySeries, forecast: Forecast) -> Score:
-    """Score one forecast against the test part."""
+    """Score one forecast against the test set."""
     actual = series.test
     inside = {
         level: float(np.mean((bounds.lower <= actual) & (actual <= bounds.upper)))
@@ -77,7 +77,7 @@ def mean_score(scores: Sequence[Score]) -> Score:
 
 
 def owa(scored: Score, naive2: Score) -> float:
-    """Overall weighted average of a group: mean of its sMAPE and its MASE, each as a share of Naive2's."""
+    """Overall weighted average of a group: mean of its sMAPE and its MASE, each relative to Naive2's."""
     return (scored.smape / naive2.smape + scored.mase / naive2.mase) / 2
 
 

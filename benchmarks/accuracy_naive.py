@@ -1,4 +1,4 @@
-"""The seasonal naive forecast, and Naive2, which the M4 competition's OWA is measured against."""
+"""The seasonal naive forecast, and Naive2, the reference of the M4 competition's OWA."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def seasonal_naive(series: AccuracySeries) -> Forecast:
 
 
 def naive2(series: AccuracySeries) -> Forecast:
-    """Repeat the last value, seasonally adjusted where the season shows, as M4's own code does; no intervals.
+    """Repeat the last value, seasonally adjusted if the series is seasonal, as M4's own code does; no intervals.
 
-    Its decomposition is multiplicative; additive here where a value is not positive, for there it has no meaning.
+    Its decomposition is multiplicative; here it is additive if a value is not positive, since it is undefined then.
     """
     started = time.perf_counter()
     values, lag = series.train, series.season_length
@@ -46,7 +46,7 @@ def naive2(series: AccuracySeries) -> Forecast:
 
 
 def is_seasonal(values: FloatArray, lag: int) -> bool:
-    """Tell whether the autocorrelation at the season's lag is outside its 90 % bound (Bartlett's), over 3 seasons."""
+    """Return whether the autocorrelation at the season's lag is outside its 90 % bound (Bartlett's), over 3 seasons."""
     if lag < 2 or len(values) < 3 * lag:
         return False
     centred = values - values.mean()
@@ -59,7 +59,7 @@ def is_seasonal(values: FloatArray, lag: int) -> bool:
 
 
 def seasonal_indices(values: FloatArray, lag: int, multiplicative: bool) -> FloatArray:
-    """Classical decomposition: what each position of a season is of, or adds to, a centred moving average; (lag,)."""
+    """Classical decomposition (lag,): mean ratio, or difference, of each phase to a centred moving average."""
     weights = np.ones(lag) / lag
     if lag % 2 == 0:
         weights = np.r_[0.5, np.ones(lag - 1), 0.5] / lag

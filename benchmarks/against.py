@@ -1,12 +1,12 @@
-"""This checkout beside another one, each with its own environment: is anything slower than it was?
+"""Compare this checkout with another one, each in its own environment: is anything slower than before?
 
 Run ``make bench-quick AGAINST=CHECKOUT`` or ``python -m benchmarks.against CHECKOUT``. Each round starts a server of
-each and measures every row of both, one after the other; the next round goes the other way round. All goes through what
-users have (``service.client``, ``python -m service``, HTTP), so that the code of the two may differ as it likes.
+each checkout and measures every row on both, one after the other; the next round reverses the order. Everything uses
+public interfaces (``service.client``, ``python -m service``, HTTP), so that the code of the two may differ.
 
-The ratio is this checkout's time by the other's, the median over rounds, with an interval of at least 95 % confidence
-(`median_interval`). A row is worse where the whole interval is above 1.05. Exit code: 0 where no row is worse, 1 where
-one is, 2 where one could not be measured.
+The ratio is this checkout's time divided by the other's, the median over rounds, with an interval of at least 95 %
+confidence (`median_interval`). A row is worse if the whole interval is above 1.05. Exit code: 0 if no row is worse, 1
+if one is, 2 if one could not be measured.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SERVED = MODELS["default-seasonal"]
 
 @dataclass
 class Side:
-    """A checkout in one round, and its server, which runs from the first row on that asks it."""
+    """A checkout in one round, and its server, which is started by the first row that uses it."""
 
     checkout: Checkout
     stack: ExitStack = field(repr=False)
@@ -69,16 +69,16 @@ class Side:
 
     @cached_property
     def model_id(self) -> str:
-        """What its server makes of 2,000 values with no option."""
+        """The ID of the model that its server trains on 2,000 values without options."""
         return _SERVED.trained(self.url)
 
     def forecast_body(self, history: int) -> str:
-        """Write a request for a forecast from so many values."""
+        """Return a request body for a forecast from ``history`` values."""
         return wrk.forecast_body(self.model_id, HORIZON, _SERVED.history(history))
 
 
 Measure = Callable[[Side], float]
-"""Returns seconds, less is better; called once in each round before it counts."""
+"""Returns seconds, lower is better; called once in each round as a warm-up."""
 
 
 def import_client(side: Side) -> float:
@@ -97,7 +97,7 @@ def train(case: Case, side: Side) -> float:
 
 
 def train_items(side: Side) -> float:
-    """Train on a panel of 100 items, with no option but the horizon."""
+    """Train on a panel of 100 items, without options except the horizon."""
     numbers, steps = np.random.default_rng(0), np.arange(60)
     panel = 50 + 10 * np.sin(2 * np.pi * steps / 12) + numbers.normal(0, 2, (100, len(steps)))
     items = [{"id": f"item-{number}", "values": values} for number, values in enumerate(panel.round(3).tolist())]
@@ -165,12 +165,12 @@ Pairs = dict[str, list[tuple[float, float]]]
 def measure_rounds(
     checkouts: tuple[Checkout, Checkout], measures: Mapping[str, Measure], rounds: int
 ) -> tuple[Pairs, dict[str, Exception]]:
-    """Return, row by row, what the two took in each round, and the errors of the rows that broke."""
+    """Return for each row the times of both checkouts in each round, and the errors of the rows that failed."""
     found: Pairs = {name: [] for name in measures}
     broken: dict[str, Exception] = {}
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        # A process may be a few percent slower than another of the same code: so each round has new ones.
+        # Two processes of the same code may differ by a few percent, so each round starts new ones.
         with ExitStack() as stack:
             this, other = (Side(one, stack) for one in checkouts)
             for name, measure in measures.items():
@@ -184,7 +184,7 @@ def measure_rounds(
 
 
 def _in_turn(measure: Measure, this: Side, other: Side, other_first: bool) -> tuple[float, float]:
-    """Measure both, once each before it counts; return what this side took, and the other."""
+    """Measure both sides after one warm-up each; return the times of this side and of the other."""
     if other_first:
         return _in_turn(measure, other, this, other_first=False)[::-1]
     for side in (this, other):
@@ -193,7 +193,7 @@ def _in_turn(measure: Measure, this: Side, other: Side, other_first: bool) -> tu
 
 
 def print_table(found: Pairs, broken: Mapping[str, Exception]) -> int:
-    """Print what `measure_rounds` returned; return the exit code."""
+    """Print the results of `measure_rounds`; return the exit code."""
     print(HEADING)
     rows = [Row(ROWS[name][0], pairs) for name, pairs in found.items() if name not in broken]
     for row in rows:
@@ -205,19 +205,19 @@ def print_table(found: Pairs, broken: Mapping[str, Exception]) -> int:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one thing. pairs: the seconds of this checkout and of the other, round by round."""
+    """The measurements of one row. pairs: the seconds of this checkout and of the other, round by round."""
 
     title: str
     pairs: Sequence[tuple[float, float]]
 
     @property
     def ratios(self) -> list[float]:
-        """This checkout's time by the other's, above 1 where this one is slower."""
+        """This checkout's time divided by the other's, above 1 if this one is slower."""
         return [this / other for this, other in self.pairs]
 
     @property
     def is_worse(self) -> bool:
-        """Whether this checkout is surely slower."""
+        """Whether this checkout is slower with confidence."""
         interval = median_interval(self.ratios, CONFIDENCE)
         return interval.confidence >= CONFIDENCE and interval.lower > WORSE
 

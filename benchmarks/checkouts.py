@@ -1,4 +1,4 @@
-"""A checkout of this repository with an environment of its own: what is measured of it is what its users see."""
+"""A checkout of this repository with its own environment, measured through its public interfaces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Checkout:
 
     @classmethod
     def at(cls, folder: str) -> Checkout:
-        """Return the checkout in a folder. Raises ValueError where there is none, or it has no environment."""
+        """Return the checkout in a folder. Raises ValueError if there is none, or if it has no environment."""
         checkout = cls(Path(folder).resolve())
         if not (checkout.folder / "service").is_dir():
             raise ValueError(f"{folder} is no checkout: it has no folder service")
@@ -33,7 +33,7 @@ class Checkout:
 
     @property
     def python(self) -> Path:
-        """Its interpreter."""
+        """The path of its interpreter."""
         return self.folder / ".venv" / "bin" / "python"
 
     @contextmanager
@@ -46,7 +46,7 @@ class Checkout:
             yield url
 
     def import_seconds(self) -> float:
-        """Return how long a new process takes to import its client."""
+        """Return the time in which a new process imports its client."""
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         command = [str(self.python), "-c", _IMPORT]
         ran = subprocess.run(command, cwd=self.folder, env=environment, check=True, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Which core each side of a benchmark runs on: the server the first that we may use, its clients the last."""
+"""The cores on which each side of a benchmark runs: the server on the first available one, its clients on the last."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ SERVER_CORE, CLIENT_CORE = _AVAILABLE[0], _AVAILABLE[-1]
 
 
 def pin(core: int, process_id: int = 0) -> None:
-    """Keep a process's main thread, by default our own, on a core; what it starts from then on inherits that."""
+    """Pin a process's main thread, by default our own, to a core; threads and processes started later inherit it."""
     os.sched_setaffinity(process_id, {core})
 
 
 def may_go_first() -> bool:
-    """Tell whether we may raise priorities, as root may."""
+    """Return whether we may raise priorities, as root may."""
     return os.geteuid() == 0
 
 
 def go_first(process_id: int, nice: int) -> None:
-    """Set the niceness of all threads of a process; those that it starts from then on inherit it."""
+    """Set the niceness of all threads of a process; threads and processes started later inherit it."""
     for thread in Path(f"/proc/{process_id}/task").iterdir():
         os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
@@ -30,7 +30,7 @@ def children(process_id: int, command_part: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            # After the name in parentheses, which may contain anything: state, then parent.
+            # The fields after the name in parentheses, which may contain anything: state, then parent.
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             command = (entry / "cmdline").read_text().replace("\0", " ")
         except (FileNotFoundError, ProcessLookupError):
@@ -41,7 +41,7 @@ def children(process_id: int, command_part: str) -> list[int]:
 
 
 def cpu_seconds_of_descendants() -> float:
-    """Return the processor time of all processes that we have started, and they, those that have ended too."""
+    """Return the processor time of all descendants of this process, including those that have ended."""
     times: dict[int, tuple[int, int]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -57,20 +57,20 @@ def cpu_seconds_of_descendants() -> float:
 
 
 def server_process() -> int:
-    """Return the process of the one server that we have started."""
+    """Return the process of the only server that we have started."""
     (process_id,) = children(os.getpid(), "-m service")
     return process_id
 
 
 def training_parent() -> int:
-    """Return the process that our server's training children are forked from, and inherit their core from."""
+    """Return the process that forks the training children of our server; they inherit its core."""
     (trainer,) = children(server_process(), "multiprocessing.spawn")
     (process_id,) = children(trainer, "forkserver")
     return process_id
 
 
 def resident_megabytes(process_id: int) -> float:
-    """Return how much memory a process has in RAM."""
+    """Return the resident memory of a process."""
     for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024

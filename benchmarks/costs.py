@@ -1,9 +1,9 @@
 """How the cost grows with the size: times at doubling sizes, and the exponents between them.
 
-Run ``python -m benchmarks.costs``. An exponent is the binary logarithm of the ratio of two times: 1 where double the
-size takes double the time. Printed are that of each doubling, their mean, and the arithmetic's: how the number of
-multiplications grows for large sizes. What a call costs whatever the size keeps measured exponents below it; a mean
-above it, beyond what noise may do, is a finding.
+Run ``python -m benchmarks.costs``. An exponent is the binary logarithm of the ratio of two times: 1 if double the size
+takes double the time. The table contains the exponent of each doubling, their mean, and the theoretical one: how the
+number of multiplications grows for large sizes. Constant costs of a call keep measured exponents below it; a mean above
+it, by more than noise, is a finding.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from service.forecasting.training.train import train
 
 ROUNDS = 3
 NOISE = 0.15
-"""So much above the arithmetic's exponent is still put down to noise."""
+"""An excess over the theoretical exponent of up to this much is attributed to noise."""
 _SHORTEST_SECONDS = 0.02
 
 Work = Callable[[], object]
@@ -37,7 +37,7 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Growth:
-    """One line: sizes, each twice the one before; how to make the work of a size; the arithmetic's exponent."""
+    """One line: sizes, each twice the previous one; how to prepare the work of a size; the theoretical exponent."""
 
     what: str
     sizes: tuple[int, ...]
@@ -46,7 +46,7 @@ class Growth:
 
 
 def panel(items: int, points: int) -> Panel:
-    """Noisy sines, each with a phase of its own."""
+    """Return noisy sines, each with its own phase."""
     rng = np.random.default_rng(0)
     times = np.arange(points) / 10
     sines = [np.sin(times + rng.uniform(0, 6)) + rng.normal(0, 0.1, points) for _ in range(items)]
@@ -54,7 +54,7 @@ def panel(items: int, points: int) -> Panel:
 
 
 def options(epochs: int, hidden_size: int, context_length: int = 30, horizon: int = 12) -> TrainOptions:
-    """Ask for a network and a number of epochs, so that the work is known; all else is left to the service."""
+    """Fix a network and a number of epochs, so that the amount of work is known; leave all else to the service."""
     asked: dict[str, Any] = {
         "horizon": horizon,
         "context_length": context_length,
@@ -65,7 +65,7 @@ def options(epochs: int, hidden_size: int, context_length: int = 30, horizon: in
 
 
 def training(items: int = 1, points: int = 1000, hidden_size: int = 32, epochs: int = 20) -> Work:
-    """Return a whole training: choices, fits, validation, scores."""
+    """Return a complete training: choices, fits, validation, scores."""
     return partial(train, panel(items, points), options(epochs, hidden_size))
 
 
@@ -76,7 +76,7 @@ def rollout(horizon: int = 100, hidden_size: int = 32, items: int = 1, context_l
 
 
 def fitted(hidden_size: int, items: int, context_length: int) -> Forecaster:
-    """Train for a single epoch: what is forecast does not matter here."""
+    """Train for a single epoch: the accuracy of the forecast is irrelevant here."""
     asked = options(1, hidden_size, context_length, horizon=1)
     return train(panel(items, max(200, 4 * context_length)), asked).forecaster
 
@@ -123,7 +123,7 @@ def growth_line(growth: Growth, count: int) -> str:
 
 
 def seconds(work: Work) -> float:
-    """Return the mean time of one run, of so many that the clock's grain and a switch of processes count little."""
+    """Return the mean time of one run, over enough runs that clock resolution and context switches are negligible."""
     count, total = 0, 0.0
     while total < _SHORTEST_SECONDS:
         started = time.perf_counter()

@@ -1,8 +1,9 @@
-"""What the service's own choice costs: ``POST /train`` with no option, on a warm server, whole round trips.
+"""The cost of automatic choices: ``POST /train`` without options, on a warm server, complete round trips.
 
-Against the loop of tutorial 1 in torch (on its 1,000 values; its training alone), and, one model a series, training and
-forecast, against AutoETS of statsforecast on monthly series of M3 (its fit and forecast alone, compiled before). Both
-sides take turns, one thread each; AutoETS is not read from the cache. Run ``python -m benchmarks.default_speed``.
+Compared with the loop of tutorial 1 in torch (on its 1,000 values; its training alone), and, with one model per series,
+training and forecast, with AutoETS of statsforecast on monthly series of M3 (its fit and forecast alone, compiled
+before). Both sides alternate, one thread each; AutoETS is not read from the cache. Run ``python -m
+benchmarks.default_speed``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from benchmarks.tutorial_recipes import SINE
 from benchmarks.tutorial_reference import fit_reference
 from benchmarks.tutorials import prepare_torch
 
-# Of the tutorial's loop, at most; of AutoETS, at most.
+# The largest ratio to the time of the tutorial's loop, and to that of AutoETS.
 TUTORIAL_GOAL = 1 / 5
 ETS_GOAL = 3
 
@@ -41,7 +42,7 @@ def main() -> None:
 
 
 def against_tutorial(api: ForecastApi, rounds: int) -> str:
-    """Time both in turn; medians."""
+    """Time both sides alternately; return medians."""
     series = noisy_sine(Path())
     runs = [(timed_default(api, series), timed_loop(series, seed)) for seed in range(rounds)]
     ours, loop = (median(side) for side in zip(*runs, strict=True))
@@ -52,7 +53,7 @@ def against_tutorial(api: ForecastApi, rounds: int) -> str:
 
 
 def timed_default(api: ForecastApi, series: TutorialSeries) -> float:
-    """Return the seconds of one training with no option."""
+    """Return the seconds of one training without options."""
     started = time.perf_counter()
     api.train({"series": series.values[:, 0].tolist()})
     return time.perf_counter() - started
@@ -66,7 +67,7 @@ def timed_loop(series: TutorialSeries, seed: int) -> float:
 
 
 def against_ets(api: ForecastApi, peers: PeerProcess, sample: int) -> str:
-    """Forecast each series with both in turn; sums."""
+    """Forecast each series with both sides alternately; return sums."""
     panel = load_group("m3-monthly", sample)
     peers.ask("auto_ets", **arguments(panel[0]))
     ours, theirs = 0.0, 0.0

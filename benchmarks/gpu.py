@@ -1,6 +1,6 @@
 """Panels trained and forecast on a GPU and on one CPU core, alternating; needs neither a server nor a store.
 
-Run ``python -m benchmarks.gpu``. Without a GPU it says so and measures nothing.
+Run ``python -m benchmarks.gpu``. Without a GPU it reports that and measures nothing.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from service.worker.devices import training_devices
 Result = TypeVar("Result")
 
 HORIZON = 12
-# Items and hidden size (None: left to the service), from where the CPU must win to where a GPU must.
+# Items and hidden size (None: chosen by the service), from where the CPU must be faster to where a GPU must be.
 SIZES: tuple[tuple[int, int | None], ...] = ((1, None), (10, None), (100, None), (500, None), (500, 128))
 ROLLOUTS = (1, 100, 10_000)
 
 
 @dataclass(frozen=True)
 class Options:
-    """The largest panel, rounds of which the median is told, and torch's name of the device."""
+    """The largest panel, the number of rounds for the median, and torch's name of the device."""
 
     items: int
     length: int
@@ -49,7 +49,7 @@ class Options:
 
 
 def main() -> int:
-    """Print both tables; 1 where there is no GPU."""
+    """Print both tables; return 1 if there is no GPU."""
     options = read_options()
     if options.device.startswith("cuda"):
         try:
@@ -89,7 +89,7 @@ def describe(device: str) -> str:
 
 
 def start_up(options: Options) -> float:
-    """Train something small on both sides, so that later rounds find everything ready; time the device's."""
+    """Train a small model on both sides as a warm-up; return the time on the device."""
     small = panel_of(2, 100)
     train(small, asked(None))
     return seconds(lambda: train(small, asked(None), device=options.device))[0]
@@ -121,13 +121,13 @@ def rollout_line(options: Options, items: int) -> str:
 
 
 def alternating(rounds: int, *sides: Callable[[], Result]) -> list[tuple[float, Result]]:
-    """Run all sides in turn; return the median seconds of each, and what it made last."""
+    """Run all sides in turn; return the median seconds of each, and its last result."""
     runs = [[seconds(side) for side in sides] for _ in range(rounds)]
     return [(statistics.median(taken for taken, _ in of_side), of_side[-1][1]) for of_side in zip(*runs, strict=True)]
 
 
 def seconds(run: Callable[[], Result]) -> tuple[float, Result]:
-    """Time a call; a training or a rollout on a device ends with numbers of it, so it is waited for."""
+    """Time a call; a training or rollout on a device returns numbers, so the call waits for it to complete."""
     started = time.perf_counter()
     made = run()
     return time.perf_counter() - started, made
@@ -138,7 +138,7 @@ def asked(hidden_size: int | None) -> TrainOptions:
 
 
 def panel_of(items: int, length: int) -> Panel:
-    """Items that share a season and differ in level, size and noise."""
+    """Return items that share a season and differ in level, scale and noise."""
     rng = np.random.default_rng(0)
     steps = np.arange(length)
     series = []

@@ -1,7 +1,7 @@
 """POST /forecast against FastAPI's no-op route with the same body: wrk, 32 connections, one worker, alternating.
 
-Run ``python -m benchmarks.http``, ``--model default-seasonal`` and so on for what a training with no option serves;
-needs wrk (Debian's package). The servers have one core, wrk the other.
+Run ``python -m benchmarks.http``, with ``--model default-seasonal`` and similar for the models of a training without
+options; needs wrk (Debian's package). The servers run on one core, wrk on the other.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ cell   series        loop s  1 step  200 steps   service s  1 step  200 steps   
 
 @dataclass(frozen=True)
 class Rollout:
-    """One line of the rollout table. goals: how many times faster than sliding and stepwise, if there is a goal."""
+    """One line of the rollout table. goals: the speedups over sliding and stepwise, if there is a goal."""
 
     cell: Cell
     hidden_size: int
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def rollout_line(one: Rollout, count: int = ROUNDS) -> str:
-    """Time one rollout on all sides in turn, once each before it counts."""
+    """Time one rollout on all sides in turn, after one warm-up each."""
     network = initial_network(NetworkShape(one.cell, 1, one.hidden_size, one.num_layers, 1), seed=0)
     module = TutorialNetwork(one.cell, one.hidden_size, one.num_layers).eval()
     context = np.zeros((one.items, one.context_length, 1), np.float32)
@@ -128,7 +128,7 @@ def rollout_line(one: Rollout, count: int = ROUNDS) -> str:
 
 
 def training_line(cell: Cell, name: str, seeds: range, epochs: int = EPOCHS) -> str:
-    """Train both sides in turn for each seed; ours once before, as kernels may have to be compiled or loaded."""
+    """Train both sides in turn for each seed; ours has a warm-up, since kernels may have to be compiled or loaded."""
     values = SERIES[name]()
     service_fit(cell, values, seeds[0])
     runs = [(tutorial_loop(cell, values, seed, epochs), service_fit(cell, values, seed)) for seed in seeds]
@@ -145,7 +145,7 @@ def _scores(side: tuple[Trained, ...], margin: int = 0) -> str:
 
 
 def service_fit(cell: Cell, values: FloatArray, seed: int) -> Trained:
-    """Train the same network with the training left to the service, all it does included but the refit."""
+    """Train the same network with automatic training options: all that the service does except the refit."""
     asked = TrainOptions.model_validate(
         {
             "horizon": 1,

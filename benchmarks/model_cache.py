@@ -1,7 +1,8 @@
-"""POST /forecast for 10,000 stored models asked at random with 1,000 in the cache, against one model all the time.
+"""POST /forecast for 10,000 stored models chosen at random with 1,000 in the cache, against a single model.
 
-Run ``python -m benchmarks.model_cache``; needs wrk (Debian's package). The server has one core, wrk the other.
-The models are one small trained one, downloaded and taken in again under 10,000 IDs: to the server they all differ.
+Run ``python -m benchmarks.model_cache``; needs wrk (Debian's package). The server runs on one core, wrk on the other.
+The models are a small trained one, downloaded and uploaded again under 10,000 IDs: to the server they are all
+different.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> int:
 
 
 def stored_models(store: Path, count: int) -> int:
-    """Fill a store with so many models through the API; return the bytes that the cache takes one for."""
+    """Fill a store with ``count`` models through the API; return the bytes that the cache counts for one."""
     with running_server(store) as url, httpx.Client(base_url=url, timeout=60) as client:
         data = client.get(f"/models/{MODELS['network'].trained(url)}/file").raise_for_status().content
         started = time.perf_counter()
@@ -75,13 +76,13 @@ def small_cache(store: Path, cache_bytes: int) -> Iterator[str]:
 
 
 def compare(url: str, folder: Path, seconds: int, rounds: int) -> None:
-    """Load the server with both kinds of requests in turn; print a line a history's length, and the memory."""
+    """Load the server with both kinds of requests in turn; print a line per history length, and the memory."""
     ids = list(model_ids(url))
     server = server_process()
     print(f"{len(ids)} models are listed; the server has {resident_megabytes(server):.0f} MB before its first forecast")
     print("history   at random/s   one model/s   ratio  (goal)   p99 ms   one model   MB after each run at random")
     for length in (0, 200):
-        # The same script on both sides: drawing a model costs wrk the same.
+        # The same script on both sides: choosing a model costs wrk the same.
         body = forecast_body("%s", HORIZON, MODELS["network"].history(length))
         sides = (folder / "random.lua", folder / "one.lua")
         sides[0].write_text(random_models(body, ids))

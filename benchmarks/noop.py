@@ -1,4 +1,4 @@
-"""FastAPI's own route that reads a JSON body and answers nothing: what a forecast by HTTP is measured against."""
+"""A FastAPI route that parses a JSON body and returns an empty object: the reference for forecasts by HTTP."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ app = FastAPI()
 
 @app.post("/forecast")
 async def forecast(body: dict[str, Any]) -> dict[str, Any]:
-    """Read the body as FastAPI does and answer an empty object."""
+    """Parse the body as FastAPI does and return an empty object."""
     del body
     return {}
 
 
 @app.get("/readyz")
 async def readyz() -> dict[str, Any]:
-    """Say that requests are taken."""
+    """Report that requests are accepted."""
     return {}
 
 

@@ -1,7 +1,8 @@
-"""A trainer like the service's own, but that its trainings return at once: what is left is what a job costs.
+"""A worker like the service's own, except that its trainings return at once, to measure the overhead of a job.
 
-Run by `benchmarks.scale`, with the service's settings in the environment; says ``ready``, stops when its input ends.
-It imports inside: every child imports the main module again, as `service.__main__`, which is light as well.
+Run by `benchmarks.scale`, with the settings of the service in the environment; prints ``ready``, and stops at the end
+of its input. Imports are local: every child imports the main module again, as with `service.__main__`, which is light
+as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _LEASE_SECONDS = 5.0
 
 
 def main() -> None:
-    """Work off jobs; each line of input is one that only the registry knows, handed over as a server does."""
+    """Process jobs; each line of input is a job that only the registry knows, submitted as a server does."""
     from datetime import timedelta
 
     from service.queue.database import queue_url

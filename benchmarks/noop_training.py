@@ -1,11 +1,11 @@
-"""A training that returns at once, in a module of its own: each child imports it."""
+"""A training that returns at once, in a separate module, since each child imports it."""
 
 from __future__ import annotations
 
 from service.queue.tickets import Keep, Outcome, Tell
 
 _FILE = b"0" * 10_000
-"""As large as a small model."""
+"""About the size of a small model."""
 
 
 def train(job_id: str, tell: Tell, keep: Keep) -> Outcome:

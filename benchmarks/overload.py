@@ -1,7 +1,7 @@
-"""Ten times what a server can do, for a minute: what becomes of those it accepts, of its memory, and of its jobs.
+"""Ten times the capacity of a server, for a minute: the accepted requests, the memory, and the jobs.
 
-Run ``python -m benchmarks.overload``; ``--seconds`` and ``--times`` change the load. The server has one core and its
-trainer too, the clients have the other. Capacity is what two clients get done who wait for their answers.
+Run ``python -m benchmarks.overload``; ``--seconds`` and ``--times`` change the load. The server and its worker run on
+one core, the clients on the other. Capacity is the throughput of two clients that wait for their responses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MODEL = MODELS["default-seasonal"]
 
 
 def main() -> int:
-    """Print what was seen; return 1 where a goal was missed."""
+    """Print the measurements; return 1 if a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload", description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the overload")
     parser.add_argument("--times", type=float, default=10, help="load as a multiple of the capacity")
@@ -84,7 +84,7 @@ async def _measure(url: str, asked: argparse.Namespace) -> int:
 
 
 def _requests(model_id: str) -> list[Asked]:
-    """A mix of what takes microseconds and what takes long: short forecasts, long histories, backtests, dry runs."""
+    """Return a mix of fast and slow requests: short forecasts, long histories, backtests, dry runs."""
     history = _MODEL.history(2000)
     short = {"model_id": model_id, "horizon": HORIZON}
     bodies = {
@@ -130,7 +130,7 @@ def _every(seconds: float, act: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def _probed(url: str) -> Iterator[list[float | None]]:
-    """Ask ``/livez`` twice a second until the block ends; yield the seconds each took, None where it failed."""
+    """Request ``/livez`` twice a second until the block ends; yield the seconds of each, None if it failed."""
     taken: list[float | None] = []
     with httpx.Client(base_url=url, timeout=10) as client:
 

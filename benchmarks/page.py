@@ -1,8 +1,8 @@
-"""The web page in Chromium on loopback: its first view, a CSV of 100,000 rows, and how soon it answers to the pointer.
+"""The web page in Chromium on loopback: its first view, a CSV of 100,000 rows, and its latency for pointer events.
 
-Run ``python -m benchmarks.page``; needs Chromium (Debian's package). The goals are those of the page: under 500 kB
-and 1 s to its first view, and under 50 ms from each event of the pointer to the picture that shows what it did. The
-last is what the browser itself tells (Event Timing, https://www.w3.org/TR/event-timing/), in steps of 8 ms.
+Run ``python -m benchmarks.page``; needs Chromium (Debian's package). The goals are those of the page: under 500 kB and
+1 s to its first view, and under 50 ms from each pointer event to the frame that shows its effect. The latter is
+reported by the browser itself (Event Timing, https://www.w3.org/TR/event-timing/), in steps of 8 ms.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from examples.server import running_server
 
 _PATIENCE = 240_000
 _KB = 1000
-# Before anything of the page runs: every event is kept that took 16 ms or more, the shortest that browsers tell of.
+# Before any script of the page runs: every event of 16 ms or more is recorded, the shortest duration that browsers
+# report.
 _OBSERVE = """
     window.slow = [];
     new PerformanceObserver((list) => window.slow.push(...list.getEntries().map((one) => one.duration)))
         .observe({ type: "event", durationThreshold: 16, buffered: true });
 """
-# What the page itself takes to thin and draw a window of the series.
+# The time that the page itself takes to downsample and draw a window of the series.
 _REDRAW = """async (points) => {
     const { Plot } = await import("/web/plot.js");
     const values = Float64Array.from({ length: points }, (_, row) => 1000 + row % 997);
@@ -56,7 +57,7 @@ _FIRST_VIEW = """() => new Promise((resolve) => {
 
 
 def main() -> int:
-    """Print what was measured; return the exit code."""
+    """Print the measurements; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.page", description=__doc__)
     parser.add_argument("--points", type=int, default=100_000, help="rows of the CSV")
     parser.add_argument("--rounds", type=int, default=5, help="how often the first view is loaded")
@@ -73,7 +74,7 @@ def main() -> int:
 
 
 def _first_views(browser: Browser, url: str, rounds: int) -> Iterator[str]:
-    """Load the page with nothing kept, again and again."""
+    """Load the page with an empty cache, ``rounds`` times."""
     seconds, sizes = [], []
     for _ in range(rounds):
         page = browser.new_page()

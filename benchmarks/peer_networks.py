@@ -28,7 +28,7 @@ def train_neuralforecast(
 ) -> dict[str, float]:
     """Fit GRU to one series: every step on all windows, so that ``epochs`` steps are that many epochs.
 
-    network: ``hidden_size`` and ``num_layers``. Returns the fit's seconds and the RMSE one step ahead on the rest.
+    network: ``hidden_size`` and ``num_layers``. Returns the seconds of the fit and the one-step RMSE on the test set.
     """
     from neuralforecast import NeuralForecast
     from neuralforecast.losses.pytorch import MSE
@@ -64,7 +64,7 @@ def train_neuralforecast(
 def train_darts(
     values: Sequence[float], train_length: int, context_length: int, network: dict[str, int], epochs: int, rate: float
 ) -> dict[str, float]:
-    """Fit RNNModel to one series, all windows in one batch. Arguments and result: as `train_neuralforecast`."""
+    """Fit RNNModel to one series, all windows in one batch. Arguments and result: as for `train_neuralforecast`."""
     from darts import TimeSeries
     from darts.models import RNNModel
 
@@ -97,9 +97,9 @@ def forecast_panel(
 ) -> list[dict[str, Any]]:
     """Train one GRU of neuralforecast for all series and forecast each.
 
-    Its own defaults (2 layers of 200, context of 3 horizons, 1,000 steps) but for the loss, which is that of several
-    quantiles so that there are intervals, and padding at the start, without which a series shorter than context and
-    horizon is refused. scaler: how each window is scaled, "robust" (its default) or "standard".
+    With its defaults (2 layers of 200, context of 3 horizons, 1,000 steps) except for the loss, which is that of
+    several quantiles so that there are intervals, and padding at the start, without which a series shorter than context
+    and horizon is refused. scaler: how each window is scaled, "robust" (its default) or "standard".
     """
     from neuralforecast import NeuralForecast
     from neuralforecast.losses.pytorch import MQLoss
@@ -133,7 +133,7 @@ def _panel_forecast(rows: pd.DataFrame, levels: Sequence[int], seconds: float) -
 
 
 def _frame(panel: Sequence[NDArray[np.float64]]) -> pd.DataFrame:
-    """Return the long table that neuralforecast reads; names sort as the series do."""
+    """Return the long table that neuralforecast reads; names sort in the order of the series."""
     pieces = [
         pd.DataFrame({"unique_id": f"{row:06d}", "ds": np.arange(len(values)), "y": values})
         for row, values in enumerate(panel)

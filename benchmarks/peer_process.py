@@ -1,6 +1,6 @@
-"""The peers (statsforecast, neuralforecast, darts) in a process of their own: they hold pandas below 3.
+"""The peers (statsforecast, neuralforecast, darts) in a separate process, since they require pandas below 3.
 
-``make .venv-peers`` builds the environment; `peer_worker` is the program that answers in it.
+``make .venv-peers`` builds the environment; `peer_worker` is the program that runs in it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 from benchmarks.server import REPOSITORY
 
 PEERS_ENVIRONMENT = REPOSITORY / ".venv-peers"
-# What one thread is called by the libraries below the peers.
+# The settings for one thread of the libraries that the peers use.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 class PeerError(RuntimeError):
-    """A peer could not do what it was asked; the message is its own."""
+    """A peer failed; the message is its own."""
 
 
 class PeerProcess:
-    """A running worker: one question at a time, a line of JSON each way."""
+    """A running worker: one request at a time, a line of JSON each way."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def ask(self, work: str, **arguments: Any) -> Any:
-        """Return the answer of one function of `peer_worker`. Raises PeerError with its message."""
+        """Call a function of `peer_worker` and return its result. Raises PeerError with its message."""
         asked, answered = self._process.stdin, self._process.stdout
         if asked is None or answered is None:
             raise PeerError("the worker has no pipes")
@@ -47,9 +47,9 @@ class PeerProcess:
 
 
 def packages_folder() -> Path:
-    """Return where the peers' environment keeps its packages, the datasets among them.
+    """Return the folder of the packages in the peers' environment, which contain the datasets.
 
-    Raises FileNotFoundError where it was not built.
+    Raises FileNotFoundError if the environment was not built.
     """
     found = sorted(PEERS_ENVIRONMENT.glob("lib/python3*/site-packages"))
     if not found:
@@ -59,7 +59,7 @@ def packages_folder() -> Path:
 
 @contextmanager
 def running_peers(log: Path | None = None) -> Iterator[PeerProcess]:
-    """Start the worker on one thread; end it with the block. log: where what the libraries print goes."""
+    """Start the worker on one thread; stop it at the end of the block. log: a file for the output of the libraries."""
     packages_folder()
     command = [str(PEERS_ENVIRONMENT / "bin" / "python"), "-m", "benchmarks.peer_worker"]
     output = log.open("a") if log else subprocess.DEVNULL

@@ -10,14 +10,14 @@ import numpy as np
 
 
 def auto_ets(values: Sequence[float], horizon: int, season_length: int, levels: Sequence[int]) -> dict[str, Any]:
-    """Forecast with AutoETS, the default of statsforecast but for the season's length."""
+    """Forecast with AutoETS, with the defaults of statsforecast except for the season length."""
     from statsforecast.models import AutoETS
 
     return _forecast(AutoETS(season_length=season_length), values, horizon, levels)
 
 
 def auto_theta(values: Sequence[float], horizon: int, season_length: int, levels: Sequence[int]) -> dict[str, Any]:
-    """Forecast with AutoTheta, the default of statsforecast but for the season's length."""
+    """Forecast with AutoTheta, with the defaults of statsforecast except for the season length."""
     from statsforecast.models import AutoTheta
 
     return _forecast(AutoTheta(season_length=season_length), values, horizon, levels)

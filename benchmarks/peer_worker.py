@@ -1,4 +1,4 @@
-"""Run by the peers' own interpreter: answers questions of `peer_process`, one line of JSON each."""
+"""Run by the peers' own interpreter: answers requests of `peer_process`, one line of JSON each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORK: dict[str, Callable[..., Any]] = {
 
 
 def main() -> None:
-    """Answer until there are no more questions."""
+    """Answer requests until the input ends."""
     quieten()
     answers = own_stdout()
     for line in sys.stdin:
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def answer_to(question: dict[str, Any]) -> dict[str, Any]:
-    """Return the result, or whatever went wrong in a library as its message."""
+    """Return the result, or the error message of whatever failed in a library."""
     try:
         return {"result": WORK[question["work"]](**question["arguments"])}
     except Exception as error:
@@ -38,14 +38,14 @@ def answer_to(question: dict[str, Any]) -> dict[str, Any]:
 
 
 def own_stdout() -> TextIO:
-    """Keep the real standard output for answers, and send what libraries print to standard error."""
+    """Keep the real standard output for responses, and redirect the output of libraries to standard error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return answers
 
 
 def quieten() -> None:
-    """Silence the progress that the libraries report."""
+    """Silence the progress output of the libraries."""
     warnings.filterwarnings("ignore")
     for name in ("pytorch_lightning", "lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

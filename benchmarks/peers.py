@@ -1,12 +1,12 @@
 """One network per series, 32 noisy sines: the service against neuralforecast's GRU and darts' RNNModel.
 
 The network and training are those of tutorial 1 with GRU cells: 2 layers of 32, context 30, one step ahead, 100 epochs
-of full batches. All sides know the first 800 of 1,000 values and are scored one step ahead on the other 200. A peer's
-seconds are those of its fit alone, after one that is not counted; the service's are those of the whole request, with
-its split, metrics and baseline, on a warm server. The service is asked in three ways, each with the peers' network,
+of full batches. All sides know the first 800 of 1,000 values and are scored one step ahead on the other 200. The
+seconds of a peer are those of its fit alone, after an uncounted one; those of the service are of the complete request,
+with its split, metrics and baseline, on a warm server. The service is used in three ways, each with the peers' network,
 size and epochs: with their loop (a loss at the last step of each window, all windows in a batch), in its own way (one
-request a series), and in its own way with all series as items of one request. Peers, and their loop in the service,
-are timed on the first few of the series and scaled up; RMSE is the mean over those few, of the model for all over all.
+request per series), and in its own way with all series as items of one request. Peers, and their loop in the service,
+are timed on the first few series and extrapolated; RMSE is the mean over those few, and for the joint model over all.
 
 Run ``python -m benchmarks.peers --help``.
 """
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def noisy_sines(count: int) -> list[TutorialSeries]:
-    """Return sines of 1,000 values with periods of 20 to 100, any phase and noise of 0.05 to 0.3."""
+    """Return sines of 1,000 values with periods of 20 to 100, random phases and noise of 0.05 to 0.3."""
     generator = np.random.default_rng(0)
     return [split_by_fraction(noisy_sine(generator), 0.8) for _ in range(count)]
 
@@ -75,7 +75,7 @@ def noisy_sine(generator: np.random.Generator) -> FloatArray:
 
 
 def service_options(series: TutorialSeries) -> dict[str, Json]:
-    """Return the options of each way that the service is asked: network, size and epochs are the peers' in all."""
+    """Return the options of each way to use the service: network, size and epochs are the peers' in all."""
     exact = recipe_options(RECIPE, series, seed=0)
     own_way = {
         "network": exact["network"],
@@ -95,7 +95,7 @@ def warm_up(peers: PeerProcess, api: ForecastApi, series: TutorialSeries) -> Non
 
 
 def peer_arguments(series: TutorialSeries, epochs: int = RECIPE.epochs) -> Json:
-    """Return what a peer is told."""
+    """Return the arguments of a peer."""
     return {
         "values": series.values[:, 0].tolist(),
         "train_length": series.train_length,
@@ -118,7 +118,7 @@ def service_run(api: ForecastApi, series: TutorialSeries, options: Json) -> tupl
 
 
 def panel_run(api: ForecastApi, panel: Sequence[TutorialSeries]) -> tuple[float, float]:
-    """Train one model for all in one request; return seconds a series and the mean RMSE."""
+    """Train one model for all series in one request; return seconds per series and the mean RMSE."""
     items = [{"id": str(row), "values": series.values[:, 0].tolist()} for row, series in enumerate(panel)]
     options = service_options(panel[0])[OWN_LOOP]
     seconds, rmse = timed(api, {"items": items}, options, len(panel[0].test))
@@ -126,7 +126,7 @@ def panel_run(api: ForecastApi, panel: Sequence[TutorialSeries]) -> tuple[float,
 
 
 def timed(api: ForecastApi, series: Any, options: Json, test_length: int) -> tuple[float, float]:
-    """Train one step ahead on what comes before the test part."""
+    """Train one step ahead on the data before the test set."""
     request = {"series": series, "horizon": 1, "validation": {"steps": test_length}, "refit": False, **options}
     started = time.perf_counter()
     record = api.train(request)
@@ -134,7 +134,7 @@ def timed(api: ForecastApi, series: Any, options: Json, test_length: int) -> tup
 
 
 def table(runs: Mapping[str, Sequence[tuple[float, float]]], count: int, few: int) -> str:
-    """Print seconds for all series, and how many times faster each way of the service is than each peer."""
+    """Format seconds for all series, and the speedup of each way of the service over each peer."""
     whole = {name: mean(seconds for seconds, _ in sides) * count for name, sides in runs.items()}
     lines = [
         f"{count} series, GRU 2 x 32, context 30, {RECIPE.epochs} epochs, one thread a side (goal: {GOAL}x)",

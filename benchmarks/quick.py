@@ -1,7 +1,8 @@
-"""The most telling rows of the other benchmarks in less than three minutes, each with its goal beside it.
+"""The most informative rows of the other benchmarks in less than three minutes, each with its goal.
 
-Run ``make bench-quick``, or ``python -m benchmarks.quick``. Few rounds on a noisy machine: look at a row that misses
-its goal again with the benchmark that it comes from. The exit code is 1 where a table broke, else 0 whatever it says.
+Run ``make bench-quick``, or ``python -m benchmarks.quick``. There are few rounds, and machines are noisy: repeat a row
+that misses its goal with the benchmark that it comes from. The exit code is 1 if a table failed, else 0 whatever the
+results.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.wrk import MISSING, is_installed
 
 @dataclass(frozen=True)
 class Effort:
-    """How much of everything: trainings of each side, alternating runs, seconds of a wrk run, the loop's epochs."""
+    """The effort: trainings of each side, alternating runs, seconds of a wrk run, epochs of the loop."""
 
     seeds: int
     rounds: int
@@ -34,7 +35,7 @@ class Effort:
 
 
 def read_effort() -> Effort:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quick", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each side")
     parser.add_argument("--rounds", type=int, default=2, help="alternating runs of each side")
@@ -44,10 +45,10 @@ def read_effort() -> Effort:
 
 
 def main() -> int:
-    """Print all tables; where one breaks, say so and go on. Return the exit code."""
+    """Print all tables; if one fails, report it and continue. Return the exit code."""
     effort, broke = read_effort(), False
     started = time.perf_counter()
-    pin(SERVER_CORE)  # every side of every row but wrk
+    pin(SERVER_CORE)  # all sides of all rows except wrk
     prepare_torch()
     for table in (rollout, training, round_trip, http):
         try:
@@ -83,7 +84,7 @@ def round_trip(effort: Effort) -> Iterator[str]:
 
 
 def http(effort: Effort) -> Iterator[str]:
-    """Forecasts beside the no-op."""
+    """Forecasts compared with the no-op."""
     if is_installed():
         yield from http_lines(("network", "default-seasonal"), (0, 200), effort.seconds, effort.rounds)
     else:

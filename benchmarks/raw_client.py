@@ -1,4 +1,4 @@
-"""Requests over connections that stay open, at little cost to whoever sends them; each waits for its own answer."""
+"""Requests over persistent connections, with little overhead; each connection waits for its response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back. status: 0 where nothing did. seconds: from the moment it was to be sent."""
+    """A response. status: 0 if there was none. seconds: since the time at which the request was due."""
 
     kind: str
     status: int
@@ -19,14 +19,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as its bytes. kind: what it is counted under."""
+    """A request as bytes. kind: the group in which it is counted."""
 
     kind: str
     data: bytes
 
     @staticmethod
     def make(kind: str, method: str, path: str, body: bytes = b"", host: str = "localhost") -> Asked:
-        """Write a request of HTTP/1.1."""
+        """Build a request of HTTP/1.1."""
         head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
         return Asked(kind, f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
@@ -40,12 +40,12 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what requests are written to."""
+        """Keep the transport to which requests are written."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Tell the status once the answer is whole."""
+        """Set the status once the response is complete."""
         self._received += data
         head = self._received.find(b"\r\n\r\n")
         if head < 0 or self._waiting is None:
@@ -58,12 +58,12 @@ class Connection(asyncio.Protocol):
             self._waiting = None
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Notify the waiting caller."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(ConnectionResetError("the connection was lost"))
 
     async def ask(self, data: bytes) -> int:
-        """Send a request; return the status of its answer. Raises OSError."""
+        """Send a request; return the status of the response. Raises OSError."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the connection was lost")
         self._waiting = asyncio.get_running_loop().create_future()
@@ -71,23 +71,23 @@ class Connection(asyncio.Protocol):
         return await self._waiting
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
 
 class RawClient:
-    """Keeps connections to one server, and opens another where all are in use."""
+    """Keeps connections to one server, and opens another if all are in use."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._free: list[Connection] = []
 
     async def ask(self, request: Asked, due: float | None = None) -> Answer:
-        """Send a request; due: when it was to be sent, by time.perf_counter, which the latency counts from."""
+        """Send a request; due: when it was to be sent, by time.perf_counter; the latency counts from then."""
         begun = time.perf_counter() if due is None else due
         status = 0
-        # The server closes what was idle for seconds, maybe just now: once more then.
+        # The server closes idle connections after some seconds, maybe just now: then try once more.
         for connections in (self._free, []):
             try:
                 connection = connections.pop() if connections else await self._open()
@@ -104,13 +104,13 @@ class RawClient:
         return connection
 
     def close(self) -> None:
-        """Close the connections that are free."""
+        """Close the idle connections."""
         for connection in self._free:
             connection.close()
 
 
 async def closed_loop(client: RawClient, requests: Sequence[Asked], clients: int, seconds: float) -> list[Answer]:
-    """Let so many clients ask one after the other, each the next as soon as it has its answer."""
+    """Run ``clients`` clients that each send the next request as soon as they have a response."""
     answers: list[Answer] = []
     end = time.perf_counter() + seconds
 
@@ -124,7 +124,7 @@ async def closed_loop(client: RawClient, requests: Sequence[Asked], clients: int
 
 
 async def open_loop(client: RawClient, requests: Sequence[Asked], rate: float, seconds: float) -> list[Answer]:
-    """Send so many requests a second, whether or not the ones before are answered."""
+    """Send requests at a fixed rate per second, whether or not the previous ones are answered."""
     tasks: list[asyncio.Task[Answer]] = []
     begun = time.perf_counter()
     for number in range(int(rate * seconds)):

@@ -1,7 +1,7 @@
 """POST /train, from the request to the ready model's record, against the training loop of tutorial 1 in torch.
 
 Run ``python -m benchmarks.round_trip``. The server is warm; all processes of both sides share one core, one after the
-other, each with one thread. The service validates, scores, makes intervals, fits again and stores; the loop does not.
+other, each with one thread. The service validates, scores, computes intervals, refits and stores; the loop does not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HEADING = "asked for               series         loop s   round trip s   ratio 
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the table. options: everything in the request but the series."""
+    """One line of the table. options: the request without the series."""
 
     name: str
     cell: Cell
@@ -43,7 +43,7 @@ class Case:
 
 
 def of_tutorial(cell: Cell) -> Case:
-    """Ask for the tutorial's network, and leave its training to the service."""
+    """Use the tutorial's network, with automatic training options."""
     network = {"cell": cell, "hidden_size": HIDDEN_SIZE, "num_layers": NUM_LAYERS}
     options = {"horizon": 1, "context_length": CONTEXT_LENGTH, "output_chunk_length": 1, "network": network}
     return Case(f"{cell}, 2 layers of 32", cell, options)
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def round_trip_line(api: ForecastApi, case: Case, rounds: int, epochs: int = EPOCHS) -> str:
-    """Time both sides in turn, once each before it counts."""
+    """Time both sides in turn, after one warm-up each."""
     values = case.series()
     request = case.options | {"series": values.tolist()}
     api.train(request)

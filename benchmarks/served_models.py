@@ -1,4 +1,4 @@
-"""Models that are served to a load: a network alone, and what a training with no option makes of typical series."""
+"""The models for load tests: a network alone, and the results of trainings without options on typical series."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _noisy_sine() -> FloatArray:
 
 
 def _seasonal() -> FloatArray:
-    """Hours of a positive series with a day in proportion to a wandering level."""
+    """An hourly positive series with a daily season proportional to a wandering level."""
     numbers, hours = np.random.default_rng(0), np.arange(LENGTH)
     level = 100 * np.exp(0.01 * numbers.normal(size=LENGTH).cumsum())
     return np.asarray(level * (1 + 0.3 * np.sin(2 * np.pi * hours / 24) + numbers.normal(0, 0.03, LENGTH)))
@@ -32,7 +32,7 @@ def _walk() -> FloatArray:
 
 
 def _delayed() -> FloatArray:
-    """Mackey and Glass's delay equation (1977), a smooth chaos that is no sum of lags."""
+    """Mackey and Glass's delay equation (1977), a smooth chaos that is not a sum of lags."""
     values = np.full(LENGTH + 300, 1.2)
     for t in range(17, len(values) - 1):
         values[t + 1] = values[t] + 0.2 * values[t - 17] / (1 + values[t - 17] ** 10) - 0.1 * values[t]
@@ -41,14 +41,14 @@ def _delayed() -> FloatArray:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A series, the options of its training, and the share of the no-op's requests a second to reach by length."""
+    """A series, the options of its training, and the required fraction of the no-op's requests per second by length."""
 
     series: Callable[[], FloatArray]
     goals: dict[int, float]
     options: dict[str, Any] = field(default_factory=dict)
 
     def trained(self, url: str) -> str:
-        """Train it; return its ID."""
+        """Train the model; return its ID."""
         with httpx.Client(base_url=url, timeout=600) as client:
             request = {"series": self.series().tolist(), "horizon": HORIZON, **self.options}
             model_id: str = ForecastApi(client).train(request)["model_id"]
@@ -72,4 +72,4 @@ MODELS = {
     "default-walk": ServedModel(_walk, _DEFAULT),
     "default-delayed": ServedModel(_delayed, _DEFAULT),
 }
-"""A GRU of 32 with context 30, and trainings with no option but the horizon."""
+"""A GRU of 32 with context 30, and trainings without options except the horizon."""

@@ -1,4 +1,4 @@
-"""A real server for a benchmark: ``python -m service`` on a free port with a store of its own, and its routes."""
+"""A real server for a benchmark: ``python -m service`` on a free port with a temporary store, and its routes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT_SECONDS = 300
 
 
 class RequestError(RuntimeError):
-    """The service refused a request, or a job of it failed; the message is its problem's own."""
+    """The service refused a request, or its job failed; the message is that of the problem."""
 
 
 class ForecastApi:
@@ -30,7 +30,7 @@ class ForecastApi:
         self.client = client
 
     def train(self, request: Mapping[str, Any]) -> Json:
-        """Train and return the model's record once it is ready, however long that takes."""
+        """Train and return the model's record once it is ready, without a timeout."""
         answer = self._post("/train", request, wait=WAIT_SECONDS)
         if answer["status"] == "ready":
             return answer
@@ -71,7 +71,7 @@ class ForecastApi:
 def serving(log: Path | None = None) -> Iterator[ForecastApi]:
     """Run the service with an empty store and default settings; stop it and remove the store afterwards.
 
-    log: where the server's output stays; by default it goes with the store.
+    log: a file for the server's output; by default the output is removed with the store.
     """
     with (
         TemporaryDirectory(prefix="forecast-benchmark-") as folder,

@@ -1,8 +1,8 @@
-"""Every benchmark that needs no peers, in a short form: does it still run and print its rows? No time is judged.
+"""Every benchmark that needs no peers, in a short form: does it still run and print its rows? Times are not evaluated.
 
-Run ``make bench-short``, or ``python -m benchmarks.short``; names run only those. The data is made up, so that it needs
-none but the repository; wrk and Chromium (Debian's packages) are needed. A new benchmark gets a line here, or stands
-among those that need the peers' environment: tests/test_benchmarks.py holds the lists against the files.
+Run ``make bench-short``, or ``python -m benchmarks.short``; names run only those. The data is synthetic, so that only
+the repository is required, and wrk and Chromium (Debian's packages). A new benchmark must be listed here, or among
+those that need the peers' environment: tests/test_benchmarks.py compares the lists with the files.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from benchmarks.server import REPOSITORY
 
 LIMIT_SECONDS = 300.0
-"""When one counts as hanging, also on a machine that is busy with other work."""
+"""The time after which a benchmark counts as hanging, also on a busy machine."""
 
 _TOLD_LINES = 40
 
 
 @dataclass(frozen=True)
 class Short:
-    """A benchmark's short form. rows: how many lines it prints at least."""
+    """A benchmark's short form. rows: the minimum number of lines that it prints."""
 
     options: str
     rows: int
@@ -52,15 +52,15 @@ SHORT = {
 }
 
 NEED_PEERS = frozenset({"accuracy", "default_speed", "peers", "public_table"})
-"""They compare with others' forecasts, or read others' data: make .venv-peers."""
+"""Benchmarks that compare with others' forecasts, or read others' data: make .venv-peers."""
 
 PARTS = frozenset({"noop", "noop_trainer", "peer_worker", "short"})
-"""Programs that are no benchmark: others start them, or they start others."""
+"""Programs that are not benchmarks: others start them, or they start others."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended. fault: what was wrong with it; None: nothing."""
+    """The end of a run. fault: what was wrong with it, or None."""
 
     seconds: float
     fault: str | None
@@ -68,7 +68,7 @@ class Ended:
 
 
 def main() -> int:
-    """Run one after the other, a line each; return 1 where one failed."""
+    """Run one after the other, a line each; return 1 if one failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.short", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(SHORT)}; default: all")
     names: list[str] = parser.parse_args().names or list(SHORT)
@@ -87,7 +87,7 @@ def main() -> int:
 
 
 def run(command: Sequence[str], rows: int, limit_seconds: float) -> Ended:
-    """Run a command from the repository's root; end it, with all that it started, where it takes too long."""
+    """Run a command from the repository's root; terminate it with all its descendants if it takes too long."""
     started = time.perf_counter()
     process = subprocess.Popen(
         command,

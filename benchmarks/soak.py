@@ -1,10 +1,10 @@
-"""Half an hour of everything at once, and whether anything grows: memory, files, threads, processes, database, store.
+"""Half an hour of mixed load, to detect growth: memory, files, threads, processes, database, store.
 
 Run ``make soak``, or ``python -m benchmarks.soak --minutes 3`` for a short one. Several clients train, forecast, list,
-follow, cancel, send nonsense, hang up and delete what they made, as fast as they are answered. After two fifths of the
-time (used tickets of the queue are kept for ten minutes) a straight line is fitted to each figure (least squares). It
-is flat where the line rises by less than 5 % of its level over the rest, or by less than its noise (two standard
-deviations of what the line leaves).
+follow, cancel, send invalid requests, disconnect and delete their models, as fast as they are answered. After two
+fifths of the time (used tickets of the queue are kept for ten minutes) a straight line is fitted to each metric (least
+squares). A metric is flat if the line rises by less than 5 % of its level over the remaining time, or by less than its
+noise (two standard deviations of the residuals).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Step = Callable[[httpx.Client, random.Random], None]
 
 
 def main() -> int:
-    """Print a line for each figure; return 1 where one grows, unless goals do not count, or an answer is wrong."""
+    """Print a line for each metric; return 1 if one grows, unless goals do not count, or if a response is wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=6)

@@ -1,9 +1,10 @@
-"""The latency of POST /forecast while two trainings run, against the same while none does: wrk, alternating.
+"""The latency of POST /forecast while two trainings run, against the latency without them: wrk, alternating.
 
-Run ``python -m benchmarks.training_load``; needs wrk (Debian's package). The server has one core, wrk the other.
-Trainings run on wrk's core, where they can only disturb the server through memory, disk and what it does for them; the
-last rows have them on the server's own core, as on a machine with one. wrk goes before all else on its core if we are
-root. What its core costs it nonetheless shows in the control, two loops that have nothing to do with the server.
+Run ``python -m benchmarks.training_load``; needs wrk (Debian's package). The server runs on one core, wrk on the other.
+Trainings run on wrk's core, where they can disturb the server only through memory, disk and its work for them; for the
+last rows they run on the server's own core, as on a machine with one core. wrk has priority over everything else on its
+core if we are root. The remaining cost of sharing its core shows in the control, two loops that are unrelated to the
+server.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _STARTED_WITHIN = 60.0
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What runs beside the forecasts. goal: the most that the p99 may grow by, if there is a goal."""
+    """What runs during the forecasts. goal: the largest allowed increase of the p99, if there is a goal."""
 
     name: str
     core: int
@@ -83,7 +84,7 @@ def main() -> int:
 
 
 def setting(isolated: bool) -> str:
-    """Say what runs where, and how requests are sent."""
+    """Describe what runs where, and how requests are sent."""
     server = "before all else" if isolated else "at the usual priority"
     wrk = "before all else" if may_go_first() else "at the usual priority"
     return (
@@ -93,7 +94,7 @@ def setting(isolated: bool) -> str:
 
 
 def isolate() -> None:
-    """Let the server, but none of its trainings, go before what other people run on its core."""
+    """Give the server, but none of its trainings, priority over other processes on its core."""
     go_first(server_process(), -15)
     go_first(training_parent(), 0)
 
@@ -132,7 +133,7 @@ def accepted_job(client: httpx.Client, request: dict[str, object]) -> str:
 
 
 def wait_until_training(client: httpx.Client, path: str) -> None:
-    """Return when the job has told of its first epochs. Raises RuntimeError where it does not."""
+    """Return when the job has reported its first epochs. Raises RuntimeError if it does not."""
     deadline = time.monotonic() + _STARTED_WITHIN
     while time.monotonic() < deadline:
         job = client.get(path).raise_for_status().json()
@@ -146,7 +147,7 @@ def wait_until_training(client: httpx.Client, path: str) -> None:
 
 @contextmanager
 def short_trainings(url: str) -> Iterator[None]:
-    """Have two clients train on 1,000 points again and again, so that the server also takes in, stores and answers."""
+    """Let two clients train on 1,000 points repeatedly, so that the server also accepts, stores and answers."""
     values = np.sin(np.arange(1000) / 10) + np.random.default_rng(0).normal(0, 0.1, 1000)
     stopping = threading.Event()
 
@@ -168,7 +169,7 @@ def short_trainings(url: str) -> Iterator[None]:
 
 @contextmanager
 def loops(_: str) -> Iterator[None]:
-    """Keep the core busy with two processes that do nothing."""
+    """Keep the core busy with two processes that only loop."""
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(AT_ONCE)]
     try:
         yield

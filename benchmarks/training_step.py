@@ -1,4 +1,4 @@
-"""One training step in our kernel beside torch's, on one thread: forward, backward, clipping and Adam."""
+"""One training step in our kernel against torch's, on one thread: forward, backward, clipping and Adam."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def step_line(cell: Cell, count: int = ROUNDS) -> str:
 
 
 def microseconds(run: Callable[[], object], times: int) -> float:
-    """Return the mean time on the processor of so many runs: what others take of it meanwhile does not count."""
+    """Return the mean processor time of ``times`` runs, which excludes the time of other processes."""
     started = time.process_time()
     for _ in range(times):
         run()

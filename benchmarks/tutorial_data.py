@@ -1,6 +1,6 @@
-"""The series of the nine tutorials: formulas, and files that are looked up in a folder.
+"""The series of the nine tutorials: formulas, and files in a folder.
 
-Every loader takes that folder and raises `FileNotFoundError` where its file is not there.
+Every loader takes that folder and raises `FileNotFoundError` if its file does not exist.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Fixed, so that every seed of a network is judged on the same noise.
+# Fixed, so that every seed of a network is evaluated on the same noise.
 NOISE_SEED = 2024
 
 
 @dataclass(frozen=True)
 class TutorialSeries:
-    """A series and where its test part starts.
+    """A series and the start of its test set.
 
     values: (time, target), in the series' own units.
-    train_length: number of rows before the test part.
-    dates: one ISO date a row where the tutorial splits by date; the service then gets ``test_start`` for its split.
+    train_length: number of rows before the test set.
+    dates: one ISO date per row if the tutorial splits by date; the service then receives ``test_start`` for its split.
     """
 
     values: FloatArray
@@ -66,7 +66,7 @@ def noisy_sine(_: Path) -> TutorialSeries:
 
 
 def white_noise(_: Path) -> TutorialSeries:
-    """Return N(0, 1) noise of the sine's length, which nothing can forecast."""
+    """Return N(0, 1) noise of the sine's length, which cannot be forecast."""
     return split_by_fraction(np.random.default_rng(NOISE_SEED + 1).normal(0, 1, 1000), 0.8)
 
 
@@ -80,7 +80,7 @@ def damped_sines(_: Path) -> TutorialSeries:
 
 
 def integer_sine(_: Path) -> TutorialSeries:
-    """Return sin(0), sin(1), .. sin(199); the last 50 values for test, as in the tutorial's 100 and 50 windows."""
+    """Return sin(0), sin(1), .. sin(199); the last 50 values for test, as with the tutorial's 100 and 50 windows."""
     return split_by_fraction(np.sin(np.arange(200.0)), 0.75)
 
 
@@ -96,8 +96,8 @@ def stock_close(symbol: str) -> Loader:
 def netflix_cumulative_return(folder: Path) -> TutorialSeries:
     """Return the cumulative return over the last 800 closes, 70 % for training.
 
-    The cumulative product of 1 + daily return, minus 1: 0 on the first of the 800 days, 0.5 where the price is
-    half as high again. It telescopes to close / first close - 1. Subtracting 1 changes no error and no scaled value.
+    The cumulative product of 1 + daily return, minus 1: 0 on the first of the 800 days, 0.5 if the price has risen by
+    half. It telescopes to close / first close - 1. Subtracting 1 changes no error and no scaled value.
     """
     close = column(folder / "NFLX_yahoo.csv", "Close")[-800:]
     return split_by_fraction(close / close[0] - 1, 0.7)
@@ -122,7 +122,7 @@ def mastercard_high(folder: Path) -> TutorialSeries:
 
 
 def plane_path(folder: Path) -> TutorialSeries:
-    """Return x and y of a path in the plane, one row a frame, the first 80 % for training."""
+    """Return x and y of a path in the plane, one row per frame, the first 80 % for training."""
     table = pd.read_csv(folder / "trajectory_xy.csv")
     values = table[["x", "y"]].to_numpy(dtype=np.float64)
     return TutorialSeries(values, train_length=int(len(values) * 0.8), targets=("x", "y"))

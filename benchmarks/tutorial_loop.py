@@ -1,4 +1,4 @@
-"""Tutorial 1 in plain torch: its network, its training loop and how it forecasts; and the two series to judge it on."""
+"""Tutorial 1 in plain torch: its network, its training loop and its forecasts; and two series for its evaluation."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ EPOCHS = 100
 
 @dataclass(frozen=True)
 class Trained:
-    """How one training went.
+    """The result of one training.
 
-    seconds: of the training. one_step: RMSE on the part after the split, each value from the true ones before it.
-    ahead: RMSE on the same part, all of it on own predictions from the end of the training part.
+    seconds: of the training. one_step: RMSE after the split, each value forecast from the true ones before it. ahead:
+    RMSE after the split, forecast recursively from the end of the training set.
     """
 
     seconds: float
@@ -36,7 +36,7 @@ class Trained:
 
 
 class TutorialNetwork(nn.Module):
-    """What a notebook has: a recurrent layer and a linear one on its last step."""
+    """The network of a typical notebook: a recurrent layer and a linear one on its last step."""
 
     def __init__(self, cell: Cell, hidden_size: int, num_layers: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class TutorialNetwork(nn.Module):
 
 @torch.no_grad()
 def slide(network: TutorialNetwork, window: torch.Tensor, horizon: int) -> torch.Tensor:
-    """Forecast by a window that slides over its own predictions: (B, T, 1) to (B, horizon)."""
+    """Forecast with a window that slides over its own predictions: (B, T, 1) to (B, horizon)."""
     forecasts = []
     for _ in range(horizon):
         forecasts.append(network(window))
@@ -62,7 +62,7 @@ def slide(network: TutorialNetwork, window: torch.Tensor, horizon: int) -> torch
 
 @torch.no_grad()
 def step(network: TutorialNetwork, window: torch.Tensor, horizon: int) -> torch.Tensor:
-    """Forecast by carrying the state on, a step at a time: (B, T, 1) to (B, horizon)."""
+    """Forecast by carrying the state forward, one step at a time: (B, T, 1) to (B, horizon)."""
     hidden, state = network.recurrent(window)
     forecasts = [network.head(hidden[:, -1:])]
     for _ in range(horizon - 1):
@@ -72,7 +72,7 @@ def step(network: TutorialNetwork, window: torch.Tensor, horizon: int) -> torch.
 
 
 def fit_tutorial(cell: Cell, values: FloatArray, seed: int, epochs: int = EPOCHS) -> tuple[float, TutorialNetwork]:
-    """Train as tutorial 1 does: every window of the training part in one batch; return the seconds too."""
+    """Train as tutorial 1 does: every window of the training set in one batch; return the seconds too."""
     torch.manual_seed(seed)
     scaled = torch.from_numpy(values[:TRAIN_POINTS].astype(np.float32))
     windows, targets = scaled.unfold(0, CONTEXT_LENGTH + 1, 1)[:, :CONTEXT_LENGTH, None], scaled[CONTEXT_LENGTH:]
@@ -105,7 +105,7 @@ def rmse(forecast: NDArray[np.floating], values: FloatArray) -> float:
 
 
 def prepare_torch() -> None:
-    """Use one thread, and load what the first optimizer of a process loads before any clock."""
+    """Use one thread, and load what the first optimizer of a process loads before timing starts."""
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 

@@ -1,16 +1,16 @@
-"""What each tutorial trains, on what, and what it reported: one `Case` a line of the table.
+"""The network, data and published results of each tutorial: one `Case` per line of the table.
 
-Where a tutorial is silent, or where what it did would make the comparison unfair, the choice is told here:
+Choices where a tutorial does not say, or where its own choice would make the comparison unfair:
 
-- The originals of rows 4, 5, 7 and 9 fit their scaler on all values or do not say; here it sees the training part only.
+- The originals of rows 4, 5, 7 and 9 fit their scaler on all values or do not say; here it sees only the training set.
 - Rows 4, 7 and 8 were written in Keras. Its RMSprop averages over fewer steps than torch's (decay 0.9, not 0.99), and
-  the reference follows it; its way to draw the first weights is not copied, torch's own is used on both sides.
+  the reference follows it; its weight initialisation is not copied, torch's own is used on both sides.
 - Row 5 names neither sizes nor rates: two layers of 32, dropout 0.2, Adam 0.001, batches of 32, 100 epochs.
-- Row 6 was plain numpy with a sigmoid, an own input weight for each of the 50 positions and weights drawn from (0, 1),
-  so saturated from the start; its published gradients are not those of its loss. What is kept is the recipe: one layer
-  of 100, one window a step, plain SGD at 0.0001 for 25 epochs, gradients cut off after 5 steps and at +-10, no scaling.
-  Its loss is half the squared error, the service's the whole, on both sides here. At that rate little is learned in 25
-  epochs, so a second line, which is ours and not judged, has the rate at 0.01.
+- Row 6 was plain numpy with a sigmoid, a separate input weight for each of the 50 positions and weights drawn from
+  (0, 1), so saturated from the start; its published gradients are not those of its loss. The recipe is kept: one layer
+  of 100, one window a step, plain SGD at 0.0001 for 25 epochs, gradients truncated after 5 steps and clipped at +-10,
+  no scaling. Its loss is half the squared error, the service's the whole, on both sides here. At that rate little is
+  learned in 25 epochs, so a second line, which is ours and not evaluated, uses the rate 0.01.
 - Row 9 names neither batches nor epochs: those of row 8, with Adam.
 """
 
@@ -31,8 +31,8 @@ class Recipe:
 
     batch_size: None is the full batch.
     dropout: after each layer, the last one included.
-    value_range: what min-max scaling maps the training part to; None leaves the values as they are.
-    truncate_bptt: steps from the window's end that gradients reach back; None is the whole window.
+    value_range: the range to which min-max scaling maps the training set; None leaves the values unchanged.
+    truncate_bptt: steps from the end of the window over which gradients are propagated; None is the whole window.
     """
 
     cell: Cell
@@ -51,7 +51,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Rollout:
-    """A forecast on own predictions: the last ``steps`` values held out, or what comes after the end of the series."""
+    """A recursive forecast: of the last ``steps`` values, held out, or beyond the end of the series."""
 
     steps: int
     held_out: bool
@@ -61,8 +61,8 @@ class Rollout:
 class Case:
     """One line of the table.
 
-    rollout: the forecast on own predictions after training, if the tutorial has one.
-    shows_train_error: the tutorial tells the loss on the training part too.
+    rollout: the recursive forecast after training, if the tutorial has one.
+    shows_train_error: whether the tutorial also reports the loss on the training set.
     judged: false for lines that are ours and not a tutorial's.
     """
 

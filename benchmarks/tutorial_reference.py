@@ -17,7 +17,7 @@ CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "
 
 @dataclass(frozen=True)
 class MinMax:
-    """Min-max scaling, fitted on the training part only, one pair of numbers a target."""
+    """Min-max scaling, fitted on the training set only, one pair of numbers per target."""
 
     scale: FloatArray
     offset: FloatArray
@@ -36,7 +36,7 @@ class MinMax:
         return values * self.scale + self.offset
 
     def invert(self, values: FloatArray) -> FloatArray:
-        """Bring scaled values back to the series' own units."""
+        """Convert scaled values back to the series' own units."""
         return (values - self.offset) / self.scale
 
 
@@ -54,7 +54,7 @@ class WindowNetwork(nn.Module):
         self.truncate_bptt = recipe.truncate_bptt
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Turn windows, (batch, time, target), into the next values, (batch, target)."""
+        """Map windows, (batch, time, target), to the next values, (batch, target)."""
         state = None
         if self.truncate_bptt is not None:
             with torch.no_grad():
@@ -81,7 +81,7 @@ class FittedReference:
         return float(np.sqrt(np.mean((forecast - self.scaler.invert(targets.numpy().astype(np.float64))) ** 2)))
 
     def rollout(self, history: FloatArray, steps: int) -> FloatArray:
-        """Forecast ``steps`` rows after ``history`` on own predictions, the window sliding along; (steps, target)."""
+        """Forecast ``steps`` rows after ``history`` recursively, with a sliding window; (steps, target)."""
         window = torch.tensor(self.scaler.apply(history[-self.context_length :]), dtype=torch.float32)
         forecasts = []
         with torch.no_grad():
@@ -100,7 +100,7 @@ def windows_of(scaled: FloatArray, context_length: int) -> tuple[Tensor, Tensor]
 
 
 def fit_reference(recipe: Recipe, series: TutorialSeries, seed: int) -> FittedReference:
-    """Train on the windows that lie wholly before the split, as the tutorial does: all epochs, the last weights."""
+    """Train on the windows that lie completely before the split, as the tutorial does: all epochs, the last weights."""
     torch.manual_seed(seed)
     scaler = MinMax.fit(series.train, recipe.value_range)
     inputs, targets = windows_of(scaler.apply(series.train), recipe.context_length)
@@ -120,7 +120,7 @@ def fit_reference(recipe: Recipe, series: TutorialSeries, seed: int) -> FittedRe
 
 
 def batches(count: int, batch_size: int | None) -> Iterator[Tensor]:
-    """Yield the indices of one epoch's batches, shuffled; one batch in order where ``batch_size`` is None."""
+    """Yield the indices of one epoch's batches, shuffled; one batch in order if ``batch_size`` is None."""
     if batch_size is None:
         yield torch.arange(count)
     else:
@@ -128,7 +128,7 @@ def batches(count: int, batch_size: int | None) -> Iterator[Tensor]:
 
 
 def make_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """Make the recipe's optimizer; RMSprop with the constants of Keras, where the tutorials with it were written."""
+    """Create the recipe's optimizer; RMSprop with the constants of Keras, in which those tutorials were written."""
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
     if recipe.optimizer == "rmsprop":

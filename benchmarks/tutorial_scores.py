@@ -1,4 +1,4 @@
-"""What both sides of the tutorial benchmark are judged by."""
+"""The scores of both sides of the tutorial benchmark."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from benchmarks.tutorial_data import FloatArray, TutorialSeries
 from benchmarks.tutorial_recipes import Case, Rollout
 
-# The service is no worse than the reference where the ratio of their median RMSE is at most this.
+# The service is no worse than the reference if the ratio of their median RMSE is at most this.
 LARGEST_RATIO = 1.05
 
 
 @dataclass(frozen=True)
 class RolloutScore:
-    """A forecast on own predictions.
+    """The score of a recursive forecast.
 
-    rmse: against what was held out, None where nothing was.
+    rmse: on the held-out values, None if there are none.
     naive_rmse: of the last value repeated, likewise.
-    excursion: largest distance from the bounding box of the data, in its diagonals; None where not finite.
+    excursion: largest distance from the bounding box of the data, in its diagonals; None if not finite.
     """
 
     finite: bool
@@ -32,7 +32,7 @@ class RolloutScore:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: RMSE one step ahead on the test part, and on the training part where the row shows it."""
+    """One trained model: one-step RMSE on the test set, and on the training set if the row shows it."""
 
     rmse: float
     seconds: float
@@ -44,7 +44,7 @@ class Run:
 
 @dataclass
 class Outcome:
-    """One line of the table: a run for each seed and side; ``failures`` holds what the service refused."""
+    """One line of the table: a run for each seed and side; ``failures`` contains the refusals of the service."""
 
     row: int
     name: str
@@ -59,18 +59,18 @@ class Outcome:
 
     @classmethod
     def of(cls, case: Case, series: TutorialSeries, judged: bool) -> Outcome:
-        """Start a line with what the data alone tells."""
+        """Create a line with what follows from the data alone."""
         return cls(case.row, case.name, judged, case.reported, series.naive_rmse, share_outside(series))
 
     @property
     def ratio(self) -> float | None:
-        """Median RMSE of the service over that of the reference; None where a side did not run."""
+        """Median RMSE of the service over that of the reference; None if a side did not run."""
         service, reference = median_rmse(self.service), median_rmse(self.reference)
         return service / reference if service is not None and reference else None
 
     @property
     def verdict(self) -> str:
-        """Tell a hit from a miss; what the service refused is a miss."""
+        """Return whether the line is a hit or a miss; a refusal of the service is a miss."""
         if self.failures:
             return "MISS"
         if self.ratio is None or not self.judged:
@@ -79,28 +79,28 @@ class Outcome:
 
 
 def median_rmse(runs: Sequence[Run]) -> float | None:
-    """Median over seeds, None where there are none."""
+    """Median over seeds, None if there are none."""
     return median(run.rmse for run in runs) if runs else None
 
 
 def median_seconds(runs: Sequence[Run]) -> float | None:
-    """Median over seeds, None where there are none."""
+    """Median over seeds, None if there are none."""
     return median(run.seconds for run in runs) if runs else None
 
 
 def share_outside(series: TutorialSeries) -> float:
-    """Share of the test part's values that the training part's range does not cover."""
+    """Fraction of the test set's values outside the range of the training set."""
     low, high = series.train.min(axis=0), series.train.max(axis=0)
     return float(np.mean((series.test < low) | (series.test > high)))
 
 
 def rollout_history(series: TutorialSeries, rollout: Rollout) -> FloatArray:
-    """Rows that a forecast on own predictions starts from."""
+    """Return the rows from which a recursive forecast starts."""
     return series.values[: -rollout.steps] if rollout.held_out else series.values
 
 
 def score_rollout(series: TutorialSeries, rollout: Rollout, forecast: FloatArray) -> RolloutScore:
-    """Score a forecast, (steps, target), on own predictions."""
+    """Score a recursive forecast, (steps, target)."""
     if not np.isfinite(forecast).all():
         return RolloutScore(finite=False, excursion=None)
     excursion = distance_from_box(series.values, forecast)

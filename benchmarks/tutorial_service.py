@@ -1,4 +1,4 @@
-"""The tutorials' work through the HTTP API: with a tutorial's own options, and with none."""
+"""The tutorials through the HTTP API: with a tutorial's own options, and without options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.tutorial_scores import RolloutScore, Run, rollout_history, score
 
 
 def run_with_same_options(api: ForecastApi, case: Case, series: TutorialSeries, seed: int) -> Run:
-    """Train with the tutorial's options; raise RequestError where the service refuses or scores another split."""
+    """Train with the tutorial's options; raise RequestError if the service refuses or scores another split."""
     request = split_request(series) | recipe_options(case.recipe, series, seed)
     seconds, record = timed_train(api, request)
     check_split(record, series)
@@ -30,7 +30,7 @@ def run_with_same_options(api: ForecastApi, case: Case, series: TutorialSeries, 
 
 
 def run_with_no_options(api: ForecastApi, case: Case, series: TutorialSeries) -> Run:
-    """Let the service choose everything; no rollout over held-out values, for the served model was refitted on them."""
+    """Let the service choose everything; no rollout over held-out values, since the model is refitted on them."""
     seconds, record = timed_train(api, split_request(series))
     rollout = case.rollout if case.rollout and not case.rollout.held_out else None
     return Run(
@@ -43,13 +43,13 @@ def run_with_no_options(api: ForecastApi, case: Case, series: TutorialSeries) ->
 
 
 def split_request(series: TutorialSeries) -> Json:
-    """Build the request that says no more than the series, one step ahead and where the test part starts."""
+    """Build a request with only the series, one step ahead and the start of the test set."""
     start = {"start": series.test_start} if series.test_start else {"steps": len(series.test)}
     return {"series": series_of(series, series.values), "horizon": 1, "validation": start}
 
 
 def series_of(series: TutorialSeries, rows: FloatArray) -> Any:
-    """Write the first rows of a series, (time, target), in the simplest form of the contract that holds them."""
+    """Return the first rows of a series, (time, target), in the simplest accepted form that represents them."""
     if len(series.targets) > 1:
         columns = {name: values.tolist() for name, values in zip(series.targets, rows.T, strict=True)}
         return {"columns": columns, "targets": list(series.targets)}
@@ -58,7 +58,7 @@ def series_of(series: TutorialSeries, rows: FloatArray) -> Any:
 
 
 def recipe_options(recipe: Recipe, series: TutorialSeries, seed: int) -> Json:
-    """Say all that a recipe fixes, so that nothing is chosen: no stopping, no averaging, no clipping but its own."""
+    """Return all options that a recipe fixes, so nothing is chosen: no early stopping, averaging or other clipping."""
     return {
         "network": {
             "cell": recipe.cell,
@@ -76,7 +76,7 @@ def recipe_options(recipe: Recipe, series: TutorialSeries, seed: int) -> Json:
         "training": {
             "objective": "windows",
             "epochs": recipe.epochs,
-            # More than there are windows is the full batch.
+            # A size larger than the number of windows is the full batch.
             "batch_size": recipe.batch_size or series.train_length,
             "learning_rate": recipe.learning_rate,
             "optimizer": recipe.optimizer,
@@ -100,14 +100,14 @@ def timed_train(api: ForecastApi, request: Json) -> tuple[float, Json]:
 
 
 def pooled_rmse(metrics: Json) -> float:
-    """RMSE over all targets together: the root of the mean of their squares, where there are several."""
+    """RMSE over all targets together: the root of the mean of their squares, if there are several."""
     if metrics.get("by_target"):
         return math.sqrt(np.mean([target["rmse"] ** 2 for target in metrics["by_target"].values()]))
     return float(metrics["rmse"])
 
 
 def check_split(record: Json, series: TutorialSeries) -> None:
-    """Raise RequestError unless the service's naive forecast scores what ours does: the same points, then."""
+    """Raise RequestError unless the service's naive forecast has the same score as ours, thus the same test points."""
     baseline = record["baseline"]
     if baseline["method"] != "seasonal_naive":
         return
@@ -122,13 +122,13 @@ def warnings_of(record: Json) -> tuple[str, ...]:
 
 
 def backtest_of_training(api: ForecastApi, record: Json, series: TutorialSeries) -> float:
-    """RMSE one step ahead on the training part, from the first full context on."""
+    """One-step RMSE on the training set, from the first full context on."""
     request = {"model_id": record["model_id"], "series": series_of(series, series.train), "horizon": 1, "stride": 1}
     return pooled_rmse(api.backtest(request)["metrics"])
 
 
 def roll_out(api: ForecastApi, record: Json, series: TutorialSeries, rollout: Rollout) -> RolloutScore:
-    """Forecast on own predictions and score it."""
+    """Forecast recursively and score the result."""
     history = series_of(series, rollout_history(series, rollout))
     answer = api.forecast({"model_id": record["model_id"], "horizon": rollout.steps, "history": history})
     means = {forecast["target"]: forecast["mean"] for forecast in answer["forecasts"]}

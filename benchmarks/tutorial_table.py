@@ -1,4 +1,4 @@
-"""The tutorial benchmark in words and columns."""
+"""Format the results of the tutorial benchmark."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ COLUMNS = (
     ("seconds", "no option", 9),
     ("", "", 4),
 )
-# Below this share, values outside the training range are noise.
+# Below this fraction, values outside the training range are noise.
 NOTABLE_SHARE = 0.05
 
 
 def heading(seeds: int, quick: bool) -> str:
-    """Two lines of column names, with what the numbers are above them."""
+    """Two lines of column names, below a description of the numbers."""
     what = "quick run, not to be judged by" if quick else f"medians over {seeds} seeds"
     upper = "  ".join(f"{group:>{width}}" for group, _, width in COLUMNS)
     lower = "  ".join(f"{name:>{width}}" for _, name, width in COLUMNS)
@@ -53,7 +53,7 @@ def line(outcome: Outcome) -> str:
 
 
 def notes(outcomes: Sequence[Outcome]) -> str:
-    """Tell what does not fit into columns: spread, training error, rollouts, skill, warnings, refusals."""
+    """Describe what does not fit into columns: spread, training error, rollouts, skill, warnings, refusals."""
     paragraphs = []
     for outcome in outcomes:
         told = "".join(f"\n   {note}" for note in notes_on(outcome))
@@ -76,7 +76,7 @@ def notes_on(outcome: Outcome) -> Iterator[str]:
 
 
 def facts(runs: Sequence[Run]) -> Iterator[str]:
-    """Yield what the runs of one side show beside their median RMSE."""
+    """Yield what the runs of one side show in addition to their median RMSE."""
     yield f"RMSE {spread([run.rmse for run in runs])}"
     train = [run.train_rmse for run in runs if run.train_rmse is not None]
     if train:
@@ -90,7 +90,7 @@ def facts(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def rollout_facts(rollouts: Sequence[RolloutScore]) -> Iterator[str]:
-    """Yield what forecasts on own predictions came to."""
+    """Yield the results of recursive forecasts."""
     errors = [rollout.rmse for rollout in rollouts if rollout.rmse is not None]
     if errors:
         yield f"on own predictions RMSE {spread(errors)} (last value repeated {digits(rollouts[0].naive_rmse)})"
@@ -102,7 +102,7 @@ def rollout_facts(rollouts: Sequence[RolloutScore]) -> Iterator[str]:
 
 
 def spread(numbers: Sequence[float]) -> str:
-    """Return the median with the least and the greatest of several numbers."""
+    """Return the median with the minimum and the maximum of several numbers."""
     if len(numbers) == 1:
         return digits(numbers[0])
     return f"{digits(median(numbers))} ({digits(min(numbers))} to {digits(max(numbers))})"
@@ -117,7 +117,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def digits(number: float | None) -> str:
-    """Four digits that count."""
+    """Format a number with four significant digits."""
     return "-" if number is None else f"{number:.4g}"
 
 

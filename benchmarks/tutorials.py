@@ -1,6 +1,6 @@
 """The nine tutorials, twice: their recipes in plain torch, and the same work through the service's API.
 
-Run ``python -m benchmarks.tutorials --help``; benchmarks/README.md tells what the columns are.
+Run ``python -m benchmarks.tutorials --help``; benchmarks/README.md explains the columns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DATA = REPOSITORY.parent / "shared" / "data" / "tutorials"
 
 @dataclass(frozen=True)
 class Options:
-    """What to run: quick is one seed and a tenth of the epochs, too little to judge by."""
+    """What to run: quick is one seed and a tenth of the epochs, too little for conclusions."""
 
     rows: frozenset[int]
     seeds: int
@@ -44,7 +44,7 @@ class Options:
 
 
 def parse_options() -> Options:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tutorials", description=__doc__)
     parser.add_argument("--rows", default="1,2,3,4,5,6,7,8,9", help="tutorials to run, such as 1,3")
     parser.add_argument("--seeds", type=int, default=5, help="trainings a cell; medians are printed (default 5)")
@@ -63,7 +63,7 @@ def parse_options() -> Options:
 
 
 def main() -> int:
-    """Run the cases one by one, printing each line when it is done; return 1 where the service refused one."""
+    """Run the cases one by one, and print each line when it is complete; return 1 if the service refused one."""
     options = parse_options()
     prepare_torch()
     outcomes = []
@@ -87,13 +87,13 @@ def main() -> int:
 
 
 def prepare_torch() -> None:
-    """Use one thread, as the service does, and load what the first optimizer of a process loads before any clock."""
+    """Use one thread, as the service does, and load what the first optimizer of a process loads before timing."""
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 
 
 def chosen_cases(options: Options) -> Iterator[Case]:
-    """Yield the cases to run, shortened where it has to be quick."""
+    """Yield the cases to run, shortened if the run is quick."""
     for case in CASES:
         if case.row in options.rows:
             epochs = max(1, case.recipe.epochs // 10) if options.quick else case.recipe.epochs
@@ -101,7 +101,7 @@ def chosen_cases(options: Options) -> Iterator[Case]:
 
 
 def run_case(case: Case, series: TutorialSeries, options: Options, api: ForecastApi | None) -> Outcome:
-    """Run both sides, side by side unless serial: the service trains in a process of its own."""
+    """Run both sides concurrently unless serial: the service trains in a separate process."""
     outcome = Outcome.of(case, series, judged=case.judged and not options.quick)
     with ThreadPoolExecutor(max_workers=1) as pool:
         service = pool.submit(run_service, case, series, options.seeds, api, outcome) if api else None
@@ -128,7 +128,7 @@ def run_reference(case: Case, series: TutorialSeries, seed: int) -> Run:
 
 
 def run_service(case: Case, series: TutorialSeries, seeds: int, api: ForecastApi, outcome: Outcome) -> None:
-    """Train and score the service's side; what it refuses goes into the line, and the next line is run."""
+    """Train and score the service's side; a refusal is recorded in the line, and the next line is run."""
     for seed in range(seeds):
         with noting_failures(outcome, f"seed {seed}"):
             outcome.service.append(run_with_same_options(api, case, series, seed))
@@ -138,7 +138,7 @@ def run_service(case: Case, series: TutorialSeries, seeds: int, api: ForecastApi
 
 @contextmanager
 def noting_failures(outcome: Outcome, what: str) -> Iterator[None]:
-    """Keep a refusal for the notes instead of stopping the benchmark."""
+    """Record a refusal for the notes instead of stopping the benchmark."""
     try:
         yield
     except (RequestError, httpx.HTTPError) as error:

@@ -1,4 +1,4 @@
-"""wrk (Debian's package), which loads a server from a core of its own, and the requests that it sends."""
+"""wrk (Debian's package), which loads a server from a separate core, and the requests that it sends."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk saw: requests per second; the 99th percentile of the latency in ms."""
+    """The result of one run of wrk: requests per second; the 99th percentile of the latency in ms."""
 
     rate: float
     p99: float
 
 
 def is_installed() -> bool:
-    """Tell whether there is a wrk."""
+    """Return whether wrk is installed."""
     return shutil.which("wrk") is not None
 
 
 def load(url: str, script: Path, seconds: int, connections: int = 32, first: bool = False) -> Load:
-    """Send a script's requests to ``/forecast`` of a server, each connection the next once it has its answer.
+    """Send a script's requests to ``/forecast`` of a server; each connection sends the next after the response.
 
-    first: go before all else that runs on the core, where we may.
-    Raises RuntimeError where a request was refused or lost.
+    first: take priority over everything else on the core, if permitted. Raises RuntimeError if a request was refused or
+    lost.
     """
     priority = ["nice", "-n", "-15"] if first and may_go_first() else []
     command = [*priority, "taskset", "-c", str(CLIENT_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
@@ -49,7 +49,7 @@ def load(url: str, script: Path, seconds: int, connections: int = 32, first: boo
 
 
 def forecast_body(model_id: str, horizon: int, history: Sequence[float] = ()) -> str:
-    """Write the body of a forecast from a history or, where that is empty, from the model's own end."""
+    """Return the body of a forecast from a history or, if that is empty, from the end of the model's own data."""
     body: dict[str, object] = {"model_id": model_id, "horizon": horizon}
     if history:
         body["history"] = list(history)
@@ -57,7 +57,7 @@ def forecast_body(model_id: str, horizon: int, history: Sequence[float] = ()) ->
 
 
 def same_request(body: str) -> str:
-    """Return the script that sends one body again and again."""
+    """Return the script that sends one body repeatedly."""
     return f'wrk.method = "POST"\nwrk.body = [[{body}]]\nwrk.headers["Content-Type"] = "application/json"\n'
 
 
@@ -75,5 +75,5 @@ def random_models(body: str, model_ids: Sequence[str]) -> str:
 
 
 def paced(script: str, shortest: int, longest: int) -> str:
-    """Let each connection pause between its requests, at random, in ms; the pause is no part of the latency."""
+    """Let each connection pause between its requests, at random, in ms; the pause is not part of the latency."""
     return f"{script}function delay()\n  return math.random({shortest}, {longest})\nend\n"

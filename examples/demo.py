@@ -1,4 +1,4 @@
-"""The main job from start to end: CO2 in the air over Mauna Loa, weekly, trained and forecast through the HTTP API."""
+"""The main use from start to end: CO2 in the air over Mauna Loa, weekly, trained and forecast through the HTTP API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> int:
         print(f"Service ready at {url}. Training on {len(series['values'])} weeks of CO2, no option given ...")
         model = checked(client.post("/train", params={"wait": 300}, json={"series": series, "name": "co2"}))
         forecast = checked(client.post("/forecast", json={"name": "co2", "horizon": HORIZON}))
-        # For the plot: fitted on the part before the split alone, so that it is tried on what it never saw.
+        # For the plot: fitted only on the part before the split, so that it is evaluated on unseen data.
         asked = {"series": series, "name": "co2-before-split", "refit": False}
         checked(client.post("/train", params={"wait": 300}, json=asked))
         backtest = checked(
@@ -61,7 +61,7 @@ def co2_series() -> dict[str, Any]:
 
 
 def checked(response: httpx.Response) -> dict[str, Any]:
-    """Return the answer, or end with the problem."""
+    """Return the response, or exit with the problem."""
     answer: dict[str, Any] = response.json()
     if response.status_code not in (200, 201):
         sys.exit(f"{response.request.url}: {response.status_code} {answer}")
@@ -69,7 +69,7 @@ def checked(response: httpx.Response) -> dict[str, Any]:
 
 
 def report(model: dict[str, Any], forecast: dict[str, Any]) -> None:
-    """Print what was chosen and how good it is."""
+    """Print what was chosen and how accurate it is."""
     chosen = model["configuration"]
     print(f"\nModel {model['model_id']} ({model['size_bytes'] / 1000:.0f} kB)")
     print(f"  understood: {model['series']}")

@@ -1,6 +1,7 @@
-"""Draw docs/images/forecast.png: the Pacific's temperature off Peru, forecast from where its last two years begin.
+"""Draw docs/images/forecast.png: the Pacific's temperature off Peru, forecast from the start of its last two years.
 
-A real server trains on what came before them, told nothing but how far ahead; what came is drawn over its answer.
+A real server trains on the data before them, with only the horizon given; the actual values are drawn over its
+forecast.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def sea_surface() -> pd.Series[float]:
-    """Return monthly means in degrees Celsius, 1950 to 2010, from the data that statsmodels comes with."""
+    """Return monthly means in degrees Celsius, 1950 to 2010, from the data of statsmodels."""
     from statsmodels.datasets import elnino
 
     table = elnino.load_pandas().data.set_index("YEAR")
@@ -53,7 +54,7 @@ def sea_surface() -> pd.Series[float]:
 
 
 def draw(measured: pd.Series[float], ahead: dict[str, Any], output: Path) -> None:
-    """Draw the end of what was measured, the forecast with its intervals, and what came."""
+    """Draw the end of the history, the forecast with its intervals, and the actual values."""
     import matplotlib as mpl
 
     mpl.use("Agg")

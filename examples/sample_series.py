@@ -1,4 +1,4 @@
-"""Makes the examples that the web page offers, from a seed: `python -m examples.sample_series`."""
+"""Generate the examples of the web page from a seed: `python -m examples.sample_series`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLACE = Path(__file__).parent.parent / "service" / "web" / "examples"
 
 
 def museum_visitors() -> str:
-    """Twelve years of months: growth, a summer season, one year of works."""
+    """Twelve years of months: growth, a summer season, one year of construction works."""
     numbers = np.random.default_rng(7)
     months = np.arange(144)
     season = 1 + 0.34 * np.sin(2 * np.pi * (months - 3) / 12) + 0.08 * np.sin(4 * np.pi * months / 12)
@@ -22,7 +22,7 @@ def museum_visitors() -> str:
 
 
 def electric_load() -> str:
-    """Seven weeks of hours: a daily course that weekends flatten, and weather that lasts."""
+    """Seven weeks of hours: a daily pattern that is flatter on weekends, and persistent weather."""
     numbers = np.random.default_rng(11)
     hours = np.arange(7 * 7 * 24)
     weather = np.zeros(len(hours))
@@ -37,7 +37,7 @@ def electric_load() -> str:
 
 
 def three_shops() -> str:
-    """Eight months of days in three shops that share their week."""
+    """Eight months of days in three shops with the same weekly pattern."""
     numbers = np.random.default_rng(3)
     week = np.array([0.82, 0.86, 0.92, 1.0, 1.25, 1.5, 0.65])
     lines = ["date,shop,units"]
@@ -53,7 +53,7 @@ SERIES = {
     "electric_load.csv": electric_load,
     "three_shops.csv": three_shops,
 }
-"""The files, and what makes each."""
+"""The files, and the function that generates each."""
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ _STOP_SECONDS = 20.0
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on now."""
+    """Return a free port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -32,8 +32,8 @@ def running_server(
 ) -> Iterator[str]:
     """Run ``python -m service`` on a free port until the block ends; yield its URL once it is ready.
 
-    settings: further FORECAST_* variables; checkout: of this repository, whose code is run in its own environment.
-    Raises RuntimeError where it does not become ready.
+    settings: further FORECAST_* variables; checkout: another checkout of this repository, run in its own environment.
+    Raises RuntimeError if it does not become ready.
     """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FORECAST_")}
@@ -61,7 +61,7 @@ def running_server(
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    """Return when ``/readyz`` answers 200. Raises RuntimeError where the process ends or takes too long."""
+    """Return when ``/readyz`` answers 200. Raises RuntimeError if the process ends or takes too long."""
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -151,6 +151,8 @@ def test_a_store_that_is_read_only_for_a_while(disk: SmallDisk, tmp_path: Path) 
 @pytest.mark.parametrize("file", ["registry.sqlite3", "registry-queue.sqlite3"])
 def test_a_database_that_another_process_locks_loses_nothing(single: Cluster, tmp_path: Path, file: str) -> None:
     server = single.server()
+    # One that is still starting when the file is locked ends, and is started again.
+    until(lambda: server.client.get("/readyz").json().get("trainers"), lambda: "no trainer is alive")
     jobs = single.submit(15)
     trainer = trainer_of(server)
     with closing(sqlite3.connect(tmp_path / "store" / file, isolation_level=None)) as other:

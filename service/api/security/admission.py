@@ -18,7 +18,6 @@ from service.errors import Overloaded
 Result = TypeVar("Result")
 
 _TARGET_SECONDS = 0.1
-_STANDING_SECONDS = 0.1
 _CALM_SECONDS = 1.0
 _RETRY_SECONDS = 1
 # How long a request may wait in a burst, and how many may wait per core however long their work takes.
@@ -32,13 +31,12 @@ _MOST_GROWTH = 3.0
 class Load:
     """Counts requests, work and bytes of bodies. All of it happens on one event loop, so no lock is needed.
 
-    Work is started in order of arrival. The wait of a request is estimated from recent durations. A burst may wait for
-    a quarter of a second, but a queue that stays long only delays every request: one whose wait has been longer than a
-    target for a tenth of a second is cut to the target, until no request has been refused for a second. A queue within
-    the target is never refused, however long it lasts: a fixed number of clients, each waiting for its answer, cause
-    such a queue. The idea is from Nichols & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer,
-    "Fail at Scale", ACM Queue 13(8), 2015; there, requests are dropped after they have waited, here they are refused
-    before.
+    Work is started in order of arrival. The wait of a request is estimated from recent durations, and a request whose
+    wait would be longer than a quarter of a second is refused. From then on the queue is kept to a target below that,
+    so that what is accepted is answered soon, until no request has been refused for a second. The idea is from Nichols
+    & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer, "Fail at Scale", ACM Queue 13(8), 2015;
+    there, requests are dropped after they have waited, here they are refused before. Not how long a queue lasts
+    decides, but how long: a fixed number of clients, each waiting for its answer, cause one that never ends.
 
     max_requests: concurrent requests; cores: worker threads; max_waiting: the most requests that may wait for a thread
     in a burst; max_bodies_bytes: total size of all bodies.
@@ -59,7 +57,6 @@ class Load:
         self._clock = clock
         # Created here and not in a thread that collects metrics: it belongs to the event loop that first uses it.
         self._threads = CapacityLimiter(cores)
-        self._long_since: float | None = None
         self._short_until = 0.0
         self._work_seconds = 0.0
         self._waiting = 0
@@ -138,18 +135,10 @@ class Load:
 
     async def _wait(self, turn: object) -> None:
         self._waiting += 1
-        self._watch_length()
         try:
             await self._threads.acquire_on_behalf_of(turn)
         finally:
             self._waiting -= 1
-            self._watch_length()
-
-    def _watch_length(self) -> None:
-        if self._waiting <= self._done_within(_TARGET_SECONDS, at_least=self._cores):
-            self._long_since = None
-        elif self._long_since is None:
-            self._long_since = self._clock()
 
     def count_body(self, more: int) -> None:
         """Count bytes of a body. Raises Overloaded if there are too many, and then does not count them."""
@@ -163,9 +152,7 @@ class Load:
 
     def _room(self) -> int:
         """Return how many requests may wait."""
-        now = self._clock()
-        stands = self._long_since is not None and now - self._long_since >= _STANDING_SECONDS
-        if stands or now < self._short_until:
+        if self._clock() < self._short_until:
             return self._done_within(_TARGET_SECONDS, at_least=self._cores)
         return self._done_within(_BURST_SECONDS, at_least=_BURST_OF_CORE * self._cores)
 

@@ -17,7 +17,7 @@ from examples.server import running_server
 from tests.api.series import VALUES
 from tests.factories import QUICK
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 MODELS = 10
 
@@ -72,7 +72,6 @@ def test_no_client_of_many_is_refused(url: str, key: str, models: int, clients: 
     assert statuses(url, bodies, clients, 1.5).keys() == {200}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("models", [1, MODELS])
 def test_no_client_is_refused_while_confirmations_expire(url: str, models: int) -> None:
     assert statuses(url, by_id(url, models), 64, 12).keys() == {200}

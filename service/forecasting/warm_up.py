@@ -10,12 +10,12 @@ from service.forecasting.config.options import Cell, MethodName
 from service.forecasting.forecaster.blend import MethodBlend
 from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
 from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.kernels.forecasts import add_method_forecasts
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import roll_out
 from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
-from service.forecasting.preprocessing.transforms import TRANSFORMS
 
 
 def warm_rollout() -> None:
@@ -23,12 +23,14 @@ def warm_rollout() -> None:
     for cell in get_args(Cell):
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
         roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
-    contexts, numbers, constant = np.zeros((1, 2, 1), np.float32), np.ones((1, 1)), np.zeros((1, 1), np.bool_)
+    origins, no_gaps, stops = np.zeros(1, np.int64), np.empty((0, 1), np.int64), np.array([3])
+    values, numbers, last = np.ones((3, 1)), np.ones((1, 1)), np.ones((1, 1))
     read_contexts(
-        np.ones((3, 1)), np.array([3]), numbers, numbers, False, False, 1.0, contexts, numbers.copy(), np.ones(1)
-    )
-    total = np.zeros((1, 2, 1))
-    add_network_forecasts(total.copy(), numbers, numbers, numbers, constant, np.ones(1), False, total)
+        values, values, no_gaps, stops, origins, stops - 1, numbers, numbers, False, False, 1.0,
+        np.zeros((1, 2, 1), np.float32), last, np.ones(1),
+    )  # fmt: skip
+    total, constant = np.zeros((1, 2, 1)), np.zeros((1, 1), np.bool_)
+    add_network_forecasts(total.copy(), origins, origins, numbers, numbers, last, constant, np.ones(1), False, total)
 
 
 def warm_methods() -> None:
@@ -39,7 +41,11 @@ def warm_methods() -> None:
         fitted[name] = (method.fit(values, 4),)
         method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
     methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
-    methods.add_forecasts(values[:, None].copy(), np.array([len(values)]), 4, TRANSFORMS["none"], np.zeros((1, 1, 1)))
+    stops = np.array([len(values)])
+    add_method_forecasts(
+        values[:, None].copy(), stops, np.zeros(1, np.int64), stops - 1, *methods, 4, 1000, False, 0.1,
+        np.zeros((1, 1, 1)),
+    )  # fmt: skip
 
 
 def warm_training() -> None:

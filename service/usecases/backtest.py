@@ -87,7 +87,7 @@ def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
     # An unseen item is scaled by the values before the first forecast, never by the values to be forecast.
     item = forecaster.item_at_end(series.head(first), aligned.item)
     origins = np.arange(first - 1, len(series) - 1, stride, dtype=np.int64)
-    return Evaluated(item, series, forecaster.prepare(item, series), origins, aligned.dropped)
+    return Evaluated(item, series, forecaster.filled(item, series), origins, forecaster.specification, aligned.dropped)
 
 
 def _first_row(forecaster: Forecaster, aligned: AlignedSeries, start: int | str | None) -> int:

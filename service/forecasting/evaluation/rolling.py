@@ -7,20 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from service.forecasting.config.options import Candidate
+from service.forecasting.config.specification import Specification
 from service.forecasting.evaluation.metrics import Metrics, average, measure, seasonal_naive_error
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
-from service.forecasting.methods.naive import BaselineMethod, baseline_forecasts
-from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries
+from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.preprocessing.missing import FilledValues, fill
+from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.preprocessing.thinning import evenly_spaced
-from service.forecasting.preprocessing.transforms import Transform
+from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.series.series import FloatArray, Series
+
+BaselineMethod = Literal["seasonal_naive", "mean"]
 
 SCORED_LEVELS = (80.0, 95.0)
 # The most origins of a panel, and the most steps ahead from all of them; more only cost time and, for each candidate,
@@ -30,27 +34,34 @@ _MOST_ORIGINS, _MOST_STEPS = 4096, 2**21
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One item to forecast from many origins: its raw series, and the same prepared.
+    """One item to forecast from many origins.
 
-    dropped: the number of leading rows of the request's series that are not in this one.
+    filled: the series without the effects of future covariates and without gaps. dropped: the number of leading rows of
+    the request's series that are not in this one.
     """
 
     item: FittedItem
     series: Series
-    prepared: PreparedSeries
+    filled: FilledValues
     origins: IntArray
+    specification: Specification
     dropped: int = 0
+
+    @property
+    def transform(self) -> Transform:
+        """The transform of the targets, with the bounds of forecasts."""
+        return transform_of(self.specification)
 
     def effects_ahead(self, horizon: int) -> FloatArray:
         """Return the effects of future covariates on transformed forecasts: (O, H, T).
 
         Past the end of the series, where nothing is compared, the last row is repeated.
         """
-        effects, transform = self.item.effects, self.prepared.preparation.transform
+        effects = self.item.effects
         if effects is None or self.series.ahead is None:
             return np.zeros((1, 1, len(self.item.error_scale)))
         rows = self.origins[:, None] + np.arange(1, horizon + 1)
-        return np.asarray(effects.of(self.series.ahead, transform)[np.minimum(rows, len(self.series) - 1)])
+        return np.asarray(effects.of(self.series.ahead, self.transform)[np.minimum(rows, len(self.series) - 1)])
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ class RollingForecasts:
 
     @property
     def _transform(self) -> Transform:
-        return self.evaluated.prepared.preparation.transform
+        return self.evaluated.transform
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ def rolling_origins(first: int, end: int, horizon: int, items: int = 1, partial:
 def evaluated_item(forecaster: Forecaster, item: FittedItem, series: Series, origins: IntArray) -> Evaluated:
     """Prepare one item; origins without a complete context are left out."""
     usable = origins[origins >= forecaster.needed_rows(item) - 1]
-    return Evaluated(item, series, forecaster.prepare(item, series), usable)
+    return Evaluated(item, series, forecaster.filled(item, series), usable, forecaster.specification)
 
 
 def roll_model(forecaster: Forecaster, evaluated: Sequence[Evaluated], horizon: int) -> list[RollingForecasts]:
@@ -126,8 +137,8 @@ def roll_candidates(
 
 def _columns(
     evaluated: Sequence[Evaluated],
-) -> tuple[list[FittedItem], list[PreparedSeries], list[IntArray]]:
-    return [one.item for one in evaluated], [one.prepared for one in evaluated], [one.origins for one in evaluated]
+) -> tuple[list[FittedItem], list[FilledValues], list[IntArray]]:
+    return [one.item for one in evaluated], [one.filled for one in evaluated], [one.origins for one in evaluated]
 
 
 def roll_baseline(
@@ -136,25 +147,38 @@ def roll_baseline(
     """Forecast every item from all its origins by a baseline; ``known``: rows of each item that a mean may use."""
     rolled = []
     for one, rows in zip(evaluated, known, strict=True):
-        target_count = one.prepared.preparation.target_count
-        values = one.prepared.filled.forward_filled[:, :target_count]
+        target_count = len(one.item.error_scale)
+        values = one.filled.forward_filled[:, :target_count]
         if one.item.effects is not None:  # a baseline ignores them
-            values = fill(one.series.values[:, :target_count], one.prepared.preparation.missing).forward_filled
-        values = one.prepared.preparation.transform.apply(values)
+            values = fill(one.series.values[:, :target_count], one.specification.missing).forward_filled
+        values = one.transform.apply(values)
         ahead = baseline_forecasts(method, values, one.origins, horizon, season_length, rows)
         rolled.append(compared(one, ahead))
     return rolled
 
 
+def baseline_forecasts(
+    method: BaselineMethod, values: FloatArray, origins: IntArray, horizon: int, season_length: int, known: int
+) -> FloatArray:
+    """Forecast (time, target) without gaps from each origin: (origin, horizon, target).
+
+    ``mean`` is that of the first ``known`` rows, not of all rows up to the origin.
+    """
+    if method == "mean":
+        return np.broadcast_to(values[:known].mean(axis=0), (len(origins), horizon, values.shape[1])).copy()
+    rule = METHODS[method]
+    columns = [rule.forecast(np.empty(0), column, origins, horizon, season_length) for column in values.T]
+    return np.stack(columns, axis=-1)
+
+
 def compared(one: Evaluated, transformed: FloatArray) -> RollingForecasts:
     """Compare transformed forecasts (O, H, T) with the actual values."""
-    preparation = one.prepared.preparation
     horizon = transformed.shape[1]
     rows = one.origins[:, None] + np.arange(1, horizon + 1)
     past_end = rows >= len(one.series)
-    actual = one.series.values[np.minimum(rows, len(one.series) - 1), : preparation.target_count]
+    actual = one.series.values[np.minimum(rows, len(one.series) - 1), : len(one.item.error_scale)]
     actual = np.where(past_end[:, :, None], np.nan, actual)
-    errors = (preparation.transform.apply(actual) - transformed) / one.item.error_scale
+    errors = (one.transform.apply(actual) - transformed) / one.item.error_scale
     return RollingForecasts(one, actual, transformed, errors)
 
 
@@ -174,7 +198,7 @@ def interval_bounds(
     rolled: RollingForecasts, errors: ConformalErrors, levels: Sequence[float]
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
     """Return the lower and upper bounds (O, H, T) of intervals in the series' own units, by level."""
-    transform, around = rolled.evaluated.prepared.preparation.transform, rolled.transformed
+    transform, around = rolled.evaluated.transform, rolled.transformed
     widths = errors.widths(levels, around.shape[1]).by_level
     half = {level: width * rolled.evaluated.item.error_scale for level, width in widths.items()}
     return {level: (transform.invert(around - one), transform.invert(around + one)) for level, one in half.items()}

@@ -13,12 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from service.forecasting.config.options import Candidate, MethodName
-from service.forecasting.methods.catalogue import CODES
-from service.forecasting.methods.exponential_smoothing import fit_window
-from service.forecasting.methods.kernels.blend import add_method_forecasts
+from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, Transform
 from service.forecasting.series.series import FloatArray
 
 
@@ -77,21 +74,9 @@ class MethodBlend(NamedTuple):
         lengths = np.array([len(vector) for vector in vectors], np.int64)
         stops = np.cumsum(lengths)
         bounds = np.stack([stops - lengths, stops], axis=1).reshape(len(fitted), targets, len(names), 2)
-        codes = np.array([CODES[name] for name in names], np.int64)
+        codes = np.array([METHODS[name].code for name in names], np.int64)
         return cls(codes, weights.copy(order="C"), np.concatenate([np.empty(0), *vectors]), bounds)
 
     def chosen(self, rows: Sequence[int]) -> MethodBlend:
         """Return some of the items."""
         return MethodBlend(self.codes, self.weights[rows], self.numbers, self.bounds[rows])
-
-    def add_forecasts(
-        self, values: FloatArray, stops: IntArray, season_length: int, transform: Transform, total: FloatArray
-    ) -> None:
-        """Add the weighted, transformed forecasts to total (I, H, T).
-
-        values: (row, channel), the tails of all items, concatenated. stops: (I,), the row after the last one of each.
-        """
-        add_method_forecasts(
-            values, stops, self.codes, self.weights, self.numbers, self.bounds, season_length,
-            fit_window(season_length), transform.log, SMALLEST_SHARE, total,
-        )  # fmt: skip

@@ -17,6 +17,7 @@ from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors
+from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import Network, NetworkShape, network_of
 from service.forecasting.preprocessing.scaling import Scaler
@@ -90,11 +91,6 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     )
     if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
         raise ValueError("the tails are shorter than what a forecast reads")
-    # Parameters that do not fit their method fail here, not at the first forecast.
-    for item in fitted:
-        values = item.tail.values[:, : len(tails.targets)]
-        for name in item.methods:
-            item.forecast(name, values, np.array([len(values) - 1]), 1, specification.season_length)
     return forecaster
 
 
@@ -196,6 +192,8 @@ def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int
     ):
         raise ValueError(f"the parameters of {name} do not have the items of the model")
     vectors = np.split(flat, np.cumsum(lengths)[:-1])
+    if not all(METHODS[name].are_parameters(vector) for vector in vectors):
+        raise ValueError(f"the numbers of {name} are no parameters of this method")
     return [tuple(vectors[row * targets : (row + 1) * targets]) for row in range(items)]
 
 

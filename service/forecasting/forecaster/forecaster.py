@@ -17,22 +17,24 @@ from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCo
 from service.forecasting.covariates.row_matching import RowMatcher
 from service.forecasting.forecaster.alignment import AlignedSeries, Columns
 from service.forecasting.forecaster.blend import Blend
-from service.forecasting.forecaster.items import FittedItem, FittedItems, fit_item, prepare
+from service.forecasting.forecaster.items import FittedItem, FittedItems, filled_residual, fit_item
 from service.forecasting.forecaster.new_items import UnseenItems
 from service.forecasting.forecaster.origins import ForecastOrigins
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
-from service.forecasting.methods.exponential_smoothing import fit_window
+from service.forecasting.methods.method import fit_window
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.ensemble import Ensemble
-from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import IntArray, PreparedSeries, min_history
+from service.forecasting.preprocessing.missing import FilledValues, fill
+from service.forecasting.preprocessing.pipeline import IntArray, min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.series.series import FloatArray, Panel, Series
 
 # Cached forecasts from the model's own series, and the most steps of one, over all items.
 _CACHED, _CACHED_STEPS = 4, 1000
+# Scaled values beyond this are many standard deviations, or ranges, away from the training data.
+_FAR_OUTSIDE = 20.0
 # Multiplications of a simple method's forecast for each value that it reads, and the fewest values that are counted.
 _METHOD_COST, _FEWEST_READ = 67, 300
 # The mean, the drift and long cycles depend on all values; older ones than these hardly change them.
@@ -88,43 +90,41 @@ class Forecaster:
         ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            return self._forecast_from(
-                self._history_origins(self.align(history, ("history",))), horizon, bands, future, draw
-            )
+            origins = self._history_origins(self.align(history, ("history",)))
+            return self._forecast_from(*origins, horizon, bands, future, draw)
         if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
-            return self._forecast_from(self._stored_origins(items), horizon, bands, future, draw)
+            return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
         return self._cached(horizon, bands, None if items is None else tuple(items))
 
     @cached_property
     def _cached(self) -> Callable[[int, Bands, tuple[str, ...] | None], list[Forecast]]:
         """Forecasts from the model's own series, which never change and are requested repeatedly."""
         return lru_cache(_CACHED)(
-            lambda horizon, bands, items: self._forecast_from(self._stored_origins(items), horizon, bands)
+            lambda horizon, bands, items: self._forecast_from(*self._stored_origins(items), horizon, bands)
         )
 
     def _forecast_from(
         self,
-        origins: ForecastOrigins,
+        fitted: FittedItems,
+        tails: Sequence[Series],
         horizon: int,
         bands: Bands,
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
     ) -> list[Forecast]:
-        transformed = self._transformed_from(origins, horizon)
+        origins = ForecastOrigins.at_ends(fitted, tails)
+        transformed, farthest = origins.forecast(self.specification, self._ensemble, horizon)
         if future or self.common is not None:
-            transformed = transformed + self._effects_ahead(origins, horizon, future)
+            transformed += self._effects_ahead(fitted, tails, horizon, future)
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         widths = self.errors.widths(bands.levels, horizon)
-        mean, intervals, quantiles = banded(
-            bands, ahead, widths, origins.fitted.error_scale[:, :, None], self._transform
-        )
+        mean, intervals, quantiles = banded(bands, ahead, widths, fitted.error_scale[:, :, None], self._transform)
         if not np.isfinite(mean).all():
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
-        samples = None if draw is None else self._samples(origins, ahead, draw)
-        is_scaled = self.networks and self.specification.scaling != "none"
-        far_outside = origins.far_outside if is_scaled else np.zeros(len(origins.tails), bool)
+        samples = None if draw is None else self._samples(fitted, ahead, draw)
+        is_scaled = self.specification.scaling != "none"
         forecasts = []
-        for row, tail in enumerate(origins.tails):
+        for row, tail in enumerate(tails):
             times = tail.times.future(horizon) if tail.times else None
             for column, target in enumerate(self.targets):
                 at = row, column
@@ -136,16 +136,16 @@ class Forecaster:
                         mean[at],
                         {level: (low[at], high[at]) for level, (low, high) in intervals.items()},
                         {quantile: values[at] for quantile, values in quantiles.items()},
-                        bool(far_outside[row]),
+                        bool(is_scaled and farthest[row] > _FAR_OUTSIDE),
                         None if samples is None else samples[at],
                     )
                 )
         return forecasts
 
-    def _samples(self, origins: ForecastOrigins, ahead: FloatArray, draw: Draw) -> FloatArray:
+    def _samples(self, fitted: FittedItems, ahead: FloatArray, draw: Draw) -> FloatArray:
         """Draw paths around transformed forecasts (item, target, horizon): (item, target, path, horizon), inverted."""
-        items = [tail.item for tail in origins.tails]
-        errors = self._sample_paths.draw(draw, items, origins.fitted.error_scale, ahead.shape[2])
+        items = [item.item for item in fitted.items]
+        errors = self._sample_paths.draw(draw, items, fitted.error_scale, ahead.shape[2])
         return np.ascontiguousarray(self._transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
 
     @cached_property
@@ -172,9 +172,9 @@ class Forecaster:
         """
         return self._columns.align(panel, path, self._known, self.min_history)
 
-    def prepare(self, item: FittedItem, series: Series) -> PreparedSeries:
-        """Fill, transform and scale a series of this item."""
-        return prepare(item, series, self.specification)
+    def filled(self, item: FittedItem, series: Series) -> FilledValues:
+        """Remove the effects of future covariates from a series of this item, and fill its gaps."""
+        return filled_residual(item, series, self.specification)
 
     def item_at_end(self, series: Series, known: FittedItem | None) -> FittedItem:
         """Return an item with a series as its tail; an item that the model has not seen is fitted on the series."""
@@ -205,71 +205,46 @@ class Forecaster:
         )
 
     def forecast_transformed(
-        self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
+        self, items: Sequence[FittedItem], series: Sequence[FilledValues], origins: Sequence[IntArray], horizon: int
     ) -> list[FloatArray]:
         """Return transformed forecasts from the origins of each item: one (origin, horizon, target) array an item."""
-        by_candidate = self.forecasts_by_candidate(items, prepared, origins, horizon)
-        return blended(by_candidate, self.weights_of(items))
+        rolling = ForecastOrigins.rolling(self._stacked(items), series, origins)
+        return _by_item(rolling.forecast(self.specification, self._ensemble, horizon)[0], origins)
 
     def forecasts_by_candidate(
-        self, items: Sequence[FittedItem], prepared: Sequence[PreparedSeries], origins: Sequence[IntArray], horizon: int
+        self, items: Sequence[FittedItem], series: Sequence[FilledValues], origins: Sequence[IntArray], horizon: int
     ) -> dict[Candidate, list[FloatArray]]:
         """Return what `forecast_transformed` does for each candidate alone; NaN for items that do not use it."""
-        weights = self.weights_of(items)
-        targets = len(self.targets)
+        used = self.weights_of(items) > 0
+        rolling = ForecastOrigins.rolling(self._stacked(items), series, origins)
         found: dict[Candidate, list[FloatArray]] = {}
         for column, candidate in enumerate(self.blend.candidates):
-            rows = [int(row) for row in np.flatnonzero(weights[:, column])]
-            found[candidate] = [np.full((len(one), horizon, targets), np.nan) for one in origins]
-            used = [items[row] for row in rows], [prepared[row] for row in rows], [origins[row] for row in rows]
-            for row, ahead in zip(rows, self._candidate_forecasts(candidate, *used, horizon=horizon), strict=True):
-                found[candidate][row] = ahead
+            alone = Blend(self.blend.candidates, np.where(np.arange(used.shape[1]) == column, used, 0.0))
+            one = rolling._replace(fitted=rolling.fitted.weighted(alone))
+            ahead, _ = one.forecast(self.specification, self._ensemble, horizon)
+            ahead[~used[rolling.items, column]] = np.nan
+            found[candidate] = _by_item(ahead, origins)
         return found
-
-    def _candidate_forecasts(
-        self,
-        candidate: Candidate,
-        items: Sequence[FittedItem],
-        prepared: Sequence[PreparedSeries],
-        origins: Sequence[IntArray],
-        horizon: int,
-    ) -> list[FloatArray]:
-        if candidate == "network":
-            return self._ensemble.forecast(prepared, [item.constant for item in items], origins, horizon)
-        season_length = self.specification.season_length
-        forecasts = []
-        for item, one, rows in zip(items, prepared, origins, strict=True):
-            ahead = item.forecast(candidate, one.known, rows, horizon, season_length)
-            forecasts.append(self._transform.apply_to_forecasts(ahead, one.known.min(axis=0)))
-        return forecasts
 
     @cached_property
     def _columns(self) -> Columns:
         return Columns(self.targets, self.covariates, self.future_covariates, self.specification)
 
     @cached_property
-    def _ensemble(self) -> Ensemble:
-        return Ensemble(self.networks, self.specification, self.device)
+    def _ensemble(self) -> Ensemble | None:
+        return Ensemble(self.networks, self.specification, self.device) if self.networks else None
 
     @cached_property
     def _transform(self) -> Transform:
         return transform_of(self.specification)
 
-    def _transformed_from(self, origins: ForecastOrigins, horizon: int) -> FloatArray:
-        """Return what `forecast_transformed` does, for one origin an item and faster: (item, horizon, target)."""
-        total = np.zeros((len(origins.tails), horizon, len(self.targets)))
-        if self.networks:
-            origins.add_network(self._ensemble.roll_out(origins.contexts, horizon), self._transform, total)
-        origins.add_methods(self.specification.season_length, self._transform, total)
-        return total
-
-    def _history_origins(self, history: Sequence[AlignedSeries]) -> ForecastOrigins:
+    def _history_origins(self, history: Sequence[AlignedSeries]) -> tuple[FittedItems, Sequence[Series]]:
+        """Return the items of a history, and the last rows of each, without gaps."""
         rows = [self._rows[one.item.item] for one in history if one.item is not None]
         if len(rows) < len(history):
-            return self._tail_origins(self._stacked([self.item_at_end(one.series, one.item) for one in history]))
+            return _with_tails(self._stacked([self.item_at_end(one.series, one.item) for one in history]))
         fitted = self._fitted.chosen(rows)
-        tails = [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
-        return ForecastOrigins.of(fitted, tails, self.specification)
+        return fitted, [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
 
     def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
         """Return the last rows of the residual, without gaps; the rows before are read only to fill gaps."""
@@ -279,15 +254,17 @@ class Forecaster:
         residual = without_effects(aligned.series, item.effects, self._transform)
         return replace(residual, values=fill(residual.values, self.specification.missing).interpolated)
 
-    def _effects_ahead(self, origins: ForecastOrigins, horizon: int, future: FutureCovariates) -> FloatArray:
+    def _effects_ahead(
+        self, fitted: FittedItems, tails: Sequence[Series], horizon: int, future: FutureCovariates
+    ) -> FloatArray:
         """Return the effects of future covariates on transformed forecasts: (item, horizon, target)."""
-        names = [item.item for item in origins.fitted.items]
+        names = [item.item for item in fitted.items]
         known = KnownAhead.of(self.specification)
         matcher = RowMatcher()
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, sent in enumerate(future.of(names)):
-            ahead = known.future(horizon, origins.tails[row], sent, self.future_covariates, matcher)
-            item_effects = origins.fitted.items[row].effects
+            ahead = known.future(horizon, tails[row], sent, self.future_covariates, matcher)
+            item_effects = fitted.items[row].effects
             if item_effects is not None:
                 effects[row] = item_effects.of(ahead, self._transform)
         return effects
@@ -307,17 +284,23 @@ class Forecaster:
     def _stacked(self, items: Sequence[FittedItem]) -> FittedItems:
         return FittedItems.of(items, Blend(self.blend.candidates, self.weights_of(items)))
 
-    def _tail_origins(self, fitted: FittedItems) -> ForecastOrigins:
-        return ForecastOrigins.of(fitted, [item.tail for item in fitted.items], self.specification)
-
-    def _stored_origins(self, items: Sequence[str] | None) -> ForecastOrigins:
+    def _stored_origins(self, items: Sequence[str] | None) -> tuple[FittedItems, Sequence[Series]]:
         if items is None:
-            return self._tail_origins(self._fitted)
+            return _with_tails(self._fitted)
         for position, name in enumerate(items):
             if name not in self._rows:
                 detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
                 raise UnknownColumn.at(("items", position), detail)
-        return self._tail_origins(self._fitted.chosen([self._rows[name] for name in items]))
+        return _with_tails(self._fitted.chosen([self._rows[name] for name in items]))
+
+
+def _with_tails(fitted: FittedItems) -> tuple[FittedItems, Sequence[Series]]:
+    return fitted, [item.tail for item in fitted.items]
+
+
+def _by_item(values: FloatArray, origins: Sequence[IntArray]) -> list[FloatArray]:
+    """Split an array of the origins of all items."""
+    return np.split(values, np.cumsum([len(rows) for rows in origins])[:-1])
 
 
 def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:

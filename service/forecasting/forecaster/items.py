@@ -15,10 +15,10 @@ from service.forecasting.covariates.effects import Effects, without_effects
 from service.forecasting.forecaster.blend import Blend, MethodBlend
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
-from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import IntArray, Preparation, PreparedSeries, model_steps
+from service.forecasting.preprocessing.missing import FilledValues, fill
+from service.forecasting.preprocessing.pipeline import model_steps
 from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_scale, fit_scaler
-from service.forecasting.preprocessing.transforms import TRANSFORMS, transform_of
+from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
 
 
@@ -55,19 +55,6 @@ class FittedItem:
         }
         return replace(self, methods=fitted)
 
-    def forecast(
-        self, name: MethodName, values: FloatArray, origins: IntArray, horizon: int, season_length: int
-    ) -> FloatArray:
-        """Return a method's forecasts from each origin of (time, target): (origin, horizon, target), in the same units.
-
-        Raises ValueError where the parameters do not fit the method.
-        """
-        columns = [
-            METHODS[name].forecast(parameters, np.ascontiguousarray(column), origins, horizon, season_length)
-            for parameters, column in zip(self.methods[name], values.T, strict=True)
-        ]
-        return np.stack(columns, axis=-1)
-
 
 def fit_item(
     series: Series,
@@ -96,11 +83,10 @@ def fit_item(
     )
 
 
-def prepare(item: FittedItem, series: Series, specification: Specification) -> PreparedSeries:
-    """Fill, transform and scale the residual of a series of this item, after its effects are removed."""
-    transform = transform_of(specification)
-    residual = without_effects(series, item.effects, transform)
-    return Preparation(transform, item.scaler, specification.missing, len(item.error_scale)).apply(residual.values)
+def filled_residual(item: FittedItem, series: Series, specification: Specification) -> FilledValues:
+    """Remove the effects of future covariates from a series of this item, and fill its gaps."""
+    residual = without_effects(series, item.effects, TRANSFORMS[specification.transform])
+    return fill(residual.values, specification.missing)
 
 
 class FittedItems(NamedTuple):
@@ -132,6 +118,11 @@ class FittedItems(NamedTuple):
             blend.network_weights,
             MethodBlend.of(fitted, blend.methods, blend.method_weights) if blend.methods else None,
         )
+
+    def weighted(self, blend: Blend) -> FittedItems:
+        """Return the same items with other weights of the same candidates."""
+        methods = self.methods and self.methods._replace(weights=blend.method_weights.copy(order="C"))
+        return self._replace(network=blend.network_weights, methods=methods)
 
     def chosen(self, rows: Sequence[int]) -> FittedItems:
         """Return some of the items, in that order."""

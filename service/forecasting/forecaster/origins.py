@@ -1,6 +1,8 @@
-"""Forecast origins: the last rows of series, one origin an item, with all that a forecast from there reads.
+"""Forecast origins: series without gaps, and the rows of each from whose ends it is forecast.
 
-Dimensions: I items, L context_length, C channels, T targets, H horizon.
+Both forecasts from the end of a series and those from rolling origins are made here.
+
+Dimensions: I items, N origins of all items, L context_length, C channels, T targets, H horizon.
 """
 
 from __future__ import annotations
@@ -9,70 +11,107 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
 from service.forecasting.forecaster.items import FittedItems
 from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
-from service.forecasting.methods.method import contiguous_copy
+from service.forecasting.methods.kernels.forecasts import add_method_forecasts
+from service.forecasting.methods.method import contiguous_copy, fit_window
+from service.forecasting.networks.ensemble import Ensemble
+from service.forecasting.preprocessing.missing import FilledValues
 from service.forecasting.preprocessing.pipeline import FARTHEST, IntArray
-from service.forecasting.preprocessing.transforms import TRANSFORMS, Transform
+from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
 
-# Scaled values beyond this are many standard deviations, or ranges, away from the training data.
-_FAR_OUTSIDE = 20.0
+# The numbers in the contexts of one rollout; bounds the memory however many origins there are.
+_BLOCK_NUMBERS = 2**21
+_NO_GAPS = np.empty((0, 1), np.int64)
 
 
 class ForecastOrigins(NamedTuple):
-    """The origins of forecasts, one row an item.
+    """The origins of forecasts, in the order of their items.
 
-    values: (row, C), all tails without gaps, concatenated. stops: (I,), the row after the last one of each item.
-    contexts: (I, L, C), scaled. last: (I, T), the last transformed values. farthest: (I,), the largest absolute value
-    in a context.
+    values, known: (row, C), of all items, concatenated; gaps are filled as the option ``missing`` asks, and from the
+    past only. last_seen: (row, C), the last row with a value up to each row; empty if there are no gaps. stops: (I,),
+    the row after the last one of each item. items, rows: (N,), the item of each origin, and its row.
     """
 
     fitted: FittedItems
-    tails: tuple[Series, ...]
     values: FloatArray
+    known: FloatArray
+    last_seen: IntArray
     stops: IntArray
-    contexts: NDArray[np.float32]
-    last: FloatArray
-    farthest: FloatArray
+    items: IntArray
+    rows: IntArray
 
     @classmethod
-    def of(cls, fitted: FittedItems, tails: Sequence[Series], specification: Specification) -> ForecastOrigins:
-        """Read the last rows of each item's tail, which has no gaps."""
-        transform, count = TRANSFORMS[specification.transform], len(tails)
-        values, stops = _joined(tails)
-        contexts = np.empty((count, specification.context_length, values.shape[1]), np.float32)
-        last, farthest = np.empty((count, fitted.error_scale.shape[1])), np.empty(count)
-        read_contexts(
-            values, stops, fitted.offset, fitted.scale, transform.log, transform.difference, FARTHEST,
-            contexts, last, farthest,
-        )  # fmt: skip
-        return cls(fitted, tuple(tails), values, stops, contexts, last, farthest)
+    def at_ends(cls, fitted: FittedItems, tails: Sequence[Series]) -> ForecastOrigins:
+        """Return one origin an item: the last row of its tail, which has no gaps."""
+        values, stops = _joined([tail.values for tail in tails])
+        return cls(fitted, values, values, _NO_GAPS, stops, np.arange(len(stops)), stops - 1)
 
-    @property
-    def far_outside(self) -> NDArray[np.bool_]:
-        """Whether each item's context (I,) lies far outside the training data."""
-        return np.asarray(self.farthest > _FAR_OUTSIDE)
+    @classmethod
+    def rolling(
+        cls, fitted: FittedItems, series: Sequence[FilledValues], origins: Sequence[IntArray]
+    ) -> ForecastOrigins:
+        """Return several ascending origins of each item."""
+        values, stops = _joined([one.interpolated for one in series])
+        known, last_seen = values, _NO_GAPS
+        if any(one.interpolated is not one.forward_filled for one in series):
+            known, _ = _joined([one.forward_filled for one in series])
+            observed = np.concatenate([one.observed for one in series])  # the first row of an item is complete
+            last_seen = np.maximum.accumulate(np.where(observed, np.arange(len(observed))[:, None], 0), axis=0)
+        firsts = np.append(0, stops[:-1])
+        items = np.repeat(np.arange(len(stops)), [len(rows) for rows in origins])
+        return cls(fitted, values, known, last_seen, stops, items, np.concatenate(origins) + firsts[items])
 
-    def add_network(self, scaled: FloatArray, transform: Transform, total: FloatArray) -> None:
-        """Add the network's weighted, transformed forecasts to total (I, H, T); scaled: its forecasts (I, H, C)."""
-        fitted = self.fitted
-        add_network_forecasts(
-            scaled, fitted.offset, fitted.scale, self.last, fitted.constant, fitted.network, transform.difference, total
-        )
+    def forecast(
+        self, specification: Specification, ensemble: Ensemble | None, horizon: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return transformed forecasts (N, H, T), and the largest absolute value in each context (N,).
 
-    def add_methods(self, season_length: int, transform: Transform, total: FloatArray) -> None:
-        """Add the weighted, transformed forecasts of the simple methods to total (I, H, T)."""
+        The latter is 0 for items that have no network in their forecast.
+        """
+        total = np.zeros((len(self.rows), horizon, self.fitted.error_scale.shape[1]))
+        farthest = np.zeros(len(self.rows))
+        if ensemble is not None and self.fitted.network is not None:
+            chosen = np.flatnonzero(self.fitted.network[self.items] > 0)
+            block = max(1, _BLOCK_NUMBERS // (specification.context_length * self.values.shape[1]))
+            for first in range(0, len(chosen), block):
+                self._add_network(specification, ensemble, chosen[first : first + block], total, farthest)
         if self.fitted.methods is not None:
-            self.fitted.methods.add_forecasts(self.values, self.stops, season_length, transform, total)
+            season_length, logarithmic = specification.season_length, TRANSFORMS[specification.transform].log
+            add_method_forecasts(
+                self.known, self.stops, self.items, self.rows, *self.fitted.methods, season_length,
+                fit_window(season_length), logarithmic, SMALLEST_SHARE, total,
+            )  # fmt: skip
+        return total, farthest
+
+    def _add_network(
+        self,
+        specification: Specification,
+        ensemble: Ensemble,
+        chosen: IntArray,
+        total: FloatArray,
+        farthest: FloatArray,
+    ) -> None:
+        """Add the network's weighted forecasts from some of the origins to the total."""
+        fitted, items, transform = self.fitted, self.items[chosen], TRANSFORMS[specification.transform]
+        contexts = np.empty((len(chosen), specification.context_length, self.values.shape[1]), np.float32)
+        last, largest = np.empty((len(chosen), total.shape[2])), np.empty(len(chosen))
+        read_contexts(
+            self.values, self.known, self.last_seen, self.stops, items, self.rows[chosen], fitted.offset, fitted.scale,
+            transform.log, transform.difference, FARTHEST, contexts, last, largest,
+        )  # fmt: skip
+        farthest[chosen] = largest
+        add_network_forecasts(
+            ensemble.roll_out(contexts, total.shape[1]), chosen, items, fitted.offset, fitted.scale, last,
+            fitted.constant, fitted.network, transform.difference, total,
+        )  # fmt: skip
 
 
-def _joined(tails: Sequence[Series]) -> tuple[FloatArray, IntArray]:
-    """Return all tails, concatenated in a contiguous copy, and where each one stops; a single one is the usual case."""
-    if len(tails) == 1:
-        return contiguous_copy(tails[0].values), np.array([len(tails[0].values)])
-    values = np.ascontiguousarray(np.concatenate([tail.values for tail in tails]))
-    return values, np.cumsum([len(tail.values) for tail in tails])
+def _joined(series: Sequence[FloatArray]) -> tuple[FloatArray, IntArray]:
+    """Concatenate series in a contiguous copy, and return where each one stops; a single one is the usual case."""
+    if len(series) == 1:
+        return contiguous_copy(series[0]), np.array([len(series[0])])
+    return np.ascontiguousarray(np.concatenate(series)), np.cumsum([len(one) for one in series])

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from service.forecasting.config.options import MethodName
-from service.forecasting.methods.exponential_smoothing import ExponentialSmoothing
-from service.forecasting.methods.harmonic import Harmonic
-from service.forecasting.methods.kernels import blend
+from service.forecasting.methods import exponential_smoothing, harmonic, ridge, theta
+from service.forecasting.methods.kernels import forecasts as kernels
 from service.forecasting.methods.method import Method
-from service.forecasting.methods.naive import Parameterless, drift, mean, naive, seasonal_naive
-from service.forecasting.methods.ridge import Ridge
-from service.forecasting.methods.theta import Theta
+from service.forecasting.series.series import FloatArray
+
+
+def _by_rule(code: int) -> Method:
+    """Return a method without parameters."""
+    return Method(code, lambda _values, _season_length: np.empty(0), _is_empty)
+
+
+def _is_empty(parameters: FloatArray) -> bool:
+    return not len(parameters)
+
 
 METHODS: dict[MethodName, Method] = {
-    "naive": Parameterless(naive),
-    "seasonal_naive": Parameterless(seasonal_naive),
-    "drift": Parameterless(drift),
-    "mean": Parameterless(mean),
-    "ridge": Ridge(),
-    "exponential_smoothing": ExponentialSmoothing(),
-    "theta": Theta(),
-    "harmonic": Harmonic(),
+    "naive": _by_rule(kernels.NAIVE),
+    "seasonal_naive": _by_rule(kernels.SEASONAL_NAIVE),
+    "drift": _by_rule(kernels.DRIFT),
+    "mean": _by_rule(kernels.MEAN),
+    "ridge": Method(kernels.RIDGE, ridge.fit, ridge.are_parameters),
+    "exponential_smoothing": Method(
+        kernels.EXPONENTIAL_SMOOTHING, exponential_smoothing.fit, exponential_smoothing.are_parameters
+    ),
+    "theta": Method(kernels.THETA, theta.fit, theta.are_parameters),
+    "harmonic": Method(kernels.HARMONIC, harmonic.fit, harmonic.are_parameters),
 }
-
-CODES: dict[MethodName, int] = {
-    "naive": blend.NAIVE,
-    "seasonal_naive": blend.SEASONAL_NAIVE,
-    "drift": blend.DRIFT,
-    "mean": blend.MEAN,
-    "ridge": blend.RIDGE,
-    "exponential_smoothing": blend.EXPONENTIAL_SMOOTHING,
-    "theta": blend.THETA,
-    "harmonic": blend.HARMONIC,
-}
-"""The numbers of methods in the kernel that runs several of them, `kernels.blend`."""
+"""naive: the last value, best for a random walk. seasonal_naive: the last season, or the last value where there is no
+whole season yet. drift: a random walk with drift. mean: of all values so far, best for independent noise."""
 
 PRIOR: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
 """The methods whose mean is hard to beat: the prior set where a series is too short to compare errors."""

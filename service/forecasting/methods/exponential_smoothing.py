@@ -19,10 +19,8 @@ from service.forecasting.methods.kernels.smoothing import (
     NO_TREND,
     TREND,
     parameters_at,
-    smoothing_forecasts,
 )
-from service.forecasting.methods.method import bounded, contiguous_copy, scale_of
-from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.methods.method import contiguous_copy, fit_window, scale_of
 from service.forecasting.series.series import FloatArray
 
 # weight, form, alpha, beta, gamma, phi
@@ -40,43 +38,29 @@ _UNDAMPED_PENALTY = 1.0
 _UNPROMISING = 20.0
 
 
-class ExponentialSmoothing:
-    """The Akaike-weighted mean of the forms of exponential smoothing."""
-
-    def fit(self, values: FloatArray, season_length: int) -> FloatArray:
-        """Return rows of (weight, form, alpha, beta, gamma, phi), flat."""
-        values = values[-fit_window(season_length) :]
-        values = contiguous_copy(values / scale_of(values))
-        if len(values) < _SHORTEST:
-            return np.array([1.0, AN, _CAUTIOUS_ALPHA, 0.0, 0.0, 0.0])
-        recent = values[-max(_FIRST_VALUES, 4 * season_length) :]
-        tried = [
-            _Form(recent, season_length, form, trend)
-            for form in _forms(values, season_length)
-            for trend in (NO_TREND, TREND, DAMPED)
-            if trend == NO_TREND or len(values) >= _smallest_length(form, trend)
-        ]
-        best = min(form.criterion for form in tried)
-        promising = [form for form in tried if form.criterion < best + _UNPROMISING]
-        for form in promising:
-            form.refine(values)
-        return _weighted(promising)
-
-    def forecast(
-        self, parameters: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
-    ) -> FloatArray:
-        """Forecast (time,) from each origin: (origin, horizon)."""
-        out = np.empty((len(origins), horizon))
-        models = contiguous_copy(parameters.reshape(-1, _ROW))
-        smoothing_forecasts(
-            contiguous_copy(values), contiguous_copy(origins), fit_window(season_length), season_length, models, out
-        )
-        return bounded(out, values, origins)
+def fit(values: FloatArray, season_length: int) -> FloatArray:
+    """Return rows of (weight, form, alpha, beta, gamma, phi), flat."""
+    values = values[-fit_window(season_length) :]
+    values = contiguous_copy(values / scale_of(values))
+    if len(values) < _SHORTEST:
+        return np.array([1.0, AN, _CAUTIOUS_ALPHA, 0.0, 0.0, 0.0])
+    recent = values[-max(_FIRST_VALUES, 4 * season_length) :]
+    tried = [
+        _Form(recent, season_length, form, trend)
+        for form in _forms(values, season_length)
+        for trend in (NO_TREND, TREND, DAMPED)
+        if trend == NO_TREND or len(values) >= _smallest_length(form, trend)
+    ]
+    best = min(form.criterion for form in tried)
+    promising = [form for form in tried if form.criterion < best + _UNPROMISING]
+    for form in promising:
+        form.refine(values)
+    return _weighted(promising)
 
 
-def fit_window(season_length: int) -> int:
-    """Return how many last values are read: those before them only cost time."""
-    return max(1000, 5 * season_length)
+def are_parameters(numbers: FloatArray) -> bool:
+    """Return whether these are rows of parameters, of forms that exist."""
+    return len(numbers) > 0 and len(numbers) % _ROW == 0 and bool(np.isin(numbers[1::_ROW], (AN, MN, AA, MA, MM)).all())
 
 
 def _forms(values: FloatArray, season_length: int) -> list[int]:

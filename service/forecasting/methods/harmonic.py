@@ -8,10 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from service.forecasting.methods.kernels.autoregression import VALUES
-from service.forecasting.methods.kernels.harmonics import harmonic_forecasts
-from service.forecasting.methods.method import bounded, contiguous_copy, scale_of
+from service.forecasting.methods.method import scale_of
 from service.forecasting.methods.ridge import Autoregression, fitted_autoregression
-from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
 _MOST_HARMONICS = 4
@@ -24,54 +22,31 @@ _HEAD = 3
 _LONGEST_LAG = 1_000_000
 
 
-class Harmonic:
-    """Harmonics of the frequency that explains most; their number is chosen by the Bayesian information criterion."""
-
-    def fit(self, values: FloatArray, season_length: int) -> FloatArray:  # noqa: ARG002
-        """Return frequency in radians a row, number of harmonics and of lags, lags, weights."""
-        values = values[-_FIT_WINDOW:]
-        values = (values - values[0]) / scale_of(values - values[0])
-        if len(values) < _SHORTEST:
-            return np.array([1.0, 0, 1, 1, 0])
-        frequency = _frequency(values)
-        found: list[tuple[float, int, Autoregression]] = []
-        for harmonics in range(_MOST_HARMONICS + 1):
-            if harmonics * frequency >= np.pi:
-                break
-            residual = _residual(values, frequency, harmonics)
-            model = fitted_autoregression(residual, VALUES, 1)
-            if model is not None:
-                # The search for a frequency counts as three parameters.
-                freedom = len(model.lags) + 2 * harmonics + 3 * (harmonics > 0)
-                found.append((_misfit(residual, model) + freedom * np.log(len(values)), harmonics, model))
-        if not found:
-            return np.array([1.0, 0, 1, 1, 0])
-        _, harmonics, model = min(found, key=lambda one: one[0])
-        return np.array([frequency, harmonics, len(model.lags), *model.lags, *model.weights], np.float64)
-
-    def forecast(
-        self,
-        parameters: FloatArray,
-        values: FloatArray,
-        origins: IntArray,
-        horizon: int,
-        season_length: int,  # noqa: ARG002
-    ) -> FloatArray:
-        """Forecast (time,) from each origin: (origin, horizon).
-
-        Raises ValueError where the parameters are not of this method.
-        """
-        if not _are_parameters(parameters):
-            raise ValueError("These are no parameters of a harmonic regression.")
-        frequency, harmonics, count = float(parameters[0]), int(parameters[1]), int(parameters[2])
-        lags = parameters[_HEAD : _HEAD + count].astype(np.int64)
-        out = np.empty((len(origins), horizon))
-        weights = contiguous_copy(parameters[_HEAD + count :])
-        harmonic_forecasts(contiguous_copy(values), contiguous_copy(origins), frequency, harmonics, lags, weights, out)
-        return bounded(out, values, origins)
+def fit(values: FloatArray, season_length: int) -> FloatArray:  # noqa: ARG001
+    """Return frequency in radians a row, number of harmonics and of lags, lags, weights."""
+    values = values[-_FIT_WINDOW:]
+    values = (values - values[0]) / scale_of(values - values[0])
+    if len(values) < _SHORTEST:
+        return np.array([1.0, 0, 1, 1, 0])
+    frequency = _frequency(values)
+    found: list[tuple[float, int, Autoregression]] = []
+    for harmonics in range(_MOST_HARMONICS + 1):
+        if harmonics * frequency >= np.pi:
+            break
+        residual = _residual(values, frequency, harmonics)
+        model = fitted_autoregression(residual, VALUES, 1)
+        if model is not None:
+            # The search for a frequency counts as three parameters.
+            freedom = len(model.lags) + 2 * harmonics + 3 * (harmonics > 0)
+            found.append((_misfit(residual, model) + freedom * np.log(len(values)), harmonics, model))
+    if not found:
+        return np.array([1.0, 0, 1, 1, 0])
+    _, harmonics, model = min(found, key=lambda one: one[0])
+    return np.array([frequency, harmonics, len(model.lags), *model.lags, *model.weights], np.float64)
 
 
-def _are_parameters(numbers: FloatArray) -> bool:
+def are_parameters(numbers: FloatArray) -> bool:
+    """Return whether these are numbers as `fit` returns them: no index is out of bounds."""
     if len(numbers) < _HEAD + 2 or not np.isfinite(numbers).all():
         return False
     count = int(numbers[2])

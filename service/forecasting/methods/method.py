@@ -1,12 +1,14 @@
-"""The interface of simple methods, and what they share."""
+"""A simple method: its fit, and its forecasts by one kernel for all methods."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.methods.kernels.forecasts import method_forecasts
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
@@ -15,26 +17,30 @@ Parameters = tuple[FloatArray, ...]
 """The parameters of one method: a flat vector for each target."""
 
 
-class Method(Protocol):
+class Method(NamedTuple):
     """A forecasting method for a single series without gaps.
 
     A forecast depends only on the parameters and the values up to the origin, inclusive. So the parameters also serve
     later histories: of another length, at another phase of the season, of a similar item at another level. Multiplying
     the values by a constant multiplies the forecasts by it.
+
+    code: the number of the method in `kernels.forecasts`. fit: returns the parameters for values (time,) as a flat
+    vector; its second argument is the season length, 1 where there is no season. are_parameters: whether a vector of
+    numbers, perhaps of a model file, are parameters of this method: no index is out of bounds.
     """
 
-    def fit(self, values: FloatArray, season_length: int) -> FloatArray:
-        """Return the parameters for values (time,) as a flat vector; season_length: 1 where there is no season."""
-        ...
+    code: int
+    fit: Callable[[FloatArray, int], FloatArray]
+    are_parameters: Callable[[FloatArray], bool]
 
     def forecast(
         self, parameters: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
     ) -> FloatArray:
-        """Forecast values (time,) from each origin, the row of the last known value: (origin, horizon).
-
-        Raises ValueError where the parameters are not of this method.
-        """
-        ...
+        """Forecast values (time,) from each origin, the row of the last known value: (origin, horizon)."""
+        out = np.empty((len(origins), horizon))
+        arrays = contiguous_copy(parameters), contiguous_copy(values), contiguous_copy(origins)
+        method_forecasts(self.code, *arrays, season_length, fit_window(season_length), out)
+        return out
 
 
 def contiguous_copy(array: Array) -> Array:
@@ -47,14 +53,6 @@ def scale_of(values: FloatArray) -> float:
     return float(np.mean(np.abs(values))) or 1.0
 
 
-def bounded(forecasts: FloatArray, values: FloatArray, origins: IntArray) -> FloatArray:
-    """Clip forecasts (origin, horizon) to what a straight line through the largest value so far could reach.
-
-    Whatever the parameters, forecasts are finite and not absurdly far from the data.
-    """
-    last = values[origins][:, None]
-    if (np.abs(forecasts) <= 3 * np.abs(last)).all():
-        return forecasts
-    largest = np.maximum.accumulate(np.abs(values))[origins][:, None]
-    reach = largest * (3 + 2 * np.arange(1, forecasts.shape[1] + 1))
-    return np.clip(np.where(np.isfinite(forecasts), forecasts, last), -reach, reach)
+def fit_window(season_length: int) -> int:
+    """Return how many last values smoothing and Theta read: those before them only cost time."""
+    return max(1000, 5 * season_length)

@@ -17,7 +17,7 @@ from service.forecasting.methods.kernels.autoregression import (
     is_packed,
     is_stable,
 )
-from service.forecasting.methods.method import bounded, contiguous_copy
+from service.forecasting.methods.method import contiguous_copy
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.seasonality import grows_in_proportion
 from service.forecasting.series.series import FloatArray
@@ -28,55 +28,27 @@ _PENALTIES = 10.0 ** np.arange(-5, 2.1, 0.5)
 _DAMPING = 0.95
 _SMALLEST_WEIGHT = 0.01
 _SHORTEST = 8
-_LARGEST_LOGARITHM = 700.0
 
 
-class Ridge:
-    """The weighted mean of autoregressions, of logarithms where the spread grows with the level."""
-
-    def fit(self, values: FloatArray, season_length: int) -> FloatArray:
-        """Return whether logarithms are taken, then the packed autoregressions."""
-        values = values[-max(2000, 10 * season_length) :]
-        logarithmic = grows_in_proportion(values, season_length)
-        values = np.log(values) if logarithmic else values
-        kinds = [VALUES, CHANGES] if len(values) >= _SHORTEST else []
-        if season_length > 1 and len(values) >= 3 * season_length + 4:
-            kinds.append(SEASONAL_CHANGES)
-        scored = [(_validation_error(values, kind, season_length), kind) for kind in kinds]
-        models = [(error, fitted_autoregression(values, kind, season_length)) for error, kind in scored if error >= 0]
-        found = [(error, model) for error, model in models if model is not None]
-        shares = _shares(np.array([error for error, _ in found]), len(values))
-        packed = [model.packed(share) for share, (_, model) in zip(shares, found, strict=True) if share > 0]
-        return np.array([float(logarithmic), *(number for model in packed for number in model)])
-
-    def forecast(
-        self, parameters: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
-    ) -> FloatArray:
-        """Forecast (time,) from each origin: (origin, horizon).
-
-        Raises ValueError where the parameters are not of this method.
-        """
-        packed = contiguous_copy(parameters[1:])
-        if not np.isfinite(packed).all() or not is_packed(packed):
-            raise ValueError("These are no parameters of a ridge regression.")
-        if parameters[0] <= 0:
-            return bounded(_forecast(packed, values, origins, horizon, season_length), values, origins)
-        # Logarithms are used for origins up to which all values are above 0.
-        positive = np.logical_and.accumulate(values > 0)
-        logs = np.log(np.where(positive, values, 1.0))
-        out = np.exp(np.minimum(_forecast(packed, logs, origins, horizon, season_length), _LARGEST_LOGARITHM))
-        without = ~positive[origins]
-        if without.any():
-            out[without] = _forecast(packed, values, origins[without], horizon, season_length)
-        return bounded(out, values, origins)
+def fit(values: FloatArray, season_length: int) -> FloatArray:
+    """Return whether logarithms are taken, then the packed autoregressions."""
+    values = values[-max(2000, 10 * season_length) :]
+    logarithmic = grows_in_proportion(values, season_length)
+    values = np.log(values) if logarithmic else values
+    kinds = [VALUES, CHANGES] if len(values) >= _SHORTEST else []
+    if season_length > 1 and len(values) >= 3 * season_length + 4:
+        kinds.append(SEASONAL_CHANGES)
+    scored = [(_validation_error(values, kind, season_length), kind) for kind in kinds]
+    models = [(error, fitted_autoregression(values, kind, season_length)) for error, kind in scored if error >= 0]
+    found = [(error, model) for error, model in models if model is not None]
+    shares = _shares(np.array([error for error, _ in found]), len(values))
+    packed = [model.packed(share) for share, (_, model) in zip(shares, found, strict=True) if share > 0]
+    return np.array([float(logarithmic), *(number for model in packed for number in model)])
 
 
-def _forecast(
-    packed: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
-) -> FloatArray:
-    out = np.empty((len(origins), horizon))
-    autoregressive_forecasts(contiguous_copy(values), contiguous_copy(origins), season_length, packed, out)
-    return out
+def are_parameters(numbers: FloatArray) -> bool:
+    """Return whether these are a flag and packed autoregressions: no index is out of bounds."""
+    return len(numbers) > 0 and bool(np.isfinite(numbers).all() and is_packed(contiguous_copy(numbers[1:])))
 
 
 def _validation_error(values: FloatArray, kind: int, season_length: int) -> float:
@@ -89,7 +61,8 @@ def _validation_error(values: FloatArray, kind: int, season_length: int) -> floa
     horizon = max(4, min(season_length if season_length > 1 else 6, 24))
     origins = np.arange(first - 1, length - 1)
     rows = origins[:, None] + 1 + np.arange(horizon)
-    ahead = _forecast(np.array(model.packed(1.0), np.float64), values, origins, horizon, season_length)
+    ahead, packed = np.empty((len(origins), horizon)), np.array(model.packed(1.0), np.float64)
+    autoregressive_forecasts(contiguous_copy(values), origins, season_length, packed, ahead)
     return float(np.abs(ahead - values[np.minimum(rows, length - 1)])[rows < length].mean())
 
 

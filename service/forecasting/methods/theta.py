@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.forecasting.methods.exponential_smoothing import fit_window
 from service.forecasting.methods.kernels.nelder_mead import DYNAMIC_THETA, THETA, minimise
-from service.forecasting.methods.kernels.theta import take_out_season, theta_forecasts
-from service.forecasting.methods.method import bounded, contiguous_copy, scale_of
-from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.methods.kernels.theta import take_out_season
+from service.forecasting.methods.method import contiguous_copy, fit_window, scale_of
 from service.forecasting.series.seasonality import autocorrelation
 from service.forecasting.series.series import FloatArray
 
@@ -19,40 +17,23 @@ _STANDARD = np.array([[0.1], [0.3], [0.6], [0.9]])
 _OPTIMISED = np.array([[alpha, curvature] for alpha in (0.1, 0.5, 0.9) for curvature in (0.3, 0.6)])
 
 
-class Theta:
-    """The mean of three Theta models on seasonally adjusted values, where a test finds a season."""
+def fit(values: FloatArray, season_length: int) -> FloatArray:
+    """Return whether there is a season and whether it multiplies, then rows of (dynamic, alpha, theta), flat."""
+    values = values[-fit_window(season_length) :]
+    values = contiguous_copy(values / scale_of(values))
+    seasonal, multiplicative = _has_season(values, season_length), bool(values.min() > 0)
+    if seasonal:
+        take_out_season(values, season_length, multiplicative, np.empty(season_length))
+    models = [
+        _fit_model(values, kind, starts)
+        for kind, starts in ((THETA, _STANDARD), (THETA, _OPTIMISED), (DYNAMIC_THETA, _OPTIMISED))
+    ]
+    return np.array([seasonal, multiplicative, *np.ravel(models)], np.float64)
 
-    def fit(self, values: FloatArray, season_length: int) -> FloatArray:
-        """Return whether there is a season and whether it multiplies, then rows of (dynamic, alpha, theta), flat."""
-        values = values[-fit_window(season_length) :]
-        values = contiguous_copy(values / scale_of(values))
-        seasonal, multiplicative = _has_season(values, season_length), bool(values.min() > 0)
-        if seasonal:
-            take_out_season(values, season_length, multiplicative, np.empty(season_length))
-        models = [
-            _fit_model(values, kind, starts)
-            for kind, starts in ((THETA, _STANDARD), (THETA, _OPTIMISED), (DYNAMIC_THETA, _OPTIMISED))
-        ]
-        return np.array([seasonal, multiplicative, *np.ravel(models)], np.float64)
 
-    def forecast(
-        self, parameters: FloatArray, values: FloatArray, origins: IntArray, horizon: int, season_length: int
-    ) -> FloatArray:
-        """Forecast (time,) from each origin: (origin, horizon)."""
-        seasonal, multiplicative = parameters[0] > 0, bool(parameters[1] > 0)
-        models = contiguous_copy(parameters[2:].reshape(-1, 3))
-        out = np.empty((len(origins), horizon))
-        period = season_length if seasonal else 1
-        theta_forecasts(
-            contiguous_copy(values),
-            contiguous_copy(origins),
-            fit_window(season_length),
-            period,
-            multiplicative,
-            models,
-            out,
-        )
-        return bounded(out, values, origins)
+def are_parameters(numbers: FloatArray) -> bool:
+    """Return whether these are two flags and rows of models."""
+    return len(numbers) > 2 and len(numbers) % 3 == 2
 
 
 def _has_season(values: FloatArray, season_length: int) -> bool:

@@ -31,11 +31,6 @@ class Scaler:
         """Scale values of shape (..., channel)."""
         return (values - self.offset) / self.scale
 
-    def invert(self, scaled: FloatArray) -> FloatArray:
-        """Undo `apply` for as many of the first channels as ``scaled`` has in its last axis."""
-        channels = scaled.shape[-1]
-        return scaled * self.scale[:channels] + self.offset[:channels]
-
 
 def constant_channels(values: FloatArray) -> NDArray[np.bool_]:
     """Return (channel,), True for channels of (time, channel) that have a single value."""

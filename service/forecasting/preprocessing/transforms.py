@@ -35,10 +35,6 @@ class Transform:
         """Return log of the values, or the values; any shape."""
         return np.log(values) if self.log else values
 
-    def apply_to_forecasts(self, values: FloatArray, smallest: FloatArray) -> FloatArray:
-        """Return transformed forecasts, which may be 0 or below; smallest: of the values they are based on."""
-        return np.log(np.maximum(values, SMALLEST_SHARE * smallest)) if self.log else values
-
     def invert(self, transformed: FloatArray) -> FloatArray:
         """Undo `apply` and clip to the bounds; finite for finite values.
 
@@ -50,13 +46,6 @@ class Transform:
     def to_steps(self, transformed: FloatArray) -> FloatArray:
         """Return what the network models: (..., time, target) to (..., time - lookback, target)."""
         return np.diff(transformed, axis=-2) if self.difference else transformed
-
-    def from_steps(self, steps: FloatArray, last: FloatArray) -> FloatArray:
-        """Undo `to_steps` for forecasts.
-
-        steps: (origin, horizon, target). last: (origin, target), the transformed value at each origin.
-        """
-        return last[:, None, :] + np.cumsum(steps, axis=1) if self.difference else steps
 
 
 TRANSFORMS: dict[TransformName, Transform] = {

@@ -15,7 +15,7 @@ from service.forecasting.covariates.effects import Effects
 from service.forecasting.evaluation.error_scale import Calibration
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
-from service.forecasting.forecaster.items import FittedItem, fit_item, prepare
+from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
@@ -28,6 +28,7 @@ from service.forecasting.networks.windows import (
     partial_windows,
 )
 from service.forecasting.preprocessing.missing import fill
+from service.forecasting.preprocessing.pipeline import network_inputs
 from service.forecasting.preprocessing.scaling import usual_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
@@ -99,11 +100,11 @@ class Fitter:
             found = fit_effects(heads, targets, TRANSFORMS[specification.transform], specification.season_length)
             effects, common = found.items, found.common
         items = []
-        known = zip(heads, self._usual, effects, strict=True)
-        for head, usual, effect in self._progress.track(known, len(heads)):
+        fitted = zip(heads, self._usual, effects, strict=True)
+        for head, usual, effect in self._progress.track(fitted, len(heads)):
             item = fit_item(head, specification, targets, usual=usual, effects=effect)
-            prepared = prepare(item, head, specification)
-            items.append(item.with_methods(candidates, prepared.known, specification.season_length))
+            known = filled_residual(item, head, specification).forward_filled[:, :targets]
+            items.append(item.with_methods(candidates, known, specification.season_length))
         return items, common
 
     def _usual_change(self, series: Series) -> FloatArray:
@@ -112,14 +113,13 @@ class Fitter:
 
     def _rows(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[ItemRows]:
         """Return the rows of the items that are long enough for the network."""
-        rows = []
+        rows, transform = [], TRANSFORMS[self._specification.transform]
         for item, one, first, end, long in zip(items, self._panel, firsts, ends, self._plan.long, strict=True):
             if not long:
                 continue
-            prepared = prepare(item, one.head(end), self._specification)
-            lookback = prepared.preparation.transform.lookback
-            observed = prepared.filled.observed[lookback:]
-            rows.append(ItemRows(prepared.interpolated, observed, max(first - lookback, 0), end - lookback))
+            filled, lookback = filled_residual(item, one.head(end), self._specification), transform.lookback
+            scaled = network_inputs(filled.interpolated, transform, item.scaler, len(self._panel.targets))
+            rows.append(ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback))
         return rows
 
     @property

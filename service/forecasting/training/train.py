@@ -19,6 +19,7 @@ from service.forecasting.evaluation.blend_weights import CandidateScore, weigh
 from service.forecasting.evaluation.error_scale import Calibration, calibrate
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.evaluation.rolling import (
+    BaselineMethod,
     Evaluated,
     RollingForecasts,
     Score,
@@ -33,7 +34,6 @@ from service.forecasting.evaluation.rolling import (
 from service.forecasting.evaluation.validation_forecast import ValidationForecast, validation_forecast
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster, blended
-from service.forecasting.methods.naive import BaselineMethod
 from service.forecasting.networks.fitting import Fit, LossCurve
 from service.forecasting.series.series import Panel
 from service.forecasting.training.checkpoint import Checkpoints, ResumableTraining

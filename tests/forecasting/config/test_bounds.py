@@ -144,10 +144,10 @@ def test_scores_are_of_clipped_forecasts() -> None:
     origins = rolling_origins(test, len(values), 4)
     series = free.plan.panel.series[0]
     [item] = fitted.items
-    one = Evaluated(item, series, fitted.prepare(item, series), origins)
+    one = Evaluated(item, series, fitted.filled(item, series), origins, fitted.specification)
     [rolled] = roll_model(fitted, [one], 4)
     assert rolled.transformed.min() < 0
-    held = Evaluated(item, series, bound.forecaster.prepare(item, series), origins)
+    held = Evaluated(item, series, bound.forecaster.filled(item, series), origins, bound.forecaster.specification)
     [clipped] = roll_model(bound.forecaster, [held], 4)
     np.testing.assert_array_equal(clipped.mean, rolled.mean.clip(0))
     np.testing.assert_allclose(clipped.clipped_errors, (clipped.actual - clipped.mean) / item.error_scale)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.forecasting.evaluation.metrics import Metrics, average, measure, seasonal_naive_error, skill
-from service.forecasting.methods.naive import baseline_forecasts
+from service.forecasting.evaluation.rolling import baseline_forecasts
 
 ACTUAL = np.array([[10.0, 20.0], [30.0, np.nan]])
 MEAN = np.array([[12.0, 16.0], [30.0, 99.0]])

@@ -71,8 +71,8 @@ def test_nothing_after_an_origin_changes_a_forecast_from_it(monthly: Trained) ->
     changed[61:] = 500
 
     def ahead(values: FloatArray) -> FloatArray:
-        prepared = forecaster.prepare(forecaster.items[0], panel(values).series[0])
-        return forecaster.forecast_transformed(forecaster.items, [prepared], [np.array([40, 60])], 4)[0]
+        filled = forecaster.filled(forecaster.items[0], panel(values).series[0])
+        return forecaster.forecast_transformed(forecaster.items, [filled], [np.array([40, 60])], 4)[0]
 
     np.testing.assert_array_equal(ahead(values), ahead(changed))
 

@@ -9,11 +9,11 @@ import pytest
 
 from service.forecasting.config.options import MethodName, TrainOptions
 from service.forecasting.forecaster.forecaster import Forecaster
-from service.forecasting.forecaster.items import prepare
+from service.forecasting.forecaster.items import filled_residual
 from service.forecasting.intervals.forecast import Bands
-from service.forecasting.methods.catalogue import CODES, METHODS
-from service.forecasting.methods.exponential_smoothing import fit_window
-from service.forecasting.methods.kernels.blend import add_method_forecasts
+from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.kernels.forecasts import add_method_forecasts
+from service.forecasting.methods.method import fit_window
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.training.train import train
@@ -44,11 +44,12 @@ def together(
     names, stops = list(fitted), np.cumsum([len(one) for one in fitted.values()])
     bounds = np.stack([np.append(0, stops[:-1]), stops], axis=1)[None, None].astype(np.int64)
     total = np.zeros((1, HORIZON, 1))
-    codes, shares = np.array([CODES[name] for name in names]), np.full((1, len(names)), 1 / len(names))
+    codes, shares = np.array([METHODS[name].code for name in names]), np.full((1, len(names)), 1 / len(names))
     numbers, window = np.concatenate([*fitted.values(), np.empty(0)]), fit_window(season_length)
+    ends = np.array([len(values)])
     add_method_forecasts(
-        values[:, None].copy(), np.array([len(values)]), codes, shares, numbers, bounds, season_length, window,
-        logarithmic, SMALLEST_SHARE, total,
+        values[:, None].copy(), ends, np.zeros(1, np.int64), ends - 1, codes, shares, numbers, bounds, season_length,
+        window, logarithmic, SMALLEST_SHARE, total,
     )  # fmt: skip
     return np.asarray(total[0, :, 0])
 
@@ -102,9 +103,9 @@ def assert_ends_are_forecast_as_origins(forecaster: Forecaster, sent: Panel) -> 
     transform = TRANSFORMS[forecaster.specification.transform]
     known = {item.item: item for item in forecaster.items}
     fitted = [known[series.item] for series in sent]
-    prepared = [prepare(item, one, forecaster.specification) for item, one in zip(fitted, sent, strict=True)]
+    filled = [filled_residual(item, one, forecaster.specification) for item, one in zip(fitted, sent, strict=True)]
     origins = [np.array([len(series) - 1]) for series in sent]
-    expected = forecaster.forecast_transformed(fitted, prepared, origins, HORIZON)
+    expected = forecaster.forecast_transformed(fitted, filled, origins, HORIZON)
     found = iter(forecaster.forecast(HORIZON, Bands(), sent))
     for levels, series in zip(expected, sent, strict=True):
         for column in range(len(forecaster.targets)):
@@ -149,8 +150,8 @@ def test_an_item_never_seen() -> None:
     forecaster = default(items(seasonal(200), seasonal(200, seed=1), random_walk(200, seed=3)))
     series = Series(seasonal(150, seed=5)[:, None], "new")
     item = forecaster.item_at_end(series, None)
-    prepared = prepare(item, series, forecaster.specification)
-    (levels,) = forecaster.forecast_transformed([item], [prepared], [np.array([149])], HORIZON)
+    filled = filled_residual(item, series, forecaster.specification)
+    (levels,) = forecaster.forecast_transformed([item], [filled], [np.array([149])], HORIZON)
     found = forecaster.forecast(HORIZON, Bands(), Panel((series,)))[0].mean
     expected = TRANSFORMS[forecaster.specification.transform].invert(levels[0, :, 0])
     np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -163,6 +163,31 @@ def test_long_series_are_no_more_than_the_last_few_thousand(name: MethodName) ->
     assert np.isfinite(METHODS[name].forecast(parameters, values, last(values), 24, 24)).all()
 
 
+@pytest.mark.parametrize("name", ["exponential_smoothing", "theta", "naive"])
+def test_vectors_of_another_length_are_no_parameters(name: MethodName) -> None:
+    parameters = METHODS[name].fit(seasonal(60), 12)
+    assert METHODS[name].are_parameters(parameters)
+    assert not METHODS[name].are_parameters(np.append(parameters, 0.5))
+
+
+def test_a_form_that_does_not_exist_is_no_parameter() -> None:
+    assert not METHODS["exponential_smoothing"].are_parameters(np.array([1.0, 7.0, 0.5, 0.1, 0.1, 1.0]))
+
+
+def test_rules_are_what_their_names_say() -> None:
+    values, origins, none = random_walk(50), np.array([2, 30, 49, 11]), np.empty(0)
+    steps = np.arange(1, 9)
+    ahead = {name: METHODS[name].forecast(none, values, origins, 8, 5) for name in ("naive", "drift", "mean")}
+    seasons = METHODS["seasonal_naive"].forecast(none, values, origins, 8, 5)
+    for row, origin in enumerate(origins):
+        past = values[: origin + 1]
+        np.testing.assert_array_equal(ahead["naive"][row], past[-1])
+        np.testing.assert_allclose(ahead["mean"][row], past.mean())
+        np.testing.assert_allclose(ahead["drift"][row], past[-1] + steps * (past[-1] - past[0]) / origin)
+        expected = np.resize(past[-5:], 8) if len(past) >= 5 else past[-1]
+        np.testing.assert_array_equal(seasons[row], expected)
+
+
 def test_smoothing_keeps_to_a_steady_trend_from_every_origin() -> None:
     method, errors = METHODS["exponential_smoothing"], []
     for seed in range(20):

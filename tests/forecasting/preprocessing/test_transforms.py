@@ -4,31 +4,16 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from service.errors import InvalidSeries
 from service.forecasting.config.options import TransformName
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
-from service.forecasting.series.series import FloatArray
 
 NAMES = get_args(TransformName)
-positive = arrays(np.float64, st.tuples(st.integers(3, 30), st.integers(1, 2)), elements=st.floats(0.01, 1e6))
 
 
 def test_every_name_has_a_transform() -> None:
     assert set(TRANSFORMS) == set(NAMES)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@given(positive, st.integers(1, 2))
-def test_a_forecast_of_what_came_inverts_to_what_came(name: TransformName, values: FloatArray, origin: int) -> None:
-    transform = TRANSFORMS[name]
-    levels = transform.apply(values)
-    steps = transform.to_steps(levels)[origin + 1 - transform.lookback :]
-    ahead = transform.from_steps(steps[None], levels[[origin]])
-    np.testing.assert_allclose(transform.invert(ahead)[0], values[origin + 1 :], rtol=1e-6, atol=1e-6)
 
 
 def test_log_difference_is_the_logarithm_of_returns() -> None:

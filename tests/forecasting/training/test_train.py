@@ -119,8 +119,8 @@ def test_no_origin_sees_what_comes_after_it() -> None:
 
     def ahead(series: FloatArray, origin: int) -> FloatArray:
         item = forecaster.items[0]
-        prepared = forecaster.prepare(item, Series(series[:, None]))
-        return forecaster.forecast_transformed([item], [prepared], [np.array([origin])], 3)[0]
+        filled = forecaster.filled(item, Series(series[:, None]))
+        return forecaster.forecast_transformed([item], [filled], [np.array([origin])], 3)[0]
 
     for origin in (99, 100, 102, 103, 104):
         changed = values.copy()
@@ -451,10 +451,10 @@ def test_a_backtest_takes_bounded_memory() -> None:
     forecaster = train(panel(noisy_sine(900)), options(context_length=400, training={"epochs": 1})).forecaster
     values = noisy_sine(12_000)
     item = forecaster.items[0]
-    prepared = forecaster.prepare(item, Series(values[:, None]))
+    filled = forecaster.filled(item, Series(values[:, None]))
     origins = np.arange(400, 11_990)
     tracemalloc.start()
-    whole = forecaster.forecast_transformed([item, item], [prepared, prepared], [origins, origins[:7]], 3)
+    whole = forecaster.forecast_transformed([item, item], [filled, filled], [origins, origins[:7]], 3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 100e6

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.options import Candidate
-from service.forecasting.evaluation.rolling import Evaluated, compared, mean_known
+from service.forecasting.evaluation.rolling import Evaluated, compared, independent_origins, mean_known
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.series.series import FloatArray
 
@@ -57,13 +57,17 @@ def weigh(
     weighed together. trusted: the prior set, blended equally where nothing is known.
     """
     names = tuple(by_candidate)
-    errors, spacing = _errors(evaluated, by_candidate), _spacing(evaluated)
+    errors = _errors(evaluated, by_candidate)
+    known = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
+    independent = np.array([independent_origins(one.origins, errors.shape[-1]) for one in evaluated])
     prior = np.array([name in trusted for name in names])
     weights = np.zeros_like(usable.weights)
     for pattern in np.unique(usable.weights > 0, axis=0):
         rows = np.flatnonzero(((usable.weights > 0) == pattern).all(axis=1))
         columns = np.flatnonzero(pattern)
-        weights[np.ix_(rows, columns)] = choose_weights(errors[np.ix_(columns, rows)], prior[columns], spacing)
+        weights[np.ix_(rows, columns)] = choose_weights(
+            errors[np.ix_(columns, rows)], prior[columns], np.minimum(known, independent)[rows]
+        )
     scores = tuple(
         CandidateScore(name, float(weights[:, column].mean()), _mean(errors[column]))
         for column, name in enumerate(names)
@@ -71,15 +75,14 @@ def weigh(
     return Blend(names, weights), scores
 
 
-def choose_weights(errors: FloatArray, prior: BoolArray, spacing: int = 1) -> FloatArray:
+def choose_weights(errors: FloatArray, prior: BoolArray, origins: FloatArray) -> FloatArray:
     """Return the weights (item, candidate), which sum to 1, from absolute errors (candidate, item, origin, horizon).
 
     Errors are in the error scale of each item, NaN where unknown, for all candidates alike. A candidate that diverged
     (not finite where others are) gets no weight while there are others. prior: (candidate,), the set whose mean is
-    trusted where nothing is known. spacing: rows between successive origins; forecasts from origins closer than the
-    horizon have dependent errors.
+    trusted where nothing is known. origins: (item,), how many independent origins the errors are from.
     """
-    losses, origins = mean_known(errors), _independent_origins(errors, spacing)
+    losses = mean_known(errors)
     sound = _sound(losses)
     trusted = np.asarray(prior & sound if (prior & sound).any() else sound)
     scored = np.asarray(~np.isnan(losses[sound]).all(axis=0))
@@ -159,13 +162,6 @@ def _sound(losses: FloatArray) -> BoolArray:
     return sound if sound.any() else np.ones(len(losses), bool)
 
 
-def _independent_origins(errors: FloatArray, spacing: int) -> FloatArray:
-    """Return (item,): one, plus one for each horizon between the first and the last origin."""
-    horizon = errors.shape[-1]
-    counts = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
-    return np.asarray(np.minimum(counts, 1 + np.maximum(counts - 1, 0) * spacing / horizon) * (counts > 0))
-
-
 def _errors(evaluated: Sequence[Evaluated], by_candidate: Mapping[Candidate, Sequence[FloatArray]]) -> FloatArray:
     """Return absolute errors (candidate, item, origin, step ahead), the mean over targets; NaN where unknown."""
     most = max(len(one.origins) for one in evaluated)
@@ -175,12 +171,6 @@ def _errors(evaluated: Sequence[Evaluated], by_candidate: Mapping[Candidate, Seq
             errors = np.abs(compared(one, ahead).errors).mean(axis=-1)
             rows.append(np.pad(errors, ((0, most - len(errors)), (0, 0)), constant_values=np.nan))
     return np.array(rows).reshape(len(by_candidate), len(evaluated), most, -1)
-
-
-def _spacing(evaluated: Sequence[Evaluated]) -> int:
-    """Return the rows from one origin to the next."""
-    longest = max(evaluated, key=lambda one: len(one.origins)).origins
-    return max(1, int(np.median(np.diff(longest)))) if len(longest) > 1 else 1
 
 
 def _mean(errors: FloatArray) -> float | None:

@@ -17,6 +17,12 @@ NAMES = list(METHODS)
 IN_PRIOR = np.array([name in PRIOR for name in NAMES])
 
 
+def chosen(errors: FloatArray, prior: np.ndarray, spacing: int = 1) -> FloatArray:
+    """Return the weights for errors (candidate, item, origin, horizon) from origins that are ``spacing`` rows apart."""
+    known = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
+    return choose_weights(errors, prior, np.minimum(known, 1 + (known - 1) * spacing / errors.shape[-1]))
+
+
 def errors_of(values: FloatArray, horizon: int, season_length: int = 1, share: float = 0.6) -> FloatArray:
     """Absolute errors (candidate, 1, origin, horizon) of all methods, fitted before the first origin."""
     first = int(share * len(values))
@@ -30,7 +36,7 @@ def errors_of(values: FloatArray, horizon: int, season_length: int = 1, share: f
 
 
 def weights_of(values: FloatArray, horizon: int, season_length: int = 1) -> dict[str, float]:
-    (found,) = choose_weights(errors_of(values, horizon, season_length), IN_PRIOR)
+    (found,) = chosen(errors_of(values, horizon, season_length), IN_PRIOR)
     return dict(zip(NAMES, found, strict=True))
 
 
@@ -40,19 +46,19 @@ def weights_of(values: FloatArray, horizon: int, season_length: int = 1) -> dict
 )
 def test_weights_sum_to_one_whatever_is_known(errors: FloatArray, prior: FloatArray) -> None:
     errors[:, :, :, :] = np.where(np.isnan(errors).any(axis=0), np.nan, errors)
-    for row in choose_weights(errors, prior.astype(bool)):
+    for row in chosen(errors, prior.astype(bool)):
         assert (row >= 0).all()
         assert row.sum() == pytest.approx(1)
 
 
 def test_without_errors_the_prior_set_has_equal_weights() -> None:
-    (found,) = choose_weights(np.full((4, 1, 0, 3), np.nan), np.array([True, False, True, False]))
+    (found,) = chosen(np.full((4, 1, 0, 3), np.nan), np.array([True, False, True, False]))
     np.testing.assert_array_equal(found, [0.5, 0, 0.5, 0])
 
 
 def test_one_origin_changes_little() -> None:
     errors = np.array([1.0, 1.5, 1.0, 5.0])[:, None, None, None] * np.ones((1, 1, 1, 6))
-    weights = choose_weights(errors, np.array([True, True, True, False]))[0]
+    weights = chosen(errors, np.array([True, True, True, False]))[0]
     assert weights[0] == weights[2] > weights[1] > 0.15
     assert weights[3] < 0.03
 
@@ -60,7 +66,7 @@ def test_one_origin_changes_little() -> None:
 def test_what_diverged_gets_nothing() -> None:
     errors = np.ones((3, 1, 4, 2))
     errors[0, 0, 2, 1] = np.inf
-    np.testing.assert_allclose(choose_weights(errors, np.array([True, True, True]))[0], [0, 0.5, 0.5])
+    np.testing.assert_allclose(chosen(errors, np.array([True, True, True]))[0], [0, 0.5, 0.5])
 
 
 def test_a_clear_winner_is_alone_and_a_lucky_one_is_not() -> None:
@@ -68,9 +74,9 @@ def test_a_clear_winner_is_alone_and_a_lucky_one_is_not() -> None:
     errors = np.abs(generator.normal(size=(3, 1, 60, 1)))
     winner = errors.copy()
     winner[0] /= 4
-    np.testing.assert_array_equal(choose_weights(winner, np.ones(3, bool))[0], [1, 0, 0])
-    assert choose_weights(errors, np.ones(3, bool)).max() < 0.7
-    assert choose_weights(winner, np.array([False, True, True]))[0, 0] == 1  # outside the prior set too
+    np.testing.assert_array_equal(chosen(winner, np.ones(3, bool))[0], [1, 0, 0])
+    assert chosen(errors, np.ones(3, bool)).max() < 0.7
+    assert chosen(winner, np.array([False, True, True]))[0, 0] == 1  # outside the prior set too
 
 
 def test_an_item_that_differs_gets_weights_of_its_own() -> None:
@@ -78,14 +84,14 @@ def test_an_item_that_differs_gets_weights_of_its_own() -> None:
     errors = np.abs(generator.normal(size=(2, 5, 60, 1)))
     errors[1] *= 3
     errors[:, 4] = errors[::-1, 4]
-    found = choose_weights(errors, np.ones(2, bool))
+    found = chosen(errors, np.ones(2, bool))
     np.testing.assert_array_equal(found[0], [1, 0])
     assert found[4, 1] > 0.9
 
 
 def test_close_origins_are_not_much_evidence() -> None:
     errors = np.array([1.0, 1.2])[:, None, None, None] * np.ones((2, 1, 24, 24))
-    close, apart = (choose_weights(errors, np.ones(2, bool), spacing)[0] for spacing in (1, 24))
+    close, apart = (chosen(errors, np.ones(2, bool), spacing)[0] for spacing in (1, 24))
     assert close[1] / close[0] == pytest.approx(1.2 ** -(1 + 0.25 * (1 + 23 / 24)))
     assert apart[1] / apart[0] < close[1] / close[0]
 
@@ -99,7 +105,7 @@ def test_noise_and_walks_cost_little_more_than_the_best_rule(series: Callable[[i
     for seed in range(15):
         values = series(seed)
         past, actual = values[:388], values[388:]
-        weights = choose_weights(errors_of(past, 12), IN_PRIOR)[0]
+        weights = chosen(errors_of(past, 12), IN_PRIOR)[0]
         origin = np.array([387])
         ahead = [method.forecast(method.fit(past, 1), past, origin, 12, 1)[0] for method in METHODS.values()]
         blended.append(np.abs(weights @ np.array(ahead) - actual).mean())
@@ -114,7 +120,7 @@ def test_a_noisy_sine_is_left_to_what_goes_round() -> None:
 
 def test_an_outsider_that_is_better_beyond_chance_counts_in_full() -> None:
     errors = np.abs(np.random.default_rng(0).normal(size=(1, 1, 400, 1))) * np.array([0.85, 1, 1])[:, None, None, None]
-    weights = choose_weights(errors, np.array([False, True, True]))[0]
+    weights = chosen(errors, np.array([False, True, True]))[0]
     assert weights[0] > 0.5
     assert weights[1] > 0.1
 
@@ -133,5 +139,5 @@ def test_a_nonlinear_map_is_left_to_what_knows_it() -> None:
     origins = np.arange(299, 499)
     network = np.abs(1 - 1.4 * values[origins] ** 2 + 0.3 * values[origins - 1] - values[origins + 1])
     errors = np.concatenate([errors, network[None, None, :, None]])
-    weights = choose_weights(errors, np.append(IN_PRIOR, False))[0]
+    weights = chosen(errors, np.append(IN_PRIOR, False))[0]
     assert weights[-1] == 1

@@ -24,7 +24,7 @@ import numpy as np
 from service.errors import Unavailable
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import roll_out
+from service.forecasting.networks.engine import Recipe, training_engine
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import Trained, train
@@ -112,10 +112,13 @@ def training_line(options: Options, items: int, hidden_size: int | None) -> str:
 def rollout_line(options: Options, items: int) -> str:
     network = initial_network(NetworkShape("lstm", 1, 64, 1, HORIZON), seed=0)
     contexts = np.random.default_rng(0).normal(size=(items, 30, 1)).astype(np.float32)
+    cpu_side, device_side = (
+        training_engine(one).predictor([network], Recipe(slide=False, centred=True)) for one in (None, options.device)
+    )
     (cpu, _), (device, _) = alternating(
         options.rounds,
-        lambda: roll_out(network, contexts, 30, "chunks", True),
-        lambda: roll_out(network, contexts, 30, "chunks", True, options.device),
+        lambda: cpu_side.predict(contexts, 30),
+        lambda: device_side.predict(contexts, 30),
     )
     return f"{items:>5} {1e3 * cpu:>11.2f} {1e3 * device:>10.2f} {cpu / device:>6.1f}x"
 

@@ -37,7 +37,7 @@ from benchmarks.tutorial_loop import (
 from service.forecasting.config.options import Objective, TrainOptions
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import roll_out
+from service.forecasting.networks.engine import Recipe, engine_for
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.train import train
 
@@ -106,11 +106,12 @@ def main() -> None:
 def rollout_line(one: Rollout, count: int = ROUNDS) -> str:
     """Time one rollout on all sides in turn, after one warm-up each."""
     network = initial_network(NetworkShape(one.cell, 1, one.hidden_size, one.num_layers, 1), seed=0)
+    predictor = engine_for("numba").predictor([network], Recipe(one.objective == "windows", centred=False))
     module = TutorialNetwork(one.cell, one.hidden_size, one.num_layers).eval()
     context = np.zeros((one.items, one.context_length, 1), np.float32)
     window = torch.from_numpy(context)
     sides: tuple[tuple[Callable[[], object], int], ...] = (
-        (lambda: roll_out(network, context, one.horizon, one.objective, False), 50),
+        (lambda: predictor.predict(context, one.horizon), 50),
         (lambda: slide(module, window, one.horizon), 1),
         (lambda: step(module, window, one.horizon), 3),
     )

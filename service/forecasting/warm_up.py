@@ -13,7 +13,7 @@ from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.kernels.forecasts import add_method_forecasts
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import roll_out
+from service.forecasting.networks.engine import Recipe, engine_for
 from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
 
@@ -22,7 +22,7 @@ def warm_rollout() -> None:
     """Load the kernels of network forecasts."""
     for cell in get_args(Cell):
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
-        roll_out(network, np.zeros((1, 2, 1), np.float32), 2, "chunks", True)
+        engine_for("numba").predictor([network], Recipe(False, True)).predict(np.zeros((1, 2, 1), np.float32), 2)
     origins, no_gaps, stops = np.zeros(1, np.int64), np.empty((0, 1), np.int64), np.array([3])
     values, numbers, last = np.ones((3, 1)), np.ones((1, 1)), np.ones((1, 1))
     read_contexts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -25,7 +25,7 @@ from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
 from service.forecasting.methods.method import fit_window
 from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.ensemble import Ensemble
+from service.forecasting.networks.engine import Engine, Predictor, Recipe, engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.pipeline import IntArray, min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
@@ -45,7 +45,7 @@ _METHOD_MEMORY = 5000
 class Forecaster:
     """Networks and simple methods, with all that is needed to forecast from the end of the model's series or a history.
 
-    device: torch's name of where rollouts run; None: this CPU. It is a property of this object, not of the model.
+    engine: what networks are rolled out with; a property of this object, not of the model.
     future_covariates: all that were declared; the specification has those that are used. common: (column, target), the
     effects of future covariates in the unit of an item; None: there are none.
     """
@@ -57,7 +57,7 @@ class Forecaster:
     networks: tuple[Network, ...]
     blend: Blend
     errors: ConformalErrors
-    device: str | None = None
+    engine: Engine = field(default_factory=lambda: engine_for("numba"))
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
 
@@ -113,7 +113,7 @@ class Forecaster:
         draw: Draw | None = None,
     ) -> list[Forecast]:
         origins = ForecastOrigins.at_ends(fitted, tails)
-        transformed, farthest = origins.forecast(self.specification, self._ensemble, horizon)
+        transformed, farthest = origins.forecast(self.specification, self._predictor, horizon)
         if future or self.common is not None:
             transformed += self._effects_ahead(fitted, tails, horizon, future)
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
@@ -209,7 +209,7 @@ class Forecaster:
     ) -> list[FloatArray]:
         """Return transformed forecasts from the origins of each item: one (origin, horizon, target) array an item."""
         rolling = ForecastOrigins.rolling(self._stacked(items), series, origins)
-        return _by_item(rolling.forecast(self.specification, self._ensemble, horizon)[0], origins)
+        return _by_item(rolling.forecast(self.specification, self._predictor, horizon)[0], origins)
 
     def forecasts_by_candidate(
         self, items: Sequence[FittedItem], series: Sequence[FilledValues], origins: Sequence[IntArray], horizon: int
@@ -221,7 +221,7 @@ class Forecaster:
         for column, candidate in enumerate(self.blend.candidates):
             alone = Blend(self.blend.candidates, np.where(np.arange(used.shape[1]) == column, used, 0.0))
             one = rolling._replace(fitted=rolling.fitted.weighted(alone))
-            ahead, _ = one.forecast(self.specification, self._ensemble, horizon)
+            ahead, _ = one.forecast(self.specification, self._predictor, horizon)
             ahead[~used[rolling.items, column]] = np.nan
             found[candidate] = _by_item(ahead, origins)
         return found
@@ -231,8 +231,8 @@ class Forecaster:
         return Columns(self.targets, self.covariates, self.future_covariates, self.specification)
 
     @cached_property
-    def _ensemble(self) -> Ensemble | None:
-        return Ensemble(self.networks, self.specification, self.device) if self.networks else None
+    def _predictor(self) -> Predictor | None:
+        return self.engine.predictor(self.networks, Recipe.of(self.specification)) if self.networks else None
 
     @cached_property
     def _transform(self) -> Transform:

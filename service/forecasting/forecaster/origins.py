@@ -17,7 +17,7 @@ from service.forecasting.forecaster.items import FittedItems
 from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
 from service.forecasting.methods.kernels.forecasts import add_method_forecasts
 from service.forecasting.methods.method import contiguous_copy, fit_window
-from service.forecasting.networks.ensemble import Ensemble
+from service.forecasting.networks.engine import Predictor
 from service.forecasting.preprocessing.missing import FilledValues
 from service.forecasting.preprocessing.pipeline import FARTHEST, IntArray
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
@@ -66,7 +66,7 @@ class ForecastOrigins(NamedTuple):
         return cls(fitted, values, known, last_seen, stops, items, np.concatenate(origins) + firsts[items])
 
     def forecast(
-        self, specification: Specification, ensemble: Ensemble | None, horizon: int
+        self, specification: Specification, predictor: Predictor | None, horizon: int
     ) -> tuple[FloatArray, FloatArray]:
         """Return transformed forecasts (N, H, T), and the largest absolute value in each context (N,).
 
@@ -74,11 +74,11 @@ class ForecastOrigins(NamedTuple):
         """
         total = np.zeros((len(self.rows), horizon, self.fitted.error_scale.shape[1]))
         farthest = np.zeros(len(self.rows))
-        if ensemble is not None and self.fitted.network is not None:
+        if predictor is not None and self.fitted.network is not None:
             chosen = np.flatnonzero(self.fitted.network[self.items] > 0)
             block = max(1, _BLOCK_NUMBERS // (specification.context_length * self.values.shape[1]))
             for first in range(0, len(chosen), block):
-                self._add_network(specification, ensemble, chosen[first : first + block], total, farthest)
+                self._add_network(specification, predictor, chosen[first : first + block], total, farthest)
         if self.fitted.methods is not None:
             season_length, logarithmic = specification.season_length, TRANSFORMS[specification.transform].log
             add_method_forecasts(
@@ -90,7 +90,7 @@ class ForecastOrigins(NamedTuple):
     def _add_network(
         self,
         specification: Specification,
-        ensemble: Ensemble,
+        predictor: Predictor,
         chosen: IntArray,
         total: FloatArray,
         farthest: FloatArray,
@@ -105,7 +105,7 @@ class ForecastOrigins(NamedTuple):
         )  # fmt: skip
         farthest[chosen] = largest
         add_network_forecasts(
-            ensemble.roll_out(contexts, total.shape[1]), chosen, items, fitted.offset, fitted.scale, last,
+            predictor.predict(contexts, total.shape[1]), chosen, items, fitted.offset, fitted.scale, last,
             fitted.constant, fitted.network, transform.difference, total,
         )  # fmt: skip
 

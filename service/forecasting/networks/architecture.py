@@ -5,7 +5,7 @@ Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014) 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from service.forecasting.config.options import Cell
 from service.forecasting.config.specification import NetworkSpecification
 from service.forecasting.networks.kernels.cells import CODES, GATES
-from service.forecasting.networks.kernels.rollout import packed_networks
 
 
 def dropout_seed(seed: int, steps: int) -> int:
@@ -102,16 +101,6 @@ def are_sound(weights: NDArray[Any]) -> bool:
     """Return whether weights are finite and small enough that all a network computes from its inputs is finite."""
     # In float64: the bound is infinite in float16, and abs of the smallest int8 overflows.
     return bool((np.abs(weights.astype(np.float64)) <= LARGEST_WEIGHT).all())
-
-
-def packed(networks: Sequence[Network]) -> Weights:
-    """Return the weights of networks of one shape in the layout of `kernels.rollout`."""
-    shape = networks[0].shape
-    flat = np.stack([network.weights for network in networks])
-    weights: Weights = packed_networks(
-        shape.code, flat, shape.num_layers, shape.hidden_size, shape.gates, shape.outputs, shape.channels
-    )
-    return weights
 
 
 def network_of(shape: NetworkShape, named: Mapping[str, NDArray[Any]]) -> Network:

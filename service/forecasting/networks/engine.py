@@ -1,19 +1,39 @@
-"""Train and run networks: compiled kernels on the CPU, torch on any other device."""
+"""Engines: what trains networks and forecasts with them. Both compute the same, see docs/engines.md.
+
+numba: compiled kernels on this CPU, which release the GIL. torch: `module.RecurrentForecaster` on any device of torch.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
-from service.forecasting.networks.architecture import Network, Weights, packed
-from service.forecasting.networks.numba_engine import CompiledTrainer, roll_out_packed
+from service.forecasting.networks.architecture import Network, Weights
 from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
+
+EngineName = Literal["numba", "torch"]
+
+
+class Recipe(NamedTuple):
+    """How a network is rolled out.
+
+    slide: the window of the last steps is read anew for each chunk; otherwise the state is carried on. centred: windows
+    are read relative to their last step.
+    """
+
+    slide: bool
+    centred: bool
+
+    @classmethod
+    def of(cls, specification: Specification) -> Recipe:
+        """Return the rollout that the training of a specification prepares for."""
+        return cls(specification.training.objective == "windows", specification.centering == "last")
 
 
 class Trainer(Protocol):
@@ -26,7 +46,7 @@ class Trainer(Protocol):
         """
 
     def validation_loss(self) -> float:
-        """Return the loss on the validation set. Raises ValueError where there is none."""
+        """Return the loss on the validation set. Raises ValueError if there is none."""
 
     def weights(self) -> Weights:
         """Return a copy of the current weights."""
@@ -35,41 +55,47 @@ class Trainer(Protocol):
         """Return a copy of the weights and of the optimizer's first and second moments: (3, weights)."""
 
     def restore(self, state: Weights, steps: int) -> None:
-        """Continue from a state, of any kind of trainer, that was reached after so many batches."""
+        """Continue from a state, of either engine, that was reached after so many batches."""
 
 
-def trainer_on(
-    device: str | None,
-    specification: Specification,
-    start: Network,
-    sequences: TrainingSequences,
-    validation: TrainingSequences | None,
-    seed: int,
-) -> Trainer:
-    """Return a trainer; device: torch's name, None for the compiled kernels on this CPU."""
-    if device is None:
-        return CompiledTrainer(specification, start, sequences, validation, seed)
-    from service.forecasting.networks.torch_engine import TorchTrainer
+class Predictor(Protocol):
+    """The networks of one model, ready to forecast on their device."""
 
-    return TorchTrainer(specification, start, sequences, validation, seed, device)
+    def predict(self, contexts: NDArray[np.float32], horizon: int) -> FloatArray:
+        """Return the mean forecast of the networks after scaled contexts, in the same scale.
+
+        contexts: (origin, context_length, channel). Returns (origin, horizon, channel).
+        """
 
 
-def roll_out(
-    network: Network,
-    contexts: NDArray[np.float32],
-    horizon: int,
-    objective: Objective,
-    centred: bool,
-    device: str | None = None,
-) -> NDArray[np.float32]:
-    """Forecast ``horizon`` steps after each context (origin, context_length, channel), in the same scale.
+class Engine(Protocol):
+    """Trains networks, and forecasts with them."""
 
-    Returns (origin, horizon, channel). device: torch's name; None: this CPU, in compiled code, which releases the GIL.
-    """
-    if device is not None:
-        from service.forecasting.networks.torch_engine import roll_out as roll_out_on
+    def trainer(
+        self,
+        specification: Specification,
+        start: Network,
+        sequences: TrainingSequences,
+        validation: TrainingSequences | None,
+        seed: int,
+    ) -> Trainer:
+        """Return a trainer that begins with the weights of ``start``."""
 
-        return roll_out_on(network, contexts, horizon, objective, centred, device)
-    return roll_out_packed(network.shape, packed([network]), 1, contexts, horizon, objective, centred).astype(
-        np.float32
-    )
+    def predictor(self, members: Sequence[Network], recipe: Recipe) -> Predictor:
+        """Return a predictor of networks of one shape, whose forecasts are averaged."""
+
+
+def engine_for(name: EngineName, device: str = "cpu") -> Engine:
+    """Return an engine; torch is imported only if it is asked for. device: torch's name."""
+    if name == "torch":
+        from service.forecasting.networks.torch_engine import TorchEngine
+
+        return TorchEngine(device)
+    from service.forecasting.networks.numba_engine import NumbaEngine
+
+    return NumbaEngine()
+
+
+def training_engine(device: str | None) -> Engine:
+    """Return the engine of trainings on a device of torch; None: the compiled kernels on this CPU."""
+    return engine_for("numba") if device is None else engine_for("torch", device)

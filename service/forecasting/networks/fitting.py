@@ -17,7 +17,7 @@ from service.errors import InvalidOption, ServiceError
 from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, are_sound, initial_network
-from service.forecasting.networks.engine import trainer_on
+from service.forecasting.networks.engine import Engine, engine_for
 from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.series.series import FloatArray
 
@@ -107,13 +107,12 @@ class FitStates(Protocol):
 class FitRun:
     """How one fit runs.
 
-    device: torch's name; None: this CPU, in compiled kernels. states: stores what the fit is resumed from; on the CPU
-    the result is bit-identical with and without.
+    states: stores what the fit is resumed from; with compiled kernels the result is bit-identical with and without.
     """
 
     seed: int
     report: EpochReport | None = None
-    device: str | None = None
+    engine: Engine = field(default_factory=lambda: engine_for("numba"))
     states: FitStates | None = None
 
 
@@ -162,7 +161,7 @@ class _ResumableFit:
         channels = sequences.values.shape[1]
         self._shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
         first = start or initial_network(self._shape, run.seed)
-        self._trainer = trainer_on(run.device, specification, first, sequences, validation, run.seed)
+        self._trainer = run.engine.trainer(specification, first, sequences, validation, run.seed)
         # So many sequences that every target is scored about once.
         self._per_epoch = max(1, math.ceil(len(sequences) / sequences.scored_steps))
         self._batches = math.ceil(self._per_epoch / self._training.batch_size)

@@ -1,98 +1,117 @@
-"""The network as a torch module, which runs on cuDNN on a GPU; never imported by the server.
+"""The network in torch, on one page; the compiled kernels compute the same.
 
-Dimensions: B batch, T steps read, S scored steps, H hidden_size, K output_chunk_length, C channels. Time comes first.
+Dimensions: B batch, T steps read, H hidden_size, K output_chunk_length, C channels, L layers. Time comes first.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
 from service.forecasting.config.options import Cell
-from service.forecasting.networks.architecture import Network, NetworkShape, Weights
 
 State = Tensor | tuple[Tensor, Tensor]
+"""The hidden state (L, B, H); with the LSTM also the cell state (L, B, H)."""
 
 _CELLS: dict[Cell, type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
-class TorchNetwork(nn.Module):
-    """Recurrent layers and a linear head; its parameters come in the order of `NetworkShape.named`."""
+class RecurrentForecaster(nn.Module):
+    """Recurrent layers and a linear head that emits a chunk of steps at once.
 
-    def __init__(self, shape: NetworkShape, dropout: float = 0.0) -> None:
+    Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014). The keys of `state_dict` are those
+    of a model file's networks behind their prefix: ``recurrent.weight_ih_l0``, ..., ``head.bias``.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        channels: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        output_chunk_length: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.shape = shape
-        # cuDNN draws the dropout between its layers from a state that outlives a training (pytorch/pytorch#104697), so
-        # that no seed repeats it in a process with several trainings. Hence one layer a block, with dropout after each.
-        depths = [1] * shape.num_layers if dropout > 0 else [shape.num_layers]
-        self.blocks = nn.ModuleList(
-            _CELLS[shape.cell](shape.hidden_size if number else shape.channels, shape.hidden_size, depth)
-            for number, depth in enumerate(depths)
-        )
+        self.chunk_shape = output_chunk_length, channels
+        self.recurrent = _CELLS[cell](channels, hidden_size, num_layers)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(shape.hidden_size, shape.outputs)
+        self.head = nn.Linear(hidden_size, output_chunk_length * channels)
+        # cuDNN draws the dropout between its layers from a state that outlives a training (pytorch/pytorch#104697), so
+        # that no seed repeats it in a process with several trainings. Hence single layers, with dropout after each.
+        self._layers = _single_layers(self.recurrent) if dropout > 0 else []
 
-    def read(self, inputs: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
-        """Read (T, B, C) from ``states`` (None: zeros); return the hidden steps (T, B, H) and the new states."""
-        hidden, reached = inputs, []
-        for number, block in enumerate(self.blocks):
-            hidden, state = block(hidden, states[number] if states else None)
-            hidden = self.dropout(hidden)
-            reached.append(state)
-        return hidden, reached
+    def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return the chunk after each step of (T, B, C): (T, B, K, C), and the last state; state None: zeros."""
+        hidden, state = self.read(inputs, state)
+        return self.emit(hidden), state
+
+    def read(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Return the output of the recurrent layers after each step (T, B, H), and the last state."""
+        if not self._layers:
+            hidden, reached = self.recurrent(inputs, state)
+            return hidden, reached
+        states: list[State] = []
+        for number, layer in enumerate(self._layers):
+            inputs, reached = layer(inputs, None if state is None else _of_layer(state, number))
+            inputs = self.dropout(inputs)
+            states.append(reached)
+        return inputs, _stacked(states)
 
     def emit(self, hidden: Tensor) -> Tensor:
-        """Return the chunk after each of the hidden steps (..., H): (..., K, C)."""
-        chunks: Tensor = self.head(hidden)
-        return chunks.reshape(*hidden.shape[:-1], self.shape.output_chunk_length, self.shape.channels)
+        """Return the chunk after each output of the recurrent layers: (..., H) to (..., K, C)."""
+        return self.head(hidden).unflatten(-1, self.chunk_shape)  # type: ignore[no-any-return]
 
-    def score_steps(self, inputs: Tensor, scored_steps: int, truncate_bptt: int | None = None) -> Tensor:
-        """Return the chunks after the last ``scored_steps`` of (T, B, C): (S, B, K, C).
+    @torch.inference_mode()
+    def forecast(self, contexts: Tensor, horizon: int, slide: bool = False, centred: bool = False) -> Tensor:
+        """Return ``horizon`` steps after each context: (B, context_length, C) to (B, horizon, C).
 
-        With ``truncate_bptt`` the state is detached every so many steps, counted back from the end (Williams & Peng
-        1990), so that gradients flow back at most that far.
+        slide: the window of the last ``context_length`` steps is read anew for each chunk; otherwise the state is
+        carried on. centred: each window, or the context, is read relative to its last step, and a chunk is relative to
+        the step before it.
         """
-        steps = len(inputs)
-        length = truncate_bptt or steps
-        states, segments = None, []
-        for segment in torch.tensor_split(inputs, list(range(steps % length or length, steps, length))):
-            hidden, states = self.read(segment, states)
-            states = [_detached(state) for state in states]
-            segments.append(hidden)
-        return self.emit(torch.cat(segments)[steps - scored_steps :])
+        given = contexts.transpose(0, 1)
+        total = len(given) + horizon
+        steps = torch.cat([given, given.new_empty(horizon, *given.shape[1:])])  # (context_length + horizon, B, C)
+        reference: Tensor | float = 0.0
+        read, known, state = 0, len(given), None
+        while known < total:
+            if slide:
+                read, state = known - len(given), None
+            if centred and state is None:
+                reference = steps[known - 1]
+            hidden, state = self.read(steps[read:known] - reference, state)
+            chunk = self.emit(hidden[-1]).transpose(0, 1)  # (K, B, C)
+            if centred:
+                chunk = chunk + steps[known - 1]
+            read, known = known, min(total, known + len(chunk))
+            steps[read:known] = chunk[: known - read]
+        return steps[len(given) :].transpose(0, 1)
 
 
-def torch_network(network: Network, device: str, dropout: float = 0.0) -> TorchNetwork:
-    """Return a network as a module on a device, in full float32: the same numbers as on the CPU, to rounding."""
-    # TF32 has ten bits, an error of a thousandth in each product. These settings hold for the whole process.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    module = TorchNetwork(network.shape, dropout).to(device)
-    set_weights(module, network.weights)
-    return module
-
-
-@torch.no_grad()
-def set_weights(module: TorchNetwork, weights: Weights) -> None:
-    """Set the weights of a module from those of a `Network`: (shape.size,)."""
-    for parameter, weight in zip(module.parameters(), split_weights(module, weights), strict=True):
-        parameter.copy_(weight)
-
-
-def split_weights(module: TorchNetwork, flat: Weights) -> list[Tensor]:
-    """Undo `flat_weights`, for weights or anything of their shapes: new tensors on the module's device."""
-    device = next(module.parameters()).device
-    return [torch.tensor(one, device=device) for one in Network(module.shape, flat).named_weights().values()]
-
-
-def flat_weights(tensors: Iterable[Tensor]) -> Weights:
-    """Return a copy of a module's parameters as a `Network` has them: (shape.size,), in one transfer."""
-    flat = torch.cat([tensor.detach().t().reshape(-1) for tensor in tensors])
-    weights: Weights = flat.cpu().numpy()
-    return weights
-
-
-def _detached(state: State) -> State:
+def detached(state: State) -> State:
+    """Return the state as a constant: gradients do not flow back through it."""
     return state.detach() if isinstance(state, Tensor) else (state[0].detach(), state[1].detach())
+
+
+def _single_layers(recurrent: nn.RNNBase) -> list[nn.RNNBase]:
+    """Return each layer as a module that shares its parameters; in a list, they are no parameters of the owner."""
+    layers = []
+    for number in range(recurrent.num_layers):
+        inputs = recurrent.hidden_size if number else recurrent.input_size
+        layer = type(recurrent)(inputs, recurrent.hidden_size)  # type: ignore[call-arg, arg-type]
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            setattr(layer, f"{name}_l0", getattr(recurrent, f"{name}_l{number}"))
+        layers.append(layer)
+    return layers
+
+
+def _of_layer(state: State, number: int) -> State:
+    part = slice(number, number + 1)
+    return state[part] if isinstance(state, Tensor) else (state[0][part], state[1][part])
+
+
+def _stacked(states: list[State]) -> State:
+    if isinstance(states[0], Tensor):
+        return torch.cat(states)  # type: ignore[arg-type]
+    return torch.cat([one[0] for one in states]), torch.cat([one[1] for one in states])

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, dropout_seed
+from service.forecasting.networks.engine import Recipe
 from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
-from service.forecasting.networks.kernels.rollout import roll_out
+from service.forecasting.networks.kernels.rollout import packed_networks, roll_out
 from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
 from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
 
 
-class CompiledTrainer:
+class NumbaTrainer:
     """The optimisation loop of one network in compiled kernels; see `engine.Trainer` for the methods."""
 
     def __init__(
@@ -89,18 +91,29 @@ class CompiledTrainer:
         return gathered
 
 
-def roll_out_packed(
-    shape: NetworkShape,
-    weights: Weights,
-    members: int,
-    contexts: NDArray[np.float32],
-    horizon: int,
-    objective: Objective,
-    centred: bool,
-) -> FloatArray:
-    """Return the mean forecast of ``members`` networks of one shape: (origin, horizon, channel); weights: `packed`."""
-    forecasts: FloatArray = roll_out(
-        shape.code, weights, members, shape.num_layers, shape.hidden_size, shape.gates, shape.output_chunk_length,
-        np.ascontiguousarray(contexts, dtype=np.float32), horizon, objective == "windows", centred,
-    )  # fmt: skip
-    return forecasts
+class NumbaPredictor:
+    """The networks of one model, their weights packed for the kernel; see `engine.Predictor`."""
+
+    def __init__(self, members: Sequence[Network], recipe: Recipe) -> None:
+        self._shape, self._recipe, self._members = members[0].shape, recipe, len(members)
+        shape, flat = self._shape, np.stack([network.weights for network in members])
+        self._packed: Weights = packed_networks(
+            shape.code, flat, shape.num_layers, shape.hidden_size, shape.gates, shape.outputs, shape.channels
+        )
+
+    def predict(self, contexts: NDArray[np.float32], horizon: int) -> FloatArray:
+        """Return the mean forecast after (origin, context_length, channel): (origin, horizon, channel)."""
+        shape, recipe = self._shape, self._recipe
+        forecasts: FloatArray = roll_out(
+            shape.code, self._packed, self._members, shape.num_layers, shape.hidden_size, shape.gates,
+            shape.output_chunk_length, np.ascontiguousarray(contexts, dtype=np.float32), horizon,
+            recipe.slide, recipe.centred,
+        )  # fmt: skip
+        return forecasts
+
+
+class NumbaEngine:
+    """The compiled kernels; see `engine.Engine`."""
+
+    trainer = NumbaTrainer
+    predictor = NumbaPredictor

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
-from service.forecasting.config.options import Loss, Objective, Optimizer
+from service.forecasting.config.options import Loss, Optimizer
 from service.forecasting.config.specification import Specification, TrainingSpecification
 from service.forecasting.networks.architecture import Network, Weights, dropout_seed
-from service.forecasting.networks.module import TorchNetwork, flat_weights, set_weights, split_weights, torch_network
+from service.forecasting.networks.engine import Recipe
+from service.forecasting.networks.module import RecurrentForecaster, detached
 from service.forecasting.networks.windows import TrainingSequences
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.series.series import FloatArray
@@ -53,7 +55,8 @@ class TorchTrainer:
     ) -> None:
         centred = specification.centering == "last"
         self._training = specification.training
-        self._network = torch_network(start, device, specification.network.dropout)
+        self._shape, self._device = start.shape, device
+        self._network = module_of(start, device, specification.network.dropout)
         self._optimizer = optimizer_of(self._training, self._network)
         self._scored_steps = sequences.scored_steps
         self._sequences = DeviceSequences(sequences, device, centred)
@@ -80,7 +83,7 @@ class TorchTrainer:
         if self._validation is None:
             raise ValueError("there is no validation set")
         self._network.eval()
-        forecasts = self._network.score_steps(self._validation.inputs, self._validation_steps)
+        forecasts = scored_chunks(self._network, self._validation.inputs, self._validation_steps)
         return float(weighted_loss(self._training.loss, forecasts, self._validation))
 
     def weights(self) -> Weights:
@@ -99,22 +102,27 @@ class TorchTrainer:
 
     def restore(self, state: Weights, steps: int) -> None:
         """Continue from a state, of any kind of trainer, that was reached after so many batches."""
-        set_weights(self._network, state[0])
+        self._network.load_state_dict(self._named(state[0]))
         self._steps = steps
         for row, name in _MOMENTS[self._training.optimizer].items():
-            moments = split_weights(self._network, state[row])
-            for parameter, moment in zip(self._network.parameters(), moments, strict=True):
+            moments = self._named(state[row])
+            for key, parameter in self._network.named_parameters():
                 # A fused optimizer counts its steps on the device.
                 device = parameter.device if self._optimizer.defaults.get("fused") else "cpu"
                 self._optimizer.state[parameter]["step"] = torch.tensor(float(steps), device=device)
-                self._optimizer.state[parameter][name] = moment
+                self._optimizer.state[parameter][name] = moments[key].to(self._device)
+
+    def _named(self, flat: Weights) -> dict[str, Tensor]:
+        """Return weights, or anything of their shapes, by the names of parameters."""
+        named = Network(self._shape, flat).named_weights()
+        return {name: torch.from_numpy(one) for name, one in named.items()}
 
     def _step(self, batch: Batch, rate: float) -> Tensor:
         training = self._training
         for group in self._optimizer.param_groups:
             group["lr"] = float(rate)
         self._optimizer.zero_grad()
-        forecasts = self._network.score_steps(batch.inputs, self._scored_steps, training.truncate_bptt)
+        forecasts = scored_chunks(self._network, batch.inputs, self._scored_steps, training.truncate_bptt)
         loss = weighted_loss(training.loss, forecasts, batch)
         loss.backward()  # type: ignore[no-untyped-call]
         if training.clip_norm is not None:
@@ -175,13 +183,31 @@ class DeviceSequences:
         return rows[self._first + 1 :].unfold(0, self._chunk, 1).transpose(2, 3)
 
 
+def scored_chunks(
+    module: RecurrentForecaster, inputs: Tensor, scored_steps: int, truncate_bptt: int | None = None
+) -> Tensor:
+    """Return the chunks after the last ``scored_steps`` of (T, B, C): (S, B, K, C).
+
+    With ``truncate_bptt`` the state is detached every so many steps, counted back from the end (Williams & Peng 1990),
+    so that gradients flow back at most that far.
+    """
+    steps = len(inputs)
+    length = truncate_bptt or steps
+    state, segments = None, []
+    for segment in torch.tensor_split(inputs, list(range(steps % length or length, steps, length))):
+        hidden, state = module.read(segment, state)
+        state = detached(state)
+        segments.append(hidden)
+    return module.emit(torch.cat(segments)[steps - scored_steps :])
+
+
 def weighted_loss(loss: Loss, forecasts: Tensor, batch: Batch) -> Tensor:
     """Return the weighted mean of the loss."""
     penalties = _PENALTIES[loss](forecasts, batch.targets, reduction="none")
     return (penalties * batch.known).sum() / batch.known.sum().clamp(min=1.0)
 
 
-def optimizer_of(training: TrainingSpecification, network: TorchNetwork) -> torch.optim.Optimizer:
+def optimizer_of(training: TrainingSpecification, network: RecurrentForecaster) -> torch.optim.Optimizer:
     """Return torch's optimizer with the constants of `kernels.optimizers`, fused where possible."""
     rate = training.learning_rate
     if training.optimizer == "rmsprop":
@@ -189,29 +215,58 @@ def optimizer_of(training: TrainingSpecification, network: TorchNetwork) -> torc
     return _FUSED[training.optimizer](network.parameters(), lr=rate, fused=True)
 
 
-@torch.inference_mode()
-def roll_out(
-    network: Network, contexts: NDArray[np.float32], horizon: int, objective: Objective, centred: bool, device: str
-) -> NDArray[np.float32]:
-    """Forecast ``horizon`` steps after each context (B, c, C); return (B, horizon, C). See `kernels.rollout`."""
-    module = torch_network(network, device).eval()
-    context_length, slides = contexts.shape[1], objective == "windows"
-    given = torch.from_numpy(contexts).to(device, torch.float32).transpose(0, 1)
-    total = context_length + horizon
-    steps = torch.cat([given, given.new_empty(horizon, *given.shape[1:])])  # (c + horizon, B, C)
-    reference = torch.zeros_like(steps[0])
-    read, known, states = 0, context_length, None
-    while known < total:
-        if slides:
-            read, states = known - context_length, None
-        if centred and (slides or known == context_length):
-            reference = steps[known - 1]
-        hidden, states = module.read(steps[read:known] - reference, states)
-        chunk = module.emit(hidden[-1]).transpose(0, 1)
-        if centred:
-            chunk = chunk + steps[known - 1]
-        read = known
-        known = min(total, known + len(chunk))
-        steps[read:known] = chunk[: known - read]
-    forecasts: NDArray[np.float32] = steps[context_length:].transpose(0, 1).contiguous().cpu().numpy()
-    return forecasts
+class TorchPredictor:
+    """The networks of one model in the memory of a device; see `engine.Predictor`."""
+
+    def __init__(self, members: Sequence[Network], recipe: Recipe, device: str) -> None:
+        self._recipe, self._device = recipe, device
+        self._modules = [module_of(network, device).eval() for network in members]
+
+    def predict(self, contexts: NDArray[np.float32], horizon: int) -> FloatArray:
+        """Return the mean forecast after (origin, context_length, channel): (origin, horizon, channel)."""
+        given = torch.from_numpy(np.ascontiguousarray(contexts, dtype=np.float32)).to(self._device)
+        each = [module.forecast(given, horizon, *self._recipe) for module in self._modules]
+        forecasts: FloatArray = torch.stack(each).double().mean(dim=0).cpu().numpy()
+        return forecasts
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """Torch on one of its devices; see `engine.Engine`."""
+
+    device: str
+
+    def trainer(
+        self,
+        specification: Specification,
+        start: Network,
+        sequences: TrainingSequences,
+        validation: TrainingSequences | None,
+        seed: int,
+    ) -> TorchTrainer:
+        """Return a trainer that begins with the weights of ``start``."""
+        return TorchTrainer(specification, start, sequences, validation, seed, self.device)
+
+    def predictor(self, members: Sequence[Network], recipe: Recipe) -> TorchPredictor:
+        """Return a predictor whose weights stay on the device."""
+        return TorchPredictor(members, recipe, self.device)
+
+
+def module_of(network: Network, device: str, dropout: float = 0.0) -> RecurrentForecaster:
+    """Return a network as a module on a device, in full float32: the same numbers as on the CPU, to rounding."""
+    # TF32 has ten bits, an error of a thousandth in each product. These settings hold for the whole process.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    shape = network.shape
+    module = RecurrentForecaster(
+        shape.cell, shape.channels, shape.hidden_size, shape.num_layers, shape.output_chunk_length, dropout
+    )
+    module.load_state_dict({name: torch.from_numpy(weight) for name, weight in network.named_weights().items()})
+    return module.to(device)
+
+
+def flat_weights(tensors: Iterable[Tensor]) -> Weights:
+    """Return a copy of a module's parameters as a `Network` has them: (shape.size,), in one transfer."""
+    flat = torch.cat([tensor.detach().t().reshape(-1) for tensor in tensors])
+    weights: Weights = flat.cpu().numpy()
+    return weights

@@ -18,6 +18,7 @@ from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.networks.architecture import Network
+from service.forecasting.networks.engine import engine_for, training_engine
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
 from service.forecasting.networks.windows import (
     ItemRows,
@@ -41,14 +42,15 @@ from service.forecasting.training.progress import Stage, TrainingProgress
 class Fitter:
     """Fits the specification of a plan; all ends are row numbers, one for each item of its panel.
 
-    device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels. resumable: has
+    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. resumable: has
     the fits of an earlier run.
     """
 
     def __init__(
         self, plan: Plan, progress: TrainingProgress, device: str | None, resumable: ResumableTraining
     ) -> None:
-        self._plan, self._progress, self._device, self._resumable = plan, progress, device, resumable
+        self._plan, self._progress, self._resumable = plan, progress, resumable
+        self._engine = training_engine(device)
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One usual change an item for all fits: a series may be constant up to the end of the first fit.
         self._usual = [
@@ -158,7 +160,7 @@ class Fitter:
             tuple(networks),
             blend,
             no_errors,
-            self._device,
+            self._engine,
             self._plan.future_covariates,
             common,
         )
@@ -169,11 +171,11 @@ class Fitter:
         for item, one, factor in zip(fitted.items, self._panel, calibration.factors, strict=True):
             whole = fit_item(one, self._specification, len(self._panel.targets), item).with_error_factor(factor)
             items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
-        return replace(fitted, items=tuple(items), errors=calibration.errors.kept(), device=None)
+        return replace(fitted, items=tuple(items), errors=calibration.errors.kept(), engine=engine_for("numba"))
 
     def _fit(self, stage: NetworkStage, member: int, fit: Callable[[FitRun], Fit]) -> Fit:
         """Fit one network of the ensemble."""
         key = stage, member
         self._progress.skip(member, self._resumable.share_of(key))
         seed, report = self._specification.training.seed + member, self._progress.epoch_report(member)
-        return self._resumable.fit(key, lambda states: fit(FitRun(seed, report, self._device, states)))
+        return self._resumable.fit(key, lambda states: fit(FitRun(seed, report, self._engine, states)))

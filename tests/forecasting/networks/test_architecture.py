@@ -9,7 +9,7 @@ from torch import nn
 
 from service.forecasting.config.options import Cell
 from service.forecasting.networks.architecture import Network, NetworkShape, initial_network, network_of
-from service.forecasting.networks.module import flat_weights, torch_network
+from service.forecasting.networks.torch_engine import flat_weights, module_of, scored_chunks
 
 CELLS = get_args(Cell)
 TORCH_CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -39,8 +39,8 @@ def test_torchs_own_modules_read_the_weights_as_ours_do(cell: Cell, dropout: flo
     recurrent.load_state_dict({name.removeprefix("recurrent."): named[name] for name in named if "recurrent" in name})
     head.load_state_dict({name.removeprefix("head."): named[name] for name in named if "head" in name})
     inputs = torch.randn(7, 3, 2, generator=torch.Generator().manual_seed(0))
-    module = torch_network(network, "cpu", dropout).eval()
-    torch.testing.assert_close(module.score_steps(inputs, 7)[:, :, 0], head(recurrent(inputs)[0]))
+    module = module_of(network, "cpu", dropout).eval()
+    torch.testing.assert_close(module(inputs)[0][:, :, 0], head(recurrent(inputs)[0]))
     np.testing.assert_array_equal(flat_weights(module.parameters()), network.weights)
 
 
@@ -84,12 +84,12 @@ def test_weights_depend_on_the_seed_alone_and_are_spread_as_torchs() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_truncation_stops_gradients_in_torch_too(cell: Cell) -> None:
     """What the kernels are held to is itself right about truncation."""
-    module = torch_network(initial_network(NetworkShape(cell, 2, 5, 2, 1), 0), "cpu")
+    module = module_of(initial_network(NetworkShape(cell, 2, 5, 2, 1), 0), "cpu")
     inputs = torch.randn(9, 1, 2, requires_grad=True)
-    module.score_steps(inputs, 1, truncate_bptt=4).sum().backward()  # type: ignore[no-untyped-call]
+    scored_chunks(module, inputs, 1, truncate_bptt=4).sum().backward()  # type: ignore[no-untyped-call]
     assert inputs.grad is not None
     assert (inputs.grad.abs().sum(dim=2)[:, 0] > 0).tolist() == [False] * 5 + [True] * 4
-    torch.testing.assert_close(module.score_steps(inputs, 9, truncate_bptt=4), module.score_steps(inputs, 9))
+    torch.testing.assert_close(scored_chunks(module, inputs, 9, truncate_bptt=4), module(inputs)[0])
 
 
 def test_networks_compare_by_identity() -> None:

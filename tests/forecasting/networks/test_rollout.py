@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 
 from service.forecasting.config.options import Cell, Objective
 from service.forecasting.networks.architecture import LARGEST_WEIGHT, Network, NetworkShape, initial_network
-from service.forecasting.networks.engine import roll_out
-from service.forecasting.networks.module import TorchNetwork, torch_network
+from service.forecasting.networks.engine import Recipe, training_engine
+from service.forecasting.networks.module import RecurrentForecaster
+from service.forecasting.networks.torch_engine import module_of
 from service.forecasting.preprocessing.pipeline import FARTHEST
+from service.forecasting.series.series import FloatArray
 
 CELLS = get_args(Cell)
 DEVICES = (None, "cpu")
 
 
 @torch.no_grad()
-def slide(module: TorchNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
+def slide(module: RecurrentForecaster, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
     known, length = contexts, contexts.shape[1]
     while known.shape[1] < length + horizon:
         window = known[:, -length:]
@@ -31,7 +33,7 @@ def slide(module: TorchNetwork, contexts: torch.Tensor, horizon: int, centred: b
 
 
 @torch.no_grad()
-def carry(module: TorchNetwork, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
+def carry(module: RecurrentForecaster, contexts: torch.Tensor, horizon: int, centred: bool) -> torch.Tensor:
     reference = contexts[:, -1:] if centred else torch.zeros_like(contexts[:, -1:])
     read, length = contexts - reference, contexts.shape[1]
     while read.shape[1] < length + horizon:
@@ -40,8 +42,24 @@ def carry(module: TorchNetwork, contexts: torch.Tensor, horizon: int, centred: b
     return (read + reference)[:, length : length + horizon]
 
 
-def next_chunk(module: TorchNetwork, steps: torch.Tensor) -> torch.Tensor:
-    return module.score_steps(steps.transpose(0, 1), 1)[0]
+def next_chunk(module: RecurrentForecaster, steps: torch.Tensor) -> torch.Tensor:
+    chunks, _ = module(steps.transpose(0, 1))
+    last: torch.Tensor = chunks[-1]
+    return last
+
+
+def roll_out(
+    network: Network,
+    contexts: np.ndarray,
+    horizon: int,
+    objective: Objective,
+    centred: bool,
+    device: str | None = None,
+) -> FloatArray:
+    """Return the forecast of one network by the engine of a device."""
+    return (
+        training_engine(device).predictor([network], Recipe(objective == "windows", centred)).predict(contexts, horizon)
+    )
 
 
 @given(
@@ -64,7 +82,7 @@ def test_against_torch(
     network = initial_network(NetworkShape(cell, channels, size, layers, chunk), seed=0)
     contexts = np.random.default_rng(0).normal(size=(rows, context_length, channels)).astype(np.float32)
     expected = (slide if objective == "windows" else carry)(
-        torch_network(network, "cpu"), torch.from_numpy(contexts), horizon, centred
+        module_of(network, "cpu"), torch.from_numpy(contexts), horizon, centred
     )
     rolled = roll_out(network, contexts, horizon, objective, centred, device)
     assert rolled.shape == (rows, horizon, channels)
@@ -76,7 +94,7 @@ def test_many_long_series(cell: Cell) -> None:
     """Longer than what is read in one stretch, more rows than go together, more units than a block has."""
     network = initial_network(NetworkShape(cell, 2, 33, 2, 3), seed=0)
     contexts = np.random.default_rng(0).normal(size=(18, 70, 2)).astype(np.float32)
-    expected = carry(torch_network(network, "cpu"), torch.from_numpy(contexts), 65, True)
+    expected = carry(module_of(network, "cpu"), torch.from_numpy(contexts), 65, True)
     np.testing.assert_allclose(roll_out(network, contexts, 65, "chunks", True), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
@@ -87,7 +105,7 @@ def test_the_rollout_scores_what_was_trained(objective: Objective, device: str |
     network = initial_network(NetworkShape("gru", 2, 6, 2, 3), seed=0)
     contexts = np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32)
     level = contexts[:, -1:]
-    trained = next_chunk(torch_network(network, "cpu"), torch.from_numpy(contexts - level))
+    trained = next_chunk(module_of(network, "cpu"), torch.from_numpy(contexts - level))
     rolled = roll_out(network, contexts, 3, objective, True, device)
     np.testing.assert_allclose(rolled, trained.detach().numpy() + level, atol=1e-5)
 

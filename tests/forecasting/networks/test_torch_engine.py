@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from service.forecasting.config.options import Cell, Centering, Loss, Objective, Optimizer
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import Trainer, trainer_on
+from service.forecasting.networks.engine import Trainer, training_engine
+from service.forecasting.networks.numba_engine import NumbaEngine
 from service.forecasting.networks.torch_engine import TorchTrainer
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import train
@@ -30,7 +31,7 @@ def trainer(device: str | None, specification: Specification, layers: int = 1, s
     """Return a trainer whose validation sequences have another length than those that it trains on."""
     sequences, validation = sequences_of(2, 8, 3, 6), sequences_of(2, 8, 3, 9).thinned(20)
     network = initial_network(NetworkShape(specification.network.cell, 2, 6, layers, 3), seed=2)
-    return trainer_on(device, specification, network, sequences, validation, seed)
+    return training_engine(device).trainer(specification, network, sequences, validation, seed)
 
 
 def epochs(one: Trainer, specification: Specification) -> list[tuple[float, float]]:
@@ -137,7 +138,7 @@ def test_a_whole_training_is_the_same_on_both(objective: Objective) -> None:
     asked = options(training=training, centering="last")
     compiled, torchs = train(several, asked), train(several, asked, device="cpu")
     assert torchs.best_epochs == compiled.best_epochs
-    assert torchs.forecaster.device is None
+    assert isinstance(torchs.forecaster.engine, NumbaEngine)
     assert torchs.curve is not None
     assert compiled.curve is not None
     np.testing.assert_allclose(torchs.curve.validation, compiled.curve.validation, atol=1e-5)

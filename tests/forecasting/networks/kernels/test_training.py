@@ -16,8 +16,7 @@ from service.forecasting.networks.architecture import Network, NetworkShape, ini
 from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.training import gather, seed_dropout
-from service.forecasting.networks.module import torch_network
-from service.forecasting.networks.torch_engine import DeviceSequences, weighted_loss
+from service.forecasting.networks.torch_engine import DeviceSequences, module_of, scored_chunks, weighted_loss
 from service.forecasting.networks.windows import ItemRows, TrainingSequences, overlapping_sequences
 from service.forecasting.series.series import FloatArray
 
@@ -73,10 +72,10 @@ def test_loss_and_gradients_are_torchs(
     sequences = sequences_of(channels, context_length, chunk, scored)
     chosen = np.arange(0, len(sequences), 7)
     value, gradient = kernel_gradient(network, sequences, chosen, centred, loss, truncate)
-    module = torch_network(network, "cpu").double()
+    module = module_of(network, "cpu").double()
     exact: Any = {"values": sequences.values.astype(float), "weights": sequences.weights.astype(float)}
     batch = DeviceSequences(replace(sequences, **exact), "cpu", centred).gather(torch.from_numpy(chosen))
-    reference = weighted_loss(loss, module.score_steps(batch.inputs, scored, truncate), batch)
+    reference = weighted_loss(loss, scored_chunks(module, batch.inputs, scored, truncate), batch)
     reference.backward()  # type: ignore[no-untyped-call]
     assert value == pytest.approx(float(reference.detach()), abs=1e-10)
     for (name, _), parameter in zip(network.shape.named(), module.parameters(), strict=True):

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 # Rows of all items times weights of one network: the multiplications of one pass over the data, up to a constant.
-# An estimate that has not been measured on a GPU: some seconds of training on one core. benchmarks/gpu.py measures
+# An estimate that has not been measured on a GPU: some seconds of training on one core. benchmarks/engines.py measures
 # the threshold.
 _WORTH_A_GPU = 1_000_000_000
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.evaluation.blend_weights import CandidateScore, weigh
-from service.forecasting.evaluation.error_scale import Calibration, calibrate
+from service.forecasting.evaluation.error_scale import calibrate
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.evaluation.rolling import (
     BaselineMethod,
@@ -34,7 +34,7 @@ from service.forecasting.evaluation.rolling import (
 from service.forecasting.evaluation.validation_forecast import ValidationForecast, validation_forecast
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster, blended
-from service.forecasting.networks.fitting import Fit, LossCurve
+from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import Panel
 from service.forecasting.training.checkpoint import Checkpoints, ResumableTraining
 from service.forecasting.training.covariate_selection import select_covariates
@@ -69,18 +69,6 @@ class Trained:
         return skill(self.score.overall.mae, self.baseline.overall.mae)
 
 
-@dataclass(frozen=True)
-class _First:
-    """The results of the first fit."""
-
-    fits: list[Fit]
-    evaluated: list[Evaluated]
-    blend: Blend
-    candidates: tuple[CandidateScore, ...]
-    rolled: list[RollingForecasts]
-    calibration: Calibration
-
-
 def train(
     panel: Panel,
     options: TrainOptions,
@@ -98,82 +86,68 @@ def train(
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
     plan = select_covariates(plan, progress)
-    trained = _Training(plan, progress, device, ResumableTraining(plan, checkpoints)).run()
+    trained = _train(plan, progress, Fitter(plan, progress, device, ResumableTraining(plan, checkpoints)))
     progress.finish()
     return trained
 
 
-class _Training:
-    def __init__(
-        self, plan: Plan, progress: TrainingProgress, device: str | None, resumable: ResumableTraining
-    ) -> None:
-        self.plan = plan
-        self.panel = plan.panel
-        self.specification = plan.choice.specification
-        self.progress = progress
-        self.fitter = Fitter(plan, progress, device, resumable)
-        self.stopping = [split.stopping for split in plan.splits]
-        self.test = [split.test for split in plan.splits]
-        self.end = [split.length for split in plan.splits]
+def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
+    specification = plan.choice.specification
+    horizon, season_length = specification.horizon, specification.season_length
+    stopping = [split.stopping for split in plan.splits]
+    test = [split.test for split in plan.splits]
+    end = [split.length for split in plan.splits]
 
-    def run(self) -> Trained:
-        first = self._first()
-        scored = self.fitter.refit("score", self.test, first.blend, first.fits)
-        self.progress.begin("score", "rolling")
-        later = self._evaluated(scored, self.test, self.end, partial=False)
-        rolled = roll_model(scored, later, self.specification.horizon)
-        before = first.calibration
-        rescaled = before.rescaled(rolled)
-        total = score(scored, rescaled, before.errors, self.test)
-        naive, baseline, method = self._baseline(scored, first.evaluated, later)
-        calibration = calibrate(first.rolled, rolled)
-        fitted = self.fitter.refit("refit", self.end, first.blend, first.fits) if self.specification.refit else scored
-        return Trained(
-            self.fitter.served(fitted, calibration),
-            self.plan,
-            total,
-            baseline,
-            method,
-            first.candidates,
-            first.fits[0].curve if first.fits else None,
-            tuple(fit.best_epoch for fit in first.fits),
-            tuple(skill_by_step(rolled, naive)),
-            validation_forecast(scored.targets[0], rescaled, naive, before.errors),
-            (
-                *self.plan.warnings,
-                *score_warnings(self.plan, total, baseline, first.rolled, rolled, calibration.errors),
-            ),
-        )
+    selected, fits = fitter.fit_first(stopping, test)
+    progress.begin("weigh", "rolling")
+    earlier = _evaluated(plan, selected, stopping, test, partial=True)
+    blend, candidates, before = _weighed(plan, selected, earlier)
+    first = calibrate(before)
 
-    def _first(self) -> _First:
-        forecaster, fits = self.fitter.fit_first(self.stopping, self.test)
-        self.progress.begin("weigh", "rolling")
-        evaluated = self._evaluated(forecaster, self.stopping, self.test, partial=True)
-        by_candidate = roll_candidates(forecaster, evaluated, self.specification.horizon)
-        blend, candidates = weigh(evaluated, by_candidate, forecaster.blend, self.plan.trusted)
-        forecasts = blended(by_candidate, blend.weights)
-        rolled = [compared(one, ahead) for one, ahead in zip(evaluated, forecasts, strict=True)]
-        return _First(fits, evaluated, blend.pruned(), candidates, rolled, calibrate(rolled))
+    scored = fitter.refit("score", test, blend, fits)
+    progress.begin("score", "rolling")
+    later = _evaluated(plan, scored, test, end, partial=False)
+    after = roll_model(scored, later, horizon)
+    rescaled = first.rescaled(after)
+    total = score(scored, rescaled, first.errors, test)
+    method: BaselineMethod = "mean" if plan.noise else "seasonal_naive"
+    naive_errors = calibrate(roll_baseline(method, earlier, horizon, season_length, stopping))
+    naive = roll_baseline(method, later, horizon, season_length, test)
+    baseline = score(scored, naive_errors.rescaled(naive), naive_errors.errors, test)
 
-    def _evaluated(
-        self, forecaster: Forecaster, firsts: Sequence[int], ends: Sequence[int], partial: bool
-    ) -> list[Evaluated]:
-        return [
-            evaluated_item(
-                forecaster,
-                item,
-                one.head(end),
-                rolling_origins(first, end, self.specification.horizon, len(self.panel), partial),
-            )
-            for item, one, first, end in zip(forecaster.items, self.panel, firsts, ends, strict=True)
-        ]
+    calibration = calibrate(before, after)
+    fitted = fitter.refit("refit", end, blend, fits) if specification.refit else scored
+    return Trained(
+        fitter.served(fitted, calibration),
+        plan,
+        total,
+        baseline,
+        method,
+        candidates,
+        fits[0].curve if fits else None,
+        tuple(fit.best_epoch for fit in fits),
+        tuple(skill_by_step(after, naive)),
+        validation_forecast(scored.targets[0], rescaled, naive, first.errors),
+        (*plan.warnings, *score_warnings(plan, total, baseline, before, after, calibration.errors)),
+    )
 
-    def _baseline(
-        self, scored: Forecaster, earlier: Sequence[Evaluated], later: Sequence[Evaluated]
-    ) -> tuple[list[RollingForecasts], Score, BaselineMethod]:
-        method: BaselineMethod = "mean" if self.plan.noise else "seasonal_naive"
-        horizon, season_length = self.specification.horizon, self.specification.season_length
-        before = roll_baseline(method, earlier, horizon, season_length, self.stopping)
-        rolled = roll_baseline(method, later, horizon, season_length, self.test)
-        calibration = calibrate(before)
-        return rolled, score(scored, calibration.rescaled(rolled), calibration.errors, self.test), method
+
+def _weighed(
+    plan: Plan, selected: Forecaster, evaluated: Sequence[Evaluated]
+) -> tuple[Blend, tuple[CandidateScore, ...], list[RollingForecasts]]:
+    """Return the blend without unused candidates, the scores of all candidates, and the forecasts of the blend."""
+    by_candidate = roll_candidates(selected, evaluated, plan.choice.specification.horizon)
+    blend, candidates = weigh(evaluated, by_candidate, selected.blend, plan.trusted)
+    forecasts = blended(by_candidate, blend.weights)
+    rolled = [compared(one, ahead) for one, ahead in zip(evaluated, forecasts, strict=True)]
+    return blend.pruned(), candidates, rolled
+
+
+def _evaluated(
+    plan: Plan, forecaster: Forecaster, firsts: Sequence[int], ends: Sequence[int], partial: bool
+) -> list[Evaluated]:
+    horizon, items = plan.choice.specification.horizon, len(plan.panel)
+    return [
+        evaluated_item(forecaster, item, one.head(end), rolling_origins(first, end, horizon, items, partial))
+        for item, one, first, end in zip(forecaster.items, plan.panel, firsts, ends, strict=True)
+    ]

@@ -58,8 +58,7 @@ class Bounds:
         field = self._lower_field if side == "below" else "maximum"
         asked = field if field == "nonnegative" else f"{field} {self.lower if side == 'below' else self.upper:.12g}"
         cure = {"nonnegative": "leave nonnegative out", "minimum": "lower minimum", "maximum": "raise maximum"}[field]
-        item = "" if series.item is None else f"item {series.item!r}: "
-        detail = f"{item}row {row} has {value:.12g}, {side} what {asked} allows; {cure}, or send null for that value"
+        detail = f"{series.prefix}row {row} has {value:.12g}, {side} what {asked} allows; {cure}, or send null for that value"
         raise InvalidOption(detail, [Fault((field,), detail), Fault(path, detail)])
 
     @property

@@ -47,8 +47,7 @@ def split_series(series: Series, validation: Validation, path: Path) -> Split:
 def require_shortest(series: Series, path: Path) -> None:
     """Raise SeriesTooShort where a series is too short under any options."""
     if len(series) < SHORTEST_SERIES:
-        item = "" if series.item is None else f"item {series.item!r}: "
-        detail = f"{item}training needs at least {SHORTEST_SERIES} values, got {len(series)}"
+        detail = f"{series.prefix}training needs at least {SHORTEST_SERIES} values, got {len(series)}"
         raise SeriesTooShort.at(path, detail)
 
 
@@ -78,14 +77,13 @@ def require_length(series: Series, split: Split, needed: int, validation: Valida
     """Raise SeriesTooShort, with the number of values needed, where fewer than ``needed`` are left to fit on."""
     if split.stopping >= needed:
         return
-    item = "" if series.item is None else f"item {series.item!r}: "
     before = _least(lambda rows: fit_length(rows) >= needed)
     if isinstance(validation, ValidationFraction):
         fraction = validation.fraction
         length = _least(lambda rows: fraction_start(rows, fraction) >= before)
-        detail = f"{item}needs {length} values with these options, got {split.length}"
+        detail = f"{series.prefix}needs {length} values with these options, got {split.length}"
     else:
-        detail = f"{item}needs {before} values before the split with these options, got {split.test}"
+        detail = f"{series.prefix}needs {before} values before the split with these options, got {split.test}"
     detail += "; send more, or use a smaller context_length or output_chunk_length"
     raise SeriesTooShort.at(path, detail)
 

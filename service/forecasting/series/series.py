@@ -32,6 +32,16 @@ class Series:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def name(self) -> str:
+        """What messages call the series: the series, or item 'a'."""
+        return "the series" if self.item is None else f"item {self.item[:60]!r}"
+
+    @property
+    def prefix(self) -> str:
+        """Start of a message about the series: nothing, or item 'a' and a colon."""
+        return "" if self.item is None else f"{self.name}: "
+
     def head(self, length: int) -> Series:
         """Return the first ``length`` rows."""
         return self._slice(0, length)

@@ -30,6 +30,7 @@ FitKey = tuple[NetworkStage, int]
 """Identifies a fit of a training: its stage, and the member of the ensemble from 0 on."""
 
 _Arrays = dict[str, NDArray[Any]]
+_CURVE: dict[str, type[np.generic]] = {"epochs": np.int64, "training": np.float64, "validation": np.float64}
 _Number = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
@@ -166,19 +167,22 @@ def write_checkpoint(state: TrainingState, identity: str) -> Checkpoint:
     arrays: _Arrays = {}
     for number, ((stage, member), fit) in enumerate(state.finished.items()):
         finished.append({"stage": stage, "member": member, "best_epoch": fit.best_epoch})
-        arrays[f"finished.{number}.weights"] = fit.network.weights
-        arrays |= _curve_arrays(fit.curve, f"finished.{number}")
+        arrays |= _named(f"finished.{number}", fit.curve, {"weights": fit.network.weights})
     underway = None
     if state.underway is not None:
         (stage, member), fit_state = state.underway
         underway = {"stage": stage, "member": member, "best_epoch": fit_state.best_epoch, "epoch": fit_state.epoch}
-        arrays |= _curve_arrays(fit_state.curve, "underway")
-        arrays["underway.trainer"] = fit_state.trainer
-        arrays["underway.order"] = fit_state.order
-        arrays["underway.kept"] = fit_state.kept
         # An array, as JSON has no infinity.
-        arrays["underway.best_loss"] = np.array([fit_state.best_loss])
+        others: _Arrays = {"best_loss": np.array([fit_state.best_loss])}
+        others |= {"trainer": fit_state.trainer, "order": fit_state.order, "kept": fit_state.kept}
+        arrays |= _named("underway", fit_state.curve, others)
     return Checkpoint({"fingerprint": identity, "finished": finished, "underway": underway}, arrays)
+
+
+def _named(name: str, curve: LossCurve, others: _Arrays) -> _Arrays:
+    """Return the arrays of one fit, under its name."""
+    losses = {field: np.array(values, _CURVE[field]) for field, values in vars(curve).items()}
+    return {f"{name}.{field}": array for field, array in (losses | others).items()}
 
 
 def read_checkpoint(checkpoint: Checkpoint, plan: Plan) -> TrainingState:
@@ -193,11 +197,10 @@ def read_checkpoint(checkpoint: Checkpoint, plan: Plan) -> TrainingState:
     finished: dict[FitKey, Fit] = {}
     for number, one in enumerate(record.finished):
         weights = _array(arrays, f"finished.{number}.weights", np.float32, (shape.size,))
-        curve = _curve(arrays, f"finished.{number}", most)
+        curve = _curve(arrays, f"finished.{number}", one, most)
         # The number of epochs of later fits is derived from the curve of the first.
-        if not are_sound(weights) or one.best_epoch > most or not curve.epochs:
+        if not are_sound(weights) or not curve.epochs:
             raise ValueError("a finished fit has weights or epochs that no fit has")
-        _check_validation(one.stage, curve)
         finished[one.stage, one.member] = Fit(Network(shape, weights), one.best_epoch, curve)
     if record.underway is None:
         return TrainingState(finished)
@@ -205,50 +208,32 @@ def read_checkpoint(checkpoint: Checkpoint, plan: Plan) -> TrainingState:
 
 
 def _underway(record: _UnderwayRecord, arrays: _Arrays, size: int, most: int) -> tuple[FitKey, FitState]:
-    if record.epoch > most or record.best_epoch > most:
-        raise ValueError("the fit under way has more epochs than it may have")
     state = FitState(
         record.epoch,
         _array(arrays, "underway.trainer", np.float32, (3, size)),
         _array(arrays, "underway.order", np.uint64, (6,)),
-        _curve(arrays, "underway", most),
+        _curve(arrays, "underway", record, most),
         record.best_epoch,
         float(_array(arrays, "underway.best_loss", np.float64, (1,))[0]),
         _array(arrays, "underway.kept", np.float64, (size,)),
     )
-    _check_validation(record.stage, state.curve)
-    if record.epoch == most and not state.curve.epochs:
-        raise ValueError("the last epoch of a fit is always recorded")
+    if record.epoch > most or (record.epoch == most and not state.curve.epochs):
+        raise ValueError("the fit under way has more epochs than it may have, or no losses of the last one")
     if not (np.isfinite(state.trainer[0]).all() and np.isfinite(state.kept).all()):
         raise ValueError("the fit under way has weights that no fit has")
     set_generator_state(np.random.default_rng(0), state.order)
     return (record.stage, record.member), state
 
 
-def _check_validation(stage: NetworkStage, curve: LossCurve) -> None:
-    """Raise ValueError unless the first fit, and no other, has validation losses."""
-    if len(curve.validation) != (len(curve.epochs) if stage == "select" else 0):
-        raise ValueError("only the first fit has validation losses, one for each recorded epoch")
-
-
-def _curve_arrays(curve: LossCurve, name: str) -> _Arrays:
-    return {
-        f"{name}.epochs": np.array(curve.epochs, dtype=np.int64),
-        f"{name}.training": np.array(curve.training, dtype=np.float64),
-        f"{name}.validation": np.array(curve.validation, dtype=np.float64),
-    }
-
-
-def _curve(arrays: _Arrays, name: str, most: int) -> LossCurve:
-    epochs = arrays[f"{name}.epochs"]
-    count = (len(epochs),)
-    epochs = _array(arrays, f"{name}.epochs", np.int64, count)
-    training = _array(arrays, f"{name}.training", np.float64, count)
-    validation = arrays[f"{name}.validation"]
-    validation = _array(arrays, f"{name}.validation", np.float64, count if len(validation) else (0,))
-    if len(epochs) and (epochs[0] < 1 or epochs[-1] > most or (np.diff(epochs) < 1).any()):
-        raise ValueError("the epochs of a curve must rise and end in time")
-    return LossCurve(epochs.tolist(), training.tolist(), validation.tolist())
+def _curve(arrays: _Arrays, name: str, record: _FinishedRecord, most: int) -> LossCurve:
+    """Return the losses of a fit with up to ``most`` epochs; the first fit, and no other, has validation losses."""
+    count = arrays[f"{name}.epochs"].size
+    counts = {"epochs": count, "training": count, "validation": count if record.stage == "select" else 0}
+    losses = {field: _array(arrays, f"{name}.{field}", kind, (counts[field],)) for field, kind in _CURVE.items()}
+    epochs = losses["epochs"].tolist()
+    if sorted(set(epochs)) != epochs or any(not 0 < epoch <= most for epoch in epochs) or record.best_epoch > most:
+        raise ValueError("the epochs of a fit must rise and end in time")
+    return LossCurve(**{field: array.tolist() for field, array in losses.items()})
 
 
 def _array(arrays: _Arrays, name: str, kind: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -56,43 +56,35 @@ def select_covariates(plan: Plan, progress: TrainingProgress | None = None) -> P
     groups = _groups(plan)
     if not groups:
         return plan
-    kept: list[_Group] = []
-    warnings: list[str] = []
-    reasons = dict(plan.choice.reasons)
-    asked_calendar = "calendar" not in reasons
-    error: FloatArray | None = None
-    calendar_reason = []
+    warnings, reasons = list(plan.warnings), dict(plan.choice.reasons)
     progress = progress or TrainingProgress(plan)
     progress.begin("columns", "methods")
+    kept: list[_Group] = []
+    calendar_reasons = []
+    error: FloatArray | None = None
     for group in progress.track(groups, len(groups)):
-        if asked_calendar and not group.of_client:
+        if not group.of_client and "calendar" not in reasons:
             kept.append(group)
             continue
         if error is None:
-            error, independent = _errors(plan, kept)
+            error, _ = _errors(plan, kept)
         tried, independent = _errors(plan, [*kept, group])
-        gain = _gain(error, tried)
         listed = ", ".join(str(name) for name in group.names)
-        if not _helps(error, tried, independent, *(_NAMED if group.of_client else _GUESSED)):
-            if group.of_client:
-                warnings.append(f"future covariates did not help before the split and are not used: {listed}")
-                reasons["future_covariates"] = "they did not make forecasts before the split better"
-            continue
-        kept.append(group)
-        error = tried
-        reason = f"the error before the split falls by {gain:.0%}"
+        reason = f"the error before the split falls by {_gain(error, tried):.0%}"
+        if _helps(error, tried, independent, *(_NAMED if group.of_client else _GUESSED)):
+            kept.append(group)
+            error = tried
+            if not group.of_client:
+                calendar_reasons.append(f"{listed}: {reason}")
+        elif group.of_client:
+            warnings.append(f"future covariates did not help before the split and are not used: {listed}")
+            reason = "they did not make forecasts before the split better"
         if group.of_client:
             reasons["future_covariates"] = reason
-        else:
-            calendar_reason.append(f"{listed}: {reason}")
     if "calendar" in reasons and any(not group.of_client for group in groups):
-        reasons["calendar"] = "; ".join(calendar_reason) or "it does not make forecasts before the split better"
+        reasons["calendar"] = "; ".join(calendar_reasons) or "it does not make forecasts before the split better"
     chosen = _with(plan, kept)
-    return replace(
-        chosen,
-        choice=replace(chosen.choice, reasons=reasons),
-        warnings=(*plan.warnings, *warnings),
-    )
+    return replace(chosen, choice=replace(chosen.choice, reasons=reasons), warnings=tuple(warnings))
 
 
 def _groups(plan: Plan) -> list[_Group]:

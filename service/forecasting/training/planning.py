@@ -86,7 +86,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             refuse_missing(one, path)
         whole, dropped = drop_leading(one, panel.columns, path)
         if dropped:
-            warnings.append(f"{_named(one)}{dropped} leading rows without a value in every column were left out")
+            warnings.append(f"{one.prefix}{dropped} leading rows without a value in every column were left out")
         series.append(whole)
     panel = replace(panel, series=tuple(series))
     warnings += open_end_warnings(panel, list(range(len(panel.targets))))
@@ -157,7 +157,3 @@ def _is_walk(known: FloatArray, season_length: int) -> bool:
 
 def _path(row: int, series: Series) -> Path:
     return ("series",) if series.item is None else ("series", "items", row)
-
-
-def _named(series: Series) -> str:
-    return "" if series.item is None else f"item {series.item!r}: "

@@ -50,9 +50,8 @@ class TrainingProgress:
         """Begin the next part of the work."""
         if self._report is None:
             return
-        steps = list(self._planned)
         self._stage = stage
-        self._before = sum(list(self._planned.values())[: steps.index((stage, work))])
+        self._before = sum(list(self._planned.values())[: list(self._planned).index((stage, work))])
         self._share = self._planned[stage, work]
         self._send(0.0, {})
 
@@ -84,9 +83,7 @@ class TrainingProgress:
         """Count a share of one network's epochs as done by an earlier run, which took none of this run's time."""
         if self._report is not None and share > 0:
             self._skipped += share * self._share / self._members / self._total
-            self._fraction = max(
-                self._fraction, (self._before + (member + share) / self._members * self._share) / self._total
-            )
+            self._advance((member + share) / self._members)
 
     def finish(self) -> None:
         """Report that all is done, with the last details."""
@@ -96,11 +93,14 @@ class TrainingProgress:
     def _send(self, share: float, details: dict[str, Any]) -> None:
         if self._report is None:
             return
-        done = (self._before + share * self._share) / self._total
-        self._fraction = min(1.0, max(self._fraction, done))
+        self._advance(share)
         left = {"fraction": round(self._fraction, 4), "eta_seconds": self._seconds_left()}
         self._latest = {"stage": self._stage, **details, **left}
         self._report(self._latest)
+
+    def _advance(self, share: float) -> None:
+        """Raise the fraction to the given share of the current part."""
+        self._fraction = min(1.0, max(self._fraction, (self._before + share * self._share) / self._total))
 
     def _seconds_left(self) -> float | None:
         done = self._fraction - self._skipped
@@ -116,19 +116,17 @@ def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
     network = _network_seconds(plan) if "network" in specification.candidates else 0.0
     again = network if specification.training.objective == "windows" else CONTINUED_EPOCHS * network
     rolling = _ROLLING_SHARE * methods
-    parts: dict[tuple[Stage, Work], float] = {}
-    if KnownAhead.of(specification).width:
-        parts["columns", "methods"] = methods
-    parts["candidates", "methods"] = methods
-    parts["select", "network"] = network
-    parts["weigh", "rolling"] = rolling
-    parts["score", "methods"] = methods
-    parts["score", "network"] = again
-    parts["score", "rolling"] = rolling
-    if specification.refit:
-        parts["refit", "methods"] = methods
-        parts["refit", "network"] = again
-    return parts
+    return {
+        ("columns", "methods"): methods if KnownAhead.of(specification).width else 0.0,
+        ("candidates", "methods"): methods,
+        ("select", "network"): network,
+        ("weigh", "rolling"): rolling,
+        ("score", "methods"): methods,
+        ("score", "network"): again,
+        ("score", "rolling"): rolling,
+        ("refit", "methods"): methods if specification.refit else 0.0,
+        ("refit", "network"): again if specification.refit else 0.0,
+    }
 
 
 def _methods_seconds(plan: Plan) -> float:

@@ -67,7 +67,7 @@ class Fitter:
         fits = []
         if "network" in specification.candidates:
             self._progress.begin("select", "network")
-            sequences, validation = self._sequences(items, ends), self._validation(items, ends, validation_ends)
+            sequences, validation = self._sequences(items, ends), self._sequences(items, ends, validation_ends)
             fits = [
                 self._fit("select", member, partial(fit_network, specification, sequences, validation))
                 for member in range(specification.training.ensemble_size)
@@ -113,39 +113,33 @@ class Fitter:
         filled = fill(series.values[:, : len(self._panel.targets)], self._specification.missing).interpolated
         return usual_change(TRANSFORMS[self._specification.transform].apply(filled), self._specification.season_length)
 
-    def _rows(self, items: Sequence[FittedItem], firsts: Sequence[int], ends: Sequence[int]) -> list[ItemRows]:
-        """Return the rows of the items that are long enough for the network."""
-        rows, transform = [], TRANSFORMS[self._specification.transform]
-        for item, one, first, end, long in zip(items, self._panel, firsts, ends, self._plan.long, strict=True):
-            if not long:
-                continue
-            filled, lookback = filled_residual(item, one.head(end), self._specification), transform.lookback
-            scaled = network_inputs(filled.interpolated, transform, item.scaler, len(self._panel.targets))
-            rows.append(ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback))
-        return rows
+    def _sequences(
+        self, items: Sequence[FittedItem], ends: Sequence[int], validation_ends: Sequence[int] | None = None
+    ) -> TrainingSequences:
+        """Return the training set, the rows before ``ends``, or the validation set, those up to ``validation_ends``.
 
-    @property
-    def _scored_steps(self) -> int:
+        Items that are too short for the network are left out. The validation set of chunks carries the state on, as in
+        training.
+        """
+        specification = self._specification
+        transform, targets = TRANSFORMS[specification.transform], len(self._panel.targets)
+        lookback = transform.lookback
+        firsts = [lookback] * len(items) if validation_ends is None else ends
+        rows = []
+        for item, one, first, end, long in zip(
+            items, self._panel, firsts, validation_ends or ends, self._plan.long, strict=True
+        ):
+            if long:
+                filled = filled_residual(item, one.head(end), specification)
+                scaled = network_inputs(filled.interpolated, transform, item.scaler, targets)
+                rows.append(ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback))
+        context, chunk = specification.context_length, specification.output_chunk_length
+        if specification.training.objective == "windows":
+            return (complete_windows if validation_ends is None else partial_windows)(rows, context, chunk)
         # That of the first fit, as the specification is the same for all fits.
         shortest = min(split.stopping for split, long in zip(self._plan.splits, self._plan.long, strict=True) if long)
-        return scored_steps(self._specification, shortest)
-
-    def _sequences(self, items: Sequence[FittedItem], ends: Sequence[int]) -> TrainingSequences:
-        rows = self._rows(items, [0] * len(items), ends)
-        context, chunk = self._specification.context_length, self._specification.output_chunk_length
-        if self._specification.training.objective == "windows":
-            return complete_windows(rows, context, chunk)
-        return overlapping_sequences(rows, context, chunk, self._scored_steps)
-
-    def _validation(
-        self, items: Sequence[FittedItem], ends: Sequence[int], validation_ends: Sequence[int]
-    ) -> TrainingSequences:
-        """Return the validation set of the first fit: windows, or sequences that carry the state on, as in training."""
-        rows = self._rows(items, ends, validation_ends)
-        context, chunk = self._specification.context_length, self._specification.output_chunk_length
-        if self._specification.training.objective == "windows":
-            return partial_windows(rows, context, chunk)
-        return consecutive_sequences(rows, context, chunk, self._scored_steps)
+        cut = overlapping_sequences if validation_ends is None else consecutive_sequences
+        return cut(rows, context, chunk, scored_steps(specification, shortest))
 
     def _forecaster(
         self, items: Sequence[FittedItem], networks: Sequence[Network], blend: Blend, common: FloatArray | None

@@ -40,28 +40,27 @@ def score_warnings(
     total, baseline: scores after the split. earlier, later: forecasts before and after it, item by item. errors: of the
     intervals.
     """
-    warnings = []
-    if total.overall.mae is None:
-        warnings.append("the part after the split has no values: nothing could be scored")
     gain = skill(total.overall.mae, baseline.overall.mae)
-    lucky = gain is not None and gain >= _MORE_THAN_CHANCE
-    if plan.noise and not lucky:
-        warnings.append(NOISE)
-    if plan.walk and not lucky:
-        warnings.append(WALK)
-    if gain is None and (total.overall.mae or 0.0) > _ROUNDING * _largest(later):
-        warnings.append("the naive forecast makes no error here, the model does")
-    if gain is not None and gain <= -_WORTH_WARNING and not plan.noise:
-        warnings.append(f"the model loses to the seasonal naive forecast by {-gain:.0%} (mean absolute error)")
+    by_chance = gain is None or gain < _MORE_THAN_CHANCE
+    loss = 0.0 if gain is None else -gain
+    naive_is_exact = gain is None and (total.overall.mae or 0.0) > _ROUNDING * _largest(later)
     times = _growth(earlier, later)
-    if times >= _DIFFERENT:
-        warnings.append(
-            f"the part after the split differs from what is before it: errors are {times:.1f} times as large"
-        )
-    warnings += _missed(total, earlier, later)
-    if errors.count < _ERRORS_FOR_95:
-        warnings.append(f"the intervals are based on only {errors.count} errors; 95 % needs at least {_ERRORS_FOR_95}")
-    return warnings
+    differs = f"the part after the split differs from what is before it: errors are {times:.1f} times as large"
+    few = f"the intervals are based on only {errors.count} errors; 95 % needs at least {_ERRORS_FOR_95}"
+    found = [
+        (total.overall.mae is None, "the part after the split has no values: nothing could be scored"),
+        (plan.noise and by_chance, NOISE),
+        (plan.walk and by_chance, WALK),
+        (naive_is_exact, "the naive forecast makes no error here, the model does"),
+        (
+            loss >= _WORTH_WARNING and not plan.noise,
+            f"the model loses to the seasonal naive forecast by {loss:.0%} (mean absolute error)",
+        ),
+        (times >= _DIFFERENT, differs),
+        *((True, warning) for warning in _missed(total, earlier, later)),
+        (errors.count < _ERRORS_FOR_95, few),
+    ]
+    return [warning for applies, warning in found if applies]
 
 
 def _largest(rolled: Sequence[RollingForecasts]) -> float:

@@ -50,15 +50,16 @@ class Bounds:
 
         path: of the series in the request.
         """
-        found = self.first_outside(series.values[:, :targets]) if self else None
-        if found is None:
+        outside = self.first_outside(series.values[:, :targets]) if self else None
+        if outside is None:
             return
-        row, value = found
+        row, value = outside
         side = "below" if value < self.lower else "above"
         field = self._lower_field if side == "below" else "maximum"
         asked = field if field == "nonnegative" else f"{field} {self.lower if side == 'below' else self.upper:.12g}"
         cure = {"nonnegative": "leave nonnegative out", "minimum": "lower minimum", "maximum": "raise maximum"}[field]
-        detail = f"{series.prefix}row {row} has {value:.12g}, {side} what {asked} allows; {cure}, or send null for that value"
+        found = f"{series.prefix}row {row} has {value:.12g}"
+        detail = f"{found}, {side} what {asked} allows; {cure}, or send null for that value"
         raise InvalidOption(detail, [Fault((field,), detail), Fault(path, detail)])
 
     @property

@@ -54,7 +54,7 @@ def forecaster_state(forecaster: Forecaster) -> State:
         effects = [item.effects for item in items if item.effects is not None]
         arrays["effects.beta"] = np.stack([one.beta for one in effects])
         arrays["effects.centre"] = np.stack([one.centre for one in effects])
-        arrays["effects.unit"] = np.stack([one.unit for one in effects])
+        arrays["effects.unit"] = np.stack([one.scale for one in effects])
         arrays["effects.common"] = forecaster.common
     for candidate in forecaster.blend.candidates:
         if candidate != "network":

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
-from service.forecasting.covariates.effect_regression import effect_unit
-from service.forecasting.covariates.effects import Effects
+from service.forecasting.covariates.effects import Effects, effect_scale
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.items import FittedItem, fit_item
 from service.forecasting.preprocessing.missing import fill
@@ -77,12 +76,12 @@ class UnseenItems:
         if self._common is None or series.ahead is None:
             return None
         filled = fill(series.values[:, : self._targets], self._specification.missing).interpolated
-        unit = effect_unit(self._transform.apply(filled), self._specification.season_length, self._transform)
+        scale = effect_scale(self._transform.apply(filled), self._specification.season_length, self._transform)
         common = self._common
         if series.static:
             peers = [self._items[row].effects for row in self.peers.of(series.static)]
-            common = np.mean([one.beta / one.unit for one in peers if one is not None], axis=0)
-        return Effects(common * unit, series.ahead.mean(axis=0), unit)
+            common = np.mean([one.beta / one.scale for one in peers if one is not None], axis=0)
+        return Effects(common * scale, series.ahead.mean(axis=0), scale)
 
     def _error_factor(self, series: Series) -> FloatArray:
         """Return the root mean square over peers: errors of an item of unknown factor have that variance."""

@@ -19,6 +19,7 @@ from service.forecasting.methods.kernels.autoregression import (
 )
 from service.forecasting.methods.method import contiguous_copy
 from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.preprocessing.ridge_regression import ridge_weights
 from service.forecasting.series.seasonality import grows_in_proportion
 from service.forecasting.series.series import FloatArray
 
@@ -107,8 +108,14 @@ def fitted_autoregression(values: FloatArray, kind: int, season_length: int) -> 
     mean = float(series.mean())
     centred = series - mean
     design = np.stack([centred[longest - lag : len(series) - lag] for lag in lags], axis=1)
-    weights = _stable(lags, _ridge_weights(design, centred[longest:]))
-    return Autoregression(kind, mean, float(centred.std()), lags, weights)
+    design, target = design - design.mean(axis=0), centred[longest:] - centred[longest:].mean()
+    gram = design.T @ design
+    size = np.trace(gram) / len(lags)
+    if size <= 0:
+        return Autoregression(kind, mean, float(centred.std()), lags, np.zeros(len(lags)))
+    # The intercept is a parameter, which is dropped.
+    weights = ridge_weights(gram, design.T @ target, target @ target, len(target) - 1, size * _PENALTIES, spare=1)
+    return Autoregression(kind, mean, float(centred.std()), lags, _stable(lags, weights))
 
 
 def _lags(length: int, kind: int, season_length: int) -> IntArray:
@@ -128,23 +135,6 @@ def _lags(length: int, kind: int, season_length: int) -> IntArray:
     if season_length >= 7 * 12 and season_length % 7 == 0:
         lags |= {season_length // 7, season_length // 7 + 1}
     return np.array(sorted(lags))
-
-
-def _ridge_weights(design: FloatArray, target: FloatArray) -> FloatArray:
-    """Regress (N,) on (N, L) with an intercept, which is dropped; the penalty is from generalised cross-validation."""
-    design, target = design - design.mean(axis=0), target - target.mean()
-    eigenvalues, basis = np.linalg.eigh(design.T @ design)
-    eigenvalues = np.maximum(eigenvalues, 0)
-    mean = eigenvalues.mean()
-    if mean <= 0:
-        return np.zeros(design.shape[1])
-    along = basis.T @ (design.T @ target)
-    shrunk = eigenvalues + mean * _PENALTIES[:, None]
-    weights = along / shrunk
-    errors = target @ target - 2 * weights @ along + (weights**2) @ eigenvalues
-    left = len(target) - (eigenvalues / shrunk).sum(axis=1) - 1  # degrees of freedom
-    scores = np.where(left > 1, np.maximum(errors, 0) / np.maximum(left, 1e-3) ** 2, np.inf)
-    return np.asarray(basis @ weights[int(np.argmin(scores))])
 
 
 def _stable(lags: IntArray, weights: FloatArray) -> FloatArray:

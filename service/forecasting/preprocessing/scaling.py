@@ -50,7 +50,7 @@ def usual_change(values: FloatArray, season_length: int) -> FloatArray:
     Unlike the standard deviation, it does not grow with the length of a series that has a trend. Where nothing changes
     over a season, it is the standard deviation; for a constant channel, 1.
     """
-    changes = _changes(values, season_length)
+    changes = absolute_changes(values, season_length)
     mean = changes.mean(axis=0) if len(changes) else np.zeros(values.shape[1])
     return np.where((mean > _VANISHING) & np.isfinite(mean), mean, spread(values))
 
@@ -62,7 +62,7 @@ def error_scale(values: FloatArray, season_length: int, usual: FloatArray | None
     usual: the usual change, measured elsewhere; None: that of ``values`` (time, channel).
     """
     usual = usual_change(values, season_length) if usual is None else usual
-    changes = _changes(values, season_length)
+    changes = absolute_changes(values, season_length)
     if not len(changes):
         return usual
     weights = 0.5 ** (np.arange(len(changes))[::-1] / max(_RECENT_STEPS, _RECENT_SEASONS * season_length))
@@ -71,7 +71,7 @@ def error_scale(values: FloatArray, season_length: int, usual: FloatArray | None
     return np.asarray(usual * np.sqrt(np.clip(times, 1 / _MOST_RECENT, _MOST_RECENT)))
 
 
-def _changes(values: FloatArray, season_length: int) -> FloatArray:
+def absolute_changes(values: FloatArray, season_length: int) -> FloatArray:
     """Return the absolute changes over a season, or over one step where there is no whole season."""
     lag = season_length if len(values) > season_length else 1
     return np.abs(values[lag:] - values[:-lag])

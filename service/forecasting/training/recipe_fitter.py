@@ -10,8 +10,7 @@ import numpy as np
 
 from service.forecasting.config.options import Candidate
 from service.forecasting.covariates.columns import KnownAhead
-from service.forecasting.covariates.effect_regression import fit_effects
-from service.forecasting.covariates.effects import Effects
+from service.forecasting.covariates.effects import Effects, fit_effects
 from service.forecasting.evaluation.error_scale import Calibration
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster

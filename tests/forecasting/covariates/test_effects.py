@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.covariates.effect_regression import PanelEffects, Sums, fit_effects
-from service.forecasting.covariates.effects import without_effects
+from service.forecasting.covariates.effects import PanelEffects, Sums, fit_effects, without_effects
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
 from tests.factories import promoted, random_walk, seasonal

@@ -20,7 +20,7 @@ from service.api.schemas.series import (
     ValuesSeries,
 )
 from service.errors import InvalidSeries, Path
-from service.forecasting.covariates.future_covariates import NONE_SENT, NOTHING_AHEAD, FutureCovariates, SentAhead
+from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SENT, FutureCovariates, SentCovariates
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.series.time_alignment import PlacedRows, place_items
 
@@ -137,10 +137,12 @@ def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
     if asked.future_covariates is None and not isinstance(asked.history, ItemsSeries):
         return NONE_SENT
     inside = _inside_items(asked.history, ("history",)) if asked.history is not None else ()
-    sent, path = asked.future_covariates or {}, NOTHING_AHEAD.path
+    sent, path = asked.future_covariates or {}, NO_COLUMNS.path
     if isinstance(sent, TimedColumns):
         return FutureCovariates(_timed(sent, path), dict(inside))
-    for_all = _checked(SentAhead({name: values for name, values in sent.items() if isinstance(values, list)}, path))
+    for_all = _checked(
+        SentCovariates({name: values for name, values in sent.items() if isinstance(values, list)}, path)
+    )
     by_item = ((name, values) for name, values in sent.items() if not isinstance(values, list))
     beside = ((name, _read(values, (*path, name))) for name, values in by_item)
     return FutureCovariates(for_all, dict(chain(inside, beside)))
@@ -152,18 +154,18 @@ def refuse_values_ahead(series: SentSeries, path: Path) -> None:
         raise InvalidSeries.at(sent.path, "name the columns that are known ahead, in a list; values are for /forecast")
 
 
-def _inside_items(series: SentSeries, path: Path) -> Iterator[tuple[str, SentAhead]]:
+def _inside_items(series: SentSeries, path: Path) -> Iterator[tuple[str, SentCovariates]]:
     for index, item in enumerate(series.items if isinstance(series, ItemsSeries) else ()):
         if isinstance(item, ColumnsItem) and isinstance(item.future_covariates, dict | TimedColumns):
             yield item.id, _read(item.future_covariates, (*path, "items", index, "future_covariates"))
 
 
-def _read(sent: Mapping[str, SentValues] | TimedColumns, path: Path) -> SentAhead:
-    return _timed(sent, path) if isinstance(sent, TimedColumns) else _checked(SentAhead(sent, path))
+def _read(sent: Mapping[str, SentValues] | TimedColumns, path: Path) -> SentCovariates:
+    return _timed(sent, path) if isinstance(sent, TimedColumns) else _checked(SentCovariates(sent, path))
 
 
-def _timed(sent: TimedColumns, path: Path) -> SentAhead:
-    read = SentAhead(sent.columns, path, sent.timestamps, sent.date_format)
+def _timed(sent: TimedColumns, path: Path) -> SentCovariates:
+    read = SentCovariates(sent.columns, path, sent.timestamps, sent.date_format)
     for name, values in sent.columns.items():
         if len(values) != len(sent.timestamps):
             detail = f"{name[:60]!r} has {len(values)} values for {len(sent.timestamps)} timestamps: send one for each"
@@ -171,7 +173,7 @@ def _timed(sent: TimedColumns, path: Path) -> SentAhead:
     return _checked(read)
 
 
-def _checked(sent: SentAhead) -> SentAhead:
+def _checked(sent: SentCovariates) -> SentCovariates:
     for name, values in sent.values.items():
         read_numbers(SentColumn(list(values), (*sent.columns_path, name)))
     return sent

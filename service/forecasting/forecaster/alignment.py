@@ -11,7 +11,7 @@ import numpy as np
 
 from service.errors import HistoryTooShort, Path, UnknownColumn
 from service.forecasting.config.specification import Specification
-from service.forecasting.covariates.columns import KnownAhead
+from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.preprocessing.missing import drop_leading, refuse_missing
 from service.forecasting.preprocessing.transforms import require_positive
@@ -60,8 +60,8 @@ class Columns:
             complete = len(series) > 0 and not np.isnan(ordered.values).any()
             usable, dropped = (ordered, 0) if complete else self._usable(ordered, place)
             self._require(usable, place, needed)
-            taken_out = KnownAhead.of(self.specification).taken_out(usable)
-            aligned.append(AlignedSeries(taken_out, dropped, known(series.item), complete))
+            without_covariates = CovariateColumns.of(self.specification).split_off(usable)
+            aligned.append(AlignedSeries(without_covariates, dropped, known(series.item), complete))
         return aligned
 
     def _usable(self, series: Series, path: Path) -> tuple[Series, int]:

@@ -11,8 +11,8 @@ from pydantic import Field, TypeAdapter
 
 from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.config.specification import Specification
-from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.covariates.effects import Effects
+from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
@@ -161,7 +161,7 @@ def _future_covariates(names: object, specification: Specification) -> tuple[str
 def _effects(
     specification: Specification, arrays: Mapping[str, NDArray[Any]], items: int, targets: int
 ) -> tuple[list[Effects | None], NDArray[np.float64] | None]:
-    width = KnownAhead.of(specification).width
+    width = CovariateColumns.of(specification).width
     if not width:
         return [None] * items, None
     beta = _numbers(arrays, "effects.beta", (items, width, targets))

@@ -11,10 +11,8 @@ import numpy as np
 from service.errors import ForecastTooLarge, Path, UnknownColumn
 from service.forecasting.config.options import Candidate
 from service.forecasting.config.specification import Specification
-from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.covariates.effects import without_effects
-from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCovariates
-from service.forecasting.covariates.row_matching import RowMatcher
+from service.forecasting.covariates.future_covariates import NONE_SENT, CovariateColumns, FutureCovariates
 from service.forecasting.forecaster.alignment import AlignedSeries, Columns
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.items import FittedItem, FittedItems, filled_residual, fit_item
@@ -259,14 +257,12 @@ class Forecaster:
     ) -> FloatArray:
         """Return the effects of future covariates on transformed forecasts: (item, horizon, target)."""
         names = [item.item for item in fitted.items]
-        known = KnownAhead.of(self.specification)
-        matcher = RowMatcher()
+        columns = CovariateColumns.of(self.specification)
+        ahead = columns.future(horizon, tails, future.of(names), self.future_covariates)
         effects = np.zeros((len(names), horizon, len(self.targets)))
-        for row, sent in enumerate(future.of(names)):
-            ahead = known.future(horizon, tails[row], sent, self.future_covariates, matcher)
-            item_effects = fitted.items[row].effects
-            if item_effects is not None:
-                effects[row] = item_effects.of(ahead, self._transform)
+        for row, item in enumerate(fitted.items):
+            if item.effects is not None:
+                effects[row] = item.effects.of(ahead[row], self._transform)
         return effects
 
     @cached_property

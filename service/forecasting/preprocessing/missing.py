@@ -56,10 +56,9 @@ def open_end_warnings(panel: Iterable[Series], targets: Sequence[int]) -> list[s
         return []
     first, rows = found[0]
     others = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    name = "the series" if first.item is None else f"item {first.item!r}{others}"
     return [
-        f"{name} ends in {rows} rows without a value: a forecast begins after these, from what fills them, and its "
-        "intervals are as narrow as if nothing were missing; leave such rows out and ask for as many more steps"
+        f"{first.name}{others} ends in {rows} rows without a value: a forecast starts after these, from filled values, "
+        "and its intervals are as narrow as if nothing were missing; leave such rows out and ask for as many more steps"
     ]
 
 

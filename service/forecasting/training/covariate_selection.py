@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from service.forecasting.covariates.calendar import calendar_widths
-from service.forecasting.covariates.columns import KnownAhead
+from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation.rolling import (
     compared,
     evaluated_item,
@@ -88,7 +88,7 @@ def select_covariates(plan: Plan, progress: TrainingProgress | None = None) -> P
 
 
 def _groups(plan: Plan) -> list[_Group]:
-    known = KnownAhead.of(plan.choice.specification)
+    known = CovariateColumns.of(plan.choice.specification)
     groups = []
     first = len(known.covariates)
     if first:

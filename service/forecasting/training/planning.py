@@ -11,7 +11,7 @@ import numpy as np
 from service.errors import Path
 from service.forecasting.config.bounds import Bounds
 from service.forecasting.config.options import Candidate, TrainOptions, Validation
-from service.forecasting.covariates.columns import KnownAhead
+from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.pipeline import min_history
@@ -96,8 +96,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             require_positive(one.values[:, : len(panel.targets)], options.transform, _path(row, one))
     choice = choose(panel, splits, options)
     named = panel.future_covariates
-    known_ahead = KnownAhead.of(choice.specification)
-    panel = Panel(tuple(known_ahead.taken_out(one) for one in panel), panel.targets, panel.covariates)
+    columns = CovariateColumns.of(choice.specification)
+    panel = Panel(tuple(map(columns.split_off, panel)), panel.targets, panel.covariates)
     choice, long = _without_short(panel, splits, choice, options.validation)
     specification = choice.specification
     left_out = "network" not in specification.candidates and "network" in (options.candidates or ["network"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
-from service.forecasting.covariates.columns import KnownAhead
+from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.networks.architecture import NetworkShape
 from service.forecasting.networks.fitting import CONTINUED_EPOCHS, EpochReport
 from service.forecasting.training.defaults import scored_steps
@@ -117,7 +117,7 @@ def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
     again = network if specification.training.objective == "windows" else CONTINUED_EPOCHS * network
     rolling = _ROLLING_SHARE * methods
     return {
-        ("columns", "methods"): methods if KnownAhead.of(specification).width else 0.0,
+        ("columns", "methods"): methods if CovariateColumns.of(specification).width else 0.0,
         ("candidates", "methods"): methods,
         ("select", "network"): network,
         ("weigh", "rolling"): rolling,

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from service.forecasting.config.options import Candidate
-from service.forecasting.covariates.columns import KnownAhead
 from service.forecasting.covariates.effects import Effects, fit_effects
+from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation.error_scale import Calibration
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
@@ -97,7 +97,7 @@ class Fitter:
         heads = [one.head(end) for one, end in zip(self._panel, ends, strict=True)]
         effects: Sequence[Effects | None] = [None] * len(heads)
         common = None
-        if KnownAhead.of(specification).width:
+        if CovariateColumns.of(specification).width:
             found = fit_effects(heads, targets, TRANSFORMS[specification.transform], specification.season_length)
             effects, common = found.items, found.common
         items = []

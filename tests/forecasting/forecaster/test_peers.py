@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.forecasting.config.options import TrainOptions
-from service.forecasting.covariates.future_covariates import FutureCovariates, SentAhead
+from service.forecasting.covariates.future_covariates import FutureCovariates, SentCovariates
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.new_items import Peers
@@ -57,7 +57,7 @@ def effect(forecaster: Forecaster, one: Series) -> float:
     """What a promotion adds to the forecast of an item."""
 
     def forecast(promotion: float) -> FloatArray:
-        future = FutureCovariates(SentAhead({"promo": [promotion]}, ()))
+        future = FutureCovariates(SentCovariates({"promo": [promotion]}, ()))
         history = Panel((one,), ("value",), (), ("promo",))
         return forecaster.forecast(1, Bands(), history, future=future)[0].mean
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from service.forecasting.config.options import TrainOptions
-from service.forecasting.covariates.future_covariates import FutureCovariates, SentAhead
+from service.forecasting.covariates.future_covariates import FutureCovariates, SentCovariates
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.error_correlation import ErrorDependence, step_correlations
@@ -253,7 +253,7 @@ def test_what_is_known_ahead_moves_paths_as_it_moves_the_forecast() -> None:
     trained = train(series, options(candidates=["naive"], calendar="none"))
     ahead = [
         trained.forecaster.forecast(
-            3, NO_BANDS, future=FutureCovariates(SentAhead({"promotion": sent}, ()), {}), draw=Draw(50, 0)
+            3, NO_BANDS, future=FutureCovariates(SentCovariates({"promotion": sent}, ()), {}), draw=Draw(50, 0)
         )[0]
         for sent in ([0.0, 0.0, 0.0], [0.0, 1.0, 0.0])
     ]

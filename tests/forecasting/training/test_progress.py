@@ -10,7 +10,7 @@ from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
 from service.forecasting.training.train import train
 from tests.factories import items, noisy_sine, options, panel, promoted, seasonal
-from tests.forecasting.covariates.test_columns import known
+from tests.forecasting.covariates.test_future_covariates import known
 
 Reports = list[dict[str, Any]]
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.forecasting.config.options import TrainOptions
-from service.forecasting.covariates.future_covariates import FutureCovariates, SentAhead
+from service.forecasting.covariates.future_covariates import FutureCovariates, SentCovariates
 from service.forecasting.evaluation.rolling import evaluated_item, roll_model
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.forecaster.forecaster import Forecaster
@@ -34,7 +34,7 @@ def trained(panel: Panel, **options: Any) -> Trained:
 
 
 def sent(**values: list[float]) -> FutureCovariates:
-    return FutureCovariates(SentAhead(values, ("future_covariates",)))
+    return FutureCovariates(SentCovariates(values, ("future_covariates",)))
 
 
 def means(forecaster: Forecaster, future: list[float] = AHEAD, history: Panel | None = None) -> FloatArray:
@@ -221,7 +221,7 @@ def test_a_panel_needs_the_columns_of_each_item_that_is_forecast() -> None:
         values, promotion = promoted(ROWS, seed=row)
         series.append(Series(np.stack([values * (row + 1), promotion], axis=1), f"item-{row}"))
     one = trained(Panel(tuple(series), ("value",), (), ("promo",)))
-    by_item = {f"item-{row}": SentAhead({"promo": [float(row == 1)] * 4}, ()) for row in range(3)}
+    by_item = {f"item-{row}": SentCovariates({"promo": [float(row == 1)] * 4}, ()) for row in range(3)}
     forecasts = one.forecaster.forecast(4, Bands(), future=FutureCovariates(by_item=by_item))
     plain = means(one.forecaster, [0.0] * 4)
     moved = np.stack([forecast.mean for forecast in forecasts]) - plain

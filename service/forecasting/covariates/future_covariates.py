@@ -20,10 +20,9 @@ from service.forecasting.config.options import CalendarFeature
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.calendar import calendar_columns, calendar_widths
 from service.forecasting.preprocessing.missing import fill
-from service.forecasting.series.parsed_times import RawTime
 from service.forecasting.series.series import FloatArray, Series
 from service.forecasting.series.time_alignment import refuse_doubled
-from service.forecasting.series.time_format import TimeArray
+from service.forecasting.series.time_format import RawTime, TimeArray
 from service.forecasting.series.time_index import TimeAxis
 
 Rows = NDArray[np.intp]

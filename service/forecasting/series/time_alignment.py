@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, Path
 from service.forecasting.series.frequency import aliases_of, unit_of
-from service.forecasting.series.parsed_times import RawTime
-from service.forecasting.series.time_format import TimeArray, TimeForm
+from service.forecasting.series.time_format import RawTime, TimeArray, TimeForm
 from service.forecasting.series.time_grid import Placement, infer, next_on, place, snap_to_periods, walk
 from service.forecasting.series.time_index import TimeAxis
 from service.forecasting.series.time_parsing import read_time, read_times

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.tables.month_names import ENGLISH, LANGUAGES, full_name, short_name
 
 TimeArray = NDArray[np.datetime64]
+RawTime = str | int
 EPOCH_SECONDS = "epoch_seconds"
 EPOCH_MILLISECONDS = "epoch_milliseconds"
 NANOSECONDS_PER = {EPOCH_SECONDS: 10**9, EPOCH_MILLISECONDS: 10**6}

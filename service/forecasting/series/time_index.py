@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from service.errors import AmbiguousDates, HorizonTooLong, InvalidTimestamps, Path
+from service.forecasting.series.date_parsing import ReadTimes
 from service.forecasting.series.frequency import is_current
-from service.forecasting.series.parsed_times import RawTime, ReadTimes
-from service.forecasting.series.time_format import TimeArray, TimeForm, minutes_of
+from service.forecasting.series.time_format import RawTime, TimeArray, TimeForm, minutes_of
 from service.forecasting.series.time_grid import snap_to_periods, walk
 from service.forecasting.series.time_parsing import read_time, read_times
 

@@ -8,15 +8,29 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, InvalidTimestamps, Path
-from service.forecasting.series.date_parsing import KNOWN_FORMS, read_dates
-from service.forecasting.series.month_name_parsing import in_english, read_named_months, with_language
-from service.forecasting.series.parsed_times import RawTime, ReadTimes, from_epoch, from_pattern, refuse, to_utc
-from service.forecasting.series.period_parsing import read_parts, read_periods
+from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, Path
+from service.forecasting.series.date_parsing import (
+    KNOWN_FORMS,
+    LAST,
+    YEARS,
+    ReadTimes,
+    from_pattern,
+    in_english,
+    match_all,
+    read_dates,
+    read_named_months,
+    read_parts,
+    read_periods,
+    refuse,
+    refuse_first,
+    to_utc,
+)
 from service.forecasting.series.time_format import (
     EPOCH_MILLISECONDS,
     EPOCH_SECONDS,
+    NANOSECONDS_PER,
     OFFSET_PATTERN,
+    RawTime,
     TimeArray,
     TimeForm,
     directives_of,
@@ -36,9 +50,8 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> R
     if not raw:
         return ReadTimes(np.empty(0, "datetime64[ns]"), TimeForm())
     kind = type(raw[0])
-    odd = next((i for i, value in enumerate(raw) if type(value) is not kind or kind not in (str, int)), None)
-    if odd is not None:
-        refuse(raw, odd, path, "times must all be strings, or all be whole numbers")
+    others = (type(value) is not kind or kind not in (str, int) for value in raw)
+    refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
     texts = [str(value) for value in raw]
     read = _read_known(texts, path) if date_format is None else _read_pattern(texts, date_format, path)
     return replace(read, form=replace(read.form, numeric=kind is int))
@@ -69,15 +82,15 @@ def _read_known(texts: list[str], path: Path) -> ReadTimes:
 
 def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
     """Parse years (4 digits), months (6), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
-    odd = next((i for i, text in enumerate(texts) if not _NUMBER.fullmatch(text)), None)
-    if odd is not None:
-        refuse(texts, odd, path, "the rows before it are whole numbers")
+    match_all(_NUMBER, texts, path, "the rows before it are whole numbers")
     form = _form_of_numbers({len(text) for text in texts})
     if form is None:
         odd = next((i for i, text in enumerate(texts) if len(text) != len(texts[0])), 0)
         refuse(texts, odd, path, f"expected {KNOWN_FORMS}")
     if form.is_epoch:
-        return ReadTimes(from_epoch(texts, form.pattern, path), form)
+        counts, nanoseconds = np.array([int(text) for text in texts]), NANOSECONDS_PER[form.pattern]
+        refuse_first(texts, counts >= LAST.astype(np.int64) // nanoseconds, path, f"it lies outside {YEARS}")
+        return ReadTimes((counts * nanoseconds).view("datetime64[ns]"), form)
     if form.pattern == "%Y%m":
         _refuse_days(texts, path)
     dates = [f"{text}{'0101'[len(text) - 4 :]}" if len(text) < 8 else text for text in texts]
@@ -108,16 +121,14 @@ def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
     if set("bB") & set(directives_of(date_format)):
         english, language = in_english(texts, date_format)
         if english != texts:
-            return with_language(_read_pattern(list(english), date_format, path), language)
+            read = _read_pattern(list(english), date_format, path)
+            return replace(read, form=replace(read.form, language=language))
     if not date_format.endswith("%z"):
         times = from_pattern(texts, date_format, texts, path)
         return ReadTimes(times, _padded_as(texts, times, TimeForm(date_format)))
     # A space before the offset is part of the offset.
     pattern = date_format.removesuffix("%z").removesuffix(" ")
-    matches = [match for text in texts if (match := _TRAILING_OFFSET.fullmatch(text))]
-    if len(matches) < len(texts):
-        odd = next(i for i, text in enumerate(texts) if not _TRAILING_OFFSET.fullmatch(text))
-        raise InvalidTimestamps.at((*path, odd), f"{texts[odd][:60]!r} has no offset from UTC at its end (%z)")
+    matches = match_all(_TRAILING_OFFSET, texts, path, "it has no offset from UTC at its end (%z)")
     local = from_pattern([match[1] for match in matches], pattern, texts, path)
     form = _padded_as([match[1] for match in matches], local, TimeForm(pattern))
     return to_utc(local, [match[2] for match in matches], form, texts, path)

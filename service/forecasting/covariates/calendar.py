@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from service.forecasting.config.options import CalendarFeature
 from service.forecasting.series.series import FloatArray
+from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import minutes_of
-from service.forecasting.series.time_index import TimeAxis
 
 _HOUR, _DAY, _YEAR = 3600.0, 86400.0, 365.2425 * 86400.0
 _HARMONICS = 3

@@ -22,8 +22,8 @@ from service.forecasting.covariates.calendar import calendar_columns, calendar_w
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.series.series import FloatArray, Series
 from service.forecasting.series.time_alignment import refuse_doubled
+from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, TimeArray
-from service.forecasting.series.time_index import TimeAxis
 
 Rows = NDArray[np.intp]
 

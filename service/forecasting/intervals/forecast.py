@@ -9,7 +9,7 @@ from typing import NamedTuple
 from service.forecasting.intervals.conformal import Widths, level_key
 from service.forecasting.preprocessing.transforms import Transform
 from service.forecasting.series.series import FloatArray
-from service.forecasting.series.time_alignment import TimeAxis
+from service.forecasting.series.time_axis import TimeAxis
 
 
 @dataclass(frozen=True)

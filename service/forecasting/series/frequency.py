@@ -11,9 +11,6 @@ from service.errors import Path, UnknownFrequency
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
-_YEAR_END_FIRST = ("DEC", *MONTHS[:11])
-_QUARTER_ENDS = ("DEC", "NOV", "OCT")
-_QUARTER_STARTS = ("JAN", "FEB", "MAR")
 _WRITTEN = re.compile(r"([0-9]{0,19})([A-Za-z]+)(?:-([0-9A-Z]{3,4}))?")
 _DAY = 86_400 * 10**9
 _LONGEST_STEP = 200 * 366 * _DAY
@@ -35,29 +32,12 @@ class Frequency:
     season_length: int | None
 
 
-def _yearly(anchors: tuple[str, ...]) -> Frequency:
-    return Frequency("Y", None, anchors, 1)
-
-
-def _quarterly(anchors: tuple[str, ...]) -> Frequency:
-    return Frequency("Q", None, anchors, 4)
-
-
-_MONTHLY = Frequency("M", None, (), 12)
-
 _FREQUENCIES = {
-    "YE": _yearly(_YEAR_END_FIRST),
-    "YS": _yearly(MONTHS),
-    "BYE": _yearly(_YEAR_END_FIRST),
-    "BYS": _yearly(MONTHS),
-    "QE": _quarterly(_QUARTER_ENDS),
-    "QS": _quarterly(_QUARTER_STARTS),
-    "BQE": _quarterly(_QUARTER_ENDS),
-    "BQS": _quarterly(_QUARTER_STARTS),
-    "ME": _MONTHLY,
-    "MS": _MONTHLY,
-    "BME": _MONTHLY,
-    "BMS": _MONTHLY,
+    **dict.fromkeys(("YE", "BYE"), Frequency("Y", None, ("DEC", *MONTHS[:11]), 1)),
+    **dict.fromkeys(("YS", "BYS"), Frequency("Y", None, MONTHS, 1)),
+    **dict.fromkeys(("QE", "BQE"), Frequency("Q", None, ("DEC", "NOV", "OCT"), 4)),
+    **dict.fromkeys(("QS", "BQS"), Frequency("Q", None, ("JAN", "FEB", "MAR"), 4)),
+    **dict.fromkeys(("ME", "MS", "BME", "BMS"), Frequency("M", None, (), 12)),
     "WOM": Frequency("D", None, tuple(f"{week}{day}" for week in range(1, 5) for day in WEEKDAYS), 12),
     "W": Frequency("W", 7 * _DAY, ("SUN", *WEEKDAYS[:6]), 52),
     "B": Frequency("D", None, (), 5),
@@ -109,21 +89,20 @@ def aliases_of(written: str, path: Path) -> tuple[str, ...]:
     if anchor is not None:
         aliases = [f"{meaning}-{anchor}" for meaning in meanings[:1] if anchor in _all_anchors(meaning)]
     else:
-        aliases = [alias for meaning in meanings for alias in _anchored(meaning)]
+        aliases = [
+            f"{meaning}-{one}" if one else meaning
+            for meaning in meanings
+            for one in _FREQUENCIES[meaning].anchors or ("",)
+        ]
     if not aliases or (name == "WOM" and anchor is None):
-        raise UnknownFrequency.at(path, f"{written[:40]!r} is no frequency that is known; common ones are {COMMON}")
+        raise UnknownFrequency.at(path, f"{written[:40]!r} is not a known frequency; common ones are {COMMON}")
     if not 0 < multiple * (_FREQUENCIES[meanings[0]].step or _DAY) <= _LONGEST_STEP:
-        raise UnknownFrequency.at(path, f"{written[:40]!r} is no step that times can have: 0, or more than 200 years")
+        raise UnknownFrequency.at(path, f"{written[:40]!r} is not a possible step: 0, or more than 200 years")
     return tuple(f"{'' if multiple == 1 else multiple}{alias}" for alias in aliases)
 
 
 def _all_anchors(name: str) -> tuple[str, ...]:
     return MONTHS if name in ("QE", "QS", "BQE", "BQS") else _FREQUENCIES[name].anchors
-
-
-def _anchored(name: str) -> list[str]:
-    anchors = _FREQUENCIES[name].anchors
-    return [f"{name}-{anchor}" for anchor in anchors] or [name]
 
 
 @lru_cache(maxsize=256)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, PositiveInt
 
 from service.forecasting.series.series import Panel, Series
-from service.forecasting.series.time_index import TimeAxis
+from service.forecasting.series.time_axis import TimeAxis
 
 MOST_CATEGORIES = 20
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
@@ -35,39 +36,34 @@ def panel_state(panel: Panel) -> State:
 
 
 def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
-    """Restore a panel from `panel_state`; raises ValueError, KeyError or TypeError if the parts are inconsistent."""
-    targets, covariates = _names(record["targets"]), _names(record["covariates"])
-    future_covariates = _names(record.get("future_covariates", []))
-    columns = len(targets) + len(covariates) + len(future_covariates)
-    if not targets or values.ndim != 2 or values.shape[1] != columns:
-        raise ValueError("the values do not have the columns of the record")
-    lengths = [int(item["length"]) for item in record["items"]]
-    if min(lengths, default=0) < 1 or sum(lengths) != len(values):
-        raise ValueError("the values do not have the rows of the record")
+    """Restore a panel from `panel_state`; raises ValueError if the parts are inconsistent."""
+    parsed = _PanelRecord.model_validate(record)
+    targets, covariates, future_covariates = parsed.targets, parsed.covariates, parsed.future_covariates
+    lengths = [item.length for item in parsed.items]
+    if values.shape != (sum(lengths), len(targets) + len(covariates) + len(future_covariates)):
+        raise ValueError("the values do not have the rows or columns of the record")
     series = []
-    end = np.cumsum(lengths)
-    for item, last, length in zip(record["items"], end, lengths, strict=True):
+    for item, end in zip(parsed.items, np.cumsum(lengths), strict=True):
         # Compared before the axis is built, so that a false length takes no time.
-        if item["times"] and item["times"].get("length", length) != length:
+        if item.times and item.times.get("length", item.length) != item.length:
             raise ValueError("the times do not have the rows of the record")
-        times = TimeAxis.from_record(item["times"]) if item["times"] else None
-        if times is not None and len(times.index) != length:
+        times = TimeAxis.from_record(item.times) if item.times else None
+        if times is not None and len(times) != item.length:
             raise ValueError("the times do not have the rows of the record")
-        rows = np.asarray(values[last - length : last], dtype=np.float64)
-        name = None if item["item"] is None else str(item["item"])
-        series.append(Series(rows, name, times, static=_categories(item.get("static", {}))))
+        rows = np.asarray(values[end - item.length : end], dtype=np.float64)
+        series.append(Series(rows, item.item, times, static=item.static))
     return Panel(tuple(series), targets, covariates, future_covariates)
 
 
-def _categories(static: object) -> dict[str, str]:
-    if not isinstance(static, dict) or len(static) > MOST_CATEGORIES:
-        raise ValueError(f"the categories of an item must be at most {MOST_CATEGORIES}, by name")
-    if not all(isinstance(text, str) for pair in static.items() for text in pair):
-        raise TypeError("the categories of an item must be texts")
-    return static
+class _ItemRecord(BaseModel):
+    item: str | None
+    length: PositiveInt
+    times: dict[str, Any] | None
+    static: Annotated[dict[str, str], Field(max_length=MOST_CATEGORIES)] = {}
 
 
-def _names(names: object) -> tuple[str, ...]:
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TypeError("column names must be a list of strings")
-    return tuple(names)
+class _PanelRecord(BaseModel):
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    covariates: tuple[str, ...]
+    future_covariates: tuple[str, ...] = ()
+    items: Annotated[list[_ItemRecord], Field(min_length=1)]

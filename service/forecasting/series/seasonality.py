@@ -56,7 +56,9 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     longest = min(len(values) // 3, _LONGEST_SEASON)
     if longest < 4:
         return 1
-    correlations = autocorrelation(_detrend(values), longest + 1)
+    rows = np.arange(len(values), dtype=float)
+    slope, intercept = np.polyfit(rows, values, 1)
+    correlations = autocorrelation(values - slope * rows - intercept, longest + 1)
     lags = np.arange(3, longest + 1)  # a peak needs a lower neighbour on both sides
     middle = correlations[lags - 1]
     peaks = lags[(middle > correlations[lags - 2]) & (middle >= correlations[lags]) & (middle > 0.3)]
@@ -65,8 +67,7 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     best = int(peaks[np.argmax(correlations[peaks - 1])])
     # A peak at twice the season is about as high: prefer the first peak that is nearly as high as the best.
     near = peaks[correlations[peaks - 1] >= 0.9 * correlations[best - 1]]
-    season_length = int(near[0])
-    return season_length if has_season(values, season_length) else 1
+    return find_season(values, int(near[0]))
 
 
 def looks_like_noise(values: FloatArray, season_length: int) -> bool:
@@ -117,12 +118,6 @@ def returns_to_its_mean(values: FloatArray) -> bool:
     errors = changes[lags:] - known @ weights
     deviation = np.sqrt(inverse[1, 1] * (errors @ errors) / max(1, len(errors) - known.shape[1]))
     return bool(weights[1] < _UNIT_ROOT * deviation)
-
-
-def _detrend(values: FloatArray) -> FloatArray:
-    rows = np.arange(len(values), dtype=float)
-    slope, intercept = np.polyfit(rows, values, 1)
-    return np.asarray(values - slope * rows - intercept)
 
 
 def _chi_square_quantile(probability: float, freedom: int) -> float:

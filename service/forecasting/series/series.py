@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.series.time_alignment import TimeAxis
+from service.forecasting.series.time_axis import TimeAxis
 
 FloatArray = NDArray[np.float64]
 

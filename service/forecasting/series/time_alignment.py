@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, Path
 from service.forecasting.series.frequency import aliases_of, unit_of
+from service.forecasting.series.time_axis import Placement, TimeAxis, infer, next_on, place, snap_to_periods, walk
 from service.forecasting.series.time_format import RawTime, TimeArray, TimeForm
-from service.forecasting.series.time_grid import Placement, infer, next_on, place, snap_to_periods, walk
-from service.forecasting.series.time_index import TimeAxis
-from service.forecasting.series.time_parsing import read_time, read_times
-
-__all__ = ["PlacedRows", "TimeAxis", "TimeForm", "axis_from_start", "axis_from_timestamps", "refuse_doubled"]
+from service.forecasting.series.time_parsing import errors_at, read_times
 
 HOLIDAY_SHARE = 0.1
 GROWTH = 2
@@ -66,7 +63,15 @@ def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: 
     if placement.length > max(GROWTH * len(raw), len(raw) + SPARE_ROWS):
         detail = f"{len(raw)} rows would spread over {placement.length} rows of frequency {placement.freq!r}: {_CURE}"
         raise InvalidTimestamps.at(path, "; ".join([detail, *read.warnings]))
-    return _on_grid(order, placement, read.form, warnings)
+    absent = placement.length - len(order)
+    form = read.form.at_least(unit_of(placement.freq))
+    positions = np.empty(len(order), np.intp)
+    if placement.freq == "B" and absent <= HOLIDAY_SHARE * placement.length:
+        positions[order] = np.arange(len(order))
+        return PlacedRows(TimeAxis(placement.times, "B", form), positions, 0, absent, warnings)
+    positions[order] = placement.positions
+    index = walk(placement.freq, placement.times[0], placement.length)
+    return PlacedRows(TimeAxis(index, placement.freq, form), positions, absent, 0, warnings)
 
 
 def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_format: str | None = None) -> TimeAxis:
@@ -76,7 +81,8 @@ def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_for
     2262; AmbiguousDates, UnknownFrequency and InvalidOption as `axis_from_timestamps` does.
     """
     aliases = aliases_of(freq, (*path[:-1], "freq"))
-    read = read_time(start, date_format, path)
+    with errors_at(path):
+        read = read_times([start], date_format, path)
     placement = _place_on_given(read.times, read.form, aliases)
     if placement is None:
         near = read.form.at_least(unit_of(aliases[0])).write(next_on(aliases[0], read.times))[0]
@@ -114,18 +120,6 @@ def _why_no_grid(times: TimeArray, freq: str | None) -> str:
     return f"the timestamps {grid}{span}: {_CURE}"
 
 
-def _on_grid(order: NDArray[np.intp], placement: Placement, form: TimeForm, warnings: tuple[str, ...]) -> PlacedRows:
-    absent = placement.length - len(order)
-    form = form.at_least(unit_of(placement.freq))
-    positions = np.empty(len(order), np.intp)
-    if placement.freq == "B" and absent <= HOLIDAY_SHARE * placement.length:
-        positions[order] = np.arange(len(order))
-        return PlacedRows(TimeAxis(placement.times, "B", form), positions, 0, absent, warnings)
-    positions[order] = placement.positions
-    index = walk(placement.freq, placement.times[0], placement.length)
-    return PlacedRows(TimeAxis(index, placement.freq, form), positions, absent, 0, warnings)
-
-
 @dataclass(frozen=True)
 class SentTimes:
     """The times of one item as sent.
@@ -141,11 +135,6 @@ class SentTimes:
     date_format: str | None
     path: Path
 
-    @property
-    def is_timed(self) -> bool:
-        """Whether any time was sent."""
-        return self.timestamps is not None or self.start is not None
-
 
 def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
     """Place the rows of all items on grids of one frequency.
@@ -154,11 +143,13 @@ def place_items(items: Sequence[SentTimes]) -> list[PlacedRows]:
     way; items that are too short to determine a frequency take that of most items. Raises the errors of
     `axis_from_timestamps`, and InvalidSeries if the frequencies differ or only some items have times.
     """
-    if not any(item.is_timed for item in items):
+    untimed = [item for item in items if item.timestamps is None and item.start is None]
+    if len(untimed) == len(items):
         return [PlacedRows(None, np.arange(item.length)) for item in items]
-    _refuse_some_without_times(items)
-    settled, placed = _settle_dates(items)
-    return _one_frequency(settled, placed)
+    if untimed:
+        detail = "this item has no times while others have: give all of them timestamps or a start, or none"
+        raise InvalidSeries.at(untimed[0].path, detail)
+    return _one_frequency(*_settle_dates(items))
 
 
 def _settle_dates(items: Sequence[SentTimes]) -> tuple[Sequence[SentTimes], list[PlacedRows]]:
@@ -187,21 +178,19 @@ def _settle_dates(items: Sequence[SentTimes]) -> tuple[Sequence[SentTimes], list
 
 
 def _place(item: SentTimes) -> PlacedRows:
+    """Place the rows of an item that has times."""
+    path = (*item.path, "start" if item.start is not None else "timestamps")
     if item.timestamps is not None:
         if item.start is not None:
-            raise InvalidSeries.at((*item.path, "start"), "give timestamps or a start, not both")
+            raise InvalidSeries.at(path, "give timestamps or a start, not both")
         if len(item.timestamps) != item.length:
             detail = f"{len(item.timestamps)} timestamps for {item.length} rows: there must be one for each row"
-            raise InvalidSeries.at((*item.path, "timestamps"), detail)
-        return axis_from_timestamps(item.timestamps, item.freq, item.date_format, (*item.path, "timestamps"))
-    order = np.arange(item.length)
-    if item.start is None:
-        return PlacedRows(None, order)
-    if item.freq is None:
-        raise InvalidSeries.at((*item.path, "start"), "a start needs a freq beside it, such as D, MS or h")
-    return PlacedRows(
-        axis_from_start(item.start, item.freq, item.length, (*item.path, "start"), item.date_format), order
-    )
+            raise InvalidSeries.at(path, detail)
+        return axis_from_timestamps(item.timestamps, item.freq, item.date_format, path)
+    if item.start is None or item.freq is None:
+        raise InvalidSeries.at(path, "a start needs a freq beside it, such as D, MS or h")
+    axis = axis_from_start(item.start, item.freq, item.length, path, item.date_format)
+    return PlacedRows(axis, np.arange(item.length))
 
 
 def _one_frequency(items: Sequence[SentTimes], placed: list[PlacedRows]) -> list[PlacedRows]:
@@ -230,10 +219,3 @@ def _with_frequency(item: SentTimes, rows: PlacedRows, name: str) -> PlacedRows:
 def _step_name(rows: PlacedRows) -> str | None:
     """Return the frequency without its anchor, so that weeks from Monday and from Sunday form one panel."""
     return rows.axis.freq.partition("-")[0] if rows.axis else None
-
-
-def _refuse_some_without_times(items: Sequence[SentTimes]) -> None:
-    timed = [item.is_timed for item in items]
-    if not all(timed):
-        detail = "this item has no times while others have: give all of them timestamps or a start, or none"
-        raise InvalidSeries.at(items[timed.index(False)].path, detail)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -57,10 +58,11 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> R
     return replace(read, form=replace(read.form, numeric=kind is int))
 
 
-def read_time(raw: RawTime, date_format: str | None, path: Path) -> ReadTimes:
-    """Parse a single time, which is at ``path`` itself; raises the errors of `read_times`."""
+@contextmanager
+def errors_at(path: Path) -> Iterator[None]:
+    """Let errors of `read_times` for a single time refer to ``path`` itself."""
     try:
-        return read_times([raw], date_format, path)
+        yield
     except InvalidSeries as error:
         raise type(error).at(path, error.detail) from None
 

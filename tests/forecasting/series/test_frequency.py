@@ -14,7 +14,7 @@ from service.forecasting.series.frequency import (
     step_of,
     unit_of,
 )
-from service.forecasting.series.time_grid import infer, place, snap_to_periods, walk
+from service.forecasting.series.time_axis import infer, place, snap_to_periods, walk
 
 HOUR = 3600 * 10**9
 

@@ -16,7 +16,8 @@ from service.errors import (
     ServiceError,
     UnknownFrequency,
 )
-from service.forecasting.series.time_alignment import PlacedRows, TimeAxis, axis_from_start, axis_from_timestamps
+from service.forecasting.series.time_alignment import PlacedRows, axis_from_start, axis_from_timestamps
+from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, TimeForm
 from service.forecasting.series.time_parsing import read_times
 

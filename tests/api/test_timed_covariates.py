@@ -138,7 +138,7 @@ def test_items_may_be_called_as_the_fields_are(application: Application, names: 
             timed([*MONTHS, "2024-02"], [*TEMP, 20]),
             "invalid-timestamps",
             "#/future_covariates/timestamps/51",
-            "'2024-02' stands there twice",
+            "'2024-02' occurs twice",
         ),
         (
             timed(["2024-01", "soon", "2024-03"], WARM),

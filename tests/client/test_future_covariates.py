@@ -82,7 +82,7 @@ def test_what_begins_late_or_lacks_a_time_is_refused(warm: Model) -> None:
         warm.forecast(3, future_covariates=ALL.drop(49))
     with pytest.raises(MissingValues, match="'temp' has no value for '2024-03-01'"):
         warm.forecast(3, future_covariates=ALL.assign(temp=ALL["temp"].mask(ALL.index == 50)))
-    with pytest.raises(InvalidTimestamps, match="'2024-03-01' stands there twice"):
+    with pytest.raises(InvalidTimestamps, match="'2024-03-01' occurs twice"):
         warm.forecast(3, future_covariates=pd.concat([ALL, ALL[50:]]))
 
 

@@ -21,7 +21,7 @@ from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
-def refuse_doubled_names(body: bytes, parsed: BaseModel) -> None:
+def refuse_duplicates_names(body: bytes, parsed: BaseModel) -> None:
     """Raise MalformedBody, naming the key, if an object of the body has a key twice.
 
     body: valid JSON; parsed: the model validated from it. A key that validation dropped or added only costs a scan of
@@ -34,7 +34,7 @@ def refuse_doubled_names(body: bytes, parsed: BaseModel) -> None:
     names = _names(parsed)
     if colons == names or _TEXT.sub(b"", body).count(b":") == names:
         return
-    json.loads(body, object_pairs_hook=_refuse_doubled, parse_int=_no_number, parse_float=_no_number)
+    json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=_no_number, parse_float=_no_number)
 
 
 def _names(value: Any) -> int:
@@ -53,7 +53,7 @@ def _no_number(_: str) -> int:
     return 0
 
 
-def _refuse_doubled(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
@@ -222,7 +222,7 @@ def parse_json(model: type[Model], body: bytes) -> Model:
         parsed = model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise invalid(error, lambda: from_json(body) if len(body) <= _READ_AGAIN else UNREAD) from None
-    refuse_doubled_names(body, parsed)
+    refuse_duplicates_names(body, parsed)
     return parsed
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from service.errors import AmbiguousDates, InvalidTimestamps, Path
-from service.forecasting.series.time_format import OFFSET_PATTERN, RawTime, TimeArray, TimeForm, minutes_of
+from service.forecasting.series.time_format import OFFSET_PATTERN, RawTime, TimeArray, TimestampFormat, minutes_of
 from service.tables.month_names import ALL_NAMES, LANGUAGES, are_full, full_name, language_of, month_of, short_name
 
 # The whole years that nanoseconds since 1970 can represent, with a margin for any offset from UTC.
@@ -67,7 +67,7 @@ class ReadTimes:
     """Times (datetime64[ns], UTC if they had an offset), their format, and warnings about them."""
 
     times: TimeArray
-    form: TimeForm
+    form: TimestampFormat
     warnings: tuple[str, ...] = ()
 
 
@@ -114,7 +114,7 @@ def from_pattern(texts: Sequence[str], pattern: str, raw: Sequence[RawTime], pat
 
 
 def to_utc(
-    local: TimeArray, offsets: Sequence[str | None], form: TimeForm, raw: Sequence[RawTime], path: Path
+    local: TimeArray, offsets: Sequence[str | None], form: TimestampFormat, raw: Sequence[RawTime], path: Path
 ) -> ReadTimes:
     """Convert local times to UTC: one common offset is kept in the format, mixed ones become UTC with a warning."""
     found = set(offsets)
@@ -171,7 +171,7 @@ def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) 
     )
 
 
-def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimeForm:
+def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimestampFormat:
     """Return the finest format that occurs in the column."""
     pattern = dates[0]["separator"].join(f"%{letter}" for letter in order)
     mark = next((one["mark"] for one in dates if one["mark"]), None)
@@ -180,7 +180,7 @@ def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimeForm:
         pattern = f"{pattern}{mark}%H:%M{seconds}"
     fraction = max(len(one["fraction"] or "") for one in dates)
     padded = all(1 not in map(len, one.group("first", "second", "third")) for one in dates)
-    return TimeForm(pattern, fraction, padded=padded)
+    return TimestampFormat(pattern, fraction, padded=padded)
 
 
 def read_periods(texts: Sequence[str], path: Path) -> ReadTimes | None:
@@ -207,7 +207,7 @@ def read_parts(texts: Sequence[str], pattern: str, path: Path, whose: str = "") 
     refuse_first(texts, (day is None for day in days), path, "there is no such ISO week")
     times = from_pattern([str(day) for day in days], "%Y-%m-%d", texts, path)
     padded = all(len(part.get("m") or part.get("V") or "00") == 2 for part in parts)
-    return ReadTimes(times, TimeForm(pattern, padded=padded))
+    return ReadTimes(times, TimestampFormat(pattern, padded=padded))
 
 
 @lru_cache(maxsize=256)
@@ -260,7 +260,7 @@ def read_named_months(texts: Sequence[str], path: Path) -> ReadTimes | None:
     directives = {"day": "%d", "name": "%B" if are_full(names, language) else "%b", "year": "%Y"}
     pattern = _TEMPLATES[layout].format(**{"gap": "", **first, **directives} | ({} if first.get("day") else _NO_DAY))
     padded = all(len(part.get("day") or "00") == 2 for part in parts)
-    return ReadTimes(times, TimeForm(pattern, padded=padded, language=language))
+    return ReadTimes(times, TimestampFormat(pattern, padded=padded, language=language))
 
 
 def _gaps(part: dict[str, Any]) -> tuple[str, str | None]:

@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, Path
 from service.forecasting.series.frequency import aliases_of, unit_of
-from service.forecasting.series.time_axis import Placement, TimeAxis, infer, next_on, place, snap_to_periods, walk
-from service.forecasting.series.time_format import RawTime, TimeArray, TimeForm
+from service.forecasting.series.time_axis import (
+    Placement,
+    TimeAxis,
+    date_range,
+    infer,
+    locate,
+    next_on,
+    snap_to_periods,
+)
+from service.forecasting.series.time_format import RawTime, TimeArray, TimestampFormat
 from service.forecasting.series.time_parsing import errors_at, read_times
 
 HOLIDAY_SHARE = 0.1
@@ -50,7 +58,7 @@ def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: 
     read = read_times(raw, date_format, path)
     order = np.argsort(read.times, kind="stable")
     times = read.times[order]
-    refuse_doubled(times, order, raw, path)
+    refuse_duplicates(times, order, raw, path)
     warnings = read.warnings
     if np.any(order[1:] < order[:-1]):
         warnings = (*warnings, "the timestamps were not in order: the rows were sorted by time")
@@ -70,7 +78,7 @@ def axis_from_timestamps(raw: Sequence[RawTime], freq: str | None, date_format: 
         positions[order] = np.arange(len(order))
         return PlacedRows(TimeAxis(placement.times, "B", form), positions, 0, absent, warnings)
     positions[order] = placement.positions
-    index = walk(placement.freq, placement.times[0], placement.length)
+    index = date_range(placement.freq, placement.times[0], placement.length)
     return PlacedRows(TimeAxis(index, placement.freq, form), positions, absent, 0, warnings)
 
 
@@ -88,25 +96,25 @@ def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_for
         near = read.form.at_least(unit_of(aliases[0])).write(next_on(aliases[0], read.times))[0]
         raise InvalidTimestamps.at(path, f"{start!r} is not on the grid of {freq!r}; the next time that is: {near!r}")
     try:
-        index = walk(placement.freq, placement.times[0], length)
+        index = date_range(placement.freq, placement.times[0], length)
     except OverflowError:
         detail = f"{length} rows of {freq!r} from {start!r} on go beyond the year 2262"
         raise InvalidTimestamps.at(path, detail) from None
     return TimeAxis(index, placement.freq, read.form.at_least(unit_of(placement.freq)))
 
 
-def refuse_doubled(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawTime], path: Path) -> None:
+def refuse_duplicates(times: TimeArray, order: NDArray[np.intp], raw: Sequence[RawTime], path: Path) -> None:
     """Raise InvalidTimestamps at the first row with a duplicate time; ``order`` is the one that sorted ``times``."""
     seconds = order[1:][times[1:] == times[:-1]]
     if len(seconds):
         index = int(seconds.min())
-        detail = f"{raw[index]!r} stands there twice: send one row for each time, of each item where there are several"
+        detail = f"{raw[index]!r} occurs twice: send one row for each time, of each item where there are several"
         raise InvalidTimestamps.at((*path, index), detail)
 
 
-def _place_on_given(times: TimeArray, form: TimeForm, aliases: Sequence[str]) -> Placement | None:
+def _place_on_given(times: TimeArray, form: TimestampFormat, aliases: Sequence[str]) -> Placement | None:
     """Place times on the first matching grid of those that an alias may mean."""
-    tried = (place(snap_to_periods(times, form.unit, alias), alias) for alias in aliases)
+    tried = (locate(snap_to_periods(times, form.unit, alias), alias) for alias in aliases)
     return next((placement for placement in tried if placement), None)
 
 

@@ -20,7 +20,7 @@ from service.forecasting.series.frequency import (
     step_of,
     unit_of,
 )
-from service.forecasting.series.time_format import RawTime, TimeArray, TimeForm, minutes_of
+from service.forecasting.series.time_format import RawTime, TimeArray, TimestampFormat, minutes_of
 from service.forecasting.series.time_parsing import errors_at, read_times
 
 _LONGEST = 100_000_000
@@ -41,7 +41,7 @@ class TimeAxis:
 
     index: TimeArray
     freq: str
-    form: TimeForm
+    form: TimestampFormat
 
     def __len__(self) -> int:
         return len(self.index)
@@ -53,7 +53,7 @@ class TimeAxis:
     def future(self, steps: int) -> TimeAxis:
         """Return the ``steps`` times after the last one. Raises HorizonTooLong beyond the year 2262."""
         try:
-            times = walk(self.freq, self.index[-1], steps + 1)[1:]
+            times = date_range(self.freq, self.index[-1], steps + 1)[1:]
         except OverflowError:
             detail = f"{steps} steps of {self.freq} after {self.written()[-1]} go beyond the year 2262: ask for fewer"
             raise HorizonTooLong.at(("horizon",), detail) from None
@@ -113,7 +113,7 @@ class TimeAxis:
         """Return the axis as plain JSON values: start, frequency and length if it is regular, else every time."""
         record: dict[str, Any] = {"freq": self.freq, "form": self.form.to_record()}
         try:
-            regular = np.array_equal(walk(self.freq, self.index[0], len(self)), self.index)
+            regular = np.array_equal(date_range(self.freq, self.index[0], len(self)), self.index)
         except (IndexError, OverflowError):
             regular = False
         counts = self.index.astype(np.int64)
@@ -125,7 +125,7 @@ class TimeAxis:
     def from_record(cls, record: dict[str, Any]) -> TimeAxis:
         """Restore an axis from `to_record`; raises ValueError for an invalid record."""
         try:
-            freq, form = record["freq"], TimeForm.from_record(record["form"])
+            freq, form = record["freq"], TimestampFormat.from_record(record["form"])
             if not isinstance(freq, str) or not is_current(freq):
                 raise ValueError(_NO_RECORD)
             if "index" in record:
@@ -134,7 +134,7 @@ class TimeAxis:
                 start, length = record["start"], record["length"]
                 if type(start) is not int or type(length) is not int or not 0 < length <= _LONGEST:
                     raise ValueError(_NO_RECORD)
-                index = walk(freq, np.datetime64(start, "ns"), length)
+                index = date_range(freq, np.datetime64(start, "ns"), length)
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(_NO_RECORD) from error
         if index.ndim != 1 or np.isnat(index).any() or np.any(np.diff(index) <= np.timedelta64(0, "ns")):
@@ -142,7 +142,7 @@ class TimeAxis:
         return cls(index, freq, form)
 
 
-def _is_absolute(form: TimeForm) -> bool:
+def _is_absolute(form: TimestampFormat) -> bool:
     """Return whether times are absolute, rather than local times of an unknown place."""
     return form.offset is not None or form.is_epoch
 
@@ -160,7 +160,7 @@ class Placement:
     length: int
 
 
-def walk(freq: str, start: np.datetime64, length: int) -> TimeArray:
+def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
     """Return ``length`` times from ``start`` on, which must lie on the grid.
 
     Raises OverflowError outside the times that nanoseconds can represent (about year 2262).
@@ -180,7 +180,7 @@ def walk(freq: str, start: np.datetime64, length: int) -> TimeArray:
     return np.asarray(grid.to_numpy())
 
 
-def place(times: TimeArray, freq: str) -> Placement | None:
+def locate(times: TimeArray, freq: str) -> Placement | None:
     """Place ordered times on the grid of a frequency; return None if one of them does not lie on it."""
     step = step_of(freq)
     if step is not None:
@@ -206,7 +206,7 @@ def infer(times: TimeArray) -> Placement | None:
     Of the grids that contain all times, the one with the fewest rows is returned; on a tie, calendar steps are
     preferred to constant ones.
     """
-    found = [placement for freq in _candidates(times) if (placement := place(times, freq))]
+    found = [placement for freq in _candidates(times) if (placement := locate(times, freq))]
     return min(found, key=lambda placement: placement.length, default=None)
 
 

@@ -31,7 +31,7 @@ _NUMPY_UNITS = {"%Y": "Y", "%Y-%m": "M", "%Y-%m-%d": "D", "%Y-%m-%dT%H:%M": "m",
 
 
 @dataclass(frozen=True)
-class TimeForm:
+class TimestampFormat:
     """The written format of a column of times.
 
     pattern: strptime pattern of the local time, without fraction and offset, with ``%q`` for a quarter, or
@@ -67,7 +67,7 @@ class TimeForm:
         directives = directives_of(self.pattern)
         return next((unit for directive, unit in _FINEST_FIRST.items() if directive in directives), "Y")
 
-    def at_least(self, unit: str) -> TimeForm:
+    def at_least(self, unit: str) -> TimestampFormat:
         """Return this format, or the nearest one that writes times down to ``unit``."""
         if _UNITS.index(self.unit) >= _UNITS.index(unit):
             return self
@@ -125,7 +125,7 @@ class TimeForm:
         return asdict(self)
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> TimeForm:
+    def from_record(cls, record: dict[str, Any]) -> TimestampFormat:
         """Restore a format from `to_record`; raises ValueError for an invalid record."""
         form = _ADAPTER.validate_python(record)
         minutes_of(form.offset)
@@ -135,7 +135,7 @@ class TimeForm:
         return form
 
 
-_ADAPTER = TypeAdapter(TimeForm)
+_ADAPTER = TypeAdapter(TimestampFormat)
 
 
 def minutes_of(offset: str | None) -> int:

@@ -33,7 +33,7 @@ from service.forecasting.series.time_format import (
     OFFSET_PATTERN,
     RawTime,
     TimeArray,
-    TimeForm,
+    TimestampFormat,
     directives_of,
     fault_of_pattern,
 )
@@ -49,7 +49,7 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> R
     distinguished, InvalidOption for an invalid ``date_format``.
     """
     if not raw:
-        return ReadTimes(np.empty(0, "datetime64[ns]"), TimeForm())
+        return ReadTimes(np.empty(0, "datetime64[ns]"), TimestampFormat())
     kind = type(raw[0])
     others = (type(value) is not kind or kind not in (str, int) for value in raw)
     refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
@@ -99,13 +99,13 @@ def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
     return ReadTimes(from_pattern(dates, "%Y%m%d", texts, path), form)
 
 
-def _form_of_numbers(lengths: set[int]) -> TimeForm | None:
+def _form_of_numbers(lengths: set[int]) -> TimestampFormat | None:
     if lengths in ({4}, {6}, {8}):
-        return TimeForm({4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}[max(lengths)])
+        return TimestampFormat({4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}[max(lengths)])
     for pattern, longest in ((EPOCH_SECONDS, 10), (EPOCH_MILLISECONDS, 13)):
         # Counts before September 2001 have one digit less.
         if longest in lengths and lengths <= {longest - 1, longest}:
-            return TimeForm(pattern)
+            return TimestampFormat(pattern)
     return None
 
 
@@ -127,16 +127,16 @@ def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
             return replace(read, form=replace(read.form, language=language))
     if not date_format.endswith("%z"):
         times = from_pattern(texts, date_format, texts, path)
-        return ReadTimes(times, _padded_as(texts, times, TimeForm(date_format)))
+        return ReadTimes(times, _padded_as(texts, times, TimestampFormat(date_format)))
     # A space before the offset is part of the offset.
     pattern = date_format.removesuffix("%z").removesuffix(" ")
     matches = match_all(_TRAILING_OFFSET, texts, path, "it has no offset from UTC at its end (%z)")
     local = from_pattern([match[1] for match in matches], pattern, texts, path)
-    form = _padded_as([match[1] for match in matches], local, TimeForm(pattern))
+    form = _padded_as([match[1] for match in matches], local, TimestampFormat(pattern))
     return to_utc(local, [match[2] for match in matches], form, texts, path)
 
 
-def _padded_as(texts: list[str], times: TimeArray, form: TimeForm) -> TimeForm:
+def _padded_as(texts: list[str], times: TimeArray, form: TimestampFormat) -> TimestampFormat:
     """Return the format without leading zeros if the first rows are written without them."""
     bare = replace(form, padded=False)
     first = times[:50]

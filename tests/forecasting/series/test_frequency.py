@@ -14,7 +14,7 @@ from service.forecasting.series.frequency import (
     step_of,
     unit_of,
 )
-from service.forecasting.series.time_axis import infer, place, snap_to_periods, walk
+from service.forecasting.series.time_axis import date_range, infer, locate, snap_to_periods
 
 HOUR = 3600 * 10**9
 
@@ -144,7 +144,7 @@ def test_inference_finds_the_grid_with_and_without_gaps(freq: str, missing: tupl
     grid = np.asarray(pd.date_range("1999-12-31 00:00", periods=40, freq=freq, unit="ns").to_numpy())
     found = infer(np.delete(grid, missing))
     assert found is not None
-    assert np.array_equal(walk(found.freq, found.times[0], found.length), grid)
+    assert np.array_equal(date_range(found.freq, found.times[0], found.length), grid)
     assert np.array_equal(grid[found.positions], found.times)
     assert found.freq == freq
 
@@ -159,7 +159,7 @@ def test_inferred_grid_always_holds_all_times(step: str, kept: set[int]) -> None
     found = infer(times)
     assert found is not None
     assert found.length >= len(times)
-    assert np.array_equal(walk(found.freq, times[0], found.length)[found.positions], times)
+    assert np.array_equal(date_range(found.freq, times[0], found.length)[found.positions], times)
 
 
 def test_two_rows_prefer_the_calendar_to_a_number_of_days() -> None:
@@ -179,11 +179,11 @@ def test_two_rows_prefer_the_calendar_to_a_number_of_days() -> None:
 
 def test_times_off_the_grid_are_not_placed() -> None:
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-04"], dtype="datetime64[ns]")
-    assert place(times, "2D") is None
-    assert place(times, "W-MON") is None
-    assert place(times, "W-SUN") is None
-    assert place(times, "MS") is None
-    placed = place(times, "D")
+    assert locate(times, "2D") is None
+    assert locate(times, "W-MON") is None
+    assert locate(times, "W-SUN") is None
+    assert locate(times, "MS") is None
+    placed = locate(times, "D")
     assert placed is not None
     assert placed.positions.tolist() == [0, 1, 3]
 
@@ -201,4 +201,4 @@ def test_months_are_moved_to_where_the_frequency_has_them() -> None:
 def test_walking_beyond_what_nanoseconds_hold_is_an_overflow() -> None:
     for freq in ("YE-DEC", "D", "ME", "W-MON", "73200YS-JAN"):
         with pytest.raises(OverflowError):
-            walk(freq, np.datetime64("2255-12-31", "ns"), 100_000)
+            date_range(freq, np.datetime64("2255-12-31", "ns"), 100_000)

@@ -18,7 +18,7 @@ from service.errors import (
 )
 from service.forecasting.series.time_alignment import PlacedRows, axis_from_start, axis_from_timestamps
 from service.forecasting.series.time_axis import TimeAxis
-from service.forecasting.series.time_format import RawTime, TimeForm
+from service.forecasting.series.time_format import RawTime, TimestampFormat
 from service.forecasting.series.time_parsing import read_times
 
 PATH = ("series", "timestamps")
@@ -509,14 +509,14 @@ def test_a_record_that_was_tampered_with_is_a_value_error(change: dict[str, Any]
     ),
     form=st.sampled_from(
         [
-            TimeForm("%Y-%m-%dT%H:%M:%S"),
-            TimeForm("%Y-%m-%d %H:%M:%S", offset="+05:30"),
-            TimeForm("%Y/%m/%d %H:%M:%S", offset="Z", padded=False),
-            TimeForm("%Y-%m-%dT%H:%M:%S", fraction=3, offset="-0800"),
+            TimestampFormat("%Y-%m-%dT%H:%M:%S"),
+            TimestampFormat("%Y-%m-%d %H:%M:%S", offset="+05:30"),
+            TimestampFormat("%Y/%m/%d %H:%M:%S", offset="Z", padded=False),
+            TimestampFormat("%Y-%m-%dT%H:%M:%S", fraction=3, offset="-0800"),
         ]
     ),
 )
-def test_what_is_written_reads_back(seconds: list[Any], form: TimeForm) -> None:
+def test_what_is_written_reads_back(seconds: list[Any], form: TimestampFormat) -> None:
     times = np.array(seconds, dtype="datetime64[s]").astype("datetime64[ns]")
     read = read_times(form.write(times), None, PATH)
     assert np.array_equal(read.times, times)

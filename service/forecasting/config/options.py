@@ -16,10 +16,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 
 from service.forecasting.config.bounds import Bounds
 
+Auto = Literal["auto"]
 Cell = Literal["rnn", "lstm", "gru"]
 Scaling = Literal["minmax", "standard", "robust", "none"]
 TransformName = Literal["none", "log", "difference", "log_difference"]
@@ -43,16 +43,12 @@ class Options(BaseModel):
     def _null_is_left_out(cls, sent: Any) -> Any:
         if not isinstance(sent, dict):
             return sent
-        fields = cls.model_fields
-        return {
-            name: value
-            for name, value in sent.items()
-            if value is not None or name not in fields or fields[name].is_required() or _may_be_null(fields[name])
+        may_be_omitted = {
+            name
+            for name, field in cls.model_fields.items()
+            if not field.is_required() and type(None) not in get_args(field.annotation)
         }
-
-
-def _may_be_null(field: FieldInfo) -> bool:
-    return type(None) in get_args(field.annotation)
+        return {name: value for name, value in sent.items() if value is not None or name not in may_be_omitted}
 
 
 def _rising(ends: tuple[float, float]) -> tuple[float, float]:
@@ -61,26 +57,25 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
-_End = Annotated[float, Field(ge=-100, le=100)]
-
-
 def _pair(sent: Any) -> Any:
     return tuple(sent) if isinstance(sent, list) else sent  # JSON has no tuples
-
-
-FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
-ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
 
 
 def _once_each(names: list[Any]) -> list[Any]:
     return list(dict.fromkeys(names))
 
 
+Count = Annotated[int, Field(ge=1)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
+_End = Annotated[float, Field(ge=-100, le=100)]
+ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
+
+
 class NetworkOptions(Options):
     """The recurrent network."""
 
-    cell: Literal["auto"] | Cell = Field("auto", description="Recurrent cell; `rnn` is the tanh cell.")
-    hidden_size: int | None = Field(None, ge=1, description="Units in each layer.", examples=[32])
+    cell: Auto | Cell = Field("auto", description="Recurrent cell; `rnn` is the tanh cell.")
+    hidden_size: Count | None = Field(None, description="Units in each layer.", examples=[32])
     num_layers: int | None = Field(None, ge=1, le=16, description="Layers on top of each other.", examples=[1])
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of each layer's outputs dropped in training.")
 
@@ -90,31 +85,26 @@ class TrainingOptions(Options):
 
     objective: Objective = Field(
         "chunks",
-        description="`chunks`: long sequences, a loss at every step after the context; forecasts carry the state on. "
-        "`windows`: a loss at the last step of each window, as the tutorials do; forecasts slide the window.",
+        description="`chunks`: long sequences, a loss at every step after the context; forecasts keep the state. "
+        "`windows`: a loss at the last step of each window, as in the tutorials; forecasts slide the window.",
     )
-    epochs: int | None = Field(
-        None,
-        ge=1,
-        description="At most so many passes over the data in the first fit; later fits go on for 0.3 of them.",
-        examples=[20],
+    epochs: Count | None = Field(
+        None, description="Maximum passes over the data in the first fit; later fits make 0.3 as many.", examples=[20]
     )
-    batch_size: int | None = Field(
-        None, ge=1, description="Windows or sequences per step; more than there are means full batch.", examples=[32]
+    batch_size: Count | None = Field(
+        None, description="Windows or sequences per step; more than there are: full batch.", examples=[32]
     )
     learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
     optimizer: Optimizer = Field("adam", description="Optimizer.")
     loss: Loss = Field("mae", description="Loss on scaled values.")
-    clip_norm: float | None = Field(1.0, gt=0, description="Gradients are cut to this norm; null: not by norm.")
-    clip_value: float | None = Field(None, gt=0, description="Each gradient is cut to ± this; null: not by value.")
-    truncate_bptt: int | None = Field(
-        None, ge=1, description="Gradients flow back at most so many steps; null: through the whole sequence."
-    )
-    patience: int | None = Field(
-        None, ge=1, description="Stop after so many epochs without a better validation loss.", examples=[20]
+    clip_norm: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm; null: not.")
+    clip_value: float | None = Field(None, gt=0, description="Each gradient is clipped to ± this; null: not.")
+    truncate_bptt: Count | None = Field(None, description="Maximum steps that gradients flow back; null: all.")
+    patience: Count | None = Field(
+        None, description="Stop after so many epochs without a better validation loss.", examples=[20]
     )
     ensemble_size: int | None = Field(
-        None, ge=1, le=32, description="Networks with other seeds whose forecasts are averaged.", examples=[1]
+        None, ge=1, le=32, description="Networks with different seeds, whose forecasts are averaged.", examples=[1]
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Same seed, data and machine: the same model to the bit.")
 
@@ -134,14 +124,12 @@ class ValidationStart(Options):
 class ValidationSteps(Options):
     """Score on the last steps of the series."""
 
-    steps: int = Field(ge=1, description="So many last values of each series are only scored.", examples=[24])
+    steps: int = Field(ge=1, description="Number of last values of each series that are only scored.", examples=[24])
 
 
 def _validation_form(value: object) -> str:
-    for key in ("start", "steps"):
-        if (isinstance(value, dict) and key in value) or hasattr(value, key):
-            return f"<{key}>"
-    return "<fraction>"
+    fields = value if isinstance(value, dict) else getattr(value, "__dict__", ())
+    return next((f"<{key}>" for key in ("start", "steps") if key in fields), "<fraction>")
 
 
 Validation = Annotated[
@@ -155,23 +143,23 @@ Validation = Annotated[
 class TrainOptions(Options):
     """Everything about a training but the series itself."""
 
-    horizon: int | None = Field(
-        None, ge=1, description="Steps ahead that the model is made for; any other may be asked later.", examples=[12]
+    horizon: Count | None = Field(
+        None, description="Steps ahead that the model is made for; forecasts may have any other.", examples=[12]
     )
     candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
         None,
         min_length=1,
-        description="What is compared and blended: the `network`, and simple methods. By default all of them; the "
-        "network alone where an option of `network` or `training`, a context or a chunk length is given.",
+        description="What is compared and blended: the `network`, and simple methods. By default all of them; only "
+        "the network where an option of `network` or `training`, a context or a chunk length is given.",
         examples=[["network", "theta"]],
     )
     network: NetworkOptions = Field(default_factory=NetworkOptions, description="The recurrent network.")
-    context_length: int | None = Field(None, ge=1, description="Steps that the network reads.", examples=[24])
-    output_chunk_length: int | None = Field(
-        None, ge=1, description="Steps that the network emits at once; 1 feeds each step back.", examples=[12]
+    context_length: Count | None = Field(None, description="Steps that the network reads.", examples=[24])
+    output_chunk_length: Count | None = Field(
+        None, description="Steps that the network emits at once; 1 feeds each step back.", examples=[12]
     )
-    season_length: int | None = Field(None, ge=1, description="Steps in a season; 1: none.", examples=[12])
-    scaling: Literal["auto"] | Scaling = Field(
+    season_length: Count | None = Field(None, description="Steps in a season; 1: none.", examples=[12])
+    scaling: Auto | Scaling = Field(
         "auto",
         description="Fitted on the part before the split, per item. `minmax`: to `scaling_range`; `standard`: mean 0, "
         "deviation 1; `robust`: median 0, quartile range 1.",
@@ -179,27 +167,21 @@ class TrainOptions(Options):
     scaling_range: ScalingRange | None = Field(
         None, description="What `minmax` maps the values before the split to; 0 to 1 by default.", examples=[[-1, 1]]
     )
-    transform: Literal["auto"] | TransformName = Field(
+    transform: Auto | TransformName = Field(
         "auto", description="Applied to the targets before scaling; `log_difference` works on returns."
     )
-    centering: Literal["auto"] | Centering = Field(
-        "auto", description="`last`: each window is taken relative to its last value."
-    )
-    missing: Literal["auto"] | Missing = Field("auto", description="What to do with missing values.")
+    centering: Auto | Centering = Field("auto", description="`last`: each window is relative to its last value.")
+    missing: Auto | Missing = Field("auto", description="How missing values are handled.")
     calendar: Literal["auto", "none"] | Annotated[list[CalendarFeature], AfterValidator(_once_each)] = Field(
         "auto",
-        description="What of the calendar is used where there are timestamps. `auto`: what the season does not cover "
-        "and what makes forecasts before the split better; `none`; or a list: these.",
+        description="Calendar features, used where there are timestamps. `auto`: those that the season does not cover "
+        "and that make forecasts before the split better; `none`; or a list of them.",
     )
-    nonnegative: bool = Field(
-        False, description="No value is below 0, so no forecast is: as `minimum` 0, or the higher of both."
-    )
+    nonnegative: bool = Field(False, description="The same as `minimum` 0, or the higher of both if both are given.")
     minimum: FiniteNumber | None = Field(
-        None,
-        description="No value of the targets is lower, so no point forecast, interval, quantile or sample path is.",
-        examples=[0],
+        None, description="Lower bound of the targets, and so of all that is forecast.", examples=[0]
     )
-    maximum: FiniteNumber | None = Field(None, description="The same for the highest value.", examples=[100])
+    maximum: FiniteNumber | None = Field(None, description="Upper bound, likewise.", examples=[100])
     training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
     validation: Validation = Field(
         default_factory=lambda: ValidationFraction(fraction=0.2),

@@ -44,13 +44,15 @@
     ├── Overloaded                   too much at once: try again later
     └── Unavailable                  a part of the service cannot be reached
 
-Each class has a stable ``slug`` and a ``title``; each instance a ``detail``
-with the facts and the cure. docs/problems.md lists them, and a test compares
-it with this file.
+Each class has a ``slug`` made from its name (``series-too-short``), on which
+clients and stored records rely, so the name of a class never changes; and a
+``title``; each instance has a ``detail`` with the facts and the cure.
+docs/problems.md lists them, and a test compares it with this file.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +78,10 @@ class ServiceError(Exception):
     request_id: str | None = None
     job_id: str | None = None
     """Of the response that a client read this error from: HTTP status, request ID, failed job."""
+
+    def __init_subclass__(cls) -> None:
+        if "slug" not in vars(cls):
+            cls.slug = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def __init__(self, detail: str, faults: Sequence[Fault] = (), retry_after: int | None = None) -> None:
         super().__init__(detail)
@@ -118,147 +124,126 @@ class InvalidInput(ServiceError):
 class InvalidOption(InvalidInput):
     """An option has a value that cannot work with this series."""
 
-    slug = "invalid-option"
     title = "An option cannot be used"
 
 
 class InvalidSeries(InvalidInput):
     """The series cannot be read."""
 
-    slug = "invalid-series"
     title = "The series cannot be used"
 
 
 class MissingValues(InvalidSeries):
     """Values are missing where the request forbids it, or all values are missing."""
 
-    slug = "missing-values"
     title = "The series has missing values"
 
 
 class InvalidTimestamps(InvalidSeries):
     """Timestamps are unreadable, duplicate, mixed or irregular."""
 
-    slug = "invalid-timestamps"
     title = "The timestamps cannot be used"
 
 
 class AmbiguousDates(InvalidSeries):
     """The dates are ambiguous."""
 
-    slug = "ambiguous-dates"
-    title = "The dates can be read two ways"
+    title = "The dates are ambiguous"
 
 
 class AmbiguousNumbers(InvalidSeries):
     """The numbers of a CSV file are ambiguous."""
 
-    slug = "ambiguous-numbers"
-    title = "The numbers can be read two ways"
+    title = "The numbers are ambiguous"
 
 
 class UnknownFrequency(InvalidSeries):
     """The frequency alias is not known."""
 
-    slug = "unknown-frequency"
     title = "The frequency is not known"
 
 
 class UnknownColumn(InvalidSeries):
     """The series or the model has no target, covariate or item of this name."""
 
-    slug = "unknown-column"
-    title = "A column or item is not there"
+    title = "There is no such column or item"
 
 
 class SeriesTooShort(InvalidInput):
     """The series has fewer values than training needs."""
 
-    slug = "series-too-short"
     title = "The series is too short"
 
 
 class HistoryTooShort(InvalidInput):
     """The history has fewer values than the model reads."""
 
-    slug = "history-too-short"
     title = "The history is too short"
 
 
 class HorizonTooLong(InvalidInput):
     """The horizon exceeds the limit of this server, or the values sent for future covariates."""
 
-    slug = "horizon-too-long"
     title = "The horizon is too long"
 
 
 class ForecastTooLarge(InvalidInput):
     """Numbers of the model and of the request are so large that the forecast exceeds the range of numbers."""
 
-    slug = "forecast-too-large"
     title = "The forecast is too large to be a number"
 
 
 class InvalidModelFile(InvalidInput):
     """The uploaded file is not a model, or is damaged."""
 
-    slug = "invalid-model-file"
-    title = "The file is not a whole model"
+    title = "The file is not a complete model"
 
 
 class IdempotencyKeyReused(InvalidInput):
     """The idempotency key was used before with another request."""
 
-    slug = "idempotency-key-reused"
     title = "The idempotency key belongs to another request"
 
 
 class QuotaExceeded(InvalidInput):
     """The tenant has the maximum number of models, or of bytes in the store; waiting does not help."""
 
-    slug = "quota-exceeded"
-    title = "The tenant has as much as it may have"
+    title = "The tenant has reached its quota"
 
 
 class MalformedBody(ServiceError):
     """The body has invalid syntax."""
 
-    slug = "malformed-body"
     title = "The body cannot be read"
 
 
 class BodyTooLarge(ServiceError):
     """The body is larger than this server accepts."""
 
-    slug = "body-too-large"
     title = "The body is too large"
 
 
 class HeadTooLarge(ServiceError):
     """The request line and the headers have more bytes than this server accepts."""
 
-    slug = "head-too-large"
     title = "The headers are too large"
 
 
 class RequestTooSlow(ServiceError):
     """The head or the body of a request was not received in time."""
 
-    slug = "request-too-slow"
-    title = "The request came too slowly"
+    title = "The request was received too slowly"
 
 
 class UnsupportedContentType(ServiceError):
     """The route does not accept this content type."""
 
-    slug = "unsupported-content-type"
     title = "The content type is not supported"
 
 
 class Unauthenticated(ServiceError):
     """The request has no key, or none of this server's. wrong: whether it has one at all."""
 
-    slug = "unauthenticated"
     title = "A valid API key is needed"
 
     def __init__(
@@ -271,124 +256,106 @@ class Unauthenticated(ServiceError):
 class NotPermitted(ServiceError):
     """The key is one of this server's, but its role does not allow this."""
 
-    slug = "not-permitted"
     title = "The key does not allow this"
 
 
 class ForeignOrigin(NotPermitted):
     """A web page of another origin uses a server that has no keys."""
 
-    slug = "foreign-origin"
-    title = "A page of another origin may not ask"
+    title = "Requests from pages of other origins are refused"
 
 
 class ForeignHost(ServiceError):
     """A server that has no keys is addressed by a name that is not its own."""
 
-    slug = "foreign-host"
-    title = "The server does not answer to this name"
+    title = "The server does not answer to this host name"
 
 
 class NotFound(ServiceError):
     """The requested object does not exist."""
 
-    slug = "not-found"
     title = "Not found"
 
 
 class ModelNotFound(NotFound):
     """No model has this ID or name."""
 
-    slug = "model-not-found"
     title = "No such model"
 
 
 class JobNotFound(NotFound):
     """No job has this ID."""
 
-    slug = "job-not-found"
     title = "No such job"
 
 
 class RouteNotFound(NotFound):
     """No route has this path."""
 
-    slug = "route-not-found"
     title = "No such route"
 
 
 class MethodNotAllowed(ServiceError):
     """The route exists, but not for this method."""
 
-    slug = "method-not-allowed"
-    title = "The route does not take this method"
+    title = "The route does not accept this method"
 
 
 class Conflict(ServiceError):
     """The request is valid, but not in this state."""
 
-    slug = "conflict"
     title = "Not possible in this state"
 
 
 class ModelNotReady(Conflict):
     """The model is still training."""
 
-    slug = "model-not-ready"
     title = "The model is still training"
 
 
 class ModelFailed(Conflict):
     """The model's training failed, so it cannot be used."""
 
-    slug = "model-failed"
     title = "The model's training failed"
 
 
 class JobFinished(Conflict):
     """The job has already ended and cannot be cancelled."""
 
-    slug = "job-finished"
     title = "The job has already ended"
 
 
 class TrainingFailed(ServiceError):
     """The training failed for a reason that is not in the data."""
 
-    slug = "training-failed"
     title = "The training failed"
 
 
 class ModelFileCorrupt(ServiceError):
     """A stored model file is damaged; other models are not affected."""
 
-    slug = "model-file-corrupt"
     title = "The stored model is damaged"
 
 
 class TooManyRequests(ServiceError):
     """A key exceeds its request rate."""
 
-    slug = "too-many-requests"
-    title = "The key asks too often"
+    title = "Too many requests with this key"
 
 
 class TooManyJobs(TooManyRequests):
     """The tenant has the maximum number of unfinished trainings."""
 
-    slug = "too-many-jobs"
-    title = "The tenant has too many trainings under way"
+    title = "The tenant has too many unfinished trainings"
 
 
 class Overloaded(ServiceError):
     """The server has too much work at once."""
 
-    slug = "overloaded"
     title = "The service is overloaded"
 
 
 class Unavailable(ServiceError):
     """A part that the service needs cannot be reached."""
 
-    slug = "unavailable"
     title = "The service is not available"

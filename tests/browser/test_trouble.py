@@ -40,11 +40,11 @@ def test_what_the_server_refuses_is_told_in_its_words(seen: Watched) -> None:
     page = seen.go()
     drop(page, "dates.csv", "date,value\n" + "".join(f"0{day}-02-2021,{day}\n" for day in range(1, 9)))
     notice = page.locator(".understood").get_by_role("alert")
-    expect(notice).to_contain_text("The dates can be read two ways")
+    expect(notice).to_contain_text("The dates are ambiguous")
     expect(notice).to_contain_text("date_format")
     expect(page.locator(".understood")).to_contain_text("Form of the dates")
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_role("alert").filter(has_text="The dates can be read two ways")).to_have_count(2)
+    expect(page.get_by_role("alert").filter(has_text="The dates are ambiguous")).to_have_count(2)
     assert len(seen.answers) == 2, "the two answers 422"
     page.get_by_label("Form of the dates").fill("%d-%m-%Y")
     expect(page.locator(".understood")).to_contain_text("8 values from 01-02-2021")

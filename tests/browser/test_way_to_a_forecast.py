@@ -230,7 +230,7 @@ def test_numbers_that_can_be_read_two_ways_are_asked_for(seen: Watched) -> None:
     rows = [f"2024-01-{day:02};{2 + day % 3}.{day % 7}10" for day in range(1, 29)]
     drop(page, "wert.csv", "\n".join(["Datum;Wert", *rows]))
     notice = page.locator(".understood")
-    expect(notice).to_contain_text("The numbers can be read two ways")
+    expect(notice).to_contain_text("The numbers are ambiguous")
     expect(notice).to_contain_text("Decimal mark")
     seen.picture("decimal_mark")
     page.get_by_label("Decimal mark").select_option("comma: 1234,5")

@@ -9,7 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, computed_field, model_validator
+from pydantic import (
+    AliasChoices,
+    AliasGenerator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    computed_field,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.keys import Grant, read_keys
@@ -24,9 +35,19 @@ _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 _TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
-def _named(setting: str, *others: str) -> AliasChoices:
-    """Return the names of a setting that also has names outside this service; the first one that is set counts."""
-    return AliasChoices(f"FORECAST_{setting}", *others)
+# Names outside this service; the first one that is set counts.
+_OTHER_NAMES = {
+    "s3_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "s3_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "s3_access_key_id": ("AWS_ACCESS_KEY_ID",),
+    "s3_secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
+    "s3_session_token": ("AWS_SESSION_TOKEN",),
+    "s3_allow_http": ("AWS_ALLOW_HTTP",),
+}
+
+
+def _names_of(field: str) -> AliasChoices:
+    return AliasChoices(f"FORECAST_{field.upper()}", *_OTHER_NAMES.get(field, ()))
 
 
 def _digested(value: Any) -> Any:
@@ -53,145 +74,116 @@ class Settings(BaseSettings):
     """Settings from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FORECAST_", frozen=True, populate_by_name=True, env_ignore_empty=True, hide_input_in_errors=True
+        alias_generator=AliasGenerator(validation_alias=_names_of),
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 selects a free one.")
     api_keys: Annotated[tuple[Grant, ...] | None, NoDecode, BeforeValidator(_digested)] = Field(
-        None,
-        description="API keys, each with its tenant: tenant:key or tenant:role:key, comma-separated; only their "
-        "digests are kept.",
-        repr=False,
+        None, description="API keys: tenant:key or tenant:role:key, comma-separated; kept as digests only.", repr=False
     )
     api_keys_file: str | None = Field(
-        None, description="File of further keys, as digests, that python -m service keys create fills."
+        None, description="File with digests of further keys, written by python -m service keys create."
     )
     allow_no_keys: bool = Field(
         False, description="Whether a server without keys may listen on an address that other machines can reach."
     )
     allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_host_names)] = Field(
         None,
-        description="Names that a server without keys answers to besides those of its own machine, comma-separated; "
-        "web pages of these hosts may ask it.",
+        description="Host names that a server without keys accepts in addition to those of its own machine, "
+        "comma-separated; web pages of these hosts may send requests to it.",
     )
-    log_level: str = Field(
-        "info",
-        pattern="^(critical|error|warning|info|debug)$",
-        description="What is logged: critical to debug; a line for each request with debug only.",
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
+        "info", description="Level of the log: critical to debug; only debug logs each request."
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="How a line of the log is written: text for people, json for machines, an object a line."
+        "text", description="Format of the log: text for people, json for programs, one object per line."
     )
     metrics_port: int | None = Field(
         None,
         ge=0,
         le=65535,
-        description="Port on which a trainer (python -m service trainer) answers GET /metrics, at FORECAST_HOST; by "
+        description="Port on which a worker (python -m service trainer) serves GET /metrics, at FORECAST_HOST; by "
         "default none.",
     )
     drain_seconds: float = Field(
         0.0,
         ge=0,
         le=3600,
-        description="Seconds that a server which is told to stop (SIGTERM) serves on while /readyz fails, so that a "
-        "proxy can take it out first.",
+        description="Seconds that a server continues to serve after SIGTERM, while /readyz fails, so that a proxy can "
+        "remove it first.",
     )
     store_url: str = Field("models_store", description="Folder or S3 bucket of the model files.")
     database_url: str | None = Field(
         None, description="URL of the registry's database; by default an SQLite file beside the models.", repr=False
     )
-    s3_endpoint: str | None = Field(
-        None,
-        description="URL of the S3 service; by default that of AWS in the region.",
-        validation_alias=_named("S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-    )
-    s3_region: str | None = Field(
-        None,
-        description="Region of the bucket; by default us-east-1.",
-        validation_alias=_named("S3_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"),
-    )
+    s3_endpoint: str | None = Field(None, description="URL of the S3 service; by default that of AWS in the region.")
+    s3_region: str | None = Field(None, description="Region of the bucket; by default us-east-1.")
     s3_access_key_id: str | None = Field(
-        None,
-        description="Access key ID for S3; by default the role of the machine.",
-        validation_alias=_named("S3_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"),
+        None, description="Access key ID for S3; by default the role of the machine is used."
     )
-    s3_secret_access_key: SecretStr | None = Field(
-        None,
-        description="Secret that belongs to the access key ID.",
-        validation_alias=_named("S3_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"),
-    )
-    s3_session_token: SecretStr | None = Field(
-        None,
-        description="Session token, where the access key is a temporary one.",
-        validation_alias=_named("S3_SESSION_TOKEN", "AWS_SESSION_TOKEN"),
-    )
-    s3_allow_http: bool = Field(
-        False,
-        description="Whether S3 may be reached over plain http.",
-        validation_alias=_named("S3_ALLOW_HTTP", "AWS_ALLOW_HTTP"),
-    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key ID.")
+    s3_session_token: SecretStr | None = Field(None, description="Session token of a temporary access key.")
+    s3_allow_http: bool = Field(False, description="Whether S3 may be reached over plain http.")
     executor_id: str | None = Field(
         None,
         min_length=1,
         max_length=190,
-        description="Name of this trainer among those of a Postgres database, the same after a restart; by default "
-        "the machine's name.",
+        description="Unique name of this worker on a Postgres database, the same after a restart; by default the "
+        "machine's name.",
     )
-    training_processes: int | None = Field(
+    training_processes: NonNegativeInt | None = Field(
         None,
-        ge=0,
-        description="Trainings at once: by default, on SQLite all cores but one; on Postgres a server trains nothing "
-        "itself and a trainer uses all cores.",
+        description="Concurrent trainings: by default, on SQLite all cores but one; on Postgres all cores of a worker, "
+        "while a server trains nothing.",
     )
     training_memory: int | None = Field(
         None,
         ge=256 * 2**20,
-        description="Most bytes of memory that one training may take; by default its share of the machine's.",
+        description="Maximum memory of one training in bytes; by default its share of the machine's.",
     )
     # At least as long as an idempotency key is valid, one day, because it is deleted with its job.
     job_retention_days: float = Field(
-        30.0, ge=1, description="Days that jobs which ended are kept, at least 1; models stay."
+        30.0, ge=1, description="Days after which ended jobs are deleted, at least 1; models stay."
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto",
-        description="Where trainings run: auto has large ones on the GPUs that torch sees, if any, cuda all of them.",
+        "auto", description="Device for trainings: auto uses torch's GPUs, if any, for large ones, cuda for all."
     )
     kernel_cache: str | None = Field(
         None, description="Folder of the compiled kernels; by default beside the code, or in the user's cache folder."
     )
-    cache_bytes: int = Field(256 * 2**20, ge=0, description="Memory for loaded models.")
+    cache_bytes: NonNegativeInt = Field(256 * 2**20, description="Memory for loaded models.")
 
-    max_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest request body; beyond it 413.")
-    max_points: int = Field(2_000_000, ge=1, description="Most values in one request, over all items and columns.")
-    max_items: int = Field(10_000, ge=1, description="Most items in one request.")
-    max_columns: int = Field(100, ge=1, description="Most targets and covariates together.")
-    max_horizon: int = Field(10_000, ge=1, description="Longest horizon.")
-    max_context_length: int = Field(10_000, ge=1, description="Longest context_length.")
-    max_hidden_size: int = Field(1024, ge=1, description="Largest hidden_size.")
-    max_epochs: int = Field(10_000, ge=1, description="Most epochs.")
-    max_answer_numbers: int = Field(2_000_000, ge=1, description="Most numbers in one answer.")
-    max_training_seconds: float = Field(3600, gt=0, description="Longest training; beyond it the job fails.")
-    max_queued_jobs: int = Field(1000, ge=1, description="Most unfinished jobs; beyond it 503.")
+    max_body_bytes: PositiveInt = Field(32 * 2**20, description="Maximum size of a request body; beyond it 413.")
+    max_points: PositiveInt = Field(2_000_000, description="Maximum values in one request, over all items and columns.")
+    max_items: PositiveInt = Field(10_000, description="Maximum items in one request.")
+    max_columns: PositiveInt = Field(100, description="Maximum targets and covariates together.")
+    max_horizon: PositiveInt = Field(10_000, description="Maximum horizon.")
+    max_context_length: PositiveInt = Field(10_000, description="Maximum context_length.")
+    max_hidden_size: PositiveInt = Field(1024, description="Maximum hidden_size.")
+    max_epochs: PositiveInt = Field(10_000, description="Maximum epochs.")
+    max_answer_numbers: PositiveInt = Field(2_000_000, description="Maximum numbers in one response.")
+    max_training_seconds: PositiveFloat = Field(3600, description="Maximum training time; beyond it the job fails.")
+    max_queued_jobs: PositiveInt = Field(1000, description="Maximum unfinished jobs; beyond it 503.")
 
-    max_queued_jobs_per_tenant: int = Field(500, ge=1, description="Most unfinished jobs of one tenant; beyond it 429.")
-    max_models_per_tenant: int = Field(100_000, ge=1, description="Most models of one tenant; beyond it 422.")
-    max_bytes_per_tenant: int = Field(
-        10 * 2**30,
-        ge=1,
-        description="Most bytes in the store, of one tenant's models and what they were trained on; beyond it 422.",
+    max_queued_jobs_per_tenant: PositiveInt = Field(
+        500, description="Maximum unfinished jobs of one tenant; beyond it 429."
     )
-    max_requests_per_second: float | None = Field(
-        None, gt=0, le=1e6, description="Most requests a second with one key, of one server; beyond it 429."
+    max_models_per_tenant: PositiveInt = Field(100_000, description="Maximum models of one tenant; beyond it 422.")
+    max_bytes_per_tenant: PositiveInt = Field(
+        10 * 2**30, description="Maximum bytes of one tenant's models and their training data; beyond it 422."
     )
-    max_requests: int = Field(
-        1000, ge=1, description="Most requests that a server answers at once, those that wait included; beyond it 503."
+    max_requests_per_second: PositiveFloat | None = Field(
+        None, le=1e6, description="Maximum requests per second with one key, on one server; beyond it 429."
     )
-    max_waiting_requests: int = Field(
-        64, ge=0, description="Most requests that wait for a core at once; beyond it 503."
-    )
-    max_bodies_bytes: int = Field(
-        256 * 2**20, ge=1, description="Most bytes of all request bodies in memory at once; beyond it 503."
+    max_requests: PositiveInt = Field(1000, description="Maximum concurrent requests of a server; beyond it 503.")
+    max_waiting_requests: NonNegativeInt = Field(64, description="Maximum requests waiting for a core; beyond it 503.")
+    max_bodies_bytes: PositiveInt = Field(
+        256 * 2**20, description="Maximum bytes of all request bodies in memory; beyond it 503."
     )
 
     @property

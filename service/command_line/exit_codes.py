@@ -9,6 +9,6 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 MEANING = (
-    "Exit code 0: done, 1: the server refuses, or took too long, 2: the command is wrong or a file is not there, "
-    "3: the server cannot be reached. Problems are told on stderr."
+    "Exit code 0: success, 1: error or timeout, 2: invalid command or file, 3: the server cannot be reached. "
+    "Errors are printed on stderr."
 )

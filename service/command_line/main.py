@@ -14,7 +14,7 @@ from service.command_line.output import plain
 from service.command_line.stdout import leave_unprinted, use_what_can_be_shown
 from service.errors import ServiceError
 
-_RUN: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
+COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
     "train": model_commands.train,
     "forecast": model_commands.forecast,
     "backtest": model_commands.backtest,
@@ -31,19 +31,16 @@ def run(asked: argparse.Namespace) -> int:
     use_what_can_be_shown()
     try:
         with Client(asked.url) as client:
-            _RUN[asked.command](client, asked)
+            COMMANDS[asked.command](client, asked)
         sys.stdout.flush()
     except ServiceError as error:
-        _tell(error)
+        _report(error)
         return REFUSED
-    except Unreachable as error:
+    except (Unreachable, TimeoutError) as error:
         print(plain(error), file=sys.stderr)
-        return UNREACHABLE
-    except TimeoutError as error:
-        print(plain(error), file=sys.stderr)
-        return REFUSED
+        return UNREACHABLE if isinstance(error, Unreachable) else REFUSED
     except KeyboardInterrupt:
-        print("\nno longer waiting; what the server has taken on goes on", file=sys.stderr)
+        print("\ninterrupted; the server continues what it has accepted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of the pipe, such as ``head``, has closed it.
@@ -56,12 +53,12 @@ def run(asked: argparse.Namespace) -> int:
     return DONE
 
 
-def _tell(error: ServiceError) -> None:
+def _report(error: ServiceError) -> None:
     print(plain(f"{error.title}: {error.detail}"), file=sys.stderr)
     for fault in error.faults:
-        told = f"{pointer_of(fault)}: {fault.detail}"
-        if fault.path and error.detail not in (fault.detail, told):
-            print(plain(f"  {told}"), file=sys.stderr)
+        line = f"{pointer_of(fault)}: {fault.detail}"
+        if fault.path and error.detail not in (fault.detail, line):
+            print(plain(f"  {line}"), file=sys.stderr)
     if error.request_id:
         print(plain(f"  request {error.request_id}"), file=sys.stderr)
 

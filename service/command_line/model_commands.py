@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from service.client import Client, Job, Model
-from service.client.records import KnownModel
 from service.client.waiting import stage_of
 from service.command_line.output import (
+    STDIN,
     columns_of,
     draw,
     moment,
@@ -19,10 +22,25 @@ from service.command_line.output import (
     print_table,
     read_bytes,
     read_frame,
-    write_csv,
 )
 
-_METRICS = ("mae", "rmse", "smape", "mase")
+if TYPE_CHECKING:
+    import pandas as pd
+
+_READING = ("target", "item", "time", "date_format")
+_TRAINING = (
+    *_READING,
+    "covariates",
+    "future_covariates",
+    "freq",
+    "separator",
+    "decimal",
+    "thousands",
+    "name",
+    "horizon",
+)
+_FORECASTING = (*_READING, "level", "quantiles", "items", "num_samples", "seed")
+_BACKTESTING = (*_READING, "horizon", "stride", "level")
 
 
 def show_models(client: Client, asked: argparse.Namespace) -> None:
@@ -34,13 +52,12 @@ def show_models(client: Client, asked: argparse.Namespace) -> None:
     if asked.json:
         print_json([one.record for one in models])
         return
-    print_table(
-        ("model_id", "name", "status", "created", "mae", "skill"),
-        [
-            (one.id, one.name, one.status, moment(one.record["created_at"]), one.metrics.get("mae"), one.skill)
-            for one in models
-        ],
-    )
+    columns = ("model_id", "name", "status", "created", "mae", "skill")
+    rows = [
+        (one.id, one.name, one.status, moment(one.record["created_at"]), one.metrics.get("mae"), one.skill)
+        for one in models
+    ]
+    print_table(columns, rows)
 
 
 def print_model(model: Model, as_json: bool) -> None:
@@ -59,19 +76,21 @@ def print_model(model: Model, as_json: bool) -> None:
             "season_length": chosen.get("season_length"),
             "candidates": ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items() if weight) or None,
             "skill": model.skill,
-            **{f"error {name}": value for name, value in (model.record.get("error") or {}).items() if name == "detail"},
+            "error detail": (model.record.get("error") or {}).get("detail"),
         }
     )
     if model.metrics:
         print()
         baseline = model.baseline
-        rows: list[tuple[str, float | None, float | None]] = [
-            (name, model.metrics.get(name), baseline.get(name)) for name in _METRICS
-        ]
+        rows = _errors(model.metrics, baseline)
         for level, share in (model.metrics.get("coverage") or {}).items():
             rows.append((f"coverage {level} %", share, (baseline.get("coverage") or {}).get(level)))
         print_table(("after the split", "model", baseline.get("method", "baseline")), rows)
     print_notes(model.warnings)
+
+
+def _errors(metrics: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    return [(name, metrics.get(name), baseline.get(name)) for name in ("mae", "rmse", "smape", "mase")]
 
 
 def delete(client: Client, asked: argparse.Namespace) -> None:
@@ -103,8 +122,13 @@ def show_jobs(client: Client, asked: argparse.Namespace) -> None:
     """List jobs, or show or cancel one. Raises ValueError if an action lacks the job."""
     if asked.job is None:
         if asked.cancel or asked.wait:
-            raise ValueError("which job? give its ID: python -m service jobs lists them")
-        _list_jobs(client, asked)
+            raise ValueError("--cancel and --wait need the ID of a job: python -m service jobs lists them")
+        jobs = client.jobs(asked.status, asked.limit)
+        if asked.json:
+            print_json([one.record for one in jobs])
+        else:
+            columns = ("job_id", "model_id", "status", "stage", "done", "created", "finished", "error")
+            print_table(columns, [list(_job_fields(one).values()) for one in jobs])
         return
     job = client.job(asked.job)
     if asked.wait:
@@ -113,15 +137,17 @@ def show_jobs(client: Client, asked: argparse.Namespace) -> None:
     if asked.cancel:
         job.cancel()
         job.refresh()
-    if asked.json:
+    _print_job(job, asked.json)
+
+
+def _print_job(job: Job, as_json: bool) -> None:
+    if as_json:
         print_json(job.record)
     else:
-        print_fields(job_fields(job))
+        print_fields(_job_fields(job))
 
 
-def job_fields(job: Job) -> dict[str, Any]:
-    """Return a summary of a job."""
-    error = job.record.get("error") or {}
+def _job_fields(job: Job) -> dict[str, Any]:
     return {
         "job_id": job.id,
         "model_id": job.model_id,
@@ -130,92 +156,43 @@ def job_fields(job: Job) -> dict[str, Any]:
         "done": job.progress.get("fraction"),
         "created": moment(job.record["created_at"]),
         "finished": moment(job.record["finished_at"]),
-        "error": error.get("detail"),
+        "error": (job.record.get("error") or {}).get("detail"),
     }
-
-
-def _list_jobs(client: Client, asked: argparse.Namespace) -> None:
-    jobs = client.jobs(asked.status, asked.limit)
-    if asked.json:
-        print_json([one.record for one in jobs])
-        return
-    columns = ("job_id", "model_id", "status", "stage", "done", "created", "finished", "error")
-    print_table(columns, [list(job_fields(one).values()) for one in jobs])
 
 
 def train(client: Client, asked: argparse.Namespace) -> None:
     """Train, and print the model, or its job."""
-    data, options = read_bytes(asked.file), _training_options(asked)
-    if asked.no_wait:
-        job = client.train(data, wait=False, **options)
-        if asked.json:
-            print_json(job.record)
-        else:
-            print_fields(job_fields(job))
-        return
-    print_model(client.train(data, timeout=asked.timeout, **options), asked.json)
-
-
-def _training_options(asked: argparse.Namespace) -> dict[str, Any]:
-    """Return the options for the query; an option that is given several times becomes a list."""
-    options: dict[str, Any] = {
-        "target": asked.target,
-        "item": asked.item,
-        "time": asked.time,
-        "covariates": asked.covariates,
-        "future_covariates": asked.future_covariates,
-        "date_format": asked.date_format,
-        "freq": asked.freq,
-        "separator": asked.separator,
-        "decimal": asked.decimal,
-        "thousands": asked.thousands,
-        "name": asked.name,
-        "horizon": asked.horizon,
-    }
+    data, options = read_bytes(asked.file), _options(asked, _TRAINING)
     for name, value in asked.option:
-        options[name] = [*options[name], value] if options.get(name) else [value]
-    return options
+        # An option that is given several times becomes a list.
+        options[name] = [*(options.get(name) or ()), value]
+    if asked.no_wait:
+        _print_job(client.train(data, wait=False, **options), asked.json)
+    else:
+        print_model(client.train(data, timeout=asked.timeout, **options), asked.json)
+
+
+def _options(asked: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(asked, name) for name in names}
 
 
 def forecast(client: Client, asked: argparse.Namespace) -> None:
     """Forecast; the result goes to stdout, and into files if any are named."""
     model = client.model(asked.model)
-    options = _forecast_options(model, asked)
+    options = _options(asked, _FORECASTING)
+    for name, file in (("history", asked.history), ("future_covariates", asked.future_covariates)):
+        if file:
+            options[name] = read_frame(file, asked, columns_of(model, asked.target))
     answer, zone = client.run(client.verbs.forecast(model, asked.horizon, **options))
-    if asked.json:
-        print_json(answer)
-    if asked.json and not (asked.csv or asked.plot):
+    if not _wants_frame(asked, answer):
         return
     from service.client.frames import forecast_frame
 
     frame = forecast_frame(answer, zone, model, options.get("history"))
-    if asked.csv:
-        write_csv(frame, asked.csv)
-    if asked.plot:
-        draw(lambda: frame.plot(target=asked.target, item=asked.item, time=asked.time), asked.plot)
-    if not (asked.json or asked.csv == "-"):
+    _write(frame, asked, lambda: frame.plot(target=asked.target, item=asked.item, time=asked.time))
+    if not (asked.json or asked.csv == STDIN):
         print_frame(frame)
     print_notes(frame.warnings)
-
-
-def _forecast_options(model: KnownModel, asked: argparse.Namespace) -> dict[str, Any]:
-    values = columns_of(model, asked.target)
-    options: dict[str, Any] = {
-        "level": asked.level,
-        "quantiles": asked.quantiles,
-        "items": asked.items,
-        "num_samples": asked.num_samples,
-        "seed": asked.seed,
-        "target": asked.target,
-        "item": asked.item,
-        "time": asked.time,
-        "date_format": asked.date_format,
-    }
-    if asked.history:
-        options["history"] = read_frame(asked.history, asked, values)
-    if asked.future_covariates:
-        options["future_covariates"] = read_frame(asked.future_covariates, asked, values)
-    return options
 
 
 def backtest(client: Client, asked: argparse.Namespace) -> None:
@@ -224,32 +201,28 @@ def backtest(client: Client, asked: argparse.Namespace) -> None:
     data = read_frame(asked.file, asked, columns_of(model, asked.target))
     is_row = asked.start is not None and asked.start.isdecimal() and int(asked.start) < len(data)
     start = int(asked.start) if is_row else asked.start
-    answer, zone = client.run(
-        client.verbs.backtest(
-            model,
-            data,
-            horizon=asked.horizon,
-            stride=asked.stride,
-            start=start,
-            level=asked.level,
-            target=asked.target,
-            item=asked.item,
-            time=asked.time,
-            date_format=asked.date_format,
-        )
-    )
-    if asked.json:
-        print_json(answer)
-    if asked.json and not (asked.csv or asked.plot):
+    answer, zone = client.run(client.verbs.backtest(model, data, start=start, **_options(asked, _BACKTESTING)))
+    if not _wants_frame(asked, answer):
         return
     from service.client.frames import backtest_frame
 
     frame = backtest_frame(answer, zone)
-    if asked.csv:
-        write_csv(frame, asked.csv)
-    if asked.plot:
-        draw(frame.plot, asked.plot)
-    if not (asked.json or asked.csv == "-"):
-        rows = [(name, frame.metrics.get(name), frame.baseline.get(name)) for name in _METRICS]
-        print_table(("error", "model", str(frame.baseline.get("method"))), [*rows, ("skill", frame.skill, None)])
+    _write(frame, asked, frame.plot)
+    if not (asked.json or asked.csv == STDIN):
+        rows = [*_errors(frame.metrics, frame.baseline), ("skill", frame.skill, None)]
+        print_table(("error", "model", str(frame.baseline.get("method"))), rows)
     print_notes(frame.warnings)
+
+
+def _wants_frame(asked: argparse.Namespace, answer: dict[str, Any]) -> bool:
+    """Print the answer if it is wanted as JSON; return whether more than that is wanted."""
+    if asked.json:
+        print_json(answer)
+    return not asked.json or asked.csv or asked.plot
+
+
+def _write(frame: pd.DataFrame, asked: argparse.Namespace, plot: Callable[[], Any]) -> None:
+    if asked.csv:
+        frame.to_csv(sys.stdout if asked.csv == STDIN else Path(asked.csv), index=False)
+    if asked.plot:
+        draw(plot, asked.plot)

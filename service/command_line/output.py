@@ -30,9 +30,7 @@ def print_json(content: Any) -> None:
     if sys.stdout.encoding.lower() != "utf-8":
         print(json.dumps(content, indent=2))
         return
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    sys.stdout.flush()
-    sys.stdout.write(orjson.dumps(content, option=options).decode())
+    print(orjson.dumps(content, option=orjson.OPT_INDENT_2).decode())
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -74,9 +72,7 @@ def moment(text: str | None) -> str | None:
 
 def plain(cell: Any) -> str:
     """Return text whose terminal control characters are replaced by spaces."""
-    if cell is None:
-        return ""
-    return _CONTROL.sub(" ", str(cell))
+    return "" if cell is None else _CONTROL.sub(" ", str(cell))
 
 
 STDIN = "-"
@@ -87,7 +83,7 @@ def read_bytes(file: str) -> bytes:
     if file != STDIN:
         return Path(file).read_bytes()
     if sys.stdin is None:
-        raise OSError("there is no stdin to read")
+        raise OSError("stdin is closed")
     return sys.stdin.buffer.read()
 
 
@@ -137,11 +133,6 @@ def print_frame(frame: pd.DataFrame) -> None:
     print_table(list(frame.columns), list(zip(*columns, strict=True)))
 
 
-def write_csv(frame: pd.DataFrame, file: str) -> None:
-    """Write a frame as CSV, to a file or stdout. Raises OSError."""
-    frame.to_csv(sys.stdout if file == STDIN else Path(file), index=False)
-
-
 def draw(plot: Callable[[], Any], file: str) -> None:
     """Draw into a file, without a display. Raises OSError, and ValueError for an unknown image format."""
     import matplotlib as mpl
@@ -153,4 +144,4 @@ def draw(plot: Callable[[], Any], file: str) -> None:
     picture = file if Path(file).suffix else f"{file}.png"
     first = np.ravel(plot())[0]
     first.figure.savefig(picture, dpi=120)
-    print(plain(f"drawn into {picture}"), file=sys.stderr)
+    print(plain(f"plot written to {picture}"), file=sys.stderr)

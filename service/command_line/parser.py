@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import argparse
 import math
+from functools import partial
 from typing import Any
 
 from service.command_line.exit_codes import MEANING
 
-COMMANDS = ("train", "forecast", "backtest", "models", "jobs", "delete", "download", "upload")
-
 # The JSON encoder supports integers of up to 64 bits.
 _LARGEST = 2**63 - 1
 
-_MODEL = "ID of a model, or a name: its newest model"
+_MODEL = "ID of a model, or its name, which selects the newest"
 
 
 def add_commands(commands: Any) -> None:
     """Add a parser for each command to the result of `ArgumentParser.add_subparsers`."""
 
     def add(name: str, help_text: str, description: str | None = None) -> argparse.ArgumentParser:
-        told = f"{description or help_text[0].upper() + help_text[1:] + '.'} {MEANING}"
-        parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=told)
-        parser.add_argument("--url", help="of the server; by default FORECAST_URL, else http://127.0.0.1:8000")
-        parser.add_argument("--json", action="store_true", help="print JSON, as the server answers it")
+        text = f"{description or help_text.capitalize() + '.'} {MEANING}"
+        parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=text)
+        parser.add_argument("--url", help="URL of the server; by default FORECAST_URL, else http://127.0.0.1:8000")
+        parser.add_argument("--json", action="store_true", help="print the JSON of the server")
         return parser
 
     _add_training(add("train", "train a model on a CSV file", "Train a model on a CSV file and wait for it."))
@@ -33,25 +32,25 @@ def add_commands(commands: Any) -> None:
     models.add_argument("model", nargs="?", help=_MODEL)
     models.add_argument("--name", help="only models of this name")
     models.add_argument("--status", choices=("training", "ready", "failed"), help="only models in this state")
-    models.add_argument("--limit", type=_count, help="at most so many, the newest")
+    models.add_argument("--limit", type=_count, help="maximum number, newest first")
     _add_jobs(add("jobs", "list jobs, wait for one, or cancel it"))
     add("delete", "delete models").add_argument("models", nargs="+", metavar="model", help=_MODEL)
     download = add("download", "write a model's file")
     download.add_argument("model", help=_MODEL)
     download.add_argument("path", nargs="?", default=".", help="a file or folder (default: this folder)")
-    upload = add("upload", "take in a model file that download wrote")
+    upload = add("upload", "upload a model file that download wrote")
     upload.add_argument("file", help="- reads from stdin")
-    upload.add_argument("--name", help="of the model; by default the one in the file")
+    upload.add_argument("--name", help="name of the model; by default the one in the file")
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="a CSV file with a header row; - reads from stdin")
     _add_columns(parser)
-    parser.add_argument("--covariates", action="append", metavar="COLUMN", help="that helps; repeat for several")
-    parser.add_argument("--future-covariates", action="append", metavar="COLUMN", help="that is known ahead; repeat")
-    parser.add_argument("--freq", help="step from row to row (MS, D, 15min); found where it is left out")
-    parser.add_argument("--name", help="to ask for instead of the ID")
-    parser.add_argument("--horizon", type=_count, help="steps ahead that the model is made for")
+    parser.add_argument("--covariates", action="append", metavar="COLUMN", help="past covariate; repeat for several")
+    parser.add_argument("--future-covariates", action="append", metavar="COLUMN", help="future covariate; repeat")
+    parser.add_argument("--freq", help="step from row to row (MS, D, 15min); by default detected")
+    parser.add_argument("--name", help="name of the model, for use instead of its ID")
+    parser.add_argument("--horizon", type=_count, help="steps ahead that the model is trained for")
     parser.add_argument(
         "--option",
         action="append",
@@ -61,7 +60,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="any option of POST /train: training.epochs=50, nonnegative=true; repeat for several",
     )
     parser.add_argument("--no-wait", action="store_true", help="print the job and do not wait for it")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="wait no longer; the training goes on")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="maximum time to wait; the training continues"
+    )
 
 
 def _add_forecasting(parser: argparse.ArgumentParser) -> None:
@@ -70,17 +71,15 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
     bands = parser.add_mutually_exclusive_group()
     bands.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
     bands.add_argument("--quantiles", type=_numbers, metavar="0.1,0.9", help="quantiles instead of intervals")
-    parser.add_argument(
-        "--history", metavar="CSV", help="forecast from the end of this file instead of the model's data"
-    )
+    parser.add_argument("--history", metavar="CSV", help="forecast from the end of this file, not of the model's data")
     parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
     parser.add_argument(
         "--future-covariates",
         metavar="CSV",
-        help="file of the columns known ahead; each step takes the row of its time, other rows are ignored",
+        help="file of the future covariates; each step uses the row of its time, other rows are ignored",
     )
-    parser.add_argument("--num-samples", type=_count, help="so many sample paths too; with --json")
-    parser.add_argument("--seed", type=_seed, help="of the sample paths")
+    parser.add_argument("--num-samples", type=_count, help="number of sample paths to add; with --json")
+    parser.add_argument("--seed", type=_seed, help="seed of the sample paths")
     _add_columns(parser)
     _add_files(parser, "forecast.png")
 
@@ -101,44 +100,45 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
     doing = parser.add_mutually_exclusive_group()
     doing.add_argument("--cancel", action="store_true", help="cancel it")
     doing.add_argument("--wait", action="store_true", help="wait for its model and show it")
-    parser.add_argument(
-        "--status", choices=("queued", "running", "succeeded", "failed", "cancelled"), help="only jobs in this state"
-    )
-    parser.add_argument("--limit", type=_count, help="at most so many, the newest")
+    states = ("queued", "running", "succeeded", "failed", "cancelled")
+    parser.add_argument("--status", choices=states, help="only jobs in this state")
+    parser.add_argument("--limit", type=_count, help="maximum number, newest first")
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", action="append", metavar="COLUMN", help="to forecast; repeat for several")
-    parser.add_argument("--item", metavar="COLUMN", help="that says which series a row is of")
-    parser.add_argument("--time", metavar="COLUMN", help="of the times; found where it is left out")
-    parser.add_argument("--date-format", help="strptime pattern, for dates that can be read two ways or not at all")
-    parser.add_argument("--separator", help="of columns: comma, semicolon or tab; found where it is left out")
-    parser.add_argument("--decimal", help="mark: point or comma, where 1.005 can be 1.005 or 1005")
-    parser.add_argument("--thousands", help="mark between thousands: point, comma, space or apostrophe")
+    parser.add_argument("--target", action="append", metavar="COLUMN", help="column to forecast; repeat for several")
+    parser.add_argument("--item", metavar="COLUMN", help="column of the item that a row belongs to")
+    parser.add_argument("--time", metavar="COLUMN", help="column of the times; by default detected")
+    parser.add_argument("--date-format", help="strptime pattern, for dates that are ambiguous or unknown")
+    parser.add_argument("--separator", help="column separator: comma, semicolon or tab; by default detected")
+    parser.add_argument("--decimal", help="decimal mark: point or comma, if 1.005 may be 1.005 or 1005")
+    parser.add_argument("--thousands", help="thousands mark: point, comma, space or apostrophe")
 
 
 def _add_files(parser: argparse.ArgumentParser, picture: str) -> None:
-    parser.add_argument(
-        "--plot", nargs="?", const=picture, metavar="PNG", help=f"draw it into a file (default: {picture})"
-    )
-    parser.add_argument("--csv", metavar="CSV", help="write it as a CSV file")
+    parser.add_argument("--plot", nargs="?", const=picture, metavar="PNG", help=f"write a plot (default: {picture})")
+    parser.add_argument("--csv", metavar="CSV", help="write a CSV file; - writes to stdout")
 
 
 def _numbers(text: str) -> list[float]:
     try:
         return [float(one) for one in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers, such as 80,95") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers, such as 80,95") from None
 
 
 def _names(text: str) -> list[str]:
     return [one.strip() for one in text.split(",")]
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= (count := int(text)) <= _LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return count
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or not least <= (number := int(text)) <= _LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return number
+
+
+_count = partial(_whole, least=1)
+_seed = partial(_whole, least=0)
 
 
 def _seconds(text: str) -> float:
@@ -147,14 +147,8 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds of at least 0")
     return seconds
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or (seed := int(text)) > _LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
-    return seed
 
 
 def _option(text: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from service.__main__ import main
 from service.command_line import exit_codes
-from service.command_line.parser import COMMANDS
+from service.command_line.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/client.md")

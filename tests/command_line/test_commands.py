@@ -127,7 +127,7 @@ def test_forecast_into_files(run: Run, name: str, sales: Path, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     code, out, err = run("forecast", name, "--history", sales, "--csv", "out.csv", "--plot")
     assert code == 0
-    assert "drawn into forecast.png" in err
+    assert "plot written to forecast.png" in err
     assert (tmp_path / "forecast.png").read_bytes().startswith(b"\x89PNG")
     written = pd.read_csv(tmp_path / "out.csv")
     assert written["mean"].tolist() == table(out)["mean"].tolist()
@@ -261,15 +261,15 @@ def test_what_the_server_refuses_is_1(run: Run, sales: Path, name: str) -> None:
         (["train"], "required: file"),
         (["train", "no such file.csv"], "no such file.csv: No such file"),
         (["train", __file__, "--option", "epochs"], "NAME=VALUE"),
-        (["train", __file__, "--horizon", "0"], "whole number from 1 on"),
-        (["forecast", "x", "--level", "a,b"], "no list of numbers"),
+        (["train", __file__, "--horizon", "0"], "whole number of at least 1"),
+        (["forecast", "x", "--level", "a,b"], "not a list of numbers"),
         (["forecast", "x", "--level", "80", "--quantiles", "0.5"], "not allowed with"),
-        (["train", __file__, "--horizon", "9" * 20], "whole number from 1 on"),
-        (["forecast", "x", "--seed", "9" * 20], "whole number from 0 on"),
+        (["train", __file__, "--horizon", "9" * 20], "whole number of at least 1"),
+        (["forecast", "x", "--seed", "9" * 20], "whole number of at least 0"),
         (["forecast", "x", "--url", "nowhere"], "looks like http"),
         (["forecast", "x", "--url", "http://127.0.0.1:port"], "looks like http"),
         (["train", "\x1b[31mred"], " [31mred: No such file"),
-        (["jobs", "--cancel"], "which job"),
+        (["jobs", "--cancel"], "need the ID of a job"),
         (["upload", "no such file"], "no such file: No such file"),
         (["nonsense"], "invalid choice"),
     ],
@@ -284,7 +284,7 @@ def test_a_wrong_command_is_2(run: Run, arguments: list[str], told: str) -> None
 def test_a_time_that_is_none_is_refused(run: Run, sales: Path, seconds: str) -> None:
     code, _, err = run("train", sales, "--target", "units", f"--timeout={seconds}")
     assert code == 2
-    assert f"'{seconds}' is no number of seconds from 0 on" in err
+    assert f"'{seconds}' is not a number of seconds of at least 0" in err
 
 
 def test_no_server_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,7 +306,7 @@ def test_exit_codes_are_in_the_help(run: Run) -> None:
         code, out, _ = run(command, "--help")
         told = " ".join(out.split())
         assert code == 0
-        assert "Exit code 0: done, 1: the server refuses" in told
+        assert "Exit code 0: success, 1: error or timeout" in told
         assert "3: the server cannot be reached" in told
 
 
@@ -356,7 +356,7 @@ def test_ctrl_c_leaves_the_training(server_url: str, tmp_path: Path) -> None:
         assert process.wait(60) == 130
         assert process.stderr is not None
         told = process.stderr.read().decode()
-        assert "goes on" in told
+        assert "continues" in told
         assert "Traceback" not in told
         [job] = running
         assert job.refresh().status == "running"
@@ -387,7 +387,7 @@ def test_a_stdin_that_is_closed_is_told(server_url: str) -> None:
     command = f"{sys.executable} -m service upload - <&-"
     environment = {**os.environ, "FORECAST_URL": server_url}
     ended = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "there is no stdin to read\n")
+    assert (ended.returncode, ended.stderr) == (2, "stdin is closed\n")
 
 
 def test_a_model_is_uploaded_from_stdin(server_url: str, name: str, tmp_path: Path) -> None:
@@ -490,12 +490,12 @@ def test_a_name_that_the_output_has_no_letters_for(server_url: str, sales: Path,
 
 
 def test_what_a_server_says_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    from service.command_line.main import _tell
+    from service.command_line.main import _report
     from service.errors import InvalidOption
 
     error = InvalidOption("\x1b]0;title\x07")
     error.request_id = "\x1b[2J"
-    _tell(error)
+    _report(error)
     assert "\x1b" not in capsys.readouterr().err
 
 
@@ -506,7 +506,7 @@ def test_a_fault_is_told_once(run: Run, name: str) -> None:
 
 def test_a_picture_without_a_kind_is_a_png(run: Run, name: str, tmp_path: Path) -> None:
     code, _, err = run("forecast", name, "--plot", tmp_path / "picture")
-    assert (code, f"drawn into {tmp_path / 'picture.png'}\n" in err) == (0, True)
+    assert (code, f"plot written to {tmp_path / 'picture.png'}\n" in err) == (0, True)
     assert (tmp_path / "picture.png").stat().st_size > 5000
 
 

@@ -11,13 +11,7 @@ from service.api.input.series_input import read_future_covariates, read_panel, r
 from service.api.output.answers import backtest_answer, forecast_answer, json_response
 from service.api.output.openapi import json_body, problems
 from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
-from service.api.schemas.forecasting import (
-    DEFAULT_LEVEL,
-    BacktestAnswer,
-    BacktestRequest,
-    ForecastAnswer,
-    ForecastRequest,
-)
+from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
 from service.api.schemas.series import ItemsSeries
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
@@ -32,7 +26,6 @@ router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
     "/forecast",
     summary="Forecast from a model",
     openapi_extra=json_body(ForecastRequest) | PARAMETERS,
-    response_model=None,
     responses={200: {"model": ForecastAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def forecast(request: Request) -> Response:
@@ -71,12 +64,12 @@ def _items_asked(asked: ForecastRequest) -> int | None:
 
 
 def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: LoadedModel | None) -> Response:
-    bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(tuple(asked.level or DEFAULT_LEVEL))
+    bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
     history = read_panel(asked.history, ("history",)) if asked.history is not None else None
-    if history:
-        resources.limits.check_panel(history.panel, ("history",))
-    model = model or load_model(resources, tenant, asked.model_id, asked.name)
     panel = history.panel if history else None
+    if panel:
+        resources.limits.check_panel(panel, ("history",))
+    model = model or load_model(resources, tenant, asked.model_id, asked.name)
     future = read_future_covariates(asked)
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
     answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future, draw)
@@ -91,7 +84,6 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
     "/backtest",
     summary="Forecast every point of a series from the points before it",
     openapi_extra=json_body(BacktestRequest) | PARAMETERS,
-    response_model=None,
     responses={200: {"model": BacktestAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def backtest(request: Request) -> Response:
@@ -117,7 +109,7 @@ def _backtest(request: Request, sent: bytes) -> Response:
         asked.horizon,
         asked.stride,
         asked.start,
-        Bands(tuple(asked.level or DEFAULT_LEVEL)),
+        Bands(asked.levels),
     )
     body = backtest_answer(answer, asked.horizon, asked.stride)
     body["warnings"] = [*read.warnings, *body["warnings"]]

@@ -14,51 +14,42 @@ class Progress(BaseModel):
 
     stage: str | None = Field(
         None,
-        description="What it does: `columns` (which columns known ahead help), `candidates` (fits simple methods), "
-        "`select` (fits networks, stops them early), `weigh` (weighs the candidates), `score` (fits and scores on the "
-        "part after the split), `refit` (fits on everything).",
+        description="Stage: `columns` (selects future covariates), `candidates` (fits simple methods), `select` "
+        "(fits networks with early stopping), `weigh` (weighs the candidates), `score` (fits, and scores on the part "
+        "after the split), `refit` (fits on everything).",
         examples=["select"],
     )
-    candidate: str | None = Field(None, description="The candidate that is fitted.", examples=["network"])
-    item: int | None = Field(None, description="How many items of a panel are fitted.", examples=[None])
-    items: int | None = Field(None, description="Of how many.", examples=[None])
+    candidate: str | None = Field(None, description="Candidate that is being fitted.", examples=["network"])
+    item: int | None = Field(None, description="Number of fitted items.", examples=[None])
+    items: int | None = Field(None, description="Total number of items.", examples=[None])
     member: int | None = Field(None, description="Network of the ensemble, counted from 1.", examples=[1])
-    members: int | None = Field(None, description="Of how many.", examples=[2])
+    members: int | None = Field(None, description="Number of networks in the ensemble.", examples=[2])
     epoch: int | None = Field(None, description="Epoch of this network.", examples=[12])
-    epochs: int | None = Field(None, description="Of how many at most.", examples=[300])
-    training_loss: float | None = Field(None, description="Of this epoch, on scaled values.", examples=[0.2])
-    validation_loss: float | None = Field(
-        None, description="The last one on what it is judged by; null where there is none.", examples=[0.3]
-    )
-    fraction: float | None = Field(
-        None, description="Share of the whole work that is done, 0 to 1; never falls in an attempt.", examples=[0.25]
-    )
-    eta_seconds: float | None = Field(
-        None,
-        description="Seconds until it is done, from how long the share so far took; null while unknown. Networks that "
-        "stop early need less.",
-        examples=[7.5],
-    )
+    epochs: int | None = Field(None, description="Maximum number of epochs.", examples=[300])
+    training_loss: float | None = Field(None, description="Loss of this epoch, on scaled values.", examples=[0.2])
+    validation_loss: float | None = Field(None, description="Latest validation loss, if there is one.", examples=[0.3])
+    fraction: float | None = Field(None, description="Completed share, 0 to 1; never decreases.", examples=[0.25])
+    eta_seconds: float | None = Field(None, description="Estimated seconds left; null if unknown.", examples=[7.5])
 
 
 class JobAnswer(BaseModel):
     """One training job."""
 
-    job_id: str = Field(description="ID, made by the server.", examples=[PLACEHOLDER_JOB_ID])
-    model_id: str = Field(description="The model that it trains.", examples=[PLACEHOLDER_MODEL_ID])
+    job_id: str = Field(description="ID of the job.", examples=[PLACEHOLDER_JOB_ID])
+    model_id: str = Field(description="ID of its model.", examples=[PLACEHOLDER_MODEL_ID])
     status: Literal["queued", "running", "succeeded", "failed", "cancelled"] = Field(
         description="State of the job.", examples=["running"]
     )
     created_at: str = Field(description="When it was accepted (ISO 8601, UTC).", examples=["2026-01-01T12:00:00Z"])
     started_at: str | None = Field(description="When it began to run.", examples=["2026-01-01T12:00:00Z"])
     finished_at: str | None = Field(description="When it ended.", examples=[None])
-    attempt: int = Field(description="How often it was started.", examples=[1])
+    attempt: int = Field(description="Number of times it was started.", examples=[1])
     progress: Progress = Field(
-        description="How far it is; empty while it waits.",
+        description="Progress of the training; empty while the job is queued.",
         examples=[{"stage": "select", "epoch": 12, "epochs": 300, "fraction": 0.25, "eta_seconds": 7.5}],
     )
     error: dict[str, Any] | None = Field(description="Why it failed, as a problem.", examples=[None])
-    links: dict[str, str] = Field(description="Where to go on.", examples=[{"self": f"/jobs/{PLACEHOLDER_JOB_ID}"}])
+    links: dict[str, str] = Field(description="Related URLs.", examples=[{"self": f"/jobs/{PLACEHOLDER_JOB_ID}"}])
 
 
 class JobList(BaseModel):
@@ -77,9 +68,9 @@ class Alive(BaseModel):
 class Ready(BaseModel):
     """The service can forecast, and accept trainings."""
 
-    status: Literal["ready"] = Field(description="Always ready; else the answer is a 503.", examples=["ready"])
-    trainers: int = Field(description="How many trainers are alive, on all machines.", examples=[1])
-    warnings: list[str] = Field(description="What is lacking though the service is ready.", examples=[[]])
+    status: Literal["ready"] = Field(description="Always ready; otherwise the response is a 503.", examples=["ready"])
+    trainers: int = Field(description="Number of live workers, on all machines.", examples=[1])
+    warnings: list[str] = Field(description="Problems that do not affect readiness.", examples=[[]])
 
 
 class ProblemFault(BaseModel):
@@ -98,6 +89,6 @@ class Problem(BaseModel):
     title: str = Field(description="The kind of problem.", examples=["The series is too short"])
     status: int = Field(description="HTTP status.", examples=[422])
     detail: str = Field(description="The facts and the cure.", examples=["needs 96 values, got 40"])
-    errors: list[ProblemFault] | None = Field(None, description="Where it is wrong.")
-    request_id: str | None = Field(None, description="Tell us this when you ask.", examples=["4f9c"])
+    errors: list[ProblemFault] | None = Field(None, description="Locations in the request.")
+    request_id: str | None = Field(None, description="ID of the request, for reports.", examples=["4f9c"])
     job_id: str | None = Field(None, description="The job that failed.", examples=[None])

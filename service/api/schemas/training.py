@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.schemas.examples import EXAMPLE_NAME, SEASONAL_SERIES
+from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
 from service.api.schemas.series import ColumnName, SeriesInput
 from service.forecasting.config.options import TrainOptions
 
@@ -16,7 +16,7 @@ ModelName = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="A name to ask for instead of the ID; it means the newest ready model that has it.",
+        description="Name for use instead of the ID; it refers to the newest ready model with this name.",
         examples=["sales"],
     ),
 ]
@@ -30,13 +30,12 @@ class TrainRequest(TrainOptions):
     )
 
     series: SeriesInput = Field(description="The series in one of four forms.")
-    name: ModelName | None = Field(None, description="A name for the model, not unique.", examples=["sales"])
-
+    name: ModelName | None = Field(None, description="Name of the model, not unique.", examples=["sales"])
     future_covariates: list[ColumnName] | None = Field(
         None,
         max_length=1000,
-        description="Columns of the series that are known ahead, where the series does not name them itself: a "
-        "forecast needs their values for its steps. They are left out where they do not make forecasts better.",
+        description="Columns of future covariates, if the series does not name them: a forecast needs their values for "
+        "its steps. Those that do not improve the forecasts are not used.",
         examples=[None],
     )
 
@@ -48,26 +47,22 @@ class TrainRequest(TrainOptions):
 class AcceptedTraining(BaseModel):
     """The training continues; poll the job."""
 
-    job_id: str = Field(description="ID of the job.", examples=["3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"])
-    model_id: str = Field(description="ID that the model will have.", examples=["9c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f"])
+    job_id: str = Field(description="ID of the job.", examples=[PLACEHOLDER_JOB_ID])
+    model_id: str = Field(description="ID of the future model.", examples=[PLACEHOLDER_MODEL_ID])
     status: str = Field(description="queued or running.", examples=["running"])
-    links: dict[str, str] = Field(
-        description="Where to go on.", examples=[{"self": "/jobs/3f2b8c5d9e0a47b1a6c4d2e8f0b1c3d5"}]
-    )
-    warnings: list[str] = Field(
-        description="Why the job may wait: no trainer is alive, or the server's own does not run.", examples=[[]]
-    )
+    links: dict[str, str] = Field(description="Related URLs.", examples=[{"self": f"/jobs/{PLACEHOLDER_JOB_ID}"}])
+    warnings: list[str] = Field(description="Why the job may have to wait for a worker.", examples=[[]])
 
 
 class DryRun(BaseModel):
     """The configuration that a training would use."""
 
     series: dict[str, Any] = Field(
-        description="What was understood of the series.", examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}]
+        description="How the series was interpreted.", examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}]
     )
     configuration: dict[str, Any] = Field(
-        description="Every option as it would be used; `chosen` says why.",
+        description="Every option as it would be used; `chosen` has the reasons.",
         examples=[{"horizon": 4, "season_length": 4, "chosen": {"season_length": "shows in the autocorrelation"}}],
     )
-    min_history: int = Field(description="Values that a forecast needs.", examples=[25])
-    warnings: list[str] = Field(description="What you should know before training.", examples=[[]])
+    min_history: int = Field(description="Number of values that a forecast needs.", examples=[25])
+    warnings: list[str] = Field(description="Warnings about the training.", examples=[[]])

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,14 +23,14 @@ from service.api.input.query import refuse_repeated
 from service.api.output import openapi, problems
 from service.api.output.problems import ProblemResponses
 from service.api.request_context import RequestId
-from service.api.request_metrics import RequestMetrics, RequestObserver
+from service.api.request_metrics import RequestMetrics
 from service.api.routes import forecasts, jobs, models, operations, page, training
-from service.api.routes.operations import ReadinessLook
-from service.api.security.admission import Load, LoadFigures, LoadLimit
+from service.api.routes.operations import ReadinessProbe
+from service.api.security.admission import Load, LoadLimit
 from service.api.security.authentication import Authentication
 from service.api.security.permissions import Permission
-from service.api.security.rate_limit import RateLimit, RequestRate
-from service.api.security.trusted_hosts import SourceCheck, TrustedHosts
+from service.api.security.rate_limit import RateLimit
+from service.api.security.trusted_hosts import TrustedHosts
 from service.api.server import Server, bind
 from service.errors import ServiceError
 from service.kernel_cache import warm_forecasts_once
@@ -48,11 +48,11 @@ from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import LoopLag, TrainingSeconds, new_registry, serve_metrics
 from service.telemetry.traces import Spans
 from service.usecases.context import Measurements, Resources
-from service.usecases.job_notifications import JobEnds, JobWatch
+from service.usecases.job_notifications import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
-from service.usecases.service_metrics import ServiceFigures
+from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.storage_repair import ForeignDatabase, Reconciliation, reconcile
 from service.worker.devices import training_devices
 from service.worker.identity import ExecutorIdTaken
@@ -61,10 +61,9 @@ from service.worker_app import open_store, run_trainer, start_local_trainer
 logger = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
-Send a series, get back a model trained on it, ask it for forecasts.
+Send a series, get a model trained on it, and request forecasts from it.
 
-1. `POST /train` with a series: the answer has a `model_id`, and says how good the model is beside a forecast that costs
-   nothing.
+1. `POST /train` with a series: the response has a `model_id`, and the model's errors next to those of a naive forecast.
 2. `POST /forecast` with that ID and a horizon.
 """
 
@@ -82,28 +81,43 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         resources = _open(settings, training_devices(settings.device) if devices is None else devices, measured)
         app.state.resources = resources
-        app.state.readiness = ReadinessLook(resources)
+        app.state.readiness = ReadinessProbe(resources)
         app.state.lookups = ModelLookups(resources, load.work)
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
         resources.queue.start()
+        metrics = ServiceMetrics(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
+        measured.registry.register(metrics)
+        watching = asyncio.create_task(lag.watch())
         try:
-            with _watched(app, resources, lag):
-                yield
+            yield
         finally:
+            watching.cancel()
+            measured.registry.unregister(metrics)
             resources.queue.stop()
             resources.registry.close()
-            if observer.spans is not None:
-                observer.spans.stop()
+            if spans is not None:
+                spans.stop()
 
     keys = open_keys(settings) if keys is None else keys
-    load = _load(settings)
-    measured.registry.register(LoadFigures(load))
+    load = Load(settings.max_requests, settings.cores, settings.max_waiting_requests, settings.max_bodies_bytes)
+    measured.registry.register(load)
     for tenant in keys.tenants_of_short_keys():
-        logger.warning("tenant %s has a key of less than %d characters, which can be guessed", tenant, SHORT_KEY)
-    observer = RequestObserver(measured.registry, _spans(settings, "server"))
+        logger.warning("tenant %s has a key of fewer than %d characters, which can be guessed", tenant, SHORT_KEY)
+    spans = _spans(settings, "server")
+    hosts = settings.allowed_hosts or ()
     app = Application(
-        _admission(settings, keys, load, observer),
+        # Each request passes these, from the first to the last.
+        [
+            Middleware(RequestMetrics, measured.registry, spans),
+            Middleware(RequestId),
+            Middleware(ProblemResponses),
+            Middleware(LoadLimit, load),
+            *([] if keys else [Middleware(TrustedHosts, hosts)]),
+            Middleware(Authentication, keys),
+            Middleware(Permission),
+            Middleware(RateLimit, settings.max_requests_per_second),
+        ],
         title="Forecast service",
         version=__version__,
         description=_DESCRIPTION,
@@ -128,21 +142,6 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     return app
 
 
-def _admission(settings: Settings, keys: Keys, load: Load, observer: RequestObserver) -> list[Middleware]:
-    """Return the middleware that each request passes, outermost first."""
-    hosts = TrustedHosts(settings.allowed_hosts or ())
-    return [
-        Middleware(RequestMetrics, observer),
-        Middleware(RequestId),
-        Middleware(ProblemResponses),
-        Middleware(LoadLimit, load),
-        *([] if keys else [Middleware(SourceCheck, hosts)]),
-        Middleware(Authentication, keys),
-        Middleware(Permission),
-        Middleware(RateLimit, RequestRate(settings.max_requests_per_second)),
-    ]
-
-
 class UnusableSetting(Exception):
     """The service cannot start with a setting; the message has its name and the reason."""
 
@@ -156,8 +155,8 @@ def run(settings: Settings) -> None:
         # Before the store is opened: a second server started by mistake must not take over the first one's jobs.
         sockets = bind(settings.host, settings.port)
     try:
-        if not keys:
-            _refuse_strangers(settings, sockets)
+        if not (keys or settings.allow_no_keys):
+            _require_loopback(sockets)
         with _blaming("FORECAST_DEVICE"):
             devices = training_devices(settings.device)
         _preflight(settings)
@@ -178,22 +177,20 @@ def open_keys(settings: Settings) -> Keys:
         known = {one.digest for one in grants}
         for one in read_key_file(Path(settings.api_keys_file)):
             if one.digest in known:
-                raise ValueError(f"a key of tenant {one.tenant} is in FORECAST_API_KEYS too: leave one of the two out")
+                raise ValueError(f"a key of tenant {one.tenant} is also in FORECAST_API_KEYS: remove one of the two")
             grants.append(one)
     return Keys(grants)
 
 
-def _refuse_strangers(settings: Settings, sockets: Sequence[socket]) -> None:
-    """Raise UnusableSetting if other machines can reach a server without keys, judged by the bound addresses."""
-    if settings.allow_no_keys:
-        return
+def _require_loopback(sockets: Sequence[socket]) -> None:
+    """Raise UnusableSetting if other machines can reach the bound addresses of a server without keys."""
     for one in sockets:
         address = one.getsockname()[0]
         if not ip_address(address.partition("%")[0]).is_loopback:
             raise UnusableSetting(
                 f"FORECAST_HOST: other machines can reach {address}, and there are no API keys: set FORECAST_API_KEYS "
-                "or FORECAST_API_KEYS_FILE (python -m service keys create TENANT makes a key), listen on 127.0.0.1, or "
-                "set FORECAST_ALLOW_NO_KEYS=true where something else keeps strangers away"
+                "or FORECAST_API_KEYS_FILE (python -m service keys create TENANT creates one), listen on 127.0.0.1, or "
+                "set FORECAST_ALLOW_NO_KEYS=true if something else restricts the access"
             )
 
 
@@ -203,7 +200,7 @@ def train(settings: Settings) -> NoReturn:
     with _blaming("FORECAST_DEVICE"):
         devices = training_devices(settings.device)
     if not devices and not settings.trainings_at_once(in_server=False):
-        raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a trainer without a GPU needs at least 1, got 0")
+        raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a worker without a GPU needs at least 1, got 0")
     _preflight(settings)
     spans = _spans(settings, "trainer")
     measured = _trainer_metrics(settings)
@@ -224,11 +221,10 @@ def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> R
     with _blaming("FORECAST_DATABASE_URL"):
         registry = Registry.open(settings.registry_url)
     try:
-        return reconcile(registry, store, apply, delete_orphans, utc_now())
+        with closing(registry):
+            return reconcile(registry, store, apply, delete_orphans, utc_now())
     except ForeignDatabase as error:
         raise UnusableSetting(f"FORECAST_DATABASE_URL: {error}") from error
-    finally:
-        registry.close()
 
 
 def _preflight(settings: Settings) -> None:
@@ -237,12 +233,8 @@ def _preflight(settings: Settings) -> None:
         store = open_store(settings)
         store.remove_leftovers()
         store.check_writable()
-    with _blaming("FORECAST_DATABASE_URL"):
-        registry = Registry.open(settings.registry_url)
-        try:
-            registry.check()
-        finally:
-            registry.close()
+    with _blaming("FORECAST_DATABASE_URL"), closing(Registry.open(settings.registry_url)) as registry:
+        registry.check()
 
 
 @contextmanager
@@ -253,24 +245,10 @@ def _blaming(setting: str) -> Iterator[None]:
         raise UnusableSetting(f"{setting}: {error}") from error
 
 
-@contextmanager
-def _watched(app: FastAPI, resources: Resources, lag: LoopLag) -> Iterator[None]:
-    """Register the metrics of open resources and measure the lag of the running event loop, until the block ends."""
-    figures = ServiceFigures(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
-    resources.measured.registry.register(figures)
-    watching = asyncio.get_running_loop().create_task(lag.watch())
-    try:
-        yield
-    finally:
-        watching.cancel()
-        resources.measured.registry.unregister(figures)
-
-
 def _spans(settings: Settings, process: str) -> Spans | None:
     """Start exporting spans, if configured. Raises UnusableSetting."""
     with _blaming("OpenTelemetry"):
-        exporters = settings.trace_exporters
-        return Spans.export(exporters, process) if exporters else None
+        return Spans.export(settings.trace_exporters, process)
 
 
 def _trainer_metrics(settings: Settings) -> Measured:
@@ -288,30 +266,22 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
     store = open_store(settings)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
-    ends = JobEnds()
-    queue = _queue(settings, devices, ends, measured)
+    watch = JobWatch(registry)
+    queue = _queue(settings, devices, watch, measured)
     forecasters = ForecasterCache(store, settings.cache_bytes)
-    return Resources(store, registry, queue, forecasters, _limits(settings), ends, JobWatch(registry, ends), measured)
+    limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
+    return Resources(store, registry, queue, forecasters, limits, watch, measured)
 
 
-def _queue(settings: Settings, devices: Sequence[str], ends: JobEnds, measured: Measurements) -> TrainingQueue:
+def _queue(settings: Settings, devices: Sequence[str], watch: JobWatch, measured: Measurements) -> TrainingQueue:
     processes = settings.trainings_at_once(in_server=True)
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
         start = partial(start_local_trainer, settings.without_keys(), tuple(devices), processes)
-        return LocalTrainer(start, ends.told, measured.trained)
-    logger.info("this server trains nothing itself: trainings wait for a trainer (python -m service trainer)")
+        return LocalTrainer(start, watch.notify_finished, measured.trained)
+    logger.info("this server does not train: trainings wait for a worker (python -m service trainer)")
     return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
-
-
-def _load(settings: Settings) -> Load:
-    most = settings.max_requests, settings.cores, settings.max_waiting_requests, settings.max_bodies_bytes
-    return Load(*most)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
 
 
 def _warm_up(done: threading.Event) -> None:

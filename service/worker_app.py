@@ -56,8 +56,7 @@ def start_local_trainer(
 ) -> RunningTrainer:
     """Start a worker as `start_trainer` does, in a subprocess of a server."""
     configure_logging(settings.log_level, settings.log_format)
-    exporters = settings.trace_exporters
-    spans = Spans.export(exporters, "trainer") if exporters else None
+    spans = Spans.export(settings.trace_exporters, "trainer")
     trainer = start_trainer(settings, devices, processes, ended, measured, spans)
     return trainer if spans is None else _TracedTrainer(trainer, spans)
 
@@ -84,7 +83,7 @@ def start_trainer(
     alone = not settings.is_cluster
     executor = locked_id(_folder(settings)) if alone else settings.executor_id or machine_id()
     lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
-    queues = [*([CPU] if processes else []), *([GPU] if devices else [])]
+    queues = [name for name, used in ((CPU, processes), (GPU, devices)) if used]
     retention = timedelta(days=settings.job_retention_days)
     log = settings.log_level, settings.log_format
     train = partial(train_in_child, settings.store_url, access=_s3_access(settings), log=log)
@@ -105,9 +104,8 @@ def start_trainer(
         AttemptTelemetry(registry, measured, spans),
     )
     trainer.start()
-    logger.info(
-        "trainer %s is ready: %d trainings at once%s", executor, processes, f", and on {devices}" * bool(devices)
-    )
+    gpus = ", ".join(devices) or "none"
+    logger.info("worker %s is ready: %d trainings at once on the CPU; GPUs: %s", executor, processes, gpus)
     return trainer
 
 

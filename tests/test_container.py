@@ -247,7 +247,7 @@ def test_a_trainer_in_one_container_trains_what_a_server_in_another_accepts(
         forecast = server.post("/forecast", {"model_id": trained.json()["model_id"], "horizon": 5})
         assert forecast.status_code == 200, forecast.text
         # Known by the container's name, which it keeps when it is started again.
-        assert "trainer one-trainer is ready" in run("podman", "logs", trainer.name).stderr
+        assert "worker one-trainer is ready" in run("podman", "logs", trainer.name).stderr
         run("podman", "stop", "--time", str(KILLED_AFTER_SECONDS), trainer.name)
         assert trainer.state("ExitCode") == "0"
         run("podman", "start", trainer.name)

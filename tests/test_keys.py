@@ -190,7 +190,7 @@ def test_a_key_that_cannot_be_printed_is_told(tmp_path: Path, to: str, why: str)
     command = f"{sys.executable} -m service keys create acme --file {file} {to}"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
-    assert f"nobody knows it ({why}); take its line, the last one, out of {file}" in ended.stderr
+    assert f"is lost ({why}); remove its line, the last one, from {file}" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "Exception" not in ended.stderr
 

@@ -81,23 +81,18 @@ class RequestId:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        await self._app(scope, receive, _with_request_id(scope, send))
+        request_id = _sent_id(scope) or token_hex(16).encode()
+        text = request_id.decode()
+        scope.setdefault("state", {})["request_id"] = text
+        context.request_id.set(text)
 
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope[STATUS] = message["status"]
+                message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
+            await send(message)
 
-def _with_request_id(scope: Scope, send: Send) -> Send:
-    """Set the ID of a request; return a ``send`` that adds it to the response."""
-    request_id = _sent_id(scope) or token_hex(16).encode()
-    text = request_id.decode()
-    scope.setdefault("state", {})["request_id"] = text
-    context.request_id.set(text)
-
-    async def send_with_id(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            scope[STATUS] = message["status"]
-            message["headers"] = [*message["headers"], (_RAW_HEADER, request_id)]
-        await send(message)
-
-    return send_with_id
+        await self._app(scope, receive, send_with_id)
 
 
 def _sent_id(scope: Scope) -> bytes | None:

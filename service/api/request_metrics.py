@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.request_context import STATUS
 from service.telemetry import context
+from service.telemetry.metrics import labelled
 from service.telemetry.traces import Spans, finish, traceparent_of
 
 if TYPE_CHECKING:
@@ -42,43 +43,28 @@ class _Durations:
         self.total = 0.0
 
 
-class RequestMetrics:
-    """Middleware that passes each request to an observer."""
-
-    def __init__(self, app: ASGIApp, observer: RequestObserver) -> None:
-        self._app = app
-        self._observer = observer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        await self._observer.observe(self._app, scope, receive, send)
-
-
-class RequestObserver(Collector):
-    """Observes the requests of one application. All of them run on one event loop, so no lock is needed.
+class RequestMetrics(Collector):
+    """Middleware that observes all requests. All of them run on one event loop, so no lock is needed.
 
     Metrics are named after OpenTelemetry's conventions:
     https://opentelemetry.io/docs/specs/semconv/http/http-metrics/. Their labels take no value that a client can choose.
     A histogram of the Prometheus client library would cost several times as much per forecast.
     """
 
-    def __init__(self, registry: CollectorRegistry, spans: Spans | None = None) -> None:
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry, spans: Spans | None) -> None:
+        self._app = app
+        self._spans = spans
         self._durations: dict[tuple[str, str, int], _Durations] = {}
         self._active = {"GET": 0, "POST": 0}
-        self.spans = spans
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
         """Return the durations of requests and the number of active ones; may be called from any thread."""
-        active = GaugeMetricFamily(
-            "http_server_active_requests", "Requests that are being answered.", labels=["http_request_method"]
-        )
-        for method, number in self._active.copy().items():
-            active.add_metric([method], number)
-        yield active
+        name, meaning = "http_server_active_requests", "Requests that are being handled."
+        yield labelled(GaugeMetricFamily, name, meaning, "http_request_method", self._active.copy())
         seconds = HistogramMetricFamily(
             "http_server_request_duration_seconds",
-            "Requests, from their head to the end of the answer.",
+            "Duration of requests, from their head to the end of the response.",
             labels=["http_request_method", "http_route", "http_response_status_code"],
         )
         for (method, route, status), found in self._durations.copy().items():
@@ -87,8 +73,8 @@ class RequestObserver(Collector):
             seconds.add_metric([method, route, str(status or "")], list(buckets), found.total)
         yield seconds
 
-    async def observe(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have the application handle one request, and record it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, and record it."""
         begun = time.perf_counter()
         method = scope["method"]
         if method not in self._active:
@@ -96,7 +82,7 @@ class RequestObserver(Collector):
         self._active[method] += 1
         span = self._enter(scope, method)
         try:
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
         finally:
             self._active[method] -= 1
             self._leave(scope, method, scope.get(STATUS, 0), time.perf_counter() - begun, span)
@@ -120,18 +106,21 @@ class RequestObserver(Collector):
 
     def _enter(self, scope: Scope, method: str) -> Span | None:
         """Make the request part of the client's trace, or of a span of ours within it."""
-        sent = None
-        for name, value in scope["headers"]:
-            if name == b"traceparent":
-                sent = context.read_traceparent(value.decode("latin-1"))
+        sent = context.read_traceparent(_header(scope, b"traceparent"))
         # Set even if there is no header: the context may be that of the previous request on the connection.
         context.traceparent.set(sent)
-        if self.spans is None:
+        if self._spans is None:
             return None
-        state = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"tracestate"), None)
-        span = self.spans.begin(method, sent, "server", state)
+        span = self._spans.begin(method, sent, "server", _header(scope, b"tracestate"))
         context.traceparent.set(traceparent_of(span))
         return span
+
+
+def _header(scope: Scope, wanted: bytes) -> str | None:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return bytes(value).decode("latin-1")
+    return None
 
 
 def _route_of(scope: Scope) -> str:

@@ -7,9 +7,9 @@ import logging
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from http import HTTPStatus
 from types import FrameType
-from typing import Any
 
 import orjson
 import uvicorn
@@ -59,7 +59,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         self._received += len(data)
         if self._awaits == "head" and self._received > HEAD_BYTES:
-            self._refuse(HeadTooLarge(f"this server takes a request line and headers of up to {HEAD_BYTES} bytes"))
+            self._refuse(
+                HeadTooLarge(
+                    f"this server accepts a request line and headers of up to {HEAD_BYTES} bytes: send shorter ones"
+                )
+            )
         self._watch()
 
     def on_message_begin(self) -> None:
@@ -92,7 +96,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
         elif self._awaits is not None and self._timer is None:
-            self._timer = self.loop.call_later(self._allowed, self._look)
+            self._timer = self.loop.call_later(self._allowed, self._check_time)
 
     @property
     def _allowed(self) -> float:
@@ -101,18 +105,18 @@ class GuardedProtocol(HttpToolsProtocol):
             return self.head_seconds
         return self.body_seconds + self._received / self.bytes_per_second
 
-    def _look(self) -> None:
+    def _check_time(self) -> None:
         self._timer = None
         if self.flow.read_paused:
             # The server itself has paused reading; the client is not slow.
             self._since = self.loop.time()
         left = self._since + self._allowed - self.loop.time()
         if left > 0:
-            self._timer = self.loop.call_later(left, self._look)
+            self._timer = self.loop.call_later(left, self._check_time)
         elif self._awaits == "head" and not self._received:
             self.transport.close()
         else:
-            self._refuse(RequestTooSlow(f"the {self._awaits} of the request did not come in time: send it faster"))
+            self._refuse(RequestTooSlow(f"the {self._awaits} of the request was not received in time: send it faster"))
 
     def _refuse(self, error: ServiceError) -> None:
         """Send the error unless a response has begun, then close; the handler of the request sees a disconnect."""
@@ -140,31 +144,15 @@ _STOP_SECONDS = 5
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Bind the port on each address of the host. Raises OSError with the reason if that fails."""
-    sockets: list[socket.socket] = []
+    """Listen on the port of each address of the host. Raises OSError with the reason if that fails."""
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            sockets.append(_bound(family, address))
-    except OSError:
-        for one in sockets:
-            one.close()
-        raise
+    with ExitStack() as opened:
+        sockets = [
+            opened.enter_context(socket.create_server(address, family=family))
+            for family, _, _, _, address in dict.fromkeys(found)
+        ]
+        opened.pop_all()
     return sockets
-
-
-def _bound(family: int, address: Any) -> socket.socket:
-    one = socket.socket(family)
-    try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # IPv4 has a socket of its own on the same port.
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        one.bind(address)
-    except OSError:
-        one.close()
-        raise
-    return one
 
 
 class Server(uvicorn.Server):

@@ -1,12 +1,12 @@
-"""Metrics common to all processes of the service, and their exposition (Prometheus text format 0.0.4)."""
+"""Metrics common to all processes, and the server that exposes those of a worker (Prometheus text format 0.0.4)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from typing import NoReturn, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -16,13 +16,15 @@ from prometheus_client import (
     Info,
     ProcessCollector,
     disable_created_metrics,
-    generate_latest,
     start_http_server,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from service import __version__
 
 logger = logging.getLogger(__name__)
+
+Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OUTCOMES = ("succeeded", "failed", "died", "stopped")
@@ -42,9 +44,12 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-def exposition(registry: CollectorRegistry) -> bytes:
-    """Return the current metrics of a registry in the text format."""
-    return generate_latest(registry)
+def labelled(kind: type[Family], name: str, meaning: str, label: str, values: Mapping[str, float]) -> Family:
+    """Return a metric with one label; values: by the value of the label."""
+    metric = kind(name, meaning, labels=[label])
+    for one, value in values.items():
+        metric.add_metric([one], value)
+    return metric
 
 
 class TrainingSeconds:
@@ -56,7 +61,7 @@ class TrainingSeconds:
     def __init__(self, registry: CollectorRegistry, queues: Iterable[str]) -> None:
         self._seconds = Histogram(
             "forecast_training_duration_seconds",
-            "Attempts at trainings, from the claim of the job to its end, by outcome.",
+            "Duration of training attempts, from the claim of the job to its end, by outcome.",
             ("queue", "outcome"),
             buckets=_TRAINING_SECONDS,
             registry=registry,
@@ -78,8 +83,6 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
 
 
 _EVERY_SECONDS = 0.25
-
-
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -89,7 +92,7 @@ class LoopLag:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Histogram(
             "forecast_event_loop_lag_seconds",
-            "How much later than it wanted the event loop woke up.",
+            "How late the event loop woke up from a sleep.",
             buckets=_SECONDS,
             registry=registry,
         )

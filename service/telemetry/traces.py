@@ -22,7 +22,7 @@ Kind = Literal["server", "consumer", "internal"]
 
 _NAME = "forecast-service"
 _FLUSH_SECONDS = 3.0
-_MISSING = "traces need OpenTelemetry's SDK, which is an extra: pip install '.[otel]' in the service's folder"
+_MISSING = "traces need OpenTelemetry's SDK: run pip install '.[otel]' in the service's folder"
 
 
 class Spans:
@@ -36,11 +36,13 @@ class Spans:
         self._propagator = TraceContextTextMapPropagator()
 
     @classmethod
-    def export(cls, exporters: Sequence[str], process: str) -> Self:
-        """Return an instance that exports its spans to all of `exporters`: otlp, console. process: server or trainer.
+    def export(cls, exporters: Sequence[str], process: str) -> Self | None:
+        """Return an instance that exports its spans to all of `exporters`: otlp, console; None if there are none.
 
-        Raises ValueError if the extra is not installed.
+        process: server or trainer. Raises ValueError if the extra is not installed.
         """
+        if not exporters:
+            return None
         try:
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider

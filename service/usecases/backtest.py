@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.errors import Fault, HistoryTooShort, InvalidOption
+from service.errors import HistoryTooShort, InvalidOption
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.series.series import Panel
 from service.usecases.context import Resources
@@ -97,12 +97,12 @@ def _first_row(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
         if first >= len(series):
             item = "" if series.item is None else f"item {series.item!r}: "
             detail = f"{item}needs {first + 1} values, one more than min_history, got {len(series)}"
-            raise HistoryTooShort(detail, [Fault(("series",), detail)])
+            raise HistoryTooShort.at(("series",), detail)
     elif isinstance(start, int):
         first = start - aligned.dropped
     elif series.times is None:
         detail = "a start by time needs timestamps, or start and freq, in the series; or give a row number"
-        raise InvalidOption(detail, [Fault(("start",), detail)])
+        raise InvalidOption.at(("start",), detail)
     else:
         first = series.times.position(start, ("start",))
     if not forecaster.min_history <= first < len(series):
@@ -110,5 +110,5 @@ def _first_row(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
             f"start must leave at least {forecaster.min_history} values before it and one from it on; "
             f"it is row {first + aligned.dropped} of {len(series) + aligned.dropped}"
         )
-        raise InvalidOption(detail, [Fault(("start",), detail)])
+        raise InvalidOption.at(("start",), detail)
     return first

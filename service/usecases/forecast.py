@@ -49,10 +49,10 @@ def find_model(resources: Resources, tenant: str, model_id: str | None, name: st
         return resources.registry.newest_ready(tenant, name or "")
     model = resources.registry.model_of(tenant, model_id)
     if model.status == "training":
-        raise ModelNotReady(f"model {model_id} is still training; ask again in a moment", retry_after=_RETRY_SECONDS)
+        raise ModelNotReady(f"model {model_id} is still training; try again in a moment", retry_after=_RETRY_SECONDS)
     if model.status == "failed":
         reason = model.record.get("error", {}).get("detail", "unknown reason")
-        raise ModelFailed(f"the training of model {model_id} failed, so train again; the reason: {reason}")
+        raise ModelFailed(f"the training of model {model_id} failed: train again. The reason: {reason}")
     return model
 
 
@@ -139,18 +139,21 @@ def make_forecast(
         *_about_history(forecaster, history),
         *outside_bounds(forecaster, history),
         *band_warnings(forecaster, bands, horizon),
-        *_about_paths(forecaster, draw, horizon),
     )
+    calibrated = forecaster.specification.horizon
+    if draw is not None and horizon > calibrated:
+        warnings = (*warnings, f"beyond {calibrated} steps ahead, sample paths continue as random walks")
     return ForecastAnswer(model.id, horizon, forecasts, warnings)
 
 
 def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
     far = dict.fromkeys(one.item for one in forecasts if one.far_outside)
-    return [
-        ("the series" if item is None else f"item {item!r}")
-        + " lies far outside what the model was trained on, where it has learnt nothing: train on such values"
-        for item in far
-    ]
+    cure = "lies far outside the range of the training data: train a model on such values"
+    return [f"{_named(item)} {cure}" for item in far]
+
+
+def _named(item: str | None) -> str:
+    return "the series" if item is None else f"item {item!r}"
 
 
 def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
@@ -159,21 +162,14 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
     warnings = open_end_warnings(history, _target_channels(forecaster, history))
     features = ", ".join(forecaster.specification.calendar)
     if features and any(one.times is None for one in history):
-        warnings.append(f"the history has no timestamps: the model's {features} was left out of account")
+        warnings.append(f"the history has no timestamps: the model's {features} is not used")
     for one in history:
         unseen = forecaster.unseen.peers.unseen(one.static) if one.static else ()
         warnings.extend(
-            f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}: it says nothing"
+            f"item {one.item!r}: no item of the model has {name} {one.static[name]!r}, so it is not used"
             for name in unseen
         )
     return warnings
-
-
-def _about_paths(forecaster: Forecaster, draw: Draw | None, horizon: int) -> list[str]:
-    calibrated = forecaster.specification.horizon
-    if draw is None or horizon <= calibrated:
-        return []
-    return [f"beyond {calibrated} steps ahead, sample paths go on as random walks do"]
 
 
 def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
@@ -189,10 +185,9 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
     for one in panel:
         found = bounds.first_outside(one.values[:, targets])
         if found is not None:
-            who = "the series" if one.item is None else f"item {one.item!r}"
             warnings.append(
-                f"{who} has {found[1]:.12g} in row {found[0]}, outside the bounds that the model was trained with: "
-                "forecasts keep to them all the same"
+                f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}, outside the model's bounds, which "
+                "nevertheless apply to its forecasts"
             )
     return warnings
 
@@ -209,8 +204,8 @@ def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[s
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:
         warnings.append(
-            f"{bands.named(unsupported)}: too few errors stand behind some of the steps ahead; "
-            "there the largest error is stretched as a normal distribution would be"
+            f"{bands.named(unsupported)}: some of the steps ahead are based on too few errors; "
+            "their largest error is extrapolated with a normal distribution"
         )
     calibrated = forecaster.specification.horizon
     if horizon > calibrated and bands.levels:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from service.errors import Overloaded, Unavailable
@@ -19,56 +18,6 @@ from service.telemetry.logs import reason
 logger = logging.getLogger(__name__)
 
 
-class JobEnds:
-    """Notifies waiters at once when a job ends here; they must still poll the registry for jobs of other servers."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
-
-    def told(self, job_id: str) -> None:
-        """Wake everything that waits for the job; may be called from any thread."""
-        with self._lock:
-            waiting = list(self._waiting.get(job_id, ()))
-        for wake in waiting:
-            wake()
-
-    @contextmanager
-    def watch(self, job_id: str) -> Iterator[Callable[[float], Awaitable[bool]]]:
-        """Yield a coroutine function that waits until the job has ended, or at most the given number of seconds.
-
-        It returns whether the end of the job was reported since the block began, or since the previous wait.
-        """
-        loop, event = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(event.set)
-
-        async def wait(seconds: float) -> bool:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await event.wait()
-            told = event.is_set()
-            event.clear()
-            return told
-
-        with self.listening(job_id, wake):
-            yield wait
-
-    @contextmanager
-    def listening(self, job_id: str, wake: Callable[[], None]) -> Iterator[None]:
-        """Call ``wake``, from any thread, each time the end of the job is reported while the block runs."""
-        with self._lock:
-            self._waiting[job_id].append(wake)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting[job_id].remove(wake)
-                if not self._waiting[job_id]:
-                    del self._waiting[job_id]
-
-
 MOST_WATCHERS = 1000
 POLL_SECONDS = 0.25
 # How long watchers are kept waiting while the database is unavailable.
@@ -77,29 +26,28 @@ _PAUSE_SECONDS = 1.0
 _RETRY_AFTER = 5
 
 
-class _Watched:
-    """A job as last read, and the watchers to wake when it changes."""
+class Watcher:
+    """Watches one job for one client. job: as last read; seen: the last revision that the client has."""
 
-    def __init__(self, job: JobEntry) -> None:
+    def __init__(self, watch: JobWatch, job: JobEntry, seen: int) -> None:
+        self._watch = watch
         self.job = job
-        self.gone = False
-        self.watchers: set[Watcher] = set()
+        self._seen = seen
+        self._gone = False
+        self._changed = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the job cannot change any more."""
+        return self._gone or self.job.has_ended
 
     def change(self, job: JobEntry | None) -> None:
+        """Receive a later state of the job; None: it was deleted."""
         if job is None:
-            self.gone = True
+            self._gone = True
         elif job.revision > self.job.revision:
             self.job = job
-        for one in self.watchers:
-            one.changed.set()
-
-
-class Watcher:
-    """Watches one job for one client."""
-
-    def __init__(self, watch: JobWatch, watched: _Watched, seen: int) -> None:
-        self._watch, self._watched, self._seen = watch, watched, seen
-        self.changed = asyncio.Event()
+        self._changed.set()
 
     async def next(self, seconds: float) -> JobEntry | None:
         """Return the job once it has a later revision than the last one returned; None after ``seconds``.
@@ -108,10 +56,8 @@ class Watcher:
         not answered for `PATIENCE_SECONDS`.
         """
         if self._news() is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self.changed.wait()
-        self.changed.clear()
+            await _wait(self._changed, seconds)
+        self._changed.clear()
         job = self._news()
         if job is None:
             self._watch.check()
@@ -120,10 +66,9 @@ class Watcher:
         return job
 
     def _news(self) -> JobEntry | None:
-        if self._watched.gone:
-            raise unknown_job(self._watched.job.id)
-        job = self._watched.job
-        return job if job.revision > self._seen else None
+        if self._gone:
+            raise unknown_job(self.job.id)
+        return self.job if self.job.revision > self._seen else None
 
 
 class JobWatch:
@@ -132,20 +77,26 @@ class JobWatch:
     An instance belongs to one event loop. patience: see `PATIENCE_SECONDS`; pause: seconds between polls.
     """
 
-    def __init__(
-        self, registry: JobRegistry, ends: JobEnds, patience: float = PATIENCE_SECONDS, pause: float = POLL_SECONDS
-    ) -> None:
-        self._registry, self._ends, self._patience, self._pause = registry, ends, patience, pause
-        self._watched: dict[str, _Watched] = {}
-        self._looking: asyncio.Task[None] | None = None
+    def __init__(self, registry: JobRegistry, patience: float = PATIENCE_SECONDS, pause: float = POLL_SECONDS) -> None:
+        self._registry = registry
+        self._patience = patience
+        self._pause = pause
+        self._watched: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._polling: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._answered = 0.0
         self._trouble = False
 
+    def notify_finished(self, job_id: str) -> None:
+        """Read the watched jobs at once, because a job has ended on this server; may be called from any thread."""
+        polling = self._polling
+        if job_id in self._watched and polling is not None:
+            polling.get_loop().call_soon_threadsafe(self._hurry.set)
+
     def require_room(self) -> None:
         """Raise Overloaded if this server already has its maximum number of watchers."""
-        if sum(len(one.watchers) for one in self._watched.values()) >= MOST_WATCHERS:
-            detail = f"{MOST_WATCHERS} clients watch jobs on this server already; ask GET /jobs/{{id}} now and then"
+        if sum(map(len, self._watched.values())) >= MOST_WATCHERS:
+            detail = f"{MOST_WATCHERS} clients watch jobs on this server already; poll GET /jobs/{{id}} instead"
             raise Overloaded(detail, retry_after=_RETRY_AFTER)
 
     @contextmanager
@@ -154,25 +105,18 @@ class JobWatch:
 
         seen: the last revision that the client has received; None: it has received no revision yet.
         """
-        loop = asyncio.get_running_loop()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(self._hurry.set)
-
-        watched = self._watched.setdefault(job.id, _Watched(job))
-        watched.change(job)
         # A revision later than the job's current one was counted in another database.
-        watcher = Watcher(self, watched, -1 if seen is None or seen > watched.job.revision else seen)
-        watched.watchers.add(watcher)
-        if self._looking is None:
+        watcher = Watcher(self, job, -1 if seen is None or seen > job.revision else seen)
+        watchers = self._watched[job.id]
+        watchers.add(watcher)
+        if self._polling is None:
             self._answered = time.monotonic()
-            self._looking = loop.create_task(self._look_on(), name="job-watch")
+            self._polling = asyncio.create_task(self._poll(), name="job-watch")
         try:
-            with self._ends.listening(job.id, wake):
-                yield watcher
+            yield watcher
         finally:
-            watched.watchers.remove(watcher)
-            if not watched.watchers:
+            watchers.remove(watcher)
+            if not watchers:
                 del self._watched[job.id]
                 self._hurry.set()
 
@@ -181,33 +125,36 @@ class JobWatch:
         if time.monotonic() - self._answered > self._patience:
             raise Unavailable("the database has not answered for a while")
 
-    async def _look_on(self) -> None:
+    async def _poll(self) -> None:
         try:
             while self._watched:
                 self._hurry.clear()
-                pause = self._pause if await self._look() else max(self._pause, _PAUSE_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._hurry.wait()
+                await _wait(self._hurry, self._pause if await self._read() else max(self._pause, _PAUSE_SECONDS))
         finally:
-            self._looking = None
+            self._polling = None
 
-    async def _look(self) -> bool:
-        known = {
-            job_id: one.job.revision for job_id, one in self._watched.items() if not (one.gone or one.job.has_ended)
-        }
+    async def _read(self) -> bool:
+        open_jobs = ((job_id, [one for one in many if not one.is_over]) for job_id, many in self._watched.items())
+        known = {job_id: min(one.job.revision for one in many) for job_id, many in open_jobs if many}
         try:
             # Not in the thread pool of the requests: neither must wait for the other.
             changed = await asyncio.to_thread(self._registry.changed_jobs, known) if known else {}
         except Exception as error:
             if not self._trouble:
                 unforeseen = not isinstance(error, Unavailable)
-                logger.warning("jobs that are watched cannot be looked at: %s", reason(error), exc_info=unforeseen)
+                logger.warning("watched jobs cannot be read: %s", reason(error), exc_info=unforeseen)
             self._trouble = True
             return False
         self._trouble, self._answered = False, time.monotonic()
         for job_id, job in changed.items():
             # Meanwhile, the last watcher may have left, and a new one may have started to watch the job.
-            if (watched := self._watched.get(job_id)) is not None:
-                watched.change(job)
+            for one in self._watched.get(job_id, ()):
+                one.change(job)
         return True
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, or at most so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

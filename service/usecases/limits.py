@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.errors import Fault, HorizonTooLong, InvalidOption, InvalidSeries, Path
+from service.errors import HorizonTooLong, InvalidOption, InvalidSeries, Path
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
 from service.storage.registry.quotas import Quota
@@ -44,21 +44,20 @@ class Limits:
         )
         for what, size, most in sizes:
             if size > most:
-                detail = f"{size} {what}; this server takes at most {most}"
-                raise InvalidSeries(detail, [Fault(path, detail)])
+                raise InvalidSeries.at(path, f"{size} {what}; this server takes at most {most}")
 
     def check_horizon(self, horizon: int) -> None:
         """Raise HorizonTooLong if the horizon is above the limit."""
         if horizon > self.max_horizon:
-            detail = f"horizon {horizon} is beyond the limit of {self.max_horizon} steps"
-            raise HorizonTooLong(detail, [Fault(("horizon",), detail)])
+            detail = f"horizon {horizon} exceeds the limit of {self.max_horizon} steps"
+            raise HorizonTooLong.at(("horizon",), detail)
 
     def check_answer(self, numbers: int) -> None:
         """Raise InvalidOption if a response would hold too many numbers."""
         if numbers > self.max_answer_numbers:
             raise InvalidOption(
-                f"the answer would hold {numbers} numbers, at most {self.max_answer_numbers} are allowed; "
-                "ask for fewer items, levels, samples or steps, or a larger stride"
+                f"the response would have {numbers} numbers, at most {self.max_answer_numbers} are allowed; "
+                "request fewer items, levels, samples or steps, or a larger stride"
             )
 
     def check_options(self, options: TrainOptions) -> None:
@@ -79,5 +78,4 @@ class Limits:
         )
         for path, value, most in asked:
             if value is not None and value > most:
-                detail = f"{path[-1]} {value} is beyond the limit of {most}"
-                raise InvalidOption(detail, [Fault(path, detail)])
+                raise InvalidOption.at(path, f"{path[-1]} {value} exceeds the limit of {most}")

@@ -37,7 +37,7 @@ _Key = tuple[str, str]
 """A tenant, and the ID or name of one of its models."""
 
 
-class CacheFigures(NamedTuple):
+class CacheMetrics(NamedTuple):
     """Hits and misses of the cache since its start, and its current contents; sizes in bytes."""
 
     hits: int
@@ -80,10 +80,10 @@ class ForecasterCache:
         self._named: OrderedDict[_Key, str] = OrderedDict()
         self._hits = self._misses = 0
 
-    def figures(self) -> CacheFigures:
+    def metrics(self) -> CacheMetrics:
         """Return the hits and misses so far, and the current contents."""
         with self._lock:
-            return CacheFigures(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
+            return CacheMetrics(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
 
     def confirmed(self, tenant: str, model_id: str) -> tuple[Forecaster | None, bool]:
         """Return the tenant's model if it is loaded and was recently confirmed by the registry, else None.

@@ -1,4 +1,4 @@
-"""List, show, rename, delete, export and import models."""
+"""Delete, export and import models."""
 
 from __future__ import annotations
 
@@ -10,31 +10,9 @@ from service.storage.files.model_codec import restore
 from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
-from service.storage.registry.entries import ModelEntry, ModelStatus, Page
+from service.storage.registry.entries import ModelEntry
 from service.usecases.context import Resources
 from service.usecases.forecast import find_model
-
-
-def list_models(
-    resources: Resources,
-    tenant: str,
-    name: str | None,
-    status: ModelStatus | None,
-    cursor: str | None,
-    limit: int,
-) -> Page[ModelEntry]:
-    """Return a page of a tenant's models, newest first. Raises InvalidOption for an invalid cursor."""
-    return resources.registry.models(tenant, name=name, status=status, cursor=cursor, limit=limit)
-
-
-def show_model(resources: Resources, tenant: str, model_id: str) -> ModelEntry:
-    """Return one model of a tenant, in any state. Raises ModelNotFound."""
-    return resources.registry.model_of(tenant, model_id)
-
-
-def rename_model(resources: Resources, tenant: str, model_id: str, name: str | None) -> ModelEntry:
-    """Change or remove the name of a tenant's model. Raises ModelNotFound."""
-    return resources.registry.rename_model(tenant, model_id, name)
 
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
@@ -83,12 +61,12 @@ def read_import(tenant: str, data: bytes, name: str | None) -> Import:
     """
     file = read_model_file(data)
     model_id = new_id()
-    told = inherited_record(file, model_id)
+    inherited = inherited_record(file, model_id)
     restore(file)
-    if told.tenant != tenant:
+    if inherited.tenant != tenant:
         # Whatever the uploaded file says, the stored one names its owner, in case the database is lost.
         data = owned_file(file, tenant)
-    return Import(model_id, name if name is not None else told.name, told.record, data)
+    return Import(model_id, name if name is not None else inherited.name, inherited.record, data)
 
 
 def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:

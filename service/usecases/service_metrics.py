@@ -57,19 +57,19 @@ def _warnings(resources: Resources, trainers: int) -> tuple[str, ...]:
     return (*([own] if own else []), *([] if trainers else [_NO_TRAINER]))
 
 
-_LOOK_SECONDS = 5.0
+_PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class _State:
     """The result of one query of the database; queues and trainers are None if the query failed."""
 
-    queues: dict[str, QueueFigures] | None
-    trainers: int | None
-    ready: bool
+    queues: dict[str, QueueFigures] | None = None
+    trainers: int | None = None
+    ready: bool = False
 
 
-class ServiceFigures(Collector):
+class ServiceMetrics(Collector):
     """A Prometheus collector that queries the database at most once in five seconds, however often it is scraped.
 
     may_serve: returns whether the server itself is neither starting nor stopping.
@@ -79,83 +79,57 @@ class ServiceFigures(Collector):
         self._resources = resources
         self._may_serve = may_serve
         self._lock = threading.Lock()
-        self._state: _State | None = None
-        self._looked_at = 0.0
-
-    def describe(self) -> Iterator[Metric]:
-        """Return no metrics: describing them would need a query of the database."""
-        return iter(())
+        self._state = _State()
+        self._probed_at = -_PROBE_SECONDS
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics; those of queues and workers are omitted while the database does not answer."""
         state = self._now()
         ready = float(state.ready and self._may_serve())
-        yield _gauge("forecast_ready", "1 where this server does its work, as /readyz says; else 0.", ready)
+        yield GaugeMetricFamily("forecast_ready", "1 while /readyz answers 200, else 0.", ready)
         if state.trainers is not None:
-            yield _gauge("forecast_trainers_alive", "Trainers that have been heard of in time.", state.trainers)
+            yield GaugeMetricFamily("forecast_trainers_alive", "Workers that are alive.", state.trainers)
         if state.queues is not None:
             yield from _queue_metrics(state.queues)
-        yield from self._cache_metrics()
-        forecasts = CounterMetricFamily(
-            "forecast_forecasts",
-            "Forecasts answered, by the cell of the model's network; none: a model of simple methods alone.",
-            labels=["cell"],
-        )
-        for cell, number in self._resources.measured.forecasts().items():
-            forecasts.add_metric([cell], number)
-        yield forecasts
+        cache = self._resources.forecasters.metrics()
+        yield CounterMetricFamily("forecast_model_cache_hits", "Requests for a model that was loaded.", cache.hits)
+        meaning = "Requests for a model that had to be read from the store."
+        yield CounterMetricFamily("forecast_model_cache_misses", meaning, cache.misses)
+        yield GaugeMetricFamily("forecast_model_cache_models", "Loaded models.", cache.models)
+        yield GaugeMetricFamily("forecast_model_cache_bytes", "Approximate memory of loaded models.", cache.bytes)
+        yield GaugeMetricFamily("forecast_model_cache_limit_bytes", "FORECAST_CACHE_BYTES.", cache.max_bytes)
 
     def _now(self) -> _State:
         # Under the lock: concurrent scrapes wait for the query of the first one.
         with self._lock:
-            if self._state is None or time.monotonic() - self._looked_at >= _LOOK_SECONDS:
-                self._state = self._look()
-                self._looked_at = time.monotonic()
+            if time.monotonic() - self._probed_at >= _PROBE_SECONDS:
+                self._state = self._probe()
+                self._probed_at = time.monotonic()
             return self._state
 
-    def _look(self) -> _State:
+    def _probe(self) -> _State:
         registry = self._resources.registry
         try:
             queues = registry.queue_figures()
             trainers = len(registry.living_executors())
         except Unavailable:
-            return _State(None, None, False)
+            return _State()
         try:
             check_readiness(self._resources)
         except Unavailable:
-            return _State(queues, trainers, False)
-        return _State(queues, trainers, True)
-
-    def _cache_metrics(self) -> Iterator[Metric]:
-        cache = self._resources.forecasters.figures()
-        yield _counter("forecast_model_cache_hits", "Models that were loaded when they were asked for.", cache.hits)
-        yield _counter("forecast_model_cache_misses", "Models that had to be read from the store.", cache.misses)
-        yield _gauge("forecast_model_cache_models", "Models that are loaded.", cache.models)
-        yield _gauge("forecast_model_cache_bytes", "Memory of the loaded models, about.", cache.bytes)
-        yield _gauge("forecast_model_cache_limit_bytes", "FORECAST_CACHE_BYTES.", cache.max_bytes)
+            return _State(queues, trainers)
+        return _State(queues, trainers, ready=True)
 
 
 def _queue_metrics(queues: dict[str, QueueFigures]) -> Iterator[Metric]:
-    waiting = GaugeMetricFamily("forecast_jobs_waiting", "Jobs that wait, of all servers.", labels=["queue"])
-    running = GaugeMetricFamily("forecast_jobs_running", "Jobs that run, of all trainers.", labels=["queue"])
-    age = GaugeMetricFamily(
-        "forecast_oldest_waiting_job_age_seconds",
-        "Seconds since the oldest job that waits was accepted; 0 where none waits.",
-        labels=["queue"],
-    )
+    waiting = GaugeMetricFamily("forecast_jobs_waiting", "Waiting jobs, of all servers.", labels=["queue"])
+    running = GaugeMetricFamily("forecast_jobs_running", "Running jobs, on all workers.", labels=["queue"])
+    meaning = "Seconds since the oldest waiting job was accepted; 0 if there is none."
+    age = GaugeMetricFamily("forecast_oldest_waiting_job_age_seconds", meaning, labels=["queue"])
     now = utc_now()
     for name in (CPU, GPU):
-        figures = queues.get(name, QueueFigures())
-        waiting.add_metric([name], figures.waiting)
-        running.add_metric([name], figures.running)
-        oldest = figures.oldest
-        age.add_metric([name], max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
+        found = queues.get(name, QueueFigures())
+        waiting.add_metric([name], found.waiting)
+        running.add_metric([name], found.running)
+        age.add_metric([name], max(0.0, (now - (found.oldest or now)).total_seconds()))
     yield from (waiting, running, age)
-
-
-def _gauge(name: str, meaning: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, meaning, value=value)
-
-
-def _counter(name: str, meaning: str, value: float) -> Metric:
-    return CounterMetricFamily(name, meaning, value=value)

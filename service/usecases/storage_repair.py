@@ -6,9 +6,10 @@ Each difference is confirmed just before it is repaired, so servers may keep run
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from service.errors import InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
@@ -35,10 +36,6 @@ Kind = Literal[
     "queued job without input",
 ]
 Action = Literal["mark failed", "make ready", "adopt", "delete", "fail", "leave"]
-
-
-_Files = dict[tuple[str, int], StoredFile]
-"""Stored files by model ID and attempt."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +99,21 @@ def reconcile(
     later = registry.model_statuses()
     if apply and delete_orphans and files and not any(model_id in later for model_id, _ in files):
         detail = f"the database knows none of the {len(files)} models in the store: all of them would be deleted"
-        raise ForeignDatabase(f"{detail}. Set it to that of this store, or leave out --delete-orphans")
+        raise ForeignDatabase(f"{detail}. Set it to that of this store, or omit --delete-orphans")
     comparison = _Comparison(registry, store, delete_orphans, now)
-    found = (
-        *comparison.models_without_file([(id_, one[1]) for id_, one in statuses.items() if one[0] == "ready"], files),
-        *comparison.files_without_model(files, later),
+    ready = [(model_id, attempt) for model_id, (status, attempt) in statuses.items() if status == "ready"]
+    found = [
+        *comparison.models_without_file([key for key in ready if key not in files]),
+        # Last attempt first: that is the one to adopt if the database has lost the model.
+        *comparison.files_without_model(sorted(files.values(), key=lambda one: -one.attempt), later),
         *comparison.inputs_and_jobs(),
-    )
-    if apply:
-        found = tuple(one for one in found if comparison.carry_out(one))
-    return Reconciliation(len(later), len(files), apply, found)
+    ]
+    differences = tuple(difference for difference, repair in found if not apply or repair())
+    return Reconciliation(len(later), len(files), apply, differences)
+
+
+_Found = tuple[Difference, Callable[[], bool]]
+"""A difference, and its repair, which returns False if there is nothing left to do."""
 
 
 class _Comparison:
@@ -120,45 +122,67 @@ class _Comparison:
         self._store = store
         self._delete_orphans = delete_orphans
         self._now = now
-        self._files: _Files = {}
 
-    def models_without_file(self, ready: list[tuple[str, int]], files: _Files) -> Iterator[Difference]:
+    def models_without_file(self, ready: Iterable[tuple[str, int]]) -> Iterator[_Found]:
         for model_id, attempt in ready:
-            known = (model_id, attempt) in files
-            if not known and self._is_missing(model_id, attempt) and self._registry_has(model_id):
-                detail = "its forecasts cannot be made"
-                yield Difference("model without file", model_id, "mark failed", detail, attempt)
+            if not self._has_file(model_id, attempt) and self._has_model(model_id):
+                detail = "forecasts with it are impossible"
+                difference = Difference("model without file", model_id, "mark failed", detail, attempt)
+                yield difference, partial(self._mark_failed, model_id, attempt)
+
+    def _mark_failed(self, model_id: str, attempt: int) -> bool:
+        detail = "the model's file is not in the store: restore it and reconcile again, or train again"
+        error = ModelFileCorrupt(detail).to_record()
+        return not self._has_file(model_id, attempt) and self._registry.lose_model(model_id, error)
 
     def files_without_model(
-        self, files: _Files, statuses: Mapping[str, tuple[ModelStatus, int]]
-    ) -> Iterator[Difference]:
-        self._files = files
-        # Last attempt first: that is the one to adopt if the database has lost the model.
-        for one in sorted(files.values(), key=lambda one: -one.attempt):
+        self, files: Iterable[StoredFile], statuses: Mapping[str, tuple[ModelStatus, int]]
+    ) -> Iterator[_Found]:
+        for one in files:
             status, attempt = statuses.get(one.id, (None, 0))
-            if status == "failed":
-                yield self._file_of_a_failed_model(one)
+            if status == "failed" and self._registry.is_lost(one.id, one.attempt):
+                difference = Difference("file of a lost model", one.id, "make ready", "its file is back", one.attempt)
+                yield difference, partial(self._registry.regain_model, one.id)
+            elif status == "failed":
+                yield self._orphan("file of a failed model", one, "left by a training that was not published")
             elif status == "ready" and attempt != one.attempt:
-                yield self._orphan("file of another attempt", one, "it died before it could publish the model")
+                yield self._orphan("file of another attempt", one, "left by an attempt that was not published")
             elif status is None and self._now - one.written_at > _IMPORT:
                 yield self._file_without_model(one)
 
-    def _file_of_a_failed_model(self, one: StoredFile) -> Difference:
-        if self._registry.is_lost(one.id, one.attempt):
-            return Difference("file of a lost model", one.id, "make ready", "its file is back", one.attempt)
-        return self._orphan("file of a failed model", one, "a training that was not published left it")
-
-    def _file_without_model(self, one: StoredFile) -> Difference:
+    def _file_without_model(self, one: StoredFile) -> _Found:
         try:
-            told = self._read(one.id, one.attempt)
+            inherited = self._read(one)
         except (InvalidModelFile, ModelNotFound) as error:
-            return self._orphan("damaged file without model", one, error.detail)
-        detail = f"name {told.name!r}, of tenant {told.tenant}"
+            return self._orphan("damaged file without model", one, error.detail, self._has_model)
+        detail = f"name {inherited.name!r}, of tenant {inherited.tenant}"
         if self._delete_orphans:
-            return self._orphan("file without model", one, detail)
-        return Difference("file without model", one.id, "adopt", detail, one.attempt)
+            return self._orphan("file without model", one, detail, self._has_model)
+        return Difference("file without model", one.id, "adopt", detail, one.attempt), partial(self._adopt, one)
 
-    def inputs_and_jobs(self) -> Iterator[Difference]:
+    def _read(self, one: StoredFile) -> Inherited:
+        """Return tenant, name and record of a stored model that can be loaded.
+
+        Raises InvalidModelFile, ModelNotFound.
+        """
+        file = read_model_file(self._store.get_model(one.id, one.attempt))
+        restore(file)
+        return inherited_record(file, one.id)
+
+    def _adopt(self, one: StoredFile) -> bool:
+        try:
+            inherited = self._read(one)
+        except (InvalidModelFile, ModelNotFound):
+            return False
+        tenant, name, record = inherited.tenant, inherited.name, inherited.record
+        if not self._registry.adopt_model(tenant, one.id, name, record, one.size_bytes, one.written_at, one.attempt):
+            return False
+        if not self._has_file(one.id, one.attempt):  # it was deleted concurrently
+            self._registry.delete_model(tenant, one.id)
+            return False
+        return True
+
+    def inputs_and_jobs(self) -> Iterator[_Found]:
         # An input exists before its job, and is deleted after it.
         jobs = self._registry.job_statuses()
         inputs = {one.id: one for one in self._store.training_inputs()}
@@ -166,95 +190,59 @@ class _Comparison:
         later, of_models = self._registry.job_statuses(), self._registry.jobs_of_models()
         for one in inputs.values():
             if one.id not in later and one.id not in of_models and self._now - one.written_at > _IMPORT:
-                yield self._orphan("input without job", one, "nothing will train on it")
+                yield self._orphan("input without job", one, "no training needs it", self._has_job)
         for one in checkpoints:
             if later.get(one.id) not in UNFINISHED and self._now - one.written_at > _IMPORT:
-                yield self._orphan("checkpoint without running job", one, "nothing will go on from it")
+                yield self._orphan("checkpoint without running job", one, "no training needs it", self._is_unfinished)
         for job_id, status in jobs.items():
             waits = status == "queued" and later.get(job_id) == "queued"
             if waits and job_id not in inputs and not self._store.has_training_input(job_id):
-                yield Difference("queued job without input", job_id, "fail", "it has nothing to train on")
+                difference = Difference("queued job without input", job_id, "fail", "it has nothing to train on")
+                yield difference, partial(self._fail, job_id)
 
-    def _orphan(self, kind: Kind, one: StoredFile, detail: str) -> Difference:
+    def _fail(self, job_id: str) -> bool:
+        detail = "the job's training data is not in the store: send the training again"
+        error = TrainingFailed(detail).to_record()
+        return not self._store.has_training_input(job_id) and self._registry.fail_job(job_id, error)
+
+    def _orphan(self, kind: Kind, one: StoredFile, detail: str, is_used: Callable[[str], bool] | None = None) -> _Found:
+        """Return a file that nothing needs; is_used: tells, by its ID, whether something needs it after all."""
         old = self._now - one.written_at > _ORPHAN
         if self._delete_orphans and not old:
             detail += "; it is younger than an hour"
-        action: Action = "delete" if self._delete_orphans and old else "leave"
-        return Difference(kind, one.id, action, detail, one.attempt)
+        if not (self._delete_orphans and old):
+            return Difference(kind, one.id, "leave", detail, one.attempt), lambda: True
 
-    def carry_out(self, difference: Difference) -> bool:
-        """Carry out the action of a difference; return False if there was nothing left to do."""
-        actions: dict[Action, Callable[[Difference], bool]] = {
-            "mark failed": self._mark_failed,
-            "make ready": lambda one: self._registry.regain_model(one.id),
-            "adopt": self._adopt,
-            "delete": self._delete,
-            "fail": self._fail,
-            "leave": lambda _: True,
-        }
-        return actions[difference.action](difference)
-
-    def _mark_failed(self, one: Difference) -> bool:
-        detail = "the model's file is not in the store: restore it and reconcile again, or train again"
-        missing = self._is_missing(one.id, one.attempt)
-        return missing and self._registry.lose_model(one.id, ModelFileCorrupt(detail).to_record())
-
-    def _fail(self, one: Difference) -> bool:
-        detail = "what the job should train on is not in the store: send the training again"
-        missing = not self._store.has_training_input(one.id)
-        return missing and self._registry.fail_job(one.id, TrainingFailed(detail).to_record())
-
-    def _adopt(self, one: Difference) -> bool:
-        try:
-            told = self._read(one.id, one.attempt)
-        except (InvalidModelFile, ModelNotFound):
-            return False
-        file = self._files[one.id, one.attempt]
-        if not self._registry.adopt_model(
-            told.tenant, one.id, told.name, told.record, file.size_bytes, file.written_at, one.attempt
-        ):
-            return False
-        if self._is_missing(one.id, one.attempt):  # it was deleted concurrently
-            self._registry.delete_model(told.tenant, one.id)
-            return False
-        return True
-
-    def _delete(self, difference: Difference) -> bool:
-        if difference.kind == "checkpoint without running job":
-            if self._registry.job_statuses().get(difference.id) in UNFINISHED:
+        def delete() -> bool:
+            if is_used is not None and is_used(one.id):
                 return False
-            self._store.delete_checkpoint(difference.id)
+            match kind:
+                case "input without job":
+                    self._store.delete_training_input(one.id)
+                case "checkpoint without running job":
+                    self._store.delete_checkpoint(one.id)
+                case _:
+                    self._store.delete_model(one.id, one.attempt)
             return True
-        if difference.kind == "input without job":
-            if difference.id in self._registry.job_statuses():
-                return False
-            self._store.delete_training_input(difference.id)
-            return True
-        of_a_model = difference.kind in ("file of a failed model", "file of another attempt")
-        if not of_a_model and self._registry_has(difference.id):
-            return False
-        self._store.delete_model(difference.id, difference.attempt)
-        return True
 
-    def _read(self, model_id: str, attempt: int) -> Inherited:
-        """Return tenant, name and record of a stored model that can be loaded.
+        return Difference(kind, one.id, "delete", detail, one.attempt), delete
 
-        Raises InvalidModelFile, ModelNotFound.
-        """
-        file = read_model_file(self._store.get_model(model_id, attempt))
-        restore(file)
-        return inherited_record(file, model_id)
+    def _has_file(self, model_id: str, attempt: int) -> bool:
+        return _exists(partial(self._store.model_size, model_id, attempt))
 
-    def _is_missing(self, model_id: str, attempt: int) -> bool:
-        try:
-            self._store.model_size(model_id, attempt)
-        except ModelNotFound:
-            return True
+    def _has_model(self, model_id: str) -> bool:
+        return _exists(partial(self._registry.model, model_id))
+
+    def _has_job(self, job_id: str) -> bool:
+        return job_id in self._registry.job_statuses()
+
+    def _is_unfinished(self, job_id: str) -> bool:
+        return self._registry.job_statuses().get(job_id) in UNFINISHED
+
+
+def _exists(look_up: Callable[[], object]) -> bool:
+    try:
+        look_up()
+    except ModelNotFound:
         return False
-
-    def _registry_has(self, model_id: str) -> bool:
-        try:
-            self._registry.model(model_id)
-        except ModelNotFound:
-            return False
-        return True
+    return True

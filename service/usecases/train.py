@@ -1,4 +1,4 @@
-"""Accept a training, or report what it would choose."""
+"""Accept a training, report what it would choose, or cancel it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
 from service.forecasting.training.planning import Plan, plan_training
 from service.queue.tickets import ticket_of
+from service.storage.files.cleanup import clear_away
 from service.storage.files.model_codec import TrainingInput, training_input_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry, QueueName
@@ -21,7 +22,7 @@ from service.usecases.context import Resources
 
 logger = logging.getLogger(__name__)
 
-
+_RETRY_SECONDS = 5
 # Rows of all items times weights of one network: the multiplications of one pass over the data, up to a constant.
 # An estimate that has not been measured on a GPU: some seconds of training on one core. benchmarks/engines.py measures
 # the threshold.
@@ -47,9 +48,6 @@ def choose_queue(served: AbstractSet[QueueName], plan: Plan) -> QueueName:
     if "gpu" in served and ("cpu" not in served or is_large(plan)):
         return "gpu"
     return "cpu"
-
-
-_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -157,3 +155,10 @@ def _job_after_all(resources: Resources, tenant: str, job_id: str, error: Unavai
         except JobNotFound:
             resources.store.delete_training_input(job_id)
     raise error
+
+
+def cancel_training(resources: Resources, tenant: str, job_id: str) -> None:
+    """Cancel a tenant's job permanently. Raises JobNotFound, JobFinished."""
+    resources.registry.cancel_job(tenant, job_id)
+    resources.queue.cancel(job_id)
+    clear_away(resources.registry, resources.store, job_id)

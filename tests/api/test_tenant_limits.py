@@ -107,7 +107,7 @@ def test_a_key_that_asks_too_often_is_told_so(tmp_path: Any) -> None:
         first, second, other = Tenant(one, "a"), Tenant(one, "b"), Tenant(one, "o")
         assert first.ask("GET", "/models").status_code == 200
         refused = first.ask("GET", "/models")
-        problem_of(refused, 429, "too-many-requests", contains="0.01 times a second")
+        problem_of(refused, 429, "too-many-requests", contains="0.01 requests a second")
         assert 90 <= int(refused.headers["Retry-After"]) <= 100
         assert second.ask("GET", "/models").status_code == other.ask("GET", "/models").status_code == 200
         for path in ("/livez", "/readyz", "/openapi.json"):
@@ -121,7 +121,7 @@ def test_beyond_the_requests_at_once_probes_are_answered_and_nothing_else(tmp_pa
         load = one.app.state.load
         with load.request():
             refused = one.client.get("/models")
-            problem_of(refused, 503, "overloaded", contains="answers 1 requests at once")
+            problem_of(refused, 503, "overloaded", contains="already handles 1 requests")
             assert int(refused.headers["Retry-After"]) == 1
             assert one.client.get("/livez").status_code == one.client.get("/readyz").status_code == 200
         assert one.client.get("/models").status_code == 200
@@ -134,7 +134,7 @@ def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
         with load.request() as tally:
             tally.count(99_990)
             refused = one.client.post("/train", json=BODY)
-            problem_of(refused, 503, "overloaded", contains="bodies of 99990 bytes are being worked on")
+            problem_of(refused, 503, "overloaded", contains="99990 bytes of request bodies are in memory")
         assert one.client.post("/train", params={"wait": 0}, json=BODY).status_code in (201, 202)
         assert load.bodies_bytes == 0
 

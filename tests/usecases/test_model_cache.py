@@ -58,9 +58,9 @@ def test_hits_and_misses_are_counted(store: ModelStore, data: bytes) -> None:
     cache.get(DEFAULT_TENANT, model_id, 0)
     cache.confirmed(DEFAULT_TENANT, model_id)
     cache.remembered(DEFAULT_TENANT, model_id, None)
-    assert cache.figures() == (3, 1, 1, room_of(data), 2**20)
+    assert cache.metrics() == (3, 1, 1, room_of(data), 2**20)
     cache.forget(DEFAULT_TENANT, model_id)
-    assert cache.figures() == (3, 1, 0, 0, 2**20)
+    assert cache.metrics() == (3, 1, 0, 0, 2**20)
 
 
 def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore, data: bytes) -> None:

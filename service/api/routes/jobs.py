@@ -14,7 +14,7 @@ from service.api.request_context import in_thread, resources_of, tenant_of
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList
 from service.storage.registry.entries import JobStatus
-from service.usecases.jobs import cancel_job, list_jobs, show_job
+from service.usecases.train import cancel_training
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -36,7 +36,7 @@ _EVENT: dict[str, Any] = {
 }
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events `progress`, then one `end`; the data of each is what `GET /jobs/{job_id}` answers",
+        "description": "Events `progress`, then one `end`; the data of each is the response of `GET /jobs/{job_id}`",
         "content": {
             MEDIA_TYPE: {
                 # Of each event: https://spec.openapis.org/oas/v3.2.0#media-type-object, as 3.1 has no field for it.
@@ -45,14 +45,13 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
             }
         },
     },
-    204: {"description": "The job has ended, and the client has been told: there is no reason to come back"},
+    204: {"description": "The job has ended, and the client has received its last event: do not reconnect"},
 }
 
 
 @router.get(
     "",
     summary="List jobs",
-    response_model=None,
     responses={200: {"model": JobList, "links": page_links("list_all_jobs_get")}, **problems(422)},
 )
 async def list_all(
@@ -62,19 +61,20 @@ async def list_all(
     limit: Limit = 50,
 ) -> Response:
     """List jobs, newest first."""
-    page = await in_thread(list_jobs, resources_of(request), tenant_of(request), status, cursor, limit)
+    page = await in_thread(
+        resources_of(request).registry.jobs, tenant_of(request), status=status, cursor=cursor, limit=limit
+    )
     return json_response({"jobs": [job_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
 
 @router.get(
     "/{job_id}",
     summary="One job",
-    response_model=None,
     responses={200: {"model": JobAnswer, "links": {**job_links(), **model_links()}}, **problems(404)},
 )
 async def show(request: Request, job_id: JobId) -> Response:
     """Return the state of a job, its progress and losses so far."""
-    job = await in_thread(show_job, resources_of(request), tenant_of(request), job_id)
+    job = await in_thread(resources_of(request).registry.job_of, tenant_of(request), job_id)
     return json_response(job_answer(job))
 
 
@@ -83,7 +83,6 @@ async def show(request: Request, job_id: JobId) -> Response:
     status_code=200,
     summary="Watch a job",
     response_class=Response,
-    response_model=None,
     responses={**_EVENTS, **problems(404, 422)},
 )
 async def events(
@@ -95,7 +94,9 @@ async def events(
     ] = None,
     asked_last_event_id: Annotated[
         WholeNumber | None,
-        Query(alias="last_event_id", ge=0, le=_LAST_REVISION, description="The same, where no header can be set."),
+        Query(
+            alias="last_event_id", ge=0, le=_LAST_REVISION, description="The same, for clients that cannot set headers."
+        ),
     ] = None,
 ) -> Response:
     """Stream a job as server-sent events: its current state, each change, and its end, which ends the stream.
@@ -105,7 +106,7 @@ async def events(
     """
     resources = resources_of(request)
     seen = last_event_id if last_event_id is not None else asked_last_event_id
-    job = await in_thread(show_job, resources, tenant_of(request), job_id)
+    job = await in_thread(resources.registry.job_of, tenant_of(request), job_id)
     if job.has_ended and job.revision == seen:
         return Response(status_code=204)
     resources.watch.require_room()
@@ -117,4 +118,4 @@ async def events(
 )
 async def cancel(request: Request, job_id: JobId) -> None:
     """Stop a queued or running job; its model becomes failed."""
-    await in_thread(cancel_job, resources_of(request), tenant_of(request), job_id)
+    await in_thread(cancel_training, resources_of(request), tenant_of(request), job_id)

@@ -14,21 +14,13 @@ from service.api.request_context import in_thread, in_turn, resources_of, tenant
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName
 from service.storage.registry.entries import ModelStatus
-from service.usecases.models import (
-    delete_model,
-    export_model,
-    keep_import,
-    list_models,
-    read_import,
-    rename_model,
-    show_model,
-)
+from service.usecases.models import delete_model, export_model, keep_import, read_import
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 ModelId = Annotated[str, Path(description="ID of the model.")]
-Limit = Annotated[WholeNumber, Query(ge=1, le=500, description="Most entries on a page.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
+Limit = Annotated[WholeNumber, Query(ge=1, le=500, description="Maximum number of entries on a page.")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the previous page.")]
 
 _FILE = {"content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary", "minLength": 1}}}}
 
@@ -36,27 +28,26 @@ _FILE = {"content": {FILE_TYPE: {"schema": {"type": "string", "format": "binary"
 @router.get(
     "",
     summary="List models",
-    response_model=None,
     responses={200: {"model": ModelList, "links": page_links("list_all_models_get")}, **problems(422)},
 )
 async def list_all(
     request: Request,
-    name: Annotated[str | None, Query(max_length=200, description="Only models of this name.")] = None,
+    name: Annotated[str | None, Query(max_length=200, description="Only models with this name.")] = None,
     status: Annotated[ModelStatus | None, Query(description="Only models in this state.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
     """List models, newest first."""
-    page = await in_thread(list_models, resources_of(request), tenant_of(request), name, status, cursor, limit)
+    registry = resources_of(request).registry
+    page = await in_thread(registry.models, tenant_of(request), name, status, cursor, limit)
     return json_response({"models": [model_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
 
 @router.post(
     "",
     status_code=201,
-    summary="Take in a model file",
+    summary="Upload a model file",
     openapi_extra={"requestBody": {"required": True, **_FILE}},
-    response_model=None,
     responses={201: {"model": ModelAnswer, "links": model_links()}, **problems(400, 413, 415, 422)},
 )
 async def upload(
@@ -74,12 +65,11 @@ async def upload(
 @router.get(
     "/{model_id}",
     summary="One model",
-    response_model=None,
     responses={200: {"model": ModelAnswer, "links": model_links()}, **problems(404)},
 )
 async def show(request: Request, model_id: ModelId) -> Response:
     """Return everything about a model, in any state."""
-    model = await in_thread(show_model, resources_of(request), tenant_of(request), model_id)
+    model = await in_thread(resources_of(request).registry.model_of, tenant_of(request), model_id)
     return json_response(model_answer(model))
 
 
@@ -87,13 +77,12 @@ async def show(request: Request, model_id: ModelId) -> Response:
     "/{model_id}",
     summary="Rename a model",
     openapi_extra=json_body(RenameRequest),
-    response_model=None,
     responses={200: {"model": ModelAnswer}, **problems(400, 404, 413, 415, 422)},
 )
 async def rename(request: Request, model_id: ModelId) -> Response:
     """Rename a model; null removes its name."""
     asked = await in_turn(request, parse_json, RenameRequest, await read_json_body(request))
-    model = await in_thread(rename_model, resources_of(request), tenant_of(request), model_id, asked.name)
+    model = await in_thread(resources_of(request).registry.rename_model, tenant_of(request), model_id, asked.name)
     return json_response(model_answer(model))
 
 
@@ -109,7 +98,6 @@ async def delete(request: Request, model_id: ModelId) -> None:
     "/{model_id}/file",
     summary="Download a model",
     response_class=Response,
-    response_model=None,
     responses={200: {"description": "A safetensors file", **_FILE}, **problems(404, 409)},
 )
 async def download(request: Request, model_id: ModelId) -> Response:

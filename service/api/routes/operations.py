@@ -6,6 +6,7 @@ import asyncio
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
+from prometheus_client import generate_latest
 
 from service.api.output.answers import json_response
 from service.api.output.openapi import problems
@@ -13,12 +14,12 @@ from service.api.output.problems import problem_response
 from service.api.request_context import in_thread, resources_of
 from service.api.schemas.jobs import Alive, Ready
 from service.errors import Unavailable
-from service.telemetry.metrics import CONTENT_TYPE, exposition
+from service.telemetry.metrics import CONTENT_TYPE
 from service.usecases.context import Resources
 from service.usecases.service_metrics import Readiness, check_readiness, own_trainer_warning
 
 
-class ReadinessLook:
+class ReadinessProbe:
     """One readiness check of database and store, shared by all requests that arrive while it runs, on one event loop.
 
     It runs in a thread of its own: it does not wait for the threads of other requests, and cannot exhaust them.
@@ -26,20 +27,20 @@ class ReadinessLook:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._looking: asyncio.Task[Readiness] | None = None
+        self._running: asyncio.Task[Readiness] | None = None
 
-    async def now(self) -> Readiness:
+    async def result(self) -> Readiness:
         """Return the result of `check_readiness`. Raises Unavailable."""
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="readiness")
+        if self._running is None:
+            self._running = asyncio.create_task(self._run(), name="readiness")
         # Other requests may wait for the same check.
-        return await asyncio.shield(self._looking)
+        return await asyncio.shield(self._running)
 
-    async def _look(self) -> Readiness:
+    async def _run(self) -> Readiness:
         try:
             return await to_thread.run_sync(check_readiness, self._resources, limiter=CapacityLimiter(1))
         finally:
-            self._looking = None
+            self._running = None
 
 
 _STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take minutes"
@@ -47,15 +48,13 @@ _STARTING = "the service is starting: the first start on a machine compiles its 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez", summary="Alive?", response_model=Alive)
+@router.get("/livez", summary="Liveness", response_model=Alive)
 async def livez() -> Alive:
     """Return 200 as long as the process runs."""
     return Alive(status="alive")
 
 
-@router.get(
-    "/readyz", summary="Ready?", response_model=None, responses={200: {"model": Ready}, **problems(needs_key=False)}
-)
+@router.get("/readyz", summary="Readiness", responses={200: {"model": Ready}, **problems(needs_key=False)})
 async def readyz(request: Request) -> Response:
     """Return 200 if models can be stored and used, and trainings accepted; 503 with the reason otherwise.
 
@@ -67,15 +66,13 @@ async def readyz(request: Request) -> Response:
     if not request.app.state.warm.is_set():
         own = own_trainer_warning(resources_of(request))
         return problem_response(Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1), request)
-    look: ReadinessLook = request.app.state.readiness
-    found = await look.now()
+    probe: ReadinessProbe = request.app.state.readiness
+    found = await probe.result()
     answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))
     return json_response(answer.model_dump())
 
 
 _EXAMPLE = 'forecast_jobs_waiting{queue="cpu"} 0.0\n'
-
-
 _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}
 
 
@@ -83,11 +80,10 @@ _TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EX
     "/metrics",
     summary="Metrics",
     response_class=Response,
-    response_model=None,
     responses={200: {"description": "Prometheus' text format", **_TEXT}, **problems()},
 )
 async def metrics(request: Request) -> Response:
     """Return the metrics of this server for Prometheus: requests, queues, trainings, its cache, its process."""
     # Off the event loop: the state of the queues is read from the database.
-    text = await in_thread(exposition, resources_of(request).measured.registry)
+    text = await in_thread(generate_latest, resources_of(request).measured.registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE})

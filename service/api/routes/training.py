@@ -21,91 +21,69 @@ from service.storage.registry.entries import JobEntry
 from service.tables.number_marks import DECIMAL_MARKS, THOUSANDS_MARKS
 from service.tables.separators import SEPARATORS
 from service.usecases.context import Resources
-from service.usecases.jobs import show_job
-from service.usecases.models import show_model
 from service.usecases.service_metrics import training_warnings
 from service.usecases.train import plan, submit_training, try_out
 
 router = APIRouter(tags=["training"])
 
 LONGEST_WAIT = 300
-_POLL_SECONDS = 0.2
+# How soon a waiting request notices that the server is stopping.
+_STOP_SECONDS = 0.2
 _LINKS = {**model_links(), **job_links()}
-_RETRY_AFTER = {"Retry-After": "1"}
 
 _CSV_EXAMPLE = "date,units\n" + "".join(f"2024-01-{day:02d},{10 + day % 7}\n" for day in range(1, 32))
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_KEY = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
+_KEY_DESCRIPTION = (
+    "Chosen by the client: for 24 hours, requests with the same key, body and query, to the byte, return the same job"
+)
+_TABLE_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+    "time": (_TEXT, "Column of the times; by default detected from its name or cells"),
+    "target": (
+        _TEXTS,
+        "Column to forecast; repeat for several. By default y, else the only numeric column that does not contain "
+        "times, by its name and cells",
+    ),
+    "covariates": (_TEXTS, "Past covariate; repeat for several"),
+    "future_covariates": (_TEXTS, "Future covariate, such as a price; repeat for several"),
+    "item": (_TEXT, "Column of the item that a row belongs to"),
+    "date_format": (_TEXT, "strptime pattern, for dates that are ambiguous or in an unknown form"),
+    "freq": (_TEXT, "Frequency alias; by default detected"),
+    "separator": ({**_TEXT, "enum": sorted(SEPARATORS)}, "Column separator; by default detected; not for Parquet"),
+    "decimal": (
+        {**_TEXT, "enum": sorted(DECIMAL_MARKS)},
+        "Decimal mark of numbers; by default detected, and required if 1.005 may be 1.005 or 1005; not for Parquet",
+    ),
+    "thousands": (
+        {**_TEXT, "enum": sorted(THOUSANDS_MARKS)},
+        "Thousands mark; a point or comma that is not the decimal mark is detected, others must be given; not for "
+        "Parquet",
+    ),
+}
+
+
+def _parameter(name: str, place: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": False, "schema": schema, "description": description}
+
+
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": schema_of(TrainRequest),
             "text/csv": {
-                "schema": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "A header row, then one row per time (and item).",
-                },
+                "schema": {**_TEXT, "minLength": 1, "description": "A header row, then one row per time (and item)."},
                 "example": _CSV_EXAMPLE,
             },
-            PARQUET_TYPE: {"schema": {"type": "string", "format": "binary", "minLength": 1}},
+            PARQUET_TYPE: {"schema": {**_TEXT, "format": "binary", "minLength": 1}},
         },
     },
     "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
-            "description": "Made up by the client: the same key with the same body and query, to the byte, answers the "
-            "same job for 24 hours, however often it is sent",
-        },
+        _parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION),
         *(
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "schema": schema,
-                "description": f"{description} (CSV and Parquet only)",
-            }
-            for name, schema, description in (
-                ("time", {"type": "string"}, "Column of the times; found by its name or its cells where left out"),
-                (
-                    "target",
-                    {"type": "array", "items": {"type": "string"}},
-                    "Column to forecast; repeat for several. Where left out: y, else the only column of numbers "
-                    "whose name and cells do not say time",
-                ),
-                ("covariates", {"type": "array", "items": {"type": "string"}}, "Past covariate; repeat for several"),
-                (
-                    "future_covariates",
-                    {"type": "array", "items": {"type": "string"}},
-                    "Column known ahead, such as a price; repeat for several",
-                ),
-                ("item", {"type": "string"}, "Column that says which item a row belongs to"),
-                (
-                    "date_format",
-                    {"type": "string"},
-                    "strptime pattern, for dates that can be read two ways or not at all",
-                ),
-                ("freq", {"type": "string"}, "Frequency alias; found where it is left out"),
-                (
-                    "separator",
-                    {"type": "string", "enum": sorted(SEPARATORS)},
-                    "Column separator; found where left out; not for Parquet",
-                ),
-                (
-                    "decimal",
-                    {"type": "string", "enum": sorted(DECIMAL_MARKS)},
-                    "Decimal mark of numbers; found where left out, and asked for where 1.005 can be 1.005 or 1005; "
-                    "not for Parquet",
-                ),
-                (
-                    "thousands",
-                    {"type": "string", "enum": sorted(THOUSANDS_MARKS)},
-                    "Mark between thousands; a point or comma that is not the decimal mark is found, others are given "
-                    "here; not for Parquet",
-                ),
-            )
+            _parameter(name, "query", schema, f"{description} (CSV and Parquet only)")
+            for name, (schema, description) in _TABLE_PARAMETERS.items()
         ),
     ],
 }
@@ -116,22 +94,17 @@ _BODY = {
     status_code=201,
     summary="Train a model on a series",
     openapi_extra=_BODY,
-    response_model=None,
     responses={
-        200: {"model": DryRun, "description": "With dry_run: what would be chosen; nothing was trained"},
+        200: {"model": DryRun, "description": "With dry_run: the options that would be used; nothing was trained"},
         201: {"model": ModelAnswer, "description": "The model is ready", "links": _LINKS},
-        202: {
-            "model": AcceptedTraining,
-            "description": "Still training: ask the job in `Location`",
-            "links": _LINKS,
-        },
+        202: {"model": AcceptedTraining, "description": "Still training: poll the job in `Location`", "links": _LINKS},
         **problems(400, 404, 409, 413, 415, 422),
     },
 )
 async def train(
     request: Request,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the model.")] = 30,
-    dry_run: Annotated[bool, Query(description="Only tell what would be chosen.")] = False,
+    dry_run: Annotated[bool, Query(description="Return the options that would be used, without training.")] = False,
 ) -> Response:
     """Train on the series in the body and wait for the model up to `wait` seconds; then return 202.
 
@@ -142,14 +115,20 @@ async def train(
     resources, tenant = resources_of(request), tenant_of(request)
     if dry_run:
         asked, decided = await read_training_request(request, try_out)
-        return json_response(_dry_run(asked.series, decided, asked.warnings))
+        answer = DryRun(
+            series=asked.series,
+            configuration=decided.configuration(),
+            min_history=decided.min_history,
+            warnings=[*asked.warnings, *decided.notices],
+        )
+        return json_response(answer.model_dump())
     submitted = await in_thread(submit_training, resources, tenant, *await read_training_request(request, plan))
     forget_body(request)
     job = await _wait_for(request, submitted, wait)
     if not job.has_ended:
         return await _accepted(resources, job)
     if job.status == "succeeded":
-        model = await in_thread(show_model, resources, tenant, job.model_id)
+        model = await in_thread(resources.registry.model_of, tenant, job.model_id)
         return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
     error = ServiceError.from_record(job.error) if job.error else ModelFailed("the training was cancelled")
     return problem_response(error, request, job_id=job.id, model_id=job.model_id)
@@ -162,28 +141,15 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
     # The job is accepted, even if the database is unreachable now.
     with suppress(Unavailable):
         body["warnings"] = list(await in_thread(training_warnings, resources))
-    return json_response(body, 202, {"Location": answer["links"]["self"], **_RETRY_AFTER})
+    return json_response(body, 202, {"Location": answer["links"]["self"], "Retry-After": "1"})
 
 
 async def _wait_for(request: Request, job: JobEntry, seconds: float) -> JobEntry:
-    """Poll the job until it has ended, ``seconds`` have passed or the server stops; return its last known state."""
+    """Wait until the job has ended, ``seconds`` have passed or the server stops; return its last known state."""
     deadline = time.monotonic() + seconds
-    resources = resources_of(request)
-    with resources.ends.watch(job.id) as ended:
-        while True:
+    with resources_of(request).watch.following(job, job.revision) as watcher:
+        while not job.has_ended and (left := deadline - time.monotonic()) > 0 and not request.app.state.stopping:
             # The job is accepted, even if the database is unreachable now; after an error, it would be sent again.
             with suppress(Unavailable):
-                job = await in_thread(show_job, resources, job.tenant, job.id)
-            left = deadline - time.monotonic()
-            if job.has_ended or left <= 0 or request.app.state.stopping:
-                return job
-            await ended(min(_POLL_SECONDS, left))
-
-
-def _dry_run(series: dict[str, Any], decided: Any, warnings: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "series": series,
-        "configuration": decided.configuration(),
-        "min_history": decided.min_history,
-        "warnings": [*warnings, *decided.notices],
-    }
+                job = await watcher.next(min(_STOP_SECONDS, left)) or job
+    return job

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.security.permissions import PROBES, is_open
 from service.errors import Overloaded
+from service.telemetry.metrics import labelled
 
 Result = TypeVar("Result")
 
@@ -28,7 +29,7 @@ _SHARE_OF_NEWEST = 0.1
 _MOST_GROWTH = 3.0
 
 
-class Load:
+class Load(Collector):
     """Counts requests, work and bytes of bodies. All of it happens on one event loop, so no lock is needed.
 
     Work is started in order of arrival. The wait of a request is estimated from recent durations, and a request whose
@@ -59,55 +60,41 @@ class Load:
         self._threads = CapacityLimiter(cores)
         self._short_until = 0.0
         self._work_seconds = 0.0
-        self._waiting = 0
-        self._requests = 0
-        self._bodies_bytes = 0
+        self.waiting = 0
+        """The number of requests that wait for a thread."""
+        self.requests = 0
+        """The number of requests being handled."""
+        self.bodies_bytes = 0
+        """The total size of the bodies in memory."""
         self.refused = {"requests": 0, "work": 0, "bodies": 0}
         """Number of refused requests, by the limit that was exceeded."""
         self.accepted: Callable[[], int] = lambda: 0
         """Returns how many requests the server has read the head of and not answered; 0 unless the server sets it."""
 
     @property
-    def requests(self) -> int:
-        """The number of requests being handled."""
-        return self._requests
-
-    @property
     def working(self) -> int:
         """The number of busy threads."""
         return self._threads.borrowed_tokens
-
-    @property
-    def waiting(self) -> int:
-        """The number of requests that wait for a thread."""
-        return self._waiting
-
-    @property
-    def bodies_bytes(self) -> int:
-        """The total size of the bodies in memory."""
-        return self._bodies_bytes
 
     @contextmanager
     def request(self) -> Iterator[BodyTally]:
         """Count a request until the block ends; yield the tally for its body. Raises Overloaded beyond the limit."""
         # Includes requests that the event loop has not started yet.
-        if max(self._requests, self.accepted() - 1) >= self._max_requests:
-            self._refuse(
-                "requests", f"this server answers {self._max_requests} requests at once, and as many are there"
-            )
-        self._requests += 1
+        if max(self.requests, self.accepted() - 1) >= self._max_requests:
+            self._refuse("requests", f"this server already handles {self._max_requests} requests, its maximum")
+        self.requests += 1
         tally = BodyTally(self)
         try:
             yield tally
         finally:
-            self._requests -= 1
+            self.requests -= 1
             tally.forget()
 
     def check_room(self) -> None:
         """Raise Overloaded if work could not even wait, for example before its body is read."""
-        if not self._is_free() and self._waiting >= self._room():
+        if not self._is_free() and self.waiting >= self._room():
             self._short_until = self._clock() + _CALM_SECONDS
-            self._refuse("work", f"{self._waiting} requests wait for one of {self._cores} threads")
+            self._refuse("work", f"{self.waiting} requests wait for one of {self._cores} threads")
 
     async def work(self, function: Callable[[], Result]) -> Result:
         """Run CPU-bound work in a thread as soon as one is free. Raises Overloaded if too many wait."""
@@ -131,20 +118,22 @@ class Load:
         self._work_seconds += _SHARE_OF_NEWEST * (min(seconds, _MOST_GROWTH * known or seconds) - known)
 
     def _is_free(self) -> bool:
-        return self._threads.available_tokens > 0 and not self._waiting
+        return self._threads.available_tokens > 0 and not self.waiting
 
     async def _wait(self, turn: object) -> None:
-        self._waiting += 1
+        self.waiting += 1
         try:
             await self._threads.acquire_on_behalf_of(turn)
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     def count_body(self, more: int) -> None:
         """Count bytes of a body. Raises Overloaded if there are too many, and then does not count them."""
-        if self._bodies_bytes + more > self._max_bodies_bytes:
-            self._refuse("bodies", f"bodies of {self._bodies_bytes} bytes are being worked on, and {more} more came")
-        self._bodies_bytes += more
+        if self.bodies_bytes + more > self._max_bodies_bytes:
+            self._refuse(
+                "bodies", f"{self.bodies_bytes} bytes of request bodies are in memory, and {more} more were received"
+            )
+        self.bodies_bytes += more
 
     def _refuse(self, what: str, detail: str) -> NoReturn:
         self.refused[what] += 1
@@ -159,6 +148,16 @@ class Load:
     def _done_within(self, seconds: float, at_least: int) -> int:
         done = self._cores * seconds / max(self._work_seconds, 1e-6)
         return int(min(self._max_waiting, max(at_least, done)))
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield running and waiting work, the size of bodies in memory, and the number of refused requests."""
+        yield GaugeMetricFamily("forecast_work_running", "Requests that a thread works on.", value=self.working)
+        yield GaugeMetricFamily("forecast_work_waiting", "Requests that wait for a thread.", value=self.waiting)
+        yield GaugeMetricFamily(
+            "forecast_request_bodies_bytes", "Bytes of request bodies in memory.", value=self.bodies_bytes
+        )
+        meaning = "Requests answered 503 at once, by the limit that was exceeded."
+        yield labelled(CounterMetricFamily, "forecast_requests_refused", meaning, "what", self.refused)
 
 
 class LoadLimit:
@@ -194,31 +193,3 @@ class BodyTally:
         """Stop counting the body after it has been read."""
         self._load.count_body(-self._bytes)
         self._bytes = 0
-
-
-class LoadFigures(Collector):
-    """Collects the metrics of a `Load`; from any thread."""
-
-    def __init__(self, load: Load) -> None:
-        self._load = load
-
-    def describe(self) -> Iterator[Metric]:
-        """Return no metrics: the event loop of the load does not run yet."""
-        return iter(())
-
-    def collect(self) -> Iterator[Metric]:
-        """Return running and waiting work, the size of bodies in memory, and the number of refused requests."""
-        load = self._load
-        yield GaugeMetricFamily("forecast_work_running", "Requests that a thread works on.", value=load.working)
-        yield GaugeMetricFamily("forecast_work_waiting", "Requests that wait for a thread.", value=load.waiting)
-        yield GaugeMetricFamily(
-            "forecast_request_bodies_bytes", "Bytes of request bodies in memory.", value=load.bodies_bytes
-        )
-        refused = CounterMetricFamily(
-            "forecast_requests_refused",
-            "Requests answered 503 at once, by what there was too much of.",
-            labels=["what"],
-        )
-        for what, number in load.refused.items():
-            refused.add_metric([what], number)
-        yield refused

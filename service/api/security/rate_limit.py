@@ -13,29 +13,25 @@ from service.keys import Grant
 
 
 class RateLimit:
-    """Middleware that limits the request rate of each caller; open paths have no caller."""
+    """Middleware that limits the request rate of each caller; open paths have no caller.
 
-    def __init__(self, app: ASGIApp, rate: RequestRate) -> None:
+    Rates are limited by the generic cell rate algorithm (ITU-T I.371): one number per key; bursts of a second's
+    requests. All requests are handled on one event loop, so no lock is needed.
+
+    per_second: None for no limit.
+    """
+
+    def __init__(self, app: ASGIApp, per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._rate = rate
+        self._interval = None if per_second is None else 1 / per_second
+        self._clock = clock
+        self._due: dict[bytes, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request. Raises TooManyRequests."""
         if (caller := scope.get("caller")) is not None:
-            self._rate.count(caller)
+            self.count(caller)
         await self._app(scope, receive, send)
-
-
-class RequestRate:
-    """Limits rates by the generic cell rate algorithm (ITU-T I.371): one number per key; bursts of a second's requests.
-
-    per_second: None for no limit. All requests are handled on one event loop, so no lock is needed.
-    """
-
-    def __init__(self, per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = None if per_second is None else 1 / per_second
-        self._clock = clock
-        self._due: dict[bytes, float] = {}
 
     def count(self, caller: Grant) -> None:
         """Count a request. Raises TooManyRequests; a refused request is not counted."""
@@ -48,7 +44,7 @@ class RequestRate:
         if early > 1e-9:
             rate = f"{1 / self._interval:g}"
             raise TooManyRequests(
-                f"this key may ask {rate} times a second, see FORECAST_MAX_REQUESTS_PER_SECOND: ask less often",
+                f"this key may send {rate} requests a second (FORECAST_MAX_REQUESTS_PER_SECOND): send them more slowly",
                 retry_after=math.ceil(early),
             )
         self._due[caller.digest] = due + self._interval

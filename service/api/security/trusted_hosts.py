@@ -30,12 +30,17 @@ _SOURCE_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site"})
 _Headers = list[tuple[bytes, bytes]]
 
 
-class SourceCheck:
-    """Middleware of a server without keys: refuses requests under foreign host names and from foreign web pages."""
+class TrustedHosts:
+    """Middleware of a server without keys: refuses requests under foreign host names and from foreign web pages.
 
-    def __init__(self, app: ASGIApp, hosts: TrustedHosts) -> None:
+    allowed: host names that the server accepts in addition to those of this machine.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
         self._app = app
-        self._hosts = hosts
+        self._allowed = frozenset(allowed)
+        # Most clients send the same few names, and an unknown name may be long.
+        self._trusts = lru_cache(maxsize=100)(self._is_trusted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request. Raises ForeignHost, ForeignOrigin."""
@@ -47,10 +52,10 @@ class SourceCheck:
 
     def _check(self, sent: _Headers, page: bool) -> None:
         hosts = [value for name, value in sent if name == b"host"]
-        if len(hosts) != 1 or not self._hosts.trusts(hosts[0]):
+        if len(hosts) != 1 or not self._trusts(hosts[0]):
             raise ForeignHost(
-                "this server has no API keys and answers under names of its own machine only: ask it as localhost, "
-                "name the host in FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
+                "this server has no API keys and answers only to the names of its own machine: use localhost, add the "
+                "host to FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
             )
         if len(sent) > 1 and page:
             self._check_page(sent, hosts[0])
@@ -58,27 +63,18 @@ class SourceCheck:
     def _check_page(self, sent: _Headers, host: bytes) -> None:
         cross_site = (b"sec-fetch-site", b"cross-site") in sent
         origins: Sequence[bytes | None] = [value for name, value in sent if name == b"origin"] or [None]
-        if not all(self._hosts.trusts_page(origin, host, cross_site) for origin in origins):
+        if not all(self._trusts_page(origin, host, cross_site) for origin in origins):
             raise ForeignOrigin(
-                "a web page of another origin asks, and this server has no API keys: name its host in "
-                "FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
+                "the request comes from a web page of another origin, and this server has no API keys: add the page's "
+                "host to FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
             )
 
-
-class TrustedHosts:
-    """The host names that a server without keys accepts: those of this machine and those that are allowed."""
-
-    def __init__(self, allowed: Collection[str] = ()) -> None:
-        self._allowed = frozenset(allowed)
-        # Most clients send the same few names, and an unknown name may be long.
-        self.trusts = lru_cache(maxsize=100)(self._trusts)
-
-    def _trusts(self, host: bytes) -> bool:
+    def _is_trusted(self, host: bytes) -> bool:
         """Return whether a Host header names this machine or an allowed host."""
         name = _name_in(host)
         return name is not None and (is_loopback(name) or self._allows(name))
 
-    def trusts_page(self, origin: bytes | None, host: bytes, cross_site: bool) -> bool:
+    def _trusts_page(self, origin: bytes | None, host: bytes, cross_site: bool) -> bool:
         """Return whether the web page that sent a request may use this server.
 
         origin: value of Origin; None if absent, as in requests that no page sends. host: value of Host; cross_site:

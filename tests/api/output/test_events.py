@@ -21,7 +21,7 @@ from service.keys import DEFAULT_TENANT
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry
 from service.storage.registry.registry import Registry
-from service.usecases.job_notifications import MOST_WATCHERS, JobEnds, JobWatch
+from service.usecases.job_notifications import MOST_WATCHERS, JobWatch
 from tests.leases import put_back
 
 PATIENCE = 60.0
@@ -61,7 +61,7 @@ def stream(
     stopping: Callable[[], bool] = lambda: False,
     heartbeat: float = PATIENCE,
 ) -> AsyncIterator[bytes]:
-    watch = watch or JobWatch(registry, JobEnds(), pause=0.01)
+    watch = watch or JobWatch(registry, pause=0.01)
     return job_events(watch, job, seen, stopping, heartbeat)
 
 
@@ -160,8 +160,7 @@ def test_who_has_seen_something_else_gets_the_state_at_once(registry: Registry, 
 
 
 def test_the_end_comes_at_once_where_it_happens_here(registry: Registry) -> None:
-    job, ends = queued(registry), JobEnds()
-    never = JobWatch(registry, ends, pause=PATIENCE)
+    job, never = queued(registry), JobWatch(registry, pause=PATIENCE)
 
     async def watch() -> None:
         async with aclosing(stream(registry, job, watch=never)) as events:  # type: ignore[type-var]
@@ -171,11 +170,11 @@ def test_the_end_comes_at_once_where_it_happens_here(registry: Registry) -> None
             # Its first look at the registry is over: the next is a minute away.
             await asyncio.sleep(0.1)
             registry.cancel_job(DEFAULT_TENANT, job.id)
-            threading.Thread(target=ends.told, args=(job.id,)).start()
+            threading.Thread(target=never.notify_finished, args=(job.id,)).start()
             check_event(await waiting, registry, job, "end")
 
     run(watch())
-    assert not ends._waiting
+    assert not never._watched
 
 
 def test_silence_is_filled_with_comments(registry: Registry) -> None:
@@ -255,7 +254,7 @@ def test_a_database_that_stays_away_ends_it(registry: Registry, database: Path) 
     job = queued(registry)
 
     async def watch() -> None:
-        impatient = JobWatch(registry, JobEnds(), patience=0.2, pause=0.01)
+        impatient = JobWatch(registry, patience=0.2, pause=0.01)
         events = stream(registry, job, seen=0, watch=impatient, heartbeat=0.05)
         with broken(database):
             told = [event async for event in events]
@@ -281,7 +280,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
             looking.pop()
 
     monkeypatch.setattr(registry, "changed_jobs", counted)
-    watch = JobWatch(registry, JobEnds(), pause=0.01)
+    watch = JobWatch(registry, pause=0.01)
 
     async def last(job: JobEntry) -> bytes:
         return [event async for event in stream(registry, job, watch=watch)][-1]
@@ -293,7 +292,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
             registry.cancel_job(DEFAULT_TENANT, job.id)
         for event, job in zip(await asyncio.gather(*watching), [job for job in jobs for _ in range(50)], strict=True):
             check_event(event, registry, job, "end")
-        while watch._looking is not None:
+        while watch._polling is not None:
             await asyncio.sleep(0.01)
 
     run(all_of_them())
@@ -303,7 +302,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
 
 def test_who_leaves_is_forgotten_at_once(registry: Registry) -> None:
     job = queued(registry)
-    watch = JobWatch(registry, JobEnds())
+    watch = JobWatch(registry)
 
     async def leave() -> None:
         async with aclosing(stream(registry, job, watch=watch)) as events:  # type: ignore[type-var]
@@ -311,7 +310,7 @@ def test_who_leaves_is_forgotten_at_once(registry: Registry) -> None:
             await anext(events)
             assert watch._watched
         assert not watch._watched
-        while watch._looking is not None:
+        while watch._polling is not None:
             await asyncio.sleep(0.01)
 
     run(leave())
@@ -319,7 +318,7 @@ def test_who_leaves_is_forgotten_at_once(registry: Registry) -> None:
 
 def test_more_than_a_server_bears_are_sent_away(registry: Registry) -> None:
     jobs = [queued(registry) for _ in range(3)]
-    watch = JobWatch(registry, JobEnds())
+    watch = JobWatch(registry)
 
     async def crowd() -> None:
         with ExitStack() as everybody:
@@ -329,7 +328,7 @@ def test_more_than_a_server_bears_are_sent_away(registry: Registry) -> None:
             with pytest.raises(Overloaded, match="GET /jobs"):
                 watch.require_room()
         watch.require_room()
-        while watch._looking is not None:
+        while watch._polling is not None:
             await asyncio.sleep(0.01)
 
     run(crowd())

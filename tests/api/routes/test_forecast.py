@@ -317,7 +317,9 @@ def test_too_few_errors_are_told_in_the_terms_of_the_question(
 ) -> None:
     asked = {"model_id": daily_model["model_id"], "horizon": 2}
     told = application.forecast(**asked, quantiles=[0.0001, 0.5])["warnings"]
-    assert any(warning.startswith("quantile 0.0001: too few errors") for warning in told)
+    assert any(
+        warning.startswith("quantile 0.0001: some of the steps ahead are based on too few errors") for warning in told
+    )
     assert not any("level" in warning for warning in told)
 
 

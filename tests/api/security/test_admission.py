@@ -55,7 +55,7 @@ def refusals(results: list[BaseException | None]) -> int:
 def test_requests_are_counted_to_the_limit_and_no_further() -> None:
     one = load()
     with one.request(), one.request(), one.request():
-        with pytest.raises(Overloaded, match="answers 3 requests at once") as refused, one.request():
+        with pytest.raises(Overloaded, match="already handles 3 requests") as refused, one.request():
             pass
         assert refused.value.retry_after == 1
     assert (one.requests, one.refused["requests"]) == (0, 1)
@@ -228,7 +228,7 @@ def test_bodies_are_counted_together_and_forgotten() -> None:
     with one.request() as first, one.request() as second:
         first.count(60)
         second.count(40)
-        with pytest.raises(Overloaded, match="bodies of 100 bytes"):
+        with pytest.raises(Overloaded, match="100 bytes of request bodies"):
             second.count(1)
         first.forget()
         second.count(60)

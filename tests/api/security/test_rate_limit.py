@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from starlette.applications import Starlette
 
-from service.api.security.rate_limit import RequestRate
+from service.api.security.rate_limit import RateLimit
 from service.errors import TooManyRequests
 from service.keys import Grant
 
@@ -16,7 +17,7 @@ class Clock:
         return self.now
 
 
-def accepted(rate: RequestRate, caller: Grant, number: int) -> int:
+def accepted(rate: RateLimit, caller: Grant, number: int) -> int:
     passed = 0
     for _ in range(number):
         try:
@@ -28,18 +29,18 @@ def accepted(rate: RequestRate, caller: Grant, number: int) -> int:
 
 
 def test_without_a_limit_all_pass() -> None:
-    assert accepted(RequestRate(None), ONE, 10_000) == 10_000
+    assert accepted(RateLimit(Starlette(), None), ONE, 10_000) == 10_000
 
 
 @pytest.mark.parametrize(("per_second", "burst"), [(1, 1), (10, 10), (2.5, 2), (1000, 1000), (0.5, 1)])
 def test_a_seconds_worth_may_come_at_once(per_second: float, burst: int) -> None:
-    assert accepted(RequestRate(per_second, Clock()), ONE, 5000) == burst
+    assert accepted(RateLimit(Starlette(), per_second, Clock()), ONE, 5000) == burst
 
 
 @pytest.mark.parametrize("per_second", [0.5, 3, 100])
 def test_in_the_long_run_the_rate_holds(per_second: float) -> None:
     clock = Clock()
-    rate = RequestRate(per_second, clock)
+    rate = RateLimit(Starlette(), per_second, clock)
     passed = 0
     for _ in range(2000):
         passed += accepted(rate, ONE, 1)
@@ -48,15 +49,15 @@ def test_in_the_long_run_the_rate_holds(per_second: float) -> None:
 
 
 def test_each_key_has_its_own() -> None:
-    rate = RequestRate(2, Clock())
+    rate = RateLimit(Starlette(), 2, Clock())
     assert (accepted(rate, ONE, 5), accepted(rate, OTHER, 5)) == (2, 2)
 
 
 def test_a_refusal_says_when_to_come_back_and_then_lets_in() -> None:
     clock = Clock()
-    rate = RequestRate(0.25, clock)
+    rate = RateLimit(Starlette(), 0.25, clock)
     rate.count(ONE)
-    with pytest.raises(TooManyRequests, match=r"0\.25 times a second") as refused:
+    with pytest.raises(TooManyRequests, match=r"0\.25 requests a second") as refused:
         rate.count(ONE)
     assert refused.value.retry_after == 4
     clock.now += 4

@@ -91,10 +91,10 @@ def _row(number: int) -> dict[str, Any]:
 def _print_times(database: str, registry: Registry, count: int, calls: int) -> None:
     deep = write_cursor(_START + timedelta(seconds=count // 10), "f" * 32)
     rows: list[tuple[str, Callable[[str | None], object]]] = [
-        ("50 models", lambda cursor: registry.models(DEFAULT_TENANT, cursor=cursor)),
-        ("50 ready models", lambda cursor: registry.models(DEFAULT_TENANT, status=_READY, cursor=cursor)),
-        ("one name's models", lambda cursor: registry.models(DEFAULT_TENANT, name="name-7", cursor=cursor, limit=10)),
-        ("one name's ready models", lambda cursor: registry.models(DEFAULT_TENANT, "name-7", _READY, cursor, 10)),
+        ("50 models", lambda cursor: registry.list(DEFAULT_TENANT, cursor=cursor)),
+        ("50 ready models", lambda cursor: registry.list(DEFAULT_TENANT, status=_READY, cursor=cursor)),
+        ("one name's models", lambda cursor: registry.list(DEFAULT_TENANT, name="name-7", cursor=cursor, limit=10)),
+        ("one name's ready models", lambda cursor: registry.list(DEFAULT_TENANT, "name-7", _READY, cursor, 10)),
     ]
     print(f"\n{database}, {count} models, ms: median / 99 of 100 calls take less")
     print(f"{'':<26}{'first page':>18}{'at 9/10 of all':>18}{'ratio':>8}")
@@ -103,7 +103,7 @@ def _print_times(database: str, registry: Registry, count: int, calls: int) -> N
         print(f"{label:<26}{_told(first):>18}{_told(last):>18}{_median(last) / _median(first):>8.2f}")
     model_id = registry.newest_ready(DEFAULT_TENANT, "name-7").id
     named, by_id = _alternating(
-        lambda: registry.newest_ready(DEFAULT_TENANT, "name-7"), lambda: registry.model(model_id), calls
+        lambda: registry.newest_ready(DEFAULT_TENANT, "name-7"), lambda: registry.get_of_any_tenant(model_id), calls
     )
     print(f"{'newest ready of a name':<26}{_told(named):>18}")
     print(f"{'a model by its ID':<26}{_told(by_id):>18}")

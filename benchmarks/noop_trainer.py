@@ -21,28 +21,28 @@ def main() -> None:
     from service.queue.database import queue_url
     from service.queue.tickets import CPU, Ticket
     from service.settings import Settings
+    from service.storage.registry.leases import LeaseHolder
     from service.storage.registry.postgres import SILENCE_OPTIONS
     from service.storage.registry.registry import Registry
-    from service.worker.leases import JobLedger
     from service.worker.results import JobRecorder
-    from service.worker.worker import Trainer, TrainerSettings
+    from service.worker.worker import Worker, WorkerSettings
     from service.worker_app import open_store
 
     settings = Settings()
     registry = Registry.open(settings.registry_url)
-    executor, alone = settings.executor_id or "local-1", not settings.is_cluster
+    holder = LeaseHolder(settings.executor_id or "local-1", [CPU], _LEASE_SECONDS, sole=not settings.is_cluster)
     queue = queue_url(settings.registry_url, SILENCE_OPTIONS)
-    trainer = Trainer(
-        TrainerSettings(executor, 1, 60, None, _LEASE_SECONDS, alone, queue),
-        JobLedger(registry, executor, [CPU], _LEASE_SECONDS, timedelta(days=1), alone),
-        JobRecorder(registry, open_store(settings), executor, _LEASE_SECONDS, lambda _: None),
+    worker = Worker(
+        WorkerSettings(holder, 1, 60, None, queue, timedelta(days=1)),
+        registry,
+        JobRecorder(registry, open_store(settings), holder, lambda _: None),
         train,
     )
-    trainer.start()
+    worker.start()
     print("ready", flush=True)
     for line in sys.stdin:
-        trainer.submit([Ticket(line.strip(), 0, CPU)])
-    trainer.stop()
+        worker.submit([Ticket(line.strip(), 0, CPU)])
+    worker.stop()
 
 
 if __name__ == "__main__":

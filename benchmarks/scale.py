@@ -31,7 +31,7 @@ from benchmarks.scale_places import Place, new_place, running_trainers
 from examples.server import free_port, running_server, wait_until_ready
 from service.keys import DEFAULT_TENANT
 from service.queue.database import queue_url
-from service.queue.remote_workers import RemoteTrainers
+from service.queue.remote_workers import RemoteWorkers
 from service.queue.tickets import CPU, Ticket
 from service.storage.identifiers import new_id
 from service.storage.registry.postgres import SILENCE_OPTIONS
@@ -87,19 +87,19 @@ def _rates(label: str, counts: Sequence[int], measure: Callable[[int], tuple[flo
 def noop_rate(place: Place, jobs: int, count: int) -> tuple[float, float]:
     """Return how many no-op jobs complete per second, once all are queued, and the CPU seconds of each."""
     registry = Registry.open(place.settings["FORECAST_DATABASE_URL"])
-    queue = RemoteTrainers(queue_url(place.database_url, SILENCE_OPTIONS))
+    queue = RemoteWorkers(queue_url(place.database_url, SILENCE_OPTIONS))
     try:
         with running_trainers(place, count, _NOOP) as trainers:
             ids = []
             for _ in range(jobs):
-                job = registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
+                job = registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {})
                 ids.append(job.id)
                 if place.is_cluster:
                     queue.submit([Ticket(job.id, 0, CPU)])
                 else:
                     trainers[0].tell(job.id)
             queued_at = datetime.now().astimezone()
-            return _rate_since(queued_at, lambda: [registry.job(one).finished_at for one in ids])
+            return _rate_since(queued_at, lambda: [registry.jobs.get_of_any_tenant(one).finished_at for one in ids])
     finally:
         queue.stop()
         registry.close()
@@ -118,7 +118,7 @@ def real_rate(place: Place, values: list[float], jobs: int, count: int) -> tuple
 
         registry = Registry.open(place.database_url)
         stack.callback(registry.close)
-        return _rate_since(queued_at, lambda: [registry.job(one).finished_at for one in ids])
+        return _rate_since(queued_at, lambda: [registry.jobs.get_of_any_tenant(one).finished_at for one in ids])
 
 
 def _rate_since(begin: datetime, ends: Callable[[], list[datetime | None]]) -> tuple[float, float]:

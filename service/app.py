@@ -36,8 +36,8 @@ from service.errors import ServiceError
 from service.kernel_cache import warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
 from service.queue.database import queue_url
-from service.queue.local_worker import LocalTrainer
-from service.queue.remote_workers import RemoteTrainers
+from service.queue.local_worker import LocalWorker
+from service.queue.remote_workers import RemoteWorkers
 from service.queue.tickets import CPU, GPU, Measured, TrainingQueue
 from service.settings import Settings
 from service.storage.files.folder import read_folder_url
@@ -55,8 +55,8 @@ from service.usecases.model_lookups import ModelLookups
 from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.storage_repair import ForeignDatabase, Reconciliation, reconcile
 from service.worker.devices import training_devices
-from service.worker.identity import ExecutorIdTaken
-from service.worker_app import open_store, run_trainer, start_local_trainer
+from service.worker.identity import WorkerIdTaken
+from service.worker_app import open_store, run_local_worker, run_worker
 
 logger = logging.getLogger(__name__)
 
@@ -207,8 +207,8 @@ def train(settings: Settings) -> NoReturn:
     # Store and tables were checked above; errors left are of the queue or of another worker with the same ID.
     with _blaming("FORECAST_DATABASE_URL"):
         try:
-            run_trainer(settings, devices, measured, spans)
-        except ExecutorIdTaken as error:
+            run_worker(settings, devices, measured, spans)
+        except WorkerIdTaken as error:
             raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
 
 
@@ -266,7 +266,7 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
     store = open_store(settings)
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
-    watch = JobWatch(registry)
+    watch = JobWatch(registry.jobs)
     queue = _queue(settings, devices, watch, measured)
     forecasters = ForecasterCache(store, settings.cache_bytes)
     limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
@@ -278,10 +278,10 @@ def _queue(settings: Settings, devices: Sequence[str], watch: JobWatch, measured
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
-        start = partial(start_local_trainer, settings.without_keys(), tuple(devices), processes)
-        return LocalTrainer(start, watch.notify_finished, measured.trained)
+        run = partial(run_local_worker, settings.without_keys(), tuple(devices), processes)
+        return LocalWorker(run, watch.notify_finished, measured.trained)
     logger.info("this server does not train: trainings wait for a worker (python -m service trainer)")
-    return RemoteTrainers(queue_url(settings.registry_url, SILENCE_OPTIONS))
+    return RemoteWorkers(queue_url(settings.registry_url, SILENCE_OPTIONS))
 
 
 def _warm_up(done: threading.Event) -> None:

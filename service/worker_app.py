@@ -19,19 +19,19 @@ from service.queue.tickets import CPU, GPU, Measured
 from service.settings import Settings
 from service.storage.files.bucket import S3Access
 from service.storage.files.store import ModelStore
+from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.postgres import SILENCE_OPTIONS
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
 from service.telemetry.traces import Spans
 from service.worker.child_entry import train_in_child
 from service.worker.identity import locked_id, machine_id
-from service.worker.leases import JobLedger
 from service.worker.results import JobRecorder
 from service.worker.telemetry import AttemptTelemetry
 
 if TYPE_CHECKING:
-    from service.queue.local_worker import RunningTrainer
-    from service.worker.worker import Trainer
+    from service.queue.local_worker import ServerConnection
+    from service.worker.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -39,86 +39,77 @@ logger = logging.getLogger(__name__)
 _LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
 
 
-class _TracedTrainer:
-    """A worker that exports its spans before its process ends."""
-
-    def __init__(self, trainer: Trainer, spans: Spans) -> None:
-        self._trainer, self._spans = trainer, spans
-        self.lost, self.submit, self.cancel = trainer.lost, trainer.submit, trainer.cancel
-
-    def stop(self) -> None:
-        self._trainer.stop()
-        self._spans.stop()
-
-
-def start_local_trainer(
-    settings: Settings, devices: Sequence[str], processes: int, ended: Callable[[str], None], measured: Measured
-) -> RunningTrainer:
-    """Start a worker as `start_trainer` does, in a subprocess of a server."""
+def run_local_worker(settings: Settings, devices: Sequence[str], processes: int, server: ServerConnection) -> None:
+    """Run a worker as `start_worker` starts it, in a subprocess of a server, until the server stops it."""
     configure_logging(settings.log_level, settings.log_format)
-    spans = Spans.export(settings.trace_exporters, "trainer")
-    trainer = start_trainer(settings, devices, processes, ended, measured, spans)
-    return trainer if spans is None else _TracedTrainer(trainer, spans)
+    exporters = settings.trace_exporters
+    spans = Spans.export(exporters, "trainer") if exporters else None
+    worker = start_worker(settings, devices, processes, server.notify_finished, server.measured, spans)
+    server.serve(worker.submit, worker.cancel, worker.lost)
+    worker.stop()
+    if spans is not None:
+        spans.stop()
 
 
-def start_trainer(
+def start_worker(
     settings: Settings,
     devices: Sequence[str],
     processes: int,
-    ended: Callable[[str], None],
+    notify_finished: Callable[[str], None],
     measured: Measured,
     spans: Spans | None,
-) -> Trainer:
+) -> Worker:
     """Wire a worker and start it.
 
-    devices: torch's names of the devices to train on; processes: concurrent trainings on the CPU; ended, measured:
-    called with each job and each attempt that has ended; spans: None for no traces.
+    devices: torch's names of the devices to train on; processes: concurrent trainings on the CPU; notify_finished,
+    measured: called with each job and each attempt that has ended; spans: None for no traces.
 
-    Raises Unavailable, ExecutorIdTaken, OSError.
+    Raises Unavailable, WorkerIdTaken, OSError.
     """
     # Slow to import, and the server only refers to this function.
-    from service.worker.worker import Trainer, TrainerSettings
+    from service.worker.worker import Worker, WorkerSettings
 
     store, registry = open_store(settings), Registry.open(settings.registry_url)
     alone = not settings.is_cluster
-    executor = locked_id(_folder(settings)) if alone else settings.executor_id or machine_id()
-    lease = _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS
-    queues = [name for name, used in ((CPU, processes), (GPU, devices)) if used]
-    retention = timedelta(days=settings.job_retention_days)
+    holder = LeaseHolder(
+        locked_id(_folder(settings)) if alone else settings.executor_id or machine_id(),
+        [*([CPU] if processes else []), *([GPU] if devices else [])],
+        _LEASE_SECONDS_ALONE if alone else _LEASE_SECONDS,
+        sole=alone,
+    )
     log = settings.log_level, settings.log_format
     train = partial(train_in_child, settings.store_url, access=_s3_access(settings), log=log)
-    trainer = Trainer(
-        TrainerSettings(
-            executor=executor,
+    worker = Worker(
+        WorkerSettings(
+            holder=holder,
             processes=processes,
             seconds_limit=settings.max_training_seconds,
             memory_bytes=settings.memory_of_one(processes),
-            lease_seconds=lease,
-            alone=alone,
             queue_url=queue_url(settings.registry_url, SILENCE_OPTIONS),
+            retention=timedelta(days=settings.job_retention_days),
         ),
-        JobLedger(registry, executor, queues, lease, retention, sole=alone),
-        JobRecorder(registry, store, executor, lease, ended),
+        registry,
+        JobRecorder(registry, store, holder, notify_finished),
         train,
         [partial(train, device=device) for device in devices],
         AttemptTelemetry(registry, measured, spans),
     )
-    trainer.start()
-    gpus = ", ".join(devices) or "none"
-    logger.info("worker %s is ready: %d trainings at once on the CPU; GPUs: %s", executor, processes, gpus)
-    return trainer
+    worker.start()
+    on_devices = f", and on {devices}" * bool(devices)
+    logger.info("worker %s is ready: %d concurrent trainings%s", holder.id, processes, on_devices)
+    return worker
 
 
-def run_trainer(settings: Settings, devices: Sequence[str], measured: Measured, spans: Spans | None) -> NoReturn:
-    """Train queued jobs until stopped, then exit the process. Raises what `start_trainer` raises."""
+def run_worker(settings: Settings, devices: Sequence[str], measured: Measured, spans: Spans | None) -> NoReturn:
+    """Train queued jobs until stopped, then exit the process. Raises what `start_worker` raises."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     processes = settings.trainings_at_once(in_server=False)
-    trainer = start_trainer(settings, devices, processes, lambda _: None, measured, spans)
-    while not stopping.wait(0.2) and not trainer.lost.is_set():
+    worker = start_worker(settings, devices, processes, lambda _: None, measured, spans)
+    while not stopping.wait(0.2) and not worker.lost.is_set():
         pass
-    trainer.stop()
+    worker.stop()
     if spans is not None:
         spans.stop()
     # A thread that still waits for a store must not keep a process alive that has no work left.

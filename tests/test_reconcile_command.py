@@ -28,17 +28,17 @@ def run(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProces
 def test_dry_run_then_apply_then_nothing_left(tmp_path: Path) -> None:
     settings = {"FORECAST_STORE_URL": str(tmp_path)}
     registry = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
-    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), "sales", {}, 1)
+    registry.add(DEFAULT_TENANT, model_id := new_id(), "sales", {}, 1)
     dry = run(settings)
     assert (dry.returncode, dry.stderr) == (1, "")
     assert "model without file" in dry.stdout
     assert model_id in dry.stdout
-    assert registry.model(model_id).status == "ready"
+    assert registry.get_of_any_tenant(model_id).status == "ready"
     applied = run(settings, "--apply", "--json")
     assert applied.returncode == 0, applied.stderr
     told = json.loads(applied.stdout)
     assert (told["applied"], told["open"], told["differences"][0]["id"]) == (True, 0, model_id)
-    assert registry.model(model_id).status == "failed"
+    assert registry.get_of_any_tenant(model_id).status == "failed"
     again = run(settings)
     assert (again.returncode, again.stdout) == (0, "1 models, 0 files, 0 differences, 0 of them open\n")
     registry.close()
@@ -77,7 +77,7 @@ def test_on_postgres_and_s3_by_their_settings(postgres: PostgresServer, s3: S3Se
     ModelStore.open(store_url, access).put_training_input(job_id := new_id(), b"input")
     assert run(settings).returncode == 0, "what is this young may still be registered"
     registry = Registry.open(database)
-    registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
+    registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {})
     found = run(settings, "--json")
     assert found.returncode == 1, found.stderr
     assert [one["kind"] for one in json.loads(found.stdout)["differences"]] == ["queued job without input"]

@@ -9,7 +9,7 @@ import pytest
 from examples.cluster import PostgresServer
 from service.app import UnusableSetting, train
 from service.settings import Settings
-from service.storage.identifiers import new_id
+from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.worker_app import _folder
 
@@ -29,9 +29,9 @@ def test_the_second_trainer_with_one_id_is_told_so(
     monkeypatch.setattr("service.app.configure_logging", lambda *_: None)
     url = postgres.new_database()
     registry = Registry.open(url)
-    assert registry.enrol("twin", new_id(), ["cpu"], 3600)
+    assert registry.leases.enrol(LeaseHolder("twin", ["cpu"], 3600))
     settings = Settings(store_url=str(tmp_path), database_url=url, executor_id="twin", device="cpu")
-    with pytest.raises(UnusableSetting, match=r"^FORECAST_EXECUTOR_ID: another living trainer has the ID 'twin'"):
+    with pytest.raises(UnusableSetting, match=r"^FORECAST_EXECUTOR_ID: another live worker has the ID 'twin'"):
         train(settings)
     registry.close()
     postgres.drop_database(url)

@@ -48,11 +48,11 @@ _FORGOTTEN_AT_ONCE = 1000
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
-class Place(NamedTuple):
+class TicketState(NamedTuple):
     """The state of a ticket: waiting in a queue, taken by a worker, or used up."""
 
     status: str
-    executor: str | None
+    worker: str | None
 
     @property
     def waits(self) -> bool:
@@ -76,14 +76,14 @@ class DurableQueue:
     def __init__(
         self,
         url: str,
-        executor: str,
+        worker: str,
         sizes: Mapping[str, int],
         run: Callable[[Ticket], None],
         alone: bool,
         poll_seconds: float,
     ) -> None:
         self._url = url
-        self._executor = executor
+        self._worker = worker
         self._sizes = sizes
         self._run = run
         self._alone = alone
@@ -107,7 +107,7 @@ class DurableQueue:
             "name": APPLICATION,
             "system_database_url": self._url,
             "db_engine_kwargs": engine_options(self._url),
-            "executor_id": self._executor,
+            "executor_id": self._worker,
             "application_version": VERSION,
             "serializer": JsonSerializer(),
             "log_level": "ERROR",
@@ -134,13 +134,13 @@ class DurableQueue:
             else:
                 DBOS.enqueue_workflow(ticket.queue, _train, *ticket)
 
-    def places(self, tickets: Iterable[Ticket]) -> dict[str, Place]:
+    def states(self, tickets: Iterable[Ticket]) -> dict[str, TicketState]:
         """Return the states of tickets by their IDs; unknown tickets are omitted."""
         found = DBOS.list_workflows(workflow_ids=[ticket.id for ticket in tickets], load_input=False, load_output=False)
-        places = {one.workflow_id: Place(one.status, one.executor_id) for one in found}
+        states = {one.workflow_id: TicketState(one.status, one.executor_id) for one in found}
         with self._lock:
-            self._waiting &= {name for name, place in places.items() if place.waits}
-        return places
+            self._waiting &= {name for name, state in states.items() if state.waits}
+        return states
 
     def forget_old(self) -> int:
         """Delete used tickets; return how many were deleted."""
@@ -213,6 +213,6 @@ _current: DurableQueue | None = None
 
 
 @DBOS.workflow(name=WORKFLOW)
-def _train(job_id: str, dispatch: int, queue: str) -> None:
+def _train(job_id: str, generation: int, queue: str) -> None:
     if _current is not None:
-        _current.work(Ticket(job_id, dispatch, queue))
+        _current.work(Ticket(job_id, generation, queue))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Protocol
+from typing import Any
 
 import orjson
 
@@ -29,38 +29,79 @@ logger = logging.getLogger(__name__)
 _STOP_SECONDS = 8.0
 # Pause between two starts; doubled after each failed start.
 _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 
-class RunningTrainer(Protocol):
-    """The interface of the worker that the process runs: a started `Trainer`."""
+class ServerConnection:
+    """The pipe to the server, in the worker's process."""
 
-    lost: threading.Event
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        # Messages that arrive during the start are read and buffered.
+        threading.Thread(target=self._receive, name="server", daemon=True).start()
 
-    def submit(self, tickets: Sequence[Ticket]) -> None:
-        """Enqueue jobs."""
+    def send(self, kind: str, content: object) -> None:
+        """Send a message to the server. Raises OSError if it has died."""
+        with self._sending:
+            self._connection.send_bytes(orjson.dumps({kind: content}))
 
-    def cancel(self, job_id: str) -> None:
-        """Kill a job's child process at once."""
+    def notify_finished(self, job_id: str) -> None:
+        """Report a job that has ended."""
+        self.send("ended", job_id)
 
-    def stop(self) -> None:
-        """Kill all child processes, put their jobs back into the queue and deregister."""
+    def measured(self, end: AttemptEnd) -> None:
+        """Report an attempt that has ended."""
+        self.send("measured", list(end))
+
+    def serve(
+        self, submit: Callable[[Sequence[Ticket]], None], cancel: Callable[[str], None], lost: threading.Event
+    ) -> None:
+        """Report that the worker runs, and handle messages until the server sends "stop" or has died.
+
+        lost: set when another worker has taken this worker's ID, which ends the handling too.
+        """
+        self.send("started", True)
+        while not lost.is_set():
+            try:
+                message = self._messages.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if "stop" in message:
+                return
+            try:
+                if "submit" in message:
+                    submit([Ticket(*one) for one in message["submit"]])
+                if "cancel" in message:
+                    cancel(message["cancel"])
+            except Exception as error:
+                logger.warning("a request of the server failed; the registry is read later: %s", reason(error))
+        self.send("failed", "another worker has the same ID")
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                self._messages.put(orjson.loads(self._connection.recv_bytes()))
+            except (EOFError, OSError):
+                self._messages.put({"stop": True})
+                return
 
 
-Start = Callable[[Callable[[str], None], Measured], RunningTrainer]
-"""Starts a worker in the process; its arguments are callbacks that report to the server ended jobs and attempts."""
+Run = Callable[[ServerConnection], None]
+"""Runs a worker in its process until `ServerConnection.serve` returns."""
 
 
-class LocalTrainer:
+class LocalWorker:
     """The training queue of a server with its own worker; see `TrainingQueue` for the methods.
 
-    start: must be importable by name, because the process is spawned. ended, measured: called, from a thread, with
-    each job and each attempt that has ended.
+    run: must be importable by name, because the process is spawned. notify_finished, measured: called, from a thread,
+    with each job and each attempt that has ended.
     """
 
-    def __init__(self, start: Start, ended: Callable[[str], None], measured: Measured) -> None:
-        self._start = start
-        self._ended = ended
+    def __init__(self, run: Run, notify_finished: Callable[[str], None], measured: Measured) -> None:
+        self._run = run
+        self._notify_finished = notify_finished
         self._measured = measured
         self._context = multiprocessing.get_context("spawn")
         self._sending = threading.Lock()
@@ -69,7 +110,7 @@ class LocalTrainer:
         self._stopping = threading.Event()
         self._failure: str | None = None
         # The kernel kills the process when the thread that started it ends, so this thread lives as long as it.
-        self._thread = threading.Thread(target=self._look_after, name="trainer", daemon=True)
+        self._thread = threading.Thread(target=self._supervise, name="worker", daemon=True)
 
     def start(self) -> None:
         """Start the process, and supervise it from then on."""
@@ -104,15 +145,15 @@ class LocalTrainer:
             try:
                 self._connection.send_bytes(orjson.dumps(message))
             except OSError:
-                logger.warning("the trainer is gone; another one will take up what it was not told")
+                logger.warning("the worker has died; the next one finds the jobs in the registry")
 
-    def _look_after(self) -> None:
+    def _supervise(self) -> None:
         pause = _PAUSE_SECONDS
         while not self._stopping.is_set():
             try:
                 has_run = self._run_once()
             except OSError as error:
-                logger.exception("the trainer could not be started; it is tried again")
+                logger.exception("the worker could not be started; the start is retried")
                 self._failure, has_run = f"its process cannot be started: {reason(error)}", False
             pause = _PAUSE_SECONDS if has_run else min(2 * pause, _LONGEST_PAUSE_SECONDS)
             self._stopping.wait(pause)
@@ -122,24 +163,24 @@ class LocalTrainer:
         ours, theirs = self._context.Pipe()
         with ours:
             with theirs:
-                arguments = self._start, os.getpid(), theirs
-                process = self._context.Process(target=work, args=arguments, name="trainer", daemon=False)
+                arguments = self._run, os.getpid(), theirs
+                process = self._context.Process(target=work, args=arguments, name="worker", daemon=False)
                 process.start()
             self._process = process
             with self._sending:
                 self._connection = ours
             if self._stopping.is_set():
                 self._send({"stop": True})
-            has_run, failure = self._hear(ours)
+            has_run, failure = self._receive(ours)
             with self._sending:
                 self._connection = None
         process.join()
         if not self._stopping.is_set():
             self._failure = failure or f"its process ended with exit code {process.exitcode}"
-            logger.error("the trainer does not run, and is started again: %s", self._failure)
+            logger.error("the worker does not run, and is restarted: %s", self._failure)
         return has_run
 
-    def _hear(self, connection: Connection) -> tuple[bool, str | None]:
+    def _receive(self, connection: Connection) -> tuple[bool, str | None]:
         """Handle messages of the process until it ends; return whether it started up, and the failure it reported."""
         has_run, failure = False, None
         while True:
@@ -152,68 +193,25 @@ class LocalTrainer:
             if "failed" in message:
                 failure = message["failed"]
             if "ended" in message:
-                self._ended(message["ended"])
+                self._notify_finished(message["ended"])
             if "measured" in message:
                 self._measured(AttemptEnd(*message["measured"]))
 
 
-def work(start: Start, server: int, connection: Connection) -> None:
+def work(run: Run, server: int, connection: Connection) -> None:
     """Run a worker in this process until the server, given by its process ID, sends "stop" or has died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal: the server stops this process
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent(server)
-    told: queue.SimpleQueue[dict[str, object]] = queue.SimpleQueue()
-    sending = threading.Lock()
-
-    def tell(message: object) -> None:
-        with sending:
-            connection.send_bytes(orjson.dumps(message))
-
-    # Messages that arrive during the start are read and buffered.
-    threading.Thread(target=_read, args=(connection, told), name="server", daemon=True).start()
+    link = ServerConnection(connection)
+    code = 0
     try:
-        trainer = start(lambda job_id: tell({"ended": job_id}), lambda end: tell({"measured": list(end)}))
-        tell({"started": True})
-        _obey_all(trainer, told)
-        if trainer.lost.is_set():
-            tell({"failed": "another trainer has the same ID"})
-        trainer.stop()
+        run(link)
     except Exception as error:
-        logger.exception("the trainer cannot run")
+        logger.exception("the worker cannot run")
         # The server may have died.
         with suppress(OSError):
-            tell({"failed": reason(error)})
-        os._exit(1)
-    # Here and above, os._exit: threads of libraries must not keep a finished process alive.
-    os._exit(0)
-
-
-def _obey_all(trainer: RunningTrainer, told: queue.SimpleQueue[dict[str, object]]) -> None:
-    """Handle messages of the server until it sends "stop", or another worker has taken this worker's ID."""
-    while not trainer.lost.is_set():
-        try:
-            message = told.get(timeout=_LOOK_SECONDS)
-        except queue.Empty:
-            continue
-        if "stop" in message:
-            return
-        _obey(trainer, message)
-
-
-def _read(connection: Connection, told: queue.SimpleQueue[dict[str, object]]) -> None:
-    while True:
-        try:
-            told.put(orjson.loads(connection.recv_bytes()))
-        except (EOFError, OSError):
-            told.put({"stop": True})
-            return
-
-
-def _obey(trainer: RunningTrainer, message: dict[str, object]) -> None:
-    try:
-        if isinstance(tickets := message.get("submit"), list):
-            trainer.submit([Ticket(*one) for one in tickets])
-        if isinstance(job_id := message.get("cancel"), str):
-            trainer.cancel(job_id)
-    except Exception as error:
-        logger.warning("what the server said could not be done now, and will be seen later: %s", reason(error))
+            link.send("failed", reason(error))
+        code = 1
+    # Threads of libraries must not keep a finished process alive.
+    os._exit(code)

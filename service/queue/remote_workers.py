@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class RemoteTrainers:
+class RemoteWorkers:
     """The training queue of a server without a worker; see `TrainingQueue` for the methods.
 
     Cancelling needs no message: a worker checks several times a second whether it still holds the jobs it runs.
@@ -37,18 +37,16 @@ class RemoteTrainers:
         try:
             client = self._connected()
             for ticket in tickets:
-                place: EnqueueOptions = {
+                options: EnqueueOptions = {
                     "workflow_name": WORKFLOW,
                     "queue_name": ticket.queue,
                     "workflow_id": ticket.id,
                     "app_version": VERSION,
                     "application_name": APPLICATION,
                 }
-                client.enqueue(place, *ticket)
+                client.enqueue(options, *ticket)
         except Exception as error:
-            logger.warning(
-                "%d jobs could not be queued at once, a trainer will find them: %s", len(tickets), reason(error)
-            )
+            logger.warning("%d jobs could not be queued now, a worker will find them: %s", len(tickets), reason(error))
 
     def cancel(self, job_id: str) -> None:
         """Do nothing: the worker that runs the job sees the cancellation in the registry."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 from service.errors import ServiceError
-from service.storage.registry.entries import JobEntry
+from service.storage.registry.entries import JobEntry, QueueName
 
 Ending = Literal["succeeded", "failed", "died", "stopped"]
 
@@ -23,26 +23,27 @@ class AttemptEnd(NamedTuple):
 Measured = Callable[[AttemptEnd], None]
 
 Progress = dict[str, Any]
-Tell = Callable[[Progress], None]
+Report = Callable[[Progress], None]
 
-CPU, GPU = "cpu", "gpu"
+CPU: QueueName = "cpu"
+GPU: QueueName = "gpu"
 """The queues, one for each device class."""
 
 
 class Ticket(NamedTuple):
     """A job's entry in a queue.
 
-    ``dispatch`` is its generation, a fencing token: a ticket is void once the job has one with a higher generation.
+    generation: a fencing token; a ticket is void once the job has one with a higher generation.
     """
 
     job_id: str
-    dispatch: int
+    generation: int
     queue: str
 
     @property
     def id(self) -> str:
         """Return the unique ID of the ticket."""
-        return f"{self.job_id}-{self.dispatch}"
+        return f"{self.job_id}-{self.generation}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Outcome:
 
 Keep = Callable[[bytes], None]
 
-Train = Callable[[str, Tell, Keep], Outcome]
+Train = Callable[[str, Report, Keep], Outcome]
 """Trains the job with this ID in the child process, and reports progress and checkpoints through the callbacks."""
 
 
@@ -81,43 +82,6 @@ class JobListener(Protocol):
         """Handle the death of the child process; return the job's next ticket, or None if it has failed for good."""
 
 
-class Ledger(Protocol):
-    """Records which worker holds which job; every method may raise Unavailable."""
-
-    def enrol(self) -> bool:
-        """Register this worker; return False if another live worker has its ID."""
-
-    def renew(self, job_ids: Collection[str]) -> Mapping[str, int] | None:
-        """Renew this worker's leases of jobs; return attempts by job ID, None if another worker has taken its ID."""
-
-    def held(self) -> Mapping[str, int]:
-        """Return the attempts that this worker holds, by job ID."""
-
-    def release(self) -> list[Ticket]:
-        """Put back all jobs that this worker holds, or held before it was killed; return their new tickets."""
-
-    def dismiss(self) -> None:
-        """Deregister this worker."""
-
-    def expired(self) -> list[Ticket]:
-        """Put back the jobs whose lease has expired; return their new tickets."""
-
-    def waiting(self) -> list[Ticket]:
-        """Return the tickets of queued jobs, oldest first, up to a maximum number."""
-
-    def redispatch(self, ticket: Ticket, queue: str) -> Ticket | None:
-        """Void a waiting job's ticket and return a new one; None if it was void already."""
-
-    def living(self) -> set[str]:
-        """Return the IDs of live workers."""
-
-    def served(self) -> set[str]:
-        """Return the queues served by live workers."""
-
-    def forget_old(self) -> None:
-        """Delete jobs that ended long ago."""
-
-
 class TrainingQueue(Protocol):
     """Passes trainings from a server to workers, on this machine or on others."""
 
@@ -139,4 +103,4 @@ class TrainingQueue(Protocol):
 
 def ticket_of(job: JobEntry) -> Ticket:
     """Return a job's current ticket, as recorded in the registry."""
-    return Ticket(job.id, job.dispatch, job.queue)
+    return Ticket(job.id, job.generation, job.queue)

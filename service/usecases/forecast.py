@@ -47,7 +47,7 @@ def find_model(resources: Resources, tenant: str, model_id: str | None, name: st
     """
     if model_id is None:
         return resources.registry.newest_ready(tenant, name or "")
-    model = resources.registry.model_of(tenant, model_id)
+    model = resources.registry.get(tenant, model_id)
     if model.status == "training":
         raise ModelNotReady(f"model {model_id} is still training; try again in a moment", retry_after=_RETRY_SECONDS)
     if model.status == "failed":

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from service.errors import Overloaded, Unavailable
 from service.storage.identifiers import unknown_job
 from service.storage.registry.entries import JobEntry
-from service.storage.registry.jobs import JobRegistry
+from service.storage.registry.jobs import Jobs
 from service.telemetry.logs import reason
 
 logger = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ class JobWatch:
     An instance belongs to one event loop. patience: see `PATIENCE_SECONDS`; pause: seconds between polls.
     """
 
-    def __init__(self, registry: JobRegistry, patience: float = PATIENCE_SECONDS, pause: float = POLL_SECONDS) -> None:
-        self._registry = registry
+    def __init__(self, jobs: Jobs, patience: float = PATIENCE_SECONDS, pause: float = POLL_SECONDS) -> None:
+        self._jobs = jobs
         self._patience = patience
         self._pause = pause
         self._watched: defaultdict[str, set[Watcher]] = defaultdict(set)
@@ -138,7 +138,7 @@ class JobWatch:
         known = {job_id: min(one.job.revision for one in many) for job_id, many in open_jobs if many}
         try:
             # Not in the thread pool of the requests: neither must wait for the other.
-            changed = await asyncio.to_thread(self._registry.changed_jobs, known) if known else {}
+            changed = await asyncio.to_thread(self._jobs.changed, known) if known else {}
         except Exception as error:
             if not self._trouble:
                 unforeseen = not isinstance(error, Unavailable)

@@ -17,7 +17,7 @@ from service.usecases.forecast import find_model
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
     """Delete a tenant's model, its file, its jobs and their inputs; stop a running training. Raises ModelNotFound."""
-    model, attempts = resources.registry.delete_model(tenant, model_id)
+    model, attempts = resources.registry.delete(tenant, model_id)
     # First, because the store may be unavailable.
     resources.forecasters.forget(tenant, model_id)
     if model.job_id is not None:
@@ -77,7 +77,7 @@ def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
     registry.check_quota(tenant, quota, size, training=False)
     store.put_model(taken.model_id, taken.data)
     try:
-        return registry.insert_ready_model(tenant, taken.model_id, taken.name, taken.record, size, quota)
+        return registry.add(tenant, taken.model_id, taken.name, taken.record, size, quota)
     except QuotaExceeded:
         store.delete_model(taken.model_id)
         raise

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from service.errors import Unavailable
 from service.queue.tickets import CPU, GPU
 from service.storage.registry.database import utc_now
-from service.storage.registry.inventory import QueueFigures
+from service.storage.registry.jobs import QueueMetrics
 from service.usecases.context import Resources
 
 _NO_TRAINER = "no trainer is alive: trainings are accepted and wait until one is; forecasts are served"
@@ -37,13 +37,13 @@ def check_readiness(resources: Resources) -> Readiness:
     """
     resources.registry.check()
     resources.store.check_writable()
-    trainers = len(resources.registry.living_executors())
+    trainers = len(resources.registry.leases.live_workers())
     return Readiness(trainers, _warnings(resources, trainers))
 
 
 def training_warnings(resources: Resources) -> tuple[str, ...]:
     """Return the reasons why an accepted training may wait; empty if there are none. Raises Unavailable."""
-    return _warnings(resources, len(resources.registry.living_executors()))
+    return _warnings(resources, len(resources.registry.leases.live_workers()))
 
 
 def own_trainer_warning(resources: Resources) -> str | None:
@@ -64,7 +64,7 @@ _PROBE_SECONDS = 5.0
 class _State:
     """The result of one query of the database; queues and trainers are None if the query failed."""
 
-    queues: dict[str, QueueFigures] | None = None
+    queues: dict[str, QueueMetrics] | None = None
     trainers: int | None = None
     ready: bool = False
 
@@ -110,8 +110,8 @@ class ServiceMetrics(Collector):
     def _probe(self) -> _State:
         registry = self._resources.registry
         try:
-            queues = registry.queue_figures()
-            trainers = len(registry.living_executors())
+            queues = registry.jobs.queue_metrics()
+            trainers = len(registry.leases.live_workers())
         except Unavailable:
             return _State()
         try:
@@ -121,14 +121,14 @@ class ServiceMetrics(Collector):
         return _State(queues, trainers, ready=True)
 
 
-def _queue_metrics(queues: dict[str, QueueFigures]) -> Iterator[Metric]:
+def _queue_metrics(queues: dict[str, QueueMetrics]) -> Iterator[Metric]:
     waiting = GaugeMetricFamily("forecast_jobs_waiting", "Waiting jobs, of all servers.", labels=["queue"])
     running = GaugeMetricFamily("forecast_jobs_running", "Running jobs, on all workers.", labels=["queue"])
     meaning = "Seconds since the oldest waiting job was accepted; 0 if there is none."
     age = GaugeMetricFamily("forecast_oldest_waiting_job_age_seconds", meaning, labels=["queue"])
     now = utc_now()
     for name in (CPU, GPU):
-        found = queues.get(name, QueueFigures())
+        found = queues.get(name, QueueMetrics())
         waiting.add_metric([name], found.waiting)
         running.add_metric([name], found.running)
         age.add_metric([name], max(0.0, (now - (found.oldest or now)).total_seconds()))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from service.errors import InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
+from service.errors import Conflict, InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
 from service.storage.files.model_codec import restore
 from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import Inherited, inherited_record
@@ -94,9 +94,9 @@ def reconcile(
     models. Raises ForeignDatabase if that would delete all models.
     """
     # A model's file exists before the model is ready and is deleted after it, so this order finds no false differences.
-    statuses = registry.model_statuses()
+    statuses = registry.inventory.model_statuses()
     files = {(one.id, one.attempt): one for one in store.models()}
-    later = registry.model_statuses()
+    later = registry.inventory.model_statuses()
     if apply and delete_orphans and files and not any(model_id in later for model_id, _ in files):
         detail = f"the database knows none of the {len(files)} models in the store: all of them would be deleted"
         raise ForeignDatabase(f"{detail}. Set it to that of this store, or omit --delete-orphans")
@@ -133,16 +133,16 @@ class _Comparison:
     def _mark_failed(self, model_id: str, attempt: int) -> bool:
         detail = "the model's file is not in the store: restore it and reconcile again, or train again"
         error = ModelFileCorrupt(detail).to_record()
-        return not self._has_file(model_id, attempt) and self._registry.lose_model(model_id, error)
+        return not self._has_file(model_id, attempt) and self._registry.inventory.lose_model(model_id, error)
 
     def files_without_model(
         self, files: Iterable[StoredFile], statuses: Mapping[str, tuple[ModelStatus, int]]
     ) -> Iterator[_Found]:
         for one in files:
             status, attempt = statuses.get(one.id, (None, 0))
-            if status == "failed" and self._registry.is_lost(one.id, one.attempt):
+            if status == "failed" and self._registry.inventory.is_lost(one.id, one.attempt):
                 difference = Difference("file of a lost model", one.id, "make ready", "its file is back", one.attempt)
-                yield difference, partial(self._registry.regain_model, one.id)
+                yield difference, partial(self._registry.inventory.regain_model, one.id)
             elif status == "failed":
                 yield self._orphan("file of a failed model", one, "left by a training that was not published")
             elif status == "ready" and attempt != one.attempt:
@@ -174,20 +174,22 @@ class _Comparison:
             inherited = self._read(one)
         except (InvalidModelFile, ModelNotFound):
             return False
-        tenant, name, record = inherited.tenant, inherited.name, inherited.record
-        if not self._registry.adopt_model(tenant, one.id, name, record, one.size_bytes, one.written_at, one.attempt):
+        tenant, stored = inherited.tenant, (one.size_bytes, None, one.written_at, one.attempt)
+        try:
+            self._registry.add(tenant, one.id, inherited.name, inherited.record, *stored)
+        except Conflict:
             return False
         if not self._has_file(one.id, one.attempt):  # it was deleted concurrently
-            self._registry.delete_model(tenant, one.id)
+            self._registry.delete(tenant, one.id)
             return False
         return True
 
     def inputs_and_jobs(self) -> Iterator[_Found]:
         # An input exists before its job, and is deleted after it.
-        jobs = self._registry.job_statuses()
+        jobs = self._registry.inventory.job_statuses()
         inputs = {one.id: one for one in self._store.training_inputs()}
         checkpoints = list(self._store.checkpoints())
-        later, of_models = self._registry.job_statuses(), self._registry.jobs_of_models()
+        later, of_models = self._registry.inventory.job_statuses(), self._registry.inventory.jobs_of_models()
         for one in inputs.values():
             if one.id not in later and one.id not in of_models and self._now - one.written_at > _IMPORT:
                 yield self._orphan("input without job", one, "no training needs it", self._has_job)
@@ -203,7 +205,7 @@ class _Comparison:
     def _fail(self, job_id: str) -> bool:
         detail = "the job's training data is not in the store: send the training again"
         error = TrainingFailed(detail).to_record()
-        return not self._store.has_training_input(job_id) and self._registry.fail_job(job_id, error)
+        return not self._store.has_training_input(job_id) and self._registry.jobs.fail(job_id, error)
 
     def _orphan(self, kind: Kind, one: StoredFile, detail: str, is_used: Callable[[str], bool] | None = None) -> _Found:
         """Return a file that nothing needs; is_used: tells, by its ID, whether something needs it after all."""
@@ -231,13 +233,13 @@ class _Comparison:
         return _exists(partial(self._store.model_size, model_id, attempt))
 
     def _has_model(self, model_id: str) -> bool:
-        return _exists(partial(self._registry.model, model_id))
+        return _exists(partial(self._registry.get_of_any_tenant, model_id))
 
     def _has_job(self, job_id: str) -> bool:
-        return job_id in self._registry.job_statuses()
+        return job_id in self._registry.inventory.job_statuses()
 
     def _is_unfinished(self, job_id: str) -> bool:
-        return self._registry.job_statuses().get(job_id) in UNFINISHED
+        return self._registry.inventory.job_statuses().get(job_id) in UNFINISHED
 
 
 def _exists(look_up: Callable[[], object]) -> bool:

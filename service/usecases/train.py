@@ -102,11 +102,11 @@ def _earlier(resources: Resources, tenant: str, request: TrainingRequest) -> Job
     """Return the job started earlier with the request's idempotency key. Raises IdempotencyKeyReused."""
     if request.idempotency is None:
         return None
-    return resources.registry.find_idempotent(tenant, *request.idempotency)
+    return resources.registry.jobs.find_idempotent(tenant, *request.idempotency)
 
 
 def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:
-    if resources.registry.count_unfinished() >= resources.limits.max_queued_jobs:
+    if resources.registry.jobs.count_unfinished() >= resources.limits.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(
@@ -115,10 +115,10 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
     file = training_input_file(content)
     # Checked before anything is stored, and again on insertion, as concurrent requests may add jobs in between.
     resources.registry.check_quota(tenant, resources.limits.quota, len(file), training=True)
-    queue = choose_queue(resources.registry.served_queues(), planned)
+    queue = choose_queue(resources.registry.leases.served_queues(), planned)
     resources.store.put_training_input(job_id, file)
     try:
-        job = resources.registry.create_training(
+        job = resources.registry.jobs.create(
             tenant,
             model_id,
             job_id,
@@ -151,7 +151,7 @@ def _job_after_all(resources: Resources, tenant: str, job_id: str, error: Unavai
     """
     with suppress(Unavailable):
         try:
-            return resources.registry.job_of(tenant, job_id)
+            return resources.registry.jobs.get(tenant, job_id)
         except JobNotFound:
             resources.store.delete_training_input(job_id)
     raise error
@@ -159,6 +159,6 @@ def _job_after_all(resources: Resources, tenant: str, job_id: str, error: Unavai
 
 def cancel_training(resources: Resources, tenant: str, job_id: str) -> None:
     """Cancel a tenant's job permanently. Raises JobNotFound, JobFinished."""
-    resources.registry.cancel_job(tenant, job_id)
+    resources.registry.jobs.cancel(tenant, job_id)
     resources.queue.cancel(job_id)
     clear_away(resources.registry, resources.store, job_id)

@@ -6,13 +6,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from service.errors import JobNotFound, ServiceError
 from service.forecasting.training.checkpoint import Checkpoint
 from service.storage.files.model_file import read_model_file, write_model_file
 from service.storage.files.store import ModelStore
 from service.storage.registry.registry import Registry
-from service.telemetry.logs import reason
 
 logger = logging.getLogger(__name__)
 
@@ -72,33 +72,23 @@ class StoredCheckpoints:
         ended = self._clock()
         self._due = ended + max(self._seconds, (ended - started) / _SHARE)
 
-    def _give_up(self, reason: str) -> None:
-        logger.warning("job %s has no more checkpoints: %s", self._job_id, reason)
+    def _give_up(self, why: str) -> None:
+        logger.warning("job %s has no more checkpoints: %s", self._job_id, why)
         self._due = math.inf
 
 
 def keep_checkpoint(registry: Registry, store: ModelStore, job_id: str, attempt: int, data: bytes) -> None:
-    """Store a checkpoint from an attempt's child process if the attempt still runs; log errors, never raise them.
+    """Store a checkpoint from an attempt's child process if the attempt still runs.
 
     A job's end is written to the registry first, and its checkpoint is deleted afterwards. The registry is therefore
     checked again after storing, so that no checkpoint is left behind.
     """
-    try:
-        if not _runs(registry, job_id, attempt):
+    with suppress(JobNotFound):
+        job = registry.jobs.get_of_any_tenant(job_id)
+        if job.status != "running" or job.attempt != attempt:
             return
         store.put_checkpoint(job_id, data)
-        if not _runs(registry, job_id):
-            store.delete_checkpoint(job_id)
-    except Exception as error:
-        logger.warning("a checkpoint of job %s could not be kept: %s", job_id, reason(error))
-
-
-def _runs(registry: Registry, job_id: str, attempt: int | None = None) -> bool:
-    """Return whether an attempt at a job runs; attempt None: whether the job has not ended."""
-    try:
-        job = registry.job(job_id)
-    except JobNotFound:
-        return False
-    if attempt is None:
-        return not job.has_ended
-    return job.status == "running" and job.attempt == attempt
+        with suppress(JobNotFound):
+            if not registry.jobs.get_of_any_tenant(job_id).has_ended:
+                return
+        store.delete_checkpoint(job_id)

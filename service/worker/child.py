@@ -49,25 +49,21 @@ def run_job(train: Train, job_id: str, connection: Connection) -> None:
 
     The bytes of a checkpoint, or of the outcome's file, follow in a message of their own.
     """
-    with about_job(job_id):
-        _run_job(train, job_id, connection)
-
-
-def _run_job(train: Train, job_id: str, connection: Connection) -> None:
     progress = _ProgressReport(connection)
-    try:
-        outcome = train(job_id, progress.tell, lambda data: _send_checkpoint(connection, data))
-        progress.flush()
-        _send(connection, "outcome", outcome.record)
-        _send_bytes(connection, outcome.file)
-    except ServiceError as error:
-        _send(connection, "error", error.to_record())
-    except MemoryError:
-        detail = "the training ran out of memory; use fewer values or a smaller network"
-        _send(connection, "error", TrainingFailed(detail).to_record())
-    except Exception:
-        logger.exception("the training broke")
-        _send(connection, "error", TrainingFailed("the training broke; the server's log says why").to_record())
+    with about_job(job_id):
+        try:
+            outcome = train(job_id, progress.report, lambda data: _send(connection, "checkpoint", {}, data))
+            progress.flush()
+            _send(connection, "outcome", outcome.record, outcome.file)
+            return
+        except ServiceError as raised:
+            error = raised
+        except MemoryError:
+            error = TrainingFailed("the training ran out of memory; use fewer values or a smaller network")
+        except Exception:
+            logger.exception("the training raised an unexpected error")
+            error = TrainingFailed("the training raised an unexpected error; the server's log says why")
+    _send(connection, "error", error.to_record())
 
 
 class _ProgressReport:
@@ -79,7 +75,7 @@ class _ProgressReport:
         self._latest: Progress = {}
         self._unsent = False
 
-    def tell(self, progress: Progress) -> None:
+    def report(self, progress: Progress) -> None:
         self._latest, self._unsent = progress, True
         if time.monotonic() - self._sent_at >= _PROGRESS_SECONDS:
             self.flush()
@@ -90,18 +86,12 @@ class _ProgressReport:
             self._sent_at, self._unsent = time.monotonic(), False
 
 
-def _send_checkpoint(connection: Connection, data: bytes) -> None:
-    _send(connection, "checkpoint", {})
-    _send_bytes(connection, data)
-
-
-def _send(connection: Connection, kind: str, content: dict[str, Any]) -> None:
-    _send_bytes(connection, orjson.dumps({"kind": kind, "content": content}, option=orjson.OPT_SERIALIZE_NUMPY))
-
-
-def _send_bytes(connection: Connection, data: bytes) -> None:
+def _send(connection: Connection, kind: str, content: dict[str, Any], data: bytes | None = None) -> None:
+    message = orjson.dumps({"kind": kind, "content": content}, option=orjson.OPT_SERIALIZE_NUMPY)
     try:
-        connection.send_bytes(data)
+        connection.send_bytes(message)
+        if data is not None:
+            connection.send_bytes(data)
     except BrokenPipeError:
         # The receiver has closed the pipe: the job was cancelled, or the server has died.
         sys.exit(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.queue.tickets import Keep, Outcome, Tell
+    from service.queue.tickets import Keep, Outcome, Report
     from service.storage.files.bucket import S3Access
     from service.telemetry.logs import LogFormat
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def train_in_child(
     store_url: str,
     job_id: str,
-    tell: Tell,
+    report: Report,
     keep: Keep,
     device: str | None = None,
     access: S3Access | None = None,
@@ -34,4 +34,4 @@ def train_in_child(
 
     if log is not None:
         configure_logging(*log)
-    return run_training(ModelStore.open(store_url, access), job_id, tell, keep, device)
+    return run_training(ModelStore.open(store_url, access), job_id, report, keep, device)

@@ -10,7 +10,7 @@ from pathlib import Path
 _MOST = 64
 
 
-class ExecutorIdTaken(ValueError):
+class WorkerIdTaken(ValueError):
     """Another live worker has the ID of this one."""
 
 
@@ -28,7 +28,7 @@ def locked_id(folder: Path) -> str:
             os.close(descriptor)
             continue
         return f"local-{number}"
-    raise OSError(f"{_MOST} trainers use this folder already")
+    raise OSError(f"{_MOST} workers use this folder already")
 
 
 def machine_id() -> str:

@@ -12,39 +12,48 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from datetime import timedelta
-from typing import cast
 
 from service.errors import ServiceError
-from service.queue.dbos_queue import DurableQueue, Place
-from service.queue.tickets import Ledger, Ticket, ticket_of
-from service.storage.identifiers import new_id
+from service.queue.dbos_queue import DurableQueue
+from service.queue.tickets import ticket_of
 from service.storage.registry.database import utc_now
-from service.storage.registry.entries import QueueName
+from service.storage.registry.entries import JobEntry, QueueName
+from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.worker.runner import JobRunner
 
 logger = logging.getLogger(__name__)
 
 # A cancellation must reach a child process within a second, whichever server received it.
-_LOOK_SECONDS = 0.4
+_POLL_SECONDS = 0.4
 _RENEWALS, _SWEEPS = 4, 3
 _FORGET_SECONDS = 60.0
 # A ticket that is missing in two polls, at least this many seconds apart, is lost.
-_ON_ITS_WAY = 1.0
+_TRANSIT_SECONDS = 1.0
+_JOBS_PER_POLL = 1000
 
 
 class LeaseKeeper:
-    """Keeps leases in a thread next to the runner. lost: called if another worker has taken this worker's ID."""
+    """Keeps a worker's leases in a thread next to the runner.
+
+    retention: how long ended jobs are kept; lost: called if another worker has taken this worker's ID.
+    """
 
     def __init__(
-        self, ledger: Ledger, runner: JobRunner, tickets: DurableQueue, lease_seconds: float, lost: Callable[[], None]
+        self,
+        registry: Registry,
+        holder: LeaseHolder,
+        runner: JobRunner,
+        tickets: DurableQueue,
+        retention: timedelta,
+        lost: Callable[[], None],
     ) -> None:
-        self._ledger = ledger
+        self._jobs, self._leases, self._holder = registry.jobs, registry.leases, holder
         self._runner = runner
         self._tickets = tickets
-        self._lease_seconds = lease_seconds
+        self._retention = retention
         self._lost = lost
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
@@ -53,7 +62,7 @@ class LeaseKeeper:
 
     def start(self) -> None:
         """Queue waiting jobs without a ticket, then start the thread."""
-        self._take_up(self._ledger.waiting(), patient=False)
+        self._queue_waiting(0.0)
         self._thread.start()
 
     def stop(self) -> None:
@@ -63,150 +72,72 @@ class LeaseKeeper:
             self._thread.join()
 
     def _keep(self) -> None:
-        due = dict.fromkeys(("renew", "sweep", "forget"), 0.0)
-        every = {
-            "renew": self._lease_seconds / _RENEWALS,
-            "sweep": self._lease_seconds / _SWEEPS,
-            "forget": _FORGET_SECONDS,
-        }
-        acts = {"renew": self._renew, "sweep": self._sweep, "forget": self._forget}
-        while not self._stopping.wait(_LOOK_SECONDS):
+        seconds = self._holder.seconds
+        tasks = ((self._renew, seconds / _RENEWALS), (self._sweep, seconds / _SWEEPS), (self._forget, _FORGET_SECONDS))
+        due = [0.0] * len(tasks)
+        while not self._stopping.wait(_POLL_SECONDS):
             try:
-                if self._runner.attempts():
-                    before = self._runner.attempts()
-                    self._runner.stop_stale(before, self._ledger.held())
-                for name, act in acts.items():
-                    if time.monotonic() >= due[name]:
-                        act()
-                        due[name] = time.monotonic() + every[name]
+                if before := self._runner.attempts():
+                    self._runner.stop_stale(before, self._leases.held(self._holder))
+                for number, (task, every) in enumerate(tasks):
+                    if time.monotonic() >= due[number]:
+                        task()
+                        due[number] = time.monotonic() + every
             except ServiceError as error:
                 self._known_since = None
-                logger.warning("leases cannot be kept for now: %s", error.detail)
+                logger.warning("leases cannot be renewed at the moment: %s", error.detail)
             except Exception:
-                logger.exception("leases cannot be kept for now")
+                logger.exception("leases cannot be renewed at the moment")
 
     def _renew(self) -> None:
         before = self._runner.attempts()
-        held = self._ledger.renew(before)
+        held = self._leases.renew(self._holder, before)
+        self._runner.stop_stale(before, held or {})
         if held is None:
-            logger.error("another executor has this one's ID: everything here stops")
-            self._runner.stop_stale(before, {})
+            logger.error("another worker has this one's ID: everything here stops")
             self._lost()
-            return
-        self._runner.stop_stale(before, held)
-        if self._known_since is None:
+        elif self._known_since is None:
             self._known_since = time.monotonic()
 
     def _sweep(self) -> None:
         # While the database was unavailable, no lease could be renewed: let live workers renew theirs first.
-        if self._known_since is not None and time.monotonic() - self._known_since >= self._lease_seconds:
-            for ticket in self._ledger.expired():
-                logger.info("job %s is taken over: its executor was not heard of in time", ticket.job_id)
-                self._tickets.submit(ticket)
-        self._take_up(self._ledger.waiting(), patient=True)
+        if self._known_since is not None and time.monotonic() - self._known_since >= self._holder.seconds:
+            for job in self._leases.take_expired():
+                logger.info("job %s is taken over: its worker did not renew its lease", job.id)
+                self._tickets.submit(ticket_of(job))
+        self._queue_waiting(_TRANSIT_SECONDS)
 
     def _forget(self) -> None:
-        self._ledger.forget_old()
+        self._jobs.forget(utc_now() - self._retention)
         self._tickets.forget_old()
 
-    def _take_up(self, waiting: Sequence[Ticket], patient: bool) -> None:
-        """Queue waiting jobs that have no ticket in the queue; replace tickets that no worker will use."""
+    def _queue_waiting(self, transit_seconds: float) -> None:
+        """Queue waiting jobs that have no ticket in the queue; replace tickets that no worker will use.
+
+        transit_seconds: a ticket that is missing for a shorter time may still be on its way.
+        """
+        waiting = {ticket_of(job): job for job in self._leases.waiting(_JOBS_PER_POLL)}
         if not waiting:
             self._missing.clear()
             return
-        places, living, served = self._tickets.places(waiting), self._ledger.living(), self._ledger.served()
+        states, live = self._tickets.states(waiting), self._leases.live_workers()
+        served = set().union(*live.values())
         now = time.monotonic()
-        self._missing = {one.id: self._missing.get(one.id, now) for one in waiting if one.id not in places}
-        for ticket in waiting:
-            if time.monotonic() - now >= self._lease_seconds / _RENEWALS:
+        self._missing = {one.id: self._missing.get(one.id, now) for one in waiting if one.id not in states}
+        for ticket, job in waiting.items():
+            if time.monotonic() - now >= self._holder.seconds / _RENEWALS:
                 return  # renewing the leases of running jobs comes first; the other jobs are handled in the next poll
-            place = places.get(ticket.id)
-            if ticket.queue not in served and served:
-                self._replace(ticket, min(served))
-            elif place is None:
-                if not patient or now - self._missing[ticket.id] >= _ON_ITS_WAY:
+            state = states.get(ticket.id)
+            if job.queue not in served and served:
+                self._requeue(job, min(served))
+            elif state is None:
+                if now - self._missing[ticket.id] >= transit_seconds:
                     self._tickets.submit(ticket)
-            elif not _will_be_used(place, living):
-                self._replace(ticket, ticket.queue)
+            elif not (state.waits or (state.is_taken and state.worker in live)):
+                self._requeue(job, job.queue)
 
-    def _replace(self, ticket: Ticket, queue: str) -> None:
-        other = self._ledger.redispatch(ticket, queue)
-        if other is not None:
-            self._tickets.submit(other)
-
-
-def _will_be_used(place: Place, living: set[str]) -> bool:
-    return place.waits or (place.is_taken and place.executor in living)
-
-
-_LOOKED_AT = 1000
-
-
-class JobLedger:
-    """The worker's `Ledger`; see there for the methods.
-
-    executor: the worker's ID; queues: the queues it serves; sole: no other worker can have the ID; retention: how long
-    ended jobs are kept.
-    """
-
-    def __init__(
-        self,
-        registry: Registry,
-        executor: str,
-        queues: Sequence[str],
-        lease_seconds: float,
-        retention: timedelta,
-        sole: bool,
-    ) -> None:
-        self._registry = registry
-        self._executor = executor
-        self._instance = new_id()
-        self._queues = cast(Sequence[QueueName], queues)
-        self._lease_seconds = lease_seconds
-        self._retention = retention
-        self._sole = sole
-
-    def enrol(self) -> bool:
-        """Register this worker; return False if another live worker has its ID."""
-        return self._registry.enrol(self._executor, self._instance, self._queues, self._lease_seconds, self._sole)
-
-    def renew(self, job_ids: Collection[str]) -> dict[str, int] | None:
-        """Renew this worker's leases of jobs; return attempts by job ID, None if another worker has taken its ID."""
-        return self._registry.renew_leases(self._executor, self._instance, job_ids, self._lease_seconds)
-
-    def held(self) -> dict[str, int]:
-        """Return the attempts that this worker holds, by job ID."""
-        return self._registry.held_leases(self._executor)
-
-    def release(self) -> list[Ticket]:
-        """Put back all jobs that this worker holds, or held before it was killed; return their new tickets."""
-        return [ticket_of(job) for job in self._registry.release_leases(self._executor, self._instance)]
-
-    def dismiss(self) -> None:
-        """Deregister this worker."""
-        self._registry.dismiss(self._executor, self._instance)
-
-    def expired(self) -> list[Ticket]:
-        """Put back the jobs whose lease has expired; return their new tickets."""
-        return [ticket_of(job) for job in self._registry.take_expired()]
-
-    def waiting(self) -> list[Ticket]:
-        """Return the tickets of queued jobs, oldest first, up to a maximum number."""
-        return [ticket_of(job) for job in self._registry.waiting_jobs(_LOOKED_AT)]
-
-    def redispatch(self, ticket: Ticket, queue: str) -> Ticket | None:
-        """Void a waiting job's ticket and return a new one; None if it was void already."""
-        job = self._registry.redispatch(ticket.job_id, ticket.dispatch, cast(QueueName, queue))
-        return None if job is None else ticket_of(job)
-
-    def living(self) -> set[str]:
-        """Return the IDs of live workers."""
-        return self._registry.living_executors()
-
-    def served(self) -> set[str]:
-        """Return the queues served by live workers."""
-        return set(self._registry.served_queues())
-
-    def forget_old(self) -> None:
-        """Delete jobs that ended longer ago than the retention time."""
-        self._registry.forget_jobs(utc_now() - self._retention)
+    def _requeue(self, job: JobEntry, queue: QueueName) -> None:
+        """Replace a waiting job's ticket, which becomes void."""
+        requeued = self._leases.requeue(job.id, job.generation, queue)
+        if requeued is not None:
+            self._tickets.submit(ticket_of(requeued))

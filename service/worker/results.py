@@ -11,10 +11,11 @@ from service.errors import Conflict, JobNotFound, ServiceError, TrainingFailed
 from service.queue.tickets import JobListener, Outcome, Progress, Ticket, ticket_of
 from service.storage.files.cleanup import clear_away
 from service.storage.files.store import ModelStore
+from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import reason
 from service.worker.checkpoints import keep_checkpoint
-from service.worker.retry import PATIENCE_SECONDS, Result, insist
+from service.worker.retry import RETRY_SECONDS, Result, retry
 
 logger = logging.getLogger(__name__)
 
@@ -23,28 +24,23 @@ MOST_DEATHS = 3
 
 
 class JobRecorder:
-    """The worker's `JobListener`.
-
-    executor: the worker's ID; lease_seconds: how long it holds a job whose lease it does not renew; ended: called with
-    the ID of each job that has ended.
-    """
+    """The worker's `JobListener`; notify_finished: called with the ID of each job that has ended."""
 
     def __init__(
-        self, registry: Registry, store: ModelStore, executor: str, lease_seconds: float, ended: Callable[[str], None]
+        self, registry: Registry, store: ModelStore, holder: LeaseHolder, notify_finished: Callable[[str], None]
     ) -> None:
         self._registry = registry
         self._store = store
-        self._executor = executor
-        self._lease_seconds = lease_seconds
-        self._ended = ended
+        self._holder = holder
+        self._notify_finished = notify_finished
 
     def claim(self, ticket: Ticket) -> int | None:
         """Mark the job as running; return the attempt, or None if it was cancelled or deleted or has a newer ticket."""
-        return self._registry.claim_job(ticket.job_id, ticket.dispatch, self._executor, self._lease_seconds)
+        return self._registry.leases.claim(ticket.job_id, ticket.generation, self._holder.id, self._holder.seconds)
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """Store the progress for GET /jobs/{id}."""
-        self._registry.record_progress(job_id, attempt, progress)
+        self._registry.jobs.record_progress(job_id, attempt, progress)
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
         """Store the checkpoint for another attempt."""
@@ -56,7 +52,7 @@ class JobRecorder:
         May be called again after it has raised.
         """
         try:
-            job = self._registry.job(job_id)
+            job = self._registry.jobs.get_of_any_tenant(job_id)
         except JobNotFound:
             return
         if job.attempt == attempt and job.status == "running":
@@ -68,21 +64,21 @@ class JobRecorder:
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Mark the job as failed and store the reason."""
-        if self._registry.fail_job(job_id, error.to_record(), attempt):
+        if self._registry.jobs.fail(job_id, error.to_record(), attempt):
             logger.info("job %s failed: %s", job_id, error.slug)
         self._end(job_id)
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
         """Put the job back, or mark it as failed if its child processes have died too often."""
-        back = self._registry.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
+        back = self._registry.leases.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
         if back is not None:
-            logger.warning("job %s is tried again: %s", job_id, error.detail)
+            logger.warning("job %s is run again: %s", job_id, error.detail)
             return ticket_of(back)
         self._end(job_id)
         return None
 
     def _end(self, job_id: str) -> None:
-        self._ended(job_id)
+        self._notify_finished(job_id)
         # Afterwards, so that clients waiting for the model do not wait for this.
         clear_away(self._registry, self._store, job_id)
 
@@ -94,48 +90,48 @@ class JobRecorder:
             logger.info("job %s: model %s is ready", job_id, model_id)
         else:
             self._store.delete_model(model_id, attempt)
-            logger.info("job %s: the result of attempt %d is not wanted any more", job_id, attempt)
+            logger.info("job %s: the result of attempt %d is discarded", job_id, attempt)
 
 
-class PatientListener:
+class RetryingListener:
     """Wraps a listener and retries its calls; its methods are those of `JobListener`.
 
-    stopping: when set, no call is retried any more. patience: seconds after which retrying is given up.
+    stopping: when set, no call is retried any more. seconds_limit: seconds after which retrying is given up.
     """
 
-    def __init__(self, listener: JobListener, stopping: threading.Event, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, listener: JobListener, stopping: threading.Event, seconds_limit: float = RETRY_SECONDS) -> None:
         self._listener = listener
         self._stopping = stopping
-        self._patience = patience
+        self._seconds_limit = seconds_limit
 
     def claim(self, ticket: Ticket) -> int | None:
         """Retry until the listener answers. Raises the last error of the listener."""
-        return self._insist(ticket.job_id, lambda: self._listener.claim(ticket))
+        return self._retry(ticket.job_id, lambda: self._listener.claim(ticket))
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """Report once, without retries: newer progress will follow, and must not delay the training."""
         try:
             self._listener.progressed(job_id, attempt, progress)
         except Exception as error:
-            logger.warning("the progress of job %s could not be kept: %s", job_id, reason(error))
+            logger.warning("the progress of job %s could not be stored: %s", job_id, reason(error))
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
         """Report once, without retries, like progress."""
         try:
             self._listener.checkpointed(job_id, attempt, data)
         except Exception as error:
-            logger.warning("a checkpoint of job %s could not be kept: %s", job_id, reason(error))
+            logger.warning("a checkpoint of job %s could not be stored: %s", job_id, reason(error))
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> Ticket | None:
         """Retry until the outcome is recorded; if that fails, have the job run again, as if its child had died.
 
-        An accepted job must survive a database that is unavailable for longer than ``patience``. Return the job's next
-        ticket, if any.
+        An accepted job must survive a database that is unavailable for longer than ``seconds_limit``. Return the job's
+        next ticket, if any.
         """
         try:
-            self._insist(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
+            self._retry(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
         except Exception as error:
-            logger.exception("the model of job %s could not be kept", job_id)
+            logger.exception("the model of job %s could not be stored", job_id)
             # A job that is still running when the worker stops is put back and run again.
             if not self._stopping.is_set():
                 lost = f"the model was trained but could not be stored ({reason(error)}): train again"
@@ -144,22 +140,22 @@ class PatientListener:
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Retry until the error is recorded; if that fails, log it: the job's lease will expire."""
-        try:
-            self._insist(job_id, lambda: self._listener.failed(job_id, attempt, error))
-        except Exception:
-            logger.exception("job %s failed and nobody could be told: %s", job_id, reason(error))
+        self._retry_or_log(job_id, lambda: self._listener.failed(job_id, attempt, error), error)
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
         """Retry until the death is recorded; if that fails, log it: the job's lease will expire."""
+        return self._retry_or_log(job_id, lambda: self._listener.died(job_id, attempt, error), error)
+
+    def _retry_or_log(self, job_id: str, report: Callable[[], Result], error: ServiceError) -> Result | None:
         try:
-            return self._insist(job_id, lambda: self._listener.died(job_id, attempt, error))
+            return self._retry(job_id, report)
         except Exception:
-            logger.exception("the child of job %s died and nobody could be told: %s", job_id, reason(error))
+            logger.exception("the end of job %s could not be recorded: %s", job_id, reason(error))
             return None
 
-    def _insist(self, job_id: str, tell: Callable[[], Result]) -> Result:
+    def _retry(self, job_id: str, report: Callable[[], Result]) -> Result:
         def failed(error: Exception) -> None:
-            logger.warning("what became of job %s could not be kept, next try soon: %s", job_id, reason(error))
+            logger.warning("an event of job %s could not be recorded and is retried: %s", job_id, reason(error))
 
-        patience = 0.0 if self._stopping.is_set() else self._patience
-        return insist(tell, failed, patience, self._stopping.wait)
+        seconds_limit = 0.0 if self._stopping.is_set() else self._seconds_limit
+        return retry(report, failed, seconds_limit, self._stopping.wait)

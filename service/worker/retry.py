@@ -8,26 +8,29 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-PATIENCE_SECONDS = 60.0
+RETRY_SECONDS = 60.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
 
 
-def insist(
+def retry(
     act: Callable[[], Result],
     failed: Callable[[Exception], object],
-    patience: float = PATIENCE_SECONDS,
+    seconds_limit: float = RETRY_SECONDS,
     pause: Callable[[float], bool | None] = time.sleep,
+    final: tuple[type[Exception], ...] = (),
 ) -> Result:
-    """Call ``act`` until it succeeds; return its result. Raises its last error after ``patience`` seconds.
+    """Call ``act`` until it succeeds; return its result. Raises its last error after ``seconds_limit`` seconds.
 
     failed: called with each error that is followed by another try; pause: waits the given number of seconds, and
-    returns True if there should be no further try.
+    returns True if there should be no further try; final: errors that are raised at once.
     """
-    deadline, seconds = time.monotonic() + patience, _FIRST_PAUSE
+    deadline, seconds = time.monotonic() + seconds_limit, _FIRST_PAUSE
     while True:
         try:
             return act()
+        except final:
+            raise
         except Exception as error:
             left = deadline - time.monotonic()
             if left <= 0:

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -16,7 +16,7 @@ import orjson
 from service.errors import ServiceError, TrainingFailed
 from service.queue.tickets import JobListener, Outcome, Ticket
 from service.worker.processes import TrainingProcess
-from service.worker.results import PatientListener
+from service.worker.results import RetryingListener
 from service.worker.telemetry import Watch, WatchedAttempt, unwatched
 
 logger = logging.getLogger(__name__)
@@ -60,17 +60,12 @@ class Slots:
         deadline = time.monotonic() + _CLOSE_SECONDS
         for name, several in self._processes.items():
             for _ in several:
-                self._end_one(self._free[name], max(0.0, deadline - time.monotonic()))
+                # If none is returned in time, its thread is stuck; its child was killed.
+                with suppress(queue.Empty):
+                    process = self._free[name].get(timeout=max(0.0, deadline - time.monotonic()))
+                    if process is not None:
+                        process.close()
             self._free[name].put(None)
-
-    @staticmethod
-    def _end_one(free: queue.SimpleQueue[TrainingProcess | None], seconds: float) -> None:
-        try:
-            process = free.get(timeout=seconds)
-        except queue.Empty:
-            return  # its thread is stuck; the child was killed, and dies with this process at the latest
-        if process is not None:
-            process.close()
 
 
 _POLL_SECONDS = 0.1
@@ -105,7 +100,7 @@ class JobRunner:
         self._seconds_limit = seconds_limit
         self._watch = watch
         self._stopping = threading.Event()
-        self._listener = PatientListener(listener, self._stopping)
+        self._listener = RetryingListener(listener, self._stopping)
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
 
@@ -183,7 +178,10 @@ class JobRunner:
         try:
             # Not under the lock: this may take seconds.
             receiving = process.begin(job_id)
-            if self._let_kill(run, process):
+            with self._lock:
+                # From now on, other threads may kill the process.
+                run.process = process
+            if self._is_wanted(run):
                 end = self._listen(job_id, attempt, process, receiving, watched)
             if isinstance(end, Outcome) and self._is_wanted(run):
                 # Before the process has ended: ending takes as long as a short training.
@@ -192,30 +190,17 @@ class JobRunner:
         except Exception:
             logger.exception("job %s could not be run", job_id)
             # The cause may be temporary, such as a machine without memory for another process.
-            end = _Died(TrainingFailed("the training could not be run; the trainer's log says why"))
+            end = _Died(TrainingFailed("the training could not be run; the worker's log says why"))
         finally:
             run.process = None
             process.end(sound=end is not None and not isinstance(end, TrainingFailed | _Died))
-        return back or self._tell_end(run, attempt, end, watched)
-
-    def _tell_end(
-        self, run: _Run, attempt: int, end: Outcome | ServiceError | _Died | None, watched: WatchedAttempt
-    ) -> Ticket | None:
-        if not self._is_wanted(run):
-            return None
-        if isinstance(end, ServiceError):
+        if isinstance(end, ServiceError) and self._is_wanted(run):
             watched.outcome = "failed"
-            self._listener.failed(run.ticket.job_id, attempt, end)
-        if isinstance(end, _Died):
+            self._listener.failed(job_id, attempt, end)
+        if isinstance(end, _Died) and self._is_wanted(run):
             watched.outcome = "died"
-            return self._listener.died(run.ticket.job_id, attempt, end.error)
-        return None
-
-    def _let_kill(self, run: _Run, process: TrainingProcess) -> bool:
-        """Allow other threads to kill the process from now on; return False if the job is not wanted any more."""
-        with self._lock:
-            run.process = process
-        return self._is_wanted(run)
+            return self._listener.died(job_id, attempt, end.error)
+        return back
 
     def _is_wanted(self, run: _Run) -> bool:
         with self._lock:
@@ -235,7 +220,7 @@ class JobRunner:
                 checkpoint = receiving.recv_bytes() if message["kind"] == "checkpoint" else None
             except (EOFError, OSError):
                 code = process.exit_code()
-                return _Died(TrainingFailed(f"the training process died ({code}), perhaps for want of memory"))
+                return _Died(TrainingFailed(f"the training process died ({code}), perhaps for lack of memory"))
             if message["kind"] == "error":
                 return ServiceError.from_record(message["content"])
             if checkpoint is not None:

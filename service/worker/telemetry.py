@@ -78,7 +78,7 @@ class AttemptTelemetry:
 
     def _submitter(self, job_id: str) -> str | None:
         with suppress(ServiceError):
-            return self._registry.job(job_id).traceparent
+            return self._registry.jobs.get_of_any_tenant(job_id).traceparent
         return None
 
 

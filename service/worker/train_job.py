@@ -21,43 +21,34 @@ from service.forecasting.intervals.conformal import level_key
 from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.train import Trained, train
-from service.queue.tickets import Keep, Outcome, Tell
+from service.queue.tickets import Keep, Outcome, Report
 from service.storage.files.model_codec import TrainingInput, load_forecaster, model_file, read_training_input
 from service.storage.files.store import ModelStore
 from service.telemetry.logs import reason
 from service.worker.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
-from service.worker.retry import PATIENCE_SECONDS, insist
+from service.worker.retry import RETRY_SECONDS, retry
 
 logger = logging.getLogger(__name__)
 
 _LIBRARIES = ("numba", "numpy", "scikit-learn", "pandas")
 
 
-def stored_input(store: ModelStore, job_id: str, patience: float = PATIENCE_SECONDS) -> bytes:
-    """Return a job's input. Raises JobNotFound, and Unavailable if the store is unavailable for ``patience`` seconds.
+def stored_input(store: ModelStore, job_id: str, seconds_limit: float = RETRY_SECONDS) -> bytes:
+    """Return a job's input. Raises JobNotFound, and Unavailable if the store is so for ``seconds_limit`` seconds.
 
     A client must not have to submit an accepted job again because the store could not be reached for a short time.
     """
 
-    def read() -> bytes | JobNotFound:
-        try:
-            return store.get_training_input(job_id)
-        except JobNotFound as error:
-            return error  # retrying would not help
-
     def failed(error: Exception) -> None:
-        logger.warning("what job %s trains on could not be read, next try soon: %s", job_id, reason(error))
+        logger.warning("the input of job %s could not be read, which is retried: %s", job_id, reason(error))
 
-    found = insist(read, failed, patience)
-    if isinstance(found, JobNotFound):
-        raise found
-    return found
+    return retry(lambda: store.get_training_input(job_id), failed, seconds_limit, final=(JobNotFound,))
 
 
 def run_training(
     store: ModelStore,
     job_id: str,
-    tell: Tell,
+    report: Report,
     keep: Keep,
     device: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -68,7 +59,7 @@ def run_training(
     it, at most every ``checkpoint_seconds``.
     """
     content = read_training_input(stored_input(store, job_id))
-    trained = _trained(content, tell, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
+    trained = _trained(content, report, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
     record = {
         "series": content.series,
         **trained_record(trained),
@@ -82,13 +73,13 @@ def run_training(
     return Outcome(record, file)
 
 
-def _trained(content: TrainingInput, tell: Tell, device: str | None, checkpoints: StoredCheckpoints) -> Trained:
+def _trained(content: TrainingInput, report: Report, device: str | None, checkpoints: StoredCheckpoints) -> Trained:
     if device is None:
-        return train(content.panel, content.options, tell, None, time.monotonic, checkpoints)
+        return train(content.panel, content.options, report, None, time.monotonic, checkpoints)
     import torch
 
     try:
-        return train(content.panel, content.options, tell, device, time.monotonic, checkpoints)
+        return train(content.panel, content.options, report, device, time.monotonic, checkpoints)
     except torch.OutOfMemoryError as error:
         raise MemoryError(str(error)) from error
 

@@ -8,13 +8,16 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from service.queue.dbos_queue import DurableQueue
-from service.queue.remote_workers import RemoteTrainers
-from service.queue.tickets import CPU, GPU, JobListener, Ledger, Ticket, Train
+from service.queue.remote_workers import RemoteWorkers
+from service.queue.tickets import CPU, GPU, JobListener, Ticket, Train, ticket_of
+from service.storage.registry.leases import LeaseHolder
+from service.storage.registry.registry import Registry
 from service.telemetry.logs import reason
 from service.worker.child import PRELOADED, warm_up
-from service.worker.identity import ExecutorIdTaken
+from service.worker.identity import WorkerIdTaken
 from service.worker.leases import LeaseKeeper
 from service.worker.processes import DeviceProcess, FreshProcess
 from service.worker.runner import JobRunner, Slots
@@ -26,66 +29,63 @@ _POLL_SECONDS, _POLL_SECONDS_ALONE = 0.05, 0.1
 
 
 @dataclass(frozen=True)
-class TrainerSettings:
+class WorkerSettings:
     """Settings of a worker.
 
-    executor: the worker's ID, the same after a restart; processes: number of concurrent trainings on the CPU, 0:
-    devices run all jobs; seconds_limit: time limit of a training; memory_bytes: maximum memory of a training process,
-    None: no limit; lease_seconds: time without renewal after which other workers take its jobs over; alone: whether it
-    is the only worker on its queues; queue_url: URL of DBOS's database.
+    holder: the worker as the registry knows it; if it is sole, it is the only worker on its queues; processes: number
+    of concurrent trainings on the CPU, 0: devices run all jobs; seconds_limit: time limit of a training; memory_bytes:
+    maximum memory of a training process, None: no limit; queue_url: URL of DBOS's database; retention: how long ended
+    jobs are kept.
     """
 
-    executor: str
+    holder: LeaseHolder
     processes: int
     seconds_limit: float
     memory_bytes: int | None
-    lease_seconds: float
-    alone: bool
     queue_url: str
+    retention: timedelta
 
 
-class Trainer:
-    """Runs the jobs of a registry, which it accesses through the ledger and the listener.
+class Worker:
+    """Runs the jobs of a registry; the listener records their events.
 
     train: a function importable by name; it runs in a child of a forkserver that has imported the modules trainings
     need. on_devices: the training function of each device; each runs one job at a time, in a child that is reused.
-    watch: context manager around each attempt.
+    watch: context manager around each attempt. ``lost`` is set when another worker has taken this worker's ID.
     """
 
     def __init__(
         self,
-        settings: TrainerSettings,
-        ledger: Ledger,
+        settings: WorkerSettings,
+        registry: Registry,
         listener: JobListener,
         train: Train,
         on_devices: Sequence[Train] = (),
         watch: Watch = unwatched,
     ) -> None:
         self._settings = settings
-        self._ledger = ledger
+        self._holder = holder = settings.holder
+        self._leases = registry.leases
         self._context = multiprocessing.get_context("forkserver")
-        memory = settings.memory_bytes
-        fresh = [FreshProcess(train, self._context, memory) for _ in range(settings.processes)]
+        fresh = [FreshProcess(train, self._context, settings.memory_bytes) for _ in range(settings.processes)]
         slots = Slots({CPU: fresh, GPU: [DeviceProcess(one) for one in on_devices]})
         self._runner = JobRunner(slots, listener, settings.seconds_limit, watch)
-        poll = _POLL_SECONDS_ALONE if settings.alone else _POLL_SECONDS
-        self._tickets = DurableQueue(
-            settings.queue_url, settings.executor, slots.sizes, self._run, settings.alone, poll
-        )
+        poll = _POLL_SECONDS_ALONE if holder.sole else _POLL_SECONDS
+        self._tickets = DurableQueue(settings.queue_url, holder.id, slots.sizes, self._run, holder.sole, poll)
         self.lost = threading.Event()
-        self._keeper = LeaseKeeper(ledger, self._runner, self._tickets, settings.lease_seconds, self.lost.set)
+        self._keeper = LeaseKeeper(registry, holder, self._runner, self._tickets, settings.retention, self.lost.set)
 
     def start(self) -> None:
         """Start running queued jobs, and jobs that this worker left when it was killed.
 
-        Raises ExecutorIdTaken, Unavailable.
+        Raises WorkerIdTaken, Unavailable.
         """
         if self._settings.processes:
             self._context.set_forkserver_preload(list(PRELOADED))
             threading.Thread(target=self._warm_up, name="training-warm-up", daemon=True).start()
         self._enrol()
         try:
-            left = self._ledger.release()
+            left = self._release()
             self._tickets.launch()
             self.submit(left)
             self._keeper.start()
@@ -110,19 +110,19 @@ class Trainer:
         self._tickets.destroy()
         try:
             # Only after the queue is closed: this process must not take the jobs again.
-            left = self._ledger.release()
-            self._ledger.dismiss()
+            left = self._release()
+            self._leases.dismiss(self._holder)
         except Exception as error:
-            logger.warning("what was running could not be put back now, its leases run out: %s", reason(error))
+            logger.warning("running jobs could not be put back now, their leases will expire: %s", reason(error))
             return
-        if not self._settings.alone:
-            self._hand_over(left)
+        if not self._holder.sole:
+            # Put into their queues, so that other workers do not have to discover the waiting jobs.
+            others = RemoteWorkers(self._settings.queue_url)
+            others.submit(left)
+            others.stop()
 
-    def _hand_over(self, left: Sequence[Ticket]) -> None:
-        """Put tickets into their queues, so that other workers do not have to discover the waiting jobs."""
-        others = RemoteTrainers(self._settings.queue_url)
-        others.submit(left)
-        others.stop()
+    def _release(self) -> list[Ticket]:
+        return [ticket_of(job) for job in self._leases.release(self._holder)]
 
     def _run(self, ticket: Ticket) -> None:
         back = self._runner.run(ticket)
@@ -131,11 +131,10 @@ class Trainer:
 
     def _enrol(self) -> None:
         """Register this worker, after the lease of a killed predecessor with the same ID has expired."""
-        deadline = time.monotonic() + 2 * self._settings.lease_seconds
-        while not self._ledger.enrol():
+        deadline = time.monotonic() + 2 * self._holder.seconds
+        while not self._leases.enrol(self._holder):
             if time.monotonic() > deadline:
-                detail = f"another living trainer has the ID {self._settings.executor!r}: give each one of its own"
-                raise ExecutorIdTaken(detail)
+                raise WorkerIdTaken(f"another live worker has the ID {self._holder.id!r}: give each one its own")
             time.sleep(0.1)
 
     def _warm_up(self) -> None:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.storage.registry.jobs import Jobs
 from service.storage.registry.registry import Registry
 from tests.api.application import ENDLESS, Application, running
 from tests.api.contract import problem_of
@@ -56,11 +56,11 @@ def test_a_tenant_cannot_keep_others_from_the_queue(small: Application) -> None:
         assert tenant.ask("DELETE", f"/models/{model}").status_code == 204
 
 
-class LateRegistry(Registry):
+class LateJobs(Jobs):
     """Lets another request in before it counts what is unfinished, once."""
 
     def __init__(self, registry: Registry, other: Callable[[], Any]) -> None:
-        super().__init__(registry._engine)
+        super().__init__(registry)
         self._others = [other]
 
     def count_unfinished(self) -> int:
@@ -78,7 +78,7 @@ def test_the_same_request_twice_at_once_is_not_refused_for_want_of_room(tmp_path
 
         answers: list[Any] = []
         resources = one.app.state.resources
-        one.app.state.resources = replace(resources, registry=LateRegistry(resources.registry, send))
+        resources.registry.jobs = LateJobs(resources.registry, send)
         send()
         assert [answer.status_code for answer in answers] == [202, 202]
         assert answers[0].json()["job_id"] == answers[1].json()["job_id"]

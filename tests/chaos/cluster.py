@@ -123,14 +123,14 @@ class Cluster:
             assert one.lives, one.log.read_text()
         return one
 
-    def instance(self, executor: str) -> str | None:
-        """Return the instance of an executor that the registry knows; None where it knows none."""
+    def instance(self, worker: str) -> str | None:
+        """Return the instance of a worker that the registry knows; None where it knows none."""
         from sqlalchemy import select
 
-        from service.storage.registry.tables import executors
+        from service.storage.registry.tables import workers
 
-        with self.registry._reading() as connection:
-            return connection.execute(select(executors.c.instance).where(executors.c.id == executor)).scalar()
+        with self.registry.reading() as connection:
+            return connection.execute(select(workers.c.instance).where(workers.c.id == worker)).scalar()
 
     @property
     def servers(self) -> list[Server]:
@@ -166,7 +166,7 @@ class Cluster:
 
     def job(self, job_id: str) -> JobEntry:
         """Return what the registry knows of a job."""
-        return self.registry.job(job_id)
+        return self.registry.jobs.get_of_any_tenant(job_id)
 
     def wait_for(self, job_id: str, status: str = "running", attempt: int = 1) -> JobEntry:
         """Return a job once it has a status, in this attempt or a later one."""
@@ -182,7 +182,7 @@ class Cluster:
         left = set(job_ids)
 
         def all_ended() -> bool:
-            statuses = self.registry.job_statuses()
+            statuses = self.registry.inventory.job_statuses()
             left.difference_update([one for one in left if statuses[one] in ENDED])
             return not left
 
@@ -196,8 +196,8 @@ class Cluster:
         files and no others; no child is left that trains.
         """
         accepted = set(job_ids)
-        self.wait_until_ended({*accepted, *self.registry.job_statuses()})
-        statuses = self.registry.job_statuses()
+        self.wait_until_ended({*accepted, *self.registry.inventory.job_statuses()})
+        statuses = self.registry.inventory.job_statuses()
         assert accepted <= set(statuses), "an accepted job is gone"
         jobs = [self.job(one) for one in statuses]
         assert not [job for job in jobs if job.status != "succeeded"]
@@ -237,7 +237,7 @@ class Cluster:
     def _models(self) -> Iterator[ModelEntry]:
         cursor = None
         while True:
-            page = self.registry.models(DEFAULT_TENANT, cursor=cursor, limit=200)
+            page = self.registry.list(DEFAULT_TENANT, cursor=cursor, limit=200)
             yield from page.entries
             cursor = page.next_cursor
             if cursor is None:

@@ -107,7 +107,7 @@ def test_an_input_that_cannot_be_read_is_waited_for(behind: Cluster, proxy: S3Pr
     endless, waiting = training(behind, ENDLESS), behind.submit(1)[0]
     proxy.refuses = True
     # Cancelled in the database, which is there: the next one begins without its bucket.
-    behind.registry.cancel_job(DEFAULT_TENANT, endless)
+    behind.registry.jobs.cancel(DEFAULT_TENANT, endless)
     behind.wait_for(waiting)
     until(lambda: "could not be read, next try soon" in trainer.log.read_text(), lambda: "it does not try again")
     assert behind.job(waiting).status == "running"

@@ -89,7 +89,7 @@ def test_a_server_that_is_killed_again_and_again_loses_nothing(
             submitting.join()
         # Its trainer, its forkserver and the trainings die with it.
         server.wait_until_gone()
-        known |= set(single.registry.job_statuses())
+        known |= set(single.registry.inventory.job_statuses())
     server = single.server()
     assert set(clients.accepted.values()) <= known
     for key in clients.unanswered:
@@ -150,12 +150,12 @@ def test_killed_children_trainers_and_servers_lose_nothing(cluster: Cluster) -> 
     report = cluster.check_all_ready(jobs)
     # What the three kills cut short, and a child's death, are among them.
     assert max(report.attempts) >= 2
-    print(f"{len(jobs)} jobs and {len(cluster.registry.job_statuses()) - len(jobs)} long ones: {report}")
+    print(f"{len(jobs)} jobs and {len(cluster.registry.inventory.job_statuses()) - len(jobs)} long ones: {report}")
 
 
 def _kill_a_training_child(cluster: Cluster) -> None:
     job = cluster.wait_for(cluster.submit(1, LONG)[0])
-    trainer = next(one for one in cluster.trainers if one.name == job.executor)
+    trainer = next(one for one in cluster.trainers if one.name == job.worker)
     until(lambda: bool(trainer.training_children(job.id)), lambda: "the job has no child")
     for child in trainer.training_children(job.id):
         os.kill(child, signal.SIGKILL)
@@ -166,10 +166,10 @@ def _kill_a_training_child(cluster: Cluster) -> None:
 def _kill_who_trains(cluster: Cluster, trainers: dict[str, Process]) -> str:
     """Kill a trainer while it trains; return its name, once another has taken its job over."""
     job = cluster.wait_for(cluster.submit(1, LONG)[0])
-    killed, at = trainers[job.executor or ""], utc_now()
+    killed, at = trainers[job.worker or ""], utc_now()
     killed.kill()
     again = cluster.wait_for(job.id, attempt=2)
-    assert again.executor != killed.name
+    assert again.worker != killed.name
     assert again.started_at is not None
     took = again.started_at - at
     print(f"the job of a killed trainer was taken over after {took.total_seconds():.1f} s")

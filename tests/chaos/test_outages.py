@@ -74,14 +74,14 @@ def test_a_trainer_that_is_told_to_stop_hands_its_jobs_over(cluster: Cluster) ->
     jobs = cluster.submit(8)
     cluster.wait_until_ended(jobs)  # so that both have imported what they need
     job_id = cluster.submit(1, ENDLESS)[0]
-    stopped = trainers.pop(cluster.wait_for(job_id).executor or "")
+    stopped = trainers.pop(cluster.wait_for(job_id).worker or "")
     [(name, other)] = trainers.items()
     told = utc_now()
     assert stopped.terminate() == 0
     print(f"it ended after {(utc_now() - told).total_seconds():.1f} s")
     stopped.wait_until_gone()
     again = cluster.wait_for(job_id, attempt=2)
-    assert (again.executor, again.attempt, again.deaths) == (name, 2, 0)
+    assert (again.worker, again.attempt, again.deaths) == (name, 2, 0)
     assert again.started_at is not None
     print(f"another trainer had its job {(again.started_at - told).total_seconds():.1f} s after it was told to stop")
     assert cluster.ask("DELETE", f"/jobs/{job_id}").status_code == 204
@@ -95,7 +95,7 @@ def test_a_server_that_is_told_to_stop_puts_its_jobs_back(single: Cluster) -> No
     with ThreadPoolExecutor(1) as threads:
         asked = threads.submit(server.client.post, "/train", params={"wait": 300}, json={**SMALL, "name": "awaited"})
         until(
-            lambda: bool(single.registry.models(DEFAULT_TENANT, name="awaited").entries),
+            lambda: bool(single.registry.list(DEFAULT_TENANT, name="awaited").entries),
             lambda: "the training is not accepted",
         )
         began = time.monotonic()

@@ -60,10 +60,10 @@ def test_a_claim_whose_answer_is_lost_does_not_strand_the_job(cluster: Cluster) 
     trainer.freeze()
     job = cluster.job(cluster.submit()[0])
     # What a database that dies between commit and answer leaves: the executor holds a job and does not know.
-    assert cluster.registry.claim_job(job.id, job.dispatch, trainer.name, 1) == 1
+    assert cluster.registry.leases.claim(job.id, job.generation, trainer.name, 1) == 1
     trainer.thaw()
     done = cluster.wait_for(job.id, "succeeded")
-    assert (done.attempt, done.executor) == (2, trainer.name)
+    assert (done.attempt, done.worker) == (2, trainer.name)
     cluster.check_all_ready([job.id])
 
 

@@ -26,7 +26,7 @@ def test_a_trainer_that_sleeps_past_its_lease_is_not_heard(cluster: Cluster, chi
         os.kill(sleeper.popen.pid, signal.SIGSTOP)
     other = cluster.trainer("other")
     done = cluster.wait_for(job.id, "succeeded", attempt=2)
-    assert done.executor == other.name
+    assert done.worker == other.name
     file = cluster.store.get_model(done.model_id, done.attempt)
     if child == "trains on":
         _wait_until_it_has_told_its_result(sleeper, job.id)
@@ -35,7 +35,7 @@ def test_a_trainer_that_sleeps_past_its_lease_is_not_heard(cluster: Cluster, chi
     # The next job of the woken trainer comes after whatever it did with the last one.
     other.kill()
     after = cluster.wait_for(cluster.submit()[0], "succeeded")
-    assert after.executor == sleeper.name
+    assert after.worker == sleeper.name
     assert cluster.job(job.id) == done
     assert cluster.store.get_model(done.model_id, done.attempt) == file
     report = cluster.check_all_ready([job.id, after.id])

@@ -66,7 +66,7 @@ def test_a_host_that_is_cut_off_and_comes_back_loses_and_doubles_nothing(
     there = spread.trainer("near", near.prefix)
     jobs = [job.id, *spread.submit(10)]
     done = spread.wait_for(job.id, "succeeded", attempt=2)
-    assert done.executor == "near"
+    assert done.worker == "near"
     spread.wait_until_ended(jobs)
     assert away.lives
     time.sleep(_CUT_OFF_LONGER)
@@ -75,7 +75,7 @@ def test_a_host_that_is_cut_off_and_comes_back_loses_and_doubles_nothing(
     until(lambda: not away.training_children(job.id), lambda: "the child of a void attempt is left")
     assert there.terminate() == 0
     after = spread.wait_for(spread.submit()[0], "succeeded")
-    assert after.executor == "far"
+    assert after.worker == "far"
     back = time.monotonic() - healed
     print(f"{back:.1f} s after it was joined again the host had trained")
     assert back < _BACK_AGAIN

@@ -72,7 +72,7 @@ def test_as_many_run_at_once_as_there_is_room_for_in_the_order_they_came(tmp_pat
         wait_for(lambda: len(work.begun) >= 1 + alone)
         taken = len(work.begun)
         assert taken <= 1 + 2 * alone, "one or two are taken ahead where nobody else would take them"
-        places = tickets.places([ticket(name) for name in [*names, "unknown"]])
+        places = tickets.states([ticket(name) for name in [*names, "unknown"]])
         assert places.keys() == {f"{name}-0" for name in names}
         assert sum(place.waits for place in places.values()) in (6 - taken, 6 - taken - alone)
         work.gate.set()
@@ -87,7 +87,7 @@ def test_a_broken_ticket_is_used_up_and_the_next_one_runs(tmp_path: Path, caplog
         wait_for(lambda: work.ended)
         tickets.submit(ticket("next"))
         wait_for(lambda: len(work.ended) == 2)
-        places = tickets.places([ticket("broken")])
+        places = tickets.states([ticket("broken")])
         assert not places["broken-0"].waits
     assert "job broken could not be run: ZeroDivisionError" in caplog.text
 
@@ -114,8 +114,8 @@ def test_used_tickets_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     work = Work()
     with launched(tmp_path, work) as tickets:
         tickets.submit(ticket("a"))
-        wait_for(lambda: not tickets.places([ticket("a")])["a-0"].is_taken)
+        wait_for(lambda: not tickets.states([ticket("a")])["a-0"].is_taken)
         assert tickets.forget_old() == 0, "it was just used"
         monkeypatch.setattr("service.queue.dbos_queue._KEPT", timedelta(minutes=-1))
         assert tickets.forget_old() == 1
-        assert tickets.places([ticket("a")]) == {}
+        assert tickets.states([ticket("a")]) == {}

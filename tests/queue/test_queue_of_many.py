@@ -12,7 +12,7 @@ from itertools import count
 import pytest
 
 from examples.cluster import PostgresServer
-from service.queue.remote_workers import RemoteTrainers
+from service.queue.remote_workers import RemoteWorkers
 from service.queue.tickets import CPU, Ticket
 
 PATIENCE = 60.0
@@ -69,7 +69,7 @@ def test_each_executor_takes_as_many_as_it_can_run_whatever_the_others_can(
 ) -> None:
     expected = {"one": sizes[0], "other": sizes[1], None: 2}
     with executor(url, "one", sizes[0]), executor(url, "other", sizes[1]):
-        queue = RemoteTrainers(url)
+        queue = RemoteWorkers(url)
         queue.submit([Ticket(f"job-{number}", 0, CPU) for number in range(sum(expected.values()))])
         queue.stop()
         deadline, same = time.monotonic() + PATIENCE, count(1)
@@ -80,9 +80,9 @@ def test_each_executor_takes_as_many_as_it_can_run_whatever_the_others_can(
 
 
 def test_what_cannot_be_queued_is_told_in_a_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    queue = RemoteTrainers(url)
+    queue = RemoteWorkers(url)
     queue.submit([Ticket("job", 0, CPU)])  # no trainer has run, so there are no tables
     queue.stop()
     [record] = caplog.records
-    assert "1 jobs could not be queued at once, a trainer will find them: " in record.getMessage()
+    assert "1 jobs could not be queued now, a worker will find them: " in record.getMessage()
     assert "\n" not in record.getMessage()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Table, select
 
 from examples.cluster import PostgresServer, S3Server
 from service.storage.files.bucket import S3Access
@@ -99,6 +101,12 @@ def registry(any_url: str, clock: Clock) -> Iterator[Registry]:
     registry = Registry.open(any_url, clock=clock)
     yield registry
     registry.close()
+
+
+def statuses(registry: Registry, table: Table) -> Counter[str]:
+    """Return the number of models or jobs by status."""
+    with registry.reading() as connection:
+        return Counter(connection.scalars(select(table.c.status)))
 
 
 @contextmanager

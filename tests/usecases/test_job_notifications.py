@@ -25,7 +25,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 @pytest.fixture
 def job(registry: Registry) -> JobEntry:
-    return registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
+    return registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {})
 
 
 async def first_poll(watch: JobWatch) -> None:
@@ -37,10 +37,10 @@ async def first_poll(watch: JobWatch) -> None:
 
 async def woken(registry: Registry, job: JobEntry, finished: str, before: bool = False) -> JobEntry | None:
     """Return what a wait for the job returns while another thread reports the end of a job."""
-    watch = JobWatch(registry, pause=PATIENCE)
+    watch = JobWatch(registry.jobs, pause=PATIENCE)
     with watch.following(job, job.revision) as watcher:
         await first_poll(watch)
-        registry.cancel_job(DEFAULT_TENANT, job.id)
+        registry.jobs.cancel(DEFAULT_TENANT, job.id)
         thread = threading.Thread(target=watch.notify_finished, args=(finished,))
         thread.start()
         if before:
@@ -63,12 +63,12 @@ def test_another_job_wakes_nobody_and_nothing_is_kept(registry: Registry, job: J
 
 
 def test_all_who_wait_are_woken(registry: Registry, job: JobEntry) -> None:
-    watch = JobWatch(registry, pause=PATIENCE)
+    watch = JobWatch(registry.jobs, pause=PATIENCE)
 
     async def wait() -> tuple[JobEntry | None, JobEntry | None]:
         with watch.following(job, job.revision) as one, watch.following(job, job.revision) as other:
             await first_poll(watch)
-            registry.cancel_job(DEFAULT_TENANT, job.id)
+            registry.jobs.cancel(DEFAULT_TENANT, job.id)
             watch.notify_finished(job.id)
             return await asyncio.gather(one.next(PATIENCE), other.next(PATIENCE))
 

@@ -40,13 +40,13 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 @pytest.fixture
 def model_id(registry: Registry) -> str:
-    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), "sales", {}, 5)
+    registry.add(DEFAULT_TENANT, model_id := new_id(), "sales", {}, 5)
     return model_id
 
 
 @pytest.fixture
 def job_id(registry: Registry) -> str:
-    registry.create_training(DEFAULT_TENANT, new_id(), job_id := new_id(), "sales", {})
+    registry.jobs.create(DEFAULT_TENANT, new_id(), job_id := new_id(), "sales", {})
     return job_id
 
 
@@ -57,8 +57,8 @@ def test_reconcile_stops(
     server.status = status
     with pytest.raises(Unavailable):
         reconcile(registry, store, apply=True, delete_orphans=True, now=datetime.now(UTC) + timedelta(hours=2))
-    assert registry.model(model_id).status == "ready"
-    assert registry.job(job_id).status == "queued"
+    assert registry.get_of_any_tenant(model_id).status == "ready"
+    assert registry.jobs.get_of_any_tenant(job_id).status == "queued"
 
 
 def test_reconcile_trusts_no_list_alone(
@@ -68,19 +68,19 @@ def test_reconcile_trusts_no_list_alone(
     server.status = 200
     found = reconcile(registry, store, apply=True, delete_orphans=True, now=datetime.now(UTC) + timedelta(hours=2))
     assert found.differences == ()
-    assert registry.model(model_id).status == "ready"
-    assert registry.job(job_id).status == "queued"
+    assert registry.get_of_any_tenant(model_id).status == "ready"
+    assert registry.jobs.get_of_any_tenant(job_id).status == "queued"
 
 
 def test_what_a_job_trains_on_is_not_given_up(store: ModelStore, job_id: str) -> None:
     with pytest.raises(Unavailable):
-        stored_input(store, job_id, patience=0.0)
+        stored_input(store, job_id, seconds_limit=0.0)
 
 
 def test_leftovers_stay_and_are_told(
     store: ModelStore, registry: Registry, job_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     clear_away(registry, store, job_id)
     assert f"what job {job_id} left in the store could not be removed" in caplog.text
     assert "404 without an S3 error code" in caplog.text

@@ -47,13 +47,13 @@ class Kept:
         model_id, job_id = new_id(), new_id()
         if with_input:
             self.store.put_training_input(job_id, b"input")
-        self.registry.create_training(DEFAULT_TENANT, model_id, job_id, "sales", {})
+        self.registry.jobs.create(DEFAULT_TENANT, model_id, job_id, "sales", {})
         return model_id, job_id
 
     def model(self, file: bytes) -> str:
         model_id = new_id()
         self.store.put_model(model_id, file)
-        self.registry.insert_ready_model(DEFAULT_TENANT, model_id, "sales", {"skill": 0.5}, len(file))
+        self.registry.add(DEFAULT_TENANT, model_id, "sales", {"skill": 0.5}, len(file))
         return model_id
 
 
@@ -90,24 +90,24 @@ def test_what_agrees_is_left_alone(kept: Kept) -> None:
     model_id = kept.model(b"model")
     _, queued = kept.job()
     _, running = kept.job()
-    kept.registry.claim_job(running, 0, "here", 5)
-    before = kept.registry.model(model_id)
+    kept.registry.leases.claim(running, 0, "here", 5)
+    before = kept.registry.get_of_any_tenant(model_id)
     for delete_orphans in (False, True):
         found = kept.found(apply=True, delete_orphans=delete_orphans, later=MUCH_LATER)
         assert (found.differences, found.open, found.models, found.files) == ((), 0, 3, 1)
-    assert kept.registry.model(model_id) == before
-    assert kept.registry.job(queued).status == "queued"
+    assert kept.registry.get_of_any_tenant(model_id) == before
+    assert kept.registry.jobs.get_of_any_tenant(queued).status == "queued"
 
 
 def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None:
     model_id, other = kept.model(b"model"), kept.model(b"other")
-    before = kept.registry.model(model_id)
+    before = kept.registry.get_of_any_tenant(model_id)
     kept.store.delete_model(model_id)
     expected = [("model without file", model_id, "mark failed")]
     assert kept.reconcile() == expected
-    assert kept.registry.model(model_id) == before, "a dry run changes nothing"
+    assert kept.registry.get_of_any_tenant(model_id) == before, "a dry run changes nothing"
     assert kept.reconcile(apply=True) == expected
-    lost = kept.registry.model(model_id)
+    lost = kept.registry.get_of_any_tenant(model_id)
     assert (lost.status, lost.record["skill"]) == ("failed", 0.5)
     assert lost.record["error"]["slug"] == ModelFileCorrupt.slug
     assert kept.registry.newest_ready(DEFAULT_TENANT, "sales").id == other
@@ -117,14 +117,14 @@ def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None
     expected = [("file of a lost model", model_id, "make ready")]
     for apply in (False, True):
         assert kept.reconcile(apply, delete_orphans=True, later=MUCH_LATER) == expected
-    assert kept.registry.model(model_id) == before
+    assert kept.registry.get_of_any_tenant(model_id) == before
 
 
 def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept) -> None:
     model_id, job_id = kept.job()
-    assert kept.registry.claim_job(job_id, 0, "died here", 5) == 1
+    assert kept.registry.leases.claim(job_id, 0, "died here", 5) == 1
     put_back(kept.registry, "died here")
-    assert kept.registry.claim_job(job_id, 1, "here", 5) == 2
+    assert kept.registry.leases.claim(job_id, 1, "here", 5) == 2
     for attempt in (1, 2):
         kept.store.put_model(model_id, b"model", attempt)
     assert kept.reconcile(later=MUCH_LATER) == [], "a training that is not over may yet publish"
@@ -139,16 +139,16 @@ def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept
     assert kept.reconcile(apply=True) == [("model without file", model_id, "mark failed")]
     kept.store.put_model(model_id, b"model", 2)
     assert kept.reconcile(apply=True) == [("file of a lost model", model_id, "make ready")]
-    kept.registry.delete_model(DEFAULT_TENANT, model_id)
+    kept.registry.delete(DEFAULT_TENANT, model_id)
     assert [one[0] for one in kept.reconcile(later=MUCH_LATER)] == ["damaged file without model", "input without job"]
 
 
 def test_input_stays_with_its_model_when_the_job_is_forgotten(kept: Kept) -> None:
     model_id, job_id = kept.job()
-    assert kept.registry.claim_job(job_id, 0, "here", 5) == 1
+    assert kept.registry.leases.claim(job_id, 0, "here", 5) == 1
     kept.store.put_model(model_id, b"model", 1)
     assert kept.registry.publish(job_id, 1, {}, 5)
-    assert kept.registry.forget_jobs(datetime.now(UTC) + timedelta(days=1)) == 1
+    assert kept.registry.jobs.forget(datetime.now(UTC) + timedelta(days=1)) == 1
     assert kept.reconcile(delete_orphans=True, later=MUCH_LATER) == []
 
 
@@ -156,7 +156,7 @@ def test_checkpoint_that_outlived_its_job_is_an_orphan(kept: Kept) -> None:
     _, job_id = kept.job()
     kept.store.put_checkpoint(job_id, b"how far it is")
     assert kept.reconcile(delete_orphans=True, later=MUCH_LATER) == []
-    kept.registry.cancel_job(DEFAULT_TENANT, job_id)
+    kept.registry.jobs.cancel(DEFAULT_TENANT, job_id)
     expected = [("checkpoint without running job", job_id, "delete")]
     assert kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER) == expected
     assert kept.store.get_checkpoint(job_id) is None
@@ -168,7 +168,7 @@ def test_model_that_the_database_lost_is_adopted(kept: Kept) -> None:
     expected = [("file without model", model_id, "adopt")]
     assert kept.reconcile() == expected
     with pytest.raises(ModelNotFound):
-        kept.registry.model(model_id)
+        kept.registry.get_of_any_tenant(model_id)
     assert kept.reconcile(apply=True) == expected
     model = kept.registry.newest_ready(DEFAULT_TENANT, "sales")
     assert (model.id, model.status, model.job_id, model.size_bytes) == (model_id, "ready", None, len(file))
@@ -183,14 +183,14 @@ def test_imported_model_that_the_database_lost_keeps_its_lineage(kept: Kept) -> 
     model_id, parent = new_id(), new_id()
     kept.store.put_model(model_id, trained_file(parent, None))
     kept.found(apply=True)
-    model = kept.registry.model(model_id)
+    model = kept.registry.get_of_any_tenant(model_id)
     assert model.name is None
     assert model.record["lineage"]["parent"]["model_id"] == parent
     assert model.record["lineage"]["parent"]["checksum"].startswith("sha256:")
 
 
 def test_nothing_is_deleted_by_a_database_that_knows_no_model_of_the_store(kept: Kept) -> None:
-    kept.registry.insert_ready_model(DEFAULT_TENANT, new_id(), "of another store", {}, 1)
+    kept.registry.add(DEFAULT_TENANT, new_id(), "of another store", {}, 1)
     orphan = new_id()
     kept.store.put_model(orphan, trained_file(orphan, "sales"))
     assert ("file without model", orphan, "delete") in kept.reconcile(delete_orphans=True, later=MUCH_LATER)
@@ -216,7 +216,7 @@ def test_orphans_are_deleted_when_old_and_asked_for(kept: Kept) -> None:
     with pytest.raises(ModelNotFound):
         kept.store.get_model(model_id)
     with pytest.raises(ModelNotFound):
-        kept.registry.model(model_id)
+        kept.registry.get_of_any_tenant(model_id)
 
 
 def test_file_that_was_just_written_is_nobodys_orphan(kept: Kept) -> None:
@@ -233,7 +233,7 @@ def test_damaged_file_is_never_adopted(kept: Kept) -> None:
     found = kept.found(apply=True)
     assert [(one.kind, one.action) for one in found.differences] == [("damaged file without model", "leave")]
     assert "checksum" in found.differences[0].detail
-    assert kept.registry.models(DEFAULT_TENANT).entries == ()
+    assert kept.registry.list(DEFAULT_TENANT).entries == ()
     kept.model(b"known")
     assert kept.reconcile(True, True, MUCH_LATER) == [("damaged file without model", model_id, "delete")]
     assert kept.reconcile() == []
@@ -243,10 +243,10 @@ def test_file_of_a_failed_training_is_an_orphan(kept: Kept) -> None:
     model_id, job_id = kept.job()
     kept.store.put_model(model_id, b"stored but never published")
     assert kept.reconcile(apply=True) == [], "its job may publish it yet"
-    kept.registry.fail_job(job_id, {"slug": "training-failed"})
+    kept.registry.jobs.fail(job_id, {"slug": "training-failed"})
     assert kept.reconcile(apply=True) == [("file of a failed model", model_id, "leave")]
     assert kept.reconcile(True, True, MUCH_LATER) == [("file of a failed model", model_id, "delete")]
-    assert kept.registry.model(model_id).status == "failed"
+    assert kept.registry.get_of_any_tenant(model_id).status == "failed"
     assert kept.reconcile() == []
 
 
@@ -264,13 +264,13 @@ def test_queued_job_without_its_input_fails(kept: Kept) -> None:
     model_id, job_id = kept.job(with_input=False)
     expected = [("queued job without input", job_id, "fail")]
     assert kept.reconcile() == expected
-    assert kept.registry.job(job_id).status == "queued"
+    assert kept.registry.jobs.get_of_any_tenant(job_id).status == "queued"
     assert kept.reconcile(apply=True) == expected
-    job = kept.registry.job(job_id)
+    job = kept.registry.jobs.get_of_any_tenant(job_id)
     assert job.status == "failed"
     assert job.error is not None
     assert "send the training again" in job.error["detail"]
-    assert kept.registry.model(model_id).status == "failed"
+    assert kept.registry.get_of_any_tenant(model_id).status == "failed"
     assert kept.reconcile() == []
 
 

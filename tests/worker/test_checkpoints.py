@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,18 +15,20 @@ import pytest
 
 from service.forecasting.training.checkpoint import Checkpoint
 from service.keys import DEFAULT_TENANT
-from service.queue.tickets import Keep, Outcome, Progress, Tell
+from service.queue.tickets import Keep, Outcome, Progress, Report
 from service.storage.files.cleanup import clear_away
 from service.storage.files.folder import Folder
 from service.storage.files.model_codec import TrainingInput, training_input_file
 from service.storage.files.model_file import read_model_file, write_model_file
 from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
+from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.worker import checkpoints
 from service.worker.checkpoints import StoredCheckpoints, keep_checkpoint
 from service.worker.child import PRELOADED
 from service.worker.processes import FreshProcess
+from service.worker.results import JobRecorder, RetryingListener
 from service.worker.train_job import run_training
 from tests.factories import noisy_sine, options, panel
 from tests.leases import put_back
@@ -217,9 +220,9 @@ def reached(store: ModelStore, job_id: str) -> tuple[int, int, int]:
     return STAGES.index(last["stage"]), last["member"] + 1, last["epoch"]
 
 
-def impatient(folder: str, job_id: str, tell: Tell, keep: Keep) -> Outcome:
+def impatient(folder: str, job_id: str, report: Report, keep: Keep) -> Outcome:
     """Train in a child with many checkpoints."""
-    return run_training(ModelStore.open(folder), job_id, tell, keep, checkpoint_seconds=0.1)
+    return run_training(ModelStore.open(folder), job_id, report, keep, checkpoint_seconds=0.1)
 
 
 def test_a_child_that_is_killed_is_gone_on_from_where_it_was(store: ModelStore) -> None:
@@ -245,8 +248,8 @@ def test_a_child_that_is_killed_is_gone_on_from_where_it_was(store: ModelStore) 
 
 
 def running(registry: Registry) -> tuple[str, int]:
-    registry.create_training(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
-    attempt = registry.claim_job(job_id, registry.job(job_id).dispatch, "executor", 60.0)
+    registry.jobs.create(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
+    attempt = registry.leases.claim(job_id, registry.jobs.get_of_any_tenant(job_id).generation, "executor", 60.0)
     assert attempt is not None
     return job_id, attempt
 
@@ -258,7 +261,7 @@ def test_what_the_running_attempt_sends_is_kept(registry: Registry, store: Model
         assert store.get_checkpoint(job_id) == data
     clear_away(registry, store, job_id)
     assert store.get_checkpoint(job_id) == b"second", "the job has not ended"
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     clear_away(registry, store, job_id)
     assert store.get_checkpoint(job_id) is None
 
@@ -268,9 +271,12 @@ def test_what_comes_from_another_attempt_or_after_the_end_is_not_kept(registry: 
     keep_checkpoint(registry, store, job_id, attempt + 1, b"of the future")
     put_back(registry, "executor")
     keep_checkpoint(registry, store, job_id, attempt, b"of an attempt that was given up")
-    assert registry.claim_job(job_id, registry.job(job_id).dispatch, "executor", 60.0) == attempt + 1
+    assert (
+        registry.leases.claim(job_id, registry.jobs.get_of_any_tenant(job_id).generation, "executor", 60.0)
+        == attempt + 1
+    )
     keep_checkpoint(registry, store, job_id, attempt, b"of the past")
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     keep_checkpoint(registry, store, job_id, attempt + 1, b"after the end")
     keep_checkpoint(registry, store, new_id(), 1, b"of no job")
     keep_checkpoint(registry, store, "../elsewhere", 1, b"of no ID")
@@ -283,7 +289,7 @@ class CancellingStore(ModelStore):
     registry: Registry
 
     def put_checkpoint(self, job_id: str, data: bytes) -> None:
-        self.registry.cancel_job(DEFAULT_TENANT, job_id)
+        self.registry.jobs.cancel(DEFAULT_TENANT, job_id)
         self.delete_checkpoint(job_id)  # as who cancels does
         super().put_checkpoint(job_id, data)
 
@@ -301,10 +307,11 @@ def test_what_cannot_be_kept_or_dropped_is_logged_and_hurts_nobody(
 ) -> None:
     job_id, attempt = running(registry)
     (tmp_path / "checkpoints").symlink_to(tmp_path)
-    keep_checkpoint(registry, store, job_id, attempt, b"data")
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    recorder = JobRecorder(registry, store, LeaseHolder("here", ["cpu"], 60), lambda _: None)
+    RetryingListener(recorder, threading.Event()).checkpointed(job_id, attempt, b"data")
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     clear_away(registry, store, job_id)
-    assert "could not be kept" in caplog.text
+    assert "could not be stored" in caplog.text
     assert "could not be removed" in caplog.text
 
 
@@ -319,7 +326,7 @@ def test_what_could_not_be_removed_is_told_without_values(
     registry: Registry, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id, _ = running(registry)
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     clear_away(registry, BrokenStore(store._place), job_id)
     assert "could not be removed: ValueError" in caplog.text
     assert "73519" not in caplog.text

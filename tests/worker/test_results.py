@@ -15,8 +15,9 @@ from service.storage.files.cleanup import clear_away
 from service.storage.files.folder import Folder
 from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
+from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
-from service.worker.results import MOST_DEATHS, JobRecorder, PatientListener
+from service.worker.results import MOST_DEATHS, JobRecorder, RetryingListener
 from tests.leases import put_back
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")
@@ -59,13 +60,13 @@ def store(tmp_path: Path) -> FailingStore:
 
 
 def recorder(registry: Registry, store: ModelStore, ended: list[str] | None = None) -> JobRecorder:
-    return JobRecorder(registry, store, "here", 5, (ended if ended is not None else []).append)
+    return JobRecorder(registry, store, LeaseHolder("here", ["cpu"], 5), (ended if ended is not None else []).append)
 
 
 def running_job(registry: Registry) -> tuple[str, str]:
     model_id, job_id = new_id(), new_id()
-    registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {})
-    assert registry.claim_job(job_id, 0, "here", 5) == 1
+    registry.jobs.create(DEFAULT_TENANT, model_id, job_id, None, {})
+    assert registry.leases.claim(job_id, 0, "here", 5) == 1
     return model_id, job_id
 
 
@@ -75,33 +76,38 @@ def test_a_model_survives_a_store_or_registry_that_fails_once(
 ) -> None:
     model_id, job_id = running_job(registry)
     store.failures, registry.failures = full, busy
-    PatientListener(recorder(registry, store), threading.Event()).succeeded(job_id, 1, OUTCOME)
-    assert registry.job(job_id).status == "succeeded"
-    assert registry.model(model_id).status == "ready"
+    RetryingListener(recorder(registry, store), threading.Event()).succeeded(job_id, 1, OUTCOME)
+    assert registry.jobs.get_of_any_tenant(job_id).status == "succeeded"
+    assert registry.get_of_any_tenant(model_id).status == "ready"
     assert store.get_model(model_id, 1) == OUTCOME.file
 
 
 def test_a_store_that_is_full_for_long_has_the_job_tried_again(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.failures = 1
-    back = PatientListener(recorder(registry, store), threading.Event(), patience=0.0).succeeded(job_id, 1, OUTCOME)
+    back = RetryingListener(recorder(registry, store), threading.Event(), seconds_limit=0.0).succeeded(
+        job_id, 1, OUTCOME
+    )
     assert back == Ticket(job_id, 1, CPU)
     assert recorder(registry, store).claim(back) == 2
     recorder(registry, store).succeeded(job_id, 2, OUTCOME)
-    assert (registry.job(job_id).status, registry.model(model_id).attempt) == ("succeeded", 2)
+    assert (registry.jobs.get_of_any_tenant(job_id).status, registry.get_of_any_tenant(model_id).attempt) == (
+        "succeeded",
+        2,
+    )
 
 
 def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.failures = 10**6
-    listener = PatientListener(recorder(registry, store), threading.Event(), patience=0.0)
+    listener = RetryingListener(recorder(registry, store), threading.Event(), seconds_limit=0.0)
     for attempt in range(1, MOST_DEATHS):
         back = listener.succeeded(job_id, attempt, OUTCOME)
         assert back is not None
         assert listener.claim(back) == attempt + 1
     assert listener.succeeded(job_id, MOST_DEATHS, OUTCOME) is None
-    job = registry.job(job_id)
-    assert (job.status, registry.model(model_id).status) == ("failed", "failed")
+    job = registry.jobs.get_of_any_tenant(job_id)
+    assert (job.status, registry.get_of_any_tenant(model_id).status) == ("failed", "failed")
     assert job.error
     assert job.error["slug"] == TrainingFailed.slug
 
@@ -110,13 +116,13 @@ def test_a_success_that_is_told_twice_keeps_its_model(registry: FailingRegistry,
     model_id, job_id = running_job(registry)
     for _ in range(2):
         recorder(registry, store).succeeded(job_id, 1, OUTCOME)
-    assert registry.model(model_id).status == "ready"
+    assert registry.get_of_any_tenant(model_id).status == "ready"
     assert store.get_model(model_id, 1) == OUTCOME.file
 
 
 def test_a_cancelled_job_leaves_no_file(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id, 1)
@@ -129,7 +135,7 @@ def test_what_is_cancelled_while_the_store_is_away_is_not_stored_when_it_is_back
     store.failures = 10**6
     with pytest.raises(Unavailable):
         recorder(registry, store).succeeded(job_id, 1, OUTCOME)
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     assert store.failures == 10**6 - 1, "put again, though nobody wants it"
     with pytest.raises(ModelNotFound):
@@ -144,7 +150,7 @@ def test_what_is_cancelled_between_storing_and_publishing_leaves_no_file(
     with pytest.raises(Unavailable):
         recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     assert store.get_model(model_id, 1) == OUTCOME.file
-    registry.cancel_job(DEFAULT_TENANT, job_id)
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
     recorder(registry, store).succeeded(job_id, 1, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id, 1)
@@ -153,7 +159,7 @@ def test_what_is_cancelled_between_storing_and_publishing_leaves_no_file(
 def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     put_back(registry, "here")
-    assert registry.claim_job(job_id, 1, "there", 5) == 2
+    assert registry.leases.claim(job_id, 1, "there", 5) == 2
     ended: list[str] = []
     stale = recorder(registry, store, ended)
     stale.succeeded(job_id, 1, Outcome({"stale": True}, b"stale"))
@@ -162,15 +168,18 @@ def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegis
     stale.succeeded(job_id, 2, OUTCOME)
     stale.succeeded(job_id, 1, Outcome({"stale": True}, b"stale"))
     stale.failed(job_id, 1, TrainingFailed("late"))
-    assert (registry.job(job_id).status, registry.model(model_id).record) == ("succeeded", OUTCOME.record)
-    assert store.get_model(model_id, registry.model(model_id).attempt) == OUTCOME.file
+    assert (registry.jobs.get_of_any_tenant(job_id).status, registry.get_of_any_tenant(model_id).record) == (
+        "succeeded",
+        OUTCOME.record,
+    )
+    assert store.get_model(model_id, registry.get_of_any_tenant(model_id).attempt) == OUTCOME.file
 
 
 def test_files_of_attempts_that_died_before_publishing_go(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     store.put_model(model_id, b"of a trainer that died", 1)
     put_back(registry, "here")
-    assert registry.claim_job(job_id, 1, "here", 5) == 2
+    assert registry.leases.claim(job_id, 1, "here", 5) == 2
     recorder(registry, store).succeeded(job_id, 2, OUTCOME)
     with pytest.raises(ModelNotFound):
         store.get_model(model_id, 1)
@@ -183,10 +192,10 @@ def test_files_of_attempts_go_with_a_job_that_never_publishes(
     model_id, job_id = running_job(registry)
     store.put_model(model_id, b"of a trainer that died", 1)
     put_back(registry, "here")
-    assert registry.claim_job(job_id, 1, "here", 5) == 2
+    assert registry.leases.claim(job_id, 1, "here", 5) == 2
     store.put_model(model_id, b"of one that could not publish", 2)
     if end == "cancelled":
-        registry.cancel_job(DEFAULT_TENANT, job_id)
+        registry.jobs.cancel(DEFAULT_TENANT, job_id)
         clear_away(registry, store, job_id)
     elif end == "failed":
         recorder(registry, store).failed(job_id, 2, TrainingFailed("too long"))
@@ -207,8 +216,8 @@ def test_a_job_whose_children_die_fails_in_the_end(registry: FailingRegistry, st
             assert listener.claim(ticket) == attempt
         ticket = listener.died(job_id, attempt, TrainingFailed("the training process died (-9)"))
     assert ticket is None
-    job = registry.job(job_id)
-    assert (job.status, job.deaths, registry.model(model_id).status) == ("failed", MOST_DEATHS, "failed")
+    job = registry.jobs.get_of_any_tenant(job_id)
+    assert (job.status, job.deaths, registry.get_of_any_tenant(model_id).status) == ("failed", MOST_DEATHS, "failed")
 
 
 @pytest.mark.parametrize("end", ["succeeded", "failed", "died"])
@@ -229,5 +238,5 @@ def test_the_checkpoint_of_a_job_goes_with_its_end(registry: FailingRegistry, st
         for attempt in range(2, MOST_DEATHS + 1):
             ticket = listener.died(job_id, attempt, TrainingFailed("again"))
             assert ticket is None or listener.claim(ticket) == attempt + 1
-    assert registry.job(job_id).status == ("succeeded" if end == "succeeded" else "failed")
+    assert registry.jobs.get_of_any_tenant(job_id).status == ("succeeded" if end == "succeeded" else "failed")
     assert store.get_checkpoint(job_id) is None

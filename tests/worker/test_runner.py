@@ -38,7 +38,7 @@ class Recorder:
 
     def claim(self, ticket: Ticket) -> int | None:
         self.events.put(("claim", ticket.job_id, None))
-        return None if ticket.job_id in self.refused else ticket.dispatch + 1
+        return None if ticket.job_id in self.refused else ticket.generation + 1
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         self.progress.append(progress)
@@ -82,7 +82,8 @@ class Jobs:
         devices = [DeviceProcess(one) for one in on_devices]
         slots = Slots({CPU: [FreshProcess(train, context, memory)], GPU: devices})
         self.runner = JobRunner(slots, recorder, seconds_limit)
-        self._threads = {CPU: ThreadPoolExecutor(1), GPU: ThreadPoolExecutor(len(devices) or 1)}
+        sizes: dict[str, int] = {CPU: 1, GPU: len(devices) or 1}
+        self._threads = {name: ThreadPoolExecutor(size) for name, size in sizes.items()}
         self.ended: list[Future[Ticket | None]] = []
 
     def submit(self, job_id: str, dispatch: int = 0, queue: str = CPU) -> Future[Ticket | None]:
@@ -199,7 +200,7 @@ def test_a_checkpoint_that_cannot_be_kept_stops_no_training(caplog: pytest.LogCa
     with running(trainings.checkpointed, recorder=Failing(checkpointed=2)) as (jobs, recorder):
         jobs.submit("job")
         assert recorder.end_of("job")[0] == "succeeded"
-    assert "a checkpoint of job job could not be kept" in caplog.text
+    assert "a checkpoint of job job could not be stored" in caplog.text
 
 
 def test_a_large_file_comes_whole() -> None:
@@ -353,7 +354,7 @@ def test_a_job_that_cannot_be_claimed_is_left_to_whoever_looks_after_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with running(trainings.quick, recorder=Failing(claim=1)) as (jobs, recorder):
-        monkeypatch.setattr(jobs.runner._listener, "_patience", 0.0)
+        monkeypatch.setattr(jobs.runner._listener, "_seconds_limit", 0.0)
         with pytest.raises(Unavailable):
             jobs.submit("a").result(PATIENCE)
         jobs.submit("a")
@@ -367,7 +368,7 @@ def test_stop_does_not_wait_for_a_listener_that_fails(caplog: pytest.LogCaptureF
     assert jobs.ended[0].done()
     assert recorder.next()[0] == "claim"
     assert recorder.events.empty(), "a job that was running is not reported as failed"
-    assert "the model of job a could not be kept" in caplog.text
+    assert "the model of job a could not be stored" in caplog.text
 
 
 def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path) -> None:

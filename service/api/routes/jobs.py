@@ -62,7 +62,7 @@ async def list_all(
 ) -> Response:
     """List jobs, newest first."""
     page = await in_thread(
-        resources_of(request).registry.jobs, tenant_of(request), status=status, cursor=cursor, limit=limit
+        resources_of(request).registry.jobs.list, tenant_of(request), status=status, cursor=cursor, limit=limit
     )
     return json_response({"jobs": [job_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
@@ -74,7 +74,7 @@ async def list_all(
 )
 async def show(request: Request, job_id: JobId) -> Response:
     """Return the state of a job, its progress and losses so far."""
-    job = await in_thread(resources_of(request).registry.job_of, tenant_of(request), job_id)
+    job = await in_thread(resources_of(request).registry.jobs.get, tenant_of(request), job_id)
     return json_response(job_answer(job))
 
 
@@ -106,7 +106,7 @@ async def events(
     """
     resources = resources_of(request)
     seen = last_event_id if last_event_id is not None else asked_last_event_id
-    job = await in_thread(resources.registry.job_of, tenant_of(request), job_id)
+    job = await in_thread(resources.registry.jobs.get, tenant_of(request), job_id)
     if job.has_ended and job.revision == seen:
         return Response(status_code=204)
     resources.watch.require_room()

@@ -39,7 +39,7 @@ async def list_all(
 ) -> Response:
     """List models, newest first."""
     registry = resources_of(request).registry
-    page = await in_thread(registry.models, tenant_of(request), name, status, cursor, limit)
+    page = await in_thread(registry.list, tenant_of(request), name, status, cursor, limit)
     return json_response({"models": [model_answer(one) for one in page.entries], "next_cursor": page.next_cursor})
 
 
@@ -69,7 +69,7 @@ async def upload(
 )
 async def show(request: Request, model_id: ModelId) -> Response:
     """Return everything about a model, in any state."""
-    model = await in_thread(resources_of(request).registry.model_of, tenant_of(request), model_id)
+    model = await in_thread(resources_of(request).registry.get, tenant_of(request), model_id)
     return json_response(model_answer(model))
 
 
@@ -82,7 +82,7 @@ async def show(request: Request, model_id: ModelId) -> Response:
 async def rename(request: Request, model_id: ModelId) -> Response:
     """Rename a model; null removes its name."""
     asked = await in_turn(request, parse_json, RenameRequest, await read_json_body(request))
-    model = await in_thread(resources_of(request).registry.rename_model, tenant_of(request), model_id, asked.name)
+    model = await in_thread(resources_of(request).registry.rename, tenant_of(request), model_id, asked.name)
     return json_response(model_answer(model))
 
 

@@ -25,7 +25,7 @@ def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
 
 def _clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
     try:
-        job = registry.job(job_id)
+        job = registry.jobs.get_of_any_tenant(job_id)
     except JobNotFound:  # deleting its model has deleted the files of its attempts
         store.delete_checkpoint(job_id)
         return

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import URL, Connection, Engine, Table, func, make_url, select
+import orjson
+from sqlalchemy import Connection, Engine, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -40,6 +41,12 @@ def upgrade_tables(connection: Connection) -> None:
 _RETRY_AFTER = 1
 # A readiness probe must get its answer quickly.
 _CHECK_SECONDS = 1.0
+_ENGINE_OPTIONS: dict[str, Any] = {
+    "json_serializer": lambda value: orjson.dumps(value).decode(),
+    "json_deserializer": orjson.loads,
+    # Otherwise, errors would write whole records to the log.
+    "hide_parameters": True,
+}
 _EXAMPLES = "sqlite:///folder/registry.db or postgresql://user:password@host/database"
 
 
@@ -53,7 +60,7 @@ class Database:
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
         self._engine = engine
-        self._clock = clock
+        self.clock = clock
 
     @classmethod
     def open(cls, url: str, busy_timeout: float = 10.0, clock: Callable[[], datetime] = utc_now) -> Self:
@@ -84,24 +91,21 @@ class Database:
 
     def check(self) -> None:
         """Check that the database can be read, and an SQLite file written. Raises Unavailable with the reason."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             connection.execute(select(tables.models.c.id).limit(1)).first()
         if self._engine.dialect.name == "sqlite":
             with _database_errors():
                 check_sqlite_writes(self._engine, _CHECK_SECONDS)
 
-    def _count_by_status(self, table: Table) -> dict[str, int]:
-        query = select(table.c.status, func.count()).group_by(table.c.status)
-        with self._reading() as connection:
-            return dict(connection.execute(query).all())
-
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """Begin a transaction that only reads."""
         with _database_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """Begin a transaction that writes."""
         with _database_errors(), _begin_writing(self._engine) as connection:
             yield connection
 
@@ -132,23 +136,13 @@ def _reason(error: DBAPIError) -> str:
     return str(error.orig).strip() or type(error.orig).__name__
 
 
-def _make_engine(url: str, busy_timeout: float) -> Engine:
+def _make_engine(text: str, busy_timeout: float) -> Engine:
     try:
-        return _engine_of(_read_url(url), busy_timeout)
-    except ArgumentError as error:
+        url = make_url(text)
+        if url.drivername in ("postgresql", "postgresql+psycopg", "postgres"):
+            return make_postgres_engine(url, _ENGINE_OPTIONS)
+    except (ArgumentError, ValueError) as error:
         raise ValueError(f"The database URL cannot be read. Examples: {_EXAMPLES}") from error
-
-
-def _read_url(url: str) -> URL:
-    try:
-        return make_url(url)
-    except ValueError as error:  # the port is not a number
-        raise ArgumentError(str(error)) from error
-
-
-def _engine_of(url: URL, busy_timeout: float) -> Engine:
-    if url.get_backend_name() == "sqlite":
-        return make_sqlite_engine(url, busy_timeout)
-    if url.drivername in ("postgresql", "postgresql+psycopg", "postgres"):
-        return make_postgres_engine(url)
+    if url.drivername in ("sqlite", "sqlite+pysqlite"):
+        return make_sqlite_engine(url, busy_timeout, _ENGINE_OPTIONS)
     raise ValueError(f"The database must be {_EXAMPLES}; {url.drivername}:// is not supported.")

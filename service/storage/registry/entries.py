@@ -14,10 +14,8 @@ JSON: TypeAlias = Union[bool, int, float, str, "Sequence[JSON]", "Mapping[str, J
 ModelStatus = Literal["training", "ready", "failed"]
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
-MODEL_STATUSES: tuple[ModelStatus, ...] = ("training", "ready", "failed")
 QueueName = Literal["cpu", "gpu"]
 
-JOB_STATUSES: tuple[JobStatus, ...] = ("queued", "running", "succeeded", "failed", "cancelled")
 UNFINISHED: tuple[JobStatus, ...] = ("queued", "running")
 
 Entry = TypeVar("Entry")
@@ -53,10 +51,10 @@ class JobEntry:
 
     tenant: the owner, the same as that of its model.
     attempt: number of times it was started. progress: last report of the training. error: why it failed. Times are UTC.
-    queue: the queue it waits in; dispatch: generation of its ticket, a fencing token that grows each time it is put
-    back: tickets of earlier generations are void. executor: ID of the worker that runs it, as long as that renews its
-    lease before ``lease_until``; deaths: number of its child processes that died; revision: incremented with every
-    change that is reported; traceparent: the span that submitted it (W3C Trace Context).
+    queue: the queue it waits in; generation: of its ticket, a fencing token that grows each time it is put back:
+    tickets of earlier generations are void. worker: ID of the worker that runs it, as long as that renews its lease
+    before ``lease_until``; deaths: number of its child processes that died; revision: incremented with every change
+    that is reported; traceparent: the span that submitted it (W3C Trace Context).
     """
 
     id: str
@@ -69,8 +67,8 @@ class JobEntry:
     progress: dict[str, Any]
     error: dict[str, Any] | None
     queue: QueueName = "cpu"
-    dispatch: int = 0
-    executor: str | None = None
+    generation: int = 0
+    worker: str | None = None
     lease_until: datetime | None = None
     deaths: int = 0
     revision: int = 0

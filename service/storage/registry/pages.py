@@ -6,8 +6,9 @@ import base64
 import binascii
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, Table, literal, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, false, literal, select, tuple_
 
 from service.errors import InvalidOption
 from service.storage.identifiers import is_id
@@ -32,43 +33,44 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
     """
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        microseconds, _, entry_id = (
-            base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(":")
-        )
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        microseconds, _, entry_id = text.partition(":")
         created_at = _EPOCH + int(microseconds) * _MICROSECOND
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise _broken() from error
-    if not is_id(entry_id) or write_cursor(created_at, entry_id) != cursor:
-        raise _broken()
-    return created_at, entry_id
-
-
-def _broken() -> Exception:
-    return InvalidOption.at(
-        ("cursor",),
-        "The cursor is not one that this server made: take next_cursor of the page before, or leave it out.",
+        if is_id(entry_id) and write_cursor(created_at, entry_id) == cursor:
+            return created_at, entry_id
+    except (ValueError, OverflowError, binascii.Error):
+        pass
+    raise InvalidOption.at(
+        ("cursor",), "The cursor was not made by this server: send next_cursor of the previous page, or omit it."
     )
+
+
+def has_text(column: Column[Any], text: str) -> ColumnElement[bool]:
+    """Return the condition that a column has this text, which may be any."""
+    # Postgres rejects text with this character, and no stored text contains it.
+    return false() if "\0" in text else column == text
 
 
 def read_page(
     connection: Connection,
-    query: Select[tuple[object, ...]],
     table: Table,
+    entry_of: Callable[[RowMapping], Entry],
     cursor: str | None,
     limit: int,
-    entry_of: Callable[[RowMapping], Entry],
+    **texts: str | None,
 ) -> Page[Entry]:
-    """Return the first ``limit`` rows of ``query`` after the cursor.
+    """Return the first ``limit`` rows after the cursor whose columns have these texts, None: any text.
 
     Rows are ordered by (created_at, id), which also orders rows created at the same time.
     Raises InvalidOption for an invalid cursor or a limit below 1.
     """
     if limit < 1:
         raise InvalidOption.at(("limit",), f"limit must be at least 1, got {limit}.")
-    place = tuple_(table.c.created_at, table.c.id)
+    query = select(table).where(*(has_text(table.c[name], text) for name, text in texts.items() if text is not None))
     if cursor is not None:
         created_at, entry_id = read_cursor(cursor)
-        query = query.where(place < tuple_(literal(created_at, table.c.created_at.type), literal(entry_id)))
+        last = tuple_(literal(created_at, table.c.created_at.type), literal(entry_id))
+        query = query.where(tuple_(table.c.created_at, table.c.id) < last)
     query = query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit + 1)
     rows = connection.execute(query).mappings().all()
     shown = rows[:limit]

@@ -14,8 +14,6 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 
-from service.storage.registry.engine_options import ENGINE_OPTIONS
-
 _CONNECT_SECONDS = 3
 _STATEMENT_SECONDS = 5
 # Timeout for an unreachable peer, and for an idle transaction, which may hold locks.
@@ -56,8 +54,11 @@ _FAILED = re.compile(r".*failed: ([^\n]+)")
 _PATH = re.compile(r"""["']?/[^"'\s]*["']?""")
 
 
-def make_postgres_engine(url: URL) -> Engine:
-    """Return the engine of a server without connecting yet; libpq options in the URL override the defaults."""
+def make_postgres_engine(url: URL, options: Mapping[str, Any]) -> Engine:
+    """Return the engine of a server without connecting yet; libpq options in the URL override the defaults.
+
+    options: further arguments of ``create_engine``.
+    """
     ours = {**SILENCE_OPTIONS, "application_name": "forecast-service"}
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
@@ -70,7 +71,7 @@ def make_postgres_engine(url: URL) -> Engine:
         pool_timeout=_POOL_SECONDS,
         # The most recently released connection is used first, so that a pooler or server can close idle ones.
         pool_use_lifo=True,
-        **ENGINE_OPTIONS,
+        **options,
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "handle_error", _leave_a_standby)
@@ -99,10 +100,10 @@ def begin_migrating(connection: Connection) -> None:
 def postgres_reason(error: DBAPIError) -> str:
     """Return the reason of an error without address, password or path, which libpq's own messages may contain."""
     cause = error.orig
-    told = getattr(getattr(cause, "diag", None), "message_primary", None)
-    if told is None:
-        told = _without_its_server(str(cause))
-    return _PATH.sub("a file", told).strip().rstrip(".")
+    message = getattr(getattr(cause, "diag", None), "message_primary", None)
+    if message is None:
+        message = _without_its_server(str(cause))
+    return _PATH.sub("a file", message).strip().rstrip(".")
 
 
 def _without_its_server(message: str) -> str:

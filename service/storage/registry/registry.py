@@ -2,15 +2,166 @@
 
 from __future__ import annotations
 
-from service.storage.registry.inventory import Inventory, QueueFigureRegistry
-from service.storage.registry.jobs import JobRegistry
-from service.storage.registry.leases import LeaseRegistry
-from service.storage.registry.models import ModelRegistry
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.errors import Conflict, ModelNotFound
+from service.storage.identifiers import check_model_id, unknown_model
+from service.storage.registry.database import Database, utc_now
+from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
+from service.storage.registry.inventory import Inventory
+from service.storage.registry.jobs import Jobs, move_job
+from service.storage.registry.leases import Leases
+from service.storage.registry.pages import has_text, read_page
+from service.storage.registry.quotas import Quota
+from service.storage.registry.tables import jobs, models
 
 
-class Registry(ModelRegistry, JobRegistry, LeaseRegistry, QueueFigureRegistry, Inventory):
-    """The registry of models, jobs and the workers that run them.
+class Registry(Database):
+    """The registry of models, with their ``jobs``, the ``leases`` of workers on them, and the ``inventory``.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` disconnects, ``check()`` is the readiness check. All
     methods are synchronous, thread-safe and one short transaction each; all may raise Unavailable.
     """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(engine, clock)
+        self.jobs = Jobs(self)
+        self.leases = Leases(self)
+        self.inventory = Inventory(self)
+
+    def get(self, tenant: str, model_id: str) -> ModelEntry:
+        """Return one model of a tenant. Raises ModelNotFound, also for a model of another tenant."""
+        with self.reading() as connection:
+            return _find_model(connection, model_id, tenant)
+
+    def get_of_any_tenant(self, model_id: str) -> ModelEntry:
+        """Return one model, for callers that serve all tenants. Raises ModelNotFound."""
+        with self.reading() as connection:
+            return _find_model(connection, model_id)
+
+    def ready_attempt(self, tenant: str, model_id: str) -> int | None:
+        """Return the attempt that wrote the file of a tenant's ready model, without reading its record.
+
+        Return None if the tenant has no ready model with this ID.
+        """
+        query = select(models.c.attempt).where(
+            models.c.id == check_model_id(model_id), models.c.tenant == tenant, models.c.status == "ready"
+        )
+        with self.reading() as connection:
+            return connection.execute(query).scalar()
+
+    def newest_ready(self, tenant: str, name: str) -> ModelEntry:
+        """Return the tenant's most recently created ready model with this name. Raises ModelNotFound."""
+        query = (
+            select(models)
+            .where(models.c.tenant == tenant, has_text(models.c.name, name), models.c.status == "ready")
+            .order_by(models.c.created_at.desc(), models.c.id.desc())
+            .limit(1)
+        )
+        with self.reading() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            raise ModelNotFound(f"No ready model has the name {name[:200]!r}. GET /models lists all models.")
+        return ModelEntry(**row)
+
+    def list(
+        self,
+        tenant: str,
+        name: str | None = None,
+        status: ModelStatus | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[ModelEntry]:
+        """Return a page of a tenant's models, newest first. Raises InvalidOption for an invalid cursor."""
+        with self.reading() as connection:
+            texts = {"tenant": tenant, "name": name, "status": status}
+            return read_page(connection, models, lambda row: ModelEntry(**row), cursor, limit, **texts)
+
+    def check_quota(self, tenant: str, quota: Quota, more_bytes: int, training: bool) -> None:
+        """Check that a tenant may have one more model, see `Quota.check`. Raises QuotaExceeded, TooManyJobs."""
+        with self.reading() as connection:
+            quota.check(connection, tenant, more_bytes, training)
+
+    def add(
+        self,
+        tenant: str,
+        model_id: str,
+        name: str | None,
+        record: Mapping[str, JSON],
+        size_bytes: int,
+        quota: Quota | None = None,
+        written_at: datetime | None = None,
+        attempt: int = 0,
+    ) -> ModelEntry:
+        """Add a ready model that needs no training.
+
+        written_at: when its file was written; None: now. attempt: the attempt that wrote the file; 0: it is imported.
+        Raises Conflict if the ID is taken, QuotaExceeded if the tenant's quota is exhausted.
+        """
+        added_at = written_at or self.clock()
+        row = {
+            "id": check_model_id(model_id),
+            "tenant": tenant,
+            "name": name,
+            "status": "ready",
+            "created_at": added_at,
+            "ready_at": added_at,
+            "record": dict(record),
+            "size_bytes": size_bytes,
+            "attempt": attempt,
+        }
+        try:
+            with self.writing() as connection:
+                if quota is not None:
+                    quota.check(connection, tenant, size_bytes, training=False)
+                connection.execute(insert(models).values(row))
+                return _find_model(connection, model_id)
+        except IntegrityError as error:
+            raise Conflict(f"A model with the ID {model_id} exists already.") from error
+
+    def publish(self, job_id: str, attempt: int, record: Mapping[str, JSON], size_bytes: int) -> bool:
+        """Make the model of a running job ready, with its record; return False if this attempt does not run any more.
+
+        The file of this attempt must already be in the store. False means that the job was cancelled, deleted, or taken
+        over by another worker meanwhile, so the caller must delete the file.
+        """
+        now = self.clock()
+        ready = {"status": "ready", "ready_at": now, "size_bytes": size_bytes, "attempt": attempt}
+        with self.writing() as connection:
+            model_id = move_job(connection, job_id, ("running",), "succeeded", attempt, finished_at=now)
+            if model_id is None:
+                return False
+            connection.execute(update(models).where(models.c.id == model_id).values(**ready, record=dict(record)))
+            return True
+
+    def rename(self, tenant: str, model_id: str, name: str | None) -> ModelEntry:
+        """Change or remove the name of a tenant's model. Raises ModelNotFound."""
+        with self.writing() as connection:
+            of_tenant = (models.c.id == check_model_id(model_id), models.c.tenant == tenant)
+            connection.execute(update(models).where(*of_tenant).values(name=name))
+            return _find_model(connection, model_id, tenant)
+
+    def delete(self, tenant: str, model_id: str) -> tuple[ModelEntry, int]:
+        """Delete a tenant's model with its job and idempotency keys; return it, and the number of attempts of its job.
+
+        The caller must stop the job if it still runs. Raises ModelNotFound.
+        """
+        with self.writing() as connection:
+            # Jobs are locked first, as in transactions that end a job: another order could cause a deadlock.
+            of_model = (jobs.c.model_id == check_model_id(model_id), jobs.c.tenant == tenant)
+            attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
+            model = _find_model(connection, model_id, tenant)
+            connection.execute(delete(models).where(models.c.id == model_id))
+        return model, max(attempts, default=0)
+
+
+def _find_model(connection: Connection, model_id: str, tenant: str | None = None) -> ModelEntry:
+    """Return one model of a tenant; tenant None: of any tenant. Raises ModelNotFound."""
+    row = connection.execute(select(models).where(models.c.id == check_model_id(model_id))).mappings().first()
+    if row is None or tenant not in (None, row["tenant"]):
+        raise unknown_model(model_id)
+    return ModelEntry(**row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,21 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from service.errors import Unavailable
-from service.storage.registry.engine_options import ENGINE_OPTIONS
 
 
-def make_sqlite_engine(url: URL, busy_timeout: float) -> Engine:
+def make_sqlite_engine(url: URL, busy_timeout: float, options: Mapping[str, Any]) -> Engine:
     """Return the engine of a file, whose folder is created if it is missing.
 
+    options: further arguments of ``create_engine``.
     Raises ValueError if the URL does not name a file, Unavailable if the folder cannot be created.
     """
     if not url.database or url.database == ":memory:":
         raise ValueError("An SQLite database must be a file: sqlite:///folder/registry.db")
-    _make_parent(Path(url.database))
-    engine = create_engine(url, connect_args={"timeout": busy_timeout}, **ENGINE_OPTIONS)
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"The database's folder cannot be created: {error.strerror}.") from error
+    engine = create_engine(url, connect_args={"timeout": busy_timeout}, **options)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -57,13 +61,6 @@ def check_sqlite_writes(engine: Engine, busy_timeout: float) -> None:
         finally:
             for name, value in before.items():
                 connection.exec_driver_sql(f"PRAGMA {name} = {value}")
-
-
-def _make_parent(file: Path) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"The database's folder cannot be made: {error.strerror}.") from error
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -80,8 +80,8 @@ jobs = Table(
     Column("progress", JSON, nullable=False),
     Column("error", JSON),
     Column("queue", String(8), nullable=False, server_default="cpu"),
-    Column("dispatch", Integer, nullable=False, server_default="0"),
-    Column("executor", String(200)),
+    Column("dispatch", Integer, key="generation", nullable=False, server_default="0"),
+    Column("executor", String(200), key="worker"),
     Column("lease_until", UtcDateTime),
     Column("deaths", Integer, nullable=False, server_default="0"),
     Column("revision", Integer, nullable=False, server_default="0"),
@@ -95,7 +95,7 @@ jobs = Table(
     Index(None, "finished_at"),
 )
 
-executors = Table(
+workers = Table(
     "executors",
     metadata,
     Column("id", String(200), primary_key=True),

@@ -42,7 +42,7 @@ def registry(database: Path) -> Iterator[Registry]:
 
 
 def queued(registry: Registry) -> JobEntry:
-    return registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
+    return registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {})
 
 
 def run(steps: Coroutine[Any, Any, None]) -> None:
@@ -61,7 +61,7 @@ def stream(
     stopping: Callable[[], bool] = lambda: False,
     heartbeat: float = PATIENCE,
 ) -> AsyncIterator[bytes]:
-    watch = watch or JobWatch(registry, pause=0.01)
+    watch = watch or JobWatch(registry.jobs, pause=0.01)
     return job_events(watch, job, seen, stopping, heartbeat)
 
 
@@ -72,7 +72,7 @@ def fields(event: bytes) -> dict[str, str]:
 
 
 def check_event(event: bytes, registry: Registry, job: JobEntry, name: str) -> None:
-    now = registry.job(job.id)
+    now = registry.jobs.get_of_any_tenant(job.id)
     told = fields(event)
     assert (told["event"], int(told["id"])) == (name, now.revision)
     assert orjson.loads(told["data"]) == job_answer(now)
@@ -85,9 +85,9 @@ def test_each_change_is_told_and_the_end_ends_it(registry: Registry) -> None:
         events = stream(registry, job)
         assert await anext(events) == RETRY
         check_event(await anext(events), registry, job, "progress")
-        assert registry.claim_job(job.id, 0, "here", 60) == 1
+        assert registry.leases.claim(job.id, 0, "here", 60) == 1
         check_event(await anext(events), registry, job, "progress")
-        assert registry.record_progress(job.id, 1, {"fraction": 0.5, "text": "a\nb"})
+        assert registry.jobs.record_progress(job.id, 1, {"fraction": 0.5, "text": "a\nb"})
         check_event(await anext(events), registry, job, "progress")
         assert registry.publish(job.id, 1, {}, 1)
         check_event(await anext(events), registry, job, "end")
@@ -104,9 +104,9 @@ def test_what_another_server_does_is_seen(registry: Registry, database: Path) ->
     async def watch() -> None:
         events = stream(registry, job, seen=job.revision)
         await anext(events)
-        other.claim_job(job.id, 0, "there", 60)
+        other.leases.claim(job.id, 0, "there", 60)
         check_event(await anext(events), registry, job, "progress")
-        other.cancel_job(DEFAULT_TENANT, job.id)
+        other.jobs.cancel(DEFAULT_TENANT, job.id)
         check_event(await anext(events), registry, job, "end")
 
     run(watch())
@@ -115,17 +115,17 @@ def test_what_another_server_does_is_seen(registry: Registry, database: Path) ->
 
 def test_a_job_that_goes_back_into_the_queue_goes_on(registry: Registry) -> None:
     job = queued(registry)
-    registry.claim_job(job.id, 0, "here", 60)
+    registry.leases.claim(job.id, 0, "here", 60)
 
     async def watch() -> None:
-        events = stream(registry, registry.job(job.id))
+        events = stream(registry, registry.jobs.get_of_any_tenant(job.id))
         await anext(events)
         await anext(events)
         assert put_back(registry, "here")
         check_event(await anext(events), registry, job, "progress")
-        assert registry.claim_job(job.id, 1, "there", 60) == 2
+        assert registry.leases.claim(job.id, 1, "there", 60) == 2
         check_event(await anext(events), registry, job, "progress")
-        registry.fail_job(job.id, ERROR)
+        registry.jobs.fail(job.id, ERROR)
         check_event(await anext(events), registry, job, "end")
 
     run(watch())
@@ -140,7 +140,7 @@ def test_what_was_seen_is_not_told_again(registry: Registry) -> None:
         waiting = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.1)
         assert not waiting.done()
-        registry.claim_job(job.id, 0, "here", 60)
+        registry.leases.claim(job.id, 0, "here", 60)
         check_event(await waiting, registry, job, "progress")
 
     run(watch())
@@ -149,10 +149,10 @@ def test_what_was_seen_is_not_told_again(registry: Registry) -> None:
 @pytest.mark.parametrize("seen", [0, 99])
 def test_who_has_seen_something_else_gets_the_state_at_once(registry: Registry, seen: int) -> None:
     job = queued(registry)
-    registry.claim_job(job.id, 0, "here", 60)
+    registry.leases.claim(job.id, 0, "here", 60)
 
     async def watch() -> None:
-        events = stream(registry, registry.job(job.id), seen=seen)
+        events = stream(registry, registry.jobs.get_of_any_tenant(job.id), seen=seen)
         await anext(events)
         check_event(await anext(events), registry, job, "progress")
 
@@ -160,7 +160,7 @@ def test_who_has_seen_something_else_gets_the_state_at_once(registry: Registry, 
 
 
 def test_the_end_comes_at_once_where_it_happens_here(registry: Registry) -> None:
-    job, never = queued(registry), JobWatch(registry, pause=PATIENCE)
+    job, never = queued(registry), JobWatch(registry.jobs, pause=PATIENCE)
 
     async def watch() -> None:
         async with aclosing(stream(registry, job, watch=never)) as events:  # type: ignore[type-var]
@@ -169,7 +169,7 @@ def test_the_end_comes_at_once_where_it_happens_here(registry: Registry) -> None
             waiting = asyncio.ensure_future(anext(events))
             # Its first look at the registry is over: the next is a minute away.
             await asyncio.sleep(0.1)
-            registry.cancel_job(DEFAULT_TENANT, job.id)
+            registry.jobs.cancel(DEFAULT_TENANT, job.id)
             threading.Thread(target=never.notify_finished, args=(job.id,)).start()
             check_event(await waiting, registry, job, "end")
 
@@ -184,7 +184,7 @@ def test_silence_is_filled_with_comments(registry: Registry) -> None:
         events = stream(registry, job, seen=0, heartbeat=0.05)
         await anext(events)
         assert [await anext(events) for _ in range(3)] == [b": nothing new\n\n"] * 3
-        registry.cancel_job(DEFAULT_TENANT, job.id)
+        registry.jobs.cancel(DEFAULT_TENANT, job.id)
         while (event := await anext(events)) == b": nothing new\n\n":
             pass
         check_event(event, registry, job, "end")
@@ -198,7 +198,7 @@ def test_a_deleted_job_ends_it(registry: Registry) -> None:
     async def watch() -> None:
         events = stream(registry, job, seen=0)
         await anext(events)
-        registry.delete_model(DEFAULT_TENANT, job.model_id)
+        registry.delete(DEFAULT_TENANT, job.model_id)
         assert [event async for event in events] == [b": the job was deleted\n\n"]
 
     run(watch())
@@ -242,7 +242,7 @@ def test_a_database_that_comes_back_is_waited_for(registry: Registry, database: 
             assert await waiting == b": nothing new\n\n"
             for _ in range(10):
                 assert await anext(events) == b": nothing new\n\n"
-        registry.cancel_job(DEFAULT_TENANT, job.id)
+        registry.jobs.cancel(DEFAULT_TENANT, job.id)
         while (event := await anext(events)) == b": nothing new\n\n":
             pass
         check_event(event, registry, job, "end")
@@ -254,7 +254,7 @@ def test_a_database_that_stays_away_ends_it(registry: Registry, database: Path) 
     job = queued(registry)
 
     async def watch() -> None:
-        impatient = JobWatch(registry, patience=0.2, pause=0.01)
+        impatient = JobWatch(registry.jobs, patience=0.2, pause=0.01)
         events = stream(registry, job, seen=0, watch=impatient, heartbeat=0.05)
         with broken(database):
             told = [event async for event in events]
@@ -268,7 +268,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
     jobs = [queued(registry) for _ in range(4)]
     looking: list[int] = []
     looks: set[int] = set()
-    look = registry.changed_jobs
+    look = registry.jobs.changed
 
     def counted(known: dict[str, int]) -> dict[str, JobEntry | None]:
         looking.append(1)
@@ -280,7 +280,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
             looking.pop()
 
     monkeypatch.setattr(registry, "changed_jobs", counted)
-    watch = JobWatch(registry, pause=0.01)
+    watch = JobWatch(registry.jobs, pause=0.01)
 
     async def last(job: JobEntry) -> bytes:
         return [event async for event in stream(registry, job, watch=watch)][-1]
@@ -289,7 +289,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
         watching = [asyncio.ensure_future(last(job)) for job in jobs for _ in range(50)]
         await asyncio.sleep(0.1)
         for job in jobs:
-            registry.cancel_job(DEFAULT_TENANT, job.id)
+            registry.jobs.cancel(DEFAULT_TENANT, job.id)
         for event, job in zip(await asyncio.gather(*watching), [job for job in jobs for _ in range(50)], strict=True):
             check_event(event, registry, job, "end")
         while watch._polling is not None:
@@ -302,7 +302,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
 
 def test_who_leaves_is_forgotten_at_once(registry: Registry) -> None:
     job = queued(registry)
-    watch = JobWatch(registry)
+    watch = JobWatch(registry.jobs)
 
     async def leave() -> None:
         async with aclosing(stream(registry, job, watch=watch)) as events:  # type: ignore[type-var]
@@ -318,7 +318,7 @@ def test_who_leaves_is_forgotten_at_once(registry: Registry) -> None:
 
 def test_more_than_a_server_bears_are_sent_away(registry: Registry) -> None:
     jobs = [queued(registry) for _ in range(3)]
-    watch = JobWatch(registry)
+    watch = JobWatch(registry.jobs)
 
     async def crowd() -> None:
         with ExitStack() as everybody:

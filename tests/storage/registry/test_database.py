@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
@@ -22,7 +23,7 @@ from service.storage.identifiers import new_id
 from service.storage.registry.database import MIGRATIONS
 from service.storage.registry.registry import Registry
 from service.storage.registry.tables import jobs, metadata, models
-from tests.storage.conftest import Clock
+from tests.storage.conftest import Clock, statuses
 
 OPEN_AND_ADD = """
 import sys
@@ -32,8 +33,8 @@ from service.keys import DEFAULT_TENANT
 print("here", flush=True)
 sys.stdin.readline()
 registry = Registry.open(sys.argv[1])
-registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, ("key", "hash"))
-registry.insert_ready_model(DEFAULT_TENANT, new_id(), "both", {}, 1)
+registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {}, ("key", "hash"))
+registry.add(DEFAULT_TENANT, new_id(), "both", {}, 1)
 registry.close()
 """
 
@@ -70,16 +71,16 @@ def test_sqlite_runs_as_promised(sqlite_registry: Registry, sqlite_url: str) -> 
 
 def test_what_was_written_is_there_after_reopening(registry: Registry, any_url: str, clock: Clock) -> None:
     trained, job_id = new_id(), new_id()
-    registry.create_training(DEFAULT_TENANT, trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
-    registry.claim_job(job_id, 0, "here", 5)
-    imported = registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {"é": 1e-300}, 5)
-    before = (registry.model(trained), registry.job(job_id))
+    registry.jobs.create(DEFAULT_TENANT, trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
+    registry.leases.claim(job_id, 0, "here", 5)
+    imported = registry.add(DEFAULT_TENANT, new_id(), None, {"é": 1e-300}, 5)
+    before = (registry.get_of_any_tenant(trained), registry.jobs.get_of_any_tenant(job_id))
     registry.close()
 
     again = Registry.open(any_url, clock=clock)
-    assert (again.model(trained), again.job(job_id)) == before
-    assert again.model(imported.id) == imported
-    assert again.find_idempotent(DEFAULT_TENANT, "key", "hash") == before[1]
+    assert (again.get_of_any_tenant(trained), again.jobs.get_of_any_tenant(job_id)) == before
+    assert again.get_of_any_tenant(imported.id) == imported
+    assert again.jobs.find_idempotent(DEFAULT_TENANT, "key", "hash") == before[1]
     again.close()
 
 
@@ -98,24 +99,24 @@ def test_processes_that_start_at_once_share_one_database(any_url: str, tmp_path:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     registry = Registry.open(any_url)
-    assert registry.count_models() == {"training": 1, "ready": 3, "failed": 0}
+    assert statuses(registry, models) == Counter({"training": 1, "ready": 3, "failed": 0})
     registry.close()
 
 
 def test_threads_write_and_read_at_once(registry: Registry) -> None:
     def work(number: int) -> None:
         model_id, job_id = new_id(), new_id()
-        registry.create_training(DEFAULT_TENANT, model_id, job_id, f"name-{number}", {"number": number})
-        assert registry.claim_job(job_id, 0, "here", 5) == 1
-        assert registry.record_progress(job_id, 1, {"epoch": number})
-        registry.models(DEFAULT_TENANT, limit=5)
+        registry.jobs.create(DEFAULT_TENANT, model_id, job_id, f"name-{number}", {"number": number})
+        assert registry.leases.claim(job_id, 0, "here", 5) == 1
+        assert registry.jobs.record_progress(job_id, 1, {"epoch": number})
+        registry.list(DEFAULT_TENANT, limit=5)
         assert registry.publish(job_id, 1, {"number": number}, number)
         assert registry.newest_ready(DEFAULT_TENANT, f"name-{number}").record == {"number": number}
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))
-    assert registry.count_models() == {"training": 0, "ready": 40, "failed": 0}
-    assert registry.count_jobs()["succeeded"] == 40
+    assert statuses(registry, models) == Counter({"training": 0, "ready": 40, "failed": 0})
+    assert statuses(registry, jobs)["succeeded"] == 40
 
 
 def test_other_offsets_are_stored_as_utc(sqlite_registry: Registry) -> None:
@@ -126,12 +127,12 @@ def test_other_offsets_are_stored_as_utc(sqlite_registry: Registry) -> None:
         connection.execute(insert(models).values(row))
         stored = connection.exec_driver_sql("SELECT created_at FROM models").scalar()
     assert stored == "2024-02-29 20:00:00.000007"
-    assert sqlite_registry.model(model_id).created_at == moment
-    assert sqlite_registry.model(model_id).created_at.tzinfo is UTC
+    assert sqlite_registry.get_of_any_tenant(model_id).created_at == moment
+    assert sqlite_registry.get_of_any_tenant(model_id).created_at.tzinfo is UTC
 
 
 def test_missing_error_is_null_in_the_database(registry: Registry) -> None:
-    registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {})
+    registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {})
     with registry._engine.begin() as connection:
         assert connection.scalar(select(jobs.c.id).where(jobs.c.error.is_(None))) is not None
 
@@ -141,22 +142,22 @@ def test_lock_held_too_long_is_unavailable(sqlite_url: str) -> None:
     with closing(sqlite3.connect(file_of(sqlite_url), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="database is locked") as caught:
-            registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+            registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
         assert caught.value.retry_after == 1
-        assert registry.models(DEFAULT_TENANT).entries == (), "readers go on while somebody writes"
+        assert registry.list(DEFAULT_TENANT).entries == (), "readers go on while somebody writes"
         other.execute("ROLLBACK")
-    registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+    registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
     registry.close()
 
 
 def test_full_disk_is_unavailable_and_nothing_is_lost(
     sqlite_registry: Registry, sqlite_url: str, file_size_limit: Callable[[int], AbstractContextManager[None]]
 ) -> None:
-    before = sqlite_registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+    before = sqlite_registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
     with file_size_limit(200_000), pytest.raises(Unavailable, match="disk"):
-        sqlite_registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {"long": "x" * 1_000_000}, 1)
-    assert sqlite_registry.models(DEFAULT_TENANT).entries == (before,)
-    sqlite_registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {"long": "x" * 1_000_000}, 1)
+        sqlite_registry.add(DEFAULT_TENANT, new_id(), None, {"long": "x" * 1_000_000}, 1)
+    assert sqlite_registry.list(DEFAULT_TENANT).entries == (before,)
+    sqlite_registry.add(DEFAULT_TENANT, new_id(), None, {"long": "x" * 1_000_000}, 1)
 
 
 def test_folder_without_rights_is_unavailable(

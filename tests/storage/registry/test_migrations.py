@@ -71,31 +71,35 @@ def test_what_was_there_is_the_default_tenants(old_url: str) -> None:
     model_id, job_id = fill(old_url)
     registry = Registry.open(old_url)
     try:
-        assert registry.model(model_id).tenant == registry.job(job_id).tenant == DEFAULT_TENANT
-        assert registry.model_of(DEFAULT_TENANT, model_id).name == "sales"
-        assert [one.id for one in registry.jobs(DEFAULT_TENANT).entries] == [job_id]
-        found = registry.find_idempotent(DEFAULT_TENANT, "key", "hash")
+        assert (
+            registry.get_of_any_tenant(model_id).tenant
+            == registry.jobs.get_of_any_tenant(job_id).tenant
+            == DEFAULT_TENANT
+        )
+        assert registry.get(DEFAULT_TENANT, model_id).name == "sales"
+        assert [one.id for one in registry.jobs.list(DEFAULT_TENANT).entries] == [job_id]
+        found = registry.jobs.find_idempotent(DEFAULT_TENANT, "key", "hash")
         assert found is not None
         assert found.id == job_id
         with pytest.raises(IdempotencyKeyReused):
-            registry.find_idempotent(DEFAULT_TENANT, "key", "another")
-        assert registry.find_idempotent("acme", "key", "another") is None
+            registry.jobs.find_idempotent(DEFAULT_TENANT, "key", "another")
+        assert registry.jobs.find_idempotent("acme", "key", "another") is None
         with pytest.raises(ModelNotFound):
-            registry.model_of("acme", model_id)
+            registry.get("acme", model_id)
         with pytest.raises(JobNotFound):
-            registry.job_of("acme", job_id)
+            registry.jobs.get("acme", job_id)
         # The old key stays the default tenant's; another tenant has the same one for itself.
-        other = registry.create_training("acme", new_id(), new_id(), "sales", {}, ("key", "another"))
-        assert registry.find_idempotent("acme", "key", "another") == other
-        assert registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, ("key", "hash")).id == job_id
+        other = registry.jobs.create("acme", new_id(), new_id(), "sales", {}, ("key", "another"))
+        assert registry.jobs.find_idempotent("acme", "key", "another") == other
+        assert registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {}, ("key", "hash")).id == job_id
     finally:
         registry.close()
 
 
 def test_the_way_back_keeps_models_and_jobs(any_url: str) -> None:
     registry = Registry.open(any_url)
-    kept = registry.create_training(DEFAULT_TENANT, new_id(), new_id(), "a", {}, ("key", "hash"))
-    others = registry.create_training("acme", new_id(), new_id(), "b", {}, ("key", "hash"))
+    kept = registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), "a", {}, ("key", "hash"))
+    others = registry.jobs.create("acme", new_id(), new_id(), "b", {}, ("key", "hash"))
     registry.close()
     migrate(any_url, BEFORE_TENANTS)
     with connected(any_url) as connection:
@@ -103,5 +107,5 @@ def test_the_way_back_keeps_models_and_jobs(any_url: str) -> None:
         assert {row.id for row in connection.execute(text("SELECT id FROM jobs"))} == {kept.id, others.id}
         assert [row.job_id for row in connection.execute(text("SELECT job_id FROM idempotency_keys"))] == [kept.id]
     registry = Registry.open(any_url)
-    assert {one.id for one in registry.jobs(DEFAULT_TENANT).entries} == {kept.id, others.id}
+    assert {one.id for one in registry.jobs.list(DEFAULT_TENANT).entries} == {kept.id, others.id}
     registry.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry, ModelStatus
 from service.storage.registry.registry import Registry
 from service.storage.registry.tables import models
-from tests.storage.conftest import Clock
+from tests.storage.conftest import Clock, statuses
 
 RECORD: dict[str, Any] = {
     "configuration": {"cell": "gru", "layers": [1, 2]},
@@ -25,7 +26,7 @@ RECORD: dict[str, Any] = {
 
 def add(registry: Registry, name: str | None = None) -> str:
     model_id = new_id()
-    registry.insert_ready_model(DEFAULT_TENANT, model_id, name, RECORD, 100)
+    registry.add(DEFAULT_TENANT, model_id, name, RECORD, 100)
     return model_id
 
 
@@ -45,7 +46,7 @@ def read_all(registry: Registry, limit: int, name: str | None = None, status: Mo
     seen: list[str] = []
     cursor = None
     while True:
-        page = registry.models(DEFAULT_TENANT, name=name, status=status, cursor=cursor, limit=limit)
+        page = registry.list(DEFAULT_TENANT, name=name, status=status, cursor=cursor, limit=limit)
         assert len(page.entries) <= limit
         seen += [entry.id for entry in page.entries]
         cursor = page.next_cursor
@@ -55,8 +56,8 @@ def read_all(registry: Registry, limit: int, name: str | None = None, status: Mo
 
 def test_imported_model_is_ready(registry: Registry, clock: Clock) -> None:
     model_id = new_id()
-    entry = registry.insert_ready_model(DEFAULT_TENANT, model_id, "a name", RECORD, 2**40)
-    assert entry == registry.model(model_id)
+    entry = registry.add(DEFAULT_TENANT, model_id, "a name", RECORD, 2**40)
+    assert entry == registry.get_of_any_tenant(model_id)
     assert entry == ModelEntry(model_id, "a name", "ready", None, clock.now, clock.now, RECORD, 2**40)
     assert entry.created_at.utcoffset() == timedelta(0)
     assert entry.created_at.microsecond == 123456
@@ -65,20 +66,20 @@ def test_imported_model_is_ready(registry: Registry, clock: Clock) -> None:
 def test_id_that_is_taken_is_a_conflict(registry: Registry) -> None:
     model_id = add(registry, "first")
     with pytest.raises(Conflict):
-        registry.insert_ready_model(DEFAULT_TENANT, model_id, "second", {}, 1)
-    assert registry.model(model_id).name == "first"
+        registry.add(DEFAULT_TENANT, model_id, "second", {}, 1)
+    assert registry.get_of_any_tenant(model_id).name == "first"
 
 
 @pytest.mark.parametrize("model_id", ["f" * 32, "", "x", "' OR 1=1 --", "0" * 31 + "\0"])
 def test_unknown_model(registry: Registry, model_id: str) -> None:
     add(registry)
     with pytest.raises(ModelNotFound):
-        registry.model(model_id)
+        registry.get_of_any_tenant(model_id)
     with pytest.raises(ModelNotFound):
-        registry.rename_model(DEFAULT_TENANT, model_id, "name")
+        registry.rename(DEFAULT_TENANT, model_id, "name")
     with pytest.raises(ModelNotFound):
-        registry.delete_model(DEFAULT_TENANT, model_id)
-    assert len(registry.models(DEFAULT_TENANT).entries) == 1
+        registry.delete(DEFAULT_TENANT, model_id)
+    assert len(registry.list(DEFAULT_TENANT).entries) == 1
 
 
 def test_name_means_its_newest_ready_model(registry: Registry, clock: Clock) -> None:
@@ -87,11 +88,11 @@ def test_name_means_its_newest_ready_model(registry: Registry, clock: Clock) -> 
     second = add(registry, "sales")
     clock.advance(microseconds=1)
     add(registry, "other")
-    registry.create_training(DEFAULT_TENANT, new_id(), new_id(), "sales", {})
+    registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), "sales", {})
     assert registry.newest_ready(DEFAULT_TENANT, "sales").id == second
-    registry.delete_model(DEFAULT_TENANT, second)
+    registry.delete(DEFAULT_TENANT, second)
     assert registry.newest_ready(DEFAULT_TENANT, "sales").id == first
-    registry.delete_model(DEFAULT_TENANT, first)
+    registry.delete(DEFAULT_TENANT, first)
     with pytest.raises(ModelNotFound, match="'sales'"):
         registry.newest_ready(DEFAULT_TENANT, "sales")
 
@@ -101,7 +102,7 @@ def test_names_made_at_the_same_moment_have_one_newest(registry: Registry) -> No
     assert (
         registry.newest_ready(DEFAULT_TENANT, "sales").id
         == max(ids)
-        == registry.models(DEFAULT_TENANT, name="sales").entries[0].id
+        == registry.list(DEFAULT_TENANT, name="sales").entries[0].id
     )
 
 
@@ -124,12 +125,12 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
             for _ in range(60):
                 clock.advance(microseconds=1)
                 model_id, job_id = new_id(), new_id()
-                registry.create_training(DEFAULT_TENANT, model_id, job_id, "sales", {})
-                registry.claim_job(job_id, 0, "here", 5)
+                registry.jobs.create(DEFAULT_TENANT, model_id, job_id, "sales", {})
+                registry.leases.claim(job_id, 0, "here", 5)
                 assert registry.newest_ready(DEFAULT_TENANT, "sales").id == held[-1], "what trains is not meant"
                 registry.publish(job_id, 1, {}, 1)
                 assert registry.newest_ready(DEFAULT_TENANT, "sales").id == model_id
-                registry.delete_model(DEFAULT_TENANT, held[-1])
+                registry.delete(DEFAULT_TENANT, held[-1])
                 held.append(model_id)
         finally:
             done.set()
@@ -138,48 +139,48 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
 
 def test_rename_changes_the_name_only(registry: Registry) -> None:
     model_id = add(registry, "old")
-    before = registry.model(model_id)
-    entry = registry.rename_model(DEFAULT_TENANT, model_id, "new")
+    before = registry.get_of_any_tenant(model_id)
+    entry = registry.rename(DEFAULT_TENANT, model_id, "new")
     assert entry.name == "new"
     assert registry.newest_ready(DEFAULT_TENANT, "new") == entry
     with pytest.raises(ModelNotFound):
         registry.newest_ready(DEFAULT_TENANT, "old")
-    assert registry.rename_model(DEFAULT_TENANT, model_id, None).name is None
-    assert registry.rename_model(DEFAULT_TENANT, model_id, "old") == before
+    assert registry.rename(DEFAULT_TENANT, model_id, None).name is None
+    assert registry.rename(DEFAULT_TENANT, model_id, "old") == before
 
 
 def test_delete_takes_jobs_and_keys_along(registry: Registry) -> None:
     model_id, job_id, other = new_id(), new_id(), new_id()
-    registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {}, ("key", "hash"))
-    registry.create_training(DEFAULT_TENANT, new_id(), other, None, {}, ("other", "hash"))
-    assert registry.claim_job(job_id, 0, "here", 5) == 1
-    model, attempts = registry.delete_model(DEFAULT_TENANT, model_id)
+    registry.jobs.create(DEFAULT_TENANT, model_id, job_id, None, {}, ("key", "hash"))
+    registry.jobs.create(DEFAULT_TENANT, new_id(), other, None, {}, ("other", "hash"))
+    assert registry.leases.claim(job_id, 0, "here", 5) == 1
+    model, attempts = registry.delete(DEFAULT_TENANT, model_id)
     assert (model.job_id, attempts) == (job_id, 1)
     with pytest.raises(ModelNotFound):
-        registry.model(model_id)
+        registry.get_of_any_tenant(model_id)
     with pytest.raises(JobNotFound):
-        registry.job(job_id)
-    assert registry.find_idempotent(DEFAULT_TENANT, "key", "hash") is None
-    assert registry.find_idempotent(DEFAULT_TENANT, "other", "hash") == registry.job(other)
-    model, attempts = registry.delete_model(DEFAULT_TENANT, add(registry))
+        registry.jobs.get_of_any_tenant(job_id)
+    assert registry.jobs.find_idempotent(DEFAULT_TENANT, "key", "hash") is None
+    assert registry.jobs.find_idempotent(DEFAULT_TENANT, "other", "hash") == registry.jobs.get_of_any_tenant(other)
+    model, attempts = registry.delete(DEFAULT_TENANT, add(registry))
     assert (model.job_id, attempts) == (None, 0)
 
 
 def test_counts_every_status(registry: Registry) -> None:
-    assert registry.count_models() == {"training": 0, "ready": 0, "failed": 0}
+    assert statuses(registry, models) == Counter({"training": 0, "ready": 0, "failed": 0})
     add(registry)
     add(registry)
-    registry.create_training(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
-    assert registry.count_models() == {"training": 1, "ready": 2, "failed": 0}
-    registry.cancel_job(DEFAULT_TENANT, job_id)
-    assert registry.count_models() == {"training": 0, "ready": 2, "failed": 1}
+    registry.jobs.create(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
+    assert statuses(registry, models) == Counter({"training": 1, "ready": 2, "failed": 0})
+    registry.jobs.cancel(DEFAULT_TENANT, job_id)
+    assert statuses(registry, models) == Counter({"training": 0, "ready": 2, "failed": 1})
 
 
 def test_list_filters_by_name_and_status(registry: Registry, clock: Clock) -> None:
     ready = add(registry, "a")
     clock.advance(seconds=1)
     training = new_id()
-    registry.create_training(DEFAULT_TENANT, training, new_id(), "a", {})
+    registry.jobs.create(DEFAULT_TENANT, training, new_id(), "a", {})
     clock.advance(seconds=1)
     other = add(registry, "b")
     nameless = add(registry)
@@ -200,30 +201,30 @@ def test_pages_lose_and_double_nothing(registry: Registry, clock: Clock, limit: 
 def test_pages_stand_while_rows_come_and_go(registry: Registry, clock: Clock) -> None:
     ids = add_many(registry, clock, count=12, per_moment=12)
     clock.advance(seconds=1)
-    page = registry.models(DEFAULT_TENANT, limit=5)
+    page = registry.list(DEFAULT_TENANT, limit=5)
     newer = add(registry)
-    registry.delete_model(DEFAULT_TENANT, ids[0])
-    registry.delete_model(DEFAULT_TENANT, ids[4])
-    registry.delete_model(DEFAULT_TENANT, ids[5])
-    rest = registry.models(DEFAULT_TENANT, cursor=page.next_cursor, limit=50)
+    registry.delete(DEFAULT_TENANT, ids[0])
+    registry.delete(DEFAULT_TENANT, ids[4])
+    registry.delete(DEFAULT_TENANT, ids[5])
+    rest = registry.list(DEFAULT_TENANT, cursor=page.next_cursor, limit=50)
     assert [entry.id for entry in page.entries + rest.entries] == ids[:5] + ids[6:]
     assert rest.next_cursor is None
-    assert registry.models(DEFAULT_TENANT, limit=1).entries[0].id == newer
+    assert registry.list(DEFAULT_TENANT, limit=1).entries[0].id == newer
 
 
 def test_full_last_page_leads_nowhere(registry: Registry, clock: Clock) -> None:
     add_many(registry, clock, count=4, per_moment=2)
-    assert registry.models(DEFAULT_TENANT, limit=4).next_cursor is None
-    assert registry.models(DEFAULT_TENANT, limit=3).next_cursor is not None
-    assert registry.models(DEFAULT_TENANT, name="nobody").next_cursor is None
+    assert registry.list(DEFAULT_TENANT, limit=4).next_cursor is None
+    assert registry.list(DEFAULT_TENANT, limit=3).next_cursor is not None
+    assert registry.list(DEFAULT_TENANT, name="nobody").next_cursor is None
 
 
 def test_bad_cursor_and_limit_are_refused(registry: Registry) -> None:
     with pytest.raises(InvalidOption) as caught:
-        registry.models(DEFAULT_TENANT, cursor="nonsense")
+        registry.list(DEFAULT_TENANT, cursor="nonsense")
     assert caught.value.faults[0].path == ("cursor",)
     with pytest.raises(InvalidOption) as caught:
-        registry.models(DEFAULT_TENANT, limit=0)
+        registry.list(DEFAULT_TENANT, limit=0)
     assert caught.value.faults[0].path == ("limit",)
 
 
@@ -231,8 +232,8 @@ def test_ten_thousand_models_in_pages(registry: Registry, clock: Clock) -> None:
     ids = add_many(registry, clock, count=10_000, per_moment=3)
     assert read_all(registry, 500) == ids
     assert len(read_all(registry, 500, name="name-3", status="ready")) == 1429
-    cursor = registry.models(DEFAULT_TENANT, limit=9_000).next_cursor
-    page = registry.models(DEFAULT_TENANT, cursor=cursor, limit=50)
+    cursor = registry.list(DEFAULT_TENANT, limit=9_000).next_cursor
+    page = registry.list(DEFAULT_TENANT, cursor=cursor, limit=50)
     assert [entry.id for entry in page.entries] == ids[9_000:9_050]
 
 

@@ -20,6 +20,7 @@ from service.storage.identifiers import new_id
 from service.storage.registry import postgres as postgres_module
 from service.storage.registry.registry import Registry
 from service.storage.registry.tables import models
+from tests.storage.conftest import statuses
 
 PASSWORD = "hidden-from-all"
 
@@ -39,12 +40,12 @@ def registry(url: str) -> Iterator[Registry]:
 
 
 def test_killed_server_is_unavailable_and_comes_back_by_itself(postgres: PostgresServer, registry: Registry) -> None:
-    before = registry.insert_ready_model(DEFAULT_TENANT, new_id(), "kept", {}, 1)
+    before = registry.add(DEFAULT_TENANT, new_id(), "kept", {}, 1)
     with ThreadPoolExecutor(8) as pool:  # so that several connections are open
-        list(pool.map(registry.model, [before.id] * 40))
+        list(pool.map(registry.get_of_any_tenant, [before.id] * 40))
     postgres.kill()
     try:
-        for call in (registry.check, lambda: registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)):
+        for call in (registry.check, lambda: registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)):
             started = time.monotonic()
             with pytest.raises(Unavailable, match="The database cannot be used: ") as caught:
                 call()
@@ -55,15 +56,15 @@ def test_killed_server_is_unavailable_and_comes_back_by_itself(postgres: Postgre
     finally:
         postgres.start()
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(registry.model, [before.id] * 40)) == [before] * 40
-    registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+        assert list(pool.map(registry.get_of_any_tenant, [before.id] * 40)) == [before] * 40
+    registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
 
 
 def test_transaction_that_loses_its_server_is_unavailable(registry: Registry, url: str) -> None:
-    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
+    registry.add(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
 
     def lose() -> None:
-        with registry._writing() as connection:
+        with registry.writing() as connection:
             connection.exec_driver_sql("UPDATE models SET name = 'half'")
             process_id = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
             with psycopg.connect(url, autocommit=True) as other:
@@ -72,7 +73,7 @@ def test_transaction_that_loses_its_server_is_unavailable(registry: Registry, ur
 
     with pytest.raises(Unavailable):
         lose()
-    assert registry.model(model_id).name is None
+    assert registry.get_of_any_tenant(model_id).name is None
 
 
 def test_server_that_takes_no_writes_is_left_for_one_that_does(
@@ -86,19 +87,19 @@ def test_server_that_takes_no_writes_is_left_for_one_that_does(
     postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     for _ in range(3):
         with pytest.raises(Unavailable, match="read-only"):
-            registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+            registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
     registry.check()
     postgres.run(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
     with pytest.raises(Unavailable, match="read-only"):
-        registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+        registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
     for _ in range(3):
-        registry.insert_ready_model(DEFAULT_TENANT, new_id(), None, {}, 1)
+        registry.add(DEFAULT_TENANT, new_id(), None, {}, 1)
 
 
 def test_errors_show_no_records(registry: Registry) -> None:
-    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
+    registry.add(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
     with pytest.raises(Conflict) as caught:
-        registry.insert_ready_model(DEFAULT_TENANT, model_id, None, {"private": "private"}, 1)
+        registry.add(DEFAULT_TENANT, model_id, None, {"private": "private"}, 1)
     assert "private" not in str(caught.value.__cause__)
 
 
@@ -137,27 +138,27 @@ def test_urls_by_all_their_names(url: str) -> None:
 def test_lock_held_too_long_is_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_module, "_SETTINGS", postgres_module._SETTINGS.replace("'5s'", "'100ms'"))
     registry = Registry.open(url)
-    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), "before", {}, 1)
+    registry.add(DEFAULT_TENANT, model_id := new_id(), "before", {}, 1)
     with psycopg.connect(url) as other:
         other.execute("UPDATE models SET name = 'held'")
         with pytest.raises(Unavailable, match="timeout") as caught:
-            registry.rename_model(DEFAULT_TENANT, model_id, "after")
+            registry.rename(DEFAULT_TENANT, model_id, "after")
         assert caught.value.retry_after
-        assert registry.model(model_id).name == "before", "readers go on while somebody writes"
-    assert registry.rename_model(DEFAULT_TENANT, model_id, "after").name == "after"
+        assert registry.get_of_any_tenant(model_id).name == "before", "readers go on while somebody writes"
+    assert registry.rename(DEFAULT_TENANT, model_id, "after").name == "after"
     registry.close()
 
 
 def test_statements_have_a_limit(registry: Registry) -> None:
-    with registry._reading() as connection:
+    with registry.reading() as connection:
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "5s"
         assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
 
 
 def test_more_threads_than_connections_all_get_their_turn(registry: Registry) -> None:
-    registry.insert_ready_model(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
+    registry.add(DEFAULT_TENANT, model_id := new_id(), None, {}, 1)
     with ThreadPoolExecutor(60) as pool:
-        found = list(pool.map(registry.model, [model_id] * 600))
+        found = list(pool.map(registry.get_of_any_tenant, [model_id] * 600))
     assert len(found) == 600
 
 
@@ -165,41 +166,41 @@ def test_deleting_what_ends_at_the_same_moment_makes_nobody_wait_in_vain(registr
     """One locks a model and wants its job, the other the other way round: a deadlock, unless both go one way."""
 
     def end(job_id: str, number: int) -> bool:
-        return registry.publish(job_id, 1, {}, 1) if number % 2 else registry.fail_job(job_id, {"slug": "x"})
+        return registry.publish(job_id, 1, {}, 1) if number % 2 else registry.jobs.fail(job_id, {"slug": "x"})
 
     with ThreadPoolExecutor(8) as pool:
         for number in range(150):
             model_id, job_id = new_id(), new_id()
-            registry.create_training(DEFAULT_TENANT, model_id, job_id, None, {})
-            registry.claim_job(job_id, 0, "here", 5)
+            registry.jobs.create(DEFAULT_TENANT, model_id, job_id, None, {})
+            registry.leases.claim(job_id, 0, "here", 5)
             ending, deleting = (
                 pool.submit(end, job_id, number),
-                pool.submit(registry.delete_model, DEFAULT_TENANT, model_id),
+                pool.submit(registry.delete, DEFAULT_TENANT, model_id),
             )
             ending.result()
             assert deleting.result()[0].job_id == job_id
-    assert registry.models(DEFAULT_TENANT).entries == ()
+    assert registry.list(DEFAULT_TENANT).entries == ()
 
 
 def test_expired_keys_sent_twice_at_once_start_one_job_each(registry: Registry) -> None:
     keys = [(f"key-{number}", "hash") for number in range(20)]
     for key in keys:
-        registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, key)
-    with registry._writing() as connection:
+        registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {}, key)
+    with registry.writing() as connection:
         connection.exec_driver_sql("UPDATE idempotency_keys SET created_at = created_at - interval '2 days'")
 
     def create(key: tuple[str, str]) -> str:
-        return registry.create_training(DEFAULT_TENANT, new_id(), new_id(), None, {}, key).id
+        return registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), None, {}, key).id
 
     with ThreadPoolExecutor(8) as pool:
         jobs = list(pool.map(create, [key for key in keys for _ in range(2)]))
     assert jobs[::2] == jobs[1::2]
-    assert registry.count_models()["training"] == 40
+    assert statuses(registry, models)["training"] == 40
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b"])
 def test_names_that_postgres_cannot_hold_belong_to_nobody(registry: Registry, name: str) -> None:
-    assert registry.models(DEFAULT_TENANT, name=name).entries == ()
+    assert registry.list(DEFAULT_TENANT, name=name).entries == ()
     with pytest.raises(ModelNotFound):
         registry.newest_ready(DEFAULT_TENANT, name)
 
@@ -211,6 +212,6 @@ def test_times_survive_a_server_in_another_time_zone(postgres: PostgresServer, u
     row = {"id": new_id(), "status": "ready", "created_at": moment, "record": {}}
     with registry._engine.begin() as connection:
         connection.execute(insert(models).values(row))
-    read = registry.model(str(row["id"])).created_at
+    read = registry.get_of_any_tenant(str(row["id"])).created_at
     assert (read, read.tzinfo) == (moment, UTC)
     registry.close()

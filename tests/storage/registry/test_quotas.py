@@ -16,15 +16,15 @@ QUOTA = Quota(models=3, bytes=1000, unfinished_jobs=2)
 
 
 def train(registry: Registry, tenant: str = "acme", size: int = 10, quota: Quota = QUOTA) -> JobEntry:
-    return registry.create_training(tenant, new_id(), new_id(), None, {}, input_bytes=size, quota=quota)
+    return registry.jobs.create(tenant, new_id(), new_id(), None, {}, input_bytes=size, quota=quota)
 
 
 def take_in(registry: Registry, tenant: str = "acme", size: int = 10, quota: Quota = QUOTA) -> str:
-    return registry.insert_ready_model(tenant, new_id(), None, {}, size, quota).id
+    return registry.add(tenant, new_id(), None, {}, size, quota).id
 
 
 def test_models_in_any_state_count(registry: Registry) -> None:
-    registry.fail_job(train(registry).id, {})
+    registry.jobs.fail(train(registry).id, {})
     take_in(registry)
     train(registry)
     for add in (train, take_in):
@@ -35,7 +35,7 @@ def test_models_in_any_state_count(registry: Registry) -> None:
 
 def test_a_deleted_model_makes_room(registry: Registry) -> None:
     taken = [take_in(registry) for _ in range(3)]
-    registry.delete_model("acme", taken[0])
+    registry.delete("acme", taken[0])
     take_in(registry)
 
 
@@ -46,7 +46,7 @@ def test_files_and_training_inputs_count_together(registry: Registry) -> None:
         train(registry, size=201)
     with pytest.raises(QuotaExceeded, match="FORECAST_MAX_BYTES_PER_TENANT"):
         take_in(registry, size=201)
-    attempt = registry.claim_job(job.id, 0, "one", 60)
+    attempt = registry.leases.claim(job.id, 0, "one", 60)
     # What was accepted is published, whatever its size.
     assert attempt is not None
     assert registry.publish(job.id, attempt, {}, 400)
@@ -61,21 +61,21 @@ def test_unfinished_jobs_are_counted_and_ended_ones_are_not(registry: Registry) 
     assert full.value.retry_after
     take_in(registry)
     train(registry, "other")
-    registry.cancel_job("acme", jobs[0].id)
+    registry.jobs.cancel("acme", jobs[0].id)
     train(registry, quota=Quota(10, 1000, 2))
 
 
 def test_an_idempotency_key_answers_its_job_where_there_is_no_room(registry: Registry) -> None:
     quota = Quota(1, 1000, 1)
-    first = registry.create_training("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota)
-    again = registry.create_training("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota)
+    first = registry.jobs.create("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota)
+    again = registry.jobs.create("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota)
     assert again.id == first.id
 
 
 def test_of_one_key_that_comes_many_times_at_once_none_is_refused(registry: Registry) -> None:
     def add(_: int) -> str:
         quota = Quota(1, 1000, 1)
-        return registry.create_training("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota).id
+        return registry.jobs.create("acme", new_id(), new_id(), None, {}, ("key", "hash"), quota=quota).id
 
     with ThreadPoolExecutor(8) as threads:
         assert len(set(threads.map(add, range(24)))) == 1

@@ -1,19 +1,15 @@
-"""Parse a CSV body into columns of text."""
+"""Parse a CSV body into columns of text; detect the character that separates them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from dataclasses import dataclass
+from itertools import islice
 
-from service.errors import InvalidSeries, MalformedBody, Path
+from service.errors import InvalidOption, InvalidSeries, MalformedBody
 from service.tables.column_roles import look_like_times
-from service.tables.number_marks import NumberReader, is_number, possible_marks
-from service.tables.separators import split_off_separator
-
-PATH: Path = ("series",)
-"""The path of a table in a request, for errors."""
+from service.tables.number_marks import PATH, NumberReader, is_number, possible_marks
 
 # A first line of nothing but numbers and dates is not a header.
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
@@ -21,27 +17,18 @@ _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
 MOST_COLUMNS = 10_000
 
 
-@dataclass(frozen=True)
-class CsvTable:
-    """Cells by column, all columns of equal length.
+SEPARATORS = {",": ",", ";": ";", "\t": "\t", "comma": ",", "semicolon": ";", "tab": "\t"}
 
-    columns: stripped cells by name; lines: the line of each row in the file; reader: parses the numbers.
-    """
+_CHOICES = ("\t", ";", ",")
+"""The comma comes last: it may be a decimal mark, or part of a column name."""
+_ROWS, _CHARACTERS = 21, 100_000
+"""The number of rows, header included, and of characters from which the separator is detected."""
+_LINE_OF_EXCEL = re.compile(r'\s*(?:"sep=(.)"|sep=(.))[,;\t]*(?=[\r\n])', re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"?')
 
-    columns: dict[str, list[str]]
-    lines: list[int]
-    reader: NumberReader
 
-    def numbers(self, name: str) -> list[float | None]:
-        """Return a column as numbers, None for cells that are empty, NA, NaN or null.
-
-        Raises InvalidSeries naming line and column, AmbiguousNumbers if they can be read in two ways.
-        """
-        return self.reader.numbers(name)
-
-    def is_numeric(self, name: str) -> bool:
-        """Return whether a column contains numbers, and nothing but numbers and missing cells."""
-        return self.reader.is_numeric(name)
+class CsvTable(NumberReader):
+    """The cells of a CSV file by column, all columns of equal length."""
 
     def hint(self) -> str:
         """Return a hint about the separator, for errors about missing columns, if only one column was found."""
@@ -69,7 +56,7 @@ def read_table(
     has duplicate names or more than 10,000 columns, if no rows or too many follow it, or if a row has more or fewer
     cells; InvalidOption for the separator and the marks.
     """
-    separator, text = split_off_separator(_decoded(data), separator, _fitted)
+    separator, text = _split_off_separator(_decoded(data), separator)
     possible = possible_marks(separator, decimal, thousands)
     header: list[str] = []
     names: list[str] = []
@@ -101,7 +88,7 @@ def read_table(
     }
     if any(look_like_times([name, *cells]) for name, cells in columns.items()):
         raise InvalidSeries.at(PATH, _no_names(names))
-    return CsvTable(columns, lines, NumberReader(columns, lines, separator, possible, PATH))
+    return CsvTable(columns, lines, separator, possible)
 
 
 def _decoded(data: bytes) -> str:
@@ -148,3 +135,53 @@ def _header(cells: list[str]) -> list[str]:
 
 def _no_names(names: list[str]) -> str:
     return f"the first line must name the columns, got {', '.join(names)[:60]!r}"
+
+
+def _split_off_separator(text: str, given: str | None) -> tuple[str, str]:
+    """Return the separator, and the text without the line ``sep=;`` of Excel, whose line end is kept.
+
+    given: the separator; if None it is detected by that line, else by the header and the first rows. Raises
+    InvalidOption.
+    """
+    if given is not None and given not in SEPARATORS:
+        raise InvalidOption.at(("separator",), f"{given[:20]!r} is no separator: use comma, semicolon or tab")
+    line = _LINE_OF_EXCEL.match(text)
+    named = (line[1] or line[2]) if line else None
+    rest = text[line.end() :] if line and named in _CHOICES else text
+    if given is not None:
+        return SEPARATORS[given], rest
+    return (named if rest is not text and named else _found(text)), rest
+
+
+def _found(text: str) -> str:
+    """Return the separator that splits the first rows like the header, else the most frequent one in the header."""
+    samples = {separator: _first_rows(text, separator) for separator in _CHOICES}
+    fitting = [
+        separator
+        for separator, (header, *rows) in samples.items()
+        if rows and all(_fitted(row, header) is not None for row in rows)
+    ]
+    split = [separator for separator in _CHOICES if len(samples[separator][0]) > 1]
+    if not split:
+        # In a single column, a comma within a quoted cell means that commas are separators.
+        quoted = "," in fitting and any("," in cell for row in samples[","] for cell in row)
+        return "," if quoted or "\t" not in fitting else "\t"
+    # A separator that occurs in every row is accepted even if a row has an extra cell: that row is refused later.
+    sure = [one for one in split if one in fitting or len(samples[one]) > 1 < min(map(len, samples[one]))]
+    return next(iter(sure), max(split, key=lambda one: len(samples[one][0])))
+
+
+def _first_rows(text: str, separator: str) -> list[list[str]]:
+    """Return the header and the first rows; if quotes are not closed, only the header without its quoted cells."""
+    start = text[:_CHARACTERS]
+    reader = csv.reader(io.StringIO(start, newline=""), delimiter=separator, strict=True)
+    rows: list[list[str]] = []
+    try:
+        rows.extend(islice(filter(any, reader), _ROWS))
+    except csv.Error:
+        # The quotes are not closed, or the sample ends within a quoted cell: the rows read before it are used.
+        pass
+    else:
+        if len(rows) < _ROWS and len(start) < len(text):
+            rows = rows[:1] + rows[1:-1]  # the last row is cut off
+    return rows or [_QUOTED.sub("", start.lstrip().partition("\n")[0]).split(separator)]

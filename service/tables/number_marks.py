@@ -24,6 +24,9 @@ from functools import cached_property
 from service.errors import AmbiguousNumbers, InvalidOption, InvalidSeries, Path
 from service.tables.column_roles import says_time
 
+PATH: Path = ("series",)
+"""The path of a table in a request, for errors."""
+
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
 DECIMAL_MARKS = {".": ".", ",": ",", "point": ".", "comma": ","}
 THOUSANDS_MARKS = {**DECIMAL_MARKS, " ": " ", "'": "'", "\u2019": "'", "space": " ", "apostrophe": "'"}
@@ -101,15 +104,14 @@ def _given(mark: str | None, known: Mapping[str, str], option: str, choices: str
 class NumberReader:
     """Parses the numbers in the columns of a file.
 
-    columns: stripped cells by name; lines: the line of each row; separator: of the columns; possible: see
-    `possible_marks`; path: the path that errors refer to.
+    columns: stripped cells by name; lines: the line of each row in the file; separator: of the columns; possible: see
+    `possible_marks`.
     """
 
-    columns: Mapping[str, Sequence[str]]
-    lines: Sequence[int]
+    columns: dict[str, list[str]]
+    lines: list[int]
     separator: str
     possible: tuple[Marks, ...]
-    path: Path
     _fitting: dict[str, tuple[Marks, ...]] = field(default_factory=dict)
 
     def numbers(self, name: str) -> list[float | None]:
@@ -119,7 +121,7 @@ class NumberReader:
         """
         fitting = self._fitting_of(name)
         if not fitting:
-            raise InvalidSeries.at(self.path, self._no_number(name))
+            raise InvalidSeries.at(PATH, self._no_number(name))
         marks = fitting[0] if len(fitting) == 1 else self._settled(name)
         return [marks.number(cell) for cell in self.columns[name]]
 

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from service.api.input.table import TableSeries, table_series
 from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
-from service.tables.csv_table import PATH
+from service.tables.number_marks import PATH
 
 _CODE = Path(__file__).resolve().parents[3]
 # Memory that pyarrow and pandas need themselves, and bytes that one byte of the largest body may expand to.

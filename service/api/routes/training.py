@@ -18,8 +18,8 @@ from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
 from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.registry.entries import JobEntry
+from service.tables.csv_table import SEPARATORS
 from service.tables.number_marks import DECIMAL_MARKS, THOUSANDS_MARKS
-from service.tables.separators import SEPARATORS
 from service.usecases.context import Resources
 from service.usecases.service_metrics import training_warnings
 from service.usecases.train import plan, submit_training, try_out

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from service.api.schemas import examples as examples
-from service.forecasting.series.panel_codec import MOST_CATEGORIES
+from service.forecasting.series.series import MOST_CATEGORIES
 
 LARGEST = 1e100
 

@@ -22,8 +22,7 @@ from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import Network, NetworkShape, network_of
 from service.forecasting.preprocessing.scaling import Scaler
 from service.forecasting.preprocessing.transforms import TRANSFORMS
-from service.forecasting.series.panel_codec import State, panel_state, restore_panel
-from service.forecasting.series.series import Panel
+from service.forecasting.series.series import Panel, State, panel_state, restore_panel
 
 # Far above what series of up to 1e100 lead to; the product of two of these is still finite.
 _LARGEST = 1e150

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,14 +93,16 @@ class FitState:
     kept: FloatArray
 
 
-class FitStates(Protocol):
-    """Stores the states of one fit."""
+@dataclass(frozen=True)
+class FitStates:
+    """The states of one fit.
 
-    def resume(self) -> FitState | None:
-        """Return the state to resume from; None: start from the beginning."""
+    resumed: the state to resume from; None: start from the beginning. keep: stores what its argument returns, or does
+    not call it; called after every epoch.
+    """
 
-    def keep(self, make: Callable[[], FitState]) -> None:
-        """Store what ``make`` returns, or do not call it; called after every epoch."""
+    resumed: FitState | None
+    keep: Callable[[Callable[[], FitState]], None]
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class _ResumableFit:
         self._batches = math.ceil(self._per_epoch / self._training.batch_size)
         self._interval = max(1, min(self._training.epochs // _MOST_VALIDATIONS, self._training.patience))
         self._curve = LossCurve()
-        self._resumed = run.states.resume() if run.states else None
+        self._resumed = run.states.resumed if run.states else None
         if self._resumed is not None:
             self._trainer.restore(self._resumed.trainer, self._resumed.epoch * self._batches)
             set_generator_state(self._order, self._resumed.order)

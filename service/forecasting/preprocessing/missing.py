@@ -85,17 +85,10 @@ def fill(values: FloatArray, missing: Missing) -> FilledValues:
     observed = ~np.isnan(values)
     if observed.all():
         return FilledValues(values, values, observed)
-    forward_filled = _forward_fill(values, observed)
-    filled = _interpolate(values, observed) if missing == "interpolate" else forward_filled
-    return FilledValues(filled, forward_filled, observed)
-
-
-def _forward_fill(values: FloatArray, observed: NDArray[np.bool_]) -> FloatArray:
-    rows = np.where(observed, np.arange(len(values))[:, None], 0)
-    return np.take_along_axis(values, np.maximum.accumulate(rows, axis=0), axis=0)
-
-
-def _interpolate(values: FloatArray, observed: NDArray[np.bool_]) -> FloatArray:
     rows = np.arange(len(values))
+    last_seen = np.maximum.accumulate(np.where(observed, rows[:, None], 0), axis=0)
+    forward_filled = np.take_along_axis(values, last_seen, axis=0)
+    if missing != "interpolate":
+        return FilledValues(forward_filled, forward_filled, observed)
     columns = [np.interp(rows, rows[seen], column[seen]) for column, seen in zip(values.T, observed.T, strict=True)]
-    return np.stack(columns, axis=1)
+    return FilledValues(np.stack(columns, axis=1), forward_filled, observed)

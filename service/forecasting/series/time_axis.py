@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import AmbiguousDates, HorizonTooLong, InvalidTimestamps, Path
-from service.forecasting.series.date_parsing import ReadTimes
 from service.forecasting.series.frequency import (
     MONTHS,
     WEEKDAYS,
@@ -20,7 +19,7 @@ from service.forecasting.series.frequency import (
     step_of,
     unit_of,
 )
-from service.forecasting.series.time_format import RawTime, TimeArray, TimestampFormat, minutes_of
+from service.forecasting.series.time_format import RawTime, ReadTimes, TimeArray, TimestampFormat, minutes_of
 from service.forecasting.series.time_parsing import errors_at, read_times
 
 _LONGEST = 100_000_000

@@ -1,20 +1,25 @@
-"""The format of a client's times, so that responses are written in the same format."""
+"""The format of a client's times, so that responses are written in the same format, and parsing with one format."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, StrictBool, TypeAdapter
 
+from service.errors import InvalidTimestamps, Path
 from service.tables.month_names import ENGLISH, LANGUAGES, full_name, short_name
 
 TimeArray = NDArray[np.datetime64]
 RawTime = str | int
+# The whole years that nanoseconds since 1970 can represent, with a margin for any offset from UTC.
+FIRST, LAST = np.datetime64("1678-01-01", "ns"), np.datetime64("2262-01-01", "ns")
+YEARS = "the years 1678 to 2261"
 EPOCH_SECONDS = "epoch_seconds"
 EPOCH_MILLISECONDS = "epoch_milliseconds"
 NANOSECONDS_PER = {EPOCH_SECONDS: 10**9, EPOCH_MILLISECONDS: 10**6}
@@ -173,3 +178,54 @@ def fault_of_pattern(pattern: str) -> str | None:
     if "d" in directives and not set("mbB") & set(directives):
         return f"{pattern!r} has a day but no month (%m)"
     return None
+
+
+@dataclass(frozen=True, eq=False)
+class ReadTimes:
+    """Times (datetime64[ns], UTC if they had an offset), their format, and warnings about them."""
+
+    times: TimeArray
+    form: TimestampFormat
+    warnings: tuple[str, ...] = ()
+
+
+def refuse(raw: Sequence[RawTime], index: int, path: Path, why: str) -> NoReturn:
+    """Raise InvalidTimestamps at one element of the column at ``path``."""
+    value = raw[index]
+    shown = repr(value[:60] if isinstance(value, str) else value)
+    raise InvalidTimestamps.at((*path, index), f"{shown} cannot be used as a time: {why}")
+
+
+def refuse_first(raw: Sequence[RawTime], wrong: Iterable[object], path: Path, why: str) -> None:
+    """Raise InvalidTimestamps at the first element of the column that is wrong, if there is one."""
+    for index, is_wrong in enumerate(wrong):
+        if is_wrong:
+            refuse(raw, index, path, why)
+
+
+def match_all(regex: re.Pattern[str], texts: Sequence[str], path: Path, why: str) -> list[re.Match[str]]:
+    """Match all texts. Raises InvalidTimestamps at the first that does not match."""
+    matches = [match for text in texts if (match := regex.fullmatch(text))]
+    if len(matches) < len(texts):
+        refuse_first(texts, (not regex.fullmatch(text) for text in texts), path, why)
+    return matches
+
+
+def from_pattern(texts: Sequence[str], pattern: str, raw: Sequence[RawTime], path: Path) -> TimeArray:
+    """Parse naive texts with one strptime pattern or ``ISO8601``.
+
+    The error names the first element of ``raw`` that does not match or is outside the range of nanoseconds.
+    """
+    import pandas as pd
+
+    column = np.array(texts, dtype=object)
+    try:
+        times = np.asarray(pd.to_datetime(column, format=pattern).as_unit("ns").to_numpy())
+        if times.min() >= FIRST and times.max() < LAST:
+            return times
+    except (ValueError, OverflowError):
+        pass
+    read = pd.to_datetime(column, format=pattern, errors="coerce")
+    outside = ~np.asarray((read >= pd.Timestamp(FIRST)) & (read < pd.Timestamp(LAST)))
+    shown = "a calendar time" if pattern in ("ISO8601", "%Y-%m-%d", "%Y%m%d") else f"of the form {pattern!r}"
+    refuse(raw, int(np.argmax(outside)), path, f"it is not {shown}, or lies outside {YEARS}")

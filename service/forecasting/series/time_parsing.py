@@ -10,34 +10,39 @@ from dataclasses import replace
 import numpy as np
 
 from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, Path
-from service.forecasting.series.date_parsing import (
-    KNOWN_FORMS,
-    LAST,
-    YEARS,
-    ReadTimes,
-    from_pattern,
-    in_english,
-    match_all,
-    read_dates,
-    read_named_months,
-    read_parts,
-    read_periods,
-    refuse,
-    refuse_first,
-    to_utc,
-)
+from service.forecasting.series.period_parsing import in_english, read_named_months, read_parts, read_periods
 from service.forecasting.series.time_format import (
     EPOCH_MILLISECONDS,
     EPOCH_SECONDS,
+    LAST,
     NANOSECONDS_PER,
     OFFSET_PATTERN,
+    YEARS,
     RawTime,
+    ReadTimes,
     TimeArray,
     TimestampFormat,
     directives_of,
     fault_of_pattern,
+    from_pattern,
+    match_all,
+    minutes_of,
+    refuse,
+    refuse_first,
 )
 
+_DATE = re.compile(
+    r"(?P<first>[0-9]{1,4})(?P<separator>[-/.])(?P<second>[0-9]{1,2})(?P=separator)(?P<third>[0-9]{1,4})"
+    r"(?:(?P<mark>[T ])(?P<clock>[0-9]{2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?:\.(?P<fraction>[0-9]{1,9}))?)?))?"
+    rf"(?P<offset>{OFFSET_PATTERN})?"
+)
+KNOWN_FORMS = (
+    "2024-01-31, 31.01.2024, 2024-01, 01.2024, Jan 2024, 2024Q1, 2024-W05, 2024, 20240131, 2024-01-31T12:00:00Z or "
+    "seconds since 1970; for another form give date_format (such as %d.%m.%y for 31.01.24, %m/%y for 01/24)"
+)
+_FOUR_DIGITS = (
+    "the year must have four digits and stand at the same end in all rows, or give date_format (such as %d.%m.%y)"
+)
 _NUMBER = re.compile(r"[0-9]{1,13}")
 _TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)
 
@@ -141,3 +146,73 @@ def _padded_as(texts: list[str], times: TimeArray, form: TimestampFormat) -> Tim
     bare = replace(form, padded=False)
     first = times[:50]
     return bare if bare.write(first) == texts[:50] != form.write(first) else form
+
+
+def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
+    """Parse a column of dates. Raises InvalidTimestamps, and AmbiguousDates if no row distinguishes day from month."""
+    dates = match_all(_DATE, texts, path, f"expected {KNOWN_FORMS}")
+    year_first = len(dates[0]["first"]) == 4
+    year, other = ("first", "third") if year_first else ("third", "first")
+    refuse_first(texts, (len(one[year]) != 4 or len(one[other]) > 2 for one in dates), path, _FOUR_DIGITS)
+    separator = dates[0]["separator"]
+    others = (one["separator"] != separator for one in dates)
+    refuse_first(texts, others, path, f"the rows before it are written with {separator!r}")
+    order = "Ymd" if year_first else _order_of(dates, texts, path)
+    year, month, day = (("first", "second", "third")[order.index(letter)] for letter in "Ymd")
+    days = [f"{one[year]}-{one[month]:0>2}-{one[day]:0>2}" for one in dates]
+    iso = [f"{text}T{clock}" if (clock := one["clock"]) else text for text, one in zip(days, dates, strict=True)]
+    local = from_pattern(iso, "ISO8601", texts, path)
+    return to_utc(local, [one["offset"] for one in dates], _form_of(dates, order), texts, path)
+
+
+def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) -> str:
+    """Decide between day-first and month-first by a row that only one of them allows."""
+    day_first = next((i for i, one in enumerate(dates) if int(one["first"]) > 12), None)
+    month_first = next((i for i, one in enumerate(dates) if int(one["second"]) > 12), None)
+    if day_first is not None and month_first is not None:
+        later = max(day_first, month_first)
+        refuse(texts, later, path, "its day and month are in the opposite order to those of other rows")
+    if day_first is not None or month_first is not None:
+        return "mdY" if day_first is None else "dmY"
+    cures = " or ".join(dates[0]["separator"].join(f"%{letter}" for letter in order) for order in ("dmY", "mdY"))
+    raise AmbiguousDates.at(
+        (*path, 0),
+        f"{texts[0]!r} can be read with the day or with the month first, and no other row settles it: "
+        f"give date_format (such as {cures})",
+    )
+
+
+def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimestampFormat:
+    """Return the finest format that occurs in the column."""
+    pattern = dates[0]["separator"].join(f"%{letter}" for letter in order)
+    mark = next((one["mark"] for one in dates if one["mark"]), None)
+    if mark:
+        seconds = ":%S" if any(one["seconds"] for one in dates) else ""
+        pattern = f"{pattern}{mark}%H:%M{seconds}"
+    fraction = max(len(one["fraction"] or "") for one in dates)
+    padded = all(1 not in map(len, one.group("first", "second", "third")) for one in dates)
+    return TimestampFormat(pattern, fraction, padded=padded)
+
+
+def to_utc(
+    local: TimeArray, offsets: Sequence[str | None], form: TimestampFormat, raw: Sequence[RawTime], path: Path
+) -> ReadTimes:
+    """Convert local times to UTC: one common offset is kept in the format, mixed ones become UTC with a warning."""
+    found = set(offsets)
+    if found == {None}:
+        return ReadTimes(local, form)
+    if None in found:
+        mixed = ((offset is None) != (offsets[0] is None) for offset in offsets)
+        refuse_first(raw, mixed, path, "some times have an offset from UTC and some have none; give all or none")
+    minutes = {}
+    for offset in found:
+        try:
+            minutes[offset] = minutes_of(offset)
+        except ValueError:
+            refuse(raw, offsets.index(offset), path, "there is no such offset from UTC")
+    utc = local - np.array([minutes[offset] for offset in offsets], dtype="timedelta64[m]")
+    if len(set(minutes.values())) == 1:
+        return ReadTimes(utc, replace(form, offset=offsets[0]))
+    shown = ", ".join(sorted(str(offset).strip() for offset in found)[:4])
+    warning = f"the timestamps have several offsets from UTC ({shown}): they were moved to UTC"
+    return ReadTimes(utc, replace(form, offset="Z"), (warning,))

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
@@ -69,18 +70,17 @@ class ResumableTraining:
     def __init__(self, plan: Plan, checkpoints: Checkpoints | None) -> None:
         self._plan = plan
         self._checkpoints = checkpoints
-        self._fingerprint: str | None = None
         state = self._resumed()
         self._finished: dict[FitKey, Fit] = dict(state.finished)
         self._underway = state.underway
 
     def fit(self, key: FitKey, fit: Callable[[FitStates], Fit]) -> Fit:
         """Return a finished fit, or call ``fit`` for it."""
-        found = self._finished.get(key)
-        if found is None:
-            found = self._finished[key] = fit(_StatesOfOneFit(self, key))
-            self.keep(lambda: None)
-        return found
+        if key not in self._finished:
+            states = FitStates(self.underway(key), lambda make: self._keep(lambda: (key, make())))
+            self._finished[key] = fit(states)
+            self._keep(lambda: None)
+        return self._finished[key]
 
     def underway(self, key: FitKey) -> FitState | None:
         """Return the state in which an earlier run left a fit."""
@@ -93,15 +93,16 @@ class ResumableTraining:
         state = self.underway(key)
         return 0.0 if state is None else state.epoch / self._plan.choice.specification.training.epochs
 
-    def keep(self, underway: Callable[[], tuple[FitKey, FitState] | None]) -> None:
+    def _keep(self, underway: Callable[[], tuple[FitKey, FitState] | None]) -> None:
         """Offer a checkpoint to the store; ``underway`` is called only where it is stored."""
         if self._checkpoints is not None:
-            self._checkpoints.keep(lambda: self._checkpoint(underway()))
+            self._checkpoints.keep(
+                lambda: write_checkpoint(TrainingState(self._finished, underway()), self._fingerprint)
+            )
 
-    def _checkpoint(self, underway: tuple[FitKey, FitState] | None) -> Checkpoint:
-        if self._fingerprint is None:
-            self._fingerprint = fingerprint(self._plan)
-        return write_checkpoint(TrainingState(self._finished, underway), self._fingerprint)
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._plan)
 
     def _resumed(self) -> TrainingState:
         found = None if self._checkpoints is None else self._checkpoints.resume()
@@ -113,19 +114,6 @@ class ResumableTraining:
             # The error's message may quote the checkpoint.
             logger.warning("a checkpoint is ignored, the training starts anew: %s", type(error).__qualname__)
             return TrainingState({})
-
-
-class _StatesOfOneFit:
-    """The states of one fit of a training; see `fitting.FitStates`."""
-
-    def __init__(self, training: ResumableTraining, key: FitKey) -> None:
-        self._training, self._key = training, key
-
-    def resume(self) -> FitState | None:
-        return self._training.underway(self._key)
-
-    def keep(self, make: Callable[[], FitState]) -> None:
-        self._training.keep(lambda: (self._key, make()))
 
 
 def fingerprint(plan: Plan) -> str:

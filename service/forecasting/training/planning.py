@@ -18,7 +18,7 @@ from service.forecasting.preprocessing.pipeline import min_history
 from service.forecasting.preprocessing.splits import Split, require_length, require_shortest, split_series
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
 from service.forecasting.series.seasonality import looks_like_noise, returns_to_its_mean
-from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.defaults import Choice, choose
 
 NOISE = "the series looks like noise: nothing forecasts it better than its mean, so expect a skill of 0"
@@ -78,8 +78,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     warnings = []
     series = []
     bounds = Bounds.of(options.nonnegative, options.minimum, options.maximum)
-    for row, one in enumerate(panel):
-        path = _path(row, one)
+    paths = _paths(panel)
+    for one, path in zip(panel, paths, strict=True):
         bounds.require(one, len(panel.targets), path)
         require_shortest(one, path)
         if options.missing == "error":
@@ -90,10 +90,10 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         series.append(whole)
     panel = replace(panel, series=tuple(series))
     warnings += open_end_warnings(panel, list(range(len(panel.targets))))
-    splits = tuple(split_series(one, options.validation, _path(row, one)) for row, one in enumerate(panel))
+    splits = tuple(split_series(one, options.validation, path) for one, path in zip(panel, paths, strict=True))
     if options.transform != "auto":
-        for row, one in enumerate(panel):
-            require_positive(one.values[:, : len(panel.targets)], options.transform, _path(row, one))
+        for one, path in zip(panel, paths, strict=True):
+            require_positive(one.values[:, : len(panel.targets)], options.transform, path)
     choice = choose(panel, splits, options)
     named = panel.future_covariates
     columns = CovariateColumns.of(choice.specification)
@@ -111,7 +111,11 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): how good "
             "forecasts so far ahead are is unknown, and their intervals are guesses"
         )
-    targets = _targets_before(panel, splits)
+    targets = [
+        target[~np.isnan(target)]
+        for one, split in zip(panel, splits, strict=True)
+        for target in one.values[: split.test, : len(panel.targets)].T
+    ]
     season_length = specification.season_length
     noise = sum(looks_like_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
@@ -130,23 +134,13 @@ def _without_short(
         return choice, (False,) * len(panel)
     needed = min_history(specification) + specification.output_chunk_length
     if specification.candidates == ("network",):
-        for row, (one, split) in enumerate(zip(panel, splits, strict=True)):
-            require_length(one, split, needed, validation, _path(row, one))
+        for one, split, path in zip(panel, splits, _paths(panel), strict=True):
+            require_length(one, split, needed, validation, path)
     long = tuple(split.stopping >= needed for split in splits)
     if any(long):
         return choice, long
     others = tuple(name for name in specification.candidates if name != "network")
     return Choice(replace(specification, candidates=others), choice.reasons), long
-
-
-def _targets_before(panel: Panel, splits: Sequence[Split]) -> list[FloatArray]:
-    """Return the observed values before the split, (time,), of each target of each item."""
-    columns = [
-        column
-        for one, split in zip(panel, splits, strict=True)
-        for column in one.values[: split.test, : len(panel.targets)].T
-    ]
-    return [column[~np.isnan(column)] for column in columns]
 
 
 def _is_walk(known: FloatArray, season_length: int) -> bool:
@@ -155,5 +149,5 @@ def _is_walk(known: FloatArray, season_length: int) -> bool:
     return season_length == 1 and looks_like_noise(np.diff(known), 1) and not returns_to_its_mean(known)
 
 
-def _path(row: int, series: Series) -> Path:
-    return ("series",) if series.item is None else ("series", "items", row)
+def _paths(panel: Panel) -> list[Path]:
+    return [("series",) if one.item is None else ("series", "items", row) for row, one in enumerate(panel)]

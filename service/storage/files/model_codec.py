@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from service.errors import InvalidModelFile
 from service.forecasting.config.options import TrainOptions
-from service.forecasting.series.panel_codec import panel_state, restore_panel
-from service.forecasting.series.series import Panel
+from service.forecasting.series.series import Panel, panel_state, restore_panel
 from service.keys import DEFAULT_TENANT
 from service.storage.files.model_file import ModelFile, read_model_file, write_model_file
 

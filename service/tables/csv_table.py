@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from itertools import islice
 
 from service.errors import InvalidOption, InvalidSeries, MalformedBody
@@ -125,11 +126,9 @@ def _header(cells: list[str]) -> list[str]:
     names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]
     if all(is_number(name) or _DATE.fullmatch(name) or look_like_times([name]) for name in names):
         raise InvalidSeries.at(PATH, _no_names(names))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InvalidSeries.at(PATH, f"two columns of the CSV are named {name[:60]!r}")
-        seen.add(name)
+    if len(set(names)) < len(names):
+        name, _ = Counter(names).most_common(1)[0]
+        raise InvalidSeries.at(PATH, f"two columns of the CSV are named {name[:60]!r}")
     return names
 
 

@@ -53,12 +53,11 @@ _FULL = {language: tuple(full.split()) for language, (full, _) in _NAMES.items()
 _SHORT = {language: tuple(short.split()) for language, (_, short) in _NAMES.items()}
 
 
-def _months_of(language: str) -> dict[str, int]:
-    names = (*_SHORT[language], *_FULL[language])
-    return {name.lower(): place % 12 + 1 for place, name in enumerate(names)} | _ALSO[language]
-
-
-_MONTHS = {language: _months_of(language) for language in LANGUAGES}
+_MONTHS = {
+    language: {name.lower(): place % 12 + 1 for place, name in enumerate((*_SHORT[language], *_FULL[language]))}
+    | _ALSO[language]
+    for language in LANGUAGES
+}
 
 ALL_NAMES = tuple(sorted({name for months in _MONTHS.values() for name in months}, key=lambda name: (-len(name), name)))
 """Every spelling that is read, in lower case, longest first."""

@@ -36,8 +36,7 @@ def drop_leading(series: Series, columns: tuple[str, ...], path: Path) -> tuple[
     if observed.all() and len(series):
         return series, 0
     for channel in np.flatnonzero(~observed.any(axis=0)):
-        detail = f"column {columns[channel]!r} has no value at all; leave it out or send values"
-        raise MissingValues.at(path, detail)
+        raise MissingValues.at(path, f"column {columns[channel]!r} has no value at all; leave it out or send values")
     first = int(observed.argmax(axis=0).max()) if len(series) else 0
     if not first:
         return series, 0

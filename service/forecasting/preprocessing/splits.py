@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from functools import partial
 
 from service.errors import InvalidOption, Path, SeriesTooShort
 from service.forecasting.config.options import Validation, ValidationFraction, ValidationStart
@@ -77,20 +78,13 @@ def require_length(series: Series, split: Split, needed: int, validation: Valida
     """Raise SeriesTooShort, with the number of values needed, where fewer than ``needed`` are left to fit on."""
     if split.stopping >= needed:
         return
-    before = _least(lambda rows: fit_length(rows) >= needed)
+    before = bisect.bisect_left(range(2 * needed + 3), needed, key=fit_length)
     if isinstance(validation, ValidationFraction):
-        fraction = validation.fraction
-        length = _least(lambda rows: fraction_start(rows, fraction) >= before)
+        starts = partial(fraction_start, fraction=validation.fraction)
+        most = math.ceil((before + 1) / (1 - validation.fraction))
+        length = bisect.bisect_left(range(most + 1), before, key=starts)
         detail = f"{series.prefix}needs {length} values with these options, got {split.length}"
     else:
         detail = f"{series.prefix}needs {before} values before the split with these options, got {split.test}"
     detail += "; send more, or use a smaller context_length or output_chunk_length"
     raise SeriesTooShort.at(path, detail)
-
-
-def _least(enough: Callable[[int], bool]) -> int:
-    """Return the least number of rows for which the monotonic condition holds."""
-    high = 1
-    while not enough(high):
-        high *= 2
-    return bisect.bisect_left(range(high + 1), True, key=enough)

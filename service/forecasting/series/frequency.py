@@ -87,7 +87,8 @@ def aliases_of(written: str, path: Path) -> tuple[str, ...]:
     multiple = int(count or 1)
     meanings = _MEANINGS.get(name, ())
     if anchor is not None:
-        aliases = [f"{meaning}-{anchor}" for meaning in meanings[:1] if anchor in _all_anchors(meaning)]
+        allowed = MONTHS if name in ("QE", "QS", "BQE", "BQS", "Q", "BQ") else None
+        aliases = [f"{one}-{anchor}" for one in meanings[:1] if anchor in (allowed or _FREQUENCIES[one].anchors)]
     else:
         aliases = [
             f"{meaning}-{one}" if one else meaning
@@ -99,10 +100,6 @@ def aliases_of(written: str, path: Path) -> tuple[str, ...]:
     if not 0 < multiple * (_FREQUENCIES[meanings[0]].step or _DAY) <= _LONGEST_STEP:
         raise UnknownFrequency.at(path, f"{written[:40]!r} is not a possible step: 0, or more than 200 years")
     return tuple(f"{'' if multiple == 1 else multiple}{alias}" for alias in aliases)
-
-
-def _all_anchors(name: str) -> tuple[str, ...]:
-    return MONTHS if name in ("QE", "QS", "BQE", "BQS") else _FREQUENCIES[name].anchors
 
 
 @lru_cache(maxsize=256)

@@ -98,8 +98,7 @@ def axis_from_start(start: RawTime, freq: str, length: int, path: Path, date_for
     try:
         index = date_range(placement.freq, placement.times[0], length)
     except OverflowError:
-        detail = f"{length} rows of {freq!r} from {start!r} on go beyond the year 2262"
-        raise InvalidTimestamps.at(path, detail) from None
+        raise InvalidTimestamps.at(path, f"{length} rows of {freq!r} from {start!r} exceed the year 2262") from None
     return TimeAxis(index, placement.freq, read.form.at_least(unit_of(placement.freq)))
 
 
@@ -192,8 +191,7 @@ def _place(item: SentTimes) -> PlacedRows:
         if item.start is not None:
             raise InvalidSeries.at(path, "give timestamps or a start, not both")
         if len(item.timestamps) != item.length:
-            detail = f"{len(item.timestamps)} timestamps for {item.length} rows: there must be one for each row"
-            raise InvalidSeries.at(path, detail)
+            raise InvalidSeries.at(path, f"{len(item.timestamps)} timestamps for {item.length} rows: send one for each")
         return axis_from_timestamps(item.timestamps, item.freq, item.date_format, path)
     if item.start is None or item.freq is None:
         raise InvalidSeries.at(path, "a start needs a freq beside it, such as D, MS or h")

@@ -71,8 +71,7 @@ class TimeAxis:
             read = self._read_column([timestamp], None, path)
         time = read.times[0]
         if read.form.offset is not None and self.form.offset is None and not self.form.is_epoch:
-            detail = f"{timestamp!r} has an offset from UTC, the series' own times have none: leave it out"
-            raise InvalidTimestamps.at(path, detail)
+            raise InvalidTimestamps.at(path, f"{timestamp!r} has an offset from UTC, the series has none: leave it out")
         if read.form.offset is None and not read.form.is_epoch:
             time = time - np.timedelta64(minutes_of(self.form.offset), "m")
         return int(np.searchsorted(self.index, time))
@@ -184,7 +183,8 @@ def locate(times: TimeArray, freq: str) -> Placement | None:
     step = step_of(freq)
     if step is not None:
         since = _nanoseconds_between(times[0], times)
-        if np.any(since % step) or not _on_weekday(times[0], freq):
+        name, _, anchor = freq.partition("-")
+        if np.any(since % step) or (name.endswith("W") and anchor != WEEKDAYS[_weekday(times[0])]):
             return None
         return Placement(freq, times, (since // step).astype(np.intp), int(since[-1] // step) + 1)
     import pandas as pd
@@ -233,11 +233,6 @@ def snap_to_periods(times: TimeArray, written_unit: str, freq: str) -> TimeArray
 
 def _weekday(time: np.datetime64) -> int:
     return int(time.astype("datetime64[D]").astype(np.int64) + 3) % 7
-
-
-def _on_weekday(time: np.datetime64, freq: str) -> bool:
-    name, _, anchor = freq.partition("-")
-    return not name.endswith("W") or anchor == WEEKDAYS[_weekday(time)]
 
 
 def _candidates(times: TimeArray) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Checkpoints(Protocol):
 class TrainingState:
     """The finished fits, and the state of the one under way."""
 
-    finished: Mapping[FitKey, Fit]
+    finished: dict[FitKey, Fit]
     underway: tuple[FitKey, FitState] | None = None
 
 
@@ -70,27 +70,26 @@ class ResumableTraining:
     def __init__(self, plan: Plan, checkpoints: Checkpoints | None) -> None:
         self._plan = plan
         self._checkpoints = checkpoints
-        state = self._resumed()
-        self._finished: dict[FitKey, Fit] = dict(state.finished)
-        self._underway = state.underway
+        self._resumed = self._resume()
+        self._finished = dict(self._resumed.finished)
 
     def fit(self, key: FitKey, fit: Callable[[FitStates], Fit]) -> Fit:
         """Return a finished fit, or call ``fit`` for it."""
         if key not in self._finished:
-            states = FitStates(self.underway(key), lambda make: self._keep(lambda: (key, make())))
+            states = FitStates(self._underway(key), lambda make: self._keep(lambda: (key, make())))
             self._finished[key] = fit(states)
             self._keep(lambda: None)
         return self._finished[key]
 
-    def underway(self, key: FitKey) -> FitState | None:
+    def _underway(self, key: FitKey) -> FitState | None:
         """Return the state in which an earlier run left a fit."""
-        return self._underway[1] if self._underway is not None and self._underway[0] == key else None
+        return dict([self._resumed.underway] if self._resumed.underway else []).get(key)
 
     def share_of(self, key: FitKey) -> float:
         """Return the share of a fit's epochs that an earlier run has done; approximate, as later fits have fewer."""
         if key in self._finished:
             return 1.0
-        state = self.underway(key)
+        state = self._underway(key)
         return 0.0 if state is None else state.epoch / self._plan.choice.specification.training.epochs
 
     def _keep(self, underway: Callable[[], tuple[FitKey, FitState] | None]) -> None:
@@ -104,7 +103,7 @@ class ResumableTraining:
     def _fingerprint(self) -> str:
         return fingerprint(self._plan)
 
-    def _resumed(self) -> TrainingState:
+    def _resume(self) -> TrainingState:
         found = None if self._checkpoints is None else self._checkpoints.resume()
         if found is None:
             return TrainingState({})

@@ -194,8 +194,7 @@ class _Chooser:
 
     def _refuse_calendar_without_times(self) -> None:
         if isinstance(self.options.calendar, list) and any(one.times is None for one in self.panel):
-            detail = "calendar features need timestamps, or start and freq, in the series; or use 'none'"
-            raise InvalidOption.at(("calendar",), detail)
+            raise InvalidOption.at(("calendar",), "calendar features need timestamps, or start and freq; or use 'none'")
 
     def _output_chunk_length(self, horizon: int) -> tuple[int, str]:
         if self.options.training.objective == "windows":

@@ -31,7 +31,7 @@ from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.pipeline import network_inputs
 from service.forecasting.preprocessing.scaling import usual_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
-from service.forecasting.series.series import FloatArray, Series
+from service.forecasting.series.series import FloatArray
 from service.forecasting.training.checkpoint import NetworkStage, ResumableTraining
 from service.forecasting.training.defaults import scored_steps
 from service.forecasting.training.planning import Plan
@@ -52,9 +52,13 @@ class Fitter:
         self._engine = training_engine(device)
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One usual change an item for all fits: a series may be constant up to the end of the first fit.
-        self._usual = [
-            self._usual_change(one.head(split.test)) for one, split in zip(self._panel, plan.splits, strict=True)
-        ]
+        self._usual = []
+        for one, split in zip(self._panel, plan.splits, strict=True):
+            filled = fill(
+                one.values[: split.test, : len(self._panel.targets)], self._specification.missing
+            ).interpolated
+            values = TRANSFORMS[self._specification.transform].apply(filled)
+            self._usual.append(usual_change(values, self._specification.season_length))
 
     def fit_first(self, ends: Sequence[int], validation_ends: Sequence[int]) -> tuple[Forecaster, list[Fit]]:
         """Fit all candidates on the rows before ``ends``; networks are validated on those up to ``validation_ends``.
@@ -108,10 +112,6 @@ class Fitter:
             items.append(item.with_methods(candidates, known, specification.season_length))
         return items, common
 
-    def _usual_change(self, series: Series) -> FloatArray:
-        filled = fill(series.values[:, : len(self._panel.targets)], self._specification.missing).interpolated
-        return usual_change(TRANSFORMS[self._specification.transform].apply(filled), self._specification.season_length)
-
     def _sequences(
         self, items: Sequence[FittedItem], ends: Sequence[int], validation_ends: Sequence[int] | None = None
     ) -> TrainingSequences:
@@ -123,7 +123,7 @@ class Fitter:
         specification = self._specification
         transform, targets = TRANSFORMS[specification.transform], len(self._panel.targets)
         lookback = transform.lookback
-        firsts = [lookback] * len(items) if validation_ends is None else ends
+        firsts = [0] * len(items) if validation_ends is None else ends
         rows = []
         for item, one, first, end, long in zip(
             items, self._panel, firsts, validation_ends or ends, self._plan.long, strict=True

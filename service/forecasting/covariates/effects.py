@@ -134,7 +134,7 @@ class PanelEffects:
 def fit_effects(panel: Sequence[Series], targets: int, transform: Transform, season_length: int) -> PanelEffects:
     """Fit on all rows of each series; every series must have future covariates."""
     recent = [series.tail(_MOST_ROWS) for series in panel]
-    columns = [_columns(series) for series in recent]
+    columns = [series.ahead for series in recent if series.ahead is not None]
     values = [transform.apply(fill(one.values[:, :targets], "interpolate").interpolated) for one in recent]
     scales = np.array([effect_scale(one, season_length, transform) for one in values])  # (item, T)
     betas = np.zeros((len(recent), columns[0].shape[1], targets))
@@ -163,12 +163,6 @@ def effect_scale(values: FloatArray, season_length: int, transform: Transform) -
     median = np.median(changes, axis=0) if len(changes) else np.zeros(values.shape[1])
     mean = usual_change(values, season_length)
     return np.where(median > _SMALL_SHARE * mean, median, mean)
-
-
-def _columns(series: Series) -> FloatArray:
-    if series.ahead is None:
-        raise ValueError("the series has no future covariates")
-    return series.ahead
 
 
 def _sums(values: FloatArray, ahead: FloatArray, observed: BoolArray, season_length: int) -> Sums:

@@ -26,7 +26,6 @@ from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
-from service.forecasting.training.checkpoint import ResumableTraining
 from service.forecasting.training.planning import Plan
 from service.forecasting.training.progress import TrainingProgress
 from service.forecasting.training.recipe_fitter import Fitter
@@ -126,7 +125,7 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     )
     part = _with(part, groups)
     stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]
-    forecaster, _ = Fitter(part, TrainingProgress(part), None, ResumableTraining(part, None)).fit_first(stopping, test)
+    forecaster, _ = Fitter(part).fit_first(stopping, test)
     horizon = part.choice.specification.horizon
     evaluated = [
         evaluated_item(forecaster, item, one.head(end), _origins(first, end, horizon))

@@ -37,10 +37,10 @@ class TrainingProgress:
     """Reports the progress of one training; ``fraction`` never falls. Without a clock, the time left is unknown."""
 
     def __init__(self, plan: Plan, report: Report | None = None, clock: Clock | None = None) -> None:
-        self._report, self._clock = report, clock
+        self._report, self._clock = report or (lambda _: None), clock
         self._started = clock() if clock else 0.0
         self._members = plan.choice.specification.training.ensemble_size
-        self._planned = _planned(plan) if report else {}
+        self._planned = _planned(plan)
         self._total = sum(self._planned.values())
         self._before = self._share = self._fraction = self._skipped = 0.0
         self._stage: Stage = "candidates"
@@ -48,8 +48,6 @@ class TrainingProgress:
 
     def begin(self, stage: Stage, work: Work) -> None:
         """Begin the next part of the work."""
-        if self._report is None:
-            return
         self._stage = stage
         self._before = sum(list(self._planned.values())[: list(self._planned).index((stage, work))])
         self._share = self._planned[stage, work]
@@ -81,18 +79,15 @@ class TrainingProgress:
 
     def skip(self, member: int, share: float) -> None:
         """Count a share of one network's epochs as done by an earlier run, which took none of this run's time."""
-        if self._report is not None and share > 0:
+        if share > 0:
             self._skipped += share * self._share / self._members / self._total
             self._advance((member + share) / self._members)
 
     def finish(self) -> None:
         """Report that all is done, with the last details."""
-        if self._report is not None:
-            self._report({**self._latest, "fraction": 1.0, "eta_seconds": None if self._clock is None else 0.0})
+        self._report({**self._latest, "fraction": 1.0, "eta_seconds": None if self._clock is None else 0.0})
 
     def _send(self, share: float, details: dict[str, Any]) -> None:
-        if self._report is None:
-            return
         self._advance(share)
         left = {"fraction": round(self._fraction, 4), "eta_seconds": self._seconds_left()}
         self._latest = {"stage": self._stage, **details, **left}

@@ -32,7 +32,7 @@ from service.forecasting.preprocessing.pipeline import network_inputs
 from service.forecasting.preprocessing.scaling import usual_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray
-from service.forecasting.training.checkpoint import NetworkStage, ResumableTraining
+from service.forecasting.training.checkpoint import Checkpoints, NetworkStage, ResumableTraining
 from service.forecasting.training.defaults import scored_steps
 from service.forecasting.training.planning import Plan
 from service.forecasting.training.progress import Stage, TrainingProgress
@@ -41,15 +41,20 @@ from service.forecasting.training.progress import Stage, TrainingProgress
 class Fitter:
     """Fits the specification of a plan; all ends are row numbers, one for each item of its panel.
 
-    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. resumable: has
-    the fits of an earlier run.
+    device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels. checkpoints:
+    what to resume from, and to store.
     """
 
     def __init__(
-        self, plan: Plan, progress: TrainingProgress, device: str | None, resumable: ResumableTraining
+        self,
+        plan: Plan,
+        progress: TrainingProgress | None = None,
+        device: str | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
-        self._plan, self._progress, self._resumable = plan, progress, resumable
-        self._engine = training_engine(device)
+        self._plan, self._engine = plan, training_engine(device)
+        self._progress = progress or TrainingProgress(plan)
+        self._resumable = ResumableTraining(plan, checkpoints)
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One usual change an item for all fits: a series may be constant up to the end of the first fit.
         self._usual = []

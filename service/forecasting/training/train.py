@@ -42,7 +42,7 @@ from service.forecasting.forecaster.forecaster import Forecaster, blended
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
 from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import FloatArray, Panel
-from service.forecasting.training.checkpoint import Checkpoints, ResumableTraining
+from service.forecasting.training.checkpoint import Checkpoints
 from service.forecasting.training.covariate_selection import select_covariates
 from service.forecasting.training.planning import NOISE, WALK, Plan, plan_training
 from service.forecasting.training.progress import Clock, Report, TrainingProgress
@@ -104,7 +104,7 @@ def train(
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
     plan = select_covariates(plan, progress)
-    trained = _train(plan, progress, Fitter(plan, progress, device, ResumableTraining(plan, checkpoints)))
+    trained = _train(plan, progress, Fitter(plan, progress, device, checkpoints))
     progress.finish()
     return trained
 

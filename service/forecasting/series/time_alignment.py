@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -200,28 +201,19 @@ def _place(item: SentTimes) -> PlacedRows:
 
 
 def _one_frequency(items: Sequence[SentTimes], placed: list[PlacedRows]) -> list[PlacedRows]:
-    found = Counter(_step_name(rows) for rows in placed)
-    names = [name for name, _ in found.most_common() if name]
-    if len(found) == 1 or not names:
+    # Without anchors, so that weeks from Monday and from Sunday form one panel.
+    names = [rows.axis.freq.partition("-")[0] if rows.axis else None for rows in placed]
+    known = [name for name, _ in Counter(names).most_common() if name]
+    if len(set(names)) == 1 or not known:
         return placed
-    for name in names:
-        try:
-            return [_with_frequency(item, rows, name) for item, rows in zip(items, placed, strict=True)]
-        except InvalidTimestamps:
+    for wanted in known:
+        if any(item.freq is not None and name != wanted for item, name in zip(items, names, strict=True)):
             continue
-    odd = next(i for i, rows in enumerate(placed) if _step_name(rows) != _step_name(placed[0]))
-    detail = f"the items have different frequencies ({', '.join(names[:4])}): train one model for each"
+        with suppress(InvalidTimestamps):
+            return [
+                rows if name == wanted else _place(replace(item, freq=wanted))
+                for item, rows, name in zip(items, placed, names, strict=True)
+            ]
+    odd = next(i for i, name in enumerate(names) if name != names[0])
+    detail = f"the items have different frequencies ({', '.join(known[:4])}): train one model for each"
     raise InvalidSeries.at(items[odd].path, detail)
-
-
-def _with_frequency(item: SentTimes, rows: PlacedRows, name: str) -> PlacedRows:
-    if _step_name(rows) == name:
-        return rows
-    if item.freq is not None:
-        raise InvalidTimestamps.at(item.path, f"the times of this item are of frequency {item.freq!r}, not {name!r}")
-    return _place(replace(item, freq=name))
-
-
-def _step_name(rows: PlacedRows) -> str | None:
-    """Return the frequency without its anchor, so that weeks from Monday and from Sunday form one panel."""
-    return rows.axis.freq.partition("-")[0] if rows.axis else None

@@ -98,8 +98,10 @@ def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
         counts, nanoseconds = np.array([int(text) for text in texts]), NANOSECONDS_PER[form.pattern]
         refuse_first(texts, counts >= LAST.astype(np.int64) // nanoseconds, path, f"it lies outside {YEARS}")
         return ReadTimes((counts * nanoseconds).view("datetime64[ns]"), form)
-    if form.pattern == "%Y%m":
-        _refuse_days(texts, path)
+    if form.pattern == "%Y%m" and all(re.fullmatch("[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-2])", text) for text in texts):
+        # All texts could also be days with two-digit years: 200101.
+        detail = f"{texts[0]!r} can be a month (date_format=%Y%m) or a day (date_format=%y%m%d): give date_format"
+        raise AmbiguousDates.at((*path, 0), detail)
     dates = [f"{text}{'0101'[len(text) - 4 :]}" if len(text) < 8 else text for text in texts]
     return ReadTimes(from_pattern(dates, "%Y%m%d", texts, path), form)
 
@@ -112,13 +114,6 @@ def _form_of_numbers(lengths: set[int]) -> TimestampFormat | None:
         if longest in lengths and lengths <= {longest - 1, longest}:
             return TimestampFormat(pattern)
     return None
-
-
-def _refuse_days(texts: list[str], path: Path) -> None:
-    """Raise AmbiguousDates if all texts of six digits could also be days with two-digit years: 200101."""
-    if all(re.fullmatch("[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-2])", text) for text in texts):
-        detail = f"{texts[0]!r} can be a month (date_format=%Y%m) or a day (date_format=%y%m%d): give date_format"
-        raise AmbiguousDates.at((*path, 0), detail)
 
 
 def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,17 +23,16 @@ from service.forecasting.evaluation.rolling import (
     rolling_origins,
 )
 from service.forecasting.methods.catalogue import PRIOR
-from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
 from service.forecasting.training.planning import Plan
 from service.forecasting.training.progress import TrainingProgress
 from service.forecasting.training.recipe_fitter import Fitter
 
+_Field = Literal["future_covariates", "calendar"]
 # By how much the error must fall, as a share and in standard errors: a client has reasons to declare a column, calendar
 # features are guesses.
-_NAMED = (0.01, 0.5)
-_GUESSED = (0.02, 0.8)
+_NEEDED: dict[_Field, tuple[float, float]] = {"future_covariates": (0.01, 0.5), "calendar": (0.02, 0.8)}
 _MOST_ITEMS = 40
 _MOST_ORIGINS = 80
 
@@ -42,9 +41,9 @@ _MOST_ORIGINS = 80
 class _Group:
     """Columns that are used together or not at all; names: of covariates, or of one feature of the calendar."""
 
+    field: _Field
     names: tuple[Any, ...]
-    columns: tuple[int, ...]
-    of_client: bool
+    columns: range
 
 
 def select_covariates(plan: Plan, progress: TrainingProgress | None = None) -> Plan:
@@ -59,41 +58,34 @@ def select_covariates(plan: Plan, progress: TrainingProgress | None = None) -> P
     progress = progress or TrainingProgress(plan)
     progress.begin("columns", "methods")
     kept: list[_Group] = []
-    calendar_reasons = []
+    gains: dict[_Field, list[str]] = {}
     error: FloatArray | None = None
     for group in progress.track(groups, len(groups)):
-        if not group.of_client and "calendar" not in reasons:
+        if group.field == "calendar" and "calendar" not in reasons:
             kept.append(group)
             continue
         if error is None:
             error, _ = _errors(plan, kept)
         tried, independent = _errors(plan, [*kept, group])
-        listed = ", ".join(str(name) for name in group.names)
-        reason = f"the error before the split falls by {_gain(error, tried):.0%}"
-        if _helps(error, tried, independent, *(_NAMED if group.of_client else _GUESSED)):
+        found, listed = gains.setdefault(group.field, []), ", ".join(group.names)
+        if _helps(error, tried, independent, *_NEEDED[group.field]):
+            found.append(f"{listed}: the error before the split falls by {_gain(error, tried):.0%}")
             kept.append(group)
             error = tried
-            if not group.of_client:
-                calendar_reasons.append(f"{listed}: {reason}")
-        elif group.of_client:
+        elif group.field == "future_covariates":
             warnings.append(f"future covariates did not help before the split and are not used: {listed}")
-            reason = "they did not make forecasts before the split better"
-        if group.of_client:
-            reasons["future_covariates"] = reason
-    if "calendar" in reasons and any(not group.of_client for group in groups):
-        reasons["calendar"] = "; ".join(calendar_reasons) or "it does not make forecasts before the split better"
+    for field, found in gains.items():
+        reasons[field] = "; ".join(found) or "forecasts before the split are no better with it"
     chosen = _with(plan, kept)
     return replace(chosen, choice=replace(chosen.choice, reasons=reasons), warnings=tuple(warnings))
 
 
 def _groups(plan: Plan) -> list[_Group]:
-    known = CovariateColumns.of(plan.choice.specification)
-    groups = []
-    first = len(known.covariates)
-    if first:
-        groups.append(_Group(known.covariates, tuple(range(first)), of_client=True))
-    for feature, width in zip(known.calendar, calendar_widths(known.calendar), strict=True):
-        groups.append(_Group((feature,), tuple(range(first, first + width)), of_client=False))
+    used = CovariateColumns.of(plan.choice.specification)
+    first = len(used.covariates)
+    groups = [_Group("future_covariates", used.covariates, range(first))] if first else []
+    for feature, width in zip(used.calendar, calendar_widths(used.calendar), strict=True):
+        groups.append(_Group("calendar", (feature,), range(first, first + width)))
         first += width
     return groups
 
@@ -104,12 +96,10 @@ def _with(plan: Plan, groups: Sequence[_Group]) -> Plan:
     series = tuple(
         replace(one, ahead=None if one.ahead is None or not columns else one.ahead[:, columns]) for one in plan.panel
     )
-    specification = replace(
-        plan.choice.specification,
-        future_covariates=tuple(name for group in groups if group.of_client for name in group.names),
-        calendar=tuple(name for group in groups if not group.of_client for name in group.names),
-    )
-    choice = replace(plan.choice, specification=specification)
+    names: dict[str, Any] = {
+        field: tuple(name for group in groups if group.field == field for name in group.names) for field in _NEEDED
+    }
+    choice = replace(plan.choice, specification=replace(plan.choice.specification, **names))
     return replace(plan, panel=replace(plan.panel, series=series), choice=choice)
 
 
@@ -125,22 +115,18 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     )
     part = _with(part, groups)
     stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]
-    forecaster, _ = Fitter(part).fit_first(stopping, test)
+    forecaster, _ = Fitter(part, TrainingProgress(part)).fit_first(stopping, test)
     horizon = part.choice.specification.horizon
-    evaluated = [
-        evaluated_item(forecaster, item, one.head(end), _origins(first, end, horizon))
-        for item, one, first, end in zip(forecaster.items, part.panel, stopping, test, strict=True)
-    ]
+    evaluated = []
+    for item, one, first, end in zip(forecaster.items, part.panel, stopping, test, strict=True):
+        origins = rolling_origins(first, end, horizon, partial=True)
+        origins = origins[evenly_spaced(len(origins), _MOST_ORIGINS)]
+        evaluated.append(evaluated_item(forecaster, item, one.head(end), origins))
     by_candidate = roll_candidates(forecaster, evaluated, horizon)
     means = [np.mean(forecasts, axis=0) for forecasts in zip(*by_candidate.values(), strict=True)]
     errors = [compared(one, mean).errors for one, mean in zip(evaluated, means, strict=True)]
     independent = sum(independent_origins(one.origins, horizon) for one in evaluated)
     return mean_known(np.abs(np.concatenate(errors)).mean(axis=2)), independent
-
-
-def _origins(first: int, end: int, horizon: int) -> IntArray:
-    origins = rolling_origins(first, end, horizon, partial=True)
-    return np.asarray(origins[evenly_spaced(len(origins), _MOST_ORIGINS)])
 
 
 def _gain(before: FloatArray, after: FloatArray) -> float:

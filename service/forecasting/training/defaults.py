@@ -16,7 +16,6 @@ from service.forecasting.config.options import (
     Candidate,
     Centering,
     MethodName,
-    Options,
     TrainingOptions,
     TrainOptions,
     TransformName,
@@ -99,7 +98,8 @@ class _Chooser:
         transform: TransformName = self._option("transform", lambda: self._transform(season_length))
         chunk = self._option("output_chunk_length", lambda: self._output_chunk_length(horizon))
         context = self._option("context_length", lambda: self._context_length(season_length, chunk, transform))
-        self._refuse_calendar_without_times()
+        if isinstance(options.calendar, list) and any(one.times is None for one in self.panel):
+            raise InvalidOption.at(("calendar",), "calendar features need timestamps, or start and freq; or use 'none'")
         specification = Specification(
             horizon=horizon,
             candidates=tuple(self._option("candidates", self._candidates)),
@@ -137,9 +137,9 @@ class _Chooser:
         return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
 
     def _candidates(self) -> tuple[tuple[Candidate, ...], str]:
-        asked = self.options
-        names = [name for name in ("context_length", "output_chunk_length") if getattr(asked, name) is not None]
-        names += [*_changed(asked.network), *(name for name in _changed(asked.training) if name not in _NEUTRAL)]
+        changed = self.options.model_dump(exclude_defaults=True)
+        names = [name for name in ("context_length", "output_chunk_length") if name in changed]
+        names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
             return ("network",), f"{names[0]} asks for a network"
         if self.fitted_total < _WORTH_A_NETWORK:
@@ -192,10 +192,6 @@ class _Chooser:
         kept = "kept where it makes forecasts before the split better"
         return found, kept if found else "nothing that the season leaves out"
 
-    def _refuse_calendar_without_times(self) -> None:
-        if isinstance(self.options.calendar, list) and any(one.times is None for one in self.panel):
-            raise InvalidOption.at(("calendar",), "calendar features need timestamps, or start and freq; or use 'none'")
-
     def _output_chunk_length(self, horizon: int) -> tuple[int, str]:
         if self.options.training.objective == "windows":
             return 1, "windows are trained one step ahead"
@@ -224,7 +220,11 @@ class _Chooser:
         usual_batch = 32 if windows else min(256, max(8, per_epoch // 16))
         batch = self._option("training.batch_size", lambda: (usual_batch, "by the number of training sequences"))
         steps = math.ceil(per_epoch / batch)
-        epochs = self._option("training.epochs", lambda: _epochs(windows, steps))
+        usual_epochs = (
+            min(max(10, math.ceil(_CHUNK_STEPS / steps)), _CHUNK_STEPS),
+            f"about {_CHUNK_STEPS} optimizer steps",
+        )
+        epochs = self._option("training.epochs", lambda: (100, "usual for windows") if windows else usual_epochs)
         patience = (epochs, "the whole one-cycle schedule is run")
         if windows:
             patience = (max(20, epochs // 2), "half of the epochs")
@@ -242,22 +242,6 @@ class _Chooser:
         if tuple(self._option("candidates", self._candidates)) == ("network",):
             return 1, "the network that was asked for"
         return _ENSEMBLE, "the mean of two starts depends less on chance"
-
-
-def _epochs(windows: bool, steps_per_epoch: int) -> tuple[int, str]:
-    if windows:
-        return 100, "usual for windows"
-    epochs = min(max(10, math.ceil(_CHUNK_STEPS / steps_per_epoch)), _CHUNK_STEPS)
-    return epochs, f"about {_CHUNK_STEPS} optimizer steps"
-
-
-def _changed(options: Options) -> list[str]:
-    """Return the names of the options that are not at their defaults."""
-    return [
-        name
-        for name, field in type(options).model_fields.items()
-        if getattr(options, name) != field.get_default(call_default_factory=True)
-    ]
 
 
 def _known(values: FloatArray) -> FloatArray:

@@ -107,7 +107,10 @@ class TrainingProgress:
 def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
     """Return the seconds of each part of the work on one core, in its order; only their proportions matter."""
     specification = plan.choice.specification
-    methods = _methods_seconds(plan)
+    # Without any method, preparing an item takes about as long as one.
+    fitted = max(1, sum(name != "network" for name in specification.candidates)) * len(plan.panel.targets)
+    rows = sum(split.stopping for split in plan.splits)
+    methods = fitted * (_METHOD_SECONDS * len(plan.splits) + _METHOD_ROW_SECONDS * rows)
     network = _network_seconds(plan) if "network" in specification.candidates else 0.0
     again = network if specification.training.objective == "windows" else CONTINUED_EPOCHS * network
     rolling = _ROLLING_SHARE * methods
@@ -122,13 +125,6 @@ def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
         ("refit", "methods"): methods if specification.refit else 0.0,
         ("refit", "network"): again if specification.refit else 0.0,
     }
-
-
-def _methods_seconds(plan: Plan) -> float:
-    """Return the seconds of fitting all methods; without any, preparing an item takes about as long as one."""
-    count = max(1, sum(name != "network" for name in plan.choice.specification.candidates))
-    rows = sum(split.stopping for split in plan.splits)
-    return count * len(plan.panel.targets) * (_METHOD_SECONDS * len(plan.splits) + _METHOD_ROW_SECONDS * rows)
 
 
 def _network_seconds(plan: Plan) -> float:

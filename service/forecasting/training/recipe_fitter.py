@@ -46,14 +46,9 @@ class Fitter:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        progress: TrainingProgress | None = None,
-        device: str | None = None,
-        checkpoints: Checkpoints | None = None,
+        self, plan: Plan, progress: TrainingProgress, device: str | None = None, checkpoints: Checkpoints | None = None
     ) -> None:
-        self._plan, self._engine = plan, training_engine(device)
-        self._progress = progress or TrainingProgress(plan)
+        self._plan, self._progress, self._engine = plan, progress, training_engine(device)
         self._resumable = ResumableTraining(plan, checkpoints)
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One usual change an item for all fits: a series may be constant up to the end of the first fit.

@@ -143,13 +143,13 @@ def _split_off_separator(text: str, given: str | None) -> tuple[str, str]:
     InvalidOption.
     """
     if given is not None and given not in SEPARATORS:
-        raise InvalidOption.at(("separator",), f"{given[:20]!r} is no separator: use comma, semicolon or tab")
+        raise InvalidOption.at(("separator",), f"{given[:20]!r} is not a separator: use comma, semicolon or tab")
     line = _LINE_OF_EXCEL.match(text)
     named = (line[1] or line[2]) if line else None
-    rest = text[line.end() :] if line and named in _CHOICES else text
+    remaining = text[line.end() :] if line and named in _CHOICES else text
     if given is not None:
-        return SEPARATORS[given], rest
-    return (named if rest is not text and named else _found(text)), rest
+        return SEPARATORS[given], remaining
+    return (named if remaining is not text and named else _found(text)), remaining
 
 
 def _found(text: str) -> str:

@@ -93,7 +93,7 @@ def _given(mark: str | None, known: Mapping[str, str], option: str, choices: str
     if mark is None:
         return None
     if mark not in known:
-        raise InvalidOption.at((option,), f"{mark[:20]!r} is no mark that is known: use {choices}")
+        raise InvalidOption.at((option,), f"{mark[:20]!r} is not a known mark: use {choices}")
     if known[mark] == separator:
         cure = 'leave it out (quoted cells such as "1,005" are read as 1005), or give separator'
         raise InvalidOption.at((option,), f"{known[mark]!r} separates the columns of this file: {cure}")
@@ -184,9 +184,7 @@ class NumberReader:
         marks, row = max(reached.items(), key=lambda one: one[1])
         example = f"1234{marks.decimal}5 or 1{marks.thousands[0]}234{marks.decimal}5"
         cell = cells[row]
-        detail = (
-            f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is no number (like {example}) and not empty"
-        )
+        detail = f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is not a number (like {example})"
         bare = cell.strip(_UNITS)
         return f"{detail}: write {bare[:60]!r} alone, without a unit" if bare != cell and is_number(bare) else detail
 

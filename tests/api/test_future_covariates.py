@@ -169,7 +169,7 @@ def test_a_backtest_of_an_item_that_the_model_has_not_seen(application: Applicat
             {"future_covariates": {"promo": [0] * 4, "x": [0] * 4}},
             "unknown-column",
             "#/future_covariates/x",
-            "'x' is no future covariate: those of this model are promo",
+            "'x' is not a future covariate: those of this model are promo",
         ),
         (
             {"future_covariates": {"promo": [0, None, 0, 0]}},

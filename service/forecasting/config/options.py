@@ -51,10 +51,10 @@ class Options(BaseModel):
         return {name: value for name, value in sent.items() if value is not None or name not in may_be_omitted}
 
 
-def _rising(ends: tuple[float, float]) -> tuple[float, float]:
-    if ends[0] >= ends[1]:
-        raise ValueError("the first end of scaling_range must be below the second")
-    return ends
+def _rising(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] >= limits[1]:
+        raise ValueError("the first number of scaling_range must be below the second")
+    return limits
 
 
 def _pair(sent: Any) -> Any:
@@ -67,8 +67,8 @@ def _once_each(names: list[Any]) -> list[Any]:
 
 Count = Annotated[int, Field(ge=1)]
 FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
-_End = Annotated[float, Field(ge=-100, le=100)]
-ScalingRange = Annotated[tuple[_End, _End], BeforeValidator(_pair), AfterValidator(_rising)]
+_Limit = Annotated[float, Field(ge=-100, le=100)]
+ScalingRange = Annotated[tuple[_Limit, _Limit], BeforeValidator(_pair), AfterValidator(_rising)]
 
 
 class NetworkOptions(Options):

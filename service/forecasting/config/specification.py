@@ -7,22 +7,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
+from service.forecasting.config import options
 from service.forecasting.config.bounds import Bounds
-from service.forecasting.config.options import (
-    CalendarFeature,
-    Candidate,
-    Cell,
-    Centering,
-    FiniteNumber,
-    Loss,
-    Missing,
-    Objective,
-    Optimizer,
-    Scaling,
-    ScalingRange,
-    TransformName,
-    Validation,
-)
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -38,7 +24,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class NetworkSpecification:
     """The shape of the recurrent network."""
 
-    cell: Cell
+    cell: options.Cell
     hidden_size: Size
     num_layers: Layers
     dropout: Share
@@ -48,12 +34,12 @@ class NetworkSpecification:
 class TrainingSpecification:
     """How the network is trained."""
 
-    objective: Objective
+    objective: options.Objective
     epochs: Size
     batch_size: Size
     learning_rate: Positive
-    optimizer: Optimizer
-    loss: Loss
+    optimizer: options.Optimizer
+    loss: options.Loss
     clip_norm: Positive | None
     clip_value: Positive | None
     truncate_bptt: Size | None
@@ -67,25 +53,25 @@ class Specification:
     """All that a training needs besides the series."""
 
     horizon: Size
-    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
+    candidates: Annotated[tuple[options.Candidate, ...], Field(min_length=1)]
     network: NetworkSpecification
     context_length: Size
     output_chunk_length: Size
     season_length: Size
-    scaling: Scaling
-    scaling_range: ScalingRange
-    transform: TransformName
-    centering: Centering
-    missing: Missing
+    scaling: options.Scaling
+    scaling_range: options.ScalingRange
+    transform: options.TransformName
+    centering: options.Centering
+    missing: options.Missing
     training: TrainingSpecification
-    validation: Validation
+    validation: options.Validation
     refit: bool
     # Fields that models of earlier versions do not have.
-    calendar: Annotated[tuple[CalendarFeature, ...], Field(max_length=3)] = ()
+    calendar: Annotated[tuple[options.CalendarFeature, ...], Field(max_length=3)] = ()
     future_covariates: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     nonnegative: bool = False
-    minimum: FiniteNumber | None = None
-    maximum: FiniteNumber | None = None
+    minimum: options.FiniteNumber | None = None
+    maximum: options.FiniteNumber | None = None
 
     @model_validator(mode="after")
     def _bounds_are_valid(self) -> Specification:

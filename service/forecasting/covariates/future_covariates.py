@@ -138,7 +138,7 @@ def _require_columns(sent: SentCovariates, needed: Sequence[str], declared: Sequ
     for name in sent.values:
         if name not in declared:
             known = f"those of this model are {', '.join(declared)}" if declared else "this model has none"
-            raise UnknownColumn.at((*sent.columns_path, name), f"{name[:60]!r} is no future covariate: {known}")
+            raise UnknownColumn.at((*sent.columns_path, name), f"{name[:60]!r} is not a future covariate: {known}")
     for name in needed:
         if name not in sent.values:
             detail = f"the model needs {name[:60]!r} for the {horizon} steps ahead: send it in future_covariates"

@@ -41,7 +41,7 @@ KNOWN_FORMS = (
     "seconds since 1970; for another form give date_format (such as %d.%m.%y for 31.01.24, %m/%y for 01/24)"
 )
 _FOUR_DIGITS = (
-    "the year must have four digits and stand at the same end in all rows, or give date_format (such as %d.%m.%y)"
+    "the year must have four digits and the same position in all rows, or give date_format (such as %d.%m.%y)"
 )
 _NUMBER = re.compile(r"[0-9]{1,13}")
 _TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)

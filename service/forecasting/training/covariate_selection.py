@@ -14,14 +14,7 @@ import numpy as np
 
 from service.forecasting.covariates.calendar import calendar_widths
 from service.forecasting.covariates.future_covariates import CovariateColumns
-from service.forecasting.evaluation.rolling import (
-    compared,
-    evaluated_item,
-    independent_origins,
-    mean_known,
-    roll_candidates,
-    rolling_origins,
-)
+from service.forecasting.evaluation import rolling
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.thinning import evenly_spaced
 from service.forecasting.series.series import FloatArray
@@ -119,14 +112,14 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
     horizon = part.choice.specification.horizon
     evaluated = []
     for item, one, first, end in zip(forecaster.items, part.panel, stopping, test, strict=True):
-        origins = rolling_origins(first, end, horizon, partial=True)
+        origins = rolling.rolling_origins(first, end, horizon, partial=True)
         origins = origins[evenly_spaced(len(origins), _MOST_ORIGINS)]
-        evaluated.append(evaluated_item(forecaster, item, one.head(end), origins))
-    by_candidate = roll_candidates(forecaster, evaluated, horizon)
+        evaluated.append(rolling.evaluated_item(forecaster, item, one.head(end), origins))
+    by_candidate = rolling.roll_candidates(forecaster, evaluated, horizon)
     means = [np.mean(forecasts, axis=0) for forecasts in zip(*by_candidate.values(), strict=True)]
-    errors = [compared(one, mean).errors for one, mean in zip(evaluated, means, strict=True)]
-    independent = sum(independent_origins(one.origins, horizon) for one in evaluated)
-    return mean_known(np.abs(np.concatenate(errors)).mean(axis=2)), independent
+    errors = [rolling.compared(one, mean).errors for one, mean in zip(evaluated, means, strict=True)]
+    independent = sum(rolling.independent_origins(one.origins, horizon) for one in evaluated)
+    return rolling.mean_known(np.abs(np.concatenate(errors)).mean(axis=2)), independent
 
 
 def _gain(before: FloatArray, after: FloatArray) -> float:

@@ -141,10 +141,12 @@ class _Chooser:
         names = [name for name in ("context_length", "output_chunk_length") if name in changed]
         names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
-            return ("network",), f"{names[0]} asks for a network"
+            return ("network",), f"{names[0]} is an option of the network"
         if self.fitted_total < _WORTH_A_NETWORK:
-            return get_args(MethodName), "so few values teach a network too little: simple methods, weighed on origins"
-        reason = "the network and simple methods, weighed on rolling origins before the split"
+            return get_args(
+                MethodName
+            ), "too few values to train a network: simple methods, weighted on rolling origins"
+        reason = "the network and simple methods, weighted on rolling origins before the split"
         return ("network", *get_args(MethodName)), reason
 
     def _season_length(self) -> tuple[int, str]:
@@ -153,7 +155,7 @@ class _Chooser:
         found = [find_season(sample, expected) for sample in self.samples]
         season_length = max(set(found), key=lambda length: (found.count(length), -length))
         if season_length == 1:
-            return 1, "no season shows in the autocorrelation"
+            return 1, "the autocorrelation shows no season"
         source = f"frequency {times.freq}" if expected and times else "highest peak"
         return season_length, f"shows in the autocorrelation ({source})"
 
@@ -240,8 +242,8 @@ class _Chooser:
 
     def _ensemble_size(self) -> tuple[int, str]:
         if tuple(self._option("candidates", self._candidates)) == ("network",):
-            return 1, "the network that was asked for"
-        return _ENSEMBLE, "the mean of two starts depends less on chance"
+            return 1, "the only candidate is the network"
+        return _ENSEMBLE, "the mean of two networks depends less on chance"
 
 
 def _known(values: FloatArray) -> FloatArray:

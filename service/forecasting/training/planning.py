@@ -108,8 +108,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     longest = max(split.length for split in splits)
     if specification.horizon >= longest:
         warnings.append(
-            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): how good "
-            "forecasts so far ahead are is unknown, and their intervals are guesses"
+            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): the accuracy "
+            "of forecasts so far ahead is unknown, and their intervals are guesses"
         )
     targets = [
         target[~np.isnan(target)]

@@ -79,11 +79,6 @@ def are_full(names: Iterable[str], language: str) -> bool:
     return {name.lower() for name in names} <= {name.lower() for name in _FULL[language]}
 
 
-def full_name(month: int, language: str) -> str:
-    """Return the full name of a month, 1 to 12."""
-    return _FULL[language][month - 1]
-
-
-def short_name(month: int, language: str) -> str:
-    """Return the usual abbreviation of a month, 1 to 12."""
-    return _SHORT[language][month - 1]
+def month_name(month: int, language: str, full: bool) -> str:
+    """Return the full name of a month, 1 to 12, or its usual abbreviation."""
+    return (_FULL if full else _SHORT)[language][month - 1]

@@ -174,10 +174,8 @@ def _matching_rows(
     if sent.timestamps is None:
         return np.arange(horizon)
     if tail.times is None:
-        detail = (
-            f"{tail.name} has no timestamps that these could be matched with: leave the timestamps out, and send "
-            f"for each column a list of its next {horizon} values alone, in their order"
-        )
+        cure = f"leave the timestamps out, and send for each column a list of its next {horizon} values in order"
+        detail = f"{tail.name} has no timestamps that these could be matched with: {cure}"
         raise InvalidTimestamps.at(sent.timestamps_path, detail)
     timestamps = tuple(sent.timestamps)
     key = (timestamps, sent.date_format, tail.times.form, tail.times.freq)

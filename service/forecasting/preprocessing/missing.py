@@ -72,10 +72,8 @@ def refuse_missing(series: Series, path: Path) -> None:
     """Raise MissingValues, with the first such row, where a value is missing."""
     rows = np.flatnonzero(np.isnan(series.values).any(axis=1))
     if len(rows):
-        detail = (
-            f"{len(rows)} rows have missing values, the first is row {rows[0]}; "
-            "send them, or use missing 'interpolate' or 'forward_fill'"
-        )
+        found = f"{len(rows)} rows have missing values, the first is row {rows[0]}"
+        detail = f"{found}; send them, or use missing 'interpolate' or 'forward_fill'"
         raise MissingValues.at(path, detail)
 
 

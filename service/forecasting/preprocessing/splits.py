@@ -37,10 +37,8 @@ def split_series(series: Series, validation: Validation, path: Path) -> Split:
     test = _test_start(series, validation)
     stopping = fit_length(test)
     if stopping < 1 or test >= length:
-        detail = (
-            f"the split leaves {max(test, 0)} values before it and {max(length - test, 0)} after it; "
-            "at least 3 before and 1 after are needed"
-        )
+        found = f"the split leaves {max(test, 0)} values before it and {max(length - test, 0)} after it"
+        detail = f"{found}; at least 3 before and 1 after are needed"
         raise InvalidOption.at(("validation",), detail)
     return Split(stopping, test, length)
 

@@ -70,8 +70,6 @@ def require_positive(values: FloatArray, name: TransformName, path: Path) -> Non
     if not TRANSFORMS[name].log or values.min(initial=np.inf) > 0 or not (values <= 0).any():
         return
     row = int(np.argwhere(values <= 0)[0][0])
-    detail = (
-        f"transform {name!r} needs values above 0, row {row} has {np.nanmin(values[row]):g}; "
-        "use transform 'none' or 'difference', or shift the series"
-    )
+    found = f"transform {name!r} needs values above 0, row {row} has {np.nanmin(values[row]):g}"
+    detail = f"{found}; use transform 'none' or 'difference', or shift the series"
     raise InvalidSeries.at(path, detail)

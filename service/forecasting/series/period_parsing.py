@@ -17,7 +17,7 @@ from service.forecasting.series.time_format import (
     refuse,
     refuse_first,
 )
-from service.tables.month_names import ALL_NAMES, LANGUAGES, are_full, full_name, language_of, month_of, short_name
+from service.tables.month_names import ALL_NAMES, LANGUAGES, are_full, language_of, month_name, month_of
 
 _ROWS_BEFORE = " of the rows before it"
 # The regular expressions of a pattern's directives. A month after a point needs two digits: 2024.1 may be a January or
@@ -136,9 +136,9 @@ def in_english(texts: Sequence[str], date_format: str) -> tuple[Sequence[str], s
     known = set(ALL_NAMES)
     names = {word for text in texts for word in _WORD.findall(text) if word.lower() in known}
     language = language_of(names) or LANGUAGES[0]
-    name_of = full_name if "%B" in date_format else short_name
+    full = "%B" in date_format
     try:
-        english = {name: name_of(month_of(name, language), LANGUAGES[0]) for name in names}
+        english = {name: month_name(month_of(name, language), LANGUAGES[0], full) for name in names}
     except KeyError:
         # The names are of several languages: strptime refuses those that are not English.
         return texts, LANGUAGES[0]

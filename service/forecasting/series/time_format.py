@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, StrictBool, TypeAdapter
 
 from service.errors import InvalidTimestamps, Path
-from service.tables.month_names import ENGLISH, LANGUAGES, full_name, short_name
+from service.tables.month_names import ENGLISH, LANGUAGES, month_name
 
 TimeArray = NDArray[np.datetime64]
 RawTime = str | int
@@ -119,8 +119,8 @@ class TimestampFormat:
 
     def _written(self, time: datetime) -> str:
         own = {
-            "B": full_name(time.month, self.language),
-            "b": short_name(time.month, self.language),
+            "B": month_name(time.month, self.language, full=True),
+            "b": month_name(time.month, self.language, full=False),
             "q": str((time.month + 2) // 3),
         }
         return time.strftime(re.sub("%(.)", lambda match: own.get(match[1], match[0]), self.pattern, flags=re.DOTALL))

@@ -170,11 +170,8 @@ def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) 
     if day_first is not None or month_first is not None:
         return "mdY" if day_first is None else "dmY"
     cures = " or ".join(dates[0]["separator"].join(f"%{letter}" for letter in order) for order in ("dmY", "mdY"))
-    raise AmbiguousDates.at(
-        (*path, 0),
-        f"{texts[0]!r} can be read with the day or with the month first, and no other row settles it: "
-        f"give date_format (such as {cures})",
-    )
+    detail = f"{texts[0]!r} can be day first or month first, no other row decides: give date_format (such as {cures})"
+    raise AmbiguousDates.at((*path, 0), detail)
 
 
 def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimestampFormat:

@@ -98,6 +98,7 @@ class _Chooser:
         transform: TransformName = self._option("transform", lambda: self._transform(season_length))
         chunk = self._option("output_chunk_length", lambda: self._output_chunk_length(horizon))
         context = self._option("context_length", lambda: self._context_length(season_length, chunk, transform))
+        calendar = self._option("calendar", lambda: self._calendar(season_length))
         if isinstance(options.calendar, list) and any(one.times is None for one in self.panel):
             raise InvalidOption.at(("calendar",), "calendar features need timestamps, or start and freq; or use 'none'")
         specification = Specification(
@@ -115,9 +116,7 @@ class _Chooser:
             training=self._training(context),
             validation=options.validation,
             refit=options.refit,
-            calendar=()
-            if options.calendar == "none"
-            else self._option("calendar", lambda: self._calendar(season_length)),
+            calendar=calendar if calendar != "none" else (),
             future_covariates=self.panel.future_covariates,
             nonnegative=options.nonnegative,
             minimum=options.minimum,

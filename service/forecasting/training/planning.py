@@ -107,10 +107,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         warnings.append(f"{long.count(False)} items are too short for the network: simple methods forecast them")
     longest = max(split.length for split in splits)
     if specification.horizon >= longest:
-        warnings.append(
-            f"the horizon of {specification.horizon} is not shorter than the series ({longest} values): the accuracy "
-            "of forecasts so far ahead is unknown, and their intervals are guesses"
-        )
+        unknown = "the accuracy of forecasts so far ahead is unknown, and their intervals are guesses"
+        warnings.append(f"horizon {specification.horizon} is not shorter than the series ({longest} values): {unknown}")
     targets = [
         target[~np.isnan(target)]
         for one, split in zip(panel, splits, strict=True)

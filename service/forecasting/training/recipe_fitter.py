@@ -53,10 +53,9 @@ class Fitter:
         self._panel, self._specification = plan.panel, plan.choice.specification
         # One usual change an item for all fits: a series may be constant up to the end of the first fit.
         self._usual = []
+        targets, missing = len(plan.panel.targets), self._specification.missing
         for one, split in zip(self._panel, plan.splits, strict=True):
-            filled = fill(
-                one.values[: split.test, : len(self._panel.targets)], self._specification.missing
-            ).interpolated
+            filled = fill(one.values[: split.test, :targets], missing).interpolated
             values = TRANSFORMS[self._specification.transform].apply(filled)
             self._usual.append(usual_change(values, self._specification.season_length))
 

@@ -187,7 +187,8 @@ def _score_warnings(
     gain = skill(total.overall.mae, baseline.overall.mae)
     by_chance = gain is None or gain < _MORE_THAN_CHANCE
     loss = 0.0 if gain is None else -gain
-    naive_is_exact = gain is None and (total.overall.mae or 0.0) > _ROUNDING * _largest(later)
+    largest = max(float(np.nanmax(np.abs(one.actual), initial=0.0)) for one in later)
+    naive_is_exact = gain is None and (total.overall.mae or 0.0) > _ROUNDING * largest
     times = _growth(earlier, later)
     differs = f"the part after the split differs from what is before it: errors are {times:.1f} times as large"
     few = f"the intervals are based on only {errors.count} errors; 95 % needs at least {_ERRORS_FOR_95}"
@@ -205,11 +206,6 @@ def _score_warnings(
         (errors.count < _ERRORS_FOR_95, few),
     ]
     return [warning for applies, warning in found if applies]
-
-
-def _largest(rolled: Sequence[RollingForecasts]) -> float:
-    """Return the largest absolute actual value."""
-    return max(float(np.nanmax(np.abs(one.actual), initial=0.0)) for one in rolled)
 
 
 def _growth(earlier: Sequence[RollingForecasts], later: Sequence[RollingForecasts]) -> float:

@@ -32,7 +32,7 @@ def send(client: httpx.Client, table: str | bytes, **query: str) -> httpx.Respon
         (TABLE + "2024-03-01\n", {}, "invalid-series", "#/series", "line 62 has 1 cells"),
         (TABLE + "2024-02-29,1\n", {}, "invalid-timestamps", "#/series/timestamps/60", "one row for each time"),
         (TABLE + "2024-03-01,1e999\n", {}, "invalid-request", "#/series/columns/units/60", "infinity"),
-        (TABLE + "2024-03-01,inf\n", {}, "invalid-series", "#/series", "'inf' is no number"),
+        (TABLE + "2024-03-01,inf\n", {}, "invalid-series", "#/series", "'inf' is not a number"),
         (TABLE + "2024-03-01,1e308\n", {}, "invalid-series", "#/series/columns/units/60", "too large"),
         (TABLE.partition("\n")[2], {}, "invalid-series", "#/series", "the first line must name the columns"),
         (csv_of({"n": VALUES}).partition("\n")[2], {}, "invalid-series", "#/series", "must name the columns"),

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -15,14 +16,22 @@ import numpy as np
 
 from service import __version__
 from service.errors import JobNotFound
+from service.forecasting.evaluation import validation_forecast
 from service.forecasting.evaluation.rolling import Score
-from service.forecasting.evaluation.validation_forecast import ValidationForecast
 from service.forecasting.intervals.conformal import level_key
-from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.train import Trained, train
 from service.queue.tickets import Keep, Outcome, Report
 from service.storage.files.model_codec import TrainingInput, load_forecaster, model_file, read_training_input
+from service.storage.files.model_record import (
+    BaselineValues,
+    CandidateValues,
+    LossCurve,
+    MetricValues,
+    ModelRecord,
+    ValidationForecast,
+    ValidationInterval,
+)
 from service.storage.files.store import ModelStore
 from service.telemetry.logs import reason
 from service.worker.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
@@ -60,14 +69,10 @@ def run_training(
     """
     content = read_training_input(stored_input(store, job_id))
     trained = _trained(content, report, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
-    record = {
-        "series": content.series,
-        **trained_record(trained),
-        "warnings": [*content.warnings, *trained.warnings],
-        "lineage": _lineage(content.panel, content.options.training.seed, device),
-    }
-    told = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant, **record}
-    file = model_file(trained.forecaster, told)
+    lineage = _lineage(content.panel, content.options.training.seed, device)
+    record = trained_record(trained, content.series, content.warnings, lineage)
+    owner = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant}
+    file = model_file(trained.forecaster, {**owner, **record})
     # A model that cannot be loaded must fail the job now, and never be published as ready.
     load_forecaster(file)
     return Outcome(record, file)
@@ -84,44 +89,54 @@ def _trained(content: TrainingInput, report: Report, device: str | None, checkpo
         raise MemoryError(str(error)) from error
 
 
-def trained_record(trained: Trained) -> dict[str, Any]:
-    """Return the chosen configuration and its evaluation, as values serialisable as JSON."""
-    specification = trained.plan.choice.specification
-    return {
-        "configuration": trained.plan.configuration(),
-        "targets": list(trained.forecaster.targets),
-        "covariates": list(trained.forecaster.covariates),
-        "future_covariates": list(specification.future_covariates),
-        "min_history": trained.forecaster.min_history,
-        "metrics": _score(trained.score, len(trained.forecaster.targets)),
-        "baseline": {"method": trained.baseline_method, **_score(trained.baseline, len(trained.forecaster.targets))},
-        "skill": trained.skill,
-        "skill_by_step": list(trained.skill_by_step),
-        "calibration": {
-            "n_errors": trained.forecaster.errors.count,
+def trained_record(
+    trained: Trained, series: dict[str, Any], warnings: Sequence[str], lineage: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the record of a trained model: the chosen configuration and its evaluation, serialisable as JSON.
+
+    series: how the series was interpreted; warnings: those before the training.
+    """
+    forecaster, specification = trained.forecaster, trained.plan.choice.specification
+    shown, curve = trained.validation_forecast, trained.curve
+    record = ModelRecord(
+        series=series,
+        configuration=trained.plan.configuration(),
+        targets=list(forecaster.targets),
+        covariates=list(forecaster.covariates),
+        future_covariates=list(specification.future_covariates),
+        min_history=forecaster.min_history,
+        metrics=MetricValues(**_score(trained.score)),
+        baseline=BaselineValues(method=trained.baseline_method, **_score(trained.baseline)),
+        skill=trained.skill,
+        skill_by_step=list(trained.skill_by_step),
+        calibration={
+            "n_errors": forecaster.errors.count,
             "horizon": specification.horizon,
             "measured_coverage": trained.score.overall.coverage,
         },
-        "candidates": [asdict(one) for one in trained.candidates],
-        "validation_forecast": trained.validation_forecast and _validation_forecast(trained.validation_forecast),
-        "loss_curve": None if trained.curve is None else _loss_curve(trained.curve, trained.best_epochs[0]),
-    }
+        candidates=[CandidateValues(**asdict(one)) for one in trained.candidates],
+        validation_forecast=None if shown is None else _validation_forecast(shown),
+        loss_curve=None if curve is None else LossCurve(**asdict(curve), best_epoch=trained.best_epochs[0]),
+        warnings=[*warnings, *trained.warnings],
+        lineage=lineage,
+    )
+    return record.model_dump(exclude_unset=True)
 
 
-def _validation_forecast(one: ValidationForecast) -> dict[str, Any]:
-    return {
-        "item": one.item,
-        "target": one.target,
-        "timestamps": one.timestamps,
-        "actual": _short(one.actual),
-        "mean": _short(one.mean),
-        "naive": _short(one.naive),
-        "intervals": {
-            level_key(level): {"lower": _short(lower), "upper": _short(upper)}
+def _validation_forecast(one: validation_forecast.ValidationForecast) -> ValidationForecast:
+    return ValidationForecast(
+        item=one.item,
+        target=one.target,
+        timestamps=one.timestamps,
+        actual=_short(one.actual),
+        mean=_short(one.mean),
+        naive=_short(one.naive),
+        intervals={
+            level_key(level): ValidationInterval(lower=_short(lower), upper=_short(upper))
             for level, (lower, upper) in one.intervals.items()
         },
-        "origins": list(one.origins),
-    }
+        origins=list(one.origins),
+    )
 
 
 def _short(values: FloatArray) -> list[float | None]:
@@ -129,18 +144,9 @@ def _short(values: FloatArray) -> list[float | None]:
     return [float(f"{one:.6g}") if math.isfinite(one) else None for one in values.tolist()]
 
 
-def _loss_curve(curve: LossCurve, best_epoch: int) -> dict[str, Any]:
-    return {
-        "epochs": curve.epochs,
-        "training": curve.training,
-        "validation": curve.validation,
-        "best_epoch": best_epoch,
-    }
-
-
-def _score(score: Score, targets: int) -> dict[str, Any]:
+def _score(score: Score) -> dict[str, Any]:
     record = asdict(score.overall)
-    if targets > 1:
+    if len(score.by_target) > 1:
         record["by_target"] = {target: asdict(metrics) for target, metrics in score.by_target.items()}
     return record
 

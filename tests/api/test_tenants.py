@@ -230,7 +230,7 @@ def test_a_loaded_model_is_not_at_hand_for_others_while_the_database_is_away(
     def away(*_: object) -> object:
         raise Unavailable("away")
 
-    for method in ("ready_attempt", "newest_ready", "model_of"):
+    for method in ("ready_attempt", "newest_ready", "get"):
         monkeypatch.setattr(type(resources.registry), method, away)
     assert house.acme.forecast(name="sales").status_code == 200
     problem_of(house.other.forecast(name="sales"), 503, "unavailable")

@@ -102,7 +102,7 @@ def _train(example: tuple[FloatArray, dict[str, Any]]) -> str:
 
 
 def _check(trained: Trained) -> None:
-    check_finite(trained_record(trained))
+    check_finite(trained_record(trained, {}, [], {}))
     forecaster = load_forecaster(model_file(trained.forecaster, {}))
     for horizon in (1, 40):
         [one] = forecaster.forecast(horizon, Bands((80.0, 99.0)), draw=Draw(4, 0))

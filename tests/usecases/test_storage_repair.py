@@ -82,7 +82,7 @@ def kept(request: pytest.FixtureRequest) -> Kept:
 
 def trained_file(model_id: str | None, name: str | None) -> bytes:
     trained = train(panel(noisy_sine(80)), options())
-    record = {"series": {}, **trained_record(trained), "warnings": [], "lineage": {"seed": 0, "parent": None}}
+    record = trained_record(trained, {}, [], {"seed": 0, "parent": None})
     return model_file(trained.forecaster, {"model_id": model_id, "name": name, **record})
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES, TIMED_COLUMNS
-from service.api.schemas.models import BaselineValues, MetricValues
 from service.api.schemas.series import SeriesInput, Start, ValuesAhead, is_timed
+from service.storage.files.model_record import BaselineValues, MetricValues
 
 Level = Annotated[float, Field(gt=0, lt=100)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]

@@ -1,10 +1,14 @@
-"""The record in a model file: what it states about the model besides the forecaster. It may be untrusted."""
+"""The record of a trained model: in its file, in the registry and in answers of the API.
+
+The record in a file may be untrusted, so every list and text that it holds is checked when it is read.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import InvalidModelFile
 from service.keys import DEFAULT_TENANT, TENANT_PATTERN
@@ -14,7 +18,7 @@ from service.storage.files.model_file import ModelFile, write_model_file
 _LEVELS = 10
 
 
-def _refuse_deep(value: JsonValue, levels: int = _LEVELS) -> JsonValue:
+def _refuse_deep(value: Any, levels: int = _LEVELS) -> Any:
     if levels == 0:
         raise ValueError(f"nested deeper than {_LEVELS} levels")
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -23,77 +27,134 @@ def _refuse_deep(value: JsonValue, levels: int = _LEVELS) -> JsonValue:
     return value
 
 
-Facts = Annotated[dict[str, JsonValue], AfterValidator(_refuse_deep)]
-Tenant = Annotated[str, Field(pattern=TENANT_PATTERN)]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Facts = Annotated[dict[str, Any], AfterValidator(_refuse_deep)]
+"""A JSON object of any fields."""
 
 
-class _Told(BaseModel):
+class _Part(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class _Scores(_Told):
-    rmse: float | None
-    mae: float | None
-    smape: float | None
-    mase: float | None
-    coverage: dict[str, float | None]
-    by_target: dict[str, Facts] = {}
+class MetricValues(_Part):
+    """Errors in the series' own units, on the part after the split, averaged over items."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+
+    rmse: float | None = Field(description="Root mean squared error.", examples=[1.2])
+    mae: float | None = Field(description="Mean absolute error.", examples=[0.9])
+    smape: float | None = Field(description="Symmetric mean absolute percentage error, 0 to 200.", examples=[3.4])
+    mase: float | None = Field(description="MAE relative to the in-sample seasonal naive error.", examples=[0.4])
+    coverage: dict[str, float | None] = Field(
+        description="Share of actual values inside the intervals, by level.", examples=[{"80": 0.83, "95": 0.96}]
+    )
+    by_target: SkipJsonSchema[dict[str, Facts]] = {}
 
 
-class _BaselineScores(_Scores):
-    method: str = Field(pattern="^(seasonal_naive|mean)$")
+class BaselineValues(MetricValues):
+    """The same errors for a naive baseline forecast."""
+
+    method: Literal["seasonal_naive", "mean"] = Field(
+        description="`seasonal_naive`: same as last season, with season_length 1 same as the last value; "
+        "`mean`: where the series looks like noise.",
+        examples=["seasonal_naive"],
+    )
 
 
-class _Interval(_Told):
-    lower: list[float | None]
-    upper: list[float | None]
+class ValidationInterval(_Part):
+    """Bounds of a central interval, row by row."""
+
+    lower: list[float | None] = Field(description="Lower bounds.", examples=[[44.1, 33.8]])
+    upper: list[float | None] = Field(description="Upper bounds.", examples=[[49.8, 39.5]])
 
 
-class _ValidationForecast(_Told):
-    item: str | None
-    target: str
-    timestamps: list[str | int] | None
-    actual: list[float | None]
-    mean: list[float | None]
-    naive: list[float | None]
-    intervals: dict[str, _Interval]
-    origins: list[int]
+class ValidationForecast(_Part):
+    """Forecasts and actual values after the split, made before the refit: the latest 120 rows, to six digits.
+
+    Of the first target of one item. The forecasts are consecutive, each from the last row before its own.
+    """
+
+    item: str | None = Field(description="ID of the item; null for a single series.", examples=[None])
+    target: str = Field(description="Name of the target.", examples=["value"])
+    timestamps: list[str | int] | None = Field(description="Times, written as they were sent.", examples=[None])
+    actual: list[float | None] = Field(description="Actual values; null where unknown.", examples=[[47.0, 36.0]])
+    mean: list[float | None] = Field(description="Point forecasts.", examples=[[46.2, 36.9]])
+    naive: list[float | None] = Field(description="Forecasts of the baseline.", examples=[[44.0, 34.0]])
+    intervals: dict[str, ValidationInterval] = Field(description="Central intervals by level.")
+    origins: list[int] = Field(description="Rows of these lists at which a forecast starts.", examples=[[0]])
 
 
-class _LossCurve(_Told):
-    epochs: list[int]
-    training: list[float]
-    validation: list[float]
-    best_epoch: int
+class LossCurve(_Part):
+    """Losses on scaled values while the recipe was selected."""
+
+    epochs: list[int] = Field(description="Epochs at which the losses were recorded.", examples=[[1, 2, 3]])
+    training: list[float] = Field(description="Training loss.", examples=[[0.9, 0.5, 0.3]])
+    validation: list[float] = Field(description="Validation loss, used for early stopping.", examples=[[0.8, 0.6, 0.4]])
+    best_epoch: int = Field(description="Epoch whose weights were kept.", examples=[3])
 
 
-class _Candidate(_Told):
-    candidate: str = Field(max_length=40)
-    weight: float
-    mae: float | None
+class CandidateValues(_Part):
+    """One candidate method and its share in the model."""
+
+    candidate: Annotated[str, Field(max_length=40), WithJsonSchema({"type": "string"})] = Field(
+        description="`network`, or a simple method.", examples=["theta"]
+    )
+    weight: float = Field(description="Its share of the forecasts, 0 to 1; the mean over items.", examples=[0.3])
+    mae: float | None = Field(
+        description="Its mean absolute error, relative to a usual, recent change over a season; null: not usable.",
+        examples=[0.7],
+    )
 
 
-class _ModelRecord(_Told):
+class ModelRecord(_Part):
+    """What the training determined; a model that is not trained has none of it, or the series alone."""
+
+    series: Facts = Field(default={}, description="How the series was interpreted: counts, gaps, freq.")
+    configuration: Facts = Field(default={}, description="Every option as used; `chosen` says why.")
+    targets: list[str] = Field(default=[], description="Columns that are forecast.", examples=[["value"]])
+    covariates: list[str] = Field(default=[], description="Past covariates.", examples=[[]])
+    future_covariates: list[str] = Field(
+        default=[], description="Future covariates: a forecast needs their values for its steps.", examples=[[]]
+    )
+    min_history: int | None = Field(None, description="Minimum number of values in a `history`.", examples=[25])
+    metrics: MetricValues | None = Field(None, description="Errors of the recipe on the part after the split.")
+    baseline: BaselineValues | None = Field(None, description="The same errors for a naive baseline forecast.")
+    skill: float | None = Field(None, description="1 - MAE / MAE of the baseline.", examples=[0.4])
+    skill_by_step: list[float | None] = Field(
+        default=[], description="The same for each step ahead; null where it is unknown.", examples=[[0.5, 0.3]]
+    )
+    calibration: Facts | None = Field(
+        None,
+        description="Number of errors on which the intervals are based, and `measured_coverage`: by level in percent, "
+        "the share (0 to 1) of the values after the split that lie inside the intervals made before it, averaged over "
+        "items and targets, the same as `metrics.coverage`; null where nothing could be scored.",
+        examples=[{"n_errors": 60, "horizon": 4, "measured_coverage": {"80": 0.82, "95": 0.94}}],
+    )
+    candidates: list[CandidateValues] = Field(
+        default=[], description="Methods that were compared on rolling origins before the split, and blended."
+    )
+    validation_forecast: ValidationForecast | None = Field(
+        None, description="Forecasts and actual values after the split; null where nothing was scored."
+    )
+    loss_curve: LossCurve | None = Field(
+        None, description="Losses of the network during training; null where there is no network."
+    )
+    warnings: list[str] = Field(default=[], description="Limitations of the model.", examples=[[]])
+    lineage: Facts | None = Field(
+        None,
+        description="Hash of the data, seed, versions, parent.",
+        examples=[{"data_hash": "sha256:2c26b46b", "seed": 0, "libraries": {"numba": "0.68.1"}, "parent": None}],
+    )
+
+
+class _FileRecord(ModelRecord):
     model_id: str | None = Field(None, max_length=64)
-    name: Name | None = None
-    tenant: Tenant = DEFAULT_TENANT
-    series: Facts
-    configuration: Facts
-    targets: list[str]
-    covariates: list[str]
-    future_covariates: list[str] = []
-    min_history: int
-    metrics: _Scores
-    baseline: _BaselineScores
-    skill: float | None
-    skill_by_step: list[float | None] = []
-    calibration: Facts
-    candidates: list[_Candidate] = []
-    validation_forecast: _ValidationForecast | None = None
-    loss_curve: _LossCurve | None
-    warnings: list[str]
-    lineage: Facts
+    name: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    tenant: str = Field(DEFAULT_TENANT, pattern=TENANT_PATTERN)
+
+
+# Files of earlier versions lack some fields.
+_ADDED_LATER = {"future_covariates", "skill_by_step", "candidates", "validation_forecast"}
+_MAY_BE_NULL = {"skill", "loss_curve"}
 
 
 def model_record(file: ModelFile) -> dict[str, Any]:
@@ -102,10 +163,17 @@ def model_record(file: ModelFile) -> dict[str, Any]:
     Raises InvalidModelFile if a field is missing or has the wrong type: it would break every list that includes it.
     """
     try:
-        return _ModelRecord.model_validate(file.record.get("model")).model_dump(exclude_unset=True)
+        record = _FileRecord.model_validate(file.record.get("model")).model_dump(exclude_unset=True)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])[:60]
-        raise InvalidModelFile(f"the file is whole but its record of the model cannot be used ({place})") from error
+        raise _unusable(".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])) from error
+    for name in ModelRecord.model_fields.keys() - _ADDED_LATER:
+        if name not in record or (record[name] is None and name not in _MAY_BE_NULL):
+            raise _unusable(name)
+    return record
+
+
+def _unusable(field: str) -> InvalidModelFile:
+    return InvalidModelFile(f"the file is whole but its record of the model cannot be used ({field[:60]})")
 
 
 class Inherited(NamedTuple):
@@ -123,10 +191,10 @@ def inherited_record(file: ModelFile, model_id: str) -> Inherited:
     predates tenants belongs to the default tenant. Raises InvalidModelFile.
     """
     record = model_record(file)
-    told_id, name = record.pop("model_id", None), record.pop("name", None)
+    stated_id, name = record.pop("model_id", None), record.pop("name", None)
     tenant = record.pop("tenant", DEFAULT_TENANT)
-    if told_id != model_id:
-        record["lineage"] = {**record["lineage"], "parent": {"checksum": file.checksum, "model_id": told_id}}
+    if stated_id != model_id:
+        record["lineage"] = {**record["lineage"], "parent": {"checksum": file.checksum, "model_id": stated_id}}
     return Inherited(tenant, name, record)
 
 
@@ -135,8 +203,8 @@ def owned_file(file: ModelFile, tenant: str) -> bytes:
 
     Raises InvalidModelFile if the unknown fields of its record cannot be written.
     """
-    told = {**file.record["model"], "tenant": tenant}
+    record = {**file.record["model"], "tenant": tenant}
     try:
-        return write_model_file({**file.record, "model": told}, file.tensors)
+        return write_model_file({**file.record, "model": record}, file.tensors)
     except TypeError as error:  # orjson reads deeper nesting than it writes
         raise InvalidModelFile("the file is whole but its record is nested too deep") from error

@@ -114,22 +114,22 @@ def test_a_key_of_a_deleted_model_trains_again(client: httpx.Client) -> None:
 def test_a_training_whose_registration_got_no_answer_is_not_lost(
     client: httpx.Client, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = application.app.state.resources.registry
-    create, lost = registry.create_training, Unavailable("the connection was lost", retry_after=1)
-    unanswered = Answers(registry.job_of, [lost])
+    jobs = application.app.state.resources.registry.jobs
+    create, lost = jobs.create, Unavailable("the connection was lost", retry_after=1)
+    unanswered = Answers(jobs.get, [lost])
 
     def commit(*registered: Any) -> None:
         create(*registered)
         raise lost
 
-    monkeypatch.setattr(registry, "create_training", commit)
+    monkeypatch.setattr(jobs, "create", commit)
     assert keyed(client, "seen", BODY, wait=120).status_code == 201
-    monkeypatch.setattr(registry, "job_of", unanswered)
+    monkeypatch.setattr(jobs, "get", unanswered)
     problem_of(keyed(client, "unseen", BODY), 503, "unavailable")
     again = keyed(client, "unseen", BODY, wait=120)
     assert again.status_code == 201, "it had been accepted after all, and had what it trains on"
     before = set(application.store.glob("inputs/*"))
-    monkeypatch.setattr(registry, "create_training", Answers(create, [lost]))
+    monkeypatch.setattr(jobs, "create", Answers(create, [lost]))
     problem_of(keyed(client, "never", BODY), 503, "unavailable")
     assert set(application.store.glob("inputs/*")) == before
 
@@ -137,8 +137,8 @@ def test_a_training_whose_registration_got_no_answer_is_not_lost(
 def test_what_was_accepted_is_told_so_whatever_becomes_of_the_database(
     client: httpx.Client, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = application.app.state.resources.registry
-    monkeypatch.setattr(registry, "job_of", Answers(registry.job_of, [Unavailable("away", retry_after=1)] * 1000))
+    jobs = application.app.state.resources.registry.jobs
+    monkeypatch.setattr(jobs, "get", Answers(jobs.get, [Unavailable("away", retry_after=1)] * 1000))
     response = client.post("/train", params={"wait": 0.5}, json=BODY)
     assert response.status_code == 202, response.text
     monkeypatch.undo()

@@ -25,19 +25,15 @@ def main() -> None:
     from service.storage.registry.postgres import SILENCE_OPTIONS
     from service.storage.registry.registry import Registry
     from service.worker.results import JobRecorder
-    from service.worker.worker import Worker, WorkerSettings
+    from service.worker.worker import Worker
     from service.worker_app import open_store
 
     settings = Settings()
     registry = Registry.open(settings.registry_url)
     holder = LeaseHolder(settings.executor_id or "local-1", [CPU], _LEASE_SECONDS, sole=not settings.is_cluster)
     queue = queue_url(settings.registry_url, SILENCE_OPTIONS)
-    worker = Worker(
-        WorkerSettings(holder, 1, 60, None, queue, timedelta(days=1)),
-        registry,
-        JobRecorder(registry, open_store(settings), holder, lambda _: None),
-        train,
-    )
+    recorder = JobRecorder(registry, open_store(settings), holder, lambda _: None)
+    worker = Worker(registry, holder, recorder, train, 1, 60, None, queue, timedelta(days=1))
     worker.start()
     print("ready", flush=True)
     for line in sys.stdin:

@@ -67,7 +67,7 @@ def start_worker(
     Raises Unavailable, WorkerIdTaken, OSError.
     """
     # Slow to import, and the server only refers to this function.
-    from service.worker.worker import Worker, WorkerSettings
+    from service.worker.worker import Worker
 
     store, registry = open_store(settings), Registry.open(settings.registry_url)
     alone = not settings.is_cluster
@@ -80,19 +80,17 @@ def start_worker(
     log = settings.log_level, settings.log_format
     train = partial(train_in_child, settings.store_url, access=_s3_access(settings), log=log)
     worker = Worker(
-        WorkerSettings(
-            holder=holder,
-            processes=processes,
-            seconds_limit=settings.max_training_seconds,
-            memory_bytes=settings.memory_of_one(processes),
-            queue_url=queue_url(settings.registry_url, SILENCE_OPTIONS),
-            retention=timedelta(days=settings.job_retention_days),
-        ),
         registry,
+        holder,
         JobRecorder(registry, store, holder, notify_finished),
         train,
-        [partial(train, device=device) for device in devices],
-        AttemptTelemetry(registry, measured, spans),
+        processes=processes,
+        seconds_limit=settings.max_training_seconds,
+        memory_bytes=settings.memory_of_one(processes),
+        queue_url=queue_url(settings.registry_url, SILENCE_OPTIONS),
+        retention=timedelta(days=settings.job_retention_days),
+        on_devices=[partial(train, device=device) for device in devices],
+        watch=AttemptTelemetry(registry, measured, spans),
     )
     worker.start()
     on_devices = f", and on {devices}" * bool(devices)

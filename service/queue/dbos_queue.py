@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -65,6 +66,7 @@ class TicketState(NamedTuple):
         return self.status == "PENDING"
 
 
+@dataclass(eq=False)
 class DurableQueue:
     """Puts tickets into queues, and runs tickets taken from them.
 
@@ -73,21 +75,14 @@ class DurableQueue:
     ticket more than there are slots is taken in advance, so that jobs follow each other without a gap.
     """
 
-    def __init__(
-        self,
-        url: str,
-        worker: str,
-        sizes: Mapping[str, int],
-        run: Callable[[Ticket], None],
-        alone: bool,
-        poll_seconds: float,
-    ) -> None:
-        self._url = url
-        self._worker = worker
-        self._sizes = sizes
-        self._run = run
-        self._alone = alone
-        self._poll_seconds = poll_seconds
+    url: str
+    worker: str
+    sizes: Mapping[str, int]
+    run: Callable[[Ticket], None]
+    alone: bool
+    poll_seconds: float
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, Ticket] = {}
         self._reserved: dict[str, tuple[Ticket, float]] = {}
@@ -97,31 +92,28 @@ class DurableQueue:
         """Open the queues and start taking tickets. Raises Unavailable if DBOS cannot use its database."""
         global _current
         _current = self
-        try:
-            self._launch()
-        except Exception as error:
-            raise Unavailable(f"the queue cannot be opened: {reason(error)}") from error
-
-    def _launch(self) -> None:
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": self._url,
-            "db_engine_kwargs": engine_options(self._url),
-            "executor_id": self._worker,
+            "system_database_url": self.url,
+            "db_engine_kwargs": engine_options(self.url),
+            "executor_id": self.worker,
             "application_version": VERSION,
             "serializer": JsonSerializer(),
             "log_level": "ERROR",
             "notification_listener_polling_interval_sec": 0.5,
         }
-        instance = DBOS(config=config)
-        DBOS.listen_queues(list(self._sizes))
-        DBOS.launch()
-        _keep_size(instance, {name: size + self._alone for name, size in self._sizes.items()})
-        for name in self._sizes:
-            # The database stores 1, which is never more than a worker can run; see `_keep_size`.
-            DBOS.register_queue(
-                name, worker_concurrency=1, polling_interval_sec=self._poll_seconds, on_conflict="always_update"
-            )
+        try:
+            instance = DBOS(config=config)
+            DBOS.listen_queues(list(self.sizes))
+            DBOS.launch()
+            _keep_size(instance, {name: size + self.alone for name, size in self.sizes.items()})
+            for name in self.sizes:
+                # The database stores 1, which is never more than a worker can run; see `_keep_size`.
+                DBOS.register_queue(
+                    name, worker_concurrency=1, polling_interval_sec=self.poll_seconds, on_conflict="always_update"
+                )
+        except Exception as error:
+            raise Unavailable(f"the queue cannot be opened: {reason(error)}") from error
 
     def submit(self, ticket: Ticket) -> None:
         """Run a ticket at once if a slot is free and nothing waits, else enqueue it, unless it is already there."""
@@ -167,7 +159,7 @@ class DurableQueue:
             self._reserved.pop(ticket.id, None)
             self._running[ticket.id] = ticket
         try:
-            self._run(ticket)
+            self.run(ticket)
         except Exception as error:
             # The lease keeper finds the job still waiting, and gives it another ticket.
             logger.warning("job %s could not be run: %s", ticket.job_id, reason(error))
@@ -184,8 +176,8 @@ class DurableQueue:
             if ticket.id in self._running or ticket.id in self._reserved or ticket.id in self._waiting:
                 return None
             taken = [*self._running.values(), *(one for one, _ in self._reserved.values())]
-            room = sum(one.queue == ticket.queue for one in taken) < self._sizes.get(ticket.queue, 0)
-            if self._alone and room and not self._waiting:
+            room = sum(one.queue == ticket.queue for one in taken) < self.sizes.get(ticket.queue, 0)
+            if self.alone and room and not self._waiting:
                 self._reserved[ticket.id] = ticket, now
                 return True
             self._waiting.add(ticket.id)

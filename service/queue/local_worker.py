@@ -12,8 +12,8 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -32,20 +32,38 @@ _PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _POLL_SECONDS = 0.5
 
 
-class ServerConnection:
-    """The pipe to the server, in the worker's process."""
+class _Channel:
+    """Sends and receives JSON messages, each of one kind, over a pipe; several threads may send."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sending = threading.Lock()
-        self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        # Messages that arrive during the start are read and buffered.
-        threading.Thread(target=self._receive, name="server", daemon=True).start()
 
     def send(self, kind: str, content: object) -> None:
-        """Send a message to the server. Raises OSError if it has died."""
+        """Send a message. Raises OSError if the other process has died."""
         with self._sending:
             self._connection.send_bytes(orjson.dumps({kind: content}))
+
+    def close(self) -> None:
+        """Close the pipe, but not while a thread sends."""
+        with self._sending:
+            self._connection.close()
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Yield each message until the other process has ended."""
+        with suppress(EOFError, OSError):
+            while True:
+                yield orjson.loads(self._connection.recv_bytes())
+
+
+class ServerConnection(_Channel):
+    """The pipe to the server, in the worker's process."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._received: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        # Messages that arrive during the start are read and buffered.
+        threading.Thread(target=self._receive, name="server", daemon=True).start()
 
     def notify_finished(self, job_id: str) -> None:
         """Report a job that has ended."""
@@ -65,7 +83,7 @@ class ServerConnection:
         self.send("started", True)
         while not lost.is_set():
             try:
-                message = self._messages.get(timeout=_POLL_SECONDS)
+                message = self._received.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
             if "stop" in message:
@@ -80,12 +98,9 @@ class ServerConnection:
         self.send("failed", "another worker has the same ID")
 
     def _receive(self) -> None:
-        while True:
-            try:
-                self._messages.put(orjson.loads(self._connection.recv_bytes()))
-            except (EOFError, OSError):
-                self._messages.put({"stop": True})
-                return
+        for message in self.messages():
+            self._received.put(message)
+        self._received.put({"stop": True})
 
 
 Run = Callable[[ServerConnection], None]
@@ -104,8 +119,7 @@ class LocalWorker:
         self._notify_finished = notify_finished
         self._measured = measured
         self._context = multiprocessing.get_context("spawn")
-        self._sending = threading.Lock()
-        self._connection: Connection | None = None
+        self._channel: _Channel | None = None
         self._process: SpawnProcess | None = None
         self._stopping = threading.Event()
         self._failure: str | None = None
@@ -118,11 +132,11 @@ class LocalWorker:
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
         """Send the tickets to the process; if none runs, the next one finds the jobs in the registry."""
-        self._send({"submit": [list(ticket) for ticket in tickets]})
+        self._send("submit", [list(ticket) for ticket in tickets])
 
     def cancel(self, job_id: str) -> None:
         """Send the cancellation to the process."""
-        self._send({"cancel": job_id})
+        self._send("cancel", job_id)
 
     def failure(self) -> str | None:
         """Return why the process does not run; None once one has started."""
@@ -131,19 +145,17 @@ class LocalWorker:
     def stop(self) -> None:
         """Make the process put running jobs back into the queue, and end it."""
         self._stopping.set()
-        self._send({"stop": True})
+        self._send("stop", True)
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
         if (process := self._process) is not None and process.is_alive():
             process.kill()
             self._thread.join()
 
-    def _send(self, message: object) -> None:
-        with self._sending:
-            if self._connection is None:
-                return
+    def _send(self, kind: str, content: object) -> None:
+        if (channel := self._channel) is not None:
             try:
-                self._connection.send_bytes(orjson.dumps(message))
+                channel.send(kind, content)
             except OSError:
                 logger.warning("the worker has died; the next one finds the jobs in the registry")
 
@@ -161,33 +173,26 @@ class LocalWorker:
     def _run_once(self) -> bool:
         """Start a process and wait for its end; return whether it had started up. Raises OSError if it cannot start."""
         ours, theirs = self._context.Pipe()
-        with ours:
+        with closing(_Channel(ours)) as channel:
             with theirs:
                 arguments = self._run, os.getpid(), theirs
                 process = self._context.Process(target=work, args=arguments, name="worker", daemon=False)
                 process.start()
-            self._process = process
-            with self._sending:
-                self._connection = ours
+            self._process, self._channel = process, channel
             if self._stopping.is_set():
-                self._send({"stop": True})
-            has_run, failure = self._receive(ours)
-            with self._sending:
-                self._connection = None
+                self._send("stop", True)
+            has_run, failure = self._handle(channel)
+            self._channel = None
         process.join()
         if not self._stopping.is_set():
             self._failure = failure or f"its process ended with exit code {process.exitcode}"
             logger.error("the worker does not run, and is restarted: %s", self._failure)
         return has_run
 
-    def _receive(self, connection: Connection) -> tuple[bool, str | None]:
+    def _handle(self, channel: _Channel) -> tuple[bool, str | None]:
         """Handle messages of the process until it ends; return whether it started up, and the failure it reported."""
         has_run, failure = False, None
-        while True:
-            try:
-                message = orjson.loads(connection.recv_bytes())
-            except (EOFError, OSError):
-                return has_run, failure
+        for message in channel.messages():
             if "started" in message:
                 has_run, self._failure = True, None
             if "failed" in message:
@@ -196,6 +201,7 @@ class LocalWorker:
                 self._notify_finished(message["ended"])
             if "measured" in message:
                 self._measured(AttemptEnd(*message["measured"]))
+        return has_run, failure
 
 
 def work(run: Run, server: int, connection: Connection) -> None:

@@ -22,7 +22,7 @@ def die_with_parent(parent: int | None = None) -> None:
             os._exit(1)
 
 
-def _take_name(name: str) -> None:
+def set_process_name(name: str) -> None:
     """Set the name of this process as shown by ``ps``; the kernel keeps 15 characters."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode())

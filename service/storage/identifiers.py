@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from uuid import uuid4
 
-from service.errors import JobNotFound, ModelNotFound
+from service.errors import JobNotFound, ModelNotFound, ServiceError
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHOWN = 64
@@ -21,31 +22,18 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def check_model_id(model_id: str) -> str:
-    """Return the ID unchanged.
-
-    Raises ModelNotFound if it is not a valid ID, as no model can have it.
-    """
-    if not is_id(model_id):
-        raise unknown_model(model_id)
-    return model_id
-
-
-def check_job_id(job_id: str) -> str:
-    """Return the ID unchanged.
-
-    Raises JobNotFound if it is not a valid ID, as no job can have it.
-    """
-    if not is_id(job_id):
-        raise unknown_job(job_id)
-    return job_id
+def check_id(entry_id: str, unknown: Callable[[str], ServiceError]) -> str:
+    """Return the ID unchanged. Raises the error that ``unknown`` returns if it is not a valid ID: nothing has it."""
+    if not is_id(entry_id):
+        raise unknown(entry_id)
+    return entry_id
 
 
 def unknown_model(model_id: str) -> ModelNotFound:
     """Return the error for a model that does not exist."""
-    return ModelNotFound(f"No model has the ID {model_id[:_SHOWN]!r}. GET /models lists those that are there.")
+    return ModelNotFound(f"No model has the ID {model_id[:_SHOWN]!r}. GET /models lists all models.")
 
 
 def unknown_job(job_id: str) -> JobNotFound:
     """Return the error for a job that does not exist."""
-    return JobNotFound(f"No job has the ID {job_id[:_SHOWN]!r}. GET /jobs lists those that are there.")
+    return JobNotFound(f"No job has the ID {job_id[:_SHOWN]!r}. GET /jobs lists all jobs.")

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from service.errors import JobNotFound, ServiceError
 from service.forecasting.training.checkpoint import Checkpoint
@@ -24,6 +25,7 @@ _SHARE = 0.05
 MOST_BYTES = 256 * 2**20
 
 
+@dataclass(eq=False)
 class StoredCheckpoints:
     """The checkpoints of one job; see `Checkpoints` in `forecasting.training.checkpoint` for the methods.
 
@@ -31,31 +33,28 @@ class StoredCheckpoints:
     checkpoint and between two; longer if checkpoints take long to make.
     """
 
-    def __init__(
-        self,
-        store: ModelStore,
-        job_id: str,
-        send: Callable[[bytes], None],
-        seconds: float = CHECKPOINT_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._job_id, self._send = store, job_id, send
-        self._seconds, self._clock = seconds, clock
-        self._due = clock() + seconds
+    store: ModelStore
+    job_id: str
+    send: Callable[[bytes], None]
+    seconds: float = CHECKPOINT_SECONDS
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._due = self.clock() + self.seconds
 
     def resume(self) -> Checkpoint | None:
         """Return the stored checkpoint, or None; one that cannot be read is logged and ignored."""
         try:
-            data = self._store.get_checkpoint(self._job_id)
+            data = self.store.get_checkpoint(self.job_id)
             file = None if data is None else read_model_file(data)
         except ServiceError as error:
-            logger.warning("the checkpoint of job %s cannot be read and is ignored: %s", self._job_id, error.slug)
+            logger.warning("the checkpoint of job %s cannot be read and is ignored: %s", self.job_id, error.slug)
             return None
         return None if file is None else Checkpoint(file.record, file.tensors)
 
     def keep(self, make: Callable[[], Checkpoint]) -> None:
         """Make and send a checkpoint if one is due."""
-        started = self._clock()
+        started = self.clock()
         if started < self._due:
             return
         try:
@@ -68,12 +67,12 @@ class StoredCheckpoints:
         if len(data) > MOST_BYTES:
             self._give_up(f"one would have {len(data)} bytes")
             return
-        self._send(data)
-        ended = self._clock()
-        self._due = ended + max(self._seconds, (ended - started) / _SHARE)
+        self.send(data)
+        ended = self.clock()
+        self._due = ended + max(self.seconds, (ended - started) / _SHARE)
 
     def _give_up(self, why: str) -> None:
-        logger.warning("job %s has no more checkpoints: %s", self._job_id, why)
+        logger.warning("job %s has no more checkpoints: %s", self.job_id, why)
         self._due = math.inf
 
 

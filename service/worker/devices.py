@@ -54,10 +54,10 @@ def _find_gpus() -> tuple[str, ...]:
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise Unavailable(
-            f"torch cannot be imported ({last}): install the service with its extra [gpu] anew, {_CURE}"
+            f"torch cannot be imported ({last}): install the service with its extra [gpu] again, {_CURE}"
         ) from error
     except (subprocess.TimeoutExpired, ValueError) as error:
-        raise Unavailable(f"torch does not say how many GPUs there are ({error}): mend it, {_CURE}") from error
+        raise Unavailable(f"torch could not count the GPUs ({error}): repair its installation, {_CURE}") from error
     if count == 0:
         raise Unavailable(
             "torch sees no GPU: check that nvidia-smi lists one (in a container: that it was given one) and that torch "

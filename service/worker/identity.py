@@ -28,7 +28,7 @@ def locked_id(folder: Path) -> str:
             os.close(descriptor)
             continue
         return f"local-{number}"
-    raise OSError(f"{_MOST} workers use this folder already")
+    raise OSError(f"{_MOST} workers already use this folder")
 
 
 def machine_id() -> str:

@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from service.errors import ServiceError
@@ -35,26 +36,22 @@ _TRANSIT_SECONDS = 1.0
 _JOBS_PER_POLL = 1000
 
 
+@dataclass(eq=False)
 class LeaseKeeper:
     """Keeps a worker's leases in a thread next to the runner.
 
     retention: how long ended jobs are kept; lost: called if another worker has taken this worker's ID.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        holder: LeaseHolder,
-        runner: JobRunner,
-        tickets: DurableQueue,
-        retention: timedelta,
-        lost: Callable[[], None],
-    ) -> None:
-        self._jobs, self._leases, self._holder = registry.jobs, registry.leases, holder
-        self._runner = runner
-        self._tickets = tickets
-        self._retention = retention
-        self._lost = lost
+    registry: Registry
+    holder: LeaseHolder
+    runner: JobRunner
+    tickets: DurableQueue
+    retention: timedelta
+    lost: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        self._leases = self.registry.leases
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
         self._missing: dict[str, float] = {}
@@ -72,13 +69,13 @@ class LeaseKeeper:
             self._thread.join()
 
     def _keep(self) -> None:
-        seconds = self._holder.seconds
+        seconds = self.holder.seconds
         tasks = ((self._renew, seconds / _RENEWALS), (self._sweep, seconds / _SWEEPS), (self._forget, _FORGET_SECONDS))
         due = [0.0] * len(tasks)
         while not self._stopping.wait(_POLL_SECONDS):
             try:
-                if before := self._runner.attempts():
-                    self._runner.stop_stale(before, self._leases.held(self._holder))
+                if before := self.runner.attempts():
+                    self.runner.stop_stale(before, self._leases.held(self.holder))
                 for number, (task, every) in enumerate(tasks):
                     if time.monotonic() >= due[number]:
                         task()
@@ -90,26 +87,26 @@ class LeaseKeeper:
                 logger.exception("leases cannot be renewed at the moment")
 
     def _renew(self) -> None:
-        before = self._runner.attempts()
-        held = self._leases.renew(self._holder, before)
-        self._runner.stop_stale(before, held or {})
+        before = self.runner.attempts()
+        held = self._leases.renew(self.holder, before)
+        self.runner.stop_stale(before, held or {})
         if held is None:
             logger.error("another worker has this one's ID: everything here stops")
-            self._lost()
+            self.lost()
         elif self._known_since is None:
             self._known_since = time.monotonic()
 
     def _sweep(self) -> None:
         # While the database was unavailable, no lease could be renewed: let live workers renew theirs first.
-        if self._known_since is not None and time.monotonic() - self._known_since >= self._holder.seconds:
+        if self._known_since is not None and time.monotonic() - self._known_since >= self.holder.seconds:
             for job in self._leases.take_expired():
                 logger.info("job %s is taken over: its worker did not renew its lease", job.id)
-                self._tickets.submit(ticket_of(job))
+                self.tickets.submit(ticket_of(job))
         self._queue_waiting(_TRANSIT_SECONDS)
 
     def _forget(self) -> None:
-        self._jobs.forget(utc_now() - self._retention)
-        self._tickets.forget_old()
+        self.registry.jobs.forget(utc_now() - self.retention)
+        self.tickets.forget_old()
 
     def _queue_waiting(self, transit_seconds: float) -> None:
         """Queue waiting jobs that have no ticket in the queue; replace tickets that no worker will use.
@@ -120,19 +117,19 @@ class LeaseKeeper:
         if not waiting:
             self._missing.clear()
             return
-        states, live = self._tickets.states(waiting), self._leases.live_workers()
+        states, live = self.tickets.states(waiting), self._leases.live_workers()
         served = set().union(*live.values())
         now = time.monotonic()
         self._missing = {one.id: self._missing.get(one.id, now) for one in waiting if one.id not in states}
         for ticket, job in waiting.items():
-            if time.monotonic() - now >= self._holder.seconds / _RENEWALS:
+            if time.monotonic() - now >= self.holder.seconds / _RENEWALS:
                 return  # renewing the leases of running jobs comes first; the other jobs are handled in the next poll
             state = states.get(ticket.id)
             if job.queue not in served and served:
                 self._requeue(job, min(served))
             elif state is None:
                 if now - self._missing[ticket.id] >= transit_seconds:
-                    self._tickets.submit(ticket)
+                    self.tickets.submit(ticket)
             elif not (state.waits or (state.is_taken and state.worker in live)):
                 self._requeue(job, job.queue)
 
@@ -140,4 +137,4 @@ class LeaseKeeper:
         """Replace a waiting job's ticket, which becomes void."""
         requeued = self._leases.requeue(job.id, job.generation, queue)
         if requeued is not None:
-            self._tickets.submit(ticket_of(requeued))
+            self.tickets.submit(ticket_of(requeued))

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from service.errors import Conflict, JobNotFound, ServiceError, TrainingFailed
 from service.queue.tickets import JobListener, Outcome, Progress, Ticket, ticket_of
@@ -23,28 +24,26 @@ MOST_DEATHS = 3
 """A job fails when its child process has died this many times, so that it cannot crash more of them."""
 
 
+@dataclass(frozen=True)
 class JobRecorder:
     """The worker's `JobListener`; notify_finished: called with the ID of each job that has ended."""
 
-    def __init__(
-        self, registry: Registry, store: ModelStore, holder: LeaseHolder, notify_finished: Callable[[str], None]
-    ) -> None:
-        self._registry = registry
-        self._store = store
-        self._holder = holder
-        self._notify_finished = notify_finished
+    registry: Registry
+    store: ModelStore
+    holder: LeaseHolder
+    notify_finished: Callable[[str], None]
 
     def claim(self, ticket: Ticket) -> int | None:
         """Mark the job as running; return the attempt, or None if it was cancelled or deleted or has a newer ticket."""
-        return self._registry.leases.claim(ticket.job_id, ticket.generation, self._holder.id, self._holder.seconds)
+        return self.registry.leases.claim(ticket.job_id, ticket.generation, self.holder.id, self.holder.seconds)
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """Store the progress for GET /jobs/{id}."""
-        self._registry.jobs.record_progress(job_id, attempt, progress)
+        self.registry.jobs.record_progress(job_id, attempt, progress)
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
         """Store the checkpoint for another attempt."""
-        keep_checkpoint(self._registry, self._store, job_id, attempt, data)
+        keep_checkpoint(self.registry, self.store, job_id, attempt, data)
 
     def succeeded(self, job_id: str, attempt: int, outcome: Outcome) -> None:
         """Store the file, then publish the model; leave no file if the job was cancelled, deleted or taken over.
@@ -52,25 +51,25 @@ class JobRecorder:
         May be called again after it has raised.
         """
         try:
-            job = self._registry.jobs.get_of_any_tenant(job_id)
+            job = self.registry.jobs.get_of_any_tenant(job_id)
         except JobNotFound:
             return
         if job.attempt == attempt and job.status == "running":
             self._publish(job_id, job.model_id, attempt, outcome)
         elif job.attempt != attempt or job.status != "succeeded":
             # An earlier call that raised may have left the file.
-            self._store.delete_model(job.model_id, attempt)
+            self.store.delete_model(job.model_id, attempt)
         self._end(job_id)
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Mark the job as failed and store the reason."""
-        if self._registry.jobs.fail(job_id, error.to_record(), attempt):
+        if self.registry.jobs.fail(job_id, error.to_record(), attempt):
             logger.info("job %s failed: %s", job_id, error.slug)
         self._end(job_id)
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
         """Put the job back, or mark it as failed if its child processes have died too often."""
-        back = self._registry.leases.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
+        back = self.registry.leases.count_death(job_id, attempt, MOST_DEATHS, error.to_record())
         if back is not None:
             logger.warning("job %s is run again: %s", job_id, error.detail)
             return ticket_of(back)
@@ -78,47 +77,47 @@ class JobRecorder:
         return None
 
     def _end(self, job_id: str) -> None:
-        self._notify_finished(job_id)
+        self.notify_finished(job_id)
         # Afterwards, so that clients waiting for the model do not wait for this.
-        clear_away(self._registry, self._store, job_id)
+        clear_away(self.registry, self.store, job_id)
 
     def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
         # An earlier call that raised may have left the file; nothing else writes files of this attempt.
         with suppress(Conflict):
-            self._store.put_model(model_id, outcome.file, attempt)
-        if self._registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
+            self.store.put_model(model_id, outcome.file, attempt)
+        if self.registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
             logger.info("job %s: model %s is ready", job_id, model_id)
         else:
-            self._store.delete_model(model_id, attempt)
+            self.store.delete_model(model_id, attempt)
             logger.info("job %s: the result of attempt %d is discarded", job_id, attempt)
 
 
+@dataclass(frozen=True)
 class RetryingListener:
     """Wraps a listener and retries its calls; its methods are those of `JobListener`.
 
     stopping: when set, no call is retried any more. seconds_limit: seconds after which retrying is given up.
     """
 
-    def __init__(self, listener: JobListener, stopping: threading.Event, seconds_limit: float = RETRY_SECONDS) -> None:
-        self._listener = listener
-        self._stopping = stopping
-        self._seconds_limit = seconds_limit
+    listener: JobListener
+    stopping: threading.Event
+    seconds_limit: float = RETRY_SECONDS
 
     def claim(self, ticket: Ticket) -> int | None:
         """Retry until the listener answers. Raises the last error of the listener."""
-        return self._retry(ticket.job_id, lambda: self._listener.claim(ticket))
+        return self._retry(ticket.job_id, lambda: self.listener.claim(ticket))
 
     def progressed(self, job_id: str, attempt: int, progress: Progress) -> None:
         """Report once, without retries: newer progress will follow, and must not delay the training."""
         try:
-            self._listener.progressed(job_id, attempt, progress)
+            self.listener.progressed(job_id, attempt, progress)
         except Exception as error:
             logger.warning("the progress of job %s could not be stored: %s", job_id, reason(error))
 
     def checkpointed(self, job_id: str, attempt: int, data: bytes) -> None:
         """Report once, without retries, like progress."""
         try:
-            self._listener.checkpointed(job_id, attempt, data)
+            self.listener.checkpointed(job_id, attempt, data)
         except Exception as error:
             logger.warning("a checkpoint of job %s could not be stored: %s", job_id, reason(error))
 
@@ -129,22 +128,22 @@ class RetryingListener:
         next ticket, if any.
         """
         try:
-            self._retry(job_id, lambda: self._listener.succeeded(job_id, attempt, outcome))
+            self._retry(job_id, lambda: self.listener.succeeded(job_id, attempt, outcome))
         except Exception as error:
             logger.exception("the model of job %s could not be stored", job_id)
             # A job that is still running when the worker stops is put back and run again.
-            if not self._stopping.is_set():
+            if not self.stopping.is_set():
                 lost = f"the model was trained but could not be stored ({reason(error)}): train again"
                 return self.died(job_id, attempt, TrainingFailed(lost))
         return None
 
     def failed(self, job_id: str, attempt: int, error: ServiceError) -> None:
         """Retry until the error is recorded; if that fails, log it: the job's lease will expire."""
-        self._retry_or_log(job_id, lambda: self._listener.failed(job_id, attempt, error), error)
+        self._retry_or_log(job_id, lambda: self.listener.failed(job_id, attempt, error), error)
 
     def died(self, job_id: str, attempt: int, error: ServiceError) -> Ticket | None:
         """Retry until the death is recorded; if that fails, log it: the job's lease will expire."""
-        return self._retry_or_log(job_id, lambda: self._listener.died(job_id, attempt, error), error)
+        return self._retry_or_log(job_id, lambda: self.listener.died(job_id, attempt, error), error)
 
     def _retry_or_log(self, job_id: str, report: Callable[[], Result], error: ServiceError) -> Result | None:
         try:
@@ -157,5 +156,5 @@ class RetryingListener:
         def failed(error: Exception) -> None:
             logger.warning("an event of job %s could not be recorded and is retried: %s", job_id, reason(error))
 
-        seconds_limit = 0.0 if self._stopping.is_set() else self._seconds_limit
-        return retry(report, failed, seconds_limit, self._stopping.wait)
+        seconds_limit = 0.0 if self.stopping.is_set() else self.seconds_limit
+        return retry(report, failed, seconds_limit, self.stopping.wait)

@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -27,21 +27,19 @@ _CLOSE_SECONDS = 5.0
 
 
 class Slots:
-    """A pool of training processes, each for one job at a time; thread-safe."""
+    """A pool of training processes, each for one job at a time; thread-safe.
+
+    sizes: number of jobs that can run at once, by queue.
+    """
 
     def __init__(self, processes: Mapping[str, Sequence[TrainingProcess]]) -> None:
-        self._processes = {name: tuple(several) for name, several in processes.items() if several}
+        self.sizes = {name: len(several) for name, several in processes.items() if several}
         self._free: dict[str, queue.SimpleQueue[TrainingProcess | None]] = {}
-        for name, several in self._processes.items():
+        for name in self.sizes:
             self._free[name] = queue.SimpleQueue()
-            for process in several:
+            for process in processes[name]:
                 self._free[name].put(process)
         self._closing = False
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Return the number of jobs that can run at once, by queue."""
-        return {name: len(several) for name, several in self._processes.items()}
 
     @contextmanager
     def taken(self, name: str) -> Iterator[TrainingProcess | None]:
@@ -58,14 +56,14 @@ class Slots:
         """Release waiting threads, and end every process as it is returned."""
         self._closing = True
         deadline = time.monotonic() + _CLOSE_SECONDS
-        for name, several in self._processes.items():
-            for _ in several:
+        for name, free in self._free.items():
+            for _ in range(self.sizes[name]):
                 # If none is returned in time, its thread is stuck; its child was killed.
                 with suppress(queue.Empty):
-                    process = self._free[name].get(timeout=max(0.0, deadline - time.monotonic()))
+                    process = free.get(timeout=max(0.0, deadline - time.monotonic()))
                     if process is not None:
                         process.close()
-            self._free[name].put(None)
+            free.put(None)
 
 
 _POLL_SECONDS = 0.1
@@ -113,12 +111,17 @@ class JobRunner:
             if process is None or self._stopping.is_set():
                 return None
             run = _Run(ticket)
-            with self._registered(run):
+            with self._lock:
+                self._runs[ticket.id] = run
+            try:
                 run.attempt = self._listener.claim(ticket)
                 if run.attempt is None:
                     return None
                 with self._watch(ticket, run.attempt) as watched:
                     return self._train(run, run.attempt, process, watched)
+            finally:
+                with self._lock:
+                    del self._runs[ticket.id]
 
     def attempts(self) -> dict[str, int]:
         """Return the running attempts by job ID."""
@@ -131,43 +134,24 @@ class JobRunner:
         before: the attempts that ran before ``held``, the attempts of this worker's leases, was read.
         """
         stale = {job_id: attempt for job_id, attempt in before.items() if held.get(job_id) != attempt}
-        if not stale:
-            return
-        with self._lock:
-            for run in self._runs.values():
-                if run.attempt is not None and stale.get(run.ticket.job_id) == run.attempt:
-                    self._kill(run)
+        self._kill(lambda run: run.attempt is not None and stale.get(run.ticket.job_id) == run.attempt)
 
     def cancel(self, job_id: str) -> None:
         """Kill the job's child process if it runs here; the listener receives no more events of it."""
-        with self._lock:
-            for run in self._runs.values():
-                if run.ticket.job_id == job_id:
-                    self._kill(run)
+        self._kill(lambda run: run.ticket.job_id == job_id)
 
     def stop(self) -> None:
         """Kill all child processes without reporting the jobs as failed; wait until their threads are done."""
         self._stopping.set()
-        with self._lock:
-            for run in self._runs.values():
-                self._kill(run)
+        self._kill(lambda _: True)
         self._slots.close()
 
-    @contextmanager
-    def _registered(self, run: _Run) -> Iterator[None]:
+    def _kill(self, which: Callable[[_Run], bool]) -> None:
         with self._lock:
-            self._runs[run.ticket.id] = run
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._runs[run.ticket.id]
-
-    @staticmethod
-    def _kill(run: _Run) -> None:
-        run.wanted = False
-        if run.process is not None:
-            run.process.kill()
+            for run in filter(which, self._runs.values()):
+                run.wanted = False
+                if run.process is not None:
+                    run.process.kill()
 
     def _train(self, run: _Run, attempt: int, process: TrainingProcess, watched: WatchedAttempt) -> Ticket | None:
         job_id = run.ticket.job_id

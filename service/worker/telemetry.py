@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.errors import ServiceError
@@ -36,6 +37,7 @@ def unwatched(_ticket: Ticket, _attempt: int) -> Iterator[WatchedAttempt]:
     yield WatchedAttempt()
 
 
+@dataclass(frozen=True)
 class AttemptTelemetry:
     """The worker's `Watch`.
 
@@ -43,10 +45,9 @@ class AttemptTelemetry:
     child of the request that submitted the job, and the stages reported by its progress are child spans of it.
     """
 
-    def __init__(self, registry: Registry, measured: Measured, spans: Spans | None) -> None:
-        self._registry = registry
-        self._measured = measured
-        self._spans = spans
+    registry: Registry
+    measured: Measured
+    spans: Spans | None
 
     @contextmanager
     def __call__(self, ticket: Ticket, attempt: int) -> Iterator[WatchedAttempt]:
@@ -58,15 +59,15 @@ class AttemptTelemetry:
             finally:
                 # The receiving process may have died; the attempt has ended in any case.
                 with suppress(OSError):
-                    self._measured(AttemptEnd(ticket.queue, watched.outcome, time.monotonic() - begun))
+                    self.measured(AttemptEnd(ticket.queue, watched.outcome, time.monotonic() - begun))
 
     @contextmanager
     def _traced(self, ticket: Ticket, attempt: int) -> Iterator[WatchedAttempt]:
-        if self._spans is None:
+        if self.spans is None:
             yield WatchedAttempt()
             return
-        span = self._spans.begin("train", self._submitter(ticket.job_id), "consumer")
-        watched = _TracedAttempt(self._spans, traceparent_of(span))
+        span = self.spans.begin("train", self._submitter(ticket.job_id), "consumer")
+        watched = _TracedAttempt(self.spans, traceparent_of(span))
         with within_trace(traceparent_of(span)):
             try:
                 yield watched
@@ -78,7 +79,7 @@ class AttemptTelemetry:
 
     def _submitter(self, job_id: str) -> str | None:
         with suppress(ServiceError):
-            return self._registry.jobs.get_of_any_tenant(job_id).traceparent
+            return self.registry.jobs.get_of_any_tenant(job_id).traceparent
         return None
 
 

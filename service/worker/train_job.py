@@ -16,22 +16,14 @@ import numpy as np
 
 from service import __version__
 from service.errors import JobNotFound
-from service.forecasting.evaluation import validation_forecast
 from service.forecasting.evaluation.rolling import Score
+from service.forecasting.evaluation.validation_forecast import ValidationForecast
 from service.forecasting.intervals.conformal import level_key
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.train import Trained, train
 from service.queue.tickets import Keep, Outcome, Report
+from service.storage.files import model_record as records
 from service.storage.files.model_codec import TrainingInput, load_forecaster, model_file, read_training_input
-from service.storage.files.model_record import (
-    BaselineValues,
-    CandidateValues,
-    LossCurve,
-    MetricValues,
-    ModelRecord,
-    ValidationForecast,
-    ValidationInterval,
-)
 from service.storage.files.store import ModelStore
 from service.telemetry.logs import reason
 from service.worker.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
@@ -98,15 +90,15 @@ def trained_record(
     """
     forecaster, specification = trained.forecaster, trained.plan.choice.specification
     shown, curve = trained.validation_forecast, trained.curve
-    record = ModelRecord(
+    record = records.ModelRecord(
         series=series,
         configuration=trained.plan.configuration(),
         targets=list(forecaster.targets),
         covariates=list(forecaster.covariates),
         future_covariates=list(specification.future_covariates),
         min_history=forecaster.min_history,
-        metrics=MetricValues(**_score(trained.score)),
-        baseline=BaselineValues(method=trained.baseline_method, **_score(trained.baseline)),
+        metrics=records.MetricValues(**_score(trained.score)),
+        baseline=records.BaselineValues(method=trained.baseline_method, **_score(trained.baseline)),
         skill=trained.skill,
         skill_by_step=list(trained.skill_by_step),
         calibration={
@@ -114,17 +106,17 @@ def trained_record(
             "horizon": specification.horizon,
             "measured_coverage": trained.score.overall.coverage,
         },
-        candidates=[CandidateValues(**asdict(one)) for one in trained.candidates],
+        candidates=[records.CandidateValues(**asdict(one)) for one in trained.candidates],
         validation_forecast=None if shown is None else _validation_forecast(shown),
-        loss_curve=None if curve is None else LossCurve(**asdict(curve), best_epoch=trained.best_epochs[0]),
+        loss_curve=None if curve is None else records.LossCurve(**asdict(curve), best_epoch=trained.best_epochs[0]),
         warnings=[*warnings, *trained.warnings],
         lineage=lineage,
     )
     return record.model_dump(exclude_unset=True)
 
 
-def _validation_forecast(one: validation_forecast.ValidationForecast) -> ValidationForecast:
-    return ValidationForecast(
+def _validation_forecast(one: ValidationForecast) -> records.ValidationForecast:
+    return records.ValidationForecast(
         item=one.item,
         target=one.target,
         timestamps=one.timestamps,
@@ -132,7 +124,7 @@ def _validation_forecast(one: validation_forecast.ValidationForecast) -> Validat
         mean=_short(one.mean),
         naive=_short(one.naive),
         intervals={
-            level_key(level): ValidationInterval(lower=_short(lower), upper=_short(upper))
+            level_key(level): records.ValidationInterval(lower=_short(lower), upper=_short(upper))
             for level, (lower, upper) in one.intervals.items()
         },
         origins=list(one.origins),
@@ -151,9 +143,7 @@ def _score(score: Score) -> dict[str, Any]:
     return record
 
 
-@cache
-def _version(library: str) -> str:
-    return version(library)
+_version = cache(version)
 
 
 def _lineage(panel: Panel, seed: int, device: str | None) -> dict[str, Any]:

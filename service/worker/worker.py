@@ -16,10 +16,9 @@ from service.queue.tickets import CPU, GPU, JobListener, Ticket, Train, ticket_o
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import reason
-from service.worker.child import PRELOADED, warm_up
 from service.worker.identity import WorkerIdTaken
 from service.worker.leases import LeaseKeeper
-from service.worker.processes import DeviceProcess, FreshProcess
+from service.worker.processes import PRELOADED, DeviceProcess, FreshProcess, warm_up
 from service.worker.runner import JobRunner, Slots
 from service.worker.telemetry import Watch, unwatched
 
@@ -28,59 +27,49 @@ logger = logging.getLogger(__name__)
 _POLL_SECONDS, _POLL_SECONDS_ALONE = 0.05, 0.1
 
 
-@dataclass(frozen=True)
-class WorkerSettings:
-    """Settings of a worker.
+@dataclass(eq=False)
+class Worker:
+    """Runs the jobs of a registry; the listener records their events.
 
-    holder: the worker as the registry knows it; if it is sole, it is the only worker on its queues; processes: number
-    of concurrent trainings on the CPU, 0: devices run all jobs; seconds_limit: time limit of a training; memory_bytes:
-    maximum memory of a training process, None: no limit; queue_url: URL of DBOS's database; retention: how long ended
-    jobs are kept.
+    holder: the worker as the registry knows it; if it is sole, it is the only worker on its queues; train: a function
+    importable by name; it runs in a child of a forkserver that has imported the modules trainings need; processes:
+    number of concurrent trainings on the CPU, 0: devices run all jobs; seconds_limit: time limit of a training;
+    memory_bytes: maximum memory of a training process, None: no limit; queue_url: URL of DBOS's database; retention:
+    how long ended jobs are kept; on_devices: the training function of each device; each runs one job at a time, in a
+    child that is reused; watch: context manager around each attempt. ``lost`` is set when another worker has taken
+    this worker's ID.
     """
 
+    registry: Registry
     holder: LeaseHolder
+    listener: JobListener
+    train: Train
     processes: int
     seconds_limit: float
     memory_bytes: int | None
     queue_url: str
     retention: timedelta
+    on_devices: Sequence[Train] = ()
+    watch: Watch = unwatched
 
-
-class Worker:
-    """Runs the jobs of a registry; the listener records their events.
-
-    train: a function importable by name; it runs in a child of a forkserver that has imported the modules trainings
-    need. on_devices: the training function of each device; each runs one job at a time, in a child that is reused.
-    watch: context manager around each attempt. ``lost`` is set when another worker has taken this worker's ID.
-    """
-
-    def __init__(
-        self,
-        settings: WorkerSettings,
-        registry: Registry,
-        listener: JobListener,
-        train: Train,
-        on_devices: Sequence[Train] = (),
-        watch: Watch = unwatched,
-    ) -> None:
-        self._settings = settings
-        self._holder = holder = settings.holder
-        self._leases = registry.leases
+    def __post_init__(self) -> None:
+        holder = self.holder
+        self._leases = self.registry.leases
         self._context = multiprocessing.get_context("forkserver")
-        fresh = [FreshProcess(train, self._context, settings.memory_bytes) for _ in range(settings.processes)]
-        slots = Slots({CPU: fresh, GPU: [DeviceProcess(one) for one in on_devices]})
-        self._runner = JobRunner(slots, listener, settings.seconds_limit, watch)
+        fresh = [FreshProcess(self.train, self._context, self.memory_bytes) for _ in range(self.processes)]
+        slots = Slots({CPU: fresh, GPU: [DeviceProcess(one) for one in self.on_devices]})
+        self._runner = JobRunner(slots, self.listener, self.seconds_limit, self.watch)
         poll = _POLL_SECONDS_ALONE if holder.sole else _POLL_SECONDS
-        self._tickets = DurableQueue(settings.queue_url, holder.id, slots.sizes, self._run, holder.sole, poll)
+        self._tickets = DurableQueue(self.queue_url, holder.id, slots.sizes, self._run, holder.sole, poll)
         self.lost = threading.Event()
-        self._keeper = LeaseKeeper(registry, holder, self._runner, self._tickets, settings.retention, self.lost.set)
+        self._keeper = LeaseKeeper(self.registry, holder, self._runner, self._tickets, self.retention, self.lost.set)
 
     def start(self) -> None:
         """Start running queued jobs, and jobs that this worker left when it was killed.
 
         Raises WorkerIdTaken, Unavailable.
         """
-        if self._settings.processes:
+        if self.processes:
             self._context.set_forkserver_preload(list(PRELOADED))
             threading.Thread(target=self._warm_up, name="training-warm-up", daemon=True).start()
         self._enrol()
@@ -111,18 +100,18 @@ class Worker:
         try:
             # Only after the queue is closed: this process must not take the jobs again.
             left = self._release()
-            self._leases.dismiss(self._holder)
+            self._leases.dismiss(self.holder)
         except Exception as error:
             logger.warning("running jobs could not be put back now, their leases will expire: %s", reason(error))
             return
-        if not self._holder.sole:
+        if not self.holder.sole:
             # Put into their queues, so that other workers do not have to discover the waiting jobs.
-            others = RemoteWorkers(self._settings.queue_url)
+            others = RemoteWorkers(self.queue_url)
             others.submit(left)
             others.stop()
 
     def _release(self) -> list[Ticket]:
-        return [ticket_of(job) for job in self._leases.release(self._holder)]
+        return [ticket_of(job) for job in self._leases.release(self.holder)]
 
     def _run(self, ticket: Ticket) -> None:
         back = self._runner.run(ticket)
@@ -131,10 +120,10 @@ class Worker:
 
     def _enrol(self) -> None:
         """Register this worker, after the lease of a killed predecessor with the same ID has expired."""
-        deadline = time.monotonic() + 2 * self._holder.seconds
-        while not self._leases.enrol(self._holder):
+        deadline = time.monotonic() + 2 * self.holder.seconds
+        while not self._leases.enrol(self.holder):
             if time.monotonic() > deadline:
-                raise WorkerIdTaken(f"another live worker has the ID {self._holder.id!r}: give each one its own")
+                raise WorkerIdTaken(f"another live worker has the ID {self.holder.id!r}: give each one its own")
             time.sleep(0.1)
 
     def _warm_up(self) -> None:

@@ -46,7 +46,7 @@ def test_a_tenant_cannot_keep_others_from_the_queue(small: Application) -> None:
     models = [submit(acme, ENDLESS).json()["model_id"] for _ in range(2)]
     inputs = set(small.store.glob("inputs/*"))
     refused = submit(acme, BODY)
-    problem_of(refused, 429, "too-many-jobs", contains="2 trainings of the tenant are under way")
+    problem_of(refused, 429, "too-many-jobs", contains="the tenant has 2 queued and running trainings")
     assert int(refused.headers["Retry-After"]) > 0
     assert set(small.store.glob("inputs/*")) == inputs
     models.append(submit(other, ENDLESS).json()["model_id"])

@@ -71,7 +71,7 @@ def test_a_job_whose_child_is_killed_each_time_fails_alone(single: Cluster) -> N
     job = single.job(poison)
     assert (job.status, job.attempt, job.deaths, killer.kills) == ("failed", _DEATHS, _DEATHS, _DEATHS)
     told = server.client.get(f"/jobs/{poison}").json()["error"]
-    assert "the training process died (-9), perhaps for want of memory" in told["detail"]
+    assert "the training process died (-9), perhaps for lack of memory" in told["detail"]
     check_unharmed(single, neighbours)
     print(f"failed after {killer.kills} deaths: {told['detail']}")
 

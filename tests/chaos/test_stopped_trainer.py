@@ -40,7 +40,7 @@ def test_a_trainer_that_sleeps_past_its_lease_is_not_heard(cluster: Cluster, chi
     assert cluster.store.get_model(done.model_id, done.attempt) == file
     report = cluster.check_all_ready([job.id, after.id])
     assert not report.cleared, "its file is left"
-    refused = "is not wanted any more" in sleeper.log.read_text()
+    refused = "is discarded" in sleeper.log.read_text()
     print(f"the child {child}: the result was {'refused' if refused else 'never told, its child was killed'}")
     assert sleeper.terminate() == 0
 

@@ -82,5 +82,5 @@ def test_leftovers_stay_and_are_told(
 ) -> None:
     registry.jobs.cancel(DEFAULT_TENANT, job_id)
     clear_away(registry, store, job_id)
-    assert f"what job {job_id} left in the store could not be removed" in caplog.text
+    assert f"files of job {job_id} could not be removed from the store" in caplog.text
     assert "404 without an S3 error code" in caplog.text

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from service.queue.tickets import CPU, Ticket, Train
-from service.worker.child import PRELOADED
-from service.worker.processes import FreshProcess
+from service.worker.processes import PRELOADED, FreshProcess
 from service.worker.runner import JobRunner, Slots
 from service.worker.telemetry import WatchedAttempt
 from tests.worker import trainings

@@ -26,8 +26,7 @@ from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.worker import checkpoints
 from service.worker.checkpoints import StoredCheckpoints, keep_checkpoint
-from service.worker.child import PRELOADED
-from service.worker.processes import FreshProcess
+from service.worker.processes import PRELOADED, FreshProcess
 from service.worker.results import JobRecorder, RetryingListener
 from service.worker.train_job import run_training
 from tests.factories import noisy_sine, options, panel
@@ -142,8 +141,8 @@ def test_a_short_training_keeps_nothing(store: ModelStore) -> None:
 
 
 def store_folder(store: ModelStore) -> Path:
-    assert isinstance(store._place, Folder)
-    return store._place._root
+    assert isinstance(store._backend, Folder)
+    return store._backend._root
 
 
 # What a child makes of what it finds.
@@ -295,7 +294,7 @@ class CancellingStore(ModelStore):
 
 
 def test_a_job_that_ends_while_its_checkpoint_is_stored_leaves_none(registry: Registry, store: ModelStore) -> None:
-    cancelling = CancellingStore(store._place)
+    cancelling = CancellingStore(store._backend)
     cancelling.registry = registry
     job_id, attempt = running(registry)
     keep_checkpoint(registry, cancelling, job_id, attempt, b"late")
@@ -327,6 +326,6 @@ def test_what_could_not_be_removed_is_told_without_values(
 ) -> None:
     job_id, _ = running(registry)
     registry.jobs.cancel(DEFAULT_TENANT, job_id)
-    clear_away(registry, BrokenStore(store._place), job_id)
-    assert "could not be removed: ValueError" in caplog.text
+    clear_away(registry, BrokenStore(store._backend), job_id)
+    assert "could not be removed from the store: ValueError" in caplog.text
     assert "73519" not in caplog.text

@@ -20,9 +20,8 @@ from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
-from service.worker.child import PRELOADED
 from service.worker.leases import LeaseKeeper
-from service.worker.processes import FreshProcess
+from service.worker.processes import PRELOADED, FreshProcess
 from service.worker.results import JobRecorder
 from service.worker.runner import JobRunner, Slots
 from tests.worker import trainings

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,7 @@ import pytest
 
 from service.errors import SeriesTooShort, ServiceError, TrainingFailed, Unavailable
 from service.queue.tickets import CPU, GPU, Outcome, Progress, Ticket, Train
-from service.worker.child import PRELOADED
-from service.worker.processes import DeviceProcess, FreshProcess
+from service.worker.processes import PRELOADED, DeviceProcess, FreshProcess
 from service.worker.runner import JobRunner, Slots
 from tests.worker import trainings
 
@@ -354,7 +354,7 @@ def test_a_job_that_cannot_be_claimed_is_left_to_whoever_looks_after_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with running(trainings.quick, recorder=Failing(claim=1)) as (jobs, recorder):
-        monkeypatch.setattr(jobs.runner._listener, "_seconds_limit", 0.0)
+        monkeypatch.setattr(jobs.runner, "_listener", replace(jobs.runner._listener, seconds_limit=0.0))
         with pytest.raises(Unavailable):
             jobs.submit("a").result(PATIENCE)
         jobs.submit("a")
@@ -408,7 +408,7 @@ def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path
 def test_a_child_whose_queue_is_gone_ends_quietly(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import multiprocessing
-        from service.worker.child import work
+        from service.worker.processes import work
         from tests.worker import trainings
 
         if __name__ == "__main__":

@@ -16,7 +16,7 @@ from service.storage.registry.entries import JobEntry
 from service.storage.registry.leases import LeaseHolder, Leases
 from service.storage.registry.registry import Registry
 from service.worker.results import JobRecorder
-from service.worker.worker import Worker, WorkerSettings
+from service.worker.worker import Worker
 from tests.worker import trainings
 
 
@@ -36,9 +36,9 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 def worker_of(registry: Registry, folder: Path, queue: Path) -> Worker:
     holder = LeaseHolder("here", ["cpu"], 30, sole=True)
-    settings = WorkerSettings(holder, 1, 60, None, f"sqlite:///{queue}", timedelta(days=1))
     recorder = JobRecorder(registry, ModelStore.open(str(folder)), holder, lambda _: None)
-    return Worker(settings, registry, recorder, trainings.endless_anywhere)
+    url, train = f"sqlite:///{queue}", trainings.endless_anywhere
+    return Worker(registry, holder, recorder, train, 1, 60, None, url, timedelta(days=1))
 
 
 def test_one_that_fails_to_start_runs_nothing_and_is_not_counted(registry: Registry, tmp_path: Path) -> None:

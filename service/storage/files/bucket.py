@@ -7,10 +7,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.store import ObjectStore, S3Store
@@ -42,11 +43,17 @@ _MEANINGS = {
     "ExpiredToken": "the credentials have expired",
     "PermanentRedirect": "the bucket is in another region",
     "AuthorizationHeaderMalformed": "the bucket is in another region",
-}
-_STATUS_MEANINGS = {
     "401": _DENIED,
     "403": _DENIED,
     "404": "its endpoint answered 404 without an S3 error code: it is no S3, or one that is still starting",
+}
+_TEXT_MEANINGS = {
+    "169.254.": "no credentials were found",
+    "CredentialsNotLoaded": "no credentials were found",
+    "kind: Timeout": "S3 did not answer in time",
+    "kind: Connect": "S3 cannot be reached",
+    "kind: Interrupted": "the connection to S3 was lost",
+    "error sending request": "the connection to S3 was lost",
 }
 
 
@@ -69,20 +76,14 @@ class Bucket:
         """Raise ValueError for an invalid URL or access; no request is sent yet."""
         bucket, prefix = _read_url(url)
         config = _config(access)
-        quick: ClientConfig = {
-            "allow_http": access.allow_http,
-            "connect_timeout": _CONNECT,
-            "read_timeout": _SILENCE,
-            "timeout": _UPLOAD,
-        }
         # A read timeout would also abort uploads in progress.
-        patient: ClientConfig = {"allow_http": access.allow_http, "connect_timeout": _CONNECT, "timeout": _UPLOAD}
-        self.objects: ObjectStore = S3Store(
-            bucket, prefix=prefix, config=config, client_options=quick, retry_config=_RETRIES
-        )
-        self._uploads = S3Store(bucket, prefix=prefix, config=config, client_options=patient, retry_config=_RETRIES)
+        upload: ClientConfig = {"allow_http": access.allow_http, "connect_timeout": _CONNECT, "timeout": _UPLOAD}
+        read: ClientConfig = {**upload, "read_timeout": _SILENCE}
+        open_store = partial(S3Store, bucket, prefix=prefix, config=config, retry_config=_RETRIES)
+        self.objects: ObjectStore = open_store(client_options=read)
+        self._uploads = open_store(client_options=upload)
 
-    def check_way(self, _name: str) -> None:
+    def check_path(self, _name: str) -> None:
         """Do nothing: a bucket has no links."""
 
     def put(self, name: str, data: bytes, overwrite: bool = False) -> None:
@@ -101,19 +102,10 @@ class Bucket:
     def reason(error: Exception) -> str:
         """Return the reason of an error without address, bucket or key, which obstore's own messages contain."""
         text = str(error)
-        if code := _code(error):
-            return _MEANINGS.get(code, f"S3 answered {code}")
-        if found := _STATUS.search(text):
-            return _STATUS_MEANINGS.get(found[1], f"S3 answered {found[1]}")
-        if "169.254." in text or "CredentialsNotLoaded" in text:
-            return "no credentials were found"
-        if "kind: Timeout" in text:
-            return "S3 did not answer in time"
-        if "kind: Connect" in text:
-            return "S3 cannot be reached"
-        if "kind: Interrupted" in text or "error sending request" in text:
-            return "the connection to S3 was lost"
-        return "S3 gave no usable answer"
+        if found := _CODE.search(text) or _STATUS.search(text):
+            return _MEANINGS.get(found[1], f"S3 answered {found[1]}")
+        found_meanings = (meaning for part, meaning in _TEXT_MEANINGS.items() if part in text)
+        return next(found_meanings, "S3 gave no usable answer")
 
     def confirm_missing(self, name: str, error: FileNotFoundError) -> None:
         """Return if S3 itself reports that the object does not exist; else raise the error, or a later one.
@@ -141,47 +133,29 @@ def _config(access: S3Access) -> S3Config:
         raise ValueError("S3 needs the access key ID and the secret access key together.")
     if access.endpoint is not None:
         _check_endpoint(access.endpoint, access.allow_http)
-    for name, value in (
-        ("region", access.region),
-        ("access key ID", access.access_key_id),
-        ("secret access key", access.secret_access_key),
-        ("session token", access.session_token),
-    ):
-        if value is not None and not _HEADER_TEXT.fullmatch(value):
-            raise ValueError(f"The S3 {name} may have visible ASCII characters only: no spaces, no end of line.")
-    told: dict[str, Any] = {
-        "endpoint": access.endpoint,
-        "region": access.region,
-        "access_key_id": access.access_key_id,
-        "secret_access_key": access.secret_access_key,
-        "session_token": access.session_token,
-        # Not every provider supports bulk deletion, and the service deletes objects one by one.
-        "disable_bulk_delete": True,
-        "conditional_put": "etag",
-    }
-    config: S3Config = {name: value for name, value in told.items() if value is not None}  # type: ignore[assignment]
-    return config
+    texts = {name: value for name, value in asdict(access).items() if isinstance(value, str)}
+    for name, value in texts.items():
+        if not _HEADER_TEXT.fullmatch(value):
+            raise ValueError(f"FORECAST_S3_{name.upper()} must be visible ASCII characters: no spaces, no line end.")
+    # Not every provider supports bulk deletion, and the service deletes objects one by one.
+    return {**texts, "disable_bulk_delete": True, "conditional_put": "etag"}  # type: ignore[typeddict-item]
 
 
 def _check_endpoint(endpoint: str, allow_http: bool) -> None:
     parts = urlsplit(endpoint)
-    if not _HEADER_TEXT.fullmatch(endpoint) or not _has_port(parts):
+    try:
+        is_url = parts.port != 0 and _HEADER_TEXT.fullmatch(endpoint) is not None
+    except ValueError:  # the port is not a number
+        is_url = False
+    if not is_url:
         raise ValueError("The S3 endpoint has a character or a port that no URL can have.")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError("The S3 endpoint must be a URL such as https://s3.example.org, without credentials in it.")
     if parts.scheme == "http" and not allow_http:
         raise ValueError(
-            "The S3 endpoint is plain http, where anybody on the way can read models: use https, "
+            "The S3 endpoint is plain http, where anyone on the network path can read models: use https, "
             "or allow it with FORECAST_S3_ALLOW_HTTP=true."
         )
-
-
-def _has_port(parts: SplitResult) -> bool:
-    """Return whether the port of a URL is valid; a URL without a port is."""
-    try:
-        return parts.port != 0
-    except ValueError:
-        return False
 
 
 def _read_url(url: str) -> tuple[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 from service.errors import JobNotFound
 from service.storage.files.store import ModelStore
@@ -18,19 +19,12 @@ def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
     An attempt stores its file before it publishes the model, and may die in between. Errors are logged, never raised.
     """
     try:
-        _clear_away(registry, store, job_id)
-    except Exception as error:
-        logger.warning("what job %s left in the store could not be removed: %s", job_id, reason(error))
-
-
-def _clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
-    try:
-        job = registry.jobs.get_of_any_tenant(job_id)
-    except JobNotFound:  # deleting its model has deleted the files of its attempts
+        with suppress(JobNotFound):  # deleting its model has deleted the files of its attempts
+            job = registry.jobs.get_of_any_tenant(job_id)
+            if not job.has_ended:
+                return
+            for attempt in range(1, job.attempt + (job.status != "succeeded")):
+                store.delete_model(job.model_id, attempt)
         store.delete_checkpoint(job_id)
-        return
-    if not job.has_ended:
-        return
-    store.delete_checkpoint(job_id)
-    for attempt in range(1, job.attempt + (job.status != "succeeded")):
-        store.delete_model(job.model_id, attempt)
+    except Exception as error:
+        logger.warning("files of job %s could not be removed from the store: %s", job_id, reason(error))

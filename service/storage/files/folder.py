@@ -35,13 +35,16 @@ class Folder:
         overwrite: replace an existing file.
         """
         obstore.put(self.objects, name, data, mode="overwrite" if overwrite else "create")
+        file = self._root / name
         try:
-            self._make_durable(name)
+            # The contents of the file, and the directory entries.
+            for path in (file, file.parent, self._root):
+                _synchronise(path)
         except OSError:
             obstore.delete(self.objects, name)
             raise
 
-    def check_way(self, name: str) -> None:
+    def check_path(self, name: str) -> None:
         """Raise Unavailable if the store's folder is missing, or the path of a file contains a symbolic link.
 
         A disk that is not mounted does not mean lost models, and nothing must be written to its mount point; a link
@@ -55,12 +58,6 @@ class Folder:
                 "The model store has a symbolic link inside, and links are not followed. "
                 "Put the real file or folder in its place; the store's own folder may be a link."
             )
-
-    def _make_durable(self, name: str) -> None:
-        # The contents of the file, and the directory entries.
-        file = self._root / name
-        for path in (file, file.parent, self._root):
-            _synchronise(path)
 
     def remove_leftovers(self, older_than: float) -> int:
         """Remove files left by interrupted writes more than ``older_than`` seconds ago; return how many."""
@@ -86,7 +83,7 @@ class Folder:
 
     def confirm_missing(self, name: str, _error: FileNotFoundError) -> None:
         """Return if only the file is missing; raise Unavailable if the store's folder is missing."""
-        self.check_way(name)
+        self.check_path(name)
 
 
 def read_folder_url(url: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -57,21 +57,19 @@ def restore(file: ModelFile) -> Forecaster:
     try:
         return restore_forecaster(file.record["forecaster"], file.tensors)
     except _UNFITTING as error:
-        raise InvalidModelFile(f"the file is whole but is no model of this service: {_reason(error)}") from error
+        reason = "a part is missing or has the wrong type"
+        if isinstance(error, ValidationError):
+            reason = f"its configuration has {error.error_count()} values that are not allowed"
+        elif isinstance(error, ValueError):
+            reason = f"{error!s:.200}"
+        raise InvalidModelFile(f"the file is whole but is no model of this service: {reason}") from error
 
 
 def training_input_file(content: TrainingInput) -> bytes:
     """Return a training input as the bytes of one file, in the format of model files."""
     state, arrays = panel_state(content.panel)
-    record = {
-        "model_id": content.model_id,
-        "name": content.name,
-        "tenant": content.tenant,
-        "panel": state,
-        "options": content.options.model_dump(mode="json"),
-        "series": content.series,
-        "warnings": list(content.warnings),
-    }
+    record = {field.name: getattr(content, field.name) for field in fields(content)}
+    record |= {"panel": state, "options": content.options.model_dump(mode="json")}
     return write_model_file(record, arrays)
 
 
@@ -79,18 +77,6 @@ def read_training_input(data: bytes) -> TrainingInput:
     """Read a training input from a file of `training_input_file`. Raises InvalidModelFile if the file is damaged."""
     file = read_model_file(data)
     record = file.record
-    return TrainingInput(
-        record["model_id"],
-        record["name"],
-        restore_panel(record["panel"], file.tensors["values"]),
-        TrainOptions.model_validate(record["options"]),
-        record["series"],
-        tuple(record["warnings"]),
-        record.get("tenant", DEFAULT_TENANT),
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return f"its configuration has {error.error_count()} values that are not allowed"
-    return f"{error!s:.200}" if isinstance(error, ValueError) else "a part is missing or of the wrong kind"
+    panel = restore_panel(record["panel"], file.tensors["values"])
+    read = {"panel": panel, "options": TrainOptions.model_validate(record["options"])}
+    return TrainingInput(**{**record, **read, "warnings": tuple(record["warnings"])})

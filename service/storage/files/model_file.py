@@ -100,10 +100,8 @@ def _find_digest(data: bytes) -> int:
     """Return the offset of the first digit of the checksum."""
     end = _header_end(data)
     found = data.count(_MARKER, 0, end)
-    if found == 0:
-        raise InvalidModelFile(f"The file is not a model of this service: its header has no checksum. {_CURE}")
-    if found > 1:
-        raise InvalidModelFile(f"The file's header has {found} checksums; a model has one. {_CURE}")
+    if found != 1:
+        raise InvalidModelFile(f"The file is not a model of this service: its header has {found} checksums. {_CURE}")
     start = data.index(_MARKER, 0, end) + len(_MARKER)
     if start + _DIGITS > end:
         raise InvalidModelFile(f"The file's checksum is cut short. {_CURE}")

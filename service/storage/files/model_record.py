@@ -157,25 +157,6 @@ _ADDED_LATER = {"future_covariates", "skill_by_step", "candidates", "validation_
 _MAY_BE_NULL = {"skill", "loss_curve"}
 
 
-def model_record(file: ModelFile) -> dict[str, Any]:
-    """Return the record in a model file, without unknown fields.
-
-    Raises InvalidModelFile if a field is missing or has the wrong type: it would break every list that includes it.
-    """
-    try:
-        record = _FileRecord.model_validate(file.record.get("model")).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        raise _unusable(".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])) from error
-    for name in ModelRecord.model_fields.keys() - _ADDED_LATER:
-        if name not in record or (record[name] is None and name not in _MAY_BE_NULL):
-            raise _unusable(name)
-    return record
-
-
-def _unusable(field: str) -> InvalidModelFile:
-    return InvalidModelFile(f"the file is whole but its record of the model cannot be used ({field[:60]})")
-
-
 class Inherited(NamedTuple):
     """The tenant, the name and the record of a model, as stated by its file."""
 
@@ -187,15 +168,25 @@ class Inherited(NamedTuple):
 def inherited_record(file: ModelFile, model_id: str) -> Inherited:
     """Return what a file states about the model with this ID, which is, or will be, made from the file.
 
-    If the file was exported from another model, the lineage names the ID of that model and the checksum. A file that
-    predates tenants belongs to the default tenant. Raises InvalidModelFile.
+    Unknown fields are left out. If the file was exported from another model, the lineage names the ID of that model
+    and the checksum. A file that predates tenants belongs to the default tenant. Raises InvalidModelFile if a field is
+    missing or has the wrong type: it would break every list that includes it.
     """
-    record = model_record(file)
-    stated_id, name = record.pop("model_id", None), record.pop("name", None)
-    tenant = record.pop("tenant", DEFAULT_TENANT)
-    if stated_id != model_id:
-        record["lineage"] = {**record["lineage"], "parent": {"checksum": file.checksum, "model_id": stated_id}}
-    return Inherited(tenant, name, record)
+    try:
+        stated = _FileRecord.model_validate(file.record.get("model"))
+    except ValidationError as error:
+        raise _unusable(".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])) from error
+    record = stated.model_dump(exclude_unset=True, exclude={"model_id", "name", "tenant"})
+    for name in ModelRecord.model_fields.keys() - _ADDED_LATER:
+        if name not in record or (record[name] is None and name not in _MAY_BE_NULL):
+            raise _unusable(name)
+    if stated.model_id != model_id:
+        record["lineage"] = {**record["lineage"], "parent": {"checksum": file.checksum, "model_id": stated.model_id}}
+    return Inherited(stated.tenant, stated.name, record)
+
+
+def _unusable(field: str) -> InvalidModelFile:
+    return InvalidModelFile(f"the file is whole but its record of the model cannot be used ({field[:60]})")
 
 
 def owned_file(file: ModelFile, tenant: str) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,21 +23,21 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
-from service.errors import Conflict, Unavailable
+from service.errors import Conflict, ServiceError, Unavailable
 from service.storage.files.bucket import Bucket, S3Access
 from service.storage.files.folder import Folder, read_folder_url
-from service.storage.identifiers import check_job_id, check_model_id, new_id, unknown_job, unknown_model
+from service.storage.identifiers import check_id, new_id, unknown_job, unknown_model
 
 _HOUR = 3600.0
 _FILE = re.compile(r"(?:models|inputs|checkpoints)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
 
 
-class Place(Protocol):
-    """The backend of a store, see `Folder` and `Bucket`; it raises errors of obstore and of the operating system."""
+class Backend(Protocol):
+    """The place of a store, see `Folder` and `Bucket`; raises errors of obstore and of the operating system."""
 
     objects: ObjectStore
 
-    def check_way(self, name: str) -> None: ...  # noqa: D102
+    def check_path(self, name: str) -> None: ...  # noqa: D102
     def put(self, name: str, data: bytes, overwrite: bool) -> None: ...  # noqa: D102
     def remove_leftovers(self, older_than: float) -> int: ...  # noqa: D102
     def reason(self, error: Exception) -> str: ...  # noqa: D102
@@ -57,8 +57,8 @@ class StoredFile:
 class ModelStore:
     """A store for models; safe for use by several threads and processes. Every method may raise Unavailable."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     @classmethod
     def open(cls, url: str, access: S3Access | None = None) -> ModelStore:
@@ -84,17 +84,11 @@ class ModelStore:
 
     def get_model(self, model_id: str, attempt: int = 0) -> bytes:
         """Return a model's bytes. Raises ModelNotFound."""
-        try:
-            return self._get(_model_path(model_id, attempt))
-        except FileNotFoundError as error:
-            raise unknown_model(model_id) from error
+        return self._get(_model_path(model_id, attempt), unknown_model(model_id))
 
     def model_size(self, model_id: str, attempt: int = 0) -> int:
         """Return the size of a model's file in bytes. Raises ModelNotFound."""
-        try:
-            return self._size(_model_path(model_id, attempt))
-        except FileNotFoundError as error:
-            raise unknown_model(model_id) from error
+        return self._size(_model_path(model_id, attempt), unknown_model(model_id))
 
     def delete_model(self, model_id: str, attempt: int = 0) -> None:
         """Delete a model; do nothing if it does not exist."""
@@ -106,18 +100,14 @@ class ModelStore:
 
     def get_training_input(self, job_id: str) -> bytes:
         """Return a job's input. Raises JobNotFound."""
-        try:
-            return self._get(_input_path(job_id))
-        except FileNotFoundError as error:
-            raise unknown_job(job_id) from error
+        return self._get(_input_path(job_id), unknown_job(job_id))
 
     def has_training_input(self, job_id: str) -> bool:
         """Return whether a job's input exists."""
-        try:
+        with suppress(FileNotFoundError):
             self._size(_input_path(job_id))
-        except FileNotFoundError:
-            return False
-        return True
+            return True
+        return False
 
     def delete_training_input(self, job_id: str) -> None:
         """Delete a job's input; do nothing if it does not exist."""
@@ -137,10 +127,9 @@ class ModelStore:
 
     def get_checkpoint(self, job_id: str) -> bytes | None:
         """Return a job's checkpoint, or None if there is none."""
-        try:
+        with suppress(FileNotFoundError):
             return self._get(_checkpoint_path(job_id))
-        except FileNotFoundError:
-            return None
+        return None
 
     def delete_checkpoint(self, job_id: str) -> None:
         """Delete a job's checkpoint; do nothing if it does not exist."""
@@ -154,8 +143,8 @@ class ModelStore:
         """Write and delete a small file, as a readiness check. Raises Unavailable with the reason."""
         path = f"models/probe-{new_id()}"
         with self._errors(path, "be written"):
-            obstore.put(self._place.objects, path, b"probe", mode="create", use_multipart=False)
-            obstore.delete(self._place.objects, path)
+            obstore.put(self._backend.objects, path, b"probe", mode="create", use_multipart=False)
+            obstore.delete(self._backend.objects, path)
 
     def remove_leftovers(self, older_than: float = _HOUR) -> int:
         """Remove half-written files older than ``older_than`` seconds, left by dead processes; return how many.
@@ -163,74 +152,74 @@ class ModelStore:
         Younger files may belong to another server that is writing them.
         """
         with self._errors("", "be cleaned"):
-            return self._place.remove_leftovers(older_than)
+            return self._backend.remove_leftovers(older_than)
 
     def _put(self, path: str, data: bytes, overwrite: bool = False) -> None:
         with self._errors(path, "be written"):
             try:
-                self._place.put(path, data, overwrite)
+                self._backend.put(path, data, overwrite)
             except AlreadyExistsError as error:
                 if not self._holds(path, data):
                     raise Conflict(f"The store has {path} already, and what is stored never changes.") from error
 
     def _holds(self, path: str, data: bytes) -> bool:
-        try:
+        with suppress(FileNotFoundError):
             return self._size(path) == len(data) and self._get(path) == data
-        except FileNotFoundError:
-            return False
+        return False
 
-    def _get(self, path: str) -> bytes:
-        with self._missing(path, "be read"):
-            return obstore.get(self._place.objects, path).bytes().to_bytes()
+    def _get(self, path: str, missing: ServiceError | None = None) -> bytes:
+        with self._missing(path, "be read", missing):
+            return obstore.get(self._backend.objects, path).bytes().to_bytes()
 
-    def _size(self, path: str) -> int:
-        with self._missing(path, "be read"):
-            return obstore.head(self._place.objects, path)["size"]
+    def _size(self, path: str, missing: ServiceError | None = None) -> int:
+        with self._missing(path, "be read", missing):
+            return obstore.head(self._backend.objects, path)["size"]
 
     def _delete(self, path: str) -> None:
-        try:
-            with self._missing(path, "be written"):
-                obstore.delete(self._place.objects, path)
-        except FileNotFoundError:
-            return  # S3 does not report it at all.
+        # S3 does not report a missing object at all.
+        with suppress(FileNotFoundError), self._missing(path, "be written"):
+            obstore.delete(self._backend.objects, path)
 
     def _files(self, folder: str) -> Iterator[StoredFile]:
         with self._errors(folder, "be listed"):
-            for chunk in obstore.list(self._place.objects, folder):
+            for chunk in obstore.list(self._backend.objects, folder):
                 for one in chunk:
                     if found := _FILE.fullmatch(one["path"]):
                         yield StoredFile(found[1], one["size"], one["last_modified"], int(found[2] or 0))
 
     @contextmanager
-    def _missing(self, path: str, purpose: str) -> Iterator[None]:
-        """Let FileNotFoundError pass if only that file is missing; convert every other error to Unavailable."""
-        missing = None
+    def _missing(self, path: str, purpose: str, missing: ServiceError | None = None) -> Iterator[None]:
+        """Convert every error to Unavailable, except FileNotFoundError if only that file is missing.
+
+        missing: the error to raise in its place; None: raise it as it is.
+        """
+        not_found = None
         with self._errors(path, purpose):
             try:
                 yield
             except FileNotFoundError as error:
-                self._place.confirm_missing(path, error)
-                missing = error
-        if missing is not None:
-            raise missing
+                self._backend.confirm_missing(path, error)
+                not_found = error
+        if not_found is not None:
+            raise missing or not_found
 
     @contextmanager
     def _errors(self, path: str, purpose: str) -> Iterator[None]:
         """Convert every error to Unavailable, including FileNotFoundError."""
         try:
-            self._place.check_way(path)
+            self._backend.check_path(path)
             yield
         except (OSError, BaseError) as error:
-            raise Unavailable(f"The model store cannot {purpose}: {self._place.reason(error)}.") from error
+            raise Unavailable(f"The model store cannot {purpose}: {self._backend.reason(error)}.") from error
 
 
 def _model_path(model_id: str, attempt: int) -> str:
-    return f"models/{check_model_id(model_id)}{f'-{attempt}' if attempt else ''}.safetensors"
+    return f"models/{check_id(model_id, unknown_model)}{f'-{attempt}' if attempt else ''}.safetensors"
 
 
 def _input_path(job_id: str) -> str:
-    return f"inputs/{check_job_id(job_id)}.safetensors"
+    return f"inputs/{check_id(job_id, unknown_job)}.safetensors"
 
 
 def _checkpoint_path(job_id: str) -> str:
-    return f"checkpoints/{check_job_id(job_id)}.safetensors"
+    return f"checkpoints/{check_id(job_id, unknown_job)}.safetensors"

@@ -125,15 +125,12 @@ def _database_errors() -> Iterator[None]:
     except IntegrityError:
         raise
     except DBAPIError as error:
-        raise Unavailable(f"The database cannot be used: {_reason(error)}.", retry_after=_RETRY_AFTER) from error
+        reason = str(error.orig).strip() or type(error.orig).__name__
+        if type(error.orig).__module__.startswith("psycopg"):
+            reason = postgres_reason(error)
+        raise Unavailable(f"The database cannot be used: {reason}.", retry_after=_RETRY_AFTER) from error
     except PoolTimeoutError as error:
         raise Unavailable("The database is busy: no connection came free.", retry_after=_RETRY_AFTER) from error
-
-
-def _reason(error: DBAPIError) -> str:
-    if type(error.orig).__module__.startswith("psycopg"):
-        return postgres_reason(error)
-    return str(error.orig).strip() or type(error.orig).__name__
 
 
 def _make_engine(text: str, busy_timeout: float) -> Engine:

@@ -21,14 +21,17 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import IdempotencyKeyReused, JobFinished, ModelFailed, QuotaExceeded, TooManyJobs
-from service.storage.identifiers import check_job_id, check_model_id, unknown_job
+from service.storage.identifiers import check_id, unknown_job, unknown_model
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, UNFINISHED, JobEntry, JobStatus, ModelStatus, Page, QueueName
 from service.storage.registry.pages import read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import idempotency_keys, jobs, models
 
-KEY_LIFETIME = timedelta(hours=24)
+Idempotency = tuple[str, str]
+"""A client's key, and a hash of the request."""
+
+_KEY_LIFETIME = timedelta(hours=24)
 _CANCELLED: Mapping[str, JSON] = {
     "slug": ModelFailed.slug,
     "title": "The training was cancelled",
@@ -58,7 +61,7 @@ class Jobs:
         job_id: str,
         name: str | None,
         record: Mapping[str, JSON],
-        idempotency: tuple[str, str] | None = None,
+        idempotency: Idempotency | None = None,
         queue: QueueName = "cpu",
         traceparent: str | None = None,
         input_bytes: int = 0,
@@ -66,14 +69,12 @@ class Jobs:
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
-        input_bytes: size of the training input in the store.
-
-        ``idempotency`` is (key, hash of the request). If the key was used in the last 24 hours, return the job it
-        started, whose ID is not ``job_id``, and add nothing. Raises IdempotencyKeyReused if the key was used with
-        another request, and QuotaExceeded or TooManyJobs if the tenant's quota is exhausted.
+        input_bytes: size of the training input in the store; idempotency: if the key was used in the last 24 hours,
+        return the job it started, whose ID is not ``job_id``, and add nothing. Raises IdempotencyKeyReused if the key
+        was used with another request, and QuotaExceeded or TooManyJobs if the tenant's quota is exhausted.
         """
-        model = {"id": check_model_id(model_id), "name": name, "record": dict(record), "input_bytes": input_bytes}
-        job = {"id": check_job_id(job_id), "model_id": model_id, "queue": queue, "traceparent": traceparent}
+        model = {"id": check_id(model_id, unknown_model), "name": name, "input_bytes": input_bytes, "job_id": job_id}
+        job = {"id": check_id(job_id, unknown_job), "model_id": model_id, "queue": queue, "traceparent": traceparent}
         try:
             with self._database.writing() as connection:
                 if earlier := self._job_of_key(connection, tenant, idempotency):
@@ -81,7 +82,7 @@ class Jobs:
                 if quota is not None:
                     quota.check(connection, tenant, input_bytes, training=True)
                 both = {"tenant": tenant, "created_at": self._database.clock()}
-                connection.execute(insert(models).values(**both, **model, status="training", job_id=job_id))
+                connection.execute(insert(models).values(**both, **model, status="training", record=dict(record)))
                 connection.execute(insert(jobs).values(**both, **job, status="queued", attempt=0, progress={}))
                 self._store_key(connection, tenant, idempotency, job_id)
                 return find_job(connection, job_id)
@@ -185,14 +186,14 @@ class Jobs:
         with self._database.writing() as connection:
             return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
 
-    def _job_of_key(self, connection: Connection, tenant: str, idempotency: tuple[str, str] | None) -> JobEntry | None:
+    def _job_of_key(self, connection: Connection, tenant: str, idempotency: Idempotency | None) -> JobEntry | None:
         if idempotency is None:
             return None
         key, request_hash = idempotency
         query = select(idempotency_keys.c.request_hash, idempotency_keys.c.job_id).where(
             idempotency_keys.c.tenant == tenant,
             idempotency_keys.c.key == key,
-            idempotency_keys.c.created_at > self._database.clock() - KEY_LIFETIME,
+            idempotency_keys.c.created_at > self._database.clock() - _KEY_LIFETIME,
         )
         row = connection.execute(query).first()
         if row is None:
@@ -204,12 +205,12 @@ class Jobs:
             )
         return find_job(connection, row.job_id, tenant)
 
-    def _store_key(self, connection: Connection, tenant: str, idempotency: tuple[str, str] | None, job_id: str) -> None:
+    def _store_key(self, connection: Connection, tenant: str, idempotency: Idempotency | None, job_id: str) -> None:
         """Store a key with the job it started, and delete old ones. Raises IntegrityError if the key is stored."""
         if idempotency is None:
             return
         now, (key, request_hash) = self._database.clock(), idempotency
-        connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at <= now - KEY_LIFETIME))
+        connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at <= now - _KEY_LIFETIME))
         row = {"tenant": tenant, "key": key, "request_hash": request_hash, "job_id": job_id, "created_at": now}
         connection.execute(insert(idempotency_keys).values(row))
 
@@ -260,7 +261,7 @@ def set_model_status(
 
 def find_job(connection: Connection, job_id: str, tenant: str | None = None) -> JobEntry:
     """Return one job of a tenant, tenant None: of any tenant, in the caller's transaction. Raises JobNotFound."""
-    row = connection.execute(select(jobs).where(jobs.c.id == check_job_id(job_id))).mappings().first()
+    row = connection.execute(select(jobs).where(jobs.c.id == check_id(job_id, unknown_job))).mappings().first()
     if row is None or tenant not in (None, row["tenant"]):
         raise unknown_job(job_id)
     return job_entry(row)

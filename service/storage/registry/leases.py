@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.storage.identifiers import new_id
@@ -56,19 +56,14 @@ class Leases:
             with self._database.writing() as connection:
                 now = self._now(connection)
                 connection.execute(delete(workers).where(workers.c.alive_until < now - _REMEMBERED))
-                has_id = workers.c.id == holder.id
-                row = connection.execute(select(workers).where(has_id).with_for_update()).first()
-                other = row is not None and row.instance != holder.instance and row.alive_until >= now
-                if other and not holder.sole:
-                    return False
-                change = insert(workers) if row is None else update(workers).where(has_id)
-                queues, until = ",".join(holder.queues), now + timedelta(seconds=holder.seconds)
-                connection.execute(
-                    change.values(id=holder.id, instance=holder.instance, queues=queues, alive_until=until)
-                )
+                until, queues = now + timedelta(seconds=holder.seconds), ",".join(holder.queues)
+                row = {"id": holder.id, "instance": holder.instance, "queues": queues, "alive_until": until}
+                is_free = or_(workers.c.instance == holder.instance, workers.c.alive_until < now, literal(holder.sole))
+                change = update(workers).where(workers.c.id == holder.id, is_free).values(row)
+                if not connection.execute(change).rowcount:
+                    connection.execute(insert(workers).values(row))
                 return True
-        except IntegrityError:
-            # On Postgres, writers do not wait for each other, so another new instance may have registered in between.
+        except IntegrityError:  # another live instance has the ID
             return False
 
     def dismiss(self, holder: LeaseHolder) -> None:

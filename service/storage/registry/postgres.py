@@ -37,21 +37,26 @@ _CONNECTIONS = 10
 _MORE_CONNECTIONS = 10
 _POOL_SECONDS = 3
 
-_SETTINGS = "SELECT " + ", ".join(
-    f"set_config('{name}', '{value}', false)"
-    for name, value in {
-        "statement_timeout": f"{_STATEMENT_SECONDS}s",
-        "lock_timeout": f"{_STATEMENT_SECONDS}s",
-        "idle_in_transaction_session_timeout": f"{_SILENCE_SECONDS}s",
-        "timezone": "UTC",
-    }.items()
-)
+_SETTINGS = f"""
+    SET statement_timeout = '{_STATEMENT_SECONDS}s';
+    SET lock_timeout = '{_STATEMENT_SECONDS}s';
+    SET idle_in_transaction_session_timeout = '{_SILENCE_SECONDS}s';
+    SET timezone = 'UTC'
+"""
 
 _READ_ONLY = "25006"
 
 _SERVER_SAYS = re.compile(r"(?:FATAL|ERROR):\s+([^\n]+)")
 _FAILED = re.compile(r".*failed: ([^\n]+)")
 _PATH = re.compile(r"""["']?/[^"'\s]*["']?""")
+# The first one whose text is in the message applies.
+_MEANINGS = {
+    "connection option": "an option in its URL is unknown or has an invalid value",
+    "bad value": "an option in its URL is unknown or has an invalid value",
+    "failed to resolve host": "its host name is unknown",
+    "timeout": "it does not answer in time",
+    "connection": "the connection was lost or cannot be made",
+}
 
 
 def make_postgres_engine(url: URL, options: Mapping[str, Any]) -> Engine:
@@ -109,12 +114,5 @@ def postgres_reason(error: DBAPIError) -> str:
 def _without_its_server(message: str) -> str:
     if found := _SERVER_SAYS.search(message) or _FAILED.search(message):
         return found[1]
-    if "connection option" in message or "bad value" in message:
-        return "an option in its URL is unknown or has a value that it cannot have"
-    if "failed to resolve host" in message:
-        return "its host name is unknown"
-    if "timeout" in message:
-        return "it does not answer in time"
-    if "connection" in message:
-        return "the connection was lost or cannot be made"
-    return "the driver refuses the statement"
+    meanings = (meaning for part, meaning in _MEANINGS.items() if part in message)
+    return next(meanings, "the driver refuses the statement")

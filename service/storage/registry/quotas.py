@@ -33,11 +33,6 @@ class Quota:
         if connection.dialect.name == "postgresql":
             # SQLite needs no lock, as it has one writer at a time.
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))"), {"tenant": tenant})
-        self._check_models(connection, tenant, more_bytes)
-        if training:
-            self._check_jobs(connection, tenant)
-
-    def _check_models(self, connection: Connection, tenant: str, more_bytes: int) -> None:
         taken = func.coalesce(func.sum(func.coalesce(models.c.size_bytes, 0) + models.c.input_bytes), 0)
         number, total = connection.execute(select(func.count(), taken).where(models.c.tenant == tenant)).one()
         if number >= self.models:
@@ -47,15 +42,13 @@ class Quota:
             )
         if total + more_bytes > self.bytes:
             raise QuotaExceeded(
-                f"the tenant has {total} bytes of models and what they were trained on, and would have {more_bytes} "
-                f"more; it may have {self.bytes}: delete models, or raise FORECAST_MAX_BYTES_PER_TENANT"
+                f"the tenant has {total} bytes of models and training inputs, and would have {more_bytes} more; it may "
+                f"have {self.bytes}: delete models, or raise FORECAST_MAX_BYTES_PER_TENANT"
             )
-
-    def _check_jobs(self, connection: Connection, tenant: str) -> None:
-        of_tenant = select(func.count()).where(jobs.c.tenant == tenant, jobs.c.status.in_(UNFINISHED))
-        if (number := connection.execute(of_tenant).scalar_one()) >= self.unfinished_jobs:
+        unfinished = select(func.count()).where(jobs.c.tenant == tenant, jobs.c.status.in_(UNFINISHED))
+        if training and (number := connection.execute(unfinished).scalar_one()) >= self.unfinished_jobs:
             raise TooManyJobs(
-                f"{number} trainings of the tenant are under way, and it may have {self.unfinished_jobs}: "
+                f"the tenant has {number} queued and running trainings, and may have {self.unfinished_jobs}: "
                 "try again when some have ended, cancel some, or raise FORECAST_MAX_QUEUED_JOBS_PER_TENANT",
                 retry_after=_RETRY_SECONDS,
             )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.errors import Conflict, ModelNotFound
-from service.storage.identifiers import check_model_id, unknown_model
+from service.storage.identifiers import check_id, unknown_model
 from service.storage.registry.database import Database, utc_now
 from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
@@ -49,7 +49,7 @@ class Registry(Database):
         Return None if the tenant has no ready model with this ID.
         """
         query = select(models.c.attempt).where(
-            models.c.id == check_model_id(model_id), models.c.tenant == tenant, models.c.status == "ready"
+            models.c.id == check_id(model_id, unknown_model), models.c.tenant == tenant, models.c.status == "ready"
         )
         with self.reading() as connection:
             return connection.execute(query).scalar()
@@ -104,7 +104,7 @@ class Registry(Database):
         """
         added_at = written_at or self.clock()
         row = {
-            "id": check_model_id(model_id),
+            "id": check_id(model_id, unknown_model),
             "tenant": tenant,
             "name": name,
             "status": "ready",
@@ -141,7 +141,7 @@ class Registry(Database):
     def rename(self, tenant: str, model_id: str, name: str | None) -> ModelEntry:
         """Change or remove the name of a tenant's model. Raises ModelNotFound."""
         with self.writing() as connection:
-            of_tenant = (models.c.id == check_model_id(model_id), models.c.tenant == tenant)
+            of_tenant = (models.c.id == check_id(model_id, unknown_model), models.c.tenant == tenant)
             connection.execute(update(models).where(*of_tenant).values(name=name))
             return _find_model(connection, model_id, tenant)
 
@@ -152,7 +152,7 @@ class Registry(Database):
         """
         with self.writing() as connection:
             # Jobs are locked first, as in transactions that end a job: another order could cause a deadlock.
-            of_model = (jobs.c.model_id == check_model_id(model_id), jobs.c.tenant == tenant)
+            of_model = (jobs.c.model_id == check_id(model_id, unknown_model), jobs.c.tenant == tenant)
             attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
             model = _find_model(connection, model_id, tenant)
             connection.execute(delete(models).where(models.c.id == model_id))
@@ -161,7 +161,7 @@ class Registry(Database):
 
 def _find_model(connection: Connection, model_id: str, tenant: str | None = None) -> ModelEntry:
     """Return one model of a tenant; tenant None: of any tenant. Raises ModelNotFound."""
-    row = connection.execute(select(models).where(models.c.id == check_model_id(model_id))).mappings().first()
+    row = connection.execute(select(models).where(models.c.id == check_id(model_id, unknown_model))).mappings().first()
     if row is None or tenant not in (None, row["tenant"]):
         raise unknown_model(model_id)
     return ModelEntry(**row)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -60,10 +60,9 @@ class TicketState(NamedTuple):
         """Return whether the ticket waits for a worker to take it."""
         return self.status in ("ENQUEUED", "DELAYED")
 
-    @property
-    def is_taken(self) -> bool:
-        """Return whether a worker has taken the ticket."""
-        return self.status == "PENDING"
+    def will_be_used(self, live_workers: Container[str]) -> bool:
+        """Return whether the ticket waits, or was taken by a live worker."""
+        return self.waits or (self.status == "PENDING" and self.worker in live_workers)
 
 
 @dataclass(eq=False)

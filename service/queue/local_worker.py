@@ -171,7 +171,11 @@ class LocalWorker:
             self._stopping.wait(pause)
 
     def _run_once(self) -> bool:
-        """Start a process and wait for its end; return whether it had started up. Raises OSError if it cannot start."""
+        """Start a process and handle its messages until it ends; return whether it had started up.
+
+        Raises OSError if it cannot start.
+        """
+        has_run, failure = False, None
         ours, theirs = self._context.Pipe()
         with closing(_Channel(ours)) as channel:
             with theirs:
@@ -181,27 +185,21 @@ class LocalWorker:
             self._process, self._channel = process, channel
             if self._stopping.is_set():
                 self._send("stop", True)
-            has_run, failure = self._handle(channel)
+            for message in channel.messages():
+                if "started" in message:
+                    has_run, self._failure = True, None
+                if "failed" in message:
+                    failure = message["failed"]
+                if "ended" in message:
+                    self._notify_finished(message["ended"])
+                if "measured" in message:
+                    self._measured(AttemptEnd(*message["measured"]))
             self._channel = None
         process.join()
         if not self._stopping.is_set():
             self._failure = failure or f"its process ended with exit code {process.exitcode}"
             logger.error("the worker does not run, and is restarted: %s", self._failure)
         return has_run
-
-    def _handle(self, channel: _Channel) -> tuple[bool, str | None]:
-        """Handle messages of the process until it ends; return whether it started up, and the failure it reported."""
-        has_run, failure = False, None
-        for message in channel.messages():
-            if "started" in message:
-                has_run, self._failure = True, None
-            if "failed" in message:
-                failure = message["failed"]
-            if "ended" in message:
-                self._notify_finished(message["ended"])
-            if "measured" in message:
-                self._measured(AttemptEnd(*message["measured"]))
-        return has_run, failure
 
 
 def work(run: Run, server: int, connection: Connection) -> None:

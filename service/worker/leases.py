@@ -130,7 +130,7 @@ class LeaseKeeper:
             elif state is None:
                 if now - self._missing[ticket.id] >= transit_seconds:
                     self.tickets.submit(ticket)
-            elif not (state.waits or (state.is_taken and state.worker in live)):
+            elif not state.will_be_used(live):
                 self._requeue(job, job.queue)
 
     def _requeue(self, job: JobEntry, queue: QueueName) -> None:

@@ -129,7 +129,7 @@ def serve(settings: Settings) -> int:
 
 def train(settings: Settings) -> NoReturn:
     """Run a worker until it is stopped."""
-    from service.app import train
+    from service.worker_app import train
 
     train(settings)
 
@@ -151,7 +151,7 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
     from pydantic import ValidationError
 
-    from service.settings import Settings, unknown_variables
+    from service.settings import Settings, UnusableSetting, unknown_variables
 
     for name, meant in unknown_variables().items():
         print(f"{name} is not a setting of this service" + f": did you mean {meant}?" * bool(meant), file=sys.stderr)
@@ -171,7 +171,6 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     except OSError as error:
         problem = f"FORECAST_KERNEL_CACHE: {folder} cannot keep compiled kernels ({error.strerror or error})"
         print(f"{problem}: numba uses another folder, or compiles them at every start", file=sys.stderr)
-    from service.app import UnusableSetting
     from service.errors import Unavailable
 
     try:

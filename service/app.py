@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
-from typing import NoReturn
 
 from fastapi import Depends, FastAPI
 from fastapi_swagger import patch_fastapi
@@ -32,20 +31,19 @@ from service.api.security.permissions import Permission
 from service.api.security.rate_limit import RateLimit
 from service.api.security.trusted_hosts import TrustedHosts
 from service.api.server import Server, bind
-from service.errors import ServiceError
 from service.kernel_cache import warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
 from service.queue.database import queue_url
 from service.queue.local_worker import LocalWorker
 from service.queue.remote_workers import RemoteWorkers
-from service.queue.tickets import CPU, GPU, Measured, TrainingQueue
-from service.settings import Settings
+from service.queue.tickets import TrainingQueue
+from service.settings import Settings, UnusableSetting, blaming
 from service.storage.files.folder import read_folder_url
 from service.storage.registry.database import utc_now
 from service.storage.registry.postgres import SILENCE_OPTIONS
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
-from service.telemetry.metrics import LoopLag, TrainingSeconds, new_registry, serve_metrics
+from service.telemetry.metrics import LoopLag
 from service.telemetry.traces import Spans
 from service.usecases.context import Measurements, Resources
 from service.usecases.job_notifications import JobWatch
@@ -53,10 +51,9 @@ from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
 from service.usecases.service_metrics import ServiceMetrics
-from service.usecases.storage_repair import ForeignDatabase, Reconciliation, reconcile
+from service.usecases.storage_repair import Reconciliation, reconcile
 from service.worker.devices import training_devices
-from service.worker.identity import WorkerIdTaken
-from service.worker_app import open_store, run_local_worker, run_worker
+from service.worker_app import open_store, preflight, run_local_worker
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +101,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     measured.registry.register(load)
     for tenant in keys.tenants_of_short_keys():
         logger.warning("tenant %s has a key of fewer than %d characters, which can be guessed", tenant, SHORT_KEY)
-    spans = _spans(settings, "server")
+    with blaming("OpenTelemetry"):
+        spans = Spans.export(settings.trace_exporters, "server")
     hosts = settings.allowed_hosts or ()
     app = Application(
         # Each request passes these, from the first to the last.
@@ -142,24 +140,20 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     return app
 
 
-class UnusableSetting(Exception):
-    """The service cannot start with a setting; the message has its name and the reason."""
-
-
 def run(settings: Settings) -> None:
     """Serve until stopped. Raises UnusableSetting."""
     configure_logging(settings.log_level, settings.log_format)
-    with _blaming("FORECAST_API_KEYS_FILE"):
+    with blaming("FORECAST_API_KEYS_FILE"):
         keys = open_keys(settings)
-    with _blaming("FORECAST_HOST and FORECAST_PORT"):
+    with blaming("FORECAST_HOST and FORECAST_PORT"):
         # Before the store is opened: a second server started by mistake must not take over the first one's jobs.
         sockets = bind(settings.host, settings.port)
     try:
         if not (keys or settings.allow_no_keys):
             _require_loopback(sockets)
-        with _blaming("FORECAST_DEVICE"):
+        with blaming("FORECAST_DEVICE"):
             devices = training_devices(settings.device)
-        _preflight(settings)
+        preflight(settings)
         with suppress(KeyboardInterrupt):
             app = create_app(settings, devices, keys)
             server = Server(app, settings.log_level, settings.drain_seconds)
@@ -194,72 +188,16 @@ def _require_loopback(sockets: Sequence[socket]) -> None:
             )
 
 
-def train(settings: Settings) -> NoReturn:
-    """Run a worker until stopped, then exit the process. Raises UnusableSetting."""
-    configure_logging(settings.log_level, settings.log_format)
-    with _blaming("FORECAST_DEVICE"):
-        devices = training_devices(settings.device)
-    if not devices and not settings.trainings_at_once(in_server=False):
-        raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a worker without a GPU needs at least 1, got 0")
-    _preflight(settings)
-    spans = _spans(settings, "trainer")
-    measured = _trainer_metrics(settings)
-    # Store and tables were checked above; errors left are of the queue or of another worker with the same ID.
-    with _blaming("FORECAST_DATABASE_URL"):
-        try:
-            run_worker(settings, devices, measured, spans)
-        except WorkerIdTaken as error:
-            raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
-
-
 def reconcile_stored(settings: Settings, apply: bool, delete_orphans: bool) -> Reconciliation:
     """Compare store and database, see `reconcile`. Raises UnusableSetting, Unavailable."""
-    with _blaming("FORECAST_STORE_URL"):
+    with blaming("FORECAST_STORE_URL"):
         if not settings.store_url.startswith("s3://") and not (folder := read_folder_url(settings.store_url)).is_dir():
             raise UnusableSetting(f"FORECAST_STORE_URL: there is no folder {folder}")
         store = open_store(settings)
-    with _blaming("FORECAST_DATABASE_URL"):
+    with blaming("FORECAST_DATABASE_URL"):
         registry = Registry.open(settings.registry_url)
-    try:
-        with closing(registry):
-            return reconcile(registry, store, apply, delete_orphans, utc_now())
-    except ForeignDatabase as error:
-        raise UnusableSetting(f"FORECAST_DATABASE_URL: {error}") from error
-
-
-def _preflight(settings: Settings) -> None:
-    """Open and check store and database once. Raises UnusableSetting."""
-    with _blaming("FORECAST_STORE_URL"):
-        store = open_store(settings)
-        store.remove_leftovers()
-        store.check_writable()
-    with _blaming("FORECAST_DATABASE_URL"), closing(Registry.open(settings.registry_url)) as registry:
-        registry.check()
-
-
-@contextmanager
-def _blaming(setting: str) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, OSError, ServiceError) as error:
-        raise UnusableSetting(f"{setting}: {error}") from error
-
-
-def _spans(settings: Settings, process: str) -> Spans | None:
-    """Start exporting spans, if configured. Raises UnusableSetting."""
-    with _blaming("OpenTelemetry"):
-        return Spans.export(settings.trace_exporters, process)
-
-
-def _trainer_metrics(settings: Settings) -> Measured:
-    """Serve the metrics of a worker, if configured. Raises UnusableSetting."""
-    if settings.metrics_port is None:
-        return lambda _: None
-    registry = new_registry()
-    seconds = TrainingSeconds(registry, (CPU, GPU))
-    with _blaming("FORECAST_HOST and FORECAST_METRICS_PORT"):
-        serve_metrics(registry, settings.host, settings.metrics_port)
-    return lambda end: seconds.observe(*end)
+    with closing(registry):
+        return reconcile(registry, store, apply, delete_orphans, utc_now())
 
 
 def _open(settings: Settings, devices: Sequence[str], measured: Measurements) -> Resources:
@@ -269,8 +207,7 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
     watch = JobWatch(registry.jobs)
     queue = _queue(settings, devices, watch, measured)
     forecasters = ForecasterCache(store, settings.cache_bytes)
-    limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
-    return Resources(store, registry, queue, forecasters, limits, watch, measured)
+    return Resources(store, registry, queue, forecasters, Limits(settings), watch, measured)
 
 
 def _queue(settings: Settings, devices: Sequence[str], watch: JobWatch, measured: Measurements) -> TrainingQueue:

@@ -77,9 +77,11 @@ def _one_at_a_time() -> Iterator[Path | None]:
 
     Yields the file to write when all kernels are compiled; None if they are already, or if nothing can be written.
     """
+    from llvmlite import binding
+
     caches = _caches()
     folder = caches[0]
-    compiled = folder / f"compiled-{_processor()}"
+    compiled = folder / f"compiled-{binding.get_host_cpu_name()}"
     made_from = _made_from()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,12 +120,6 @@ def _made_from() -> str:
     for source in kernel_sources():
         digest.update(str(source.relative_to(_FORECASTING)).encode() + source.read_bytes())
     return digest.hexdigest()
-
-
-def _processor() -> str:
-    from llvmlite import binding
-
-    return str(binding.get_host_cpu_name())
 
 
 def kernel_sources() -> list[Path]:

@@ -7,7 +7,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -89,14 +89,7 @@ def read_keys(text: str) -> tuple[Grant, ...]:
 
     Raises ValueError with the number of the invalid entry and the cure, but never with a key.
     """
-    grants: list[Grant] = []
-    for number, entry in enumerate(text.split(","), 1):
-        try:
-            grants.append(_read_entry(entry.strip()))
-            _refuse_double(grants)
-        except ValueError as error:
-            raise ValueError(f"entry {number}: {error}") from None
-    return tuple(grants)
+    return _read_all([(f"entry {number}", one) for number, one in enumerate(text.split(","), 1)], _read_entry)
 
 
 def read_key_file(path: Path) -> tuple[Grant, ...]:
@@ -111,18 +104,26 @@ def read_key_file(path: Path) -> tuple[Grant, ...]:
     except UnicodeDecodeError:
         text = ""
     if len(data) > _LARGEST_FILE or (data and not text):
-        raise ValueError(f"this is no list of keys: {_FILE_CURE}, one a line")
-    grants: list[Grant] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        entry = line.partition("#")[0].strip()
-        try:
-            if entry:
-                grants.append(_read_line(entry))
-                _refuse_double(grants)
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
+        raise ValueError(f"this is not a list of keys: {_FILE_CURE}, one per line")
+    lines = ((f"line {number}", line.partition("#")[0]) for number, line in enumerate(text.splitlines(), 1))
+    grants = _read_all([(place, entry) for place, entry in lines if entry.strip()], _read_line)
     if not grants:
         raise ValueError("there is no key in this file: `python -m service keys create TENANT --file FILE` adds one")
+    return grants
+
+
+def _read_all(entries: Sequence[tuple[str, str]], read: Callable[[str], Grant]) -> tuple[Grant, ...]:
+    """Read entries, given with their places in the text. Raises ValueError with the place of an invalid one."""
+    numbers: dict[bytes, int] = {}
+    grants: list[Grant] = []
+    for place, entry in entries:
+        try:
+            grant = read(entry.strip())
+            grants.append(grant)
+            if (number := numbers.setdefault(grant.digest, len(grants))) < len(grants):
+                raise ValueError(f"its key is that of number {number}: give each entry its own key")
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from None
     return tuple(grants)
 
 
@@ -176,24 +177,19 @@ def _read_line(entry: str) -> Grant:
     tenant, role, digest = parts
     _check_tenant(tenant)
     if not _DIGEST.fullmatch(digest):
-        raise ValueError(f"its last part is no SHA-256 digest in 64 lower hex digits: {_FILE_CURE}")
+        raise ValueError(f"its last part is not a SHA-256 digest in 64 lower hex digits: {_FILE_CURE}")
     return Grant(tenant, _role(role, _FILE_CURE), bytes.fromhex(digest))
 
 
 # Invalid values are not repeated: a value in the wrong place may be a key.
 def _check_tenant(tenant: str) -> None:
     if not _TENANT.fullmatch(tenant):
-        raise ValueError("its tenant cannot be one: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit")
+        raise ValueError(
+            "its tenant is not a valid name: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit"
+        )
 
 
 def _role(text: str, cure: str) -> Role:
     if text not in ROLES:
         raise ValueError(f"its role is none of {', '.join(ROLES)}: {cure}")
     return text
-
-
-def _refuse_double(grants: Sequence[Grant]) -> None:
-    """Raise ValueError if the last key occurs earlier."""
-    for number, one in enumerate(grants[:-1], 1):
-        if one.digest == grants[-1].digest:
-            raise ValueError(f"its key is that of number {number}: give each entry a key of its own")

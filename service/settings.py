@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.errors import ServiceError
 from service.keys import Grant, read_keys
 
 # Share of the machine's memory, for all trainings together.
@@ -68,6 +71,19 @@ def _host_names(value: Any) -> Any:
                 "comma-separated, or * for all"
             )
     return names
+
+
+class UnusableSetting(Exception):
+    """The service cannot start with a setting; the message has its name and the reason."""
+
+
+@contextmanager
+def blaming(setting: str) -> Iterator[None]:
+    """Raise UnusableSetting for errors that a setting causes in the block."""
+    try:
+        yield
+    except (ValueError, OSError, ServiceError) as error:
+        raise UnusableSetting(f"{setting}: {error}") from error
 
 
 class Settings(BaseSettings):

@@ -1,4 +1,4 @@
-"""Wiring of the worker, as `app` is that of the server."""
+"""The only place where the parts of a worker are wired together, as `app` is for a server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,18 @@ from sqlalchemy import make_url
 
 from service.queue.database import queue_url
 from service.queue.tickets import CPU, GPU, Measured
-from service.settings import Settings
+from service.settings import Settings, UnusableSetting, blaming
 from service.storage.files.bucket import S3Access
 from service.storage.files.store import ModelStore
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.postgres import SILENCE_OPTIONS
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
+from service.telemetry.metrics import TrainingSeconds, new_registry, serve_metrics
 from service.telemetry.traces import Spans
 from service.worker.child_entry import train_in_child
-from service.worker.identity import locked_id, machine_id
+from service.worker.devices import training_devices
+from service.worker.identity import WorkerIdTaken, locked_id, machine_id
 from service.worker.results import JobRecorder
 from service.worker.telemetry import AttemptTelemetry
 
@@ -98,13 +101,27 @@ def start_worker(
     return worker
 
 
-def run_worker(settings: Settings, devices: Sequence[str], measured: Measured, spans: Spans | None) -> NoReturn:
-    """Train queued jobs until stopped, then exit the process. Raises what `start_worker` raises."""
+def train(settings: Settings) -> NoReturn:
+    """Train queued jobs until stopped, then exit the process. Raises UnusableSetting."""
+    configure_logging(settings.log_level, settings.log_format)
+    with blaming("FORECAST_DEVICE"):
+        devices = training_devices(settings.device)
+    processes = settings.trainings_at_once(in_server=False)
+    if not devices and not processes:
+        raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a worker without a GPU needs at least 1, got 0")
+    preflight(settings)
+    with blaming("OpenTelemetry"):
+        spans = Spans.export(settings.trace_exporters, "trainer")
+    measured = _metrics(settings)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    processes = settings.trainings_at_once(in_server=False)
-    worker = start_worker(settings, devices, processes, lambda _: None, measured, spans)
+    # Store and tables were checked above; errors left are of the queue or of another worker with the same ID.
+    with blaming("FORECAST_DATABASE_URL"):
+        try:
+            worker = start_worker(settings, devices, processes, lambda _: None, measured, spans)
+        except WorkerIdTaken as error:
+            raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
     while not stopping.wait(0.2) and not worker.lost.is_set():
         pass
     worker.stop()
@@ -113,6 +130,27 @@ def run_worker(settings: Settings, devices: Sequence[str], measured: Measured, s
     # A thread that still waits for a store must not keep a process alive that has no work left.
     logging.shutdown()
     os._exit(0 if stopping.is_set() else 1)
+
+
+def _metrics(settings: Settings) -> Measured:
+    """Serve the metrics of a worker, if configured. Raises UnusableSetting."""
+    if settings.metrics_port is None:
+        return lambda _: None
+    registry = new_registry()
+    seconds = TrainingSeconds(registry, (CPU, GPU))
+    with blaming("FORECAST_HOST and FORECAST_METRICS_PORT"):
+        serve_metrics(registry, settings.host, settings.metrics_port)
+    return lambda end: seconds.observe(*end)
+
+
+def preflight(settings: Settings) -> None:
+    """Open and check store and database once. Raises UnusableSetting."""
+    with blaming("FORECAST_STORE_URL"):
+        store = open_store(settings)
+        store.remove_leftovers()
+        store.check_writable()
+    with blaming("FORECAST_DATABASE_URL"), closing(Registry.open(settings.registry_url)) as registry:
+        registry.check()
 
 
 def open_store(settings: Settings) -> ModelStore:

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from examples.cluster import PostgresServer
-from service.app import UnusableSetting, train
-from service.settings import Settings
+from service.settings import Settings, UnusableSetting
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
-from service.worker_app import _folder
+from service.worker_app import _folder, train
 
 
 @pytest.mark.parametrize(
@@ -26,7 +25,7 @@ def test_the_second_trainer_with_one_id_is_told_so(
 ) -> None:
     monkeypatch.setattr("service.worker_app._LEASE_SECONDS", 0.2)
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("service.app.configure_logging", lambda *_: None)
+    monkeypatch.setattr("service.worker_app.configure_logging", lambda *_: None)
     url = postgres.new_database()
     registry = Registry.open(url)
     assert registry.leases.enrol(LeaseHolder("twin", ["cpu"], 3600))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.request_context import STATUS
 from service.telemetry import context
-from service.telemetry.metrics import labelled
 from service.telemetry.traces import Spans, finish, traceparent_of
 
 if TYPE_CHECKING:
@@ -55,13 +55,16 @@ class RequestMetrics(Collector):
         self._app = app
         self._spans = spans
         self._durations: dict[tuple[str, str, int], _Durations] = {}
-        self._active = {"GET": 0, "POST": 0}
+        self._active = Counter(GET=0, POST=0)
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
         """Return the durations of requests and the number of active ones; may be called from any thread."""
         name, meaning = "http_server_active_requests", "Requests that are being handled."
-        yield labelled(GaugeMetricFamily, name, meaning, "http_request_method", self._active.copy())
+        active = GaugeMetricFamily(name, meaning, labels=["http_request_method"])
+        for method, number in self._active.copy().items():
+            active.add_metric([method], number)
+        yield active
         seconds = HistogramMetricFamily(
             "http_server_request_duration_seconds",
             "Duration of requests, from their head to the end of the response.",
@@ -76,9 +79,7 @@ class RequestMetrics(Collector):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, and record it."""
         begun = time.perf_counter()
-        method = scope["method"]
-        if method not in self._active:
-            method = self._add_method(method)
+        method = scope["method"] if scope["method"] in _METHODS else _OTHER_METHOD
         self._active[method] += 1
         span = self._enter(scope, method)
         try:
@@ -87,11 +88,6 @@ class RequestMetrics(Collector):
             self._active[method] -= 1
             self._leave(scope, method, scope.get(STATUS, 0), time.perf_counter() - begun, span)
 
-    def _add_method(self, sent: str) -> str:
-        method = sent if sent in _METHODS else _OTHER_METHOD
-        self._active.setdefault(method, 0)
-        return method
-
     def _leave(self, scope: Scope, method: str, status: int, seconds: float, span: Span | None) -> None:
         route = _route_of(scope)
         key = method, route, status
@@ -99,7 +95,17 @@ class RequestMetrics(Collector):
         durations.counts[bisect_left(_SECONDS, seconds)] += 1
         durations.total += seconds
         if span is not None:
-            _finish(span, scope, method, route, status)
+            is_matched = route != UNMATCHED
+            span.update_name(f"{method} {route}" if is_matched else method)
+            attributes = {
+                "http.request.method": method,
+                "http.route": route if is_matched else None,
+                "http.response.status_code": status or None,
+                "url.scheme": scope.get("scheme"),
+                "network.protocol.version": scope.get("http_version"),
+                "forecast.request_id": context.request_id.get(),
+            }
+            finish(span, attributes, failed=status >= 500)
         if logger.isEnabledFor(logging.DEBUG):
             # Neither path nor query: a client may have put anything there.
             logger.debug("%s %s: %s in %.1f ms", method, route, status or "no answer", 1000 * seconds)
@@ -128,16 +134,3 @@ def _route_of(scope: Scope) -> str:
     found: str | None = getattr(scope.get("route"), "path", None)
     # The only route that FastAPI does not record in the scope.
     return found or (_DOCUMENT if scope["path"] == _DOCUMENT else UNMATCHED)
-
-
-def _finish(span: Span, scope: Scope, method: str, route: str, status: int) -> None:
-    span.update_name(f"{method} {route}" if route != UNMATCHED else method)
-    attributes = {
-        "http.request.method": method,
-        "http.route": route if route != UNMATCHED else None,
-        "http.response.status_code": status or None,
-        "url.scheme": scope.get("scheme"),
-        "network.protocol.version": scope.get("http_version"),
-        "forecast.request_id": context.request_id.get(),
-    }
-    finish(span, attributes, failed=status >= 500)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
@@ -34,20 +35,16 @@ def found_fields() -> dict[str, str]:
 
 
 @contextmanager
-def about_job(which: str) -> Iterator[None]:
-    """Add the job's ID to all log lines in the block."""
-    token = job_id.set(which)
+def _set(variable: ContextVar[str | None], value: str | None) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        job_id.reset(token)
+        variable.reset(token)
 
 
-@contextmanager
-def within_trace(parent: str | None) -> Iterator[None]:
-    """Run the block within the span of this traceparent; None: within no span."""
-    token = traceparent.set(parent)
-    try:
-        yield
-    finally:
-        traceparent.reset(token)
+about_job = partial(_set, job_id)
+"""Return a context manager that adds a job's ID to all log lines in the block."""
+
+within_trace = partial(_set, traceparent)
+"""Return a context manager for a block within the span of a traceparent; None: within no span."""

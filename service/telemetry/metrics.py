@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from typing import NoReturn, TypeVar
+from collections.abc import Iterable
+from typing import NoReturn
 
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -18,13 +18,10 @@ from prometheus_client import (
     disable_created_metrics,
     start_http_server,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from service import __version__
 
 logger = logging.getLogger(__name__)
-
-Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OUTCOMES = ("succeeded", "failed", "died", "stopped")
@@ -42,14 +39,6 @@ def new_registry() -> CollectorRegistry:
     GCCollector(registry=registry)
     Info("forecast_build", "Version of the service.", registry=registry).info({"version": __version__})
     return registry
-
-
-def labelled(kind: type[Family], name: str, meaning: str, label: str, values: Mapping[str, float]) -> Family:
-    """Return a metric with one label; values: by the value of the label."""
-    metric = kind(name, meaning, labels=[label])
-    for one, value in values.items():
-        metric.add_metric([one], value)
-    return metric
 
 
 class TrainingSeconds:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.errors import HorizonTooLong, InvalidOption, InvalidSeries, Path
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
+from service.settings import Settings
 from service.storage.registry.quotas import Quota
 
 # Far larger than any gradient, yet finite, so that a response can contain it.
@@ -15,32 +16,22 @@ _LARGEST_CLIP = 1e30
 
 @dataclass(frozen=True)
 class Limits:
-    """See the settings of the same names for the meaning of each limit."""
+    """The settings whose names begin with ``max_``."""
 
-    max_points: int
-    max_items: int
-    max_columns: int
-    max_horizon: int
-    max_context_length: int
-    max_hidden_size: int
-    max_epochs: int
-    max_answer_numbers: int
-    max_queued_jobs: int
-    max_queued_jobs_per_tenant: int
-    max_models_per_tenant: int
-    max_bytes_per_tenant: int
+    settings: Settings
 
     @property
     def quota(self) -> Quota:
         """Return the quota of one tenant."""
-        return Quota(self.max_models_per_tenant, self.max_bytes_per_tenant, self.max_queued_jobs_per_tenant)
+        settings = self.settings
+        return Quota(settings.max_models_per_tenant, settings.max_bytes_per_tenant, settings.max_queued_jobs_per_tenant)
 
     def check_panel(self, panel: Panel, path: Path) -> None:
         """Raise InvalidSeries if the panel is too large."""
         sizes = (
-            ("items", len(panel), self.max_items),
-            ("columns", len(panel.columns), self.max_columns),
-            ("values", panel.points, self.max_points),
+            ("items", len(panel), self.settings.max_items),
+            ("columns", len(panel.columns), self.settings.max_columns),
+            ("values", panel.points, self.settings.max_points),
         )
         for what, size, most in sizes:
             if size > most:
@@ -48,15 +39,15 @@ class Limits:
 
     def check_horizon(self, horizon: int) -> None:
         """Raise HorizonTooLong if the horizon is above the limit."""
-        if horizon > self.max_horizon:
-            detail = f"horizon {horizon} exceeds the limit of {self.max_horizon} steps"
+        if horizon > self.settings.max_horizon:
+            detail = f"horizon {horizon} exceeds the limit of {self.settings.max_horizon} steps"
             raise HorizonTooLong.at(("horizon",), detail)
 
     def check_answer(self, numbers: int) -> None:
         """Raise InvalidOption if a response would hold too many numbers."""
-        if numbers > self.max_answer_numbers:
+        if numbers > self.settings.max_answer_numbers:
             raise InvalidOption(
-                f"the response would have {numbers} numbers, at most {self.max_answer_numbers} are allowed; "
+                f"the response would have {numbers} numbers, at most {self.settings.max_answer_numbers} are allowed; "
                 "request fewer items, levels, samples or steps, or a larger stride"
             )
 
@@ -65,14 +56,14 @@ class Limits:
         self.check_horizon(options.horizon or 1)
         training = options.training
         asked: tuple[tuple[Path, float | None, float], ...] = (
-            (("context_length",), options.context_length, self.max_context_length),
-            (("output_chunk_length",), options.output_chunk_length, self.max_horizon),
-            (("season_length",), options.season_length, self.max_context_length),
-            (("network", "hidden_size"), options.network.hidden_size, self.max_hidden_size),
-            (("training", "epochs"), training.epochs, self.max_epochs),
-            (("training", "patience"), training.patience, self.max_epochs),
-            (("training", "batch_size"), training.batch_size, self.max_points),
-            (("training", "truncate_bptt"), training.truncate_bptt, self.max_points),
+            (("context_length",), options.context_length, self.settings.max_context_length),
+            (("output_chunk_length",), options.output_chunk_length, self.settings.max_horizon),
+            (("season_length",), options.season_length, self.settings.max_context_length),
+            (("network", "hidden_size"), options.network.hidden_size, self.settings.max_hidden_size),
+            (("training", "epochs"), training.epochs, self.settings.max_epochs),
+            (("training", "patience"), training.patience, self.settings.max_epochs),
+            (("training", "batch_size"), training.batch_size, self.settings.max_points),
+            (("training", "truncate_bptt"), training.truncate_bptt, self.settings.max_points),
             (("training", "clip_norm"), training.clip_norm, _LARGEST_CLIP),
             (("training", "clip_value"), training.clip_value, _LARGEST_CLIP),
         )

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Literal
 
 from service.errors import Conflict, InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
+from service.settings import UnusableSetting
 from service.storage.files.model_codec import restore
 from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import Inherited, inherited_record
@@ -80,10 +81,6 @@ class Reconciliation:
         return "\n".join([*lines, total])
 
 
-class ForeignDatabase(ValueError):
-    """The database knows no model in the store: it may belong to another store, or be new."""
-
-
 def reconcile(
     registry: Registry, store: ModelStore, apply: bool, delete_orphans: bool, now: datetime
 ) -> Reconciliation:
@@ -91,7 +88,7 @@ def reconcile(
 
     now: the time, with its offset, from which the age of files is computed;
     delete_orphans: delete files that the database does not know and that are older than an hour, instead of adopting
-    models. Raises ForeignDatabase if that would delete all models.
+    models. Raises UnusableSetting if that would delete all models.
     """
     # A model's file exists before the model is ready and is deleted after it, so this order finds no false differences.
     statuses = registry.inventory.model_statuses()
@@ -99,7 +96,9 @@ def reconcile(
     later = registry.inventory.model_statuses()
     if apply and delete_orphans and files and not any(model_id in later for model_id, _ in files):
         detail = f"the database knows none of the {len(files)} models in the store: all of them would be deleted"
-        raise ForeignDatabase(f"{detail}. Set it to that of this store, or omit --delete-orphans")
+        raise UnusableSetting(
+            f"FORECAST_DATABASE_URL: {detail}. Set it to that of this store, or omit --delete-orphans"
+        )
     comparison = _Comparison(registry, store, delete_orphans, now)
     ready = [(model_id, attempt) for model_id, (status, attempt) in statuses.items() if status == "ready"]
     found = [

@@ -106,7 +106,7 @@ def _earlier(resources: Resources, tenant: str, request: TrainingRequest) -> Job
 
 
 def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:
-    if resources.registry.jobs.count_unfinished() >= resources.limits.max_queued_jobs:
+    if resources.registry.jobs.count_unfinished() >= resources.limits.settings.max_queued_jobs:
         raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(

@@ -8,21 +8,20 @@ import pytest
 from service.errors import HorizonTooLong, InvalidOption, InvalidSeries
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel, Series
+from service.settings import Settings
 from service.usecases.limits import Limits
 
 LIMITS = Limits(
-    max_points=100,
-    max_items=3,
-    max_columns=2,
-    max_horizon=10,
-    max_context_length=20,
-    max_hidden_size=8,
-    max_epochs=5,
-    max_answer_numbers=50,
-    max_queued_jobs=1,
-    max_queued_jobs_per_tenant=1,
-    max_models_per_tenant=2,
-    max_bytes_per_tenant=1000,
+    Settings(
+        max_points=100,
+        max_items=3,
+        max_columns=2,
+        max_horizon=10,
+        max_context_length=20,
+        max_hidden_size=8,
+        max_epochs=5,
+        max_answer_numbers=50,
+    )
 )
 
 

@@ -14,12 +14,13 @@ from service.errors import JobNotFound, ModelFileCorrupt, ModelNotFound
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.training.train import train
 from service.keys import DEFAULT_TENANT
+from service.settings import UnusableSetting
 from service.storage.files.bucket import S3Access
 from service.storage.files.model_codec import load_forecaster, model_file
 from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
 from service.storage.registry.registry import Registry
-from service.usecases.storage_repair import ForeignDatabase, Reconciliation, reconcile
+from service.usecases.storage_repair import Reconciliation, reconcile
 from service.worker.train_job import trained_record
 from tests.factories import noisy_sine, options, panel
 from tests.leases import put_back
@@ -194,7 +195,7 @@ def test_nothing_is_deleted_by_a_database_that_knows_no_model_of_the_store(kept:
     orphan = new_id()
     kept.store.put_model(orphan, trained_file(orphan, "sales"))
     assert ("file without model", orphan, "delete") in kept.reconcile(delete_orphans=True, later=MUCH_LATER)
-    with pytest.raises(ForeignDatabase, match="none of the 1 models"):
+    with pytest.raises(UnusableSetting, match="none of the 1 models"):
         kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER)
     assert kept.store.get_model(orphan)
     known = kept.model(b"model")

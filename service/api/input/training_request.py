@@ -84,7 +84,7 @@ def _not_used(columns: tuple[str, ...]) -> str:
 
 def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, TableSeries]:
     query = table_options(request.query_params)
-    most = resources_of(request).limits.max_points
+    most = resources_of(request).limits.settings.max_points
     if kind == CSV_TYPE:
         table = read_csv(body, **query.reading, most_rows=most)
     else:

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.security.permissions import PROBES, is_open
 from service.errors import Overloaded
-from service.telemetry.metrics import labelled
 
 Result = TypeVar("Result")
 
@@ -157,7 +156,10 @@ class Load(Collector):
             "forecast_request_bodies_bytes", "Bytes of request bodies in memory.", value=self.bodies_bytes
         )
         meaning = "Requests answered 503 at once, by the limit that was exceeded."
-        yield labelled(CounterMetricFamily, "forecast_requests_refused", meaning, "what", self.refused)
+        refused = CounterMetricFamily("forecast_requests_refused", meaning, labels=["what"])
+        for what, number in self.refused.items():
+            refused.add_metric([what], number)
+        yield refused
 
 
 class LoadLimit:

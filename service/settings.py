@@ -239,28 +239,23 @@ class Settings(BaseSettings):
 
         Raises ValueError if they select one that is not supported.
         """
-        wanted = os.environ.get("OTEL_TRACES_EXPORTER", "").strip()
-        endpoint = any(os.environ.get(name, "").strip() for name in _TRACE_ENDPOINTS)
-        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or not (wanted or endpoint):
+        wanted = _variable("OTEL_TRACES_EXPORTER")
+        if _variable("OTEL_SDK_DISABLED").lower() == "true" or not (wanted or any(map(_variable, _TRACE_ENDPOINTS))):
             return ()
         names = [name.strip() for name in (wanted or "otlp").split(",")]
         for name in names:
             if name not in ("otlp", "console", "none"):
                 raise ValueError(f"OTEL_TRACES_EXPORTER must be otlp, console or none, got {name[:100]!r}")
         exporters = tuple(dict.fromkeys(name for name in names if name != "none"))
-        protocol = next((found for name in _TRACE_PROTOCOLS if (found := os.environ.get(name, "").strip())), None)
-        if "otlp" in exporters and protocol not in (None, "http/protobuf"):
+        protocol = next(filter(None, map(_variable, _TRACE_PROTOCOLS)), "http/protobuf")
+        if "otlp" in exporters and protocol != "http/protobuf":
             raise ValueError(f"OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf, got {protocol[:100]!r}")
         return exporters
 
     @model_validator(mode="after")
-    def _has_room_for_a_body(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.max_bodies_bytes < self.max_body_bytes:
             raise ValueError("FORECAST_MAX_BODIES_BYTES must be at least FORECAST_MAX_BODY_BYTES")
-        return self
-
-    @model_validator(mode="after")
-    def _has_a_database(self) -> Self:
         if self.database_url is None and "://" in self.store_url.removeprefix("file://"):
             if not self.store_url.startswith("s3://"):
                 raise ValueError("FORECAST_STORE_URL must be a folder, or s3://bucket/prefix")
@@ -298,6 +293,10 @@ def unknown_variables() -> dict[str, str | None]:
             meant = get_close_matches(field, fields, 1)
             found[name] = f"FORECAST_{meant[0]}" if meant else None
     return found
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
 
 
 def _machine_memory() -> int:

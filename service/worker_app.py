@@ -24,7 +24,7 @@ from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.postgres import SILENCE_OPTIONS
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
-from service.telemetry.metrics import TrainingSeconds, new_registry, serve_metrics
+from service.telemetry.metrics import new_registry, serve_metrics, training_observer
 from service.telemetry.traces import Spans
 from service.worker.child_entry import train_in_child
 from service.worker.devices import training_devices
@@ -137,10 +137,10 @@ def _metrics(settings: Settings) -> Measured:
     if settings.metrics_port is None:
         return lambda _: None
     registry = new_registry()
-    seconds = TrainingSeconds(registry, (CPU, GPU))
+    measured = training_observer(registry, (CPU, GPU))
     with blaming("FORECAST_HOST and FORECAST_METRICS_PORT"):
         serve_metrics(registry, settings.host, settings.metrics_port)
-    return lambda end: seconds.observe(*end)
+    return measured
 
 
 def preflight(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from service.command_line.output import (
     print_frame,
     print_json,
     print_notes,
+    print_records,
     print_table,
     read_bytes,
     read_frame,
@@ -49,36 +50,30 @@ def show_models(client: Client, asked: argparse.Namespace) -> None:
         print_model(client.model(asked.model), asked.json)
         return
     models = client.models(asked.name, asked.status, asked.limit)
-    if asked.json:
-        print_json([one.record for one in models])
-        return
     columns = ("model_id", "name", "status", "created", "mae", "skill")
     rows = [
         (one.id, one.name, one.status, moment(one.record["created_at"]), one.metrics.get("mae"), one.skill)
         for one in models
     ]
-    print_table(columns, rows)
+    print_records(asked.json, [one.record for one in models], columns, rows)
 
 
 def print_model(model: Model, as_json: bool) -> None:
     """Print the details of a model, and its errors next to those of the baseline."""
-    if as_json:
-        print_json(model.record)
-        return
-    chosen = model.configuration
     weights = {one["candidate"]: one["weight"] for one in model.record.get("candidates") or ()}
-    print_fields(
-        {
-            "model_id": model.id,
-            "name": model.name,
-            "status": model.status,
-            "horizon": chosen.get("horizon"),
-            "season_length": chosen.get("season_length"),
-            "candidates": ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items() if weight) or None,
-            "skill": model.skill,
-            "error detail": (model.record.get("error") or {}).get("detail"),
-        }
-    )
+    fields = {
+        "model_id": model.id,
+        "name": model.name,
+        "status": model.status,
+        "horizon": model.configuration.get("horizon"),
+        "season_length": model.configuration.get("season_length"),
+        "candidates": ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items() if weight) or None,
+        "skill": model.skill,
+        "error detail": (model.record.get("error") or {}).get("detail"),
+    }
+    print_fields(as_json, model.record, fields)
+    if as_json:
+        return
     if model.metrics:
         print()
         baseline = model.baseline
@@ -98,10 +93,8 @@ def delete(client: Client, asked: argparse.Namespace) -> None:
     models = [client.model(one) for one in asked.models]
     for model in models:
         model.delete()
-    if asked.json:
-        print_json({"deleted": [model.id for model in models]})
-    else:
-        print_table(("deleted", "name"), [(model.id, model.name) for model in models])
+    rows = [(model.id, model.name) for model in models]
+    print_records(asked.json, {"deleted": [model.id for model in models]}, ("deleted", "name"), rows)
 
 
 def download(client: Client, asked: argparse.Namespace) -> None:
@@ -124,11 +117,9 @@ def show_jobs(client: Client, asked: argparse.Namespace) -> None:
         if asked.cancel or asked.wait:
             raise ValueError("--cancel and --wait need the ID of a job: python -m service jobs lists them")
         jobs = client.jobs(asked.status, asked.limit)
-        if asked.json:
-            print_json([one.record for one in jobs])
-        else:
-            columns = ("job_id", "model_id", "status", "stage", "done", "created", "finished", "error")
-            print_table(columns, [list(_job_fields(one).values()) for one in jobs])
+        columns = ("job_id", "model_id", "status", "stage", "done", "created", "finished", "error")
+        rows = [list(_job_fields(one).values()) for one in jobs]
+        print_records(asked.json, [one.record for one in jobs], columns, rows)
         return
     job = client.job(asked.job)
     if asked.wait:
@@ -137,14 +128,7 @@ def show_jobs(client: Client, asked: argparse.Namespace) -> None:
     if asked.cancel:
         job.cancel()
         job.refresh()
-    _print_job(job, asked.json)
-
-
-def _print_job(job: Job, as_json: bool) -> None:
-    if as_json:
-        print_json(job.record)
-    else:
-        print_fields(_job_fields(job))
+    print_fields(asked.json, job.record, _job_fields(job))
 
 
 def _job_fields(job: Job) -> dict[str, Any]:
@@ -167,7 +151,8 @@ def train(client: Client, asked: argparse.Namespace) -> None:
         # An option that is given several times becomes a list.
         options[name] = [*(options.get(name) or ()), value]
     if asked.no_wait:
-        _print_job(client.train(data, wait=False, **options), asked.json)
+        job = client.train(data, wait=False, **options)
+        print_fields(asked.json, job.record, _job_fields(job))
     else:
         print_model(client.train(data, timeout=asked.timeout, **options), asked.json)
 

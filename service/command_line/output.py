@@ -54,9 +54,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     Console().print(table)
 
 
-def print_fields(fields: Mapping[str, Any]) -> None:
-    """Print names and values, except values that are None."""
-    print_table(("field", "value"), [(name, value) for name, value in fields.items() if value is not None])
+def print_records(as_json: bool, records: Any, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print records as JSON, or rows about them as a table."""
+    if as_json:
+        print_json(records)
+    else:
+        print_table(columns, rows)
+
+
+def print_fields(as_json: bool, record: Any, fields: Mapping[str, Any]) -> None:
+    """Print a record as JSON, or names and values of its fields, except values that are None."""
+    rows = [(name, value) for name, value in fields.items() if value is not None]
+    print_records(as_json, record, ("field", "value"), rows)
 
 
 def print_notes(notes: Iterable[str]) -> None:

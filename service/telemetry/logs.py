@@ -119,10 +119,10 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     else:
-        logger.critical("nobody caught an exception", exc_info=error)
+        logger.critical("uncaught exception", exc_info=error)
 
 
 def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
         name = args.thread.name if args.thread else "unknown"
-        logger.critical("nobody caught an exception in thread %s", name, exc_info=args.exc_value)
+        logger.critical("uncaught exception in thread %s", name, exc_info=args.exc_value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import NoReturn
 
 from prometheus_client import (
@@ -41,28 +42,27 @@ def new_registry() -> CollectorRegistry:
     return registry
 
 
-class TrainingSeconds:
-    """A histogram of the duration of training attempts; thread-safe.
+def training_observer(registry: CollectorRegistry, queues: Iterable[str]) -> Callable[[tuple[str, str, float]], None]:
+    """Return a thread-safe function that records the queue, outcome and seconds of a training attempt.
 
     queues: queues whose outcomes are exported as zero from the start, so that their rates are correct.
     """
+    seconds = Histogram(
+        "forecast_training_duration_seconds",
+        "Duration of training attempts, from the claim of the job to its end, by outcome.",
+        ("queue", "outcome"),
+        buckets=_TRAINING_SECONDS,
+        registry=registry,
+    )
+    for queue, outcome in product(queues, OUTCOMES):
+        seconds.labels(queue, outcome)
 
-    def __init__(self, registry: CollectorRegistry, queues: Iterable[str]) -> None:
-        self._seconds = Histogram(
-            "forecast_training_duration_seconds",
-            "Duration of training attempts, from the claim of the job to its end, by outcome.",
-            ("queue", "outcome"),
-            buckets=_TRAINING_SECONDS,
-            registry=registry,
-        )
-        for queue in queues:
-            for outcome in OUTCOMES:
-                self._seconds.labels(queue, outcome)
-
-    def observe(self, queue: str, outcome: str, seconds: float) -> None:
-        """Record one ended attempt."""
+    def observe(end: tuple[str, str, float]) -> None:
+        queue, outcome, duration = end
         if outcome in OUTCOMES:
-            self._seconds.labels(queue, outcome).observe(seconds)
+            seconds.labels(queue, outcome).observe(duration)
+
+    return observe
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:

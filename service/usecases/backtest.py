@@ -10,8 +10,8 @@ import numpy as np
 from service.errors import HistoryTooShort, InvalidOption
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.series.series import Panel
-from service.usecases.context import Resources
-from service.usecases.forecast import band_warnings, load_model, outside_bounds
+from service.usecases.forecast import LoadedModel, band_warnings, outside_bounds
+from service.usecases.limits import Limits
 
 if TYPE_CHECKING:
     from service.forecasting.evaluation.rolling import Evaluated, RollingForecasts, Score
@@ -40,30 +40,21 @@ class BacktestAnswer:
 
 
 def backtest_model(
-    resources: Resources,
-    tenant: str,
-    model_id: str | None,
-    name: str | None,
-    panel: Panel,
-    horizon: int,
-    stride: int,
-    start: int | str | None,
-    bands: Bands,
+    limits: Limits, model: LoadedModel, panel: Panel, horizon: int, stride: int, start: int | str | None, bands: Bands
 ) -> BacktestAnswer:
     """Forecast ``horizon`` steps from every ``stride``-th point.
 
     start: row number or time of the first point to forecast; None: the first one with enough history.
-    Raises ModelNotFound, ModelNotReady, ModelFailed, ModelFileCorrupt, InvalidInput.
+    Raises InvalidInput.
     """
     from service.forecasting.evaluation.rolling import interval_bounds, roll_baseline, roll_model, score
 
-    resources.limits.check_horizon(horizon)
-    resources.limits.check_panel(panel, ("series",))
-    model = load_model(resources, tenant, model_id, name)
+    limits.check_horizon(horizon)
+    limits.check_panel(panel, ("series",))
     forecaster = model.forecaster
     evaluated = [_evaluated(forecaster, one, start, stride) for one in forecaster.align(panel, ("series",))]
     numbers = sum(len(one.origins) for one in evaluated) * horizon * len(forecaster.targets)
-    resources.limits.check_answer(numbers * (3 + 2 * len(bands.levels)))
+    limits.check_answer(numbers * (3 + 2 * len(bands.levels)))
     rolled = roll_model(forecaster, evaluated, horizon)
     known = [int(one.origins[0]) + 1 for one in evaluated]
     season_length = forecaster.specification.season_length

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, get_args
 from prometheus_client import Counter
 
 from service.forecasting.config.options import Cell
-from service.queue.tickets import CPU, GPU, AttemptEnd, TrainingQueue
+from service.queue.tickets import CPU, GPU, TrainingQueue
 from service.storage.files.store import ModelStore
 from service.storage.registry.registry import Registry
-from service.telemetry.metrics import TrainingSeconds, new_registry
+from service.telemetry.metrics import new_registry, training_observer
 from service.usecases.job_notifications import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
@@ -28,7 +28,8 @@ class Measurements:
 
     def __init__(self) -> None:
         self.registry = new_registry()
-        self._training_seconds = TrainingSeconds(self.registry, (CPU, GPU))
+        self.trained = training_observer(self.registry, (CPU, GPU))
+        """Records a training attempt made by this server's own worker."""
         meaning = "Forecasts answered, by the cell of the model's network; none: a model of simple methods alone."
         forecasts = Counter("forecast_forecasts", meaning, ("cell",), registry=self.registry)
         # Looked up once, and exported as zero from the start.
@@ -37,10 +38,6 @@ class Measurements:
     def count_forecast(self, forecaster: Forecaster) -> None:
         """Count one forecast made by a model."""
         self._forecasts[forecaster.specification.network.cell if forecaster.networks else _NO_NETWORK].inc()
-
-    def trained(self, end: AttemptEnd) -> None:
-        """Record a training attempt made by this server's own worker."""
-        self._training_seconds.observe(*end)
 
 
 @dataclass(frozen=True)

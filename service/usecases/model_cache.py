@@ -127,9 +127,12 @@ class ForecasterCache:
         damaged.
         """
         key = tenant, model_id
-        if name is not None:
-            self._remember_name((tenant, name), model_id)
         with self._lock:
+            if name is not None:
+                self._named[tenant, name] = model_id
+                self._named.move_to_end((tenant, name))
+                if len(self._named) > _NAMES:
+                    self._named.popitem(last=False)
             if key in self._loaded:
                 self._hits += 1
                 self._loaded.move_to_end(key)
@@ -142,10 +145,7 @@ class ForecasterCache:
         except InvalidModelFile as error:
             detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
             raise ModelFileCorrupt(detail) from error
-        self._keep(key, forecaster, room_of(data))
-        return forecaster
-
-    def _keep(self, key: _Key, forecaster: Forecaster, size: int) -> None:
+        size = room_of(data)
         with self._lock:
             self._drop(key)
             self._loaded[key] = loaded = _Loaded(forecaster, size)
@@ -153,13 +153,7 @@ class ForecasterCache:
             self._bytes += size
             while self._bytes > self._max_bytes and len(self._loaded) > 1:
                 self._drop(next(iter(self._loaded)))
-
-    def _remember_name(self, name: _Key, model_id: str) -> None:
-        with self._lock:
-            self._named[name] = model_id
-            self._named.move_to_end(name)
-            if len(self._named) > _NAMES:
-                self._named.popitem(last=False)
+        return forecaster
 
     def forget(self, tenant: str, model_id: str) -> None:
         """Remove a tenant's deleted model from the cache."""

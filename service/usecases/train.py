@@ -88,26 +88,23 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest,
     If the tenant has already used the idempotency key, return the job that it started. planned: the result of `plan`.
     Raises IdempotencyKeyReused, QuotaExceeded, TooManyJobs, Overloaded, Unavailable.
     """
+
+    def earlier() -> JobEntry | None:
+        key = request.idempotency
+        return resources.registry.jobs.find_idempotent(tenant, *key) if key is not None else None
+
     try:
-        return _earlier(resources, tenant, request) or _submit(resources, tenant, request, planned)
+        return earlier() or _submit(resources, tenant, request, planned)
     except (Overloaded, QuotaExceeded, TooManyJobs):
         # The same request may have arrived twice at once, and the other one may have taken the last place.
-        earlier = _earlier(resources, tenant, request)
-        if earlier is None:
-            raise
-        return earlier
-
-
-def _earlier(resources: Resources, tenant: str, request: TrainingRequest) -> JobEntry | None:
-    """Return the job started earlier with the request's idempotency key. Raises IdempotencyKeyReused."""
-    if request.idempotency is None:
-        return None
-    return resources.registry.jobs.find_idempotent(tenant, *request.idempotency)
+        if (found := earlier()) is not None:
+            return found
+        raise
 
 
 def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned: Plan) -> JobEntry:
     if resources.registry.jobs.count_unfinished() >= resources.limits.settings.max_queued_jobs:
-        raise Overloaded("too many trainings are waiting already; try again later", retry_after=_RETRY_SECONDS)
+        raise Overloaded("too many trainings are waiting; try again later", retry_after=_RETRY_SECONDS)
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(
         model_id, request.name, request.panel, request.options, request.series, request.warnings, tenant

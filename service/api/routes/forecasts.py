@@ -100,17 +100,9 @@ def _backtest(request: Request, sent: bytes) -> Response:
     resources, tenant = resources_of(request), tenant_of(request)
     refuse_values_ahead(asked.series, ("series",))
     read = read_panel(asked.series)
-    answer = backtest_model(
-        resources,
-        tenant,
-        asked.model_id,
-        asked.name,
-        read.panel,
-        asked.horizon,
-        asked.stride,
-        asked.start,
-        Bands(asked.levels),
-    )
+    model = load_model(resources, tenant, asked.model_id, asked.name)
+    bands = Bands(asked.levels)
+    answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)
     body = backtest_answer(answer, asked.horizon, asked.stride)
     body["warnings"] = [*read.warnings, *body["warnings"]]
     return json_response(body)

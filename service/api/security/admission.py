@@ -102,7 +102,11 @@ class Load(Collector):
         if self._is_free():
             self._threads.acquire_on_behalf_of_nowait(turn)
         else:
-            await self._wait(turn)
+            self.waiting += 1
+            try:
+                await self._threads.acquire_on_behalf_of(turn)
+            finally:
+                self.waiting -= 1
         begun = self._clock()
         try:
             # The turn is taken already; anyio's default limiter is for calls that wait for the database.
@@ -118,13 +122,6 @@ class Load(Collector):
 
     def _is_free(self) -> bool:
         return self._threads.available_tokens > 0 and not self.waiting
-
-    async def _wait(self, turn: object) -> None:
-        self.waiting += 1
-        try:
-            await self._threads.acquire_on_behalf_of(turn)
-        finally:
-            self.waiting -= 1
 
     def count_body(self, more: int) -> None:
         """Count bytes of a body. Raises Overloaded if there are too many, and then does not count them."""

@@ -80,10 +80,11 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
 
 def compile_ahead(folder: str) -> int:
     """Compile the kernels into a folder; return 2 if they cannot be stored there."""
-    from service.kernel_cache import compile_kernels
+    from service.kernel_cache import use_kernel_cache, warm_training_once
 
     try:
-        compile_kernels(folder)
+        use_kernel_cache(folder)
+        warm_training_once()
     except OSError as error:
         return _failed(f"{folder}: {error.strerror or error}")
     return 0

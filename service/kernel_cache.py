@@ -39,12 +39,6 @@ def use_kernel_cache(folder: str | None) -> None:
     os.environ["NUMBA_CACHE_DIR"] = folder
 
 
-def compile_kernels(folder: str | None) -> None:
-    """Compile all kernels into ``folder``. Raises OSError if it is not writable."""
-    use_kernel_cache(folder)
-    warm_training_once()
-
-
 def warm_forecasts_once() -> None:
     """Prepare forecasts while no other process compiles."""
     from service.forecasting.warm_up import warm_methods, warm_rollout

@@ -91,6 +91,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         alias_generator=AliasGenerator(validation_alias=_names_of),
+        use_attribute_docstrings=True,
         frozen=True,
         populate_by_name=True,
         env_ignore_empty=True,
@@ -99,79 +100,48 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on; 0 selects a free one.")
-    api_keys: Annotated[tuple[Grant, ...] | None, NoDecode, BeforeValidator(_digested)] = Field(
-        None, description="API keys: tenant:key or tenant:role:key, comma-separated; kept as digests only.", repr=False
-    )
-    api_keys_file: str | None = Field(
-        None, description="File with digests of further keys, written by python -m service keys create."
-    )
-    allow_no_keys: bool = Field(
-        False, description="Whether a server without keys may listen on an address that other machines can reach."
-    )
-    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_host_names)] = Field(
-        None,
-        description="Host names that a server without keys accepts in addition to those of its own machine, "
-        "comma-separated; web pages of these hosts may send requests to it.",
-    )
-    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
-        "info", description="Level of the log: critical to debug; only debug logs each request."
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="Format of the log: text for people, json for programs, one object per line."
-    )
-    metrics_port: int | None = Field(
-        None,
-        ge=0,
-        le=65535,
-        description="Port on which a worker (python -m service trainer) serves GET /metrics, at FORECAST_HOST; by "
-        "default none.",
-    )
-    drain_seconds: float = Field(
-        0.0,
-        ge=0,
-        le=3600,
-        description="Seconds that a server continues to serve after SIGTERM, while /readyz fails, so that a proxy can "
-        "remove it first.",
-    )
+    api_keys: Annotated[tuple[Grant, ...] | None, NoDecode, BeforeValidator(_digested)] = Field(None, repr=False)
+    """API keys: tenant:key or tenant:role:key, comma-separated; kept as digests only."""
+    api_keys_file: str | None = Field(None)
+    """File with digests of further keys, written by python -m service keys create."""
+    allow_no_keys: bool = Field(False)
+    """Whether a server without keys may listen on an address that other machines can reach."""
+    allowed_hosts: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_host_names)] = Field(None)
+    """Host names that a server without keys accepts in addition to those of its own machine, comma-separated; web pages
+    of these hosts may send requests to it."""
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field("info")
+    """Level of the log: critical to debug; only debug logs each request."""
+    log_format: Literal["text", "json"] = Field("text")
+    """Format of the log: text for people, json for programs, one object per line."""
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    """Port on which a worker (python -m service trainer) serves GET /metrics, at FORECAST_HOST; by default none."""
+    drain_seconds: float = Field(0.0, ge=0, le=3600)
+    """Seconds that a server continues to serve after SIGTERM, while /readyz fails, so that a proxy can remove it
+    first."""
     store_url: str = Field("models_store", description="Folder or S3 bucket of the model files.")
-    database_url: str | None = Field(
-        None, description="URL of the registry's database; by default an SQLite file beside the models.", repr=False
-    )
+    database_url: str | None = Field(None, repr=False)
+    """URL of the registry's database; by default an SQLite file beside the models."""
     s3_endpoint: str | None = Field(None, description="URL of the S3 service; by default that of AWS in the region.")
     s3_region: str | None = Field(None, description="Region of the bucket; by default us-east-1.")
-    s3_access_key_id: str | None = Field(
-        None, description="Access key ID for S3; by default the role of the machine is used."
-    )
+    s3_access_key_id: str | None = Field(None)
+    """Access key ID for S3; by default the role of the machine is used."""
     s3_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key ID.")
     s3_session_token: SecretStr | None = Field(None, description="Session token of a temporary access key.")
     s3_allow_http: bool = Field(False, description="Whether S3 may be reached over plain http.")
-    executor_id: str | None = Field(
-        None,
-        min_length=1,
-        max_length=190,
-        description="Unique name of this worker on a Postgres database, the same after a restart; by default the "
-        "machine's name.",
-    )
-    training_processes: NonNegativeInt | None = Field(
-        None,
-        description="Concurrent trainings: by default, on SQLite all cores but one; on Postgres all cores of a worker, "
-        "while a server trains nothing.",
-    )
-    training_memory: int | None = Field(
-        None,
-        ge=256 * 2**20,
-        description="Maximum memory of one training in bytes; by default its share of the machine's.",
-    )
+    executor_id: str | None = Field(None, min_length=1, max_length=190)
+    """Unique name of this worker on a Postgres database, the same after a restart; by default the machine's name."""
+    training_processes: NonNegativeInt | None = Field(None)
+    """Concurrent trainings: by default, on SQLite all cores but one; on Postgres all cores of a worker, while a server
+    trains nothing."""
+    training_memory: int | None = Field(None, ge=256 * 2**20)
+    """Maximum memory of one training in bytes; by default its share of the machine's."""
     # At least as long as an idempotency key is valid, one day, because it is deleted with its job.
-    job_retention_days: float = Field(
-        30.0, ge=1, description="Days after which ended jobs are deleted, at least 1; models stay."
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Device for trainings: auto uses torch's GPUs, if any, for large ones, cuda for all."
-    )
-    kernel_cache: str | None = Field(
-        None, description="Folder of the compiled kernels; by default beside the code, or in the user's cache folder."
-    )
+    job_retention_days: float = Field(30.0, ge=1)
+    """Days after which ended jobs are deleted, at least 1; models stay."""
+    device: Literal["auto", "cpu", "cuda"] = Field("auto")
+    """Device for trainings: auto uses torch's GPUs, if any, for large ones, cuda for all."""
+    kernel_cache: str | None = Field(None)
+    """Folder of the compiled kernels; by default beside the code, or in the user's cache folder."""
     cache_bytes: NonNegativeInt = Field(256 * 2**20, description="Memory for loaded models.")
 
     max_body_bytes: PositiveInt = Field(32 * 2**20, description="Maximum size of a request body; beyond it 413.")
@@ -186,21 +156,17 @@ class Settings(BaseSettings):
     max_training_seconds: PositiveFloat = Field(3600, description="Maximum training time; beyond it the job fails.")
     max_queued_jobs: PositiveInt = Field(1000, description="Maximum unfinished jobs; beyond it 503.")
 
-    max_queued_jobs_per_tenant: PositiveInt = Field(
-        500, description="Maximum unfinished jobs of one tenant; beyond it 429."
-    )
+    max_queued_jobs_per_tenant: PositiveInt = Field(500)
+    """Maximum unfinished jobs of one tenant; beyond it 429."""
     max_models_per_tenant: PositiveInt = Field(100_000, description="Maximum models of one tenant; beyond it 422.")
-    max_bytes_per_tenant: PositiveInt = Field(
-        10 * 2**30, description="Maximum bytes of one tenant's models and their training data; beyond it 422."
-    )
-    max_requests_per_second: PositiveFloat | None = Field(
-        None, le=1e6, description="Maximum requests per second with one key, on one server; beyond it 429."
-    )
+    max_bytes_per_tenant: PositiveInt = Field(10 * 2**30)
+    """Maximum bytes of one tenant's models and their training data; beyond it 422."""
+    max_requests_per_second: PositiveFloat | None = Field(None, le=1e6)
+    """Maximum requests per second with one key, on one server; beyond it 429."""
     max_requests: PositiveInt = Field(1000, description="Maximum concurrent requests of a server; beyond it 503.")
     max_waiting_requests: NonNegativeInt = Field(64, description="Maximum requests waiting for a core; beyond it 503.")
-    max_bodies_bytes: PositiveInt = Field(
-        256 * 2**20, description="Maximum bytes of all request bodies in memory; beyond it 503."
-    )
+    max_bodies_bytes: PositiveInt = Field(256 * 2**20)
+    """Maximum bytes of all request bodies in memory; beyond it 503."""
 
     @property
     def is_cluster(self) -> bool:

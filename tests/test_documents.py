@@ -49,7 +49,7 @@ def test_default_of_setting(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_setting_means_what_its_description_says(name: str) -> None:
     meaning = SETTINGS[f"FORECAST_{name.upper()}"][1].replace("`", "")
-    description = str(FIELDS[name].description)
+    description = " ".join(str(FIELDS[name].description).split())
     assert meaning.startswith(re.split(r"[.;:]", description)[0])
 
 

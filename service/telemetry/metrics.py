@@ -10,7 +10,6 @@ from itertools import product
 from typing import NoReturn
 
 from prometheus_client import (
-    CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
     GCCollector,
     Histogram,
@@ -24,7 +23,6 @@ from service import __version__
 
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 OUTCOMES = ("succeeded", "failed", "died", "stopped")
 """How a training attempt ends: with a model (succeeded), with an error (failed), with the death of its process (died),
 or because it was cancelled, deleted or taken over, or its worker stopped (stopped)."""

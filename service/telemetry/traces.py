@@ -47,6 +47,8 @@ class Spans:
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+            processors = [BatchSpanProcessor(_exporter(name)) for name in exporters]
         except ImportError as error:
             raise ValueError(_MISSING) from error
         # It would log invalid tracestate headers verbatim, as often as clients send them.
@@ -56,8 +58,8 @@ class Spans:
             resource = resource.merge(Resource({"service.name": _NAME}))
         resource = resource.merge(Resource({"service.version": __version__, "forecast.process": process}))
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        for name in exporters:
-            provider.add_span_processor(BatchSpanProcessor(_exporter(name)))
+        for one in processors:
+            provider.add_span_processor(one)
         return cls(provider)
 
     def begin(self, name: str, parent: str | None, kind: Kind = "internal", tracestate: str | None = None) -> Span:
@@ -101,13 +103,10 @@ def finish(span: Span, attributes: Mapping[str, Any], failed: bool = False) -> N
 
 
 def _exporter(name: str) -> SpanExporter:
-    try:
-        if name == "console":
-            from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+    if name == "console":
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-            return ConsoleSpanExporter()
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        return ConsoleSpanExporter()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-        return OTLPSpanExporter()
-    except ImportError as error:
-        raise ValueError(_MISSING) from error
+    return OTLPSpanExporter()

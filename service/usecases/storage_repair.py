@@ -25,17 +25,6 @@ from service.storage.registry.registry import Registry
 _IMPORT = timedelta(minutes=1)
 _ORPHAN = timedelta(hours=1)
 
-Kind = Literal[
-    "model without file",
-    "file of a lost model",
-    "file without model",
-    "damaged file without model",
-    "file of a failed model",
-    "file of another attempt",
-    "input without job",
-    "checkpoint without running job",
-    "queued job without input",
-]
 Action = Literal["mark failed", "make ready", "adopt", "delete", "fail", "leave"]
 
 
@@ -46,7 +35,7 @@ class Difference:
     id: of the model or job; action: what is, or was, done about it; attempt: the attempt that wrote the file.
     """
 
-    kind: Kind
+    kind: str
     id: str
     action: Action
     detail: str
@@ -206,7 +195,7 @@ class _Comparison:
         error = TrainingFailed(detail).to_record()
         return not self._store.has_training_input(job_id) and self._registry.jobs.fail(job_id, error)
 
-    def _orphan(self, kind: Kind, one: StoredFile, detail: str, is_used: Callable[[str], bool] | None = None) -> _Found:
+    def _orphan(self, kind: str, one: StoredFile, detail: str, is_used: Callable[[str], bool] | None = None) -> _Found:
         """Return a file that nothing needs; is_used: tells, by its ID, whether something needs it after all."""
         old = self._now - one.written_at > _ORPHAN
         if self._delete_orphans and not old:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import Field
 
 from service.api.input.query import WholeNumber
 from service.api.output.answers import job_answer, json_response
@@ -19,8 +20,8 @@ from service.usecases.train import cancel_training
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(description="ID of the job.")]
-# The largest value of a revision in the database.
-_LAST_REVISION = 2**31 - 1
+# The bounds of a revision in the database.
+Revision = Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)]
 _EVENT: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -88,16 +89,10 @@ async def show(request: Request, job_id: JobId) -> Response:
 async def events(
     request: Request,
     job_id: JobId,
-    last_event_id: Annotated[
-        WholeNumber | None,
-        Header(alias="Last-Event-ID", ge=0, le=_LAST_REVISION, description="`id` of the last event that was received."),
+    sent: Annotated[
+        Revision | None, Header(alias="Last-Event-ID", description="`id` of the last received event.")
     ] = None,
-    asked_last_event_id: Annotated[
-        WholeNumber | None,
-        Query(
-            alias="last_event_id", ge=0, le=_LAST_REVISION, description="The same, for clients that cannot set headers."
-        ),
-    ] = None,
+    last_event_id: Annotated[Revision | None, Query(description="The same, if headers cannot be set.")] = None,
 ) -> Response:
     """Stream a job as server-sent events: its current state, each change, and its end, which ends the stream.
 
@@ -105,7 +100,7 @@ async def events(
     any server. While nothing changes, a comment is sent every 15 seconds.
     """
     resources = resources_of(request)
-    seen = last_event_id if last_event_id is not None else asked_last_event_id
+    seen = sent if sent is not None else last_event_id
     job = await in_thread(resources.registry.jobs.get, tenant_of(request), job_id)
     if job.has_ended and job.revision == seen:
         return Response(status_code=204)

@@ -6,7 +6,7 @@ import asyncio
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
-from prometheus_client import generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from service.api.output.answers import json_response
 from service.api.output.openapi import problems
@@ -14,7 +14,6 @@ from service.api.output.problems import problem_response
 from service.api.request_context import in_thread, resources_of
 from service.api.schemas.jobs import Alive, Ready
 from service.errors import Unavailable
-from service.telemetry.metrics import CONTENT_TYPE
 from service.usecases.context import Resources
 from service.usecases.service_metrics import Readiness, check_readiness, own_trainer_warning
 
@@ -86,4 +85,4 @@ async def metrics(request: Request) -> Response:
     """Return the metrics of this server for Prometheus: requests, queues, trainings, its cache, its process."""
     # Off the event loop: the state of the queues is read from the database.
     text = await in_thread(generate_latest, resources_of(request).measured.registry)
-    return Response(text, headers={"Content-Type": CONTENT_TYPE})
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

@@ -30,17 +30,12 @@ FutureCovariatesInput = Annotated[
 class AskedModel(BaseModel):
     """The model to use: by ID, or the newest ready one with a name."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     model_id: str | None = Field(None, max_length=64, description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
     name: str | None = Field(None, max_length=200, description="Name, instead of `model_id`.", examples=[None])
-    level: list[Level] | None = Field(
-        None,
-        min_length=1,
-        max_length=MOST_BANDS,
-        description="Levels of the central intervals in percent; by default 80 and 95.",
-        examples=[[80, 95]],
-    )
+    level: list[Level] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[[80, 95]])
+    """Levels of the central intervals in percent; by default 80 and 95."""
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -60,30 +55,19 @@ class ForecastRequest(AskedModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": EXAMPLE_NAME, "horizon": 8, "level": [80, 95]}]})
 
     horizon: int | None = Field(None, ge=1, description="Steps ahead; by default those of the training.", examples=[8])
-    history: SeriesInput | None = Field(
-        None, description="Series to forecast from the end of, instead of the model's own.", examples=[None]
-    )
-    items: Annotated[list[str], Field(fail_fast=True)] | None = Field(
-        None, min_length=1, description="Selection of the model's own items.", examples=[None]
-    )
-    quantiles: list[Quantile] | None = Field(
-        None, min_length=1, max_length=MOST_BANDS, description="Quantiles instead of intervals.", examples=[None]
-    )
-    num_samples: int | None = Field(
-        None,
-        ge=1,
-        description="Number of sample paths to add: possible values of all steps together, for sums, maxima and the "
-        "like over the horizon. Each step is distributed as its intervals, and steps and targets are correlated as the "
-        "errors of past forecasts were; items are independent.",
-        examples=[None],
-    )
+    history: SeriesInput | None = Field(None, examples=[None])
+    """Series to forecast from the end of, instead of the model's own."""
+    items: Annotated[list[str], Field(fail_fast=True)] | None = Field(None, min_length=1, examples=[None])
+    """Selection of the model's own items."""
+    quantiles: list[Quantile] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[None])
+    """Quantiles instead of intervals."""
+    num_samples: int | None = Field(None, ge=1, examples=[None])
+    """Number of sample paths to add: possible values of all steps together, for sums, maxima and the like over the
+    horizon. Each step is distributed as its intervals, and steps and targets are correlated as the errors of past
+    forecasts were; items are independent."""
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the sample paths, which makes them reproducible.")
     future_covariates: FutureCovariatesInput | None = Field(
         None,
-        description="Values of the future covariates, the same for all items, or for each item by its ID. As `columns` "
-        "with `timestamps`, each step of the forecast uses the row of its time; other rows are ignored, and a step "
-        "without a row is an error. As lists by name, the values start at the first step; those beyond the horizon are "
-        "ignored.",
         examples=[
             TIMED_COLUMNS,
             {"price": [9.5, 9.5, 8.0]},
@@ -91,6 +75,9 @@ class ForecastRequest(AskedModel):
             {"store-1": {"timestamps": ["2024-03-01", "2024-03-02"], "columns": {"price": [9.5, 8.0]}}},
         ],
     )
+    """Values of the future covariates, the same for all items, or for each item by its ID. As `columns` with
+    `timestamps`, each step of the forecast uses the row of its time; other rows are ignored, and a step without a row
+    is an error. As lists by name, the values start at the first step; those beyond the horizon are ignored."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> ForecastRequest:
@@ -111,9 +98,8 @@ class BacktestRequest(AskedModel):
     series: SeriesInput = Field(description="Every point from `start` on is forecast from those before it.")
     horizon: int = Field(1, ge=1, description="Steps ahead from each point.", examples=[1])
     stride: int = Field(1, ge=1, lt=2**31, description="Points from one origin to the next.", examples=[1])
-    start: Start | None = Field(
-        None, description="Row (from 0) or time of the first point to forecast; by default the earliest.", examples=[32]
-    )
+    start: Start | None = Field(None, examples=[32])
+    """Row (from 0) or time of the first point to forecast; by default the earliest."""
 
 
 class Interval(BaseModel):
@@ -133,25 +119,20 @@ class ItemTarget(BaseModel):
 class ForecastValues(ItemTarget):
     """The forecast of one item and target."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     timestamps: list[str | int] | None = Field(description="Times, in the form of the input.", examples=[None])
-    mean: list[float] = Field(
-        description="Point forecasts, one per step ahead: medians with the default loss `mae`, means with `mse`.",
-        examples=[[47.0, 44.6]],
-    )
+    mean: list[float] = Field(examples=[[47.0, 44.6]])
+    """Point forecasts, one per step ahead: medians with the default loss `mae`, means with `mse`."""
     intervals: dict[str, Interval] | None = Field(
-        None,
-        description="Central intervals by level; absent if quantiles were requested.",
-        examples=[{"80": {"lower": [44.1, 41.9], "upper": [49.8, 47.2]}}],
+        None, examples=[{"80": {"lower": [44.1, 41.9], "upper": [49.8, 47.2]}}]
     )
-    quantiles: dict[str, list[float]] | None = Field(
-        None, description="Quantiles, if they were requested.", examples=[{"0.1": [44.1, 41.9]}]
-    )
-    samples: list[list[float]] | None = Field(
-        None,
-        description="Sample paths, if they were requested: `num_samples` rows of one number per step ahead. The same "
-        "row of all targets of an item is one joint sample.",
-        examples=[[[46.1, 43.0], [48.3, 45.9]]],
-    )
+    """Central intervals by level; absent if quantiles were requested."""
+    quantiles: dict[str, list[float]] | None = Field(None, examples=[{"0.1": [44.1, 41.9]}])
+    """Quantiles, if they were requested."""
+    samples: list[list[float]] | None = Field(None, examples=[[[46.1, 43.0], [48.3, 45.9]]])
+    """Sample paths, if they were requested: `num_samples` rows of one number per step ahead. The same row of all
+    targets of an item is one joint sample."""
 
 
 class ModelForecasts(BaseModel):

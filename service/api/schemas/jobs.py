@@ -12,13 +12,12 @@ from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_I
 class Progress(BaseModel):
     """Progress of a training. Fields that are unknown, or do not apply now, are left out or null."""
 
-    stage: str | None = Field(
-        None,
-        description="Stage: `columns` (selects future covariates), `candidates` (fits simple methods), `select` "
-        "(fits networks with early stopping), `weigh` (weighs the candidates), `score` (fits, and scores on the part "
-        "after the split), `refit` (fits on everything).",
-        examples=["select"],
-    )
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    stage: str | None = Field(None, examples=["select"])
+    """Stage: `columns` (selects future covariates), `candidates` (fits simple methods), `select` (fits networks with
+    early stopping), `weigh` (weighs the candidates), `score` (fits, and scores on the part after the split), `refit`
+    (fits on everything)."""
     candidate: str | None = Field(None, description="Candidate that is being fitted.", examples=["network"])
     item: int | None = Field(None, description="Number of fitted items.", examples=[None])
     items: int | None = Field(None, description="Total number of items.", examples=[None])
@@ -35,19 +34,20 @@ class Progress(BaseModel):
 class JobAnswer(BaseModel):
     """One training job."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     job_id: str = Field(description="ID of the job.", examples=[PLACEHOLDER_JOB_ID])
     model_id: str = Field(description="ID of its model.", examples=[PLACEHOLDER_MODEL_ID])
-    status: Literal["queued", "running", "succeeded", "failed", "cancelled"] = Field(
-        description="State of the job.", examples=["running"]
-    )
+    status: Literal["queued", "running", "succeeded", "failed", "cancelled"] = Field(examples=["running"])
+    """State of the job."""
     created_at: str = Field(description="When it was accepted (ISO 8601, UTC).", examples=["2026-01-01T12:00:00Z"])
     started_at: str | None = Field(description="When it began to run.", examples=["2026-01-01T12:00:00Z"])
     finished_at: str | None = Field(description="When it ended.", examples=[None])
     attempt: int = Field(description="Number of times it was started.", examples=[1])
     progress: Progress = Field(
-        description="Progress of the training; empty while the job is queued.",
-        examples=[{"stage": "select", "epoch": 12, "epochs": 300, "fraction": 0.25, "eta_seconds": 7.5}],
+        examples=[{"stage": "select", "epoch": 12, "epochs": 300, "fraction": 0.25, "eta_seconds": 7.5}]
     )
+    """Progress of the training; empty while the job is queued."""
     error: dict[str, Any] | None = Field(description="Why it failed, as a problem.", examples=[None])
     links: dict[str, str] = Field(description="Related URLs.", examples=[{"self": f"/jobs/{PLACEHOLDER_JOB_ID}"}])
 

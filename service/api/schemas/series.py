@@ -54,52 +54,36 @@ _DATE_FORMAT = Field(
 class TimeFormat(BaseModel):
     """How the times of a series are written and spaced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    freq: str | None = Field(
-        default=None,
-        max_length=40,
-        description="Step from row to row as a pandas alias, in old or new spelling: D, B, W-MON, MS, M or ME, QS, "
-        "15min, H or h. By default inferred from the timestamps; required with `start`.",
-        examples=["MS"],
-    )
+    freq: str | None = Field(default=None, max_length=40, examples=["MS"])
+    """Step from row to row as a pandas alias, in old or new spelling: D, B, W-MON, MS, M or ME, QS, 15min, H or h. By
+    default inferred from the timestamps; required with `start`."""
     date_format: str | None = _DATE_FORMAT
 
 
 class ColumnRoles(BaseModel):
     """Which columns are forecast, and which are future covariates."""
 
-    targets: list[ColumnName] | None = Field(
-        default=None,
-        min_length=1,
-        description="Columns to forecast; the others are past covariates. By default all columns, except those whose "
-        "names indicate times (date, month, Jahr), which are not used then.",
-        examples=[["passengers"]],
-    )
-    future_covariates: list[ColumnName] | None = Field(
-        default=None,
-        max_length=1000,
-        description="Columns whose future values are known, such as prices, promotions and holidays: a forecast needs "
-        "their values for its steps. They are neither targets nor past covariates.",
-        examples=[["price"]],
-    )
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    targets: list[ColumnName] | None = Field(default=None, min_length=1, examples=[["passengers"]])
+    """Columns to forecast; the others are past covariates. By default all columns, except those whose names indicate
+    times (date, month, Jahr), which are not used then."""
+    future_covariates: list[ColumnName] | None = Field(default=None, max_length=1000, examples=[["price"]])
+    """Columns whose future values are known, such as prices, promotions and holidays: a forecast needs their values for
+    its steps. They are neither targets nor past covariates."""
 
 
 class TimedRows(TimeFormat):
     """Times of the rows of a series: by `timestamps`, by `start` and `freq`, or none."""
 
-    timestamps: Timestamps | None = Field(
-        default=None,
-        description="Time of each row: ISO 8601 dates or times, months (2024-01, 01.2024, Jan 2024), quarters "
-        "(2024Q1), weeks (2024-W05), years, or seconds or milliseconds since 1970. Forecasts use the same form. "
-        "Absent rows are missing values.",
-        examples=[examples.MONTHS],
-    )
-    start: Start | None = Field(
-        default=None,
-        description="Time of the first row, instead of `timestamps`; requires `freq`.",
-        examples=["1949-01"],
-    )
+    timestamps: Timestamps | None = Field(default=None, examples=[examples.MONTHS])
+    """Time of each row: ISO 8601 dates or times, months (2024-01, 01.2024, Jan 2024), quarters (2024Q1), weeks
+    (2024-W05), years, or seconds or milliseconds since 1970. Forecasts use the same form. Absent rows are missing
+    values."""
+    start: Start | None = Field(default=None, examples=["1949-01"])
+    """Time of the first row, instead of `timestamps`; requires `freq`."""
 
 
 class ValuesSeries(TimedRows):
@@ -107,10 +91,8 @@ class ValuesSeries(TimedRows):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.VALUES_SERIES, examples.VALUES_WITH_START]})
 
-    values: Values = Field(
-        description="Observations in order of time; null for missing ones.",
-        examples=[examples.PASSENGERS],
-    )
+    values: Values = Field(examples=[examples.PASSENGERS])
+    """Observations in order of time; null for missing ones."""
 
 
 class ColumnsSeries(ColumnRoles, TimedRows):
@@ -118,28 +100,25 @@ class ColumnsSeries(ColumnRoles, TimedRows):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_SERIES, examples.FUTURE_SERIES]})
 
-    columns: dict[ColumnName, Values] = Field(
-        min_length=1,
-        description="Observations by name, in lists of equal length; null for missing ones.",
-        examples=[examples.COLUMNS],
-    )
+    columns: dict[ColumnName, Values] = Field(min_length=1, examples=[examples.COLUMNS])
+    """Observations by name, in lists of equal length; null for missing ones."""
 
 
 class TimedColumns(BaseModel):
     """Values of future covariates, each row with its time."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [examples.TIMED_COLUMNS]})
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [examples.TIMED_COLUMNS]},
+    )
 
-    timestamps: Timestamps = Field(
-        description="Time of each row, in any order and in any form that a series may have. Each step of the forecast "
-        "uses the row of its time; other rows, such as those of the past, are ignored.",
-        examples=[examples.TIMED_COLUMNS["timestamps"]],
-    )
-    columns: dict[ColumnName, Values] = Field(
-        max_length=1000,
-        description="Values by name, one for each timestamp; null is allowed in rows that no step uses.",
-        examples=[examples.TIMED_COLUMNS["columns"]],
-    )
+    timestamps: Timestamps = Field(examples=[examples.TIMED_COLUMNS["timestamps"]])
+    """Time of each row, in any order and in any form that a series may have. Each step of the forecast uses the row of
+    its time; other rows, such as those of the past, are ignored."""
+    columns: dict[ColumnName, Values] = Field(max_length=1000, examples=[examples.TIMED_COLUMNS["columns"]])
+    """Values by name, one for each timestamp; null is allowed in rows that no step uses."""
     date_format: str | None = _DATE_FORMAT
 
 
@@ -183,14 +162,14 @@ Category = Annotated[
 class Identified(BaseModel):
     """Identity and static categories of an item."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     id: str = Field(min_length=1, max_length=200, description="Unique name of the item.", examples=["store-1"])
     static: dict[ColumnName, Category] | None = Field(
-        default=None,
-        max_length=MOST_CATEGORIES,
-        description="Static categories of the item, by name. An item unknown to the model is forecast like those "
-        "of the same categories, if there are at least two.",
-        examples=[{"store_type": "A", "floor": 2}],
+        default=None, max_length=MOST_CATEGORIES, examples=[{"store_type": "A", "floor": 2}]
     )
+    """Static categories of the item, by name. An item unknown to the model is forecast like those of the same
+    categories, if there are at least two."""
 
 
 class ValuesItem(Identified, ValuesSeries):
@@ -204,12 +183,9 @@ class ColumnsItem(Identified, ColumnsSeries):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_ITEM]})
 
-    future_covariates: ColumnsAhead | None = Field(  # type: ignore[assignment]
-        default=None,
-        description="Names of the future covariates; or, in the `history` of a forecast, their values: by name, from "
-        "the first step ahead on, or as `columns` with `timestamps`, matched by time.",
-        examples=[["price"]],
-    )
+    future_covariates: ColumnsAhead | None = Field(default=None, examples=[["price"]])  # type: ignore[assignment]
+    """Names of the future covariates; or, in the `history` of a forecast, their values: by name, from the first step
+    ahead on, or as `columns` with `timestamps`, matched by time."""
 
 
 def _tag_of_item(value: Any) -> str:
@@ -227,12 +203,9 @@ class ItemsSeries(ColumnRoles, TimeFormat):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": examples.ITEMS}]})
 
-    items: Annotated[list[Item], Field(fail_fast=True)] = Field(
-        min_length=1,
-        description="The series, each with an `id`, in any form. `targets`, `future_covariates`, `freq` and "
-        "`date_format` next to the items are the defaults of all items.",
-        examples=[examples.ITEMS],
-    )
+    items: Annotated[list[Item], Field(fail_fast=True)] = Field(min_length=1, examples=[examples.ITEMS])
+    """The series, each with an `id`, in any form. `targets`, `future_covariates`, `freq` and `date_format` next to the
+    items are the defaults of all items."""
 
 
 def _tag_of_series(value: Any) -> str | None:

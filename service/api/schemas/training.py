@@ -26,18 +26,15 @@ class TrainRequest(TrainOptions):
     """A series and training options; options that are left out are chosen from the data."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"series": SEASONAL_SERIES, "name": EXAMPLE_NAME, "horizon": 4}]}
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"series": SEASONAL_SERIES, "name": EXAMPLE_NAME, "horizon": 4}]},
     )
 
     series: SeriesInput = Field(description="The series in one of four forms.")
     name: ModelName | None = Field(None, description="Name of the model, not unique.", examples=["sales"])
-    future_covariates: list[ColumnName] | None = Field(
-        None,
-        max_length=1000,
-        description="Columns of future covariates, if the series does not name them: a forecast needs their values for "
-        "its steps. Those that do not improve the forecasts are not used.",
-        examples=[None],
-    )
+    future_covariates: list[ColumnName] | None = Field(None, max_length=1000, examples=[None])
+    """Columns of future covariates, if the series does not name them: a forecast needs their values for its steps.
+    Those that do not improve the forecasts are not used."""
 
     def options(self) -> TrainOptions:
         """Return the options without the series."""
@@ -57,12 +54,13 @@ class AcceptedTraining(BaseModel):
 class DryRun(BaseModel):
     """The configuration that a training would use."""
 
-    series: dict[str, Any] = Field(
-        description="How the series was interpreted.", examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}]
-    )
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    series: dict[str, Any] = Field(examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}])
+    """How the series was interpreted."""
     configuration: dict[str, Any] = Field(
-        description="Every option as it would be used; `chosen` has the reasons.",
-        examples=[{"horizon": 4, "season_length": 4, "chosen": {"season_length": "shows in the autocorrelation"}}],
+        examples=[{"horizon": 4, "season_length": 4, "chosen": {"season_length": "shows in the autocorrelation"}}]
     )
+    """Every option as it would be used; `chosen` has the reasons."""
     min_history: int = Field(description="Number of values that a forecast needs.", examples=[25])
     warnings: list[str] = Field(description="Warnings about the training.", examples=[[]])

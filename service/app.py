@@ -103,7 +103,6 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         logger.warning("tenant %s has a key of fewer than %d characters, which can be guessed", tenant, SHORT_KEY)
     with blaming("OpenTelemetry"):
         spans = Spans.export(settings.trace_exporters, "server")
-    hosts = settings.allowed_hosts or ()
     app = Application(
         # Each request passes these, from the first to the last.
         [
@@ -111,7 +110,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
             Middleware(RequestId),
             Middleware(ProblemResponses),
             Middleware(LoadLimit, load),
-            *([] if keys else [Middleware(TrustedHosts, hosts)]),
+            *([] if keys else [Middleware(TrustedHosts, settings.allowed_hosts or ())]),
             Middleware(Authentication, keys),
             Middleware(Permission),
             Middleware(RateLimit, settings.max_requests_per_second),
@@ -205,20 +204,18 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
     store.remove_leftovers()
     registry = Registry.open(settings.registry_url)
     watch = JobWatch(registry.jobs)
-    queue = _queue(settings, devices, watch, measured)
-    forecasters = ForecasterCache(store, settings.cache_bytes)
-    return Resources(store, registry, queue, forecasters, Limits(settings), watch, measured)
-
-
-def _queue(settings: Settings, devices: Sequence[str], watch: JobWatch, measured: Measurements) -> TrainingQueue:
     processes = settings.trainings_at_once(in_server=True)
+    queue: TrainingQueue
     if processes or (devices and not settings.is_cluster):
         if devices:
             logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
-        run = partial(run_local_worker, settings.without_keys(), tuple(devices), processes)
-        return LocalWorker(run, watch.notify_finished, measured.trained)
-    logger.info("this server does not train: trainings wait for a worker (python -m service trainer)")
-    return RemoteWorkers(queue_url(settings.registry_url, SILENCE_OPTIONS))
+        start = partial(run_local_worker, settings.without_keys(), tuple(devices), processes)
+        queue = LocalWorker(start, watch.notify_finished, measured.trained)
+    else:
+        logger.info("this server does not train: trainings wait for a worker (python -m service trainer)")
+        queue = RemoteWorkers(queue_url(settings.registry_url, SILENCE_OPTIONS))
+    forecasters = ForecasterCache(store, settings.cache_bytes)
+    return Resources(store, registry, queue, forecasters, Limits(settings), watch, measured)
 
 
 def _warm_up(done: threading.Event) -> None:

@@ -191,5 +191,5 @@ def _check_tenant(tenant: str) -> None:
 
 def _role(text: str, cure: str) -> Role:
     if text not in ROLES:
-        raise ValueError(f"its role is none of {', '.join(ROLES)}: {cure}")
+        raise ValueError(f"its role is not one of {', '.join(ROLES)}: {cure}")
     return text

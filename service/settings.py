@@ -38,19 +38,16 @@ _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 _TRACE_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
-# Names outside this service; the first one that is set counts.
 _OTHER_NAMES = {
     "s3_endpoint": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
     "s3_region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
-    "s3_access_key_id": ("AWS_ACCESS_KEY_ID",),
-    "s3_secret_access_key": ("AWS_SECRET_ACCESS_KEY",),
-    "s3_session_token": ("AWS_SESSION_TOKEN",),
-    "s3_allow_http": ("AWS_ALLOW_HTTP",),
 }
 
 
 def _names_of(field: str) -> AliasChoices:
-    return AliasChoices(f"FORECAST_{field.upper()}", *_OTHER_NAMES.get(field, ()))
+    """Return the variables of a setting; those of S3 have AWS's own names too. The first one that is set counts."""
+    others = (f"AWS_{field.removeprefix('s3_').upper()}",) if field.startswith("s3_") else ()
+    return AliasChoices(f"FORECAST_{field.upper()}", *_OTHER_NAMES.get(field, others))
 
 
 def _digested(value: Any) -> Any:
@@ -67,7 +64,7 @@ def _host_names(value: Any) -> Any:
     for name in names:
         if not _HOST_NAME.fullmatch(name):
             raise ValueError(
-                f"{name[:100]!r} is no host: write names or addresses without scheme and port, IPv6 in brackets, "
+                f"{name[:100]!r} is not a host: write names or addresses without scheme and port, IPv6 in brackets, "
                 "comma-separated, or * for all"
             )
     return names
@@ -245,8 +242,8 @@ class ClientSettings(BaseSettings):
         env_prefix="FORECAST_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    url: str = Field("http://127.0.0.1:8000", description="URL of the server that a client or a command asks.")
-    api_key: SecretStr | None = Field(None, description="API key that a client or a command sends.")
+    url: str = Field("http://127.0.0.1:8000", description="URL of the server for clients and commands.")
+    api_key: SecretStr | None = Field(None, description="API key of clients and commands.")
 
 
 def unknown_variables() -> dict[str, str | None]:

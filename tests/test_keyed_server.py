@@ -130,7 +130,7 @@ def test_each_key_is_good_for_its_tenant_and_role(url: str, filed: str) -> None:
         ({"FORECAST_API_KEYS_FILE": "/dev/null/keys"}, "^cannot start: FORECAST_API_KEYS_FILE: .*Not a directory.*\n$"),
         ({"FORECAST_API_KEYS_FILE": "/nowhere"}, "^cannot start: FORECAST_API_KEYS_FILE: .*No such file.*\n$"),
         ({"FORECAST_API_KEYS_FILE": "/dev/null"}, "^cannot start: FORECAST_API_KEYS_FILE: .*no key in this file.*\n$"),
-        ({"FORECAST_ALLOWED_HOSTS": "http://a"}, "^FORECAST_ALLOWED_HOSTS: 'http://a' is no host: .*\n$"),
+        ({"FORECAST_ALLOWED_HOSTS": "http://a"}, "^FORECAST_ALLOWED_HOSTS: 'http://a' is not a host: .*\n$"),
         ({"FORECAST_HOST": "0.0.0.0"}, "^cannot start: FORECAST_HOST: .*FORECAST_API_KEYS.*FORECAST_ALLOW_NO_KEYS"),
         ({"FORECAST_HOST": "::"}, "^cannot start: FORECAST_HOST: .*FORECAST_API_KEYS.*FORECAST_ALLOW_NO_KEYS"),
     ],

@@ -33,7 +33,14 @@ def add_commands(commands: Any) -> None:
     models.add_argument("--name", help="only models of this name")
     models.add_argument("--status", choices=("training", "ready", "failed"), help="only models in this state")
     models.add_argument("--limit", type=_count, help="maximum number, newest first")
-    _add_jobs(add("jobs", "list jobs, wait for one, or cancel it"))
+    jobs = add("jobs", "list jobs, wait for one, or cancel it")
+    jobs.add_argument("job", nargs="?", help="ID of a job")
+    doing = jobs.add_mutually_exclusive_group()
+    doing.add_argument("--cancel", action="store_true", help="cancel it")
+    doing.add_argument("--wait", action="store_true", help="wait for its model and show it")
+    states = ("queued", "running", "succeeded", "failed", "cancelled")
+    jobs.add_argument("--status", choices=states, help="only jobs in this state")
+    jobs.add_argument("--limit", type=_count, help="maximum number, newest first")
     add("delete", "delete models").add_argument("models", nargs="+", metavar="model", help=_MODEL)
     download = add("download", "write a model's file")
     download.add_argument("model", help=_MODEL)
@@ -93,16 +100,6 @@ def _add_backtesting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
     _add_columns(parser)
     _add_files(parser, "backtest.png")
-
-
-def _add_jobs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("job", nargs="?", help="ID of a job")
-    doing = parser.add_mutually_exclusive_group()
-    doing.add_argument("--cancel", action="store_true", help="cancel it")
-    doing.add_argument("--wait", action="store_true", help="wait for its model and show it")
-    states = ("queued", "running", "succeeded", "failed", "cancelled")
-    parser.add_argument("--status", choices=states, help="only jobs in this state")
-    parser.add_argument("--limit", type=_count, help="maximum number, newest first")
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:

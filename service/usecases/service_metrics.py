@@ -16,7 +16,7 @@ from service.storage.registry.database import utc_now
 from service.storage.registry.jobs import QueueMetrics
 from service.usecases.context import Resources
 
-_NO_TRAINER = "no trainer is alive: trainings are accepted and wait until one is; forecasts are served"
+_NO_TRAINER = "no worker is alive: trainings are accepted and wait for one; forecasts are served"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def training_warnings(resources: Resources) -> tuple[str, ...]:
 def own_trainer_warning(resources: Resources) -> str | None:
     """Return why this server's own worker does not run; None if it runs or starts, or the server has no worker."""
     failure = resources.queue.failure()
-    return failure and f"this server's trainer does not run: {failure}; it is started again, and the log says more"
+    return failure and f"this server's worker does not run: {failure}; it is being restarted, and the log has details"
 
 
 def _warnings(resources: Resources, trainers: int) -> tuple[str, ...]:

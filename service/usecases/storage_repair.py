@@ -196,7 +196,7 @@ class _Comparison:
         return not self._store.has_training_input(job_id) and self._registry.jobs.fail(job_id, error)
 
     def _orphan(self, kind: str, one: StoredFile, detail: str, is_used: Callable[[str], bool] | None = None) -> _Found:
-        """Return a file that nothing needs; is_used: tells, by its ID, whether something needs it after all."""
+        """Return a file that nothing needs; is_used: returns, given its ID, whether something needs it after all."""
         old = self._now - one.written_at > _ORPHAN
         if self._delete_orphans and not old:
             detail += "; it is younger than an hour"

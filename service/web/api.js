@@ -35,7 +35,7 @@ export async function ask(path, { method = "GET", body, headers = {}, signal, la
     }
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
-    if (answer.status === 401 && (await askForKey(hasKey() ? problem.message : "This server asks for an API key."))) {
+    if (answer.status === 401 && (await askForKey(hasKey() ? problem.message : "This server needs an API key."))) {
       continue;
     }
     if (answer.status === 503 && lasting && busy++ < 3) {

@@ -7,13 +7,13 @@ export function configurationCard(model) {
   const rows = [...flat(used)].map(([name, value]) => [element("code", {}, name), value, chosen[name] ?? ""]);
   const lineage = [...flat(model.lineage ?? {})].map(([name, value]) => [element("code", {}, name), value]);
   return section(
-    "How it was configured",
+    "Configuration",
     {},
     table(["Option", "Value", "Why"], rows, "Options as used, and why they were chosen"),
     element(
       "details",
       {},
-      element("summary", {}, "Where it comes from"),
+      element("summary", {}, "Lineage"),
       table(["Fact", "Value"], lineage, "Data, seed and versions"),
     ),
   );

@@ -13,12 +13,12 @@ const SAMPLE = 100_000;
 
 // Returns {text, decimal, columns: [{name, numbers: Float64Array | null, asked, texts}], rows, time, item}.
 // text: what to send, with a header where there was none. decimal: as it was given ("point", "comma"), else "".
-// asked: whether the numbers can be read two ways. time, item: names of the columns that seem to be those.
+// asked: whether the numbers are ambiguous. time, item: names of the columns that seem to be those.
 export function readCsv(sent, decimal = "") {
   const text = withHeader(sent);
   const [separator, rest] = splitOffSeparator(text.replace(/^\uFEFF/, ""));
   const [header, ...rows] = cellsOf(rest, separator);
-  if (!header || !rows.length) throw new UnreadableCsv("There is nothing in it but, perhaps, a first line.");
+  if (!header || !rows.length) throw new UnreadableCsv("The file has no rows.");
   const lines = rows.map((cells) => fitted(cells, header));
   const odd = lines.findIndex((cells) => !cells);
   if (odd >= 0) {

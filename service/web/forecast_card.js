@@ -1,4 +1,4 @@
-// What comes next: the forecast of a model, as far as one likes.
+// The forecast of a model, to any horizon.
 
 import { isAbort, post } from "./api.js";
 import { button, element, labelled, options } from "./elements.js";
@@ -62,7 +62,7 @@ export async function forecastCard(model, historyOf, signal, item = null) {
   return element(
     "section",
     { class: "card", "aria-labelledby": "forecast" },
-    element("h2", { id: "forecast" }, "What comes next"),
+    element("h2", { id: "forecast" }, "Forecast"),
     element("div", { class: "fields inline" }, labelled("Steps ahead", horizon), seriesField, button("Forecast", ask)),
     place,
   );

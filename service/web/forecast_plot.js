@@ -1,4 +1,4 @@
-// What came, and what is forecast, with its fan of intervals; and what was forecast of the part after the split.
+// Actual values and forecasts with their intervals; and the forecasts of the part after the split.
 
 import { Plot } from "./plot.js";
 import { compact, stepsWords } from "./wording.js";
@@ -14,7 +14,7 @@ export function forecastPlot(history, forecast, title) {
   const last = past ? history.values[past - 1] : null;
   const joined = (values) => [...none(Math.max(0, past - 1)), ...(past ? [last] : []), ...values];
   const lines = [
-    { name: "What came", values: [...history.values, ...none(ahead)], colour: "actual" },
+    { name: "Actual", values: [...history.values, ...none(ahead)], colour: "actual" },
     { name: "Forecast", values: joined(forecast.mean), colour: "forecast", width: 2.25 },
   ];
   const bands = [];
@@ -49,7 +49,7 @@ function byWidth(intervals) {
 // shown: `validation_forecast` of a model's record; naive: the baseline in words.
 export function validationPlot(shown, naive) {
   const lines = [
-    { name: "What came", values: shown.actual, colour: "actual", width: 2 },
+    { name: "Actual", values: shown.actual, colour: "actual", width: 2 },
     { name: "Model", values: shown.mean, colour: "forecast", width: 2 },
     { name: naive, values: shown.naive, colour: "naive", dash: [5, 4], width: 1.5 },
   ];

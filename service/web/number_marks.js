@@ -19,7 +19,7 @@ function isMissing(cell) {
   return MISSING.has(cell.toLowerCase());
 }
 
-// Returns for each column {numbers: Float64Array | null, asked: whether they can be read two ways}.
+// Returns for each column {numbers: Float64Array | null, asked: whether they are ambiguous}.
 // columns: [{texts, saysTime}]; decimal: "point", "comma", or "" where it is to be found.
 export function readNumbers(columns, separator, decimal) {
   const possible = [POINT, COMMA].filter((marks) => !decimal || marks.name === decimal);

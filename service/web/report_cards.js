@@ -25,17 +25,17 @@ export function validationCard(model) {
   const shown = model.validation_forecast;
   if (!shown?.actual?.length) return null;
   const naive = baselineName(model);
-  return section("What it would have said", {}, validationPlot(shown, naive[0].toUpperCase() + naive.slice(1)).node);
+  return section("Forecasts of the validation part", {}, validationPlot(shown, naive[0].toUpperCase() + naive.slice(1)).node);
 }
 
 export function stepCard(model) {
   if (!model.skill_by_step?.length) return null;
-  return section("By how far it looks ahead", {}, stepPlot(model.skill_by_step, baselineName(model)).node);
+  return section("Skill by step ahead", {}, stepPlot(model.skill_by_step, baselineName(model)).node);
 }
 
 export function lossCard(model) {
-  if (model.loss_curve?.epochs?.length) return section("How the network learned", {}, lossPlot(model.loss_curve).node);
-  return section("How the network learned", {}, element("p", { class: "hint" }, "No network was trained: for so few values, simple methods know as much."));
+  if (model.loss_curve?.epochs?.length) return section("Training of the network", {}, lossPlot(model.loss_curve).node);
+  return section("Training of the network", {}, element("p", { class: "hint" }, "No network was trained: for so few values, simple methods know as much."));
 }
 
 const CANDIDATES = {
@@ -60,7 +60,7 @@ export function candidatesCard(model) {
       mae === null ? null : compact(mae),
     ]);
   return section(
-    "What it is made of",
+    "Candidates",
     {},
     element("p", { class: "hint" }, "Each was tried on the past; the better it did, the more it counts."),
     table(["Method", "Share", "Error"], rows, "Candidates, their shares and errors"),
@@ -87,7 +87,7 @@ export function scoresCard(model) {
     table(["Measure", "Model", "Naive"], rows, "Errors and coverage beside the naive forecast"),
     calibration?.n_errors === undefined
       ? null
-      : element("p", { class: "hint" }, `${calibration.n_errors} errors of past forecasts, up to ${stepsWords(calibration.horizon)}, stand behind its intervals.`),
+      : element("p", { class: "hint" }, `The intervals are based on ${calibration.n_errors} errors of past forecasts, up to ${stepsWords(calibration.horizon)}.`),
   );
 }
 

@@ -29,7 +29,7 @@ export function sparkline(shown) {
   };
   return drawing(
     "svg",
-    { class: "sparkline", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "What came after the split, and the model's forecast" },
+    { class: "sparkline", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": "Actual values after the split, and the model's forecast" },
     drawing("path", { d: path(lines[0]), class: "spark-actual" }),
     drawing("path", { d: path(lines[1]), class: "spark-forecast" }),
   );

@@ -20,7 +20,7 @@ ADMIN, READER = "admin-key-0123456789", "reader-key-0123456789"
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no text"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is not a text file"),
         ("empty.csv", b"", "nothing in it"),
         ("header.csv", b"date,value\n", "nothing in it"),
         ("ragged.csv", b"date,value\n2024-01-01,1\n2024-01-02\n", "Row 3 has 1 cells, the first line 2"),
@@ -75,7 +75,7 @@ def test_gaps_are_counted_and_a_fault_is_told_once(seen: Watched) -> None:
     drop(page, "item.csv", "date,shop,sold\n" + "\n".join(f"2024-01-{day:02d},{'x' * 300},1" for day in range(1, 29)))
     expect(page.locator("#setup")).to_have_text("item.csv")
     page.get_by_text("More options").click()
-    page.get_by_label("Column that tells series apart").select_option("shop")
+    page.get_by_label("Item column").select_option("shop")
     notice = page.locator(".understood").get_by_role("alert")
     expect(notice).to_contain_text("at most 200 characters")
     assert (notice.text_content() or "").count("at most 200 characters") == 1
@@ -138,7 +138,7 @@ def test_a_key_is_asked_for_and_goes_no_further(opened: Opens, tmp_path: Path) -
         seen.picture("key", full=False)
         page.get_by_label("Key", exact=True).fill("wrong-key-0123456789")
         page.get_by_role("button", name="Use it").click()
-        expect(dialog.get_by_role("alert")).to_contain_text("this is no key of this server")
+        expect(dialog.get_by_role("alert")).to_contain_text("this server does not know the key")
         page.get_by_label("Key", exact=True).fill(READER)
         page.keyboard.press("Enter")
         expect(page.get_by_text("No model yet.")).to_be_visible()
@@ -160,7 +160,7 @@ def check_role(seen: Watched) -> None:
     page.get_by_role("link", name="Train", exact=True).click()
     page.get_by_role("button", name="Museum visitors, monthly").click()
     notice = page.locator(".understood").get_by_role("alert")
-    expect(notice).to_contain_text("use a key of the role train")
+    expect(notice).to_contain_text("use a key with the role train")
 
 
 def test_a_server_that_is_away_is_waited_for(opened: Opens, tmp_path: Path) -> None:

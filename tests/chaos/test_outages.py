@@ -152,7 +152,7 @@ def test_a_store_that_is_read_only_for_a_while(disk: SmallDisk, tmp_path: Path) 
 def test_a_database_that_another_process_locks_loses_nothing(single: Cluster, tmp_path: Path, file: str) -> None:
     server = single.server()
     # One that is still starting when the file is locked ends, and is started again.
-    until(lambda: server.client.get("/readyz").json().get("trainers"), lambda: "no trainer is alive")
+    until(lambda: server.client.get("/readyz").json().get("trainers"), lambda: "no worker is alive")
     jobs = single.submit(15)
     trainer = trainer_of(server)
     with closing(sqlite3.connect(tmp_path / "store" / file, isolation_level=None)) as other:
@@ -180,7 +180,7 @@ def test_a_cluster_without_a_trainer_is_ready_and_says_so(cluster: Cluster) -> N
     server = cluster.server()
     ready = server.client.get("/readyz").json()
     assert ready["trainers"] == 0
-    assert "no trainer is alive" in ready["warnings"][0]
+    assert "no worker is alive" in ready["warnings"][0]
     job_id = cluster.submit(1)[0]
     trainer = cluster.trainer()
     cluster.wait_for(job_id, "succeeded")

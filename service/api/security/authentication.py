@@ -40,11 +40,11 @@ class Authentication:
         if not keys:
             raise Unauthenticated(f"this server needs an API key: {_HOW}")
         if len(keys) > 1:
-            raise Unauthenticated(f"the request has several keys that differ; {_HOW}, once", wrong=True)
+            raise Unauthenticated(f"the request has several different keys; {_HOW}, once", wrong=True)
         key = keys.pop()
         grant = None if key is None else self._keys.find(key)
         if grant is None:
-            raise Unauthenticated(f"this is no key of this server; {_HOW}", wrong=True)
+            raise Unauthenticated(f"this server does not know the key; {_HOW}", wrong=True)
         return grant
 
 

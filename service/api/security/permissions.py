@@ -82,7 +82,7 @@ class Permission:
                 _refuse_unlisted(scope)
             elif not caller.allows(needed):
                 raise NotPermitted(
-                    f"the key has the role {caller.role}, and this needs {needed}: use a key of the role {needed}"
+                    f"the key has the role {caller.role}, and this needs {needed}: use a key with the role {needed}"
                 )
         await self._app(scope, receive, send)
 
@@ -93,4 +93,4 @@ def _refuse_unlisted(scope: Scope) -> None:
     if found is not None:
         # Not the path: a client may have put anything there.
         logger.error("%s %s is in no table of permissions and is refused", scope["method"], getattr(found, "path", "?"))
-        raise NotPermitted("nobody may ask for this: the server has no rule for it")
+        raise NotPermitted("the server has no permission rule for this route and refuses it to everybody")

@@ -57,13 +57,11 @@ class TrustedHosts:
                 "this server has no API keys and answers only to the names of its own machine: use localhost, add the "
                 "host to FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"
             )
-        if len(sent) > 1 and page:
-            self._check_page(sent, hosts[0])
-
-    def _check_page(self, sent: _Headers, host: bytes) -> None:
+        if len(sent) == 1 or not page:
+            return
         cross_site = (b"sec-fetch-site", b"cross-site") in sent
         origins: Sequence[bytes | None] = [value for name, value in sent if name == b"origin"] or [None]
-        if not all(self._trusts_page(origin, host, cross_site) for origin in origins):
+        if not all(self._trusts_page(origin, hosts[0], cross_site) for origin in origins):
             raise ForeignOrigin(
                 "the request comes from a web page of another origin, and this server has no API keys: add the page's "
                 "host to FORECAST_ALLOWED_HOSTS, or give the server keys (FORECAST_API_KEYS)"

@@ -80,7 +80,7 @@ def test_without_a_trainer_the_service_is_ready_and_says_so(tmp_path: Path) -> N
     with running(tmp_path, training_processes=0, device="cpu") as application:
         ready = application.client.get("/readyz")
         assert (ready.status_code, ready.json()["trainers"]) == (200, 0)
-        assert "no trainer is alive" in ready.json()["warnings"][0]
+        assert "no worker is alive" in ready.json()["warnings"][0]
 
 
 def test_a_trainer_that_cannot_run_is_named(tmp_path: Path) -> None:
@@ -94,10 +94,10 @@ def test_a_trainer_that_cannot_run_is_named(tmp_path: Path) -> None:
             found: list[str] = application.client.get("/readyz").json().get("warnings", ["locked"])
             return found
 
-        wait_for(lambda: "this server's trainer does not run: the queue cannot be opened" in "".join(warnings()))
+        wait_for(lambda: "this server's worker does not run: the queue cannot be opened" in "".join(warnings()))
         accepted = application.start({**QUICK, "series": VALUES})
         assert accepted["status"] == "queued"
-        assert "this server's trainer does not run: the queue cannot be opened" in accepted["warnings"][0]
+        assert "this server's worker does not run: the queue cannot be opened" in accepted["warnings"][0]
         application.app.state.warm.clear()
         problem_of(application.client.get("/readyz"), 503, "unavailable", contains="the queue cannot be opened")
         application.app.state.warm.set()

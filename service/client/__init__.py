@@ -1,8 +1,7 @@
 """The client: ``from service.client import Client``. It needs the extra ``[client]``; see docs/client.md."""
 
 try:
-    from service.client.async_client import AsyncClient, AsyncJob, AsyncModel
-    from service.client.client import Client, Job, Model
+    from service.client.client import AsyncClient, AsyncJob, AsyncModel, Client, Job, Model
     from service.client.problems import Unreachable
 except ModuleNotFoundError as error:
     if error.name and error.name.startswith("service"):

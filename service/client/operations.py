@@ -1,127 +1,115 @@
-"""The operations of a client as steps; see `service.client.steps`."""
+"""The operations of a client, once for `Client` and `AsyncClient`; see `service.client.connection`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast, overload
 from uuid import uuid4
 
-import httpx
-
 from service.client import requests
+from service.client.columns import Roles
+from service.client.connection import MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
 from service.client.problems import document
-from service.client.records import KnownModel, Training
+from service.client.records import JOB_FIELDS, MODEL_FIELDS, KnownJob, KnownModel
 from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
-from service.client.steps import Call, Connection, Steps, answered, path_of
 from service.client.times import Zone
-from service.client.waiting import JOB_NAMES, failure_of, followed, progress_bar
+from service.client.waiting import model_of, progress_bar
 from service.errors import ModelNotFound, ServiceError
 
+if TYPE_CHECKING:
+    from service.client.frames import BacktestFrame, ForecastFrame
+
 Record = dict[str, Any]
+ModelT = TypeVar("ModelT", bound="ModelOperations[Any]")
+JobT = TypeVar("JobT", bound="JobOperations[Any, Any]")
+Trained = TypeVar("Trained")
+Started = TypeVar("Started")
 
 # Quick trainings are answered in one round trip; for others progress is shown after this many seconds.
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
+_PAGE = 500
+_FIELDS = {"models": MODEL_FIELDS, "jobs": JOB_FIELDS}
 
-# The fields that every record has; an answer without them comes from another server.
-_NAMES = {"models": ("model_id", "status"), "jobs": JOB_NAMES}
+
+async def forecast_answer(
+    model: ModelOperations[Any], horizon: int | None, asked: Mapping[str, Any]
+) -> tuple[Record, Zone | None]:
+    """Forecast; return the response, and the time zone of its times."""
+    call, zone = requests.forecast_call(model, horizon, asked)
+    return await model.connection.document(call, "forecasts"), zone
 
 
-class Verbs:
-    """The steps of each operation, for one server."""
+async def backtest_answer(
+    model: ModelOperations[Any], data: Any, asked: Mapping[str, Any]
+) -> tuple[Record, Zone | None]:
+    """Backtest a series; return the response, and the time zone of its times."""
+    call, zone = requests.backtest_call(model, data, **asked)
+    return await model.connection.document(call), zone
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
-    def train(
-        self, data: Any, timeout: float | None, progress: bool | None, arguments: TrainArguments
-    ) -> Steps[KnownModel]:
-        """Train, and wait for the model. Raises the error of a failed training, and TimeoutError."""
-        training = requests.train_call(data, _FIRST_WAIT, arguments)
-        with progress_bar(progress, str(arguments.get("name") or "training")) as tell:
-            answer = yield from self._answered(training.call)
-            model = document(answer, *(_NAMES["models"] if answer.status_code == 201 else JOB_NAMES))
-            if answer.status_code != 201:
-                tell({"progress": {}, **model})
-                model = yield from self._model_of(model, tell, timeout)
-            else:
-                tell({"status": "succeeded"})
-        return KnownModel(model, training.roles, training.zone)
+class ModelOperations(KnownModel, Generic[ModelT]):
+    """The operations of a model."""
 
-    def start(self, data: Any, arguments: TrainArguments) -> Steps[tuple[Record, Training]]:
-        """Start a training; return its job, and what must be remembered about its data."""
-        training = requests.train_call(data, 0, arguments)
-        accepted = yield from self._document(training.call, "job_id")
-        job = yield from self.show("jobs", accepted["job_id"])
-        return job, training
+    def __init__(
+        self, connection: Connection, record: Record, roles: Roles | None = None, time_zone: Zone | None = None
+    ) -> None:
+        super().__init__(record, roles, time_zone)
+        self.connection = connection
 
-    def wait(self, job: Record, timeout: float | None, progress: bool | None) -> Steps[Record]:
-        """Wait for a job and return the record of its model."""
-        with progress_bar(progress, "training") as tell:
-            return (yield from self._model_of(job, tell, timeout))
+    @operation
+    async def forecast(self, horizon: int | None = None, **asked: Unpack[ForecastArguments]) -> ForecastFrame:
+        """Forecast ``horizon`` steps, by default the horizon of the training; return a frame in long format.
 
-    def forecast(
-        self, model: KnownModel, horizon: int | None, **asked: Unpack[ForecastArguments]
-    ) -> Steps[tuple[Record, Zone | None]]:
-        """Forecast; return the response, and the time zone of its times."""
-        call, zone = requests.forecast_call(model, horizon, **asked)
-        return (yield from self._document(call, "forecasts")), zone
+        level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
+        data instead of the training data; items: forecast only these. future_covariates: values of the future
+        covariates, as a frame or by name; rows that have times are matched with the steps by time, and other rows are
+        ignored. num_samples, seed: return sample paths too, in ``frame.samples``.
+        """
+        from service.client.frames import forecast_frame
 
-    def backtest(
-        self, model: KnownModel, data: Any, **asked: Unpack[BacktestArguments]
-    ) -> Steps[tuple[Record, Zone | None]]:
-        """Backtest a series; return the response, and the time zone of its times."""
-        call, zone = requests.backtest_call(model, data, **asked)
-        return (yield from self._document(call)), zone
+        answer, zone = await forecast_answer(self, horizon, asked)
+        return forecast_frame(answer, zone, self, asked.get("history"))
 
-    def model(self, id_or_name: str) -> Steps[Record]:
-        """Return the model with this ID, else the newest model with this name, preferring models that are ready."""
-        if _ID.fullmatch(id_or_name):
-            try:
-                return (yield from self.show("models", id_or_name))
-            except ModelNotFound:
-                pass
-        for status in ("ready", None):
-            found = yield from self.listed("models", 1, name=id_or_name, status=status)
-            if found:
-                return found[0]
-        raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
+    @operation
+    async def backtest(self, data: Any, **asked: Unpack[BacktestArguments]) -> BacktestFrame:
+        """Forecast every point of a series from the points before it; return a frame in long format, with ``metrics``.
 
-    def show(self, kind: str, one: str) -> Steps[Record]:
-        """Return the model or job (``kind`` is ``models`` or ``jobs``) with this ID."""
-        return (yield from self._document(Call("GET", path_of(kind, one)), *_NAMES[kind]))
+        horizon, stride: steps ahead, and steps from one forecast origin to the next (1 and 1 by default). start: row or
+        time of the first point to forecast.
+        """
+        from service.client.frames import backtest_frame
 
-    def listed(self, kind: str, limit: int | None, **only: str | None) -> Steps[list[Record]]:
-        """Return all models or jobs, newest first, at most ``limit``."""
-        found: list[Record] = []
-        cursors: set[str] = set()
-        cursor = None
-        while limit is None or len(found) < limit:
-            page = yield from self._document(requests.page_call(kind, cursor, **only), kind, "next_cursor")
-            found += page[kind]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
-            if not isinstance(cursor, str) or cursor in cursors:
-                raise ServiceError(f"the list of {kind} has no end: what leads to the next page leads nowhere new")
-            cursors.add(cursor)
-        return found[:limit]
+        return backtest_frame(*await backtest_answer(self, data, asked))
 
-    def rename(self, model_id: str, name: str | None) -> Steps[Record]:
-        """Rename a model, or remove its name."""
-        return (yield from self._document(requests.rename_call(model_id, name), *_NAMES["models"]))
+    @operation
+    async def refresh(self) -> ModelT:
+        """Read the record again and return this model."""
+        self.record = await self.connection.document(Call("GET", path_of("models", self.id)), *MODEL_FIELDS)
+        return cast(ModelT, self)
 
-    def delete(self, kind: str, one: str) -> Steps[None]:
-        """Delete a model, or cancel a job."""
-        yield from self._answered(requests.delete_call(kind, one))
+    @operation
+    async def rename(self, name: str | None) -> ModelT:
+        """Rename the model, or remove its name; return this model."""
+        call = requests.json_call("PATCH", path_of("models", self.id), {"name": name})
+        self.record = await self.connection.document(call, *MODEL_FIELDS)
+        return cast(ModelT, self)
 
-    def download(self, model_id: str, path: str | Path) -> Steps[Path]:
-        """Write a model's file; in a folder it is named by the model's ID. An existing file is replaced atomically."""
-        answer = yield from self._answered(Call("GET", path_of("models", model_id, "file")))
+    @operation
+    async def delete(self) -> None:
+        """Delete the model."""
+        await self.connection.answered(requests.delete_call("models", self.id))
+
+    @operation
+    async def download(self, path: str | Path = ".") -> Path:
+        """Write the model file, which `Client.upload` accepts, to a path or into a folder; return its path."""
+        answer = await self.connection.answered(Call("GET", path_of("models", self.id, "file")))
         target = Path(path)
         if target.is_dir():
-            target /= f"{model_id}.safetensors"
+            target /= f"{self.id}.safetensors"
+        # Renamed, so that an existing file is replaced atomically.
         beside = target.with_name(f".{target.name}.{uuid4().hex}")
         try:
             beside.write_bytes(answer.content)
@@ -130,19 +118,198 @@ class Verbs:
             beside.unlink(missing_ok=True)
         return target
 
-    def upload(self, file: str | Path | bytes, name: str | None) -> Steps[Record]:
-        """Upload a model file."""
+
+class JobOperations(KnownJob, Generic[JobT, ModelT]):
+    """The operations of a job."""
+
+    _model: type[ModelT]
+
+    def __init__(
+        self, connection: Connection, record: Record, roles: Roles | None = None, time_zone: Zone | None = None
+    ) -> None:
+        super().__init__(record)
+        self._connection = connection
+        self._roles = roles
+        self._time_zone = time_zone
+
+    @operation
+    async def wait(self, timeout: float | None = None, progress: bool | None = None) -> ModelT:
+        """Wait for the model and return it; the server may become unreachable and return meanwhile.
+
+        Raises the error of a failed training, and TimeoutError after ``timeout`` seconds, while the job continues.
+        """
+        with progress_bar(progress, "training") as show:
+            record = await model_of(self._connection, self.record, show, timeout)
+        await self._read()
+        return self._model(self._connection, record, self._roles, self._time_zone)
+
+    @operation
+    async def refresh(self) -> JobT:
+        """Read the record again and return this job."""
+        await self._read()
+        return cast(JobT, self)
+
+    @operation
+    async def cancel(self) -> None:
+        """Cancel the job; its model becomes failed. Raises JobFinished if it has ended."""
+        await self._connection.answered(requests.delete_call("jobs", self.id))
+
+    async def _read(self) -> None:
+        self.record = await self._connection.document(Call("GET", path_of("jobs", self.id)), *JOB_FIELDS)
+
+
+class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
+    """The operations of a client. Trained, Started: what `train` returns, a model or a job or their coroutines."""
+
+    _model: type[ModelT]
+    _job: type[JobT]
+    _transport: type[Transport]
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = TIMEOUT,
+        retries: int = MOST_RETRIES,
+    ) -> None:
+        self._connection = Connection(self._transport, url, api_key, timeout, retries)
+        self.url = self._connection.url
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.url}>"
+
+    @overload
+    def train(
+        self,
+        data: Any,
+        *,
+        wait: Literal[True] = True,
+        timeout: float | None = None,
+        progress: bool | None = None,
+        **arguments: Unpack[TrainArguments],
+    ) -> Trained: ...
+
+    @overload
+    def train(
+        self,
+        data: Any,
+        *,
+        wait: Literal[False],
+        timeout: float | None = None,
+        progress: bool | None = None,
+        **arguments: Unpack[TrainArguments],
+    ) -> Started: ...
+
+    def train(
+        self,
+        data: Any,
+        *,
+        wait: bool = True,
+        timeout: float | None = None,
+        progress: bool | None = None,
+        **arguments: Unpack[TrainArguments],
+    ) -> Trained | Started:
+        """Train on data, wait for the model and return it; with ``wait=False`` return the job at once.
+
+        data: a frame or series of pandas, polars or pyarrow, an array, a list, a `Path` of a CSV file or its bytes.
+        target, item, time: the columns to forecast, the column that identifies series, and the column of times; columns
+        that are not given are detected. covariates, future_covariates, static: columns of further inputs. All options
+        of POST /train are accepted as well: ``horizon=24``, ``training={"epochs": 50}``. timeout: seconds to wait
+        before TimeoutError is raised; the training continues. progress: whether to show a progress bar; by default on a
+        terminal or in a notebook.
+        """
+        started: Any = self._train(data, timeout, progress, arguments) if wait else self._start(data, arguments)
+        return cast("Trained | Started", started)
+
+    @operation
+    async def _train(
+        self, data: Any, timeout: float | None, progress: bool | None, arguments: TrainArguments
+    ) -> ModelT:
+        training = requests.train_call(data, _FIRST_WAIT, arguments)
+        with progress_bar(progress, str(arguments.get("name") or "training")) as show:
+            answer = await self._connection.answered(training.call)
+            if answer.status_code == 201:
+                record = document(answer, *MODEL_FIELDS)
+                show({"status": "succeeded"})
+            else:
+                job = {"progress": {}, **document(answer, *JOB_FIELDS)}
+                record = await model_of(self._connection, job, show, timeout)
+        return self._model(self._connection, record, training.roles, training.zone)
+
+    @operation
+    async def _start(self, data: Any, arguments: TrainArguments) -> JobT:
+        training = requests.train_call(data, 0, arguments)
+        accepted = await self._connection.document(training.call, "job_id")
+        job = await self._record("jobs", accepted["job_id"])
+        return self._job(self._connection, job, training.roles, training.zone)
+
+    @operation
+    async def model(self, id_or_name: str) -> ModelT:
+        """Return the model with this ID, or the newest model with this name."""
+        return self._model(self._connection, await self._model_record(id_or_name))
+
+    @operation
+    async def models(
+        self, name: str | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[ModelT]:
+        """Return all models, newest first; optionally only those with a name or status, at most ``limit``."""
+        found = await self._listed("models", limit, name=name, status=status)
+        return [self._model(self._connection, one) for one in found]
+
+    @operation
+    async def job(self, job_id: str) -> JobT:
+        """Return a job."""
+        return self._job(self._connection, await self._record("jobs", job_id))
+
+    @operation
+    async def jobs(self, status: str | None = None, limit: int | None = None) -> list[JobT]:
+        """Return all jobs, newest first; optionally only those with a status, at most ``limit``."""
+        return [self._job(self._connection, one) for one in await self._listed("jobs", limit, status=status)]
+
+    @operation
+    async def upload(self, file: str | Path | bytes, name: str | None = None) -> ModelT:
+        """Upload a model file that `Model.download` wrote; the model gets a new ID."""
         data = file if isinstance(file, bytes) else Path(file).read_bytes()
-        return (yield from self._document(requests.upload_call(data, name), *_NAMES["models"]))
+        query = () if name is None else (("name", name),)
+        # Not repeatable: sending it twice would create two models.
+        call = Call("POST", "/models", query, data, requests.FILE, repeatable=False)
+        return self._model(self._connection, await self._connection.document(call, *MODEL_FIELDS))
 
-    def _model_of(self, job: Record, tell: Any, timeout: float | None) -> Steps[Record]:
-        ended = yield from followed(self._connection, job, tell, timeout)
-        if ended["status"] != "succeeded":
-            raise failure_of(ended)
-        return (yield from self.show("models", ended["model_id"]))
+    @operation
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._connection.transport.close()
 
-    def _document(self, call: Call, *names: str) -> Steps[Record]:
-        return document((yield from self._answered(call)), *names)
+    async def _record(self, kind: str, one: str) -> Record:
+        return await self._connection.document(Call("GET", path_of(kind, one)), *_FIELDS[kind])
 
-    def _answered(self, call: Call) -> Steps[httpx.Response]:
-        return (yield from answered(call, self._connection.url, self._connection.retries))
+    async def _model_record(self, id_or_name: str) -> Record:
+        if _ID.fullmatch(id_or_name):
+            try:
+                return await self._record("models", id_or_name)
+            except ModelNotFound:
+                pass
+        # Prefer a model that is ready.
+        for status in ("ready", None):
+            found = await self._listed("models", 1, name=id_or_name, status=status)
+            if found:
+                return found[0]
+        raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
+
+    async def _listed(self, kind: str, limit: int | None, **only: str | None) -> list[Record]:
+        found: list[Record] = []
+        cursors: set[str | None] = {None}
+        query = {name: value for name, value in only.items() if value is not None}
+        query["limit"] = str(_PAGE)
+        while limit is None or len(found) < limit:
+            call = Call("GET", path_of(kind), tuple(query.items()))
+            page = await self._connection.document(call, kind, "next_cursor")
+            found += page[kind]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+            if not isinstance(cursor, str) or cursor in cursors:
+                raise ServiceError(f"the list of {kind} has no end: its next_cursor leads to no new page")
+            cursors.add(cursor)
+            query["cursor"] = cursor
+        return found[:limit]

@@ -1,22 +1,15 @@
-"""What a client knows about a model: the record from the server, and how its data was sent."""
+"""What a client knows about models and jobs: the record from the server, and how the data was sent."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from service.client.columns import Roles
-from service.client.steps import Call
 from service.client.times import TimeStyle, Zone, is_absolute
 
-
-@dataclass(frozen=True)
-class Training:
-    """A training request, and what must be remembered about its data."""
-
-    call: Call
-    roles: Roles | None = None
-    zone: Zone | None = None
+MODEL_FIELDS = ("model_id", "status")
+JOB_FIELDS = ("job_id", "model_id", "status")
+"""The fields that every record has; an answer without them comes from another server."""
 
 
 class KnownModel:
@@ -102,11 +95,10 @@ class KnownModel:
 
 
 class KnownJob:
-    """record: as returned by `GET /jobs/{id}`; training: the request, if this client sent it."""
+    """record: as returned by `GET /jobs/{id}`."""
 
-    def __init__(self, record: dict[str, Any], training: Training | None = None) -> None:
+    def __init__(self, record: dict[str, Any]) -> None:
         self.record = record
-        self._training = training
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.status}>"

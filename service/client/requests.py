@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -10,25 +11,30 @@ from uuid import uuid4
 import numpy as np
 
 from service.client.columns import Names, Roles, listed
+from service.client.connection import Call, path_of
 from service.client.future_covariates import ColumnsAhead, values_ahead
-from service.client.records import KnownModel, Training
+from service.client.records import KnownModel
 from service.client.series import SentSeries, read_series, write_json
-from service.client.steps import Call, path_of
 from service.client.table import read_table
 from service.client.times import Zone
 
 
-class DataArguments(TypedDict, total=False):
-    """The roles of the data's columns, and the times of its rows."""
+class ColumnArguments(TypedDict, total=False):
+    """The roles of the data's columns, and the form of its times."""
 
     target: Names
     item: str | None
     time: Any
     covariates: Names
-    future_covariates: Names
-    start: Any
     freq: str | None
     date_format: str | None
+
+
+class DataArguments(ColumnArguments, total=False):
+    """The roles of the columns of training data, and the times of its rows."""
+
+    future_covariates: Names
+    start: Any
 
 
 class TrainArguments(DataArguments, total=False):
@@ -59,7 +65,7 @@ class TrainArguments(DataArguments, total=False):
     refit: bool | None
 
 
-class ForecastArguments(TypedDict, total=False):
+class ForecastArguments(ColumnArguments, total=False):
     """The arguments of a forecast, except its horizon."""
 
     level: float | Sequence[float] | None
@@ -69,45 +75,37 @@ class ForecastArguments(TypedDict, total=False):
     future_covariates: Any
     num_samples: int | None
     seed: int | None
-    target: Names
-    item: str | None
-    time: Any
-    covariates: Names
-    freq: str | None
-    date_format: str | None
 
 
-class BacktestArguments(TypedDict, total=False):
+class BacktestArguments(ColumnArguments, total=False):
     """The arguments of a backtest, except its series."""
 
     horizon: int
     stride: int
     start: Any
     level: float | Sequence[float] | None
-    target: Names
-    item: str | None
-    time: Any
-    covariates: Names
     future_covariates: Names
-    freq: str | None
-    date_format: str | None
 
 
-def csv_query(arguments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+@dataclass(frozen=True)
+class Training:
+    """A training request, and what must be remembered about its data."""
+
+    call: Call
+    roles: Roles | None = None
+    zone: Zone | None = None
+
+
+def csv_query(arguments: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Return arguments as query parameters: nested names dotted, lists repeated; None omitted at the top, else null."""
     pairs: list[tuple[str, str]] = []
     for name, value in arguments.items():
-        if value is not None:
-            pairs += _pairs(name, value)
-    return tuple(pairs)
-
-
-def _pairs(name: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        return [pair for key, inner in value.items() for pair in _pairs(f"{name}.{key}", inner)]
-    if isinstance(value, list | tuple):
-        return [(name, _text(one)) for one in value]
-    return [(name, _text(value))]
+        if isinstance(value, Mapping):
+            pairs += csv_query(value, f"{prefix}{name}.")
+        elif value is not None or prefix:
+            values = value if isinstance(value, list | tuple) else [value]
+            pairs += [(prefix + name, _text(one)) for one in values]
+    return pairs
 
 
 def _text(value: Any) -> str:
@@ -116,9 +114,9 @@ def _text(value: Any) -> str:
 
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
-_FILE = {"Content-Type": "application/octet-stream"}
-_OF_DATA = ("target", "item", "time", "covariates", "future_covariates", "static", "start", "freq", "date_format")
-_PAGE = 500
+FILE = {"Content-Type": "application/octet-stream"}
+_OF_DATA = {*DataArguments.__annotations__, "static"}
+_OF_FORECAST = ("level", "quantiles", "items", "num_samples", "seed")
 
 
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
@@ -136,67 +134,47 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
         return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**_CSV, **key}), roles)
     of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
     sent = read_series(data, **of_data)
-    body: dict[str, Any] = {
-        name: value for name, value in arguments.items() if name not in _OF_DATA and value is not None
-    }
-    if sent.roles is None and listed(arguments.get("future_covariates")):
-        body["future_covariates"] = listed(arguments.get("future_covariates"))
-    if "start" in (body.get("validation") or ()):
-        body["validation"] = {**body["validation"], "start": sent.moment(body["validation"]["start"])}
-    content = write_json({**body, "series": sent.series})
-    return Training(Call("POST", "/train", (wait,), content, {**_JSON, **key}), sent.roles, sent.zone)
+    body = {name: value for name, value in arguments.items() if name not in _OF_DATA}
+    if sent.roles is None:
+        body["future_covariates"] = listed(arguments.get("future_covariates")) or None
+    validation = arguments.get("validation")
+    if validation and "start" in validation:
+        body["validation"] = {**validation, "start": sent.moment(validation["start"])}
+    call = json_call("POST", "/train", _given({**body, "series": sent.series}), query=(wait,), headers={**_JSON, **key})
+    return Training(call, sent.roles, sent.zone)
 
 
-def forecast_call(
-    model: KnownModel,
-    horizon: int | None,
-    *,
-    level: float | Sequence[float] | None = None,
-    quantiles: Sequence[float] | None = None,
-    history: Any = None,
-    items: Names = None,
-    future_covariates: Any = None,
-    num_samples: int | None = None,
-    seed: int | None = None,
-    target: Names = None,
-    item: str | None = None,
-    time: Any = None,
-    covariates: Names = None,
-    freq: str | None = None,
-    date_format: str | None = None,
-) -> tuple[Call, Zone | None]:
+def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, Any]) -> tuple[Call, Zone | None]:
     """Build a forecast request; return the call, and the time zone of the response's times.
 
-    target and the following arguments: the roles of the columns of the history and of the future covariates, as
-    `read_series` takes them.
+    asked: with the roles of the columns of the history and of the future covariates, as `read_series` takes them.
+    Raises TypeError for an argument that does not exist.
     """
+    unknown = next((name for name in asked if name not in ForecastArguments.__annotations__), None)
+    if unknown is not None:
+        raise TypeError(f"forecast() got an unexpected keyword argument {unknown!r}")
     zone, style = model.time_zone, model.time_style
-    body: dict[str, Any] = {
-        "model_id": model.id,
-        "horizon": horizon,
-        "level": _levels(level),
-        "quantiles": quantiles,
-        "items": listed(items) or None,
-        "num_samples": num_samples,
-        "seed": seed,
-    }
-    if history is not None:
-        of_data = {"covariates": covariates, "freq": freq, "date_format": date_format}
-        sent = series_for(model, history, target=target, item=item, time=time, **of_data)
-        body["history"], zone = sent.series, sent.zone
-        style = sent.time_style
-    if future_covariates is not None:
+    body: dict[str, Any] = {name: asked.get(name) for name in _OF_FORECAST}
+    body |= {"model_id": model.id, "horizon": horizon, "level": _levels(asked.get("level"))}
+    items = body["items"] = listed(asked.get("items")) or None
+    if asked.get("history") is not None:
+        sent = series_for(
+            model, asked["history"], **{name: asked.get(name) for name in ColumnArguments.__annotations__}
+        )
+        body["history"], zone, style = sent.series, sent.zone, sent.time_style
+    if asked.get("future_covariates") is not None:
+        time = asked.get("time")
         columns = ColumnsAhead(
             model.names("future_covariates"),
             tuple((model.record.get("series") or {}).get("future_covariates") or ()),
-            item or model.item_column,
+            asked.get("item") or model.item_column,
             time if isinstance(time, str) else model.time_column,
             style,
-            date_format,
-            listed(items) or None,
+            asked.get("date_format"),
+            items,
         )
-        body["future_covariates"] = values_ahead(future_covariates, columns)
-    return _post("/forecast", body), zone
+        body["future_covariates"] = values_ahead(asked["future_covariates"], columns)
+    return json_call("POST", "/forecast", _given(body)), zone
 
 
 def backtest_call(
@@ -211,31 +189,14 @@ def backtest_call(
 ) -> tuple[Call, Zone | None]:
     """Build a backtest request; start: row or time of the first point to forecast."""
     sent = series_for(model, data, **of_data)
-    body = {
-        "model_id": model.id,
-        "series": sent.series,
-        "horizon": horizon,
-        "stride": stride,
-        "start": sent.moment(start),
-    }
-    return _post("/backtest", {**body, "level": _levels(level)}), sent.zone
+    body = {"model_id": model.id, "series": sent.series, "horizon": horizon, "stride": stride}
+    body |= {"start": sent.moment(start), "level": _levels(level)}
+    return json_call("POST", "/backtest", _given(body)), sent.zone
 
 
-def page_call(kind: str, cursor: str | None, **only: str | None) -> Call:
-    """Build the request of one page of ``models`` or ``jobs``."""
-    query = {**only, "cursor": cursor, "limit": str(_PAGE)}
-    return Call("GET", path_of(kind), tuple((name, value) for name, value in query.items() if value is not None))
-
-
-def upload_call(data: bytes, name: str | None) -> Call:
-    """Build the upload of a model file. It is not repeatable: sending it twice would create two models."""
-    query = () if name is None else (("name", name),)
-    return Call("POST", "/models", query, data, _FILE, repeatable=False)
-
-
-def rename_call(model_id: str, name: str | None) -> Call:
-    """Build the request that renames a model."""
-    return Call("PATCH", path_of("models", model_id), content=write_json({"name": name}), headers=_JSON)
+def json_call(method: str, path: str, body: Any, **options: Any) -> Call:
+    """Build a request with a JSON body."""
+    return Call(method, path, content=write_json(body), **{"headers": _JSON, **options})
 
 
 def delete_call(kind: str, one: str) -> Call:
@@ -243,9 +204,8 @@ def delete_call(kind: str, one: str) -> Call:
     return Call("DELETE", path_of(kind, one), done=(404, 409))
 
 
-def _post(path: str, body: Mapping[str, Any]) -> Call:
-    sent = {name: value for name, value in body.items() if value is not None}
-    return Call("POST", path, content=write_json(sent), headers=_JSON)
+def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _levels(level: float | Sequence[float] | None) -> list[float] | None:
@@ -254,7 +214,7 @@ def _levels(level: float | Sequence[float] | None) -> list[float] | None:
 
 def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
     """Read data for a model; arguments that are not given default to those of its training."""
-    said: dict[str, Any] = {name: value for name, value in of_data.items() if value is not None}
+    said = _given(of_data)
     if model is None or isinstance(data, Mapping):
         return read_series(data, **said)
     targets = model.names("targets")

@@ -9,18 +9,19 @@ from typing import Any
 
 import httpx
 import orjson
-from httpx_sse import ServerSentEvent
+from httpx_sse import ServerSentEvent, SSEError
 
+from service.client.connection import Call, Connection, is_passing, path_of
 from service.client.problems import Unreachable, document, error_from
-from service.client.steps import Call, Connection, Pause, Steps, Watch, answered, is_passing, path_of
+from service.client.records import JOB_FIELDS, MODEL_FIELDS
 from service.errors import ModelFailed, ServiceError
 
-Tell = Callable[[dict[str, Any]], None]
+Show = Callable[[dict[str, Any]], None]
 """Callback that receives a job's record after each change."""
 
 
 _STAGES = {
-    "columns": "trying columns known ahead",
+    "columns": "trying future covariates",
     "candidates": "fitting simple methods",
     "select": "training networks",
     "weigh": "weighing candidates",
@@ -41,10 +42,10 @@ def is_shown(asked: bool | None) -> bool:
 
 
 @contextmanager
-def progress_bar(asked: bool | None, name: str) -> Iterator[Tell]:
+def progress_bar(asked: bool | None, name: str) -> Iterator[Show]:
     """Yield a callback that shows a job's progress as a bar on stderr; the bar stays in its last state."""
     if not is_shown(asked):
-        yield _tell_nobody
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -53,12 +54,12 @@ def progress_bar(asked: bool | None, name: str) -> Iterator[Tell]:
     with Progress(*columns, TextColumn("{task.fields[stage]}", markup=False), console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=1.0, stage="sent")
 
-        def tell(job: dict[str, Any]) -> None:
+        def show(job: dict[str, Any]) -> None:
             progress = job.get("progress") or {}
             done = 1.0 if job["status"] == "succeeded" else progress.get("fraction") or 0.0
             bar.update(task, completed=done, stage=stage_of(job))
 
-        yield tell
+        yield show
 
 
 def stage_of(job: dict[str, Any]) -> str:
@@ -74,15 +75,7 @@ def stage_of(job: dict[str, Any]) -> str:
     return stage
 
 
-def _tell_nobody(_: dict[str, Any]) -> None:
-    """Ignore a record."""
-
-
-JOB_NAMES = ("job_id", "model_id", "status")
-"""The fields that every job's record has."""
-
-ENDED = ("succeeded", "failed", "cancelled")
-
+_ENDED = ("succeeded", "failed", "cancelled")
 _EVENTS = ("progress", "end")
 
 # How long a server may be unreachable before the client gives up waiting.
@@ -91,87 +84,83 @@ _POLL = 1.0
 _POLL_WITH_DEADLINE = 0.5
 
 
+async def model_of(connection: Connection, job: dict[str, Any], show: Show, timeout: float | None) -> dict[str, Any]:
+    """Wait until a job has ended; return the record of its model.
+
+    show: called with every record. timeout: seconds after which TimeoutError is raised, while the job continues. Raises
+    the error of a failed training, JobNotFound if the job was deleted, Unreachable if the server is unreachable for ten
+    minutes.
+    """
+    job = await _Followed(connection, job, show).wait(timeout)
+    if job["status"] != "succeeded":
+        error = error_from(job["error"]) if job.get("error") else ModelFailed("the training was cancelled")
+        error.job_id = job["job_id"]
+        raise error
+    return await connection.document(Call("GET", path_of("models", job["model_id"])), *MODEL_FIELDS)
+
+
 class _Followed:
     """A job in its last known state."""
 
-    def __init__(self, job: dict[str, Any], tell: Tell) -> None:
-        self.job = job
-        self.event_id = ""
-        self._tell = tell
-        tell(job)
+    def __init__(self, connection: Connection, job: dict[str, Any], show: Show) -> None:
+        self._connection = connection
+        self._path = path_of("jobs", job["job_id"])
+        self._show = show
+        self._event_id = ""
+        self._take(job)
 
     @property
-    def has_ended(self) -> bool:
-        return self.job["status"] in ENDED
+    def _has_ended(self) -> bool:
+        return self._job["status"] in _ENDED
 
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Last-Event-ID": self.event_id} if self.event_id else {}
+    async def wait(self, timeout: float | None) -> dict[str, Any]:
+        """Wait until the job has ended; return its record."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        away_since: float | None = None
+        while not self._has_ended:
+            try:
+                if deadline is None:
+                    # Reading a stream cannot be limited by a deadline.
+                    await self._watch()
+                if not self._has_ended:
+                    answer = await self._connection.answered(Call("GET", self._path), retries=0)
+                    self._take(document(answer, *JOB_FIELDS))
+                away_since = None
+            except (Unreachable, ServiceError) as error:
+                away_since = away_since or time.monotonic()
+                is_refused = isinstance(error, ServiceError) and not is_passing(error.status)
+                if is_refused or time.monotonic() - away_since > _PATIENCE:
+                    raise
+            if not self._has_ended:
+                await self._connection.transport.sleep(self._pause(deadline, timeout))
+        return self._job
 
-    def hear(self, event: ServerSentEvent) -> None:
+    async def _watch(self) -> None:
+        headers = {"Last-Event-ID": self._event_id} if self._event_id else {}
+        try:
+            await self._connection.transport.watch(Call("GET", f"{self._path}/events", headers=headers), self._hear)
+        except (httpx.RequestError, SSEError):
+            # A proxy in between may answer with something else; then the job is polled.
+            return
+        except ServiceError as error:
+            if not is_passing(error.status):
+                raise
+
+    def _hear(self, event: ServerSentEvent) -> None:
         # An event that only sets the reconnection time has no data.
         if event.event in _EVENTS and event.data:
-            self.event_id = event.id
-            self.take(orjson.loads(event.data))
+            self._event_id = event.id
+            self._take(orjson.loads(event.data))
 
-    def take(self, job: dict[str, Any]) -> None:
-        self.job = job
-        self._tell(job)
+    def _take(self, job: dict[str, Any]) -> None:
+        self._job = job
+        self._show(job)
 
-
-def followed(connection: Connection, job: dict[str, Any], tell: Tell, timeout: float | None) -> Steps[dict[str, Any]]:
-    """Wait until a job has ended; return its record.
-
-    tell: called with every record. timeout: seconds after which TimeoutError is raised, while the job continues. Raises
-    JobNotFound if the job was deleted, Unreachable if the server is unreachable for ten minutes.
-    """
-    now = _Followed(job, tell)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    path = path_of("jobs", job["job_id"])
-    away_since: float | None = None
-    while not now.has_ended:
-        try:
-            if deadline is None:
-                # Reading a stream cannot be limited by a deadline.
-                yield from _watched(now, path)
-            if not now.has_ended:
-                now.take(document((yield from answered(Call("GET", path), connection.url, 0)), *JOB_NAMES))
-            away_since = None
-        except (Unreachable, ServiceError) as error:
-            away_since = away_since or time.monotonic()
-            if not _passes(error) or time.monotonic() - away_since > _PATIENCE:
-                raise
-        if not now.has_ended:
-            yield Pause(_pause(now.job, deadline, timeout))
-    return now.job
-
-
-def failure_of(job: dict[str, Any]) -> ServiceError:
-    """Return the error because of which a job has no model."""
-    error = error_from(job["error"]) if job.get("error") else ModelFailed("the training was cancelled")
-    error.job_id = job["job_id"]
-    return error
-
-
-def _watched(now: _Followed, path: str) -> Steps[None]:
-    try:
-        yield Watch(f"{path}/events", now.headers, now.hear)
-    except httpx.RequestError:
-        return
-    except ServiceError as error:
-        if not is_passing(error.status):
-            raise
-
-
-def _passes(error: Unreachable | ServiceError) -> bool:
-    return isinstance(error, Unreachable) or is_passing(error.status)
-
-
-def _pause(job: dict[str, Any], deadline: float | None, timeout: float | None) -> float:
-    if deadline is None:
-        return _POLL
-    left = deadline - time.monotonic()
-    if left <= 0:
-        told = f"job {job['job_id']} is {job['status']} after {timeout:g} s"
-        raise TimeoutError(f"{told}, and goes on: wait again, or cancel it")
-    return min(_POLL_WITH_DEADLINE, left)
+    def _pause(self, deadline: float | None, timeout: float | None) -> float:
+        if deadline is None:
+            return _POLL
+        left = deadline - time.monotonic()
+        if left <= 0:
+            state = f"job {self._job['job_id']} is {self._job['status']} after {timeout:g} s"
+            raise TimeoutError(f"{state} and continues: wait again, or cancel it")
+        return min(_POLL_WITH_DEADLINE, left)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.client import Client, Job, Model
+from service.client.connection import run_blocking
+from service.client.operations import backtest_answer, forecast_answer
 from service.client.waiting import stage_of
 from service.command_line.output import (
     STDIN,
@@ -168,7 +170,7 @@ def forecast(client: Client, asked: argparse.Namespace) -> None:
     for name, file in (("history", asked.history), ("future_covariates", asked.future_covariates)):
         if file:
             options[name] = read_frame(file, asked, columns_of(model, asked.target))
-    answer, zone = client.run(client.verbs.forecast(model, asked.horizon, **options))
+    answer, zone = run_blocking(forecast_answer(model, asked.horizon, options))
     if not _wants_frame(asked, answer):
         return
     from service.client.frames import forecast_frame
@@ -186,7 +188,8 @@ def backtest(client: Client, asked: argparse.Namespace) -> None:
     data = read_frame(asked.file, asked, columns_of(model, asked.target))
     is_row = asked.start is not None and asked.start.isdecimal() and int(asked.start) < len(data)
     start = int(asked.start) if is_row else asked.start
-    answer, zone = client.run(client.verbs.backtest(model, data, start=start, **_options(asked, _BACKTESTING)))
+    options = {**_options(asked, _BACKTESTING), "start": start}
+    answer, zone = run_blocking(backtest_answer(model, data, options))
     if not _wants_frame(asked, answer):
         return
     from service.client.frames import backtest_frame

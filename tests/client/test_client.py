@@ -168,7 +168,7 @@ def test_files_go_out_and_in(client: Client, model: Model, tmp_path: Path) -> No
 
 
 def test_lists_are_whole(client: Client, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.client.requests._PAGE", 2)
+    monkeypatch.setattr("service.client.operations._PAGE", 2)
     models = client.models()
     assert len({one.id for one in models}) == len(models) > 2
     assert model.id in {one.id for one in models}
@@ -210,8 +210,8 @@ def test_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORECAST_API_KEY", "unseen-by-all")
     client = Client()
     assert client.url == "https://forecast.example.org/prefix"
-    assert client._http.headers["Authorization"] == "Bearer unseen-by-all"
-    assert "unseen-by-all" not in repr(client) + repr(client._verbs._connection)
+    assert client._connection.transport.http.headers["Authorization"] == "Bearer unseen-by-all"
+    assert "unseen-by-all" not in repr(client) + repr(client._connection)
     assert Client("http://a", api_key="").url == "http://a"
     with pytest.raises(ValueError, match="characters") as caught:
         Client(api_key="unseen\nby all")

@@ -9,7 +9,7 @@ import pytest
 
 from examples.server import free_port
 from service.client import Client, Unreachable
-from service.client import steps as policy
+from service.client import connection as policy
 from service.client.problems import error_of
 from service.errors import ModelNotFound, ServiceError
 from tests.client.data import QUICK, daily
@@ -84,7 +84,11 @@ def test_nobody_there() -> None:
 
 def test_as_long_as_the_server_asks(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("service.client.client.time.sleep", pauses.append)
+
+    async def note(_: policy.BlockingTransport, seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(policy.BlockingTransport, "sleep", note)
     proxy.retry_after = "7"
     proxy.fail("busy")
     Client(proxy.url).models(limit=1)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from service.client import Client, Model, waiting
+from service.client.connection import run_blocking
 from service.errors import JobFinished, JobNotFound, ModelFailed, ModelNotReady
 from tests.client.data import ENDLESS, QUICK, daily
 from tests.client.faulty_proxy import Fault, FaultyProxy
@@ -31,8 +32,7 @@ def test_progress_is_followed_by_events(proxy: FaultyProxy) -> None:
     job = Client(proxy.url).train(seasonal(2000), wait=False, **SECONDS)
     assert job.status in ("queued", "running")
     told: list[dict[str, Any]] = []
-    client = Client(proxy.url)
-    record = client.run(client.verbs._model_of(job.record, told.append, None))
+    record = run_blocking(waiting.model_of(Client(proxy.url)._connection, job.record, told.append, None))
     assert record["status"] == "ready"
     fractions = [one["progress"].get("fraction") or 0 for one in told]
     assert fractions == sorted(fractions)
@@ -90,7 +90,7 @@ def test_patience_ends(proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_job_can_be_waited_for_so_long_and_cancelled(client: Client) -> None:
     job = client.train(seasonal(2000), wait=False, name="endless", **ENDLESS)
-    with pytest.raises(TimeoutError, match="goes on"):
+    with pytest.raises(TimeoutError, match="continues"):
         job.wait(timeout=0.3)
     assert [one.id for one in client.jobs(status="running")] == [job.id]
     with pytest.raises(ModelNotReady):

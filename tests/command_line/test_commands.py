@@ -250,7 +250,7 @@ def test_what_the_server_refuses_is_1(run: Run, sales: Path, name: str) -> None:
     long = ("training.epochs=9000", "training.patience=9000", "network.cell=lstm", "network.hidden_size=64")
     options = [part for one in long for part in ("--option", one)]
     code, _, err = run("train", sales, "--target", "units", "--timeout", "0.01", *options)
-    assert (code, "goes on" in err) == (1, True)
+    assert (code, "continues" in err) == (1, True)
     [job] = json.loads(run("jobs", "--limit", 1, "--json")[1])
     assert run("jobs", job["job_id"], "--cancel")[0] == 0
 
@@ -288,7 +288,7 @@ def test_a_time_that_is_none_is_refused(run: Run, sales: Path, seconds: str) -> 
 
 
 def test_no_server_is_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.client.steps._FIRST", 0.01)
+    monkeypatch.setattr("service.client.connection._FIRST", 0.01)
     url = f"http://127.0.0.1:{free_port()}"
     code, out, err = run("models", "--url", url)
     assert (code, out) == (3, "")

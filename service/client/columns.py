@@ -141,9 +141,7 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
         )
     if numeric:
         told = ", ".join(map(repr, numeric[:12]))
-        raise InvalidSeries(
-            f"no column is left to forecast: {told} say when rows are; name one with target= all the same"
-        )
+        raise InvalidSeries(f"no column is left to forecast: {told} contain times; name one with target= all the same")
     raise InvalidSeries(f"no column has numbers; the columns are {', '.join(map(repr, table.columns)) or 'none'}")
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
+from service.api.input.table import TableSeries, table_series
+from service.tables.csv_table import read_table
 from tests.factories import noisy_sine, random_walk, seasonal
 
 LENGTH = 60
@@ -15,6 +18,18 @@ AFTER = str(date(2024, 1, 1) + timedelta(days=LENGTH))
 VALUES: list[float] = seasonal(LENGTH).tolist()
 OPEN: list[float] = (100 + random_walk(LENGTH)).tolist()
 CLOSE: list[float] = (50 + 10 * noisy_sine(LENGTH)).tolist()
+
+
+def read_csv(
+    data: bytes,
+    *,
+    separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    **roles: Any,
+) -> TableSeries:
+    """Read a CSV body as POST /train does."""
+    return table_series(read_table(data, separator, None, decimal, thousands), **roles)
 
 
 def csv_of(columns: dict[str, Sequence[object]], separator: str = ",") -> str:

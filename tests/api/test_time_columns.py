@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.input.csv_body import read_csv
 from service.errors import InvalidSeries, InvalidTimestamps
+from tests.api.series import read_csv
 
 MONTHS = [f"{month:02}.{year}" for year in (2020, 2021, 2022) for month in range(1, 13)]
 SALES = [f"{1010.5 + 7 * (row % 12) + row:.1f}".replace(".", ",") for row in range(36)]

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
-from service.api.input.csv_body import read_csv
 from service.api.input.query import table_options
 from service.api.input.series_input import read_panel
+from service.api.input.table import table_series
 from service.api.output.problems import invalid, status_of
 from service.api.schemas.training import TrainRequest
 from service.errors import ServiceError
+from service.tables.csv_table import read_table
 from tests.fuzz.rounds import fuzz
 
 pytestmark = pytest.mark.fuzz
@@ -110,7 +111,7 @@ def _read(example: tuple[bytes, dict[str, str]]) -> str:
     data, options = example
     try:
         query = table_options(QueryParams(options))
-        table = read_csv(data, **query.reading, most_rows=_MOST_ROWS)
+        table = table_series(read_table(data, most_rows=_MOST_ROWS, **query.format), **query.roles)
         panel = read_panel(_asked({**query.options, "series": table.series}).series).panel
     except ServiceError as error:
         refusal = error

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from service.api.input.csv_body import read_csv
 from service.errors import ServiceError
 from service.tables.csv_table import MOST_COLUMNS
 from tests.api.contract import problem_of
+from tests.api.series import read_csv
 from tests.hostile.conftest import Victim
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]

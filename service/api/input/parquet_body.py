@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
 
-from service.api.input.table import TableSeries, table_series
 from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
 from service.tables.number_marks import PATH
 
@@ -26,59 +25,54 @@ _PATIENCE_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class ParquetTable:
-    """Columns of equal length, like those of `CsvTable`. unusable: types of columns that a series cannot use."""
+    """Columns of equal length, like those of `CsvTable`.
+
+    columns: cells as strings; lines: the number of each row, from 1; read: the columns that `parquet_worker` returned.
+    """
 
     columns: dict[str, list[str]]
-    _numbers: Mapping[str, list[float | None]] = field(default_factory=dict)
-    _unusable: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def lines(self) -> range:
-        """The number of each row, from 1."""
-        return range(1, 1 + max((len(one) for one in self.columns.values()), default=0))
+    lines: range
+    read: Mapping[str, dict[str, Any]]
 
     def numbers(self, name: str) -> list[float | None]:
         """Return a column as numbers, with None for missing values. Raises InvalidSeries naming the column."""
-        if name in self._numbers:
-            return self._numbers[name]
-        kind = self._unusable.get(name, "text or times")
-        raise InvalidSeries.at(PATH, f"column {name[:60]!r} holds {kind}, not numbers")
+        numbers: list[float | None] | None = self.read[name].get("numbers")
+        if numbers is None:
+            kind = self.read[name].get("unusable", "text or times")
+            raise InvalidSeries.at(PATH, f"column {name[:60]!r} holds {kind}, not numbers")
+        return numbers
 
     def is_numeric(self, name: str) -> bool:
         """Return whether a column contains numbers and, apart from missing cells, nothing else."""
-        return any(one is not None for one in self._numbers.get(name, ()))
+        return any(one is not None for one in self.read[name].get("numbers", ()))
 
     def hint(self) -> str:
         """Return an empty hint: Parquet has no separators that could be misread."""
         return ""
 
 
-def read_parquet_table(data: bytes, most_cells: int, most_bytes: int) -> ParquetTable:
-    """Read a Parquet body. most_bytes: the maximum size of a body.
+def read_parquet(data: bytes, most_cells: int, most_bytes: int, **of_csv: str | None) -> ParquetTable:
+    """Read a Parquet body. most_cells: rows times columns; most_bytes: the maximum size of a body.
 
     Raises UnsupportedContentType if pyarrow is not installed, MalformedBody if the body is not Parquet, InvalidSeries
-    if it has no rows, too many cells, or infinite values.
+    if it has no rows, too many cells, or infinite values, InvalidOption for an option that only CSV files have.
     """
+    for option, value in of_csv.items():
+        if value is not None:
+            raise InvalidOption.at((option,), f"a Parquet file has no {option}: leave it out")
     if find_spec("pyarrow") is None:
         raise UnsupportedContentType(
             "this server cannot read Parquet: send CSV, or install it with the extra [parquet] "
             "(pip install '.[parquet]' in its folder)"
         )
-    columns = _read(data, most_cells, _OWN_BYTES + _GROWTH * most_bytes)
-    numbers = {name: one["numbers"] for name, one in columns.items() if "numbers" in one}
-    texts = {name: one["texts"] for name, one in columns.items() if "texts" in one}
-    unusable = {name: one["unusable"] for name, one in columns.items() if "unusable" in one}
-    rows = max((len(one) for one in (*numbers.values(), *texts.values())), default=0)
+    answer = _read(data, most_cells, _OWN_BYTES + _GROWTH * most_bytes)
+    rows, read = answer["rows"], answer["columns"]
     if not rows:
-        raise InvalidSeries.at(PATH, "the file has no rows with numbers")
-    shown = {
-        name: [_text(one) for one in numbers[name]] if name in numbers else texts.get(name, [""] * rows)
-        for name in columns
-    }
-    return ParquetTable(shown, _numbers=numbers, _unusable=unusable)
+        raise InvalidSeries.at(PATH, "the file has no rows")
+    return ParquetTable({name: _texts(one, rows) for name, one in read.items()}, range(1, rows + 1), read)
 
 
-def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, dict[str, Any]]:
+def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, Any]:
     # The system's allocator returns memory and so stays within the limit; the rest of our environment is not passed on.
     environment = {"PYTHONPATH": str(_CODE), "PYTHONSAFEPATH": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -92,42 +86,19 @@ def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, dict[str,
         raise _unreadable("it takes too long") from None
     if done.returncode:
         raise _unreadable("it takes more memory or time than this server gives it, or is damaged")
-    answer = from_json(done.stdout)
-    if "error" in answer:
-        if answer["malformed"]:
-            raise _unreadable(answer["error"])
-        raise InvalidSeries.at(PATH, answer["error"])
-    columns: dict[str, dict[str, Any]] = answer["columns"]
-    return columns
+    answer: dict[str, Any] = from_json(done.stdout)
+    if "malformed" in answer:
+        raise _unreadable(answer["malformed"])
+    if "unusable" in answer:
+        raise InvalidSeries.at(PATH, answer["unusable"])
+    return answer
 
 
 def _unreadable(why: str) -> MalformedBody:
     return MalformedBody(f"the Parquet file cannot be read: {why}")
 
 
-def _text(number: float | None) -> str:
-    if number is None:
-        return ""
-    return str(int(number)) if number.is_integer() else repr(number)
-
-
-def read_parquet(
-    data: bytes,
-    *,
-    most_cells: int,
-    most_bytes: int,
-    separator: str | None = None,
-    decimal: str | None = None,
-    thousands: str | None = None,
-    **roles: Any,
-) -> TableSeries:
-    """Read a Parquet file.
-
-    most_cells: rows times columns; most_bytes: the maximum size of a body; roles: see `table_series`.
-
-    Raises what `read_parquet_table` and `table_series` raise, and InvalidOption for options that only CSV files have.
-    """
-    for option, value in {"separator": separator, "decimal": decimal, "thousands": thousands}.items():
-        if value is not None:
-            raise InvalidOption.at((option,), f"a Parquet file has no {option}: leave it out")
-    return table_series(read_parquet_table(data, most_cells, most_bytes), **roles)
+def _texts(column: Mapping[str, Any], rows: int) -> list[str]:
+    if "numbers" not in column:
+        return list(column.get("texts", [""] * rows))
+    return ["" if one is None else str(int(one)) if one.is_integer() else repr(one) for one in column["numbers"]]

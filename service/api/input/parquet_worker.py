@@ -8,65 +8,57 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import orjson
+import pyarrow as pa
+from pyarrow import parquet
 
 CPU_SECONDS = 60
 _MIDNIGHT = "T00:00:00"
 
 
 class Unusable(Exception):
-    """The file cannot be used; the message says why and how to fix it. malformed: it is not Parquet at all."""
-
-    def __init__(self, detail: str, malformed: bool = False) -> None:
-        super().__init__(detail)
-        self.malformed = malformed
+    """The file cannot be used; the message says why and how to fix it."""
 
 
 def main() -> int:
-    """Read and write; report an unusable file as ``error``."""
+    """Read and write; report why a file is ``malformed`` or ``unusable``."""
     most_bytes, most_cells = (int(one) for one in sys.argv[1:3])
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     try:
-        answer: dict[str, Any] = {"columns": read_columns(sys.stdin.buffer.read(), most_cells)}
+        answer: dict[str, Any] = read_columns(sys.stdin.buffer.read(), most_cells)
     except Unusable as error:
-        answer = {"error": str(error), "malformed": error.malformed}
+        answer = {"unusable": str(error)}
     except MemoryError:
-        answer = {"error": "the file expands to more than this server takes", "malformed": False}
+        answer = {"unusable": "the file expands to more than this server takes"}
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
+        answer = {"malformed": f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"}
     sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
     return 0
 
 
-def read_columns(data: bytes, most_cells: int) -> dict[str, dict[str, Any]]:
-    """Return the columns by name: ``numbers`` with null for missing values, or ``texts``. Raises Unusable."""
-    import pyarrow as pa
-    from pyarrow import parquet
+def read_columns(data: bytes, most_cells: int) -> dict[str, Any]:
+    """Return the number of ``rows`` and the ``columns`` by name.
 
-    try:
-        file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        names = _checked_names(file, most_cells)
-        table = file.read(use_threads=False)
-    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
-        raise Unusable(_first_line(error), malformed=True) from error
-    return {name: _column(name, table.column(place)) for place, name in enumerate(names)}
-
-
-def _checked_names(file: Any, most_cells: int) -> list[str]:
-    names = list(file.schema_arrow.names)
-    cells = file.metadata.num_rows * len(names)
+    A column has ``numbers`` with null for missing values, or ``texts``; or ``unusable``, its type. Raises Unusable.
+    """
+    file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    names, rows = file.schema_arrow.names, file.metadata.num_rows
+    cells = rows * len(names)
     if cells > most_cells:
         raise Unusable(f"the file has {cells} cells; this server takes at most {most_cells}: leave out columns or rows")
-    doubled = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if doubled is not None:
-        raise Unusable(f"two columns of the file are named {doubled[:60]!r}")
-    return names
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise Unusable(f"two columns of the file are named {name[:60]!r}")
+    table = file.read(use_threads=False)
+    return {"rows": rows, "columns": {name: _column(name, table.column(place)) for place, name in enumerate(names)}}
 
 
 def _column(name: str, column: Any) -> dict[str, Any]:
-    import pyarrow as pa
-
     kind = column.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -82,9 +74,6 @@ def _column(name: str, column: Any) -> dict[str, Any]:
 
 
 def _numbers(name: str, column: Any) -> Any:
-    import numpy as np
-    import pyarrow as pa
-
     values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
     infinite = np.flatnonzero(np.isinf(values))
     if infinite.size:
@@ -99,10 +88,6 @@ def _times(column: Any) -> list[str]:
     if all(text.endswith(_MIDNIGHT) or not text for text in texts):
         return [text.removesuffix(_MIDNIGHT) for text in texts]
     return texts
-
-
-def _first_line(error: Exception) -> str:
-    return f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"
 
 
 if __name__ == "__main__":

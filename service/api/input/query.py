@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -12,47 +11,49 @@ from pydantic import BeforeValidator
 from starlette.datastructures import QueryParams
 
 from service.api.schemas.forecasting import AskedModel
-from service.errors import Fault, InvalidInput
+from service.errors import InvalidInput
 
-_READING = ("time", "item", "date_format", "freq", "separator", "decimal", "thousands")
+_FORMAT = ("separator", "decimal", "thousands")
+_ROLES = ("time", "item", "date_format", "freq")
 _REPEATED = ("target", "covariates", "future_covariates")
 # Options that are lists: the parameter is repeated for each element.
 _LISTS = ("scaling_range", "candidates")
 _OF_ROUTE = ("wait", "dry_run")
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """reading: arguments of the table reader; options: what a JSON body would have next to ``series``."""
+class TableOptions(NamedTuple):
+    """The query of a table.
 
-    reading: dict[str, Any]
+    format: arguments of `read_table`; roles: arguments of `table_series`; options: what a JSON body would have next to
+    ``series``.
+    """
+
+    format: dict[str, str | None]
+    roles: dict[str, Any]
     options: dict[str, Any]
 
 
 def table_options(query: QueryParams) -> TableOptions:
-    """Sort the parameters into reader arguments and options. Raises InvalidInput for one that is given twice."""
-    reading: dict[str, Any] = {name: query.get(name) for name in _READING}
-    reading["targets"] = query.getlist("target")
-    reading["covariates"] = query.getlist("covariates")
-    reading["future_covariates"] = query.getlist("future_covariates")
+    """Sort the parameters. Raises InvalidInput for one that is given twice."""
+    roles: dict[str, Any] = {name: query.get(name) for name in _ROLES}
+    roles["targets"] = query.getlist("target")
+    roles |= {name: query.getlist(name) for name in ("covariates", "future_covariates")}
     options: dict[str, Any] = {}
     for name in dict.fromkeys(query.keys()):
-        if name in (*_OF_ROUTE, *_REPEATED):
-            continue
         values = query.getlist(name)
         if name in _LISTS:
             options[name] = None if values == ["null"] else values
-            continue
-        _refuse_misplaced(name, len(values))
-        if name not in _READING:
-            _place(options, name, values[0])
-    return TableOptions(reading, options)
+        elif name not in (*_OF_ROUTE, *_REPEATED):
+            _refuse_misplaced(name, len(values))
+            if name not in (*_FORMAT, *_ROLES):
+                _place(options, name, values[0])
+    return TableOptions({name: query.get(name) for name in _FORMAT}, roles, options)
 
 
 def _refuse_misplaced(name: str, count: int) -> None:
     if count > 1:
         detail = f"{name} is given {count} times; only {', '.join((*_REPEATED, *_LISTS))} may be repeated"
-        raise InvalidInput(detail, [Fault(tuple(name.split(".")), detail)])
+        raise InvalidInput.at(tuple(name.split(".")), detail)
     if name.partition(".")[0] == "series":
         raise InvalidInput.at((name,), "with a table the series is the body; it cannot be in the query too")
 
@@ -64,7 +65,7 @@ def _place(options: dict[str, Any], name: str, value: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             detail = f"{parent} is given both as a value and with parts"
-            raise InvalidInput(detail, [Fault((parent,), detail)])
+            raise InvalidInput.at((parent,), detail)
     place[last] = None if value == "null" else value
 
 
@@ -73,7 +74,7 @@ def refuse_query(query: QueryParams) -> None:
     for name in query.keys():  # noqa: SIM118 (QueryParams iterates over pairs otherwise)
         if name not in _OF_ROUTE:
             detail = f"with a JSON body, {name} belongs into the body, not into the query"
-            raise InvalidInput(detail, [Fault((name,), detail)])
+            raise InvalidInput.at((name,), detail)
 
 
 async def refuse_repeated(request: Request) -> None:
@@ -88,7 +89,7 @@ async def refuse_repeated(request: Request) -> None:
         times = len(request.query_params.getlist(name))
         if times > 1:
             detail = f"{name} is given {times} times: give it once"
-            raise InvalidInput(detail, [Fault((name,), detail)])
+            raise InvalidInput.at((name,), detail)
 
 
 _DIGITS = re.compile(r"-?[0-9]+")
@@ -135,4 +136,4 @@ def check_model_in_query(request: Request, asked: AskedModel) -> None:
         for sent in query.getlist(field):
             if sent != said:
                 detail = f"{field} in the query must be that of the body, {said!r}, got {sent[:200]!r}"
-                raise InvalidInput(detail, [Fault((field,), detail)])
+                raise InvalidInput.at((field,), detail)

@@ -10,16 +10,16 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
-from service.api.input.csv_body import read_csv
 from service.api.input.parquet_body import read_parquet
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
-from service.api.input.table import TableSeries
+from service.api.input.table import Table, TableSeries, table_series
 from service.api.output.problems import invalid
 from service.api.request_context import in_turn, load_of, resources_of
 from service.api.schemas.training import TrainRequest
-from service.errors import AmbiguousDates, Fault, InvalidInput, InvalidTimestamps
+from service.errors import AmbiguousDates, InvalidInput, InvalidTimestamps
 from service.forecasting.training.planning import Plan
+from service.tables.csv_table import read_table
 from service.usecases.context import Resources
 from service.usecases.train import TrainingRequest
 
@@ -86,11 +86,11 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
     query = table_options(request.query_params)
     most = resources_of(request).limits.settings.max_points
     if kind == CSV_TYPE:
-        table = read_csv(body, **query.reading, most_rows=most)
+        read: Table = read_table(body, most_rows=most, **query.format)
     else:
         # A table may have unused columns.
-        cells = _CELLS_A_VALUE * most
-        table = read_parquet(body, **query.reading, most_cells=cells, most_bytes=request.app.state.max_body_bytes)
+        read = read_parquet(body, _CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)
+    table = table_series(read, **query.roles)
     sent = {**query.options, "series": table.series}
     try:
         # Not strict: all numbers in a query are strings.
@@ -105,7 +105,7 @@ def _idempotency(request: Request, body: bytes) -> tuple[str, str] | None:
         return None
     if not 1 <= len(key) <= LONGEST_KEY:
         detail = f"the Idempotency-Key must have 1 to {LONGEST_KEY} characters, got {len(key)}"
-        raise InvalidInput(detail, [Fault(("Idempotency-Key",), detail)])
+        raise InvalidInput.at(("Idempotency-Key",), detail)
     digest = hashlib.sha256(request.headers.get("content-type", "").encode() + b"\0")
     for name, value in sorted(request.query_params.multi_items()):
         if name not in _NOT_PART_OF_REQUEST:

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from service.api.input import parquet_body
 from service.api.input.parquet_body import read_parquet
-from service.api.input.table import TableSeries
+from service.api.input.table import TableSeries, table_series
 from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
 from tests.api.application import Application
 from tests.api.contract import problem_of
@@ -32,8 +32,8 @@ QUICK: dict[str, Any] = {
 }
 
 
-def reading(data: bytes, **roles: Any) -> TableSeries:
-    return read_parquet(data, most_cells=1_000_000, most_bytes=2**20, **roles)
+def reading(data: bytes, separator: str | None = None, **roles: Any) -> TableSeries:
+    return table_series(read_parquet(data, 1_000_000, 2**20, separator=separator), **roles)
 
 
 def file_of(columns: dict[str, Any] | pd.DataFrame, **options: Any) -> bytes:

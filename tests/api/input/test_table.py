@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from service.api.input.csv_body import read_csv
 from service.api.input.series_input import ReadPanel, read_panel
 from service.api.schemas.series import SeriesInput
 from service.errors import InvalidOption, InvalidSeries, InvalidTimestamps, MalformedBody, ServiceError, UnknownColumn
+from tests.api.series import read_csv
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(SeriesInput)
 

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.api.output.problems import bug_problem, service_problem
+from service.api.output.problems import error_response
 from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
@@ -81,8 +81,8 @@ class Application(FastAPI):
         try:
             response = await route.endpoint(request)
         except ServiceError as error:
-            response = service_problem(error, request)
-        except Exception:
+            response = error_response(error, request)
+        except Exception as error:
             logger.exception("unexpected error in a request of %s", route.path)
-            response = bug_problem(request)
+            response = error_response(error, request)
         await response(scope, receive, send)

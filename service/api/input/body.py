@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
 
 from service.api.output.problems import UNREAD, invalid
-from service.api.request_context import load_of
+from service.api.request_context import in_turn, load_of
 from service.api.security.admission import BodyTally
 from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
 
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
-def refuse_duplicates_names(body: bytes, parsed: BaseModel) -> None:
+def refuse_duplicate_keys(body: bytes, parsed: BaseModel) -> None:
     """Raise MalformedBody, naming the key, if an object of the body has a key twice.
 
     body: valid JSON; parsed: the model validated from it. A key that validation dropped or added only costs a scan of
@@ -34,14 +35,15 @@ def refuse_duplicates_names(body: bytes, parsed: BaseModel) -> None:
     names = _names(parsed)
     if colons == names or _TEXT.sub(b"", body).count(b":") == names:
         return
-    json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=_no_number, parse_float=_no_number)
+    # Numbers stay text, since converting very long ones is slow.
+    json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
 
 
 def _names(value: Any) -> int:
     """Count the keys of all objects in a value; lists of numbers, strings or nulls are not searched."""
     if isinstance(value, BaseModel):
-        told = value.model_fields_set
-        return len(told) + sum(_names(one) for name, one in value.__dict__.items() if name in told)
+        sent = value.model_fields_set
+        return len(sent) + sum(_names(value.__dict__[name]) for name in sent)
     if isinstance(value, dict):
         return len(value) + sum(map(_names, value.values()))
     if isinstance(value, list) and value and isinstance(value[0], BaseModel):
@@ -49,33 +51,21 @@ def _names(value: Any) -> int:
     return 0
 
 
-def _no_number(_: str) -> int:
-    return 0
-
-
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for name, _ in pairs:
-        if name in seen:
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
             raise MalformedBody(f"the body has the name {name[:60]!r} twice in one object: send it once")
-        seen.add(name)
 
 
 # Window bits of zlib: for data with a gzip header, or with zlib's own.
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-
-
 _PIECE = 2**18
-
-
 _MOST_MEMBERS = 10_000
 
 
 def content_coding(sent: bytes | None) -> str | None:
     """Return the content coding of a body, or None if it is not compressed. Raises UnsupportedContentType."""
-    if sent is None:
-        return None
-    coding = sent.decode("latin-1").strip().lower()
+    coding = (sent or b"").decode("latin-1").strip().lower()
     if coding in ("", "identity"):
         return None
     if coding not in _WINDOW_BITS:
@@ -83,59 +73,42 @@ def content_coding(sent: bytes | None) -> str | None:
     return coding
 
 
-def expanded(body: bytes, coding: str, most: int) -> bytes:
+def decompressed(body: bytes, coding: str, most: int) -> bytes:
     """Return the decompressed body, using about as much memory as its size.
 
     Raises BodyTooLarge as soon as it exceeds ``most`` bytes, MalformedBody if it is damaged or truncated.
     """
     parts: list[bytes] = []
     left = most
-    members = _Members(coding)
-    # In slices: zlib copies everything after a member each time.
-    for start in range(0, len(body), _PIECE):
-        for part in members.read(body[start : start + _PIECE]):
-            left -= len(part)
-            if left < 0:
-                raise too_large(most)
-            parts.append(part)
-    members.end()
+    for part in _decompressed_parts(body, coding):
+        left -= len(part)
+        if left < 0:
+            raise too_large(most)
+        parts.append(part)
     return b"".join(parts)
 
 
-class _Members:
-    """Decompresses all members of a body; a gzip file may have several (RFC 1952, section 2.2)."""
-
-    def __init__(self, coding: str) -> None:
-        self._coding = coding
-        self._reader = zlib.decompressobj(_WINDOW_BITS[coding])
-        self._number = 1
-
-    def read(self, sent: bytes) -> Iterator[bytes]:
-        """Yield the decompressed data of further bytes, in chunks. Raises MalformedBody."""
-        part = b""
-        while sent or len(part) == _PIECE:
-            if self._reader.eof:
-                if not sent:
-                    return
-                self._begin()
+def _decompressed_parts(body: bytes, coding: str) -> Iterator[bytes]:
+    """Yield the data of all members of a body; a gzip file may have several (RFC 1952, section 2.2)."""
+    reader, members = zlib.decompressobj(_WINDOW_BITS[coding]), 1
+    # In slices: zlib copies everything after a member each time.
+    for start in range(0, len(body), _PIECE):
+        sent, part = body[start : start + _PIECE], b""
+        while sent or (len(part) == _PIECE and not reader.eof):
+            if reader.eof:
+                members += 1
+                if members > _MOST_MEMBERS:
+                    detail = f"the body has more than {_MOST_MEMBERS} members of {coding}: compress it as one"
+                    raise MalformedBody(detail)
+                reader = zlib.decompressobj(_WINDOW_BITS[coding])
             try:
-                part = self._reader.decompress(sent, _PIECE)
+                part = reader.decompress(sent, _PIECE)
             except zlib.error as error:
-                detail = f"the body is no {self._coding}: send it as Content-Encoding says"
-                raise MalformedBody(detail) from error
-            sent = self._reader.unused_data if self._reader.eof else self._reader.unconsumed_tail
+                raise MalformedBody(f"the body is not {coding}: send it as Content-Encoding says") from error
+            sent = reader.unused_data if reader.eof else reader.unconsumed_tail
             yield part
-
-    def end(self) -> None:
-        """Raise MalformedBody if the data is incomplete."""
-        if not self._reader.eof:
-            raise MalformedBody(f"the body is {self._coding} and ends too early")
-
-    def _begin(self) -> None:
-        self._number += 1
-        if self._number > _MOST_MEMBERS:
-            raise MalformedBody(f"the body has more than {_MOST_MEMBERS} members of {self._coding}: compress it as one")
-        self._reader = zlib.decompressobj(_WINDOW_BITS[self._coding])
+    if not reader.eof:
+        raise MalformedBody(f"the body is {coding} and ends too early")
 
 
 def too_large(most: int) -> BodyTooLarge:
@@ -181,15 +154,16 @@ async def read_body(request: Request) -> bytes:
     headers = dict(request.scope["headers"])
     coding = content_coding(headers.get(b"content-encoding"))
     announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced) > most:
+    length = int(announced) if announced.isdigit() else 0
+    if length > most:
         raise too_large(most)
-    if announced.isdigit() and int(announced) > SMALL_BODY:
+    if length > SMALL_BODY:
         load_of(request).check_room()
     tally: BodyTally = request.scope["body_tally"]
     body = await _received(request, most, tally)
     if coding is not None:
         # Queued as work: each takes a core, and memory for a whole body that is not counted yet.
-        body = await load_of(request).work(partial(expanded, body, coding, most))
+        body = await in_turn(request, decompressed, body, coding, most)
         tally.forget()
         tally.count(len(body))
     if not body:
@@ -199,17 +173,16 @@ async def read_body(request: Request) -> bytes:
 
 async def _received(request: Request, most: int, tally: BodyTally) -> bytes:
     parts: list[bytes] = []
-    length, more = 0, True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise MalformedBody("the connection ended before the body did")
-        parts.append(message.get("body", b""))
-        length += len(parts[-1])
-        if length > most:
-            raise too_large(most)
-        tally.count(len(parts[-1]))
-        more = message.get("more_body", False)
+    length = 0
+    try:
+        async for part in request.stream():
+            parts.append(part)
+            length += len(part)
+            if length > most:
+                raise too_large(most)
+            tally.count(len(part))
+    except ClientDisconnect:
+        raise MalformedBody("the connection ended before the body did") from None
     return b"".join(parts)
 
 
@@ -222,7 +195,7 @@ def parse_json(model: type[Model], body: bytes) -> Model:
         parsed = model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise invalid(error, lambda: from_json(body) if len(body) <= _READ_AGAIN else UNREAD) from None
-    refuse_duplicates_names(body, parsed)
+    refuse_duplicate_keys(body, parsed)
     return parsed
 
 

@@ -94,24 +94,45 @@ def problem(error: ServiceError, request_id: str | None, **extra: Any) -> dict[s
 
 def problem_response(error: ServiceError, request: Request, **extra: Any) -> Response:
     """Return the response for a problem."""
+    status = status_of(error)
     headers = {}
-    if error.retry_after is not None or status_of(error) in (429, 503):
+    if error.retry_after is not None or status in (429, 503):
         headers["Retry-After"] = str(error.retry_after or _RETRY_SECONDS)
     if isinstance(error, errors.Unauthenticated):
         # RFC 6750, section 3.
         wrong = ', error="invalid_token"' if error.wrong else ""
         headers["WWW-Authenticate"] = f'Bearer realm="forecast"{wrong}'
     body = problem(error, getattr(request.state, "request_id", None), **extra)
-    return Response(orjson.dumps(body), status_of(error), headers, MEDIA_TYPE)
+    return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)
 
 
-def service_problem(error: ServiceError, request: Request) -> Response:
-    """Return the response for an error of a use case; log it if it is a bug or needs the operator's attention."""
-    if status_of(error) == 500:
-        logger.error("%s: %s", error.slug, error.detail)
-    elif isinstance(error, errors.Unavailable):
-        logger.warning("%s: %s", error.slug, error.detail)
-    return problem_response(error, request)
+def error_response(error: Exception, request: Request) -> Response:
+    """Return the response for an exception; log what is a bug or needs the operator's attention."""
+    if isinstance(error, ServiceError):
+        if status_of(error) == 500:
+            logger.error("%s: %s", error.slug, error.detail)
+        elif isinstance(error, errors.Unavailable):
+            logger.warning("%s: %s", error.slug, error.detail)
+        return problem_response(error, request)
+    if isinstance(error, RequestValidationError):
+        sent = {**request.path_params, **request.query_params}
+        return problem_response(from_validation(error.errors(), sent, skip=1), request)
+    if isinstance(error, HTTPException):
+        return _http_response(error, request)
+    # A bug; its details are for the log, not for the client.
+    return problem_response(
+        ServiceError("the request failed because of a bug; the server's log has the details"), request
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Register the handler that turns every error of the application into a problem."""
+
+    async def on_error(request: Request, error: Exception) -> Response:
+        return error_response(error, request)
+
+    for kind in (ServiceError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, on_error)
 
 
 class ProblemResponses:
@@ -125,12 +146,29 @@ class ProblemResponses:
         try:
             await self._app(scope, receive, send)
         except ServiceError as error:
-            await service_problem(error, Request(scope, receive))(scope, receive, send)
+            await error_response(error, Request(scope, receive))(scope, receive, send)
 
 
-def bug_problem(request: Request) -> Response:
-    """Return the response for a bug; its details are for the log, not for the client."""
-    return problem_response(ServiceError("something broke on our side; the server's log says what"), request)
+def _http_response(error: HTTPException, request: Request) -> Response:
+    path, headers = request.url.path[:200], dict(error.headers or {})
+    problem: ServiceError
+    if error.status_code == 404:
+        problem = errors.RouteNotFound(f"there is nothing at {path}; GET /docs lists the routes")
+    elif error.status_code == 405:
+        methods = [method for method in _METHODS if _takes(request, method)]
+        problem = errors.MethodNotAllowed(f"{path} takes {' and '.join(methods)}, not {request.method[:20]}")
+        # Starlette lists the methods of the first route with this path, not those of all of them.
+        headers["Allow"] = ", ".join(methods)
+    else:
+        problem = (InvalidInput if error.status_code < 500 else ServiceError)(str(error.detail))
+    response = problem_response(problem, request)
+    response.headers.update(headers)
+    return response
+
+
+def _takes(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -> ServiceError:
@@ -166,62 +204,15 @@ def _plain(one: ErrorDetails) -> str:
     return _CURES.get(one["type"], one["msg"].removeprefix("Value error, "))
 
 
-def install(app: FastAPI) -> None:
-    """Register handlers that turn every error of the application into a problem."""
-
-    async def on_service_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, ServiceError)  # noqa: S101 (narrows the type; Starlette calls by class)
-        return service_problem(error, request)
-
-    async def on_query(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101
-        sent = {**request.path_params, **request.query_params}
-        return problem_response(from_validation(error.errors(), sent, skip=1), request)
-
-    async def on_http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101
-        response = problem_response(_of_http(error, request), request)
-        response.headers.update(error.headers or {})
-        if error.status_code == 405:
-            # Starlette lists the methods of the first route with this path, not those of all of them.
-            response.headers["Allow"] = ", ".join(_methods_of(request))
-        return response
-
-    async def on_bug(request: Request, _: Exception) -> Response:
-        return bug_problem(request)
-
-    app.add_exception_handler(ServiceError, on_service_error)
-    app.add_exception_handler(RequestValidationError, on_query)
-    app.add_exception_handler(HTTPException, on_http)
-    app.add_exception_handler(Exception, on_bug)
-
-
-def _of_http(error: HTTPException, request: Request) -> ServiceError:
-    if error.status_code == 404:
-        return errors.RouteNotFound(f"there is nothing at {request.url.path[:200]}; GET /docs lists the routes")
-    if error.status_code == 405:
-        allowed = " and ".join(_methods_of(request))
-        return errors.MethodNotAllowed(f"{request.url.path[:200]} takes {allowed}, not {request.method[:20]}")
-    return InvalidInput(str(error.detail)) if error.status_code < 500 else ServiceError(str(error.detail))
-
-
-def _methods_of(request: Request) -> list[str]:
-    def takes(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-
-    return [method for method in _METHODS if takes(method)]
-
-
 def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
     """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for invalid JSON."""
     count = error.error_count()
     if count > _MOST_FINDINGS:
-        detail = (
-            f"{count} values or names of the request cannot be used, too many to list: "
-            "send numbers or null as values, and only names that /docs has"
+        return InvalidInput.at(
+            (),
+            f"{count} values or names of the request cannot be used, too many to list: send numbers or null as values, "
+            "and only names that /docs has",
         )
-        return InvalidInput.at((), detail)
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         return MalformedBody(f"the body is not valid JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}")

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import Message
 
-from service.api.input.body import content_coding, expanded, read_body
+from service.api.input.body import content_coding, decompressed, read_body
 from service.api.security.admission import Load
 from service.errors import BodyTooLarge, MalformedBody, Overloaded, UnsupportedContentType
 from tests.api.application import Application
@@ -33,24 +33,24 @@ TEXT = json.dumps(list(range(200_000))).encode()
     ],
 )
 def test_a_body_is_what_was_compressed(coding: str, body: bytes) -> None:
-    assert expanded(body, coding, len(TEXT)) == TEXT
+    assert decompressed(body, coding, len(TEXT)) == TEXT
     with pytest.raises(BodyTooLarge):
-        expanded(body, coding, len(TEXT) - 1)
+        decompressed(body, coding, len(TEXT) - 1)
     for cut in (body[:-1], body[: len(body) // 2], body[:5]):
         with pytest.raises(MalformedBody):
-            expanded(cut, coding, len(TEXT))
+            decompressed(cut, coding, len(TEXT))
 
 
 def test_nothing_is_nothing() -> None:
-    assert expanded(gzip.compress(b""), "gzip", 1) == b""
+    assert decompressed(gzip.compress(b""), "gzip", 1) == b""
     with pytest.raises(MalformedBody):
-        expanded(b"", "gzip", 1)
+        decompressed(b"", "gzip", 1)
 
 
 @pytest.mark.parametrize("body", [b"no gzip", gzip.compress(TEXT) + b"more", zlib.compress(TEXT), b"\x1f\x8b" * 50])
 def test_what_is_not_compressed_so_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBody):
-        expanded(body, "gzip", len(TEXT))
+        decompressed(body, "gzip", len(TEXT))
 
 
 def test_a_bomb_takes_no_more_memory_than_a_body() -> None:
@@ -58,14 +58,14 @@ def test_a_bomb_takes_no_more_memory_than_a_body() -> None:
     assert len(bomb) < 250_000
     tracemalloc.start()
     with pytest.raises(BodyTooLarge):
-        expanded(bomb, "gzip", 2**20)
+        decompressed(bomb, "gzip", 2**20)
     assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
     tracemalloc.stop()
 
 
 def test_a_million_members_are_refused() -> None:
     with pytest.raises(MalformedBody, match="compress it as one"):
-        expanded(gzip.compress(b"") * 1_000_000, "gzip", 10**9)
+        decompressed(gzip.compress(b"") * 1_000_000, "gzip", 10**9)
 
 
 @pytest.mark.parametrize(("sent", "coding"), [(None, None), (b"identity", None), (b" GZip ", "gzip"), (b"", None)])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,12 +12,15 @@ import numpy as np
 import pandas as pd
 
 from service.client.columns import Names
-from service.client.frame_columns import bounds, identities, joined, moments
 from service.client.records import KnownModel
 from service.client.times import Zone
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from service.client.table import FloatArray
+
+Record = Mapping[str, Any]
 
 
 class ForecastFrame(pd.DataFrame):
@@ -71,42 +76,30 @@ class ForecastFrame(pd.DataFrame):
 
 
 def forecast_frame(
-    answer: Mapping[str, Any], zone: Zone | None, model: KnownModel | None = None, history: Any = None
+    answer: Record, zone: Zone | None, model: KnownModel | None = None, history: Any = None
 ) -> ForecastFrame:
     """Return the response of POST /forecast as a frame; zone: the time zone of its times."""
     forecasts = answer["forecasts"]
-    lengths = [len(one["mean"]) for one in forecasts]
-    ds = _ahead(forecasts, lengths, zone)
-    means = {"mean": joined([one["mean"] for one in forecasts])}
-    who = identities(forecasts, lengths)
-    frame = ForecastFrame({**who, "ds": ds, **means, **bounds(forecasts)})
+    horizon = len(forecasts[0]["mean"])
+    if forecasts[0]["timestamps"] is None:
+        ds = pd.Series(np.tile(np.arange(1, horizon + 1), len(forecasts)))
+    else:
+        ds = moments([text for one in forecasts for text in one["timestamps"]], zone)
+    rows = {**_identities(forecasts, horizon), "ds": ds}
+    frame = ForecastFrame({**rows, "mean": _joined(forecasts, "mean"), **_bounds(forecasts)})
     frame.warnings = list(answer["warnings"])
     frame.model_id = answer["model_id"]
-    frame.samples = _samples(forecasts, ds, lengths) if "samples" in forecasts[0] else None
+    if "samples" in forecasts[0]:
+        # Path by path; the number of paths is the same for all series.
+        shape = (len(forecasts), len(forecasts[0]["samples"]), horizon)
+        series, path, step = np.indices(shape).reshape(len(shape), -1)
+        samples = pd.DataFrame(rows).iloc[series * horizon + step].reset_index(drop=True)
+        samples.insert(samples.columns.size - 1, "sample", path)
+        frame.samples = samples.assign(value=_joined(forecasts, "samples"))
     frame._history = history
     # Keep only the record, not the client: a frame can be pickled.
     frame._model = KnownModel(model.record, model.roles, model.time_zone) if model else None
     return frame
-
-
-def _ahead(forecasts: list[Any], lengths: list[int], zone: Zone | None) -> pd.Series[Any]:
-    if forecasts[0]["timestamps"] is None:
-        return pd.Series(np.concatenate([np.arange(1, length + 1) for length in lengths]))
-    return moments([text for one in forecasts for text in one["timestamps"]], zone)
-
-
-def _samples(forecasts: list[Any], ds: pd.Series[Any], lengths: list[int]) -> pd.DataFrame:
-    """Return the sample paths of all series, path by path."""
-    counts = [len(one["samples"]) for one in forecasts]
-    ends = np.cumsum(lengths)
-    rows = [
-        np.tile(np.arange(end - length, end), count) for end, length, count in zip(ends, lengths, counts, strict=True)
-    ]
-    paths = [np.repeat(np.arange(count), length) for length, count in zip(lengths, counts, strict=True)]
-    who = identities(forecasts, [length * count for length, count in zip(lengths, counts, strict=True)])
-    values = joined([one["samples"] for one in forecasts])
-    at = ds.iloc[np.concatenate(rows)].reset_index(drop=True)
-    return pd.DataFrame({**who, "sample": np.concatenate(paths), "ds": at, "value": values})
 
 
 def _polars_column(name: str, column: pd.Series[Any]) -> pl.Series:
@@ -161,10 +154,55 @@ def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFram
         ds = pd.Series(origins + steps)
     else:
         ds = moments([text for one in forecasts for ahead in one["timestamps"] for text in ahead], zone)
-    columns = {"y": joined([one["actual"] for one in forecasts]), "mean": joined([one["mean"] for one in forecasts])}
-    frame = BacktestFrame(
-        {**identities(forecasts, lengths), "origin": origins, "step": steps, "ds": ds, **columns, **bounds(forecasts)}
-    )
+    values = {"y": _joined(forecasts, "actual"), "mean": _joined(forecasts, "mean"), **_bounds(forecasts)}
+    frame = BacktestFrame({**_identities(forecasts, lengths), "origin": origins, "step": steps, "ds": ds, **values})
     for name in frame._metadata:
         object.__setattr__(frame, name, answer[name])
     return frame
+
+
+def _identities(forecasts: Sequence[Record], lengths: int | Sequence[int]) -> dict[str, Any]:
+    """Return the columns that identify the series of each row; ``target`` only if there are several targets.
+
+    A series without items is named after its target. lengths: rows of each series.
+    """
+    ids = [str(one["target"] if one["item"] is None else one["item"]) for one in forecasts]
+    targets = [str(one["target"]) for one in forecasts]
+    columns = {"unique_id": np.repeat(np.array(ids, dtype=object), lengths)}
+    if len(set(targets)) > 1:
+        columns["target"] = np.repeat(np.array(targets, dtype=object), lengths)
+    return columns
+
+
+def moments(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
+    """Return times as the service wrote them as a column: dates if they are ISO 8601, else unchanged.
+
+    zone: the time zone to convert times with an offset to, or to localize naive times in.
+    """
+    column = pd.Series(texts)
+    if not texts or not isinstance(texts[0], str):
+        return column
+    try:
+        times = pd.to_datetime(column, format="ISO8601")
+    except ValueError:
+        return column
+    if times.dt.tz is None and zone:
+        # Daylight saving time if an hour occurs twice; the next hour if it does not exist.
+        return times.dt.tz_localize(zone, ambiguous=np.ones(len(times), dtype=bool), nonexistent="shift_forward")
+    return times.dt.tz_convert(zone) if zone else times
+
+
+def _bounds(forecasts: Sequence[Record]) -> dict[str, FloatArray]:
+    """Return ``lo-80`` and ``hi-80`` for each level, narrowest first, or ``q-0.1`` for each quantile."""
+    columns: dict[str, FloatArray] = {}
+    for level in sorted(forecasts[0].get("intervals") or (), key=float):
+        columns[f"lo-{level}"] = _joined(forecasts, "intervals", level, "lower")
+        columns[f"hi-{level}"] = _joined(forecasts, "intervals", level, "upper")
+    for quantile in sorted(forecasts[0].get("quantiles") or (), key=float):
+        columns[f"q-{quantile}"] = _joined(forecasts, "quantiles", quantile)
+    return columns
+
+
+def _joined(forecasts: Sequence[Record], *path: str) -> FloatArray:
+    """Concatenate the numbers at a path of each forecast into one column."""
+    return np.concatenate([np.asarray(reduce(getitem, path, one), dtype=np.float64).ravel() for one in forecasts])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from service.client.frame_columns import moments
+from service.client.frames import moments
 from service.client.requests import series_for
 from service.errors import InvalidSeries
 

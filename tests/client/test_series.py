@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from service.client.frame_columns import moments
+from service.client.frames import moments
 from service.client.requests import train_call
 from service.client.series import read_series
 from service.errors import InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn

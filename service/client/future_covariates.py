@@ -76,20 +76,19 @@ def _read(data: Any, columns: ColumnsAhead, by_item: bool) -> Any:
     if by_item and any(isinstance(values, Mapping) or _is_frame(values) for values in data.values()):
         return {str(name): _read(values, columns, by_item=False) for name, values in data.items()}
     table = _by_index(data) if any(_has_times(values) for values in data.values()) else _table(data)
+    return _of_table(table, columns, None, by_item)
+
+
+def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str] | None, by_item: bool) -> dict[str, Any]:
+    """Return the columns of these names, by default all but those of times and items."""
     time, item = columns.time_in(table), columns.item_in(table) if by_item else None
-    if time is None and item is None:
-        return {name: table.numbers(name) for name in table.columns}
-    lengths = {name: len(column) for name, column in table.columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise InvalidSeries(f"the columns have different lengths ({lengths}): each needs one value for each row"[:300])
-    return _of_table(table, columns, [name for name in table.columns if name not in (time, item)], by_item)
-
-
-def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str], by_item: bool) -> dict[str, Any]:
-    if not names:
-        return {}
+    names = [name for name in table.columns if name not in (time, item)] if names is None else names
     values = {name: table.numbers(name) for name in names}
-    time, item = columns.time_in(table), columns.item_in(table) if by_item else None
+    if not values:
+        return {}
+    lengths = {name: len(column) for name, column in table.columns.items()}
+    if (time or item) and len(set(lengths.values())) > 1:
+        raise InvalidSeries(f"the columns have different lengths ({lengths}): each needs one value for each row"[:300])
     if time is None:
         if item is None:
             return values

@@ -12,7 +12,7 @@ from service.client import requests
 from service.client.columns import Roles
 from service.client.connection import MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
 from service.client.problems import document
-from service.client.records import JOB_FIELDS, MODEL_FIELDS, KnownJob, KnownModel
+from service.client.records import JOB_FIELDS, MODEL_FIELDS, KnownModel
 from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.times import Zone
 from service.client.waiting import model_of, progress_bar
@@ -119,18 +119,41 @@ class ModelOperations(KnownModel, Generic[ModelT]):
         return target
 
 
-class JobOperations(KnownJob, Generic[JobT, ModelT]):
-    """The operations of a job."""
+class JobOperations(Generic[JobT, ModelT]):
+    """The operations of a job. record: as returned by `GET /jobs/{id}`."""
 
     _model: type[ModelT]
 
     def __init__(
         self, connection: Connection, record: Record, roles: Roles | None = None, time_zone: Zone | None = None
     ) -> None:
-        super().__init__(record)
+        self.record = record
         self._connection = connection
         self._roles = roles
         self._time_zone = time_zone
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id}: {self.status}>"
+
+    @property
+    def id(self) -> str:
+        """ID of the job."""
+        return str(self.record["job_id"])
+
+    @property
+    def model_id(self) -> str:
+        """ID of the model that the job trains."""
+        return str(self.record["model_id"])
+
+    @property
+    def status(self) -> str:
+        """Status when the record was read: queued, running, succeeded, failed or cancelled."""
+        return str(self.record["status"])
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """Progress as far as known: stage, epoch, fraction, eta_seconds and more."""
+        return dict(self.record.get("progress") or {})
 
     @operation
     async def wait(self, timeout: float | None = None, progress: bool | None = None) -> ModelT:

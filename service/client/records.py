@@ -85,40 +85,10 @@ class KnownModel:
     def time_style(self) -> TimeStyle | None:
         """How the times of the series were sent; None if unknown."""
         end = (self.record.get("series") or {}).get("end")
-        if end is not None and is_absolute(end):
-            return TimeStyle(self.time_zone, by_the_clock=False)
-        return TimeStyle(self.time_zone, by_the_clock=True) if end is not None and self.time_zone is not None else None
+        if end is None or (self.time_zone is None and not is_absolute(end)):
+            return None
+        return TimeStyle(self.time_zone, by_the_clock=not is_absolute(end))
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names of its ``targets``, ``covariates`` or ``future_covariates``."""
         return tuple(self.record.get(kind) or ())
-
-
-class KnownJob:
-    """record: as returned by `GET /jobs/{id}`."""
-
-    def __init__(self, record: dict[str, Any]) -> None:
-        self.record = record
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.id}: {self.status}>"
-
-    @property
-    def id(self) -> str:
-        """ID of the job."""
-        return str(self.record["job_id"])
-
-    @property
-    def model_id(self) -> str:
-        """ID of the model that the job trains."""
-        return str(self.record["model_id"])
-
-    @property
-    def status(self) -> str:
-        """Status when the record was read: queued, running, succeeded, failed or cancelled."""
-        return str(self.record["status"])
-
-    @property
-    def progress(self) -> dict[str, Any]:
-        """Progress as far as known: stage, epoch, fraction, eta_seconds and more."""
-        return dict(self.record.get("progress") or {})

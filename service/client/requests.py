@@ -161,7 +161,7 @@ def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, An
         sent = series_for(
             model, asked["history"], **{name: asked.get(name) for name in ColumnArguments.__annotations__}
         )
-        body["history"], zone, style = sent.series, sent.zone, sent.time_style
+        body["history"], zone, style = sent.series, sent.zone, sent.style
     if asked.get("future_covariates") is not None:
         time = asked.get("time")
         columns = ColumnsAhead(

@@ -25,22 +25,21 @@ _TIMES = "time"
 class SentSeries:
     """series: for the JSON, and may contain arrays; roles: None if the series was given as JSON.
 
-    zone: the time zone of its times; by_the_clock: whether they are sent as local times of that zone.
+    style: how the times were sent; None if they had no time zone.
     """
 
     series: Any
     roles: Roles | None = None
-    zone: Zone | None = None
-    by_the_clock: bool = False
+    style: TimeStyle | None = None
 
     @property
-    def time_style(self) -> TimeStyle | None:
-        """How the times were sent; None if they had no time zone."""
-        return None if self.zone is None else TimeStyle(self.zone, self.by_the_clock)
+    def zone(self) -> Zone | None:
+        """Time zone of the times."""
+        return self.style.zone if self.style else None
 
     def moment(self, time: Any) -> Any:
         """Return a time given as an argument in the form in which the times of the series are sent."""
-        if not self.by_the_clock or getattr(time, "tzinfo", None) is None:
+        if self.style is None or not self.style.by_the_clock or getattr(time, "tzinfo", None) is None:
             return time
         import pandas as pd
 
@@ -106,24 +105,22 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
     else:
         first = {"start": shared.pop("start")} if "start" in shared else {}
         series |= shared
-        texts = times.texts if times else None
         static = {name: np.array(list(table.column(name)), dtype=object) for name in roles.static}
         series["items"] = []
         for name, rows in rows_by_item(table.texts(roles.item)):
-            item = {"id": name, **first, **rows_of(columns, texts, rows)}
+            item = {"id": name, **first, **rows_of(columns, times.texts if times else None, rows)}
             if static:
                 item["static"] = {column: _category(values[rows], column) for column, values in static.items()}
             series["items"].append(item)
-    return SentSeries(series, roles, times.zone, times.by_the_clock) if times else SentSeries(series, roles)
+    return SentSeries(series, roles, times.style if times else None)
 
 
 def rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
     """Yield each item with its rows: items in order of appearance, the rows of each in their original order."""
     names, first, codes = np.unique(ids, return_index=True, return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     for place in np.argsort(first):
-        yield str(names[place]), order[(ends[place - 1] if place else 0) : ends[place]]
+        yield str(names[place]), rows[place]
 
 
 def rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows: Rows) -> dict[str, Any]:

@@ -36,15 +36,13 @@ class TimeStyle:
 
 @dataclass(frozen=True)
 class WrittenTimes:
-    """texts: one for each row; as_given: numbers and strings of the caller, which are left unchanged.
+    """texts: one for each row; style: of times that had a time zone.
 
-    zone: the time zone of the times, if they had one; by_the_clock: whether they are local times of that zone, without
-    an offset.
+    as_given: whether they are numbers and strings of the caller, which are left unchanged.
     """
 
     texts: Sequence[str | int]
-    zone: Zone | None = None
-    by_the_clock: bool = False
+    style: TimeStyle | None = None
     as_given: bool = False
 
 
@@ -59,8 +57,6 @@ def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = Non
         row = int(np.argmax(missing))
         raise InvalidTimestamps.at((name, row), f"column {name!r} has no time in row {row}")
     kind = column.dtype
-    if kind == nw.Date:
-        return WrittenTimes(_written(column.to_numpy()))
     if _has_zone_of_pandas(column):
         native = column.to_native()
         in_utc = native.dt.tz_convert("UTC").dt.tz_localize(None)
@@ -69,12 +65,12 @@ def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = Non
         in_utc = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         clock = column.dt.replace_time_zone(None)
         return _write_moments(clock.to_numpy(), in_utc.to_numpy(), kind.time_zone, style)
-    if kind == nw.Datetime:
+    if kind in (nw.Date, nw.Datetime):
         return WrittenTimes(_written(column.to_numpy()))
-    if kind == nw.String or kind.is_integer():
-        return WrittenTimes(column.to_list(), as_given=True)
     if kind in (nw.Categorical, nw.Enum):
-        return WrittenTimes(column.cast(nw.String).to_list(), as_given=True)
+        column = column.cast(nw.String)
+    if column.dtype == nw.String or kind.is_integer():
+        return WrittenTimes(column.to_list(), as_given=True)
     raise InvalidTimestamps.at((name,), f"column {name!r} holds {kind}, which are no times: convert it to dates first")
 
 
@@ -99,11 +95,12 @@ def _write_moments(clock: TimeArray, moments: TimeArray, zone: Zone, style: Time
         by_the_clock = _follows_the_clock(moments, offsets, zone)
     else:
         by_the_clock = style.by_the_clock and str(style.zone) == str(zone)
+    written = TimeStyle(zone, by_the_clock)
     if by_the_clock:
-        return WrittenTimes(_written(clock), zone, by_the_clock=True)
+        return WrittenTimes(_written(clock), written)
     if len(offsets) and (offsets == offsets[0]).all() and offsets[0] % _MINUTE == 0 * _MINUTE:
-        return WrittenTimes(_written(clock, _offset(offsets[0])), zone)
-    return WrittenTimes(_written(moments, "Z"), zone)
+        return WrittenTimes(_written(clock, _offset(offsets[0])), written)
+    return WrittenTimes(_written(moments, "Z"), written)
 
 
 def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zone: Zone) -> bool:

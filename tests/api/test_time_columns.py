@@ -155,7 +155,7 @@ def test_json_columns(client: httpx.Client) -> None:
 
     answer = asked()
     assert (answer["series"]["targets"], answer["series"]["covariates"]) == (["Umsatz"], [])
-    assert "columns not used, as their names say time: 'Monat'" in answer["warnings"][0]
+    assert "columns not used, as their names denote times: 'Monat'" in answer["warnings"][0]
     named = asked(targets=["Umsatz"])["series"]
     assert (named["targets"], named["covariates"]) == (["Umsatz"], ["Monat"])
     assert asked(targets=["Monat"])["series"]["targets"] == ["Monat"]

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from service.api.schemas.series import (
-    LARGEST,
-    ColumnsItem,
-    ColumnsSeries,
-    ItemsSeries,
-    TimedColumns,
-    TimedRows,
-    ValuesItem,
-    ValuesSeries,
-)
+from service.api.schemas.series import LARGEST, ColumnsSeries, ItemsSeries, TimedColumns, TimedRows, ValuesSeries
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.preprocessing.splits import SHORTEST_SERIES
 from service.forecasting.series.frequency import aliases_of
 from service.forecasting.series.time_alignment import SentTimes
 from service.forecasting.series.time_parsing import check_date_format
 from service.tables.column_roles import role_of_name
+
+# The cure where the names of columns denote times.
+_CURE = "send times as timestamps, name columns to forecast in targets"
 
 SentValues = list[float | None]
 SentRows = ValuesSeries | ColumnsSeries | ItemsSeries
@@ -68,10 +63,10 @@ def sent_items(
     and InvalidOption for options that the items share.
     """
     if not isinstance(series, ItemsSeries):
-        return [_item(series, None, None, path, path, future_covariates, choose_targets)]
+        return [_item(series, None, path, path, future_covariates, choose_targets)]
     _check_shared(series, path)
     items = [
-        _item(item, item.id, series, (*path, "items", i), path, future_covariates, choose_targets)
+        _item(item, series, (*path, "items", i), path, future_covariates, choose_targets)
         for i, item in enumerate(series.items)
     ]
     for item in items[1:]:
@@ -87,47 +82,52 @@ def listed(names: Iterable[str]) -> str:
 
 def _item(
     rows: ValuesSeries | ColumnsSeries,
-    name: str | None,
     shared: ItemsSeries | None,
     path: Path,
     shared_path: Path,
     beside: Sequence[str] | None,
     choose_targets: bool,
 ) -> SentItem:
-    named, targets_path = shared.targets if shared else None, (*shared_path, "targets")
     if isinstance(rows, ColumnsSeries):
         columns = {name: SentColumn(values, (*path, "columns", name)) for name, values in rows.columns.items()}
-        if rows.targets is not None:
-            named, targets_path = rows.targets, (*path, "targets")
     else:
         columns = {"value": SentColumn(rows.values, (*path, "values"))}
-    ahead, ahead_path = _named_ahead(rows, shared, path, shared_path, beside)
+    named, targets_path = _innermost("targets", rows, path, shared, shared_path)
+    ahead, ahead_path = _innermost("future_covariates", rows, path, shared, shared_path)
+    if ahead is None:
+        ahead, ahead_path = beside or (), ("future_covariates",) if beside else path
+    values = ahead.columns if isinstance(ahead, TimedColumns) else ahead
+    # Values without a column are refused where they are used.
+    ahead = tuple(name for name in values if not isinstance(values, dict) or name in columns)
     known = set(ahead)
-    left_out = [name for name in columns if name not in known and role_of_name(name) in ("time", "period")]
-    left_out = left_out if choose_targets and named is None else []
-    if left_out and len(left_out) + len(known) == len(columns):
-        detail = f"no column is left to forecast: the names of {listed(left_out)} say time; name one in targets"
-        raise InvalidSeries.at(targets_path, detail)
-    columns = {name: column for name, column in columns.items() if name not in left_out}
+    left_out: list[str] = []
+    if choose_targets and named is None:
+        left_out = [name for name in columns if name not in known and role_of_name(name) in ("time", "period")]
+        columns = {name: column for name, column in columns.items() if name not in left_out}
+    warning = None
+    if left_out:
+        if len(known) == len(columns):
+            detail = f"no column is left to forecast: the names of {listed(left_out)} denote times; name one in targets"
+            raise InvalidSeries.at(targets_path, detail)
+        warning = f"columns not used, as their names denote times: {listed(left_out)}; {_CURE}"
     targets = tuple([column for column in columns if column not in known] if named is None else named)
     _refuse_wrong_names("target", targets, columns, targets_path)
     _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
     _refuse_no_target(targets, ahead, ahead_path)
-    times = _times(rows, len(next(iter(_checked(columns).values())).values), shared, path)
-    static, warning = _categories(rows, path), _not_forecast(left_out) if left_out else None
+    times = _times(rows, _length(columns), shared, path)
+    name, categories = getattr(rows, "id", None), getattr(rows, "static", None) or {}
+    static = {name: _category(value, (*path, "static", name)) for name, value in categories.items()}
     return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, static, warning)
 
 
-def _not_forecast(left_out: Sequence[str]) -> str:
-    return (
-        f"columns not used, as their names say time: {listed(left_out)}; send times as timestamps, name columns to "
-        "forecast in targets"
-    )
-
-
-def _categories(rows: TimedRows, path: Path) -> dict[str, str]:
-    sent = rows.static if isinstance(rows, ValuesItem | ColumnsItem) else None
-    return {name: _category(value, (*path, "static", name)) for name, value in (sent or {}).items()}
+def _innermost(
+    field: str, rows: TimedRows, path: Path, shared: ItemsSeries | None, shared_path: Path
+) -> tuple[Any, Path]:
+    """Return a field of an item, else of what the items share, and its location."""
+    own = getattr(rows, field, None)
+    if own is not None:
+        return own, (*path, field)
+    return getattr(shared, field, None), (*shared_path, field)
 
 
 def _category(value: str | float, path: Path) -> str:
@@ -140,42 +140,21 @@ def _category(value: str | float, path: Path) -> str:
     return str(int(value)) if value == int(value) else repr(value)
 
 
-def _named_ahead(
-    rows: ValuesSeries | ColumnsSeries,
-    shared: ItemsSeries | None,
-    path: Path,
-    shared_path: Path,
-    beside: Sequence[str] | None,
-) -> tuple[tuple[str, ...], Path]:
-    """Return the names of the future covariates and their location: the innermost one that names any."""
-    if isinstance(rows, ColumnsSeries) and rows.future_covariates is not None:
-        ahead = rows.future_covariates
-        values = ahead.columns if isinstance(ahead, TimedColumns) else ahead
-        # Values without a column are refused where they are used.
-        named = [name for name in values if isinstance(values, list) or name in rows.columns]
-        return tuple(named), (*path, "future_covariates")
-    if shared is not None and shared.future_covariates is not None:
-        return tuple(shared.future_covariates), (*shared_path, "future_covariates")
-    return tuple(beside or ()), ("future_covariates",) if beside else path
-
-
 def _refuse_no_target(targets: tuple[str, ...], ahead: tuple[str, ...], path: Path) -> None:
     forecast = set(targets)
     for index, name in enumerate(ahead):
         if name in forecast:
             raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
     if not targets:
-        raise InvalidSeries.at(path, "all columns are known ahead: none is left to be forecast")
+        raise InvalidSeries.at(path, "all columns are future covariates: none is left to forecast")
 
 
 def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path) -> SentTimes:
     timed = rows.timestamps is not None or rows.start is not None
     if rows.freq is not None and not timed:
         raise InvalidSeries.at((*path, "freq"), "a freq needs timestamps or a start beside it")
-    shared_freq = shared.freq if shared and timed else None
-    shared_format = shared.date_format if shared else None
-    freq = shared_freq if rows.freq is None else rows.freq
-    date_format = shared_format if rows.date_format is None else rows.date_format
+    freq, _ = _innermost("freq", rows, path, shared if timed else None, path)
+    date_format, _ = _innermost("date_format", rows, path, shared, path)
     return SentTimes(length, rows.timestamps, rows.start, freq, date_format, path)
 
 
@@ -194,7 +173,8 @@ def _check_shared(series: ItemsSeries, path: Path) -> None:
         seen.add(item.id)
 
 
-def _checked(columns: dict[str, SentColumn]) -> dict[str, SentColumn]:
+def _length(columns: dict[str, SentColumn]) -> int:
+    """Return the number of rows. Raises InvalidSeries for columns without rows, of unequal length or without a name."""
     first, rows = next((name, len(column.values)) for name, column in columns.items())
     for name, column in columns.items():
         length = len(column.values)
@@ -204,7 +184,7 @@ def _checked(columns: dict[str, SentColumn]) -> dict[str, SentColumn]:
         if not name:
             raise InvalidSeries.at(column.path, "a column needs a name")
     require_values(columns[first])
-    return columns
+    return rows
 
 
 def require_values(column: SentColumn) -> None:
@@ -226,13 +206,11 @@ def _refuse_wrong_names(what: str, names: tuple[str, ...], columns: dict[str, Se
 
 
 def _refuse_other_columns(item: SentItem, first: SentItem) -> None:
-    if set(item.columns) != set(first.columns):
-        detail = f"item {item.id!r} has the columns {listed(item.columns)}, the first item has {listed(first.columns)}"
-        raise InvalidSeries.at(item.path, f"{detail}: all items must have the same")
-    if set(item.targets) != set(first.targets):
-        detail = f"the targets are {listed(item.targets)}, those of the first item {listed(first.targets)}"
-        raise InvalidSeries.at(item.targets_path, f"{detail}: all items must have the same")
-    if set(item.future_covariates) != set(first.future_covariates):
-        own, others = listed(item.future_covariates), listed(first.future_covariates)
-        detail = f"the future covariates are {own or 'none'}, those of the first item {others or 'none'}"
-        raise InvalidSeries.at(item.ahead_path, f"{detail}: all items must have the same")
+    for what, path, own, others in (
+        ("columns", item.path, item.columns, first.columns),
+        ("targets", item.targets_path, item.targets, first.targets),
+        ("future covariates", item.ahead_path, item.future_covariates, first.future_covariates),
+    ):
+        if set(own) != set(others):
+            detail = f"the {what} are {listed(own) or 'none'}, those of the first item {listed(others) or 'none'}"
+            raise InvalidSeries.at(path, f"{detail}: all items must have the same")

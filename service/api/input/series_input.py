@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,44 +135,40 @@ def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
     """
     if asked.future_covariates is None and not isinstance(asked.history, ItemsSeries):
         return NONE_SENT
-    inside = _inside_items(asked.history, ("history",)) if asked.history is not None else ()
+    by_item = dict(_inside_items(asked.history, ("history",)))
     sent, path = asked.future_covariates or {}, NO_COLUMNS.path
     if isinstance(sent, TimedColumns):
-        return FutureCovariates(_timed(sent, path), dict(inside))
-    for_all = _checked(
-        SentCovariates({name: values for name, values in sent.items() if isinstance(values, list)}, path)
-    )
-    by_item = ((name, values) for name, values in sent.items() if not isinstance(values, list))
-    beside = ((name, _read(values, (*path, name))) for name, values in by_item)
-    return FutureCovariates(for_all, dict(chain(inside, beside)))
+        return FutureCovariates(_read(sent, path), by_item)
+    for_all: dict[str, SentValues] = {}
+    for name, values in sent.items():
+        if isinstance(values, list):
+            for_all[name] = values
+        else:
+            by_item[name] = _read(values, (*path, name))
+    return FutureCovariates(_read(for_all, path), by_item)
 
 
 def refuse_values_ahead(series: SentSeries, path: Path) -> None:
     """Raise InvalidSeries if a series has values of future covariates although no forecast starts at its end."""
     for _, sent in _inside_items(series, path):
-        raise InvalidSeries.at(sent.path, "name the columns that are known ahead, in a list; values are for /forecast")
+        raise InvalidSeries.at(sent.path, "name the future covariates, in a list; their values are for /forecast")
 
 
-def _inside_items(series: SentSeries, path: Path) -> Iterator[tuple[str, SentCovariates]]:
+def _inside_items(series: SentSeries | None, path: Path) -> Iterator[tuple[str, SentCovariates]]:
     for index, item in enumerate(series.items if isinstance(series, ItemsSeries) else ()):
         if isinstance(item, ColumnsItem) and isinstance(item.future_covariates, dict | TimedColumns):
             yield item.id, _read(item.future_covariates, (*path, "items", index, "future_covariates"))
 
 
 def _read(sent: Mapping[str, SentValues] | TimedColumns, path: Path) -> SentCovariates:
-    return _timed(sent, path) if isinstance(sent, TimedColumns) else _checked(SentCovariates(sent, path))
-
-
-def _timed(sent: TimedColumns, path: Path) -> SentCovariates:
-    read = SentCovariates(sent.columns, path, sent.timestamps, sent.date_format)
-    for name, values in sent.columns.items():
-        if len(values) != len(sent.timestamps):
-            detail = f"{name[:60]!r} has {len(values)} values for {len(sent.timestamps)} timestamps: send one for each"
-            raise InvalidSeries.at((*read.columns_path, name), detail)
-    return _checked(read)
-
-
-def _checked(sent: SentCovariates) -> SentCovariates:
-    for name, values in sent.values.items():
-        read_numbers(SentColumn(list(values), (*sent.columns_path, name)))
-    return sent
+    columns = sent.columns if isinstance(sent, TimedColumns) else sent
+    read = SentCovariates(columns, path)
+    if isinstance(sent, TimedColumns):
+        read = SentCovariates(columns, path, sent.timestamps, sent.date_format)
+    for name, values in columns.items():
+        column = SentColumn(values, (*read.columns_path, name))
+        if read.timestamps is not None and len(values) != len(read.timestamps):
+            detail = f"{name[:60]!r} has {len(values)} values for {len(read.timestamps)} timestamps: send one for each"
+            raise InvalidSeries.at(column.path, detail)
+        read_numbers(column)
+    return read

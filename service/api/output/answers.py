@@ -30,7 +30,8 @@ def json_response(content: Any, status: int = 200, headers: dict[str, str] | Non
 
 def json_bytes(content: Any) -> bytes:
     """Return JSON on one line; numbers that are not finite become null."""
-    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    # orjson calls the function for arrays that are not contiguous.
+    return orjson.dumps(content, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
 class JsonBytes(Response):
@@ -127,46 +128,39 @@ def _forecast(one: Forecast) -> dict[str, Any]:
     if one.quantiles:
         answer["quantiles"] = {level_key(quantile): values for quantile, values in one.quantiles.items()}
     else:
-        answer["intervals"] = {
-            level_key(level): {"lower": lower, "upper": upper} for level, (lower, upper) in one.intervals.items()
-        }
+        answer["intervals"] = _intervals(one.intervals)
     if one.samples is not None:
         answer["samples"] = one.samples
     return answer
 
 
-def _backtest(targets: tuple[str, ...], one: RollingForecasts, intervals: dict[float, Any]) -> list[dict[str, Any]]:
-    evaluated = one.evaluated
-    mean = one.mean
-    rows = evaluated.origins[:, None] + np.arange(1, mean.shape[1] + 1)
+def _intervals(intervals: Mapping[float, tuple[Any, Any]]) -> dict[str, Any]:
+    return {level_key(level): {"lower": lower, "upper": upper} for level, (lower, upper) in intervals.items()}
+
+
+def _backtest(
+    targets: tuple[str, ...], one: RollingForecasts, intervals: Mapping[float, tuple[Any, Any]]
+) -> list[dict[str, Any]]:
+    evaluated, mean = one.evaluated, one.mean
+    times, timestamps = evaluated.series.times, None
+    if times is not None:
+        steps = mean.shape[1]
+        written = [*times.written(), *times.future(steps).written()]
+        timestamps = [written[first : first + steps] for first in evaluated.origins + 1]
     return [
         {
             "item": evaluated.series.item,
             "target": target,
             "origins": evaluated.origins + evaluated.dropped,
-            "timestamps": _times_of(evaluated, rows),
-            "actual": _plain(one.actual[:, :, column]),
-            "mean": _plain(mean[:, :, column]),
-            "intervals": {
-                level_key(level): {"lower": _plain(low[:, :, column]), "upper": _plain(high[:, :, column])}
-                for level, (low, high) in intervals.items()
-            },
+            "timestamps": timestamps,
+            "actual": one.actual[:, :, column],
+            "mean": mean[:, :, column],
+            "intervals": _intervals(
+                {level: (low[:, :, column], high[:, :, column]) for level, (low, high) in intervals.items()}
+            ),
         }
         for column, target in enumerate(targets)
     ]
-
-
-def _times_of(evaluated: Any, rows: np.ndarray[Any, np.dtype[np.int64]]) -> list[list[str | int]] | None:
-    times = evaluated.series.times
-    if times is None:
-        return None
-    written = [*times.written(), *times.future(rows.shape[1]).written()]
-    return [[written[row] for row in ahead] for ahead in rows]
-
-
-def _plain(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    # orjson accepts contiguous arrays only.
-    return np.ascontiguousarray(values)
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -46,34 +47,22 @@ def listed(names: Names) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(str(name) for name in names)
 
 
-def find_roles(
-    table: Table,
-    target: Names = None,
-    item: str | None = None,
-    time: str | None = None,
-    covariates: Names = None,
-    future_covariates: Names = None,
-    static: Names = None,
-    untimed: bool = False,
-    date_format: str | None = None,
-) -> Roles:
-    """Return the roles of columns, and detect those that were not named.
+def find_roles(table: Table, given: Roles, untimed: bool = False, date_format: str | None = None) -> Roles:
+    """Return the roles of columns: those given, and for targets, item and time those detected if none is given.
 
-    time: an index of times, else the column of dates or times, else one whose name or cells say so; None if the data is
-    untimed. item: ``unique_id``. target: ``y``, else the only remaining numeric column, except columns whose name or
-    cells suggest times. Raises InvalidSeries if several columns qualify, InvalidTimestamps if a column must contain the
-    times and cannot be read.
+    time: an index of times, else the column of dates or times, else one whose name or cells suggest times; None if the
+    data is untimed. item: ``unique_id``. targets: ``y``, else the only remaining numeric column, except columns whose
+    name or cells suggest times. Raises InvalidSeries if several columns qualify, InvalidTimestamps if a column must
+    contain the times and cannot be read.
     """
-    helping = (listed(covariates), listed(future_covariates), listed(static))
-    taken = {*listed(target), *(name for names in helping for name in names)}
-    item = item or (ITEM if ITEM in table.columns and ITEM not in taken else None)
-    time = time or (None if untimed else time_of(table, {*taken, item}, date_format))
-    targets = listed(target) or _targets_of(table, {*taken, item, time})
-    roles = Roles(targets, helping[0], helping[1], item, time, helping[2])
-    used = [*roles.columns, *roles.static, *(name for name in (item, time) if name)]
-    doubled = next((name for place, name in enumerate(used) if name in used[:place]), None)
-    if doubled is not None:
-        raise InvalidSeries(f"column {doubled!r} cannot be two of target, covariate, item and time")
+    taken = {*given.columns, *given.static}
+    item = given.item or (ITEM if ITEM in table.columns and ITEM not in taken else None)
+    time = given.time or (None if untimed else time_of(table, {*taken, item}, date_format))
+    targets = given.targets or _targets_of(table, {*taken, item, time})
+    roles = replace(given, targets=targets, item=item, time=time)
+    for name, uses in Counter([*roles.columns, *roles.static, item, time]).items():
+        if name and uses > 1:
+            raise InvalidSeries(f"column {name!r} cannot be two of target, covariate, item and time")
     return roles
 
 
@@ -109,17 +98,16 @@ def _time_in_texts(table: Table, free: list[str], any_form: bool) -> str | None:
     by_name = sorted((name for name in free if role_of_name(name) == "time"), key=lambda name: name.lower() != TIME)
     # Prefer a month such as 2024-01 to a separate column of years.
     periods = sorted((name for name in free if role_of_name(name) == "period"), key=lambda name: name not in readable)
-    good = [*readable, *years]
-    tried = [*(name for name in by_name if name in good), *by_name, *(name for name in periods if name in good)]
-    found = next(iter(tried), None) or (_only(readable) if readable else None)
-    if found or not periods:
-        return found
-    if any_form:
-        return periods[0]
+    good = {*readable, *years}
+    tried = [*sorted(by_name, key=lambda name: name not in good), *(name for name in periods if name in good)]
+    if tried or readable:
+        return tried[0] if tried else _only(readable)
+    if not periods or any_form:
+        return next(iter(periods), None)
     shown = next(iter(cells[periods[0]]), "")
     raise InvalidTimestamps.at(
         (periods[0],),
-        f"the name of column {periods[0]!r} says time, and {shown!r} is no time that is known: send dates, or give "
+        f"the name of column {periods[0]!r} denotes times, but {shown!r} is no known form: send dates, or give "
         "date_format=; or name another column with time=, give start= and freq=, or leave the column out",
     )
 
@@ -136,12 +124,12 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
     if len(values) == 1:
         return tuple(values)
     if values:
-        raise InvalidSeries(
-            f"which column shall be forecast? name it: target= one or several of {', '.join(map(repr, values[:12]))}"
-        )
+        choices = ", ".join(map(repr, values[:12]))
+        raise InvalidSeries(f"which column shall be forecast? name it: target= one or several of {choices}")
     if numeric:
-        told = ", ".join(map(repr, numeric[:12]))
-        raise InvalidSeries(f"no column is left to forecast: {told} contain times; name one with target= all the same")
+        times = ", ".join(map(repr, numeric[:12]))
+        detail = f"no column is left to forecast: {times} contain times; name one with target= all the same"
+        raise InvalidSeries(detail)
     raise InvalidSeries(f"no column has numbers; the columns are {', '.join(map(repr, table.columns)) or 'none'}")
 
 

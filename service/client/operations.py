@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast, overload
 from uuid import uuid4
@@ -50,14 +51,11 @@ async def backtest_answer(
     return await model.connection.document(call), zone
 
 
+@dataclass(eq=False, repr=False)
 class ModelOperations(KnownModel, Generic[ModelT]):
     """The operations of a model."""
 
-    def __init__(
-        self, connection: Connection, record: Record, roles: Roles | None = None, time_zone: Zone | None = None
-    ) -> None:
-        super().__init__(record, roles, time_zone)
-        self.connection = connection
+    connection: Connection = field(kw_only=True)
 
     @operation
     async def forecast(self, horizon: int | None = None, **asked: Unpack[ForecastArguments]) -> ForecastFrame:
@@ -119,18 +117,16 @@ class ModelOperations(KnownModel, Generic[ModelT]):
         return target
 
 
+@dataclass(eq=False, repr=False)
 class JobOperations(Generic[JobT, ModelT]):
     """The operations of a job. record: as returned by `GET /jobs/{id}`."""
 
-    _model: type[ModelT]
+    record: Record
+    roles: Roles | None = None
+    time_zone: Zone | None = None
+    connection: Connection = field(kw_only=True)
 
-    def __init__(
-        self, connection: Connection, record: Record, roles: Roles | None = None, time_zone: Zone | None = None
-    ) -> None:
-        self.record = record
-        self._connection = connection
-        self._roles = roles
-        self._time_zone = time_zone
+    _model: type[ModelT] = field(init=False)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}: {self.status}>"
@@ -162,9 +158,9 @@ class JobOperations(Generic[JobT, ModelT]):
         Raises the error of a failed training, and TimeoutError after ``timeout`` seconds, while the job continues.
         """
         with progress_bar(progress, "training") as show:
-            record = await model_of(self._connection, self.record, show, timeout)
+            record = await model_of(self.connection, self.record, show, timeout)
         await self._read()
-        return self._model(self._connection, record, self._roles, self._time_zone)
+        return self._model(record, self.roles, self.time_zone, connection=self.connection)
 
     @operation
     async def refresh(self) -> JobT:
@@ -175,10 +171,10 @@ class JobOperations(Generic[JobT, ModelT]):
     @operation
     async def cancel(self) -> None:
         """Cancel the job; its model becomes failed. Raises JobFinished if it has ended."""
-        await self._connection.answered(requests.delete_call("jobs", self.id))
+        await self.connection.answered(requests.delete_call("jobs", self.id))
 
     async def _read(self) -> None:
-        self.record = await self._connection.document(Call("GET", path_of("jobs", self.id)), *JOB_FIELDS)
+        self.record = await self.connection.document(Call("GET", path_of("jobs", self.id)), *JOB_FIELDS)
 
 
 class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
@@ -257,19 +253,19 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
             else:
                 job = {"progress": {}, **document(answer, *JOB_FIELDS)}
                 record = await model_of(self._connection, job, show, timeout)
-        return self._model(self._connection, record, training.roles, training.zone)
+        return self._model(record, training.roles, training.zone, connection=self._connection)
 
     @operation
     async def _start(self, data: Any, arguments: TrainArguments) -> JobT:
         training = requests.train_call(data, 0, arguments)
         accepted = await self._connection.document(training.call, "job_id")
         job = await self._record("jobs", accepted["job_id"])
-        return self._job(self._connection, job, training.roles, training.zone)
+        return self._job(job, training.roles, training.zone, connection=self._connection)
 
     @operation
     async def model(self, id_or_name: str) -> ModelT:
         """Return the model with this ID, or the newest model with this name."""
-        return self._model(self._connection, await self._model_record(id_or_name))
+        return self._model(await self._model_record(id_or_name), connection=self._connection)
 
     @operation
     async def models(
@@ -277,17 +273,18 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     ) -> list[ModelT]:
         """Return all models, newest first; optionally only those with a name or status, at most ``limit``."""
         found = await self._listed("models", limit, name=name, status=status)
-        return [self._model(self._connection, one) for one in found]
+        return [self._model(one, connection=self._connection) for one in found]
 
     @operation
     async def job(self, job_id: str) -> JobT:
         """Return a job."""
-        return self._job(self._connection, await self._record("jobs", job_id))
+        return self._job(await self._record("jobs", job_id), connection=self._connection)
 
     @operation
     async def jobs(self, status: str | None = None, limit: int | None = None) -> list[JobT]:
         """Return all jobs, newest first; optionally only those with a status, at most ``limit``."""
-        return [self._job(self._connection, one) for one in await self._listed("jobs", limit, status=status)]
+        found = await self._listed("jobs", limit, status=status)
+        return [self._job(one, connection=self._connection) for one in found]
 
     @operation
     async def upload(self, file: str | Path | bytes, name: str | None = None) -> ModelT:
@@ -296,7 +293,7 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         query = () if name is None else (("name", name),)
         # Not repeatable: sending it twice would create two models.
         call = Call("POST", "/models", query, data, requests.FILE, repeatable=False)
-        return self._model(self._connection, await self._connection.document(call, *MODEL_FIELDS))
+        return self._model(await self._connection.document(call, *MODEL_FIELDS), connection=self._connection)
 
     @operation
     async def close(self) -> None:

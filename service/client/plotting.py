@@ -38,9 +38,8 @@ def draw_forecast(
     def draw(axes: Axes, one: pd.DataFrame, name: Name) -> None:
         if name in history:
             before = history[name].iloc[-(max_history or max(_FEWEST_BEFORE, 4 * len(one))) :]
-            axes.plot(
-                _in_zone_of(one["ds"], before.index), before.to_numpy(), color=_INK, linewidth=1.2, label="history"
-            )
+            times = _in_zone_of(one["ds"], before.index)
+            axes.plot(times, before.to_numpy(), color=_INK, linewidth=1.2, label="history")
         _draw_bands(axes, one, _FORECAST)
         marker = "o" if len(one) == 1 else None
         axes.plot(one["ds"], one["mean"], color=_FORECAST, linewidth=1.6, marker=marker, label="forecast")
@@ -88,9 +87,8 @@ def _draw_bands(axes: Axes, one: pd.DataFrame, colour: str) -> None:
     levels = [name.removeprefix("lo-") for name in one.columns if name.startswith("lo-")]
     bands = [(f"lo-{level}", f"hi-{level}", f"{level} % interval") for level in reversed(levels)]
     quantiles = [name.removeprefix("q-") for name in one.columns if name.startswith("q-")]
-    for place in range(len(quantiles) // 2):
-        low, high = quantiles[place], quantiles[-1 - place]
-        bands.append((f"q-{low}", f"q-{high}", f"quantiles {low} to {high}"))
+    pairs = list(zip(quantiles, reversed(quantiles), strict=True))[: len(quantiles) // 2]
+    bands += [(f"q-{low}", f"q-{high}", f"quantiles {low} to {high}") for low, high in pairs]
     shades = np.linspace(_LIGHTEST, _DARKEST, len(bands)).tolist() if len(bands) > 1 else [_ONLY]
     for (low, high, label), shade in zip(bands, shades, strict=False):
         if len(one) == 1:
@@ -118,11 +116,9 @@ def _draw_each(frame: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame, Name], N
 def _new_axes(count: int) -> Any:
     from matplotlib import pyplot
 
-    if count == 1:
-        return np.array([pyplot.subplots(figsize=_SIZE, layout="constrained")[1]])
     columns = min(3, count)
     rows = -(-count // columns)
-    size = (columns * _SMALL[0], rows * _SMALL[1])
+    size = (columns * _SMALL[0], rows * _SMALL[1]) if count > 1 else _SIZE
     axes = pyplot.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")[1].ravel()
     for empty in axes[count:]:
         empty.set_visible(False)

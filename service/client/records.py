@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from service.client.columns import Roles
@@ -12,6 +13,7 @@ JOB_FIELDS = ("job_id", "model_id", "status")
 """The fields that every record has; an answer without them comes from another server."""
 
 
+@dataclass(eq=False, repr=False)
 class KnownModel:
     """record: as returned by `GET /models/{id}`; roles: of the data's columns, if this client trained the model.
 
@@ -19,10 +21,9 @@ class KnownModel:
     it may be set.
     """
 
-    def __init__(self, record: dict[str, Any], roles: Roles | None = None, time_zone: Zone | None = None) -> None:
-        self.record = record
-        self.roles = roles
-        self.time_zone = time_zone
+    record: dict[str, Any]
+    roles: Roles | None = None
+    time_zone: Zone | None = None
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""

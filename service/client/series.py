@@ -77,8 +77,8 @@ def read_series(
         table, time = table.with_times(_TIMES, time), _TIMES
     if start is not None and table.index is not None:
         raise InvalidSeries("give times or a start, not both")
-    untimed = start is not None
-    roles = find_roles(table, target, item, time, covariates, future_covariates, static, untimed, date_format)
+    given = Roles(listed(target), listed(covariates), listed(future_covariates), item, time, listed(static))
+    roles = find_roles(table, given, start is not None, date_format)
     return _sent(table, roles, shared, {roles.targets[0]: known_as} if known_as and len(roles.targets) == 1 else {})
 
 

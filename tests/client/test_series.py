@@ -180,7 +180,7 @@ def test_a_column_that_says_time_can_be_named_as_the_target() -> None:
 
 def test_parts_of_times_alone_are_refused_with_cures() -> None:
     frame = pd.DataFrame({"month": [1, 2], "n": [1, 2]})
-    with pytest.raises(InvalidTimestamps, match="'month' says time, and '1' is no time"):
+    with pytest.raises(InvalidTimestamps, match="'month' denotes times, but '1' is no known form"):
         sent(frame)
     assert "timestamps" not in sent(frame, start="2020-01", freq="MS")
     assert sent(frame.assign(month=["01.20", "02.20"]), date_format="%m.%y")["timestamps"] == ["01.20", "02.20"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -41,45 +40,34 @@ async def read_training_request(request: Request, decide: Decide) -> tuple[Train
     load_of(request).check_room()
     body = await read_body(request)
 
-    def read_and_plan() -> tuple[TrainingRequest, Plan]:
-        asked = _read(request, kind, body)
-        return asked, decide(resources_of(request), asked)
-
-    return await in_turn(request, read_and_plan)
+    return await in_turn(request, _read_and_plan, request, kind, body, decide)
 
 
-def _read(request: Request, kind: str, body: bytes) -> TrainingRequest:
+def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> tuple[TrainingRequest, Plan]:
     warnings: tuple[str, ...] = ()
     time = None
-    if kind != JSON_TYPE:
-        asked, table = _from_table(request, kind, body)
+    if kind == JSON_TYPE:
+        refuse_query(request.query_params)
+        sent = parse_json(TrainRequest, body)
+    else:
+        sent, table = _from_table(request, kind, body)
         time = table.time
         warnings = (*table.warnings, *([_not_used(table.ignored)] if table.ignored else []))
-    else:
-        refuse_query(request.query_params)
-        asked = parse_json(TrainRequest, body)
-    refuse_values_ahead(asked.series, ("series",))
-    with _naming(time):
-        read = read_panel(asked.series, future_covariates=asked.future_covariates, choose_targets=True)
-    return TrainingRequest(
-        read.panel, asked.options(), asked.name, read.summary, (*warnings, *read.warnings), _idempotency(request, body)
-    )
-
-
-@contextmanager
-def _naming(column: str | None) -> Iterator[None]:
-    """Name the time column in the error if its times cannot be used."""
+    refuse_values_ahead(sent.series, ("series",))
     try:
-        yield
+        read = read_panel(sent.series, future_covariates=sent.future_covariates, choose_targets=True)
     except (InvalidTimestamps, AmbiguousDates) as error:
-        if column is None:
+        if time is None:
             raise
-        raise type(error).at(error.faults[0].path, f"column {column[:60]!r}: {error.detail}") from None
+        raise type(error).at(error.faults[0].path, f"column {time[:60]!r}: {error.detail}") from None
+    warnings += read.warnings
+    asked = TrainingRequest(read.panel, sent.options(), sent.name, read.summary, warnings, _idempotency(request, body))
+    return asked, decide(resources_of(request), asked)
 
 
 def _not_used(columns: tuple[str, ...]) -> str:
-    told = f"{', '.join(columns[:_SHOWN])}{' and more' if len(columns) > _SHOWN else ''}"
-    return f"columns not used: {told}; name them with covariates= or future_covariates= to use them"
+    names = f"{', '.join(columns[:_SHOWN])}{' and more' if len(columns) > _SHOWN else ''}"
+    return f"columns not used: {names}; name them with covariates= or future_covariates= to use them"
 
 
 def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, TableSeries]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -20,18 +19,18 @@ _REF = "#/components/schemas/{model}"
 _READ_BY_HAND: tuple[type[BaseModel], ...] = (TrainRequest, ForecastRequest, BacktestRequest, RenameRequest, Problem)
 _MEANINGS = {
     400: "The body cannot be read",
-    401: "The server has keys, and none of them came, or several",
-    403: "The key's role does not allow this; or the server has no keys and a page of another origin asks",
-    404: "Not there, or deleted meanwhile",
+    401: "The server has keys, and the request has none of them, or several",
+    403: "The key's role does not allow this; or, without keys, the request is from a page of another origin",
+    404: "Does not exist, or was deleted",
     405: "The route does not take this method",
     409: "Not possible in this state; with Retry-After: not yet",
     413: "The body is too large",
     415: "The content type is not supported",
     422: "The request has values that cannot be used",
-    421: "The server has no keys and does not answer to the name that it was asked under",
-    429: "The key asks too often, or its tenant has too many trainings under way; see Retry-After",
-    500: "The service broke, or a stored model is damaged",
-    503: "Too much at once, or a part is not available; see Retry-After",
+    421: "The server has no keys and is addressed by a name that is not its own",
+    429: "The key exceeds its request rate, or its tenant has too many unfinished trainings; see Retry-After",
+    500: "A bug, or a stored model is damaged",
+    503: "Too many requests at once, or a part of the service is not available; see Retry-After",
 }
 
 
@@ -56,48 +55,38 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def install(app: FastAPI) -> None:
-    """Add the schemas of the bodies that routes parse themselves; the document is built once."""
+    """Complete FastAPI's document, which is built once."""
+    build = app.openapi
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-                tags=app.openapi_tags,
-            )
-            _, definitions = models_json_schema([(model, "validation") for model in _READ_BY_HAND], ref_template=_REF)
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            schemas.update(definitions["$defs"])
-            _drop_validation_of_fastapi(document)
-            _tell_of_keys(document)
-            app.openapi_schema = document
-        return app.openapi_schema
+        known, document = app.openapi_schema, build()
+        if document is not known:
+            _complete(document)
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _tell_of_keys(document: dict[str, Any]) -> None:
-    """Document how a key is sent and which routes need one."""
-    document["components"]["securitySchemes"] = {
+def _complete(document: dict[str, Any]) -> None:
+    """Add the schemas of the bodies that routes parse themselves, and how a key is sent and which routes need one.
+
+    Remove the 422 that FastAPI adds to every route with a parameter: ours are problems, and documented.
+    """
+    components = document["components"]
+    _, definitions = models_json_schema([(model, "validation") for model in _READ_BY_HAND], ref_template=_REF)
+    components["schemas"] |= definitions["$defs"]
+    components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the server has keys."},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in its own header."},
     }
     for path, routes in document["paths"].items():
         for method, route in routes.items():
-            if not is_open(method.upper(), path):
-                route["security"] = [{"bearer": []}, {"header": []}]
-
-
-def _drop_validation_of_fastapi(document: dict[str, Any]) -> None:
-    """Remove the 422 that FastAPI adds to every route with a parameter: ours are problems, and documented."""
-    for routes in document["paths"].values():
-        for route in routes.values():
             if "application/json" in route["responses"].get("422", {}).get("content", {}):
                 del route["responses"]["422"]
+            if not is_open(method.upper(), path):
+                route["security"] = [{"bearer": []}, {"header": []}]
     for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
+        components["schemas"].pop(name, None)
 
 
 Link = dict[str, Any]
@@ -113,9 +102,13 @@ def model_links(found: str = "$response.body#/model_id") -> dict[str, Link]:
     return {
         "model": _link("show_models__model_id__get", of_model, "The model"),
         "file": _link("download_models__model_id__file_get", of_model, "The model as a file, once it is ready"),
-        "rename": _link("rename_models__model_id__patch", of_model, "Give it another name"),
-        "delete": _link("delete_models__model_id__delete", of_model, "Delete it"),
-        "forecast": {"operationId": "forecast_forecast_post", "requestBody": asked, "description": "Forecast from it"},
+        "rename": _link("rename_models__model_id__patch", of_model, "Rename the model"),
+        "delete": _link("delete_models__model_id__delete", of_model, "Delete the model"),
+        "forecast": {
+            "operationId": "forecast_forecast_post",
+            "requestBody": asked,
+            "description": "Forecast from the model",
+        },
     }
 
 
@@ -124,14 +117,14 @@ def job_links(found: str = "$response.body#/job_id") -> dict[str, Link]:
     of_job = {"job_id": found}
     return {
         "job": _link("show_jobs__job_id__get", of_job, "The job"),
-        "events": _link("events_jobs__job_id__events_get", of_job, "Its changes as they come"),
-        "cancel": _link("cancel_jobs__job_id__delete", of_job, "Stop it, while it is not finished"),
+        "events": _link("events_jobs__job_id__events_get", of_job, "The changes of the job, as server-sent events"),
+        "cancel": _link("cancel_jobs__job_id__delete", of_job, "Cancel the job, unless it has ended"),
     }
 
 
 def page_links(listing: str) -> dict[str, Link]:
     """Return the link to the next page of a list; listing: the operation that returns its pages."""
-    return {"next": _link(listing, {"cursor": "$response.body#/next_cursor"}, "The next page, where there is one")}
+    return {"next": _link(listing, {"cursor": "$response.body#/next_cursor"}, "The next page, if there is one")}
 
 
 def _link(operation: str, parameters: dict[str, str], description: str) -> Link:

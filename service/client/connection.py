@@ -174,6 +174,10 @@ _OF_PROXIES = (502, 504)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
+FIELDS = {"models": ("model_id", "status"), "jobs": ("job_id", "model_id", "status")}
+"""The fields that every record has; an answer without them comes from another server."""
+
+
 class Connection:
     """A connection to a server. url: without a trailing slash; transport: sends single requests."""
 
@@ -239,6 +243,10 @@ class Connection:
     async def document(self, call: Call, *names: str) -> dict[str, Any]:
         """Send a call; return the JSON object of the response, which must have these names."""
         return document(await self.answered(call), *names)
+
+    async def record(self, kind: str, one: str) -> dict[str, Any]:
+        """Return the record of a model or job (``kind`` is ``models`` or ``jobs``)."""
+        return await self.document(Call("GET", path_of(kind, one)), *FIELDS[kind])
 
 
 def _is_url(text: str) -> bool:

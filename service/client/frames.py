@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import getitem
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 
 
-class ForecastFrame(pd.DataFrame):
+class _Frame(pd.DataFrame):
+    @property
+    def _constructor(self) -> type[Self]:
+        return type(self)
+
+
+class ForecastFrame(_Frame):
     """A row for each series and step: ``unique_id``, ``ds``, ``mean``, then ``lo-80``, ``hi-80``, ... or ``q-0.1``, ...
 
     A column ``target`` follows ``unique_id`` if there are several targets. ``ds`` is a time, or the step (from 1) if
@@ -39,10 +45,6 @@ class ForecastFrame(pd.DataFrame):
     samples: pd.DataFrame | None = None
     _history: Any = None
     _model: KnownModel | None = None
-
-    @property
-    def _constructor(self) -> type[ForecastFrame]:
-        return ForecastFrame
 
     def plot(  # type: ignore[override]
         self,
@@ -115,7 +117,7 @@ def _polars_column(name: str, column: pd.Series[Any]) -> pl.Series:
     return pl.Series(name, column.to_numpy())
 
 
-class BacktestFrame(pd.DataFrame):
+class BacktestFrame(_Frame):
     """A row for each series, origin and step: ``unique_id``, ``origin``, ``step``, ``ds``, ``y``, ``mean``, intervals.
 
     ``origin`` is the row (from 0) of the last value that the forecast used; ``ds`` is the forecast row if the series
@@ -125,16 +127,11 @@ class BacktestFrame(pd.DataFrame):
 
     _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id"]
 
-    # Defaults for frames that pandas builds from several others, which lack these attributes.
     metrics: Mapping[str, Any] = MappingProxyType({})
     baseline: Mapping[str, Any] = MappingProxyType({})
     skill: float | None = None
     warnings: Sequence[str] = ()
     model_id: str | None = None
-
-    @property
-    def _constructor(self) -> type[BacktestFrame]:
-        return BacktestFrame
 
     def plot(self, *, max_items: int = 12, ax: Any = None) -> Any:  # type: ignore[override]
         """Draw the actual values and their forecasts, one line for each origin; return the axes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast, overload
@@ -11,9 +12,9 @@ from uuid import uuid4
 
 from service.client import requests
 from service.client.columns import Roles
-from service.client.connection import MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
+from service.client.connection import FIELDS, MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
 from service.client.problems import document
-from service.client.records import JOB_FIELDS, MODEL_FIELDS, KnownModel
+from service.client.records import KnownModel
 from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.times import Zone
 from service.client.waiting import model_of, progress_bar
@@ -32,7 +33,6 @@ Started = TypeVar("Started")
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
 _PAGE = 500
-_FIELDS = {"models": MODEL_FIELDS, "jobs": JOB_FIELDS}
 
 
 async def forecast_answer(
@@ -85,14 +85,14 @@ class ModelOperations(KnownModel, Generic[ModelT]):
     @operation
     async def refresh(self) -> ModelT:
         """Read the record again and return this model."""
-        self.record = await self.connection.document(Call("GET", path_of("models", self.id)), *MODEL_FIELDS)
+        self.record = await self.connection.record("models", self.id)
         return cast(ModelT, self)
 
     @operation
     async def rename(self, name: str | None) -> ModelT:
         """Rename the model, or remove its name; return this model."""
         call = requests.json_call("PATCH", path_of("models", self.id), {"name": name})
-        self.record = await self.connection.document(call, *MODEL_FIELDS)
+        self.record = await self.connection.document(call, *FIELDS["models"])
         return cast(ModelT, self)
 
     @operation
@@ -159,22 +159,19 @@ class JobOperations(Generic[JobT, ModelT]):
         """
         with progress_bar(progress, "training") as show:
             record = await model_of(self.connection, self.record, show, timeout)
-        await self._read()
+        self.record = await self.connection.record("jobs", self.id)
         return self._model(record, self.roles, self.time_zone, connection=self.connection)
 
     @operation
     async def refresh(self) -> JobT:
         """Read the record again and return this job."""
-        await self._read()
+        self.record = await self.connection.record("jobs", self.id)
         return cast(JobT, self)
 
     @operation
     async def cancel(self) -> None:
         """Cancel the job; its model becomes failed. Raises JobFinished if it has ended."""
         await self.connection.answered(requests.delete_call("jobs", self.id))
-
-    async def _read(self) -> None:
-        self.record = await self.connection.document(Call("GET", path_of("jobs", self.id)), *JOB_FIELDS)
 
 
 class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
@@ -237,8 +234,11 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         before TimeoutError is raised; the training continues. progress: whether to show a progress bar; by default on a
         terminal or in a notebook.
         """
-        started: Any = self._train(data, timeout, progress, arguments) if wait else self._start(data, arguments)
-        return cast("Trained | Started", started)
+        if not wait:
+            job: Started = self._start(data, arguments)
+            return job
+        model: Trained = self._train(data, timeout, progress, arguments)
+        return model
 
     @operation
     async def _train(
@@ -248,10 +248,10 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         with progress_bar(progress, str(arguments.get("name") or "training")) as show:
             answer = await self._connection.answered(training.call)
             if answer.status_code == 201:
-                record = document(answer, *MODEL_FIELDS)
+                record = document(answer, *FIELDS["models"])
                 show({"status": "succeeded"})
             else:
-                job = {"progress": {}, **document(answer, *JOB_FIELDS)}
+                job = {"progress": {}, **document(answer, *FIELDS["jobs"])}
                 record = await model_of(self._connection, job, show, timeout)
         return self._model(record, training.roles, training.zone, connection=self._connection)
 
@@ -259,13 +259,20 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     async def _start(self, data: Any, arguments: TrainArguments) -> JobT:
         training = requests.train_call(data, 0, arguments)
         accepted = await self._connection.document(training.call, "job_id")
-        job = await self._record("jobs", accepted["job_id"])
+        job = await self._connection.record("jobs", accepted["job_id"])
         return self._job(job, training.roles, training.zone, connection=self._connection)
 
     @operation
     async def model(self, id_or_name: str) -> ModelT:
         """Return the model with this ID, or the newest model with this name."""
-        return self._model(await self._model_record(id_or_name), connection=self._connection)
+        if _ID.fullmatch(id_or_name):
+            with suppress(ModelNotFound):
+                return self._model(await self._connection.record("models", id_or_name), connection=self._connection)
+        # Prefer a model that is ready.
+        for status in ("ready", None):
+            for record in await self._listed("models", 1, name=id_or_name, status=status):
+                return self._model(record, connection=self._connection)
+        raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
 
     @operation
     async def models(
@@ -278,7 +285,7 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     @operation
     async def job(self, job_id: str) -> JobT:
         """Return a job."""
-        return self._job(await self._record("jobs", job_id), connection=self._connection)
+        return self._job(await self._connection.record("jobs", job_id), connection=self._connection)
 
     @operation
     async def jobs(self, status: str | None = None, limit: int | None = None) -> list[JobT]:
@@ -293,43 +300,26 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         query = () if name is None else (("name", name),)
         # Not repeatable: sending it twice would create two models.
         call = Call("POST", "/models", query, data, requests.FILE, repeatable=False)
-        return self._model(await self._connection.document(call, *MODEL_FIELDS), connection=self._connection)
+        return self._model(await self._connection.document(call, *FIELDS["models"]), connection=self._connection)
 
     @operation
     async def close(self) -> None:
         """Close all connections."""
         await self._connection.transport.close()
 
-    async def _record(self, kind: str, one: str) -> Record:
-        return await self._connection.document(Call("GET", path_of(kind, one)), *_FIELDS[kind])
-
-    async def _model_record(self, id_or_name: str) -> Record:
-        if _ID.fullmatch(id_or_name):
-            try:
-                return await self._record("models", id_or_name)
-            except ModelNotFound:
-                pass
-        # Prefer a model that is ready.
-        for status in ("ready", None):
-            found = await self._listed("models", 1, name=id_or_name, status=status)
-            if found:
-                return found[0]
-        raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
-
     async def _listed(self, kind: str, limit: int | None, **only: str | None) -> list[Record]:
         found: list[Record] = []
-        cursors: set[str | None] = {None}
+        seen: set[str | None] = {None}
         query = {name: value for name, value in only.items() if value is not None}
         query["limit"] = str(_PAGE)
         while limit is None or len(found) < limit:
             call = Call("GET", path_of(kind), tuple(query.items()))
             page = await self._connection.document(call, kind, "next_cursor")
             found += page[kind]
-            cursor = page["next_cursor"]
-            if cursor is None:
+            if page["next_cursor"] is None:
                 break
-            if not isinstance(cursor, str) or cursor in cursors:
+            query["cursor"] = page["next_cursor"]
+            if not isinstance(query["cursor"], str) or query["cursor"] in seen:
                 raise ServiceError(f"the list of {kind} has no end: its next_cursor leads to no new page")
-            cursors.add(cursor)
-            query["cursor"] = cursor
+            seen.add(query["cursor"])
         return found[:limit]

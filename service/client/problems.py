@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -28,24 +29,19 @@ def document(response: httpx.Response, *names: str) -> dict[str, Any]:
 
     Raises ServiceError if there is none, or if it lacks these names: then this is another server.
     """
-    try:
+    with suppress(orjson.JSONDecodeError):
         read = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        read = None
-    if not isinstance(read, dict) or not read.keys() >= set(names):
-        raise _foreign(response)
-    return read
+        if isinstance(read, dict) and read.keys() >= set(names):
+            return read
+    raise _foreign(response)
 
 
 def error_of(response: httpx.Response) -> ServiceError:
     """Return the error of a response, as the class that its type names."""
     try:
-        problem = document(response)
-    except ServiceError as foreign:
-        return foreign
-    if not str(problem.get("type", "")).startswith(TYPE_PREFIX):
-        return _foreign(response)
-    try:
+        problem = orjson.loads(response.content)
+        if not problem["type"].startswith(TYPE_PREFIX):
+            return _foreign(response)
         error = error_from(problem)
     except (AttributeError, KeyError, TypeError, ValueError):
         return _foreign(response)

@@ -8,10 +8,6 @@ from typing import Any
 from service.client.columns import Roles
 from service.client.times import TimeStyle, Zone, is_absolute
 
-MODEL_FIELDS = ("model_id", "status")
-JOB_FIELDS = ("job_id", "model_id", "status")
-"""The fields that every record has; an answer without them comes from another server."""
-
 
 @dataclass(eq=False, repr=False)
 class KnownModel:

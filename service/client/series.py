@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time
 from typing import Any
 
 import numpy as np
@@ -142,7 +141,7 @@ def _category(values: NDArray[Any], name: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, date | time) or hasattr(value, "isoformat"):
+    if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, np.ndarray):
         return value.tolist()

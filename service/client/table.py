@@ -95,14 +95,13 @@ def read_table(data: Any, names: Sequence[str] | None = None) -> Table:
         return data
     if nw.dependencies.is_pandas_dataframe(data) or nw.dependencies.is_pandas_series(data):
         return _from_pandas(data)
-    if nw.dependencies.is_into_series(data):
-        series = nw.from_native(data, series_only=True)
-        return Table({series.name or UNNAMED: series})
-    frame = nw.from_native(data, pass_through=True)
-    if isinstance(frame, nw.LazyFrame):
-        frame = frame.collect()
-    if isinstance(frame, nw.DataFrame):
-        return Table({name: frame[name] for name in frame.columns})
+    read = nw.from_native(data, allow_series=True, pass_through=True)
+    if isinstance(read, nw.LazyFrame):
+        read = read.collect()
+    if isinstance(read, nw.Series):
+        return Table({read.name or UNNAMED: read})
+    if isinstance(read, nw.DataFrame):
+        return Table({name: read[name] for name in read.columns})
     return _from_array(data, names)
 
 
@@ -111,12 +110,11 @@ def _from_pandas(data: Any) -> Table:
     import pandas as pd
 
     frame: pd.DataFrame = data.to_frame(UNNAMED if data.name is None else data.name) if data.ndim == 1 else data
-    levels = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
     columns = {str(name): _without_periods(frame.iloc[:, place]) for place, name in enumerate(frame.columns)}
     if len(columns) < len(frame.columns):
         raise InvalidSeries("two columns have the same name")
     index = None
-    for level in levels:
+    for level in map(frame.index.get_level_values, range(frame.index.nlevels)):
         is_timed = isinstance(level, pd.DatetimeIndex | pd.PeriodIndex)
         name = str(level.name) if level.name is not None else "index"
         if name in columns or not (is_timed or level.name is not None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import timedelta, timezone, tzinfo
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -115,10 +115,7 @@ def _follows_the_clock(moments: TimeArray, offsets: NDArray[np.timedelta64], zon
 
 
 def _offset(offset: np.timedelta64) -> str:
-    minutes = int(offset / _MINUTE)
-    if minutes == 0:
-        return "Z"
-    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return str(timezone(timedelta(minutes=int(offset / _MINUTE)))).removeprefix("UTC") or "Z"
 
 
 def _written(times: TimeArray, suffix: str = "") -> list[str]:

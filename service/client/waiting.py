@@ -11,9 +11,8 @@ import httpx
 import orjson
 from httpx_sse import ServerSentEvent, SSEError
 
-from service.client.connection import Call, Connection, is_passing, path_of
+from service.client.connection import FIELDS, Call, Connection, is_passing, path_of
 from service.client.problems import Unreachable, document, error_from
-from service.client.records import JOB_FIELDS, MODEL_FIELDS
 from service.errors import ModelFailed, ServiceError
 
 Show = Callable[[dict[str, Any]], None]
@@ -96,7 +95,7 @@ async def model_of(connection: Connection, job: dict[str, Any], show: Show, time
         error = error_from(job["error"]) if job.get("error") else ModelFailed("the training was cancelled")
         error.job_id = job["job_id"]
         raise error
-    return await connection.document(Call("GET", path_of("models", job["model_id"])), *MODEL_FIELDS)
+    return await connection.record("models", job["model_id"])
 
 
 class _Followed:
@@ -124,7 +123,7 @@ class _Followed:
                     await self._watch()
                 if not self._has_ended:
                     answer = await self._connection.answered(Call("GET", self._path), retries=0)
-                    self._take(document(answer, *JOB_FIELDS))
+                    self._take(document(answer, *FIELDS["jobs"]))
                 away_since = None
             except (Unreachable, ServiceError) as error:
                 away_since = away_since or time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,8 +112,9 @@ def _item(
         warning = f"columns not used, as their names denote times: {listed(left_out)}; {_CURE}"
     targets = tuple([column for column in columns if column not in known] if named is None else named)
     _refuse_wrong_names("target", targets, columns, targets_path)
-    _refuse_wrong_names("future covariate", ahead, columns, ahead_path)
-    _refuse_no_target(targets, ahead, ahead_path)
+    _refuse_wrong_names("future covariate", ahead, columns, ahead_path, set(targets))
+    if not targets:
+        raise InvalidSeries.at(ahead_path, "all columns are future covariates: none is left to forecast")
     times = _times(rows, _length(columns), shared, path)
     name, categories = getattr(rows, "id", None), getattr(rows, "static", None) or {}
     static = {name: _category(value, (*path, "static", name)) for name, value in categories.items()}
@@ -138,15 +139,6 @@ def _category(value: str | float, path: Path) -> str:
         detail = f"categories that are numbers must lie between -{LARGEST:g} and {LARGEST:g}: send this one as a text"
         raise InvalidSeries.at(path, detail)
     return str(int(value)) if value == int(value) else repr(value)
-
-
-def _refuse_no_target(targets: tuple[str, ...], ahead: tuple[str, ...], path: Path) -> None:
-    forecast = set(targets)
-    for index, name in enumerate(ahead):
-        if name in forecast:
-            raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
-    if not targets:
-        raise InvalidSeries.at(path, "all columns are future covariates: none is left to forecast")
 
 
 def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path) -> SentTimes:
@@ -194,12 +186,16 @@ def require_values(column: SentColumn) -> None:
         raise InvalidSeries.at(column.path, f"the series has no values: {needed}")
 
 
-def _refuse_wrong_names(what: str, names: tuple[str, ...], columns: dict[str, SentColumn], path: Path) -> None:
+def _refuse_wrong_names(
+    what: str, names: Sequence[str], columns: Collection[str], path: Path, targets: Collection[str] = ()
+) -> None:
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name not in columns:
             detail = f"there is no column {name[:60]!r}; the columns are {listed(columns)}"
             raise UnknownColumn.at((*path, index), detail)
+        if name in targets:
+            raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
         if name in seen:
             raise InvalidSeries.at((*path, index), f"the {what} {name!r} is named twice")
         seen.add(name)

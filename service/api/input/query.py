@@ -104,24 +104,6 @@ def _digits(sent: object) -> object:
 WholeNumber = Annotated[int, BeforeValidator(_digits)]
 
 
-_FOR = "repeats the body's, so that a proxy which hashes by it sends all requests for a model to one server"
-
-
-PARAMETERS: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": name,
-            "in": "query",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": f"Optional; {_FOR}.",
-        }
-        for name in ("model_id", "name")
-    ]
-}
-"""OpenAPI parameters of a route that checks its query."""
-
-
 def check_model_in_query(request: Request, asked: AskedModel) -> None:
     """Check that a query names the same model as the body; the query is always optional.
 

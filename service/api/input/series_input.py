@@ -38,7 +38,28 @@ class ReadPanel(NamedTuple):
     @property
     def summary(self) -> dict[str, Any]:
         """How the series was understood, as the fields of `SeriesSummary`."""
-        return _summary(self.panel, self.placed, self.freq_inferred)
+        lengths = [len(series) for series in self.panel]
+        axes = [rows.axis for rows in self.placed if rows.axis]
+        gaps = sum(rows.gaps for rows in self.placed)
+        absent = sum(int(np.isnan(series.values).sum()) for series in self.panel)
+        earliest = min(axes, key=lambda axis: axis.index[0], default=None)
+        latest = max(axes, key=lambda axis: axis.index[-1], default=None)
+        return SeriesSummary(
+            items=len(self.panel),
+            targets=list(self.panel.targets),
+            covariates=list(self.panel.covariates),
+            future_covariates=list(self.panel.future_covariates),
+            rows=sum(lengths),
+            rows_per_item=Span(min=min(lengths), max=max(lengths)) if len(lengths) > 1 else None,
+            points=self.panel.points,
+            missing=absent - gaps * len(self.panel.columns),
+            gaps=gaps,
+            holidays=sum(rows.holidays for rows in self.placed),
+            freq=axes[0].freq if axes else None,
+            freq_inferred=bool(axes) and self.freq_inferred,
+            start=earliest.slice(0, 1).written()[0] if earliest else None,
+            end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
+        ).model_dump()
 
 
 def read_panel(
@@ -83,12 +104,10 @@ def _plain(values: SentValues, path: Path) -> ReadPanel:
 
 def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
     columns = [read_numbers(item.columns[name]) for name in names]
-    if rows.axis is None:
-        values = np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None]
-        return Series(values, item.id, static=item.static)
-    values = np.full((len(rows.axis), len(names)), np.nan)
-    for channel, column in enumerate(columns):
-        values[rows.positions, channel] = column
+    values = np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None]
+    if rows.axis is not None:
+        sent, values = values, np.full((len(rows.axis), len(names)), np.nan)
+        values[rows.positions] = sent
     return Series(values, item.id, rows.axis, static=item.static)
 
 
@@ -101,31 +120,6 @@ def read_numbers(column: SentColumn) -> FloatArray:
         detail = f"{numbers[index]:g} is too large: values must lie between -{LARGEST:g} and {LARGEST:g}"
         raise InvalidSeries.at((*column.path, index), detail)
     return numbers
-
-
-def _summary(panel: Panel, placed: Sequence[PlacedRows], inferred: bool) -> dict[str, Any]:
-    lengths = [len(series) for series in panel]
-    axes = [rows.axis for rows in placed if rows.axis]
-    gaps = sum(rows.gaps for rows in placed)
-    absent = sum(int(np.isnan(series.values).sum()) for series in panel)
-    earliest = min(axes, key=lambda axis: axis.index[0], default=None)
-    latest = max(axes, key=lambda axis: axis.index[-1], default=None)
-    return SeriesSummary(
-        items=len(panel),
-        targets=list(panel.targets),
-        covariates=list(panel.covariates),
-        future_covariates=list(panel.future_covariates),
-        rows=sum(lengths),
-        rows_per_item=Span(min=min(lengths), max=max(lengths)) if len(lengths) > 1 else None,
-        points=panel.points,
-        missing=absent - gaps * len(panel.columns),
-        gaps=gaps,
-        holidays=sum(rows.holidays for rows in placed),
-        freq=axes[0].freq if axes else None,
-        freq_inferred=bool(axes) and inferred,
-        start=earliest.slice(0, 1).written()[0] if earliest else None,
-        end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
-    ).model_dump()
 
 
 def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:

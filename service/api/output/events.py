@@ -50,25 +50,23 @@ async def job_events(
     """
     yield b"retry: %d\n\n" % _RETRY_MILLISECONDS
     with watch.following(job, seen) as watcher:
-        told_at = time.monotonic()
+        sent_at = time.monotonic()
         while not stopping():
             try:
                 changed = await watcher.next(min(_STOP_SECONDS, heartbeat))
-            except JobNotFound:
-                yield _comment("the job was deleted")
-                return
-            except Unavailable:
-                yield _comment("the database cannot be reached")
+            except (JobNotFound, Unavailable) as error:
+                gone = isinstance(error, JobNotFound)
+                yield _comment("the job was deleted" if gone else "the database cannot be reached")
                 return
             if changed is not None:
                 yield _event(changed)
                 if changed.has_ended:
                     return
-            elif time.monotonic() - told_at >= heartbeat:
+            elif time.monotonic() - sent_at >= heartbeat:
                 yield _comment("nothing new")
             else:
                 continue
-            told_at = time.monotonic()
+            sent_at = time.monotonic()
         yield _comment("the server stops")
 
 

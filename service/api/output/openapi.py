@@ -46,6 +46,21 @@ def json_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
 
 
+def query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """Document a parameter of the query that the route reads itself."""
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+
+
+_REPEATS = (
+    "Optional; repeats the body's, so that a proxy which hashes by it sends all requests for a model to one server."
+)
+
+MODEL_PARAMETERS = {
+    "parameters": [query_parameter(name, {"type": "string"}, _REPEATS) for name in ("model_id", "name")]
+}
+"""Document the query of a route that checks it with `check_model_in_query`."""
+
+
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return a reference to a schema, with its example."""
     extra = model.model_config.get("json_schema_extra")

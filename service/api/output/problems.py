@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ STATUS: dict[type[ServiceError], int] = {
 _RETRY_SECONDS = 5
 _MOST_FAULTS = 20
 _LONGEST_PART = 200
+_SCHEMA = re.compile("<.*>", re.DOTALL)
 # Listing more than this takes pydantic seconds and helps nobody.
 _MOST_FINDINGS = 1000
 UNREAD = object()
@@ -71,11 +73,7 @@ def pointer(path: Path) -> str:
     Parts in angle brackets name a schema, not a location, and are left out. Parts that are too long for a name are
     truncated.
     """
-    parts = [
-        str(part)[:_LONGEST_PART]
-        for part in path
-        if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">")
-    ]
+    parts = [str(part)[:_LONGEST_PART] for part in path if not _SCHEMA.fullmatch(str(part))]
     return "#" + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
@@ -178,7 +176,8 @@ def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -
     """
     found: dict[Path, list[str]] = {}
     for one in details:
-        found.setdefault(_place(one["loc"][skip:], sent), []).append(_plain(one))
+        text = _CURES.get(one["type"], one["msg"].removeprefix("Value error, "))
+        found.setdefault(_place(one["loc"][skip:], sent), []).append(text)
     faults = [Fault(path, " or ".join(dict.fromkeys(texts))) for path, texts in found.items()]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return InvalidInput(f"{pointer(faults[0].path)}: {faults[0].detail}{more}", faults[:_MOST_FAULTS])
@@ -198,10 +197,6 @@ def _place(location: Path, sent: Any) -> Path:
             continue
         place.append(part)
     return tuple(place)
-
-
-def _plain(one: ErrorDetails) -> str:
-    return _CURES.get(one["type"], one["msg"].removeprefix("Value error, "))
 
 
 def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:

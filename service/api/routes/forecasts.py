@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.application import DirectRoute
 from service.api.input.body import SMALL_BODY, parse_json, read_json_body
-from service.api.input.query import PARAMETERS, check_model_in_query
+from service.api.input.query import check_model_in_query
 from service.api.input.series_input import read_future_covariates, read_panel, refuse_values_ahead
 from service.api.output.answers import backtest_answer, forecast_answer, json_response
-from service.api.output.openapi import json_body, problems
+from service.api.output.openapi import MODEL_PARAMETERS, json_body, problems
 from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
 from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
 from service.api.schemas.series import ItemsSeries
@@ -25,7 +25,7 @@ router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 @router.post(
     "/forecast",
     summary="Forecast from a model",
-    openapi_extra=json_body(ForecastRequest) | PARAMETERS,
+    openapi_extra=json_body(ForecastRequest) | MODEL_PARAMETERS,
     responses={200: {"model": ForecastAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def forecast(request: Request) -> Response:
@@ -83,7 +83,7 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
 @router.post(
     "/backtest",
     summary="Forecast every point of a series from the points before it",
-    openapi_extra=json_body(BacktestRequest) | PARAMETERS,
+    openapi_extra=json_body(BacktestRequest) | MODEL_PARAMETERS,
     responses={200: {"model": BacktestAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def backtest(request: Request) -> Response:

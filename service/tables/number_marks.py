@@ -172,7 +172,7 @@ class NumberReader:
     def _two_ways(self, name: str) -> str:
         row, cell = next((row, cell) for row, cell in enumerate(self.columns[name]) if "." in cell or "," in cell)
         ways = " or ".join(
-            f"{_shown(marks.number(cell))} (decimal={'point' if marks.decimal == '.' else 'comma'})"
+            f"{marks.number(cell):.15g} (decimal={'point' if marks.decimal == '.' else 'comma'})"
             for marks in (_POINT, _COMMA)
         )
         return f"line {self.lines[row]}, column {name[:60]!r}: {cell!r} can be read as {ways}: give decimal"
@@ -187,7 +187,3 @@ class NumberReader:
         detail = f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is not a number (like {example})"
         bare = cell.strip(_UNITS)
         return f"{detail}: write {bare[:60]!r} alone, without a unit" if bare != cell and is_number(bare) else detail
-
-
-def _shown(number: float | None) -> str:
-    return "" if number is None else f"{number:.15g}"

@@ -91,21 +91,15 @@ class TrainingOptions(Options):
     epochs: Count | None = Field(
         None, description="Maximum passes over the data in the first fit; later fits make 0.3 as many.", examples=[20]
     )
-    batch_size: Count | None = Field(
-        None, description="Windows or sequences per step; more than there are: full batch.", examples=[32]
-    )
+    batch_size: Count | None = Field(None, description="Windows or sequences per step, at most all.", examples=[32])
     learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
     optimizer: Optimizer = Field("adam", description="Optimizer.")
     loss: Loss = Field("mae", description="Loss on scaled values.")
     clip_norm: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm; null: not.")
     clip_value: float | None = Field(None, gt=0, description="Each gradient is clipped to ± this; null: not.")
     truncate_bptt: Count | None = Field(None, description="Maximum steps that gradients flow back; null: all.")
-    patience: Count | None = Field(
-        None, description="Stop after so many epochs without a better validation loss.", examples=[20]
-    )
-    ensemble_size: int | None = Field(
-        None, ge=1, le=32, description="Networks with different seeds, whose forecasts are averaged.", examples=[1]
-    )
+    patience: Count | None = Field(None, description="Epochs without improvement before stopping.", examples=[20])
+    ensemble_size: int | None = Field(None, ge=1, le=32, description="Networks that are averaged.", examples=[1])
     seed: int = Field(0, ge=0, lt=2**31, description="Same seed, data and machine: the same model to the bit.")
 
 
@@ -178,10 +172,8 @@ class TrainOptions(Options):
         "and that make forecasts before the split better; `none`; or a list of them.",
     )
     nonnegative: bool = Field(False, description="The same as `minimum` 0, or the higher of both if both are given.")
-    minimum: FiniteNumber | None = Field(
-        None, description="Lower bound of the targets, and so of all that is forecast.", examples=[0]
-    )
-    maximum: FiniteNumber | None = Field(None, description="Upper bound, likewise.", examples=[100])
+    minimum: FiniteNumber | None = Field(None, description="Lower bound of targets and forecasts.", examples=[0])
+    maximum: FiniteNumber | None = Field(None, description="Upper bound of targets and forecasts.", examples=[100])
     training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
     validation: Validation = Field(
         default_factory=lambda: ValidationFraction(fraction=0.2),

@@ -78,7 +78,9 @@ def looks_like_noise(values: FloatArray, season_length: int) -> bool:
         return False
     correlations = autocorrelation(values, lags)
     statistic = length * (length + 2) * float(np.sum(correlations**2 / (length - np.arange(1, lags + 1))))
-    return statistic < _chi_square_quantile(1 - _NOISE_LEVEL, lags)
+    # The quantile of the chi-square distribution by Wilson & Hilferty (1931): accurate to 1 % here, without scipy.
+    share = 2 / (9 * lags)
+    return bool(statistic < lags * (1 - share + NormalDist().inv_cdf(1 - _NOISE_LEVEL) * np.sqrt(share)) ** 3)
 
 
 def grows_in_proportion(values: FloatArray, block: int) -> bool:
@@ -118,9 +120,3 @@ def returns_to_its_mean(values: FloatArray) -> bool:
     errors = changes[lags:] - known @ weights
     deviation = np.sqrt(inverse[1, 1] * (errors @ errors) / max(1, len(errors) - known.shape[1]))
     return bool(weights[1] < _UNIT_ROOT * deviation)
-
-
-def _chi_square_quantile(probability: float, freedom: int) -> float:
-    """Wilson & Hilferty (1931): accurate to 1 % here, without an import of scipy."""
-    share = 2 / (9 * freedom)
-    return float(freedom * (1 - share + NormalDist().inv_cdf(probability) * np.sqrt(share)) ** 3)

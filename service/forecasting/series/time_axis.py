@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import AmbiguousDates, HorizonTooLong, InvalidTimestamps, Path
-from service.forecasting.series.frequency import (
-    MONTHS,
-    WEEKDAYS,
-    alias_of_step,
-    is_current,
-    quarter_alias,
-    step_of,
-    unit_of,
-)
+from service.forecasting.series import frequency
 from service.forecasting.series.time_format import RawTime, ReadTimes, TimeArray, TimestampFormat, minutes_of
 from service.forecasting.series.time_parsing import errors_at, read_times
 
@@ -110,21 +103,18 @@ class TimeAxis:
     def to_record(self) -> dict[str, Any]:
         """Return the axis as plain JSON values: start, frequency and length if it is regular, else every time."""
         record: dict[str, Any] = {"freq": self.freq, "form": self.form.to_record()}
-        try:
-            regular = np.array_equal(date_range(self.freq, self.index[0], len(self)), self.index)
-        except (IndexError, OverflowError):
-            regular = False
-        counts = self.index.astype(np.int64)
-        if regular:
-            return {**record, "start": int(counts[0]), "length": len(self)}
-        return {**record, "index": counts.tolist()}
+        counts = self.index.astype(np.int64).tolist()
+        with suppress(IndexError, OverflowError):
+            if np.array_equal(date_range(self.freq, self.index[0], len(self)), self.index):
+                return {**record, "start": counts[0], "length": len(self)}
+        return {**record, "index": counts}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> TimeAxis:
         """Restore an axis from `to_record`; raises ValueError for an invalid record."""
         try:
             freq, form = record["freq"], TimestampFormat.from_record(record["form"])
-            if not isinstance(freq, str) or not is_current(freq):
+            if not isinstance(freq, str) or not frequency.is_current(freq):
                 raise ValueError(_NO_RECORD)
             if "index" in record:
                 index = np.array(record["index"], dtype=np.int64).astype("datetime64[ns]")
@@ -163,7 +153,7 @@ def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
 
     Raises OverflowError outside the times that nanoseconds can represent (about year 2262).
     """
-    step = step_of(freq)
+    step = frequency.step_of(freq)
     if step is not None:
         first = int(start.astype(np.int64))
         if first + step * (length - 1) > _LAST:
@@ -180,11 +170,11 @@ def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
 
 def locate(times: TimeArray, freq: str) -> Placement | None:
     """Place ordered times on the grid of a frequency; return None if one of them does not lie on it."""
-    step = step_of(freq)
+    step = frequency.step_of(freq)
     if step is not None:
         since = _nanoseconds_between(times[0], times)
         name, _, anchor = freq.partition("-")
-        if np.any(since % step) or (name.endswith("W") and anchor != WEEKDAYS[_weekday(times[0])]):
+        if np.any(since % step) or (name.endswith("W") and anchor != frequency.WEEKDAYS[_weekday(times[0])]):
             return None
         return Placement(freq, times, (since // step).astype(np.intp), int(since[-1] // step) + 1)
     import pandas as pd
@@ -224,7 +214,7 @@ def snap_to_periods(times: TimeArray, written_unit: str, freq: str) -> TimeArray
     1949-01 becomes 1949-01-31 if the frequency is month ends; a period without a time on the grid is unchanged.
     """
     months = {"Y": 12, "Q": 3, "M": 1}
-    if written_unit not in months or unit_of(freq) not in months:
+    if written_unit not in months or frequency.unit_of(freq) not in months:
         return times
     moved = next_on(freq, times)
     period, before = (one.astype("datetime64[M]").astype(np.int64) // months[written_unit] for one in (moved, times))
@@ -242,12 +232,12 @@ def _candidates(times: TimeArray) -> Iterator[str]:
         yield from _calendar_candidates(times)
     values, counts = np.unique(steps, return_counts=True)
     weekday = _weekday(times[0])
-    yield alias_of_step(int(values[np.argmax(counts)]), weekday)
+    yield frequency.alias_of_step(int(values[np.argmax(counts)]), weekday)
     days = times.astype("datetime64[D]")
     skips_weekend = np.busday_count(days[0], days[-1]) < int((days[-1] - days[0]).astype(np.int64))
     if skips_weekend and np.is_busday(days).all():
         yield "B"
-    yield alias_of_step(int(np.gcd.reduce(steps)), weekday)
+    yield frequency.alias_of_step(int(np.gcd.reduce(steps)), weekday)
 
 
 def _calendar_candidates(times: TimeArray) -> Iterator[str]:
@@ -259,15 +249,15 @@ def _calendar_candidates(times: TimeArray) -> Iterator[str]:
     month = int(months[0]) % 12
     for name in ("MS", "ME", "BMS", "BME"):
         if count % 12 == 0:
-            alias, multiple = f"{name.replace('M', 'Y')}-{MONTHS[month]}", count // 12
+            alias, multiple = f"{name.replace('M', 'Y')}-{frequency.MONTHS[month]}", count // 12
         elif count % 3 == 0:
-            alias, multiple = quarter_alias(name.replace("M", "Q"), month), count // 3
+            alias, multiple = frequency.quarter_alias(name.replace("M", "Q"), month), count // 3
         else:
             alias, multiple = name, count
         yield f"{'' if multiple == 1 else multiple}{alias}"
     day = int((times[0].astype("datetime64[D]") - times[0].astype("datetime64[M]")).astype(np.int64))
     if count == 1 and day < 28:
-        yield f"WOM-{day // 7 + 1}{WEEKDAYS[_weekday(times[0])]}"
+        yield f"WOM-{day // 7 + 1}{frequency.WEEKDAYS[_weekday(times[0])]}"
 
 
 def _nanoseconds_between(earlier: TimeArray | np.datetime64, later: TimeArray) -> NDArray[np.uint64]:

@@ -16,6 +16,7 @@ from service.forecasting.config.options import (
     Candidate,
     Centering,
     MethodName,
+    Objective,
     TrainingOptions,
     TrainOptions,
     TransformName,
@@ -64,15 +65,9 @@ def choose(panel: Panel, splits: Sequence[Split], options: TrainOptions) -> Choi
     return _Chooser(panel, splits, options).choose()
 
 
-def scored_steps(specification: Specification, fitted_length: int) -> int:
+def scored_steps(objective: Objective, context_length: int, fitted_length: int) -> int:
     """Return the number of scored steps of a training sequence: one for windows, else as many as the data allow."""
-    if specification.training.objective == "windows":
-        return 1
-    return _scored_steps(fitted_length, specification.context_length)
-
-
-def _scored_steps(fitted_length: int, context_length: int) -> int:
-    return max(1, min(_SCORED_STEPS, fitted_length - context_length))
+    return 1 if objective == "windows" else max(1, min(_SCORED_STEPS, fitted_length - context_length))
 
 
 class _Chooser:
@@ -215,9 +210,8 @@ class _Chooser:
     def _training(self, context_length: int) -> TrainingSpecification:
         asked = self.options.training
         windows = asked.objective == "windows"
-        per_epoch = max(1, self.fitted_total - len(self.panel) * context_length)
-        if not windows:
-            per_epoch = math.ceil(per_epoch / _scored_steps(self.fitted, context_length))
+        scored = scored_steps(asked.objective, context_length, self.fitted)
+        per_epoch = math.ceil(max(1, self.fitted_total - len(self.panel) * context_length) / scored)
         usual_batch = 32 if windows else min(256, max(8, per_epoch // 16))
         batch = self._option("training.batch_size", lambda: (usual_batch, "by the number of training sequences"))
         steps = math.ceil(per_epoch / batch)

@@ -142,9 +142,8 @@ def _without_short(
 
 
 def _is_walk(known: FloatArray, season_length: int) -> bool:
-    if len(known) < _SHORTEST_WALK:
-        return False
-    return season_length == 1 and looks_like_noise(np.diff(known), 1) and not returns_to_its_mean(known)
+    enough = season_length == 1 and len(known) >= _SHORTEST_WALK
+    return enough and looks_like_noise(np.diff(known), 1) and not returns_to_its_mean(known)
 
 
 def _paths(panel: Panel) -> list[Path]:

@@ -130,7 +130,7 @@ def _planned(plan: Plan) -> dict[tuple[Stage, Work], float]:
 def _network_seconds(plan: Plan) -> float:
     specification = plan.choice.specification
     lengths = [split.stopping for split, long in zip(plan.splits, plan.long, strict=True) if long]
-    scored = scored_steps(specification, min(lengths))
+    scored = scored_steps(specification.training.objective, specification.context_length, min(lengths))
     steps = sum(lengths) * (specification.context_length + scored) / scored
     channels = len(plan.panel.targets) + len(plan.panel.covariates)
     weights = NetworkShape.of(specification.network, channels, specification.output_chunk_length).size

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -112,9 +112,7 @@ def train(
 def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
     specification = plan.choice.specification
     horizon, season_length = specification.horizon, specification.season_length
-    stopping = [split.stopping for split in plan.splits]
-    test = [split.test for split in plan.splits]
-    end = [split.length for split in plan.splits]
+    stopping, test, end = zip(*map(astuple, plan.splits), strict=True)
 
     selected, fits = fitter.fit_first(stopping, test)
     progress.begin("weigh", "rolling")
@@ -223,7 +221,11 @@ def _growth(earlier: Sequence[RollingForecasts], later: Sequence[RollingForecast
 
 def _missed(total: Score, earlier: Sequence[RollingForecasts], later: Sequence[RollingForecasts]) -> list[str]:
     """Return warnings of intervals whose coverage after the split is significantly too low (Chernoff's bound)."""
-    known = [_effective_count(part) for part in (earlier, later)]
+    # How many independent forecasts overlapping ones count as, see `parametric.effective_count`.
+    known = [
+        sum(float((~np.isnan(one.errors)).any(axis=(1, 2)).sum()) / math.sqrt(one.errors.shape[1]) for one in part)
+        for part in (earlier, later)
+    ]
     if min(known) < _HANDFUL:
         return []
     # The widths themselves are uncertain, as the coverage is.
@@ -235,11 +237,6 @@ def _missed(total: Score, earlier: Sequence[RollingForecasts], later: Sequence[R
             continue
         found.append(f"the intervals of {level_key(level)} % held only {held:.0%} of the values after the split")
     return found
-
-
-def _effective_count(part: Sequence[RollingForecasts]) -> float:
-    """Return how many independent forecasts overlapping ones count as, see `parametric.effective_count`."""
-    return sum(float((~np.isnan(one.errors)).any(axis=(1, 2)).sum()) / math.sqrt(one.errors.shape[1]) for one in part)
 
 
 def _divergence(held: float, promised: float) -> float:

@@ -11,16 +11,7 @@ from typing import Any, get_args
 import numpy as np
 
 from service.errors import InvalidOption
-from service.forecasting.config.options import (
-    CalendarFeature,
-    Candidate,
-    Centering,
-    MethodName,
-    Objective,
-    TrainingOptions,
-    TrainOptions,
-    TransformName,
-)
+from service.forecasting.config import options
 from service.forecasting.config.specification import NetworkSpecification, Specification, TrainingSpecification
 from service.forecasting.covariates.calendar import worth_trying
 from service.forecasting.preprocessing.missing import fill
@@ -56,23 +47,23 @@ class Choice:
     reasons: dict[str, str]
 
 
-def choose(panel: Panel, splits: Sequence[Split], options: TrainOptions) -> Choice:
+def choose(panel: Panel, splits: Sequence[Split], asked: options.TrainOptions) -> Choice:
     """Choose every option that was left open.
 
     Depends only on values before the split of each series, with one exception: no logarithm is chosen where any value
     is 0 or below.
     """
-    return _Chooser(panel, splits, options).choose()
+    return _Chooser(panel, splits, asked).choose()
 
 
-def scored_steps(objective: Objective, context_length: int, fitted_length: int) -> int:
+def scored_steps(objective: options.Objective, context_length: int, fitted_length: int) -> int:
     """Return the number of scored steps of a training sequence: one for windows, else as many as the data allow."""
     return 1 if objective == "windows" else max(1, min(_SCORED_STEPS, fitted_length - context_length))
 
 
 class _Chooser:
-    def __init__(self, panel: Panel, splits: Sequence[Split], options: TrainOptions) -> None:
-        self.options = options
+    def __init__(self, panel: Panel, splits: Sequence[Split], asked: options.TrainOptions) -> None:
+        self.asked = asked
         self.reasons: dict[str, str] = {}
         self.panel = panel
         self.length = min(split.length for split in splits)
@@ -87,14 +78,14 @@ class _Chooser:
         ]
 
     def choose(self) -> Choice:
-        options = self.options
+        asked = self.asked
         season_length = self._option("season_length", self._season_length)
         horizon = self._option("horizon", lambda: self._horizon(season_length))
-        transform: TransformName = self._option("transform", lambda: self._transform(season_length))
+        transform: options.TransformName = self._option("transform", lambda: self._transform(season_length))
         chunk = self._option("output_chunk_length", lambda: self._output_chunk_length(horizon))
         context = self._option("context_length", lambda: self._context_length(season_length, chunk, transform))
         calendar = self._option("calendar", lambda: self._calendar(season_length))
-        if isinstance(options.calendar, list) and any(one.times is None for one in self.panel):
+        if isinstance(asked.calendar, list) and any(one.times is None for one in self.panel):
             raise InvalidOption.at(("calendar",), "calendar features need timestamps, or start and freq; or use 'none'")
         specification = Specification(
             horizon=horizon,
@@ -104,24 +95,24 @@ class _Chooser:
             output_chunk_length=chunk,
             season_length=season_length,
             scaling=self._option("scaling", lambda: ("standard", "mean 0 and standard deviation 1 suit every cell")),
-            scaling_range=options.scaling_range or (0.0, 1.0),
+            scaling_range=asked.scaling_range or (0.0, 1.0),
             transform=transform,
             centering=self._option("centering", lambda: self._centering(transform)),
             missing=self._option("missing", lambda: ("interpolate", "gaps are interpolated; none is scored")),
             training=self._training(context),
-            validation=options.validation,
-            refit=options.refit,
+            validation=asked.validation,
+            refit=asked.refit,
             calendar=calendar if calendar != "none" else (),
             future_covariates=self.panel.future_covariates,
-            nonnegative=options.nonnegative,
-            minimum=options.minimum,
-            maximum=options.maximum,
+            nonnegative=asked.nonnegative,
+            minimum=asked.minimum,
+            maximum=asked.maximum,
         )
         return Choice(specification, self.reasons)
 
     def _option(self, name: str, default: Callable[[], tuple[Any, str]]) -> Any:
         """Return an option as it was given, or else its default, whose reason is recorded."""
-        asked = attrgetter(name)(self.options)
+        asked = attrgetter(name)(self.asked)
         if asked is not None and asked != "auto":
             return asked
         value, self.reasons[name] = default()
@@ -130,18 +121,16 @@ class _Chooser:
     def _most(self, test: Callable[[FloatArray], bool]) -> bool:
         return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
 
-    def _candidates(self) -> tuple[tuple[Candidate, ...], str]:
-        changed = self.options.model_dump(exclude_defaults=True)
+    def _candidates(self) -> tuple[tuple[options.Candidate, ...], str]:
+        changed = self.asked.model_dump(exclude_defaults=True)
         names = [name for name in ("context_length", "output_chunk_length") if name in changed]
         names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
             return ("network",), f"{names[0]} is an option of the network"
+        methods = get_args(options.MethodName)
         if self.fitted_total < _WORTH_A_NETWORK:
-            return get_args(
-                MethodName
-            ), "too few values to train a network: simple methods, weighted on rolling origins"
-        reason = "the network and simple methods, weighted on rolling origins before the split"
-        return ("network", *get_args(MethodName)), reason
+            return methods, "too few values to train a network: simple methods, weighted on rolling origins"
+        return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
 
     def _season_length(self) -> tuple[int, str]:
         times = self.panel.series[0].times
@@ -160,7 +149,7 @@ class _Chooser:
         horizon = min(max(1, self.length // 10), _LONGEST_DEFAULT_HORIZON, longest)
         return horizon, f"a tenth of the series, up to {_LONGEST_DEFAULT_HORIZON}"
 
-    def _transform(self, season_length: int) -> tuple[TransformName, str]:
+    def _transform(self, season_length: int) -> tuple[options.TransformName, str]:
         block = season_length if season_length > 1 else 12
         if not self._most(lambda sample: grows_in_proportion(sample, block)):
             return "none", "the spread does not grow with the level"
@@ -170,7 +159,7 @@ class _Chooser:
             return "none", "the spread grows with the level, but there are values of 0 or below"
         return "log", "the spread grows with the level"
 
-    def _centering(self, name: TransformName) -> tuple[Centering, str]:
+    def _centering(self, name: options.TransformName) -> tuple[options.Centering, str]:
         transform = TRANSFORMS[name]
 
         def returns(sample: FloatArray) -> bool:
@@ -180,7 +169,7 @@ class _Chooser:
             return "none", "the series returns to its mean (Dickey-Fuller test)"
         return "last", "nothing shows that the series returns to its mean"
 
-    def _calendar(self, season_length: int) -> tuple[tuple[CalendarFeature, ...], str]:
+    def _calendar(self, season_length: int) -> tuple[tuple[options.CalendarFeature, ...], str]:
         times = [one.times for one in self.panel if one.times is not None]
         if len(times) < len(self.panel):
             return (), "there are no timestamps"
@@ -189,11 +178,11 @@ class _Chooser:
         return found, kept if found else "nothing that the season leaves out"
 
     def _output_chunk_length(self, horizon: int) -> tuple[int, str]:
-        if self.options.training.objective == "windows":
+        if self.asked.training.objective == "windows":
             return 1, "windows are trained one step ahead"
         return min(horizon, max(1, self.fitted // 3)), "the horizon at once, as far as the data allow"
 
-    def _context_length(self, season_length: int, chunk: int, transform: TransformName) -> tuple[int, str]:
+    def _context_length(self, season_length: int, chunk: int, transform: options.TransformName) -> tuple[int, str]:
         wanted = min(max(2 * season_length, _DEFAULT_CONTEXT, chunk), _LONGEST_DEFAULT_CONTEXT)
         possible = max(1, (self.fitted - chunk - TRANSFORMS[transform].lookback) // 2)
         return min(wanted, possible), "two seasons or 30, as far as the data allow"
@@ -204,11 +193,11 @@ class _Chooser:
             self._option("network.cell", lambda: ("lstm", "the fastest to train of those that learn long patterns")),
             self._option("network.hidden_size", lambda: (size, "by points")),
             self._option("network.num_layers", lambda: (1, "one layer learns most series")),
-            self.options.network.dropout,
+            self.asked.network.dropout,
         )
 
     def _training(self, context_length: int) -> TrainingSpecification:
-        asked = self.options.training
+        asked = self.asked.training
         windows = asked.objective == "windows"
         scored = scored_steps(asked.objective, context_length, self.fitted)
         per_epoch = math.ceil(max(1, self.fitted_total - len(self.panel) * context_length) / scored)
@@ -223,7 +212,7 @@ class _Chooser:
         patience = (epochs, "the whole one-cycle schedule is run")
         if windows:
             patience = (max(20, epochs // 2), "half of the epochs")
-        rate = _default_rate(asked, self.options.network.cell), f"usual for {asked.optimizer} on {asked.objective}"
+        rate = _default_rate(asked, self.asked.network.cell), f"usual for {asked.optimizer} on {asked.objective}"
         chosen = {
             "batch_size": batch,
             "epochs": epochs,
@@ -245,7 +234,7 @@ def _known(values: FloatArray) -> FloatArray:
     return fill(values[seen[0] :, None], "interpolate").interpolated[:, 0] if len(seen) else np.zeros(1)
 
 
-def _default_rate(asked: TrainingOptions, cell: str) -> float:
+def _default_rate(asked: options.TrainingOptions, cell: str) -> float:
     if asked.optimizer == "sgd":
         return 0.05
     if asked.objective == "windows":

@@ -203,12 +203,9 @@ class _Chooser:
         per_epoch = math.ceil(max(1, self.fitted_total - len(self.panel) * context_length) / scored)
         usual_batch = 32 if windows else min(256, max(8, per_epoch // 16))
         batch = self._option("training.batch_size", lambda: (usual_batch, "by the number of training sequences"))
-        steps = math.ceil(per_epoch / batch)
-        usual_epochs = (
-            min(max(10, math.ceil(_CHUNK_STEPS / steps)), _CHUNK_STEPS),
-            f"about {_CHUNK_STEPS} optimizer steps",
-        )
-        epochs = self._option("training.epochs", lambda: (100, "usual for windows") if windows else usual_epochs)
+        passes = min(max(10, math.ceil(_CHUNK_STEPS / math.ceil(per_epoch / batch))), _CHUNK_STEPS)
+        usual = (100, "usual for windows") if windows else (passes, f"about {_CHUNK_STEPS} optimizer steps")
+        epochs = self._option("training.epochs", lambda: usual)
         patience = (epochs, "the whole one-cycle schedule is run")
         if windows:
             patience = (max(20, epochs // 2), "half of the epochs")

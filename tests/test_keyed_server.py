@@ -92,7 +92,7 @@ def test_no_key_is_in_the_log_or_in_an_answer(url: str, log: Path, filed: str) -
         told += client.get("/models", headers={"X-API-Key": WRONG}).text
     written = log.read_text()
     assert "/forecast" in written, "a line for each request"
-    assert "tenant hasty has a key of less than 16 characters" in written
+    assert "tenant hasty has a key of fewer than 16 characters" in written
     assert "Traceback" not in written
     for key in keys:
         assert key not in told

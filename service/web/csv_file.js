@@ -8,7 +8,7 @@ export async function readFile(file) {
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new UnreadableCsv(`${file.name} is no text in UTF-8. Save the sheet as CSV (UTF-8) and try again.`);
+    throw new UnreadableCsv(`${file.name} is not a text file in UTF-8. Save the sheet as CSV (UTF-8) and try again.`);
   }
   if (text.includes("\0")) throw new UnreadableCsv(`${file.name} is not a text file. Save the sheet as CSV and try again.`);
   return readText(text);

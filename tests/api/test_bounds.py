@@ -69,7 +69,7 @@ def test_a_history_outside_is_forecast_and_told(client: httpx.Client, model: dic
     response = client.post(route, json={**body, "history" if route == "/forecast" else "series": history})
     answer = response.json()
     assert response.status_code == 200, answer
-    told = [warning for warning in answer["warnings"] if "outside the bounds" in warning]
+    told = [warning for warning in answer["warnings"] if "outside the model's bounds" in warning]
     assert len(told) == 1
     assert "77.5 in row 20" in told[0]
     [one] = answer["forecasts"]

@@ -21,8 +21,8 @@ ADMIN, READER = "admin-key-0123456789", "reader-key-0123456789"
     ("name", "content", "told"),
     [
         ("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is not a text file"),
-        ("empty.csv", b"", "nothing in it"),
-        ("header.csv", b"date,value\n", "nothing in it"),
+        ("empty.csv", b"", "has no rows"),
+        ("header.csv", b"date,value\n", "has no rows"),
         ("ragged.csv", b"date,value\n2024-01-01,1\n2024-01-02\n", "Row 3 has 1 cells, the first line 2"),
         ("words.csv", b"name,town\nAda,London\nAlan,Wilmslow\n", "No column has only numbers"),
     ],

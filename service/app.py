@@ -43,7 +43,7 @@ from service.storage.registry.database import utc_now
 from service.storage.registry.postgres import SILENCE_OPTIONS
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
-from service.telemetry.metrics import LoopLag
+from service.telemetry.metrics import new_lag, watch_lag
 from service.telemetry.traces import Spans
 from service.usecases.context import Measurements, Resources
 from service.usecases.job_notifications import JobWatch
@@ -72,7 +72,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     keys: API keys; None: those of the settings. Raises ValueError and OSError if their file cannot be used.
     """
     measured = Measurements()
-    lag = LoopLag(measured.registry)
+    lag = new_lag(measured.registry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -85,7 +85,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         resources.queue.start()
         metrics = ServiceMetrics(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
         measured.registry.register(metrics)
-        watching = asyncio.create_task(lag.watch())
+        watching = asyncio.create_task(watch_lag(lag))
         try:
             yield
         finally:

@@ -140,15 +140,13 @@ def key_line(tenant: str, role: Role, key: str) -> str:
 
 def append_line(path: Path, line: str) -> None:
     """Append a line to the key file, durably; only its owner can access a new file. Raises OSError."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        size = os.fstat(descriptor).st_size
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+b") as file:
+        size = file.seek(0, os.SEEK_END)
         # An unterminated last line must not be joined with ours.
-        unended = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, b"\n" * unended + line.encode() + b"\n")
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        unended = size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
+        file.write(b"\n" * unended + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
     folder = os.open(path.absolute().parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -180,6 +180,6 @@ def test_the_client_sends_its_key(url: str, filed: str) -> None:
             client.train(VALUES)
     with pytest.raises(Unauthenticated, match="needs an API key"):
         Client(url).models()
-    with pytest.raises(Unauthenticated, match="no key of this server") as caught:
+    with pytest.raises(Unauthenticated, match="does not know the key") as caught:
         Client(url, api_key=WRONG).models()
     assert (caught.value.status, WRONG in str(caught.value)) == (401, False)

@@ -144,7 +144,7 @@ def test_a_wrong_line_is_told_by_its_number(tmp_path: Path, text: str, told: str
 def test_what_is_no_text_is_no_list_of_keys(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_bytes(b"\xff\x00" * 100)
-    with pytest.raises(ValueError, match="no list of keys"):
+    with pytest.raises(ValueError, match="not a list of keys"):
         read_key_file(file)
 
 

@@ -73,20 +73,15 @@ _EVERY_SECONDS = 0.25
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
-class LoopLag:
-    """Measures the lag of the event loop four times a second."""
+def new_lag(registry: CollectorRegistry) -> Histogram:
+    """Return the histogram for `watch_lag`."""
+    meaning = "How late the event loop woke up from a sleep."
+    return Histogram("forecast_event_loop_lag_seconds", meaning, buckets=_SECONDS, registry=registry)
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._lag = Histogram(
-            "forecast_event_loop_lag_seconds",
-            "How late the event loop woke up from a sleep.",
-            buckets=_SECONDS,
-            registry=registry,
-        )
 
-    async def watch(self) -> NoReturn:
-        """Measure the running event loop until cancelled."""
-        while True:
-            wanted = time.monotonic() + _EVERY_SECONDS
-            await asyncio.sleep(_EVERY_SECONDS)
-            self._lag.observe(max(0.0, time.monotonic() - wanted))
+async def watch_lag(lag: Histogram) -> NoReturn:
+    """Measure the lag of the running event loop four times a second, until cancelled."""
+    while True:
+        wanted = time.monotonic() + _EVERY_SECONDS
+        await asyncio.sleep(_EVERY_SECONDS)
+        lag.observe(max(0.0, time.monotonic() - wanted))

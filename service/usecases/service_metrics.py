@@ -16,7 +16,7 @@ from service.storage.registry.database import utc_now
 from service.storage.registry.jobs import QueueMetrics
 from service.usecases.context import Resources
 
-_NO_TRAINER = "no worker is alive: trainings are accepted and wait for one; forecasts are served"
+_NO_WORKER = "no worker is alive: trainings are accepted and wait for one; forecasts are served"
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,20 @@ def check_readiness(resources: Resources) -> Readiness:
     """
     resources.registry.check()
     resources.store.check_writable()
+    return worker_state(resources)
+
+
+def worker_state(resources: Resources) -> Readiness:
+    """Return the number of live workers, and the reasons why an accepted training may wait. Raises Unavailable."""
     trainers = len(resources.registry.leases.live_workers())
-    return Readiness(trainers, _warnings(resources, trainers))
+    own = own_worker_warning(resources)
+    return Readiness(trainers, (*([own] if own else []), *([] if trainers else [_NO_WORKER])))
 
 
-def training_warnings(resources: Resources) -> tuple[str, ...]:
-    """Return the reasons why an accepted training may wait; empty if there are none. Raises Unavailable."""
-    return _warnings(resources, len(resources.registry.leases.live_workers()))
-
-
-def own_trainer_warning(resources: Resources) -> str | None:
+def own_worker_warning(resources: Resources) -> str | None:
     """Return why this server's own worker does not run; None if it runs or starts, or the server has no worker."""
     failure = resources.queue.failure()
     return failure and f"this server's worker does not run: {failure}; it is being restarted, and the log has details"
-
-
-def _warnings(resources: Resources, trainers: int) -> tuple[str, ...]:
-    own = own_trainer_warning(resources)
-    return (*([own] if own else []), *([] if trainers else [_NO_TRAINER]))
 
 
 _PROBE_SECONDS = 5.0
@@ -109,12 +105,10 @@ class ServiceMetrics(Collector):
 
     def _probe(self) -> _State:
         registry = self._resources.registry
+        queues = trainers = None
         try:
             queues = registry.jobs.queue_metrics()
             trainers = len(registry.leases.live_workers())
-        except Unavailable:
-            return _State()
-        try:
             check_readiness(self._resources)
         except Unavailable:
             return _State(queues, trainers)

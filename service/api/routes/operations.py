@@ -15,7 +15,7 @@ from service.api.request_context import in_thread, resources_of
 from service.api.schemas.jobs import Alive, Ready
 from service.errors import Unavailable
 from service.usecases.context import Resources
-from service.usecases.service_metrics import Readiness, check_readiness, own_trainer_warning
+from service.usecases.service_metrics import Readiness, check_readiness, own_worker_warning
 
 
 class ReadinessProbe:
@@ -63,7 +63,7 @@ async def readyz(request: Request) -> Response:
     if request.app.state.stopping:
         return problem_response(Unavailable("the service is stopping", retry_after=1), request)
     if not request.app.state.warm.is_set():
-        own = own_trainer_warning(resources_of(request))
+        own = own_worker_warning(resources_of(request))
         return problem_response(Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1), request)
     probe: ReadinessProbe = request.app.state.readiness
     found = await probe.result()
@@ -71,15 +71,14 @@ async def readyz(request: Request) -> Response:
     return json_response(answer.model_dump())
 
 
-_EXAMPLE = 'forecast_jobs_waiting{queue="cpu"} 0.0\n'
-_TEXT = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}
+_TEXT = {"schema": {"type": "string"}, "example": 'forecast_jobs_waiting{queue="cpu"} 0.0\n'}
 
 
 @router.get(
     "/metrics",
     summary="Metrics",
     response_class=Response,
-    responses={200: {"description": "Prometheus' text format", **_TEXT}, **problems()},
+    responses={200: {"description": "Prometheus' text format", "content": {"text/plain": _TEXT}}, **problems()},
 )
 async def metrics(request: Request) -> Response:
     """Return the metrics of this server for Prometheus: requests, queues, trainings, its cache, its process."""

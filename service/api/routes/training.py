@@ -21,7 +21,7 @@ from service.storage.registry.entries import JobEntry
 from service.tables.csv_table import SEPARATORS
 from service.tables.number_marks import DECIMAL_MARKS, THOUSANDS_MARKS
 from service.usecases.context import Resources
-from service.usecases.service_metrics import training_warnings
+from service.usecases.service_metrics import worker_state
 from service.usecases.train import plan, submit_training, try_out
 
 router = APIRouter(tags=["training"])
@@ -140,7 +140,7 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
     body["warnings"] = []
     # The job is accepted, even if the database is unreachable now.
     with suppress(Unavailable):
-        body["warnings"] = list(await in_thread(training_warnings, resources))
+        body["warnings"] = list((await in_thread(worker_state, resources)).warnings)
     return json_response(body, 202, {"Location": answer["links"]["self"], "Retry-After": "1"})
 
 

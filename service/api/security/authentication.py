@@ -13,8 +13,6 @@ _KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
 _NO_STORE = (b"cache-control", b"no-store")
 _HOW = "send Authorization: Bearer KEY, or X-API-Key: KEY"
 
-_Headers = list[tuple[bytes, bytes]]
-
 
 class Authentication:
     """Middleware that sets ``scope["caller"]`` to a `Grant`; requests to open paths have none.
@@ -33,7 +31,7 @@ class Authentication:
             send = _without_store(send)
         await self._app(scope, receive, send)
 
-    def _caller(self, headers: _Headers) -> Grant:
+    def _caller(self, headers: list[tuple[bytes, bytes]]) -> Grant:
         keys = {
             _bearer(value) if name == b"authorization" else value for name, value in headers if name in _KEY_HEADERS
         }

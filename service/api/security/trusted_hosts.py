@@ -27,8 +27,6 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?P<host>[^/?#@]+)")
 
 _SOURCE_HEADERS = frozenset({b"host", b"origin", b"sec-fetch-site"})
 
-_Headers = list[tuple[bytes, bytes]]
-
 
 class TrustedHosts:
     """Middleware of a server without keys: refuses requests under foreign host names and from foreign web pages.
@@ -50,7 +48,7 @@ class TrustedHosts:
             self._check([one for one in scope["headers"] if one[0] in _SOURCE_HEADERS], page=not is_free)
         await self._app(scope, receive, send)
 
-    def _check(self, sent: _Headers, page: bool) -> None:
+    def _check(self, sent: list[tuple[bytes, bytes]], page: bool) -> None:
         hosts = [value for name, value in sent if name == b"host"]
         if len(hosts) != 1 or not self._trusts(hosts[0]):
             raise ForeignHost(

@@ -94,7 +94,7 @@ def test_each_role_is_let_through_to_what_it_may_ask_for(locked: Application, me
         answer = ask(locked, method, path, bearer(KEYS[role]))
         needed = NEEDED.get(("GET" if method == "HEAD" else method, path))
         if path == "/forgotten" and method in methods:
-            problem_of(answer, 403, "not-permitted", contains="no rule")
+            problem_of(answer, 403, "not-permitted", contains="no permission rule")
         elif needed is not None and ROLES.index(role) < ROLES.index(needed):
             assert answer.status_code == 403, (method, path)
             if method != "HEAD":
@@ -120,7 +120,7 @@ def test_a_forgotten_route_is_refused_without_keys_too(tmp_path: Path) -> None:
         async def forgotten(request: Request) -> Response:
             return Response("told")
 
-        problem_of(one.client.get("/forgotten"), 403, "not-permitted", contains="no rule")
+        problem_of(one.client.get("/forgotten"), 403, "not-permitted", contains="no permission rule")
 
 
 @pytest.mark.parametrize(

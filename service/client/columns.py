@@ -125,10 +125,10 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
         return tuple(values)
     if values:
         choices = ", ".join(map(repr, values[:12]))
-        raise InvalidSeries(f"which column shall be forecast? name it: target= one or several of {choices}")
+        raise InvalidSeries(f"which column is to be forecast? name it: target= one or several of {choices}")
     if numeric:
         times = ", ".join(map(repr, numeric[:12]))
-        detail = f"no column is left to forecast: {times} contain times; name one with target= all the same"
+        detail = f"no column is left to forecast: {times} contain times; to forecast one of them, name it with target="
         raise InvalidSeries(detail)
     raise InvalidSeries(f"no column has numbers; the columns are {', '.join(map(repr, table.columns)) or 'none'}")
 

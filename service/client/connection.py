@@ -208,7 +208,7 @@ class Connection:
         headers = {"User-Agent": f"forecast-service-client/{__version__}"}
         if api_key:
             if not (api_key.isascii() and api_key.isprintable()):
-                raise ValueError("the API key has characters that no key has")
+                raise ValueError("the API key has characters that are not allowed in a key")
             headers["Authorization"] = f"Bearer {api_key}"
         self.url = url.rstrip("/")
         self.transport = transport(base_url=self.url, headers=headers, timeout=timeout)

@@ -128,4 +128,4 @@ def _by_index(data: Mapping[Any, Any]) -> Table:
     try:
         return read_table(pd.DataFrame(dict(data)))
     except (TypeError, ValueError) as error:
-        raise InvalidSeries(f"the columns cannot be put side by side by their times ({error}): send a frame") from None
+        raise InvalidSeries(f"the columns cannot be joined by their times ({error}): send a frame") from None

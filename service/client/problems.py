@@ -1,4 +1,4 @@
-"""Convert error responses to the typed errors of `service.errors`; and the error for when no answer came."""
+"""Convert error responses to the typed errors of `service.errors`; and the error for a server that does not answer."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def pointer_of(fault: Fault) -> str:
 
 def _foreign(response: httpx.Response) -> ServiceError:
     error = ServiceError(
-        f"{response.request.url.copy_with(query=None)} answered {response.status_code} {response.reason_phrase}, but "
-        "not as a forecast service does: is the URL right, or a proxy in between?"
+        f"{response.request.url.copy_with(query=None)} answered {response.status_code} {response.reason_phrase}, which "
+        "is no response of a forecast service: is the URL right, or is there a proxy in between?"
     )
     error.status = response.status_code
     error.retry_after = _seconds(response.headers.get("Retry-After"))

@@ -158,9 +158,8 @@ def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, An
     body |= {"model_id": model.id, "horizon": horizon, "level": _levels(asked.get("level"))}
     items = body["items"] = listed(asked.get("items")) or None
     if asked.get("history") is not None:
-        sent = series_for(
-            model, asked["history"], **{name: asked.get(name) for name in ColumnArguments.__annotations__}
-        )
+        of_data = {name: asked.get(name) for name in ColumnArguments.__annotations__}
+        sent = series_for(model, asked["history"], **of_data)
         body["history"], zone, style = sent.series, sent.zone, sent.style
     if asked.get("future_covariates") is not None:
         time = asked.get("time")
@@ -214,20 +213,19 @@ def _levels(level: float | Sequence[float] | None) -> list[float] | None:
 
 def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
     """Read data for a model; arguments that are not given default to those of its training."""
-    said = _given(of_data)
+    given = _given(of_data)
     if model is None or isinstance(data, Mapping):
-        return read_series(data, **said)
+        return read_series(data, **given)
     targets = model.names("targets")
     helping = {kind: model.names(kind) for kind in ("covariates", "future_covariates")}
-    table = read_table(
-        data, listed(said.get("target")) or (*targets, *helping["covariates"], *helping["future_covariates"])
-    )
+    names = (*targets, *helping["covariates"], *helping["future_covariates"])
+    table = read_table(data, listed(given.get("target")) or names)
     for names in (targets, model.roles.targets if model.roles else ()):
         if names and all(name in table.columns for name in names):
-            said.setdefault("target", names)
+            given.setdefault("target", names)
     for kind, names in helping.items():
-        said.setdefault(kind, names or None)
+        given.setdefault(kind, names or None)
     for name, column in (("item", model.item_column), ("time", model.time_column)):
         if column is not None and column in table.columns:
-            said.setdefault(name, column)
-    return read_series(table, known_as=targets[0] if len(targets) == 1 else None, **said)
+            given.setdefault(name, column)
+    return read_series(table, known_as=targets[0] if len(targets) == 1 else None, **given)

@@ -67,7 +67,7 @@ class Table:
             missing = column.is_null().to_numpy()
             if missing.any():
                 row = int(np.argmax(missing))
-                raise InvalidSeries.at((name, row), f"column {name!r} says in row {row} not which item it is of")
+                raise InvalidSeries.at((name, row), f"column {name!r} is empty in row {row}: each row needs its item")
         return np.asarray(column.to_list() if isinstance(column, nw.Series) else column).astype(str)
 
     def column(self, name: str) -> nw.Series[Any] | NDArray[Any]:
@@ -177,7 +177,7 @@ def _floats(column: nw.Series[Any] | NDArray[Any], name: str) -> FloatArray:
     row = next((row for row, value in enumerate(column) if not _is_number(value)), None)
     if row is not None:
         shown = str(column[row])[:60]
-        raise InvalidSeries.at((name, row), f"column {name!r} has {shown!r} in row {row}, which is no number")
+        raise InvalidSeries.at((name, row), f"column {name!r} has {shown!r} in row {row}, which is not a number")
     return np.array([None if _is_missing(value) else value for value in column], dtype=np.float64)
 
 

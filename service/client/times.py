@@ -71,7 +71,7 @@ def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = Non
         column = column.cast(nw.String)
     if column.dtype == nw.String or kind.is_integer():
         return WrittenTimes(column.to_list(), as_given=True)
-    raise InvalidTimestamps.at((name,), f"column {name!r} holds {kind}, which are no times: convert it to dates first")
+    raise InvalidTimestamps.at((name,), f"column {name!r} contains {kind}, not times: convert it to dates first")
 
 
 def is_dated(column: Any) -> bool:

@@ -60,7 +60,7 @@ def test_pasted_months_are_times(client: httpx.Client, separator: str) -> None:
 def test_time_and_target(header: str, cells: list[str], time: str | None, target: str | None) -> None:
     text = "\n".join([header, *cells])
     if target is None:
-        with pytest.raises(InvalidSeries, match="which column shall be forecast"):
+        with pytest.raises(InvalidSeries, match="which column is to be forecast"):
             read_csv(text.encode())
         return
     read = read_csv(text.encode())

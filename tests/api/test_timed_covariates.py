@@ -183,7 +183,7 @@ def test_items_may_be_called_as_the_fields_are(application: Application, names: 
             "those of this model are temp",
         ),
         ({**ALL, "columns": {}}, "unknown-column", "#/future_covariates/columns", "needs 'temp' for the 3 steps"),
-        ({**ALL, "freq": "MS"}, "invalid-request", "#/future_covariates/freq", "nothing here has this name"),
+        ({**ALL, "freq": "MS"}, "invalid-request", "#/future_covariates/freq", "there is no field of this name"),
         (timed(MONTHS[AHEAD], ["10", 20, 30]), "invalid-request", "#/future_covariates/columns/temp/0", "number"),
         ({"b": ALL}, "unknown-column", "#/future_covariates/b", "not among"),
     ],

@@ -188,7 +188,7 @@ def test_errors_are_typed(client: Client, model: Model) -> None:
     with pytest.raises(InvalidInput) as invalid:
         client.train(list(range(30)), horizon=0, network={"cell": "none"})
     assert {fault.path for fault in invalid.value.faults} == {("horizon",), ("network", "cell")}
-    with pytest.raises(InvalidInput, match="nothing here has this name"):
+    with pytest.raises(InvalidInput, match="there is no field of this name"):
         client.train(list(range(30)), horizzon=2)  # type: ignore[call-overload]
     with pytest.raises((InvalidOption, InvalidInput)):
         model.forecast(2, level=[80], quantiles=[0.5])

@@ -249,7 +249,7 @@ def test_items_that_are_numbers_and_categories() -> None:
         ([1, float("inf")], {}, InvalidSeries, "column 'value' has inf in row 1"),
         ({"a": [1.0, -np.inf, 2.0]}, {}, InvalidSeries, "column 'a' has -inf in row 1"),
         ([1, "2"], {}, InvalidSeries, "column 'value' has '2' in row 1|'1' in row 0"),
-        ([1, object()], {}, InvalidSeries, "row 1, which is no number"),
+        ([1, object()], {}, InvalidSeries, "row 1, which is not a number"),
         ({"a": ["x", "y"]}, {"target": "a"}, InvalidSeries, "column 'a' has 'x' in row 0"),
         ({"a": ["x", "y"]}, {}, InvalidSeries, "no column has numbers"),
         ({"a": [1, 2], "b": [3, 4]}, {}, InvalidSeries, "target= one or several of 'a', 'b'"),
@@ -258,7 +258,7 @@ def test_items_that_are_numbers_and_categories() -> None:
         ({"a": [1, 2]}, {"target": "a", "covariates": "a"}, InvalidSeries, "cannot be two"),
         ({"ds": [dt.date(2024, 1, 1), None], "a": [1, 2]}, {}, InvalidTimestamps, "no time in row 1"),
         ({"ds": [1.5, 2.5], "a": [1, 2]}, {}, InvalidTimestamps, "convert it to dates"),
-        ({"k": ["x", None], "a": [1, 2]}, {"item": "k"}, InvalidSeries, "in row 1 not which item"),
+        ({"k": ["x", None], "a": [1, 2]}, {"item": "k"}, InvalidSeries, "is empty in row 1"),
         (
             {"k": ["x", "x"], "a": [1, 2], "s": [1, 2]},
             {"item": "k", "target": "a", "static": "s"},

@@ -440,7 +440,7 @@ def test_german_files(run: Run, tmp_path: Path) -> None:
     rows = [f"{row % 12 + 1:02}.{2018 + row // 12};{1 + row % 12}.{row % 7}10;{row % 5}" for row in range(60)]
     path.write_text("\n".join(["Monat;Umsatz;Tage", *rows]))
     code, _, err = run("train", path, "--name", "umsatz", *QUICK)
-    assert (code, "which column shall be forecast" in err) == (1, True)
+    assert (code, "which column is to be forecast" in err) == (1, True)
     code, _, err = run("train", path, "--name", "umsatz", "--target", "Umsatz", *QUICK)
     assert (code, "give decimal" in err) == (1, True)
     options = ("--target", "Umsatz", "--decimal", "comma")

@@ -54,7 +54,7 @@ def _names(value: Any) -> int:
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
-            raise MalformedBody(f"the body has the name {name[:60]!r} twice in one object: send it once")
+            raise MalformedBody(f"the body has the key {name[:60]!r} twice in one object: send it once")
 
 
 # Window bits of zlib: for data with a gzip header, or with zlib's own.
@@ -108,12 +108,12 @@ def _decompressed_parts(body: bytes, coding: str) -> Iterator[bytes]:
             sent = reader.unused_data if reader.eof else reader.unconsumed_tail
             yield part
     if not reader.eof:
-        raise MalformedBody(f"the body is {coding} and ends too early")
+        raise MalformedBody(f"the {coding} data of the body is truncated")
 
 
 def too_large(most: int) -> BodyTooLarge:
     """Return the error that names the limit."""
-    return BodyTooLarge(f"this server takes bodies of up to {most} bytes")
+    return BodyTooLarge(f"this server accepts bodies of up to {most} bytes")
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -182,7 +182,7 @@ async def _received(request: Request, most: int, tally: BodyTally) -> bytes:
                 raise too_large(most)
             tally.count(len(part))
     except ClientDisconnect:
-        raise MalformedBody("the connection ended before the body did") from None
+        raise MalformedBody("the connection was closed before the body was complete") from None
     return b"".join(parts)
 
 

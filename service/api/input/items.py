@@ -136,7 +136,7 @@ def _category(value: str | float, path: Path) -> str:
     if isinstance(value, str):
         return value
     if abs(value) > LARGEST:
-        detail = f"categories that are numbers must lie between -{LARGEST:g} and {LARGEST:g}: send this one as a text"
+        detail = f"categories that are numbers must lie between -{LARGEST:g} and {LARGEST:g}: send this one as a string"
         raise InvalidSeries.at(path, detail)
     return str(int(value)) if value == int(value) else repr(value)
 
@@ -144,7 +144,7 @@ def _category(value: str | float, path: Path) -> str:
 def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path) -> SentTimes:
     timed = rows.timestamps is not None or rows.start is not None
     if rows.freq is not None and not timed:
-        raise InvalidSeries.at((*path, "freq"), "a freq needs timestamps or a start beside it")
+        raise InvalidSeries.at((*path, "freq"), "a freq needs timestamps or a start as well")
     freq, _ = _innermost("freq", rows, path, shared if timed else None, path)
     date_format, _ = _innermost("date_format", rows, path, shared, path)
     return SentTimes(length, rows.timestamps, rows.start, freq, date_format, path)
@@ -192,8 +192,8 @@ def _refuse_wrong_names(
     seen: set[str] = set()
     for index, name in enumerate(names):
         if name not in columns:
-            detail = f"there is no column {name[:60]!r}; the columns are {listed(columns)}"
-            raise UnknownColumn.at((*path, index), detail)
+            known = listed(columns)
+            raise UnknownColumn.at((*path, index), f"there is no column {name[:60]!r}; the columns are {known}")
         if name in targets:
             raise InvalidSeries.at((*path, index), f"{name!r} cannot be both a target and a future covariate")
         if name in seen:

@@ -39,7 +39,7 @@ class ParquetTable:
         numbers: list[float | None] | None = self.read[name].get("numbers")
         if numbers is None:
             kind = self.read[name].get("unusable", "text or times")
-            raise InvalidSeries.at(PATH, f"column {name[:60]!r} holds {kind}, not numbers")
+            raise InvalidSeries.at(PATH, f"column {name[:60]!r} contains {kind}, not numbers")
         return numbers
 
     def is_numeric(self, name: str) -> bool:
@@ -85,7 +85,7 @@ def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise _unreadable("it takes too long") from None
     if done.returncode:
-        raise _unreadable("it takes more memory or time than this server gives it, or is damaged")
+        raise _unreadable("it needs more memory or time than this server allows, or is damaged")
     answer: dict[str, Any] = from_json(done.stdout)
     if "malformed" in answer:
         raise _unreadable(answer["malformed"])

@@ -34,7 +34,7 @@ def main() -> int:
     except Unusable as error:
         answer = {"unusable": str(error)}
     except MemoryError:
-        answer = {"unusable": "the file expands to more than this server takes"}
+        answer = {"unusable": "the file decompresses to more than this server accepts"}
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         answer = {"malformed": f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"}
     sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY))
@@ -50,7 +50,7 @@ def read_columns(data: bytes, most_cells: int) -> dict[str, Any]:
     names, rows = file.schema_arrow.names, file.metadata.num_rows
     cells = rows * len(names)
     if cells > most_cells:
-        raise Unusable(f"the file has {cells} cells; this server takes at most {most_cells}: leave out columns or rows")
+        raise Unusable(f"the file has {cells} cells; this server accepts at most {most_cells}: drop columns or rows")
     for name, times in Counter(names).items():
         if times > 1:
             raise Unusable(f"two columns of the file are named {name[:60]!r}")

@@ -64,8 +64,7 @@ def _place(options: dict[str, Any], name: str, value: str) -> None:
     for parent in parents:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            detail = f"{parent} is given both as a value and with parts"
-            raise InvalidInput.at((parent,), detail)
+            raise InvalidInput.at((parent,), f"{parent} is given both as a value and with parts")
     place[last] = None if value == "null" else value
 
 
@@ -73,8 +72,7 @@ def refuse_query(query: QueryParams) -> None:
     """Raise InvalidInput for query parameters of a JSON request, which would have no effect."""
     for name in query.keys():  # noqa: SIM118 (QueryParams iterates over pairs otherwise)
         if name not in _OF_ROUTE:
-            detail = f"with a JSON body, {name} belongs into the body, not into the query"
-            raise InvalidInput.at((name,), detail)
+            raise InvalidInput.at((name,), f"with a JSON body, {name} belongs in the body, not in the query")
 
 
 async def refuse_repeated(request: Request) -> None:
@@ -88,8 +86,7 @@ async def refuse_repeated(request: Request) -> None:
     for name in (one.alias for one in route.dependant.query_params):
         times = len(request.query_params.getlist(name))
         if times > 1:
-            detail = f"{name} is given {times} times: give it once"
-            raise InvalidInput.at((name,), detail)
+            raise InvalidInput.at((name,), f"{name} is given {times} times: give it once")
 
 
 _DIGITS = re.compile(r"-?[0-9]+")

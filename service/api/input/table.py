@@ -138,7 +138,7 @@ def _without_times(
             continue
         if target_named or all(len(cell) <= _LONGEST_PART for cell in cells[:CELLS_TRIED]):
             return (f"column {name!r} is not used as times, and the rows are taken as consecutive: {fault.detail}",)
-        raise InvalidTimestamps.at(("time",), f"column {name[:60]!r} seems to hold the times, but {fault.detail}")
+        raise InvalidTimestamps.at(("time",), f"column {name[:60]!r} seems to contain the times, but {fault.detail}")
     return ()
 
 
@@ -151,16 +151,16 @@ def _only_target(table: Table, taken: set[str | None]) -> list[str]:
     if len(numeric) == 1:
         return numeric
     if numeric:
-        detail = f"which column shall be forecast? name it: target= one of {listed(numeric)}"
+        detail = f"which column is to be forecast? name it: target= one of {listed(numeric)}"
         raise InvalidSeries.at(("target",), detail)
     if len(timed) < len(free) and not table.hint():
         # Reading a column reports the line that is not a number.
         table.numbers(next(name for name in reversed(free) if name not in timed))
     left = [name for name in timed if table.is_numeric(name)]
     if left:
-        detail = f"no column is left to forecast: {listed(left)} contain times; name one with target= all the same"
+        detail = f"no column is left to forecast: {listed(left)} contain times; to forecast one, name it with target="
         raise InvalidSeries.at(("target",), detail)
-    raise InvalidSeries.at(PATH, f"no column holds numbers; the columns are {listed(table.columns)}{table.hint()}")
+    raise InvalidSeries.at(PATH, f"no column contains numbers; the columns are {listed(table.columns)}{table.hint()}")
 
 
 def _refuse_years_alone(table: Table, time: str, used: Sequence[str]) -> None:

@@ -63,11 +63,11 @@ async def job_events(
                 if changed.has_ended:
                     return
             elif time.monotonic() - sent_at >= heartbeat:
-                yield _comment("nothing new")
+                yield _comment("keep-alive")
             else:
                 continue
             sent_at = time.monotonic()
-        yield _comment("the server stops")
+        yield _comment("the server is stopping")
 
 
 def _event(job: JobEntry) -> bytes:

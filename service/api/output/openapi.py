@@ -119,11 +119,7 @@ def model_links(found: str = "$response.body#/model_id") -> dict[str, Link]:
         "file": _link("download_models__model_id__file_get", of_model, "The model as a file, once it is ready"),
         "rename": _link("rename_models__model_id__patch", of_model, "Rename the model"),
         "delete": _link("delete_models__model_id__delete", of_model, "Delete the model"),
-        "forecast": {
-            "operationId": "forecast_forecast_post",
-            "requestBody": asked,
-            "description": "Forecast from the model",
-        },
+        "forecast": {"operationId": "forecast_forecast_post", "requestBody": asked, "description": "A forecast"},
     }
 
 

@@ -55,10 +55,10 @@ UNREAD = object()
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # For errors where pydantic's own message does not say how to fix the input.
 _CURES = {
-    "missing": "this is missing and has no default: send it",
-    "extra_forbidden": "nothing here has this name: leave it out, or look its name up in /docs",
+    "missing": "this required field is missing: send it",
+    "extra_forbidden": "there is no field of this name: leave it out, or look up the name in /docs",
     "finite_number": "NaN and infinity are refused: send a number, or null where a value is missing",
-    "model_type": "must be an object with names and values",
+    "model_type": "must be an object with keys and values",
 }
 
 
@@ -118,9 +118,8 @@ def error_response(error: Exception, request: Request) -> Response:
     if isinstance(error, HTTPException):
         return _http_response(error, request)
     # A bug; its details are for the log, not for the client.
-    return problem_response(
-        ServiceError("the request failed because of a bug; the server's log has the details"), request
-    )
+    bug = ServiceError("the request failed because of a bug; the server's log has the details")
+    return problem_response(bug, request)
 
 
 def install(app: FastAPI) -> None:
@@ -154,7 +153,7 @@ def _http_response(error: HTTPException, request: Request) -> Response:
         problem = errors.RouteNotFound(f"there is nothing at {path}; GET /docs lists the routes")
     elif error.status_code == 405:
         methods = [method for method in _METHODS if _takes(request, method)]
-        problem = errors.MethodNotAllowed(f"{path} takes {' and '.join(methods)}, not {request.method[:20]}")
+        problem = errors.MethodNotAllowed(f"{path} accepts {' and '.join(methods)}, not {request.method[:20]}")
         # Starlette lists the methods of the first route with this path, not those of all of them.
         headers["Allow"] = ", ".join(methods)
     else:
@@ -203,11 +202,8 @@ def invalid(error: ValidationError, sent: Callable[[], Any]) -> ServiceError:
     """Turn a pydantic error into ours; ``sent`` returns what was validated, and is not called for invalid JSON."""
     count = error.error_count()
     if count > _MOST_FINDINGS:
-        return InvalidInput.at(
-            (),
-            f"{count} values or names of the request cannot be used, too many to list: send numbers or null as values, "
-            "and only names that /docs has",
-        )
+        detail = f"{count} values or names of the request cannot be used, too many to list"
+        return InvalidInput.at((), f"{detail}: send numbers or null as values, and only names that are in /docs")
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
         return MalformedBody(f"the body is not valid JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}")

@@ -94,7 +94,7 @@ def test_items_targets_and_what_is_left_out(client: httpx.Client) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.json()["series"]["items"] == 2
     assert any("list" in warning for warning in answer.json()["warnings"])
-    with pytest.raises(InvalidSeries, match=r"column 'list' holds list<.*, not numbers"):
+    with pytest.raises(InvalidSeries, match=r"column 'list' contains list<.*, not numbers"):
         reading(file_of(frame), targets=["list"])
 
 
@@ -113,8 +113,8 @@ def test_what_is_no_parquet_is_malformed(client: httpx.Client, data: bytes) -> N
     [
         ({"y": [1.0, float("inf")]}, "row 2, column 'y' is infinite"),
         ({"y": pa.array([], pa.float64())}, "no rows"),
-        ({"y": np.zeros(1_000_001)}, "1000001 cells; this server takes at most 1000000"),
-        ({"t": ["a", "b"]}, "column 't' holds text or times, not numbers"),
+        ({"y": np.zeros(1_000_001)}, "1000001 cells; this server accepts at most 1000000"),
+        ({"t": ["a", "b"]}, "column 't' contains text or times, not numbers"),
     ],
 )
 def test_what_cannot_be_used_is_told(columns: dict[str, Any], told: str) -> None:
@@ -126,7 +126,7 @@ def test_bombs_stop_at_the_limit() -> None:
     long_text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(900_000, np.int32)), pa.array(["x" * 1_000_000]))
     repeated = file_of({"s": long_text})
     assert len(repeated) < 100_000
-    with pytest.raises((InvalidSeries, MalformedBody), match=r"more than this server takes|memory|malloc"):
+    with pytest.raises((InvalidSeries, MalformedBody), match=r"more than this server accepts|memory|malloc"):
         reading(repeated)
     nested = pa.array([[0.0] * 3_000_000] * 3).cast(pa.large_list(pa.float64()))
     with pytest.raises((InvalidSeries, MalformedBody)):

@@ -125,7 +125,7 @@ def test_a_number_too_large_for_a_category_is_refused(category: float) -> None:
     sent = {"items": [{"id": "a", "values": [1, 2], "static": {"kind": category}}]}
     path, detail = refused(sent, InvalidSeries)
     assert path == ("series", "items", 0, "static", "kind")
-    assert "send this one as a text" in detail
+    assert "send this one as a string" in detail
 
 
 def test_holidays_are_counted_and_leave_no_gap() -> None:

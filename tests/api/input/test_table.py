@@ -188,7 +188,7 @@ def test_one_item_settles_the_dates_of_all() -> None:
         (STOCK, {"targets": ["close"], "covariates": ["x"]}, UnknownColumn, ("covariates",), "'x'"),
         (STOCK, {}, InvalidSeries, ("target",), "'open', 'close'"),
         (STOCK, {"targets": ["close"], "covariates": ["close"]}, InvalidSeries, ("series",), "two of"),
-        ("date,y\n2024-01-01,\n2024-01-02,\n", {}, InvalidSeries, ("series",), "no column holds numbers"),
+        ("date,y\n2024-01-01,\n2024-01-02,\n", {}, InvalidSeries, ("series",), "no column contains numbers"),
         ('date,y\n2024-01-01,"1\n', {}, MalformedBody, (), "line 2"),
         ("date,y\n2024-01-01,\0\n", {}, MalformedBody, (), "NUL"),
     ],

@@ -183,9 +183,9 @@ def test_silence_is_filled_with_comments(registry: Registry) -> None:
     async def watch() -> None:
         events = stream(registry, job, seen=0, heartbeat=0.05)
         await anext(events)
-        assert [await anext(events) for _ in range(3)] == [b": nothing new\n\n"] * 3
+        assert [await anext(events) for _ in range(3)] == [b": keep-alive\n\n"] * 3
         registry.jobs.cancel(DEFAULT_TENANT, job.id)
-        while (event := await anext(events)) == b": nothing new\n\n":
+        while (event := await anext(events)) == b": keep-alive\n\n":
             pass
         check_event(event, registry, job, "end")
 
@@ -213,7 +213,7 @@ def test_a_server_that_stops_ends_it(registry: Registry) -> None:
         waiting = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0.05)
         stopping.set()
-        assert await waiting == b": the server stops\n\n"
+        assert await waiting == b": the server is stopping\n\n"
         assert [event async for event in events] == []
 
     run(watch())
@@ -239,11 +239,11 @@ def test_a_database_that_comes_back_is_waited_for(registry: Registry, database: 
         await anext(events)
         waiting = asyncio.ensure_future(anext(events))
         with broken(database):
-            assert await waiting == b": nothing new\n\n"
+            assert await waiting == b": keep-alive\n\n"
             for _ in range(10):
-                assert await anext(events) == b": nothing new\n\n"
+                assert await anext(events) == b": keep-alive\n\n"
         registry.jobs.cancel(DEFAULT_TENANT, job.id)
-        while (event := await anext(events)) == b": nothing new\n\n":
+        while (event := await anext(events)) == b": keep-alive\n\n":
             pass
         check_event(event, registry, job, "end")
 
@@ -259,7 +259,7 @@ def test_a_database_that_stays_away_ends_it(registry: Registry, database: Path) 
         with broken(database):
             told = [event async for event in events]
         assert (told[0], told[-1]) == (RETRY, b": the database cannot be reached\n\n")
-        assert set(told[1:-1]) <= {b": nothing new\n\n"}
+        assert set(told[1:-1]) <= {b": keep-alive\n\n"}
 
     run(watch())
 

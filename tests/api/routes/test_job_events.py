@@ -238,7 +238,7 @@ def test_a_server_that_stops_lets_watchers_go(tmp_path: Path) -> None:
             next(read(lines))
             live.stop()
             *_, last, empty = lines
-        assert (last, empty) == (": the server stops", "")
+        assert (last, empty) == (": the server is stopping", "")
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x", "%2e%2e"])

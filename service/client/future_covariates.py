@@ -56,17 +56,13 @@ class ColumnsAhead:
         return time_of(table, {*known, self.item_in(table)})
 
 
-def values_ahead(data: Any, columns: ColumnsAhead) -> Any:
+def values_ahead(data: Any, columns: ColumnsAhead, by_item: bool = True) -> Any:
     """Return future covariates for the JSON, with their times if they have any.
 
     data: a frame, of which the columns of the model are sent, by item if it has a column of items; or a mapping:
     columns by name, optionally with columns of times and items; values for each item by its name; or the service's own
-    JSON. Raises InvalidSeries, UnknownColumn and InvalidTimestamps.
+    JSON. by_item: whether there may be several items. Raises InvalidSeries, UnknownColumn and InvalidTimestamps.
     """
-    return _read(data, columns, by_item=True)
-
-
-def _read(data: Any, columns: ColumnsAhead, by_item: bool) -> Any:
     if not isinstance(data, Mapping):
         return _of_table(read_table(data, columns.names), columns, columns.names, by_item)
     if _is_json(data):
@@ -74,7 +70,7 @@ def _read(data: Any, columns: ColumnsAhead, by_item: bool) -> Any:
         times = Table({_TIMESTAMPS: _column(data[_TIMESTAMPS])}).times(_TIMESTAMPS, columns.style)
         return {**data, _COLUMNS: {name: table.numbers(name) for name in table.columns}, _TIMESTAMPS: times.texts}
     if by_item and any(isinstance(values, Mapping) or _is_frame(values) for values in data.values()):
-        return {str(name): _read(values, columns, by_item=False) for name, values in data.items()}
+        return {str(name): values_ahead(values, columns, by_item=False) for name, values in data.items()}
     table = _by_index(data) if any(_has_times(values) for values in data.values()) else _table(data)
     return _of_table(table, columns, None, by_item)
 

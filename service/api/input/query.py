@@ -44,22 +44,18 @@ def table_options(query: QueryParams) -> TableOptions:
         if name in _LISTS:
             options[name] = None if values == ["null"] else values
         elif name not in (*_OF_ROUTE, *_REPEATED):
-            _refuse_misplaced(name, len(values))
+            if len(values) > 1:
+                detail = f"{name} is given {len(values)} times; only {', '.join((*_REPEATED, *_LISTS))} may be repeated"
+                raise InvalidInput.at(tuple(name.split(".")), detail)
             if name not in (*_FORMAT, *_ROLES):
                 _place(options, name, values[0])
     return TableOptions({name: query.get(name) for name in _FORMAT}, roles, options)
 
 
-def _refuse_misplaced(name: str, count: int) -> None:
-    if count > 1:
-        detail = f"{name} is given {count} times; only {', '.join((*_REPEATED, *_LISTS))} may be repeated"
-        raise InvalidInput.at(tuple(name.split(".")), detail)
-    if name.partition(".")[0] == "series":
-        raise InvalidInput.at((name,), "with a table the series is the body; it cannot be in the query too")
-
-
 def _place(options: dict[str, Any], name: str, value: str) -> None:
     *parents, last = name.split(".")
+    if name == "series" or parents[:1] == ["series"]:
+        raise InvalidInput.at((name,), "with a table the series is the body; it cannot be in the query too")
     place = options
     for parent in parents:
         place = place.setdefault(parent, {})

@@ -320,7 +320,7 @@ def test_a_query_that_means_nothing_is_refused(
 
 def test_options_in_the_query_of_a_json_body_are_refused(client: httpx.Client) -> None:
     response = client.post("/train", params={"training.epochs": 3}, json={"series": VALUES})
-    problem_of(response, 422, "invalid-request", "#/training.epochs", "into the body")
+    problem_of(response, 422, "invalid-request", "#/training.epochs", "in the body, not in the query")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The queue on a real Postgres, with a real process for each executor: DBOS is one instance a process."""
+"""The queue on a real Postgres, with a real process for each worker: DBOS is one instance a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.queue.tickets import CPU, Ticket
 
 PATIENCE = 60.0
 
-# Takes tickets, tells of each, and never comes back from one.
+# Takes tickets, prints each, and never comes back from one.
 _EXECUTOR = """
 import sys, time
 from service.queue.dbos_queue import DurableQueue
@@ -26,8 +26,8 @@ def run(ticket):
     print(ticket.job_id, flush=True)
     time.sleep(3600)
 
-url, executor, size = sys.argv[1:]
-DurableQueue(url, executor, {"cpu": int(size)}, run, alone=False, poll_seconds=0.05).launch()
+url, worker, size = sys.argv[1:]
+DurableQueue(url, worker, {"cpu": int(size)}, run, alone=False, poll_seconds=0.05).launch()
 print("ready", flush=True)
 time.sleep(3600)
 """
@@ -41,7 +41,7 @@ def url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @contextmanager
-def executor(url: str, name: str, size: int) -> Iterator[subprocess.Popen[str]]:
+def worker(url: str, name: str, size: int) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", _EXECUTOR, url, name, str(size)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -54,7 +54,7 @@ def executor(url: str, name: str, size: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def places(postgres: PostgresServer, url: str) -> dict[str | None, int]:
-    """Return how many tickets each executor has taken; None: those that wait."""
+    """Return how many tickets each worker has taken; None: those that wait."""
     import psycopg
 
     query = "SELECT executor_id, count(*) FROM dbos.workflow_status WHERE status IN ('PENDING', 'ENQUEUED') GROUP BY 1"
@@ -64,11 +64,11 @@ def places(postgres: PostgresServer, url: str) -> dict[str | None, int]:
 
 @pytest.mark.process
 @pytest.mark.parametrize("sizes", [(3, 1), (1, 3)])
-def test_each_executor_takes_as_many_as_it_can_run_whatever_the_others_can(
+def test_each_worker_takes_as_many_as_it_can_run_whatever_the_others_can(
     postgres: PostgresServer, url: str, sizes: tuple[int, int]
 ) -> None:
     expected = {"one": sizes[0], "other": sizes[1], None: 2}
-    with executor(url, "one", sizes[0]), executor(url, "other", sizes[1]):
+    with worker(url, "one", sizes[0]), worker(url, "other", sizes[1]):
         queue = RemoteWorkers(url)
         queue.submit([Ticket(f"job-{number}", 0, CPU) for number in range(sum(expected.values()))])
         queue.stop()
@@ -79,9 +79,9 @@ def test_each_executor_takes_as_many_as_it_can_run_whatever_the_others_can(
             time.sleep(0.1)
 
 
-def test_what_cannot_be_queued_is_told_in_a_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_cannot_be_queued_is_logged_in_a_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
     queue = RemoteWorkers(url)
-    queue.submit([Ticket("job", 0, CPU)])  # no trainer has run, so there are no tables
+    queue.submit([Ticket("job", 0, CPU)])  # no worker has run, so there are no tables
     queue.stop()
     [record] = caplog.records
     assert "1 jobs could not be queued now, a worker will find them: " in record.getMessage()

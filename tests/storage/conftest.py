@@ -25,7 +25,7 @@ NOBODY = 65534
 
 
 class Clock:
-    """A clock that only moves when told."""
+    """A clock that only moves on request."""
 
     def __init__(self) -> None:
         self.now = datetime(2024, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)

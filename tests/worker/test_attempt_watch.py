@@ -1,4 +1,4 @@
-"""What the runner tells of each attempt, with real child processes."""
+"""What the runner reports of each attempt, with real child processes."""
 
 from __future__ import annotations
 

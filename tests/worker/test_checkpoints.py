@@ -248,7 +248,7 @@ def test_a_child_that_is_killed_is_gone_on_from_where_it_was(store: ModelStore) 
 
 def running(registry: Registry) -> tuple[str, int]:
     registry.jobs.create(DEFAULT_TENANT, new_id(), job_id := new_id(), None, {})
-    attempt = registry.leases.claim(job_id, registry.jobs.get_of_any_tenant(job_id).generation, "executor", 60.0)
+    attempt = registry.leases.claim(job_id, registry.jobs.get_of_any_tenant(job_id).generation, "worker", 60.0)
     assert attempt is not None
     return job_id, attempt
 
@@ -268,11 +268,10 @@ def test_what_the_running_attempt_sends_is_kept(registry: Registry, store: Model
 def test_what_comes_from_another_attempt_or_after_the_end_is_not_kept(registry: Registry, store: ModelStore) -> None:
     job_id, attempt = running(registry)
     keep_checkpoint(registry, store, job_id, attempt + 1, b"of the future")
-    put_back(registry, "executor")
+    put_back(registry, "worker")
     keep_checkpoint(registry, store, job_id, attempt, b"of an attempt that was given up")
     assert (
-        registry.leases.claim(job_id, registry.jobs.get_of_any_tenant(job_id).generation, "executor", 60.0)
-        == attempt + 1
+        registry.leases.claim(job_id, registry.jobs.get_of_any_tenant(job_id).generation, "worker", 60.0) == attempt + 1
     )
     keep_checkpoint(registry, store, job_id, attempt, b"of the past")
     registry.jobs.cancel(DEFAULT_TENANT, job_id)
@@ -321,7 +320,7 @@ class BrokenStore(ModelStore):
         raise ValueError("could not convert string to float: 'x73519'")
 
 
-def test_what_could_not_be_removed_is_told_without_values(
+def test_what_could_not_be_removed_is_logged_without_values(
     registry: Registry, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id, _ = running(registry)

@@ -48,12 +48,12 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for(store: AwayStore) -> No
     assert stored_input(store, job_id) == b"input"
 
 
-def test_a_store_that_stays_away_is_told(store: AwayStore) -> None:
+def test_a_store_that_stays_away_is_reported(store: AwayStore) -> None:
     store.failures = 10**6
     with pytest.raises(Unavailable, match="S3 cannot be reached"):
         stored_input(store, new_id(), seconds_limit=0.0)
 
 
-def test_an_input_that_is_gone_is_told_at_once(store: AwayStore) -> None:
+def test_a_missing_input_is_reported_at_once(store: AwayStore) -> None:
     with pytest.raises(JobNotFound):
         stored_input(store, new_id(), seconds_limit=10**6)

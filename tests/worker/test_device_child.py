@@ -91,7 +91,7 @@ def test_cancel_kills_the_process_and_the_next_job_gets_a_new_one(tmp_path: Path
         jobs.runner.cancel(job_id)
         wait_for(lambda: not alive(before["pid"]))
         assert done(jobs, recorder, "b")["pid"] != before["pid"]
-    assert recorder.events.empty(), "nothing is told of what was cancelled"
+    assert recorder.events.empty(), "nothing is reported of what was cancelled"
 
 
 def test_a_job_that_takes_too_long_is_stopped(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_every_gpu_that_torch_sees(tmp_path: Path, setting: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("torch", "told"),
+    ("torch", "reason"),
     [
         (None, r"torch is not installed: install the service with its extra \[gpu\], or set it to cpu"),
         (NO_GPU, "torch sees no GPU: .*nvidia-smi.* or set it to cpu"),
@@ -65,13 +65,13 @@ def test_every_gpu_that_torch_sees(tmp_path: Path, setting: str) -> None:
         ),
         (
             "class cuda:\n    is_available = staticmethod(lambda: print('hm') or False)",
-            "torch does not say .*: mend it, or set it to cpu",
+            "torch could not count .*: repair its installation, or set it to cpu",
         ),
     ],
 )
-def test_auto_makes_do_without_and_cuda_does_not(tmp_path: Path, torch: str | None, told: str) -> None:
+def test_auto_makes_do_without_and_cuda_does_not(tmp_path: Path, torch: str | None, reason: str) -> None:
     assert found(tmp_path, "auto", torch) == ""
-    assert re.match(f"refused: {told}", found(tmp_path, "cuda", torch))
+    assert re.match(f"refused: {reason}", found(tmp_path, "cuda", torch))
 
 
 def test_auto_does_not_ask_torch_where_there_is_no_driver(tmp_path: Path) -> None:

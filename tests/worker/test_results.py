@@ -1,4 +1,4 @@
-"""The recorder over a real registry and a real store, under the queue's patience."""
+"""The recorder over a real registry and a real store, with the retries of the queue."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_store_that_stays_full_fails_the_job(registry: FailingRegistry, store:
     assert job.error["slug"] == TrainingFailed.slug
 
 
-def test_a_success_that_is_told_twice_keeps_its_model(registry: FailingRegistry, store: FailingStore) -> None:
+def test_a_success_that_is_reported_twice_keeps_its_model(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
     for _ in range(2):
         recorder(registry, store).succeeded(job_id, 1, OUTCOME)
@@ -177,7 +177,7 @@ def test_a_stale_attempt_leaves_nothing_and_harms_nothing(registry: FailingRegis
 
 def test_files_of_attempts_that_died_before_publishing_go(registry: FailingRegistry, store: FailingStore) -> None:
     model_id, job_id = running_job(registry)
-    store.put_model(model_id, b"of a trainer that died", 1)
+    store.put_model(model_id, b"of a worker that died", 1)
     put_back(registry, "here")
     assert registry.leases.claim(job_id, 1, "here", 5) == 2
     recorder(registry, store).succeeded(job_id, 2, OUTCOME)
@@ -190,7 +190,7 @@ def test_files_of_attempts_go_with_a_job_that_never_publishes(
     registry: FailingRegistry, store: FailingStore, end: str
 ) -> None:
     model_id, job_id = running_job(registry)
-    store.put_model(model_id, b"of a trainer that died", 1)
+    store.put_model(model_id, b"of a worker that died", 1)
     put_back(registry, "here")
     assert registry.leases.claim(job_id, 1, "here", 5) == 2
     store.put_model(model_id, b"of one that could not publish", 2)

@@ -25,7 +25,7 @@ def test_a_success_that_cannot_be_recorded_is_run_again(caplog: pytest.LogCaptur
     assert "the model of job a could not be stored" in caplog.text
 
 
-def test_a_job_whose_end_cannot_be_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_whose_end_cannot_be_recorded_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     recorder = Failing(succeeded=10**6, died=10**6, failed=10**6)
     listener = RetryingListener(recorder, threading.Event(), seconds_limit=0.0)
     listener.succeeded("a", 1, Outcome({}, b""))

@@ -109,7 +109,7 @@ def running(
 
 
 class Failing(Recorder):
-    """Raises as often as it is told to before it listens."""
+    """Raises a given number of times before it records an event."""
 
     def __init__(self, **failures: int) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def test_jobs_run_in_a_warm_child_in_their_order() -> None:
     assert recorder.progress == [{"epoch": 1}, {"epoch": 1}]
 
 
-def test_the_first_and_the_last_progress_are_told() -> None:
+def test_the_first_and_the_last_progress_are_reported() -> None:
     with running(trainings.staged) as (jobs, recorder):
         jobs.submit("a")
         recorder.end_of("a")
@@ -257,7 +257,7 @@ def test_a_process_that_cannot_be_started_is_not_the_end_of_the_job(monkeypatch:
         assert recorder.end_of("a")[0] == "succeeded"
 
 
-def test_a_training_that_wants_too_much_memory_is_told_so() -> None:
+def test_a_training_that_needs_too_much_memory_is_reported_so() -> None:
     with running(trainings.greedy, memory=2**30) as (jobs, recorder):
         jobs.submit("a")
         kind, error = recorder.end_of("a")
@@ -334,7 +334,7 @@ def test_stop_ends_children_without_failing_their_jobs(tmp_path: Path) -> None:
     assert recorder.events.empty()
 
 
-def test_a_listener_that_fails_for_a_while_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_call_of_a_listener_that_fails_for_a_while_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     with running(trainings.staged, recorder=Failing(claim=2, progressed=1, succeeded=2)) as (jobs, recorder):
         jobs.submit("a")
         assert recorder.end_of("a")[0] == "succeeded"
@@ -343,14 +343,14 @@ def test_a_listener_that_fails_for_a_while_is_told_again(caplog: pytest.LogCaptu
         assert f"cannot hear that it {event}" in caplog.text
 
 
-def test_a_failure_is_told_again() -> None:
+def test_a_failure_is_reported_again() -> None:
     with running(trainings.too_short, recorder=Failing(failed=2)) as (jobs, recorder):
         jobs.submit("a")
         kind, error = recorder.end_of("a")
     assert (kind, type(error)) == ("failed", SeriesTooShort)
 
 
-def test_a_job_that_cannot_be_claimed_is_left_to_whoever_looks_after_the_queue(
+def test_a_job_that_cannot_be_claimed_is_left_to_the_lease_keeper(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with running(trainings.quick, recorder=Failing(claim=1)) as (jobs, recorder):

@@ -52,7 +52,7 @@ def test_one_that_fails_to_start_runs_nothing_and_is_not_counted(registry: Regis
     assert registry.leases.live_workers() == {}
 
 
-def test_a_queue_that_cannot_be_opened_is_told_in_a_line(registry: Registry, tmp_path: Path) -> None:
+def test_a_queue_that_cannot_be_opened_is_reported_in_a_line(registry: Registry, tmp_path: Path) -> None:
     worker = worker_of(registry, tmp_path, Path("/dev/null/queue.sqlite3"))
     with pytest.raises(Unavailable, match=r"^the queue cannot be opened: [^\n]+$"):
         worker.start()

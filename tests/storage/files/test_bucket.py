@@ -22,7 +22,7 @@ from tests.storage.conftest import access_to
 
 
 class Proxy:
-    """Hands connections on to a port, and cuts them where it is told to."""
+    """Hands connections on to a port, and cuts them on request."""
 
     def __init__(self, port: int) -> None:
         self._port = port

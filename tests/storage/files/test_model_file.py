@@ -47,7 +47,7 @@ def raw_file(header: dict[str, Any], data: bytes = b"") -> bytes:
 
 
 def forge(data: bytes = b"", metadata: dict[str, str] | None = None, tensors: Any = None, **changes: Any) -> bytes:
-    """Make a signed file that differs from a good one in the way told."""
+    """Make a signed file that differs from a good one in the given way."""
     ours = {"checksum": "sha256:" + ZEROS.decode(), "record": {}, "schema_version": SCHEMA_VERSION, **changes}
     both = {"forecast_model": orjson.dumps(ours).decode(), **(metadata or {})}
     return sign(raw_file({"__metadata__": both, **(tensors or {})}, data))
@@ -137,7 +137,7 @@ def test_marker_that_ends_the_header_is_refused() -> None:
         read_model_file(len(MARKER).to_bytes(8, "little") + MARKER + b"0" * 100)
 
 
-def test_damage_is_told_from_a_file_of_another_kind() -> None:
+def test_damage_is_distinguished_from_a_file_of_another_kind() -> None:
     data = write_model_file(RECORD, TENSORS)
     with pytest.raises(InvalidModelFile, match="changed or damaged: its checksum"):
         read_model_file(data[:-1] + b"\x55")

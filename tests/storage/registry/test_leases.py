@@ -65,7 +65,7 @@ def test_lease_that_runs_out_puts_the_job_back_once(registry: Registry, clock: C
     assert (job.status, job.attempt, job.generation, job.worker, job.started_at) == ("queued", 1, 1, None, None)
 
 
-def test_stale_attempt_is_not_heard_any_more(registry: Registry, clock: Clock) -> None:
+def test_stale_attempt_is_ignored(registry: Registry, clock: Clock) -> None:
     job_id = running(registry)
     clock.advance(seconds=SECONDS + 1)
     registry.leases.take_expired()
@@ -100,7 +100,7 @@ def test_who_lost_a_worker_id_puts_back_nothing_of_its_successor(registry: Regis
     assert [job.id for job in registry.leases.release(SUCCESSOR)] == [job_id]
 
 
-def test_renewing_does_not_tell_what_was_cancelled_or_deleted(registry: Registry) -> None:
+def test_renewing_does_not_return_what_was_cancelled_or_deleted(registry: Registry) -> None:
     assert registry.leases.enrol(ONE)
     kept, cancelled, deleted = (running(registry) for _ in range(3))
     registry.jobs.cancel(DEFAULT_TENANT, cancelled)
@@ -108,7 +108,7 @@ def test_renewing_does_not_tell_what_was_cancelled_or_deleted(registry: Registry
     assert registry.leases.renew(ONE, [kept, cancelled, deleted]) == {kept: 1}
 
 
-def test_worker_id_belongs_to_one_living_instance(registry: Registry, clock: Clock) -> None:
+def test_worker_id_belongs_to_one_live_instance(registry: Registry, clock: Clock) -> None:
     assert registry.leases.enrol(replace(ONE, queues=["cpu", "gpu"]))
     assert not registry.leases.enrol(SUCCESSOR)
     assert registry.leases.served_queues() == {"cpu", "gpu"}

@@ -117,7 +117,7 @@ def test_errors_show_no_records(registry: Registry) -> None:
         (lambda url: url + "?connect_timeout=soon", "an option in its URL"),
     ],
 )
-def test_what_cannot_be_opened_is_told_without_its_secrets(url: str, change: Any, reason: str) -> None:
+def test_what_cannot_be_opened_is_reported_without_its_secrets(url: str, change: Any, reason: str) -> None:
     with pytest.raises(Unavailable, match=reason) as caught:
         Registry.open(change(url))
     for secret in (PASSWORD, "127.0.0.1", "/no/such"):

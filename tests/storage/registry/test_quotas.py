@@ -56,7 +56,7 @@ def test_files_and_training_inputs_count_together(registry: Registry) -> None:
 
 def test_unfinished_jobs_are_counted_and_ended_ones_are_not(registry: Registry) -> None:
     jobs = [train(registry) for _ in range(2)]
-    with pytest.raises(TooManyJobs, match=r"2 trainings of .* may have 2: .*_QUEUED_JOBS_PER_TENANT") as full:
+    with pytest.raises(TooManyJobs, match=r"2 queued and running .* may have 2: .*_QUEUED_JOBS_PER_TENANT") as full:
         train(registry)
     assert full.value.retry_after
     take_in(registry)

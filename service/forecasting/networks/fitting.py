@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import InvalidOption, ServiceError
 from service.forecasting.config.options import Objective
@@ -70,16 +72,21 @@ class Fit:
         return self.curve.epochs[-1] if losses[-1] <= _STILL_GOOD * losses.min() else self.best_epoch
 
 
+GeneratorState = NDArray[np.uint64]
+
+
 @dataclass(frozen=True, eq=False)
 class FitState:
     """The state of a fit after an epoch, from which it can be resumed.
 
-    trainer: (3, weights), see `Trainer.state`. best_epoch, best_loss: so far, with a validation set. kept: (weights,),
-    those of the best epoch so far, or the sum over the last epochs.
+    trainer: (3, weights), see `Trainer.state`. order: (6,), the state of the generator that shuffles the sequences.
+    best_epoch, best_loss: so far, with a validation set. kept: (weights,), those of the best epoch so far, or the sum
+    over the last epochs.
     """
 
     epoch: int
     trainer: Weights
+    order: GeneratorState
     curve: LossCurve
     best_epoch: int
     best_loss: float
@@ -152,6 +159,7 @@ class _ResumableFit:
         self._training = specification.training
         self._sequences = sequences
         self._run = run
+        self._order = np.random.default_rng(run.seed)
         channels = sequences.values.shape[1]
         self._shape = NetworkShape.of(specification.network, channels, specification.output_chunk_length)
         first = start or initial_network(self._shape, run.seed)
@@ -164,6 +172,7 @@ class _ResumableFit:
         self._resumed = run.states.resumed if run.states else None
         if self._resumed is not None:
             self._trainer.restore(self._resumed.trainer, self._resumed.epoch * self._batches)
+            set_generator_state(self._order, self._resumed.order)
             self._curve = self._resumed.curve
 
     def best(self) -> Fit:
@@ -209,9 +218,7 @@ class _ResumableFit:
         rates = self._training.learning_rate * np.array(
             [_rate_factor(self._training.objective, first + batch, total) for batch in range(self._batches)]
         )
-        # From the seed and the epoch alone, so that a resumed fit needs no state of a generator.
-        order = np.random.default_rng((self._run.seed, epoch)).permutation(len(self._sequences))
-        loss = self._trainer.epoch(order[: self._per_epoch], rates)
+        loss = self._trainer.epoch(self._order.permutation(len(self._sequences))[: self._per_epoch], rates)
         if not math.isfinite(loss):
             raise _diverged()
         return loss
@@ -234,6 +241,7 @@ class _ResumableFit:
                 lambda: FitState(
                     epoch,
                     self._trainer.state(),
+                    generator_state(self._order),
                     self._curve,
                     best_epoch,
                     best_loss,
@@ -261,3 +269,29 @@ def _rate_factor(objective: Objective, step: int, steps: int) -> float:
         return _FIRST_RATE + (1 - _FIRST_RATE) * (step + 1) / rising
     falling = (step - rising + 1) / max(1, steps - rising)
     return max(0.5 * (1 + math.cos(math.pi * falling)), 1e-3)
+
+
+_WORDS = 6
+_WORD_BITS = 64
+_WORD = 2**_WORD_BITS - 1
+
+
+def generator_state(generator: np.random.Generator) -> GeneratorState:
+    """Return the state of a generator of `numpy.random.default_rng` (PCG64): (6,)."""
+    state: Any = generator.bit_generator.state
+    numbers = [state["state"]["state"], state["state"]["inc"]]
+    halves = [part for number in numbers for part in (number >> _WORD_BITS, number & _WORD)]
+    return np.array([*halves, state["has_uint32"], state["uinteger"]], dtype=np.uint64)
+
+
+def set_generator_state(generator: np.random.Generator, words: GeneratorState) -> None:
+    """Restore what `generator_state` returned. Raises ValueError where the words are not such a state."""
+    if words.shape != (_WORDS,) or words.dtype != np.uint64 or words[4] > 1 or words[5] >= 2**32:
+        raise ValueError("the words are no state of a generator")
+    high, low, increment_high, increment_low, has_half, half = (int(word) for word in words)
+    generator.bit_generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": high << _WORD_BITS | low, "inc": increment_high << _WORD_BITS | increment_low},
+        "has_uint32": has_half,
+        "uinteger": half,
+    }

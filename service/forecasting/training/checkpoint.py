@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.forecasting.networks.architecture import Network, NetworkShape, are_sound
-from service.forecasting.networks.fitting import Fit, FitState, FitStates, LossCurve
+from service.forecasting.networks.fitting import Fit, FitState, FitStates, LossCurve, set_generator_state
 from service.forecasting.training.planning import Plan
 
 logger = logging.getLogger(__name__)
 
 # Increased with every change to trainings that gives earlier checkpoints another meaning.
-FORMAT = 2
+FORMAT = 1
 
 NetworkStage = Literal["select", "score", "refit"]
 FitKey = tuple[NetworkStage, int]
@@ -161,7 +161,7 @@ def write_checkpoint(state: TrainingState, identity: str) -> Checkpoint:
         underway = {"stage": stage, "member": member, "best_epoch": fit_state.best_epoch, "epoch": fit_state.epoch}
         # An array, as JSON has no infinity.
         others: _Arrays = {"best_loss": np.array([fit_state.best_loss])}
-        others |= {"trainer": fit_state.trainer, "kept": fit_state.kept}
+        others |= {"trainer": fit_state.trainer, "order": fit_state.order, "kept": fit_state.kept}
         arrays |= _named("underway", fit_state.curve, others)
     return Checkpoint({"fingerprint": identity, "finished": finished, "underway": underway}, arrays)
 
@@ -198,6 +198,7 @@ def _underway(record: _UnderwayRecord, arrays: _Arrays, size: int, most: int) ->
     state = FitState(
         record.epoch,
         _array(arrays, "underway.trainer", np.float32, (3, size)),
+        _array(arrays, "underway.order", np.uint64, (6,)),
         _curve(arrays, "underway", record, most),
         record.best_epoch,
         float(_array(arrays, "underway.best_loss", np.float64, (1,))[0]),
@@ -207,6 +208,7 @@ def _underway(record: _UnderwayRecord, arrays: _Arrays, size: int, most: int) ->
         raise ValueError("the fit under way has more epochs than it may have, or no losses of the last one")
     if not (np.isfinite(state.trainer[0]).all() and np.isfinite(state.kept).all()):
         raise ValueError("the fit under way has weights that no fit has")
+    set_generator_state(np.random.default_rng(0), state.order)
     return (record.stage, record.member), state
 
 

@@ -51,7 +51,7 @@ def distance(one: Network, other: Network) -> float:
 
 @pytest.mark.parametrize("objective", ["chunks", "windows"])
 def test_more_data_is_learnt_from_where_the_first_fit_ended_or_anew(objective: Objective) -> None:
-    specification = recipe(objective, learning_rate=0.003)
+    specification = recipe(objective, learning_rate=0.01)
     start = initial_network(NetworkShape.of(specification.network, 1, specification.output_chunk_length), seed=0)
     first, again = first_and_again(specification)
     assert first.network.shape == again.network.shape

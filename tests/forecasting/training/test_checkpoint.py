@@ -13,6 +13,7 @@ import torch
 
 from service.forecasting.config.options import Optimizer, TrainOptions
 from service.forecasting.forecaster.codec import forecaster_state
+from service.forecasting.networks.fitting import generator_state, set_generator_state
 from service.forecasting.networks.kernels.training import seed_dropout
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -195,7 +196,7 @@ def test_a_checkpoint_of_something_else_is_ignored(
 def test_a_checkpoint_of_another_format_is_ignored(
     kept: Checkpoint, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.forecasting.training.checkpoint.FORMAT", 3)
+    monkeypatch.setattr("service.forecasting.training.checkpoint.FORMAT", 2)
     check_ignored(*plain(), kept, caplog)
 
 
@@ -245,6 +246,8 @@ BROKEN: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     ),
     "kept weights of another size": _set("arrays", "underway.kept", to=np.zeros(3)),
     "a best loss of another shape": _set("arrays", "underway.best_loss", to=np.zeros(3)),
+    "an order of another shape": _set("arrays", "underway.order", to=np.zeros(3, np.uint64)),
+    "an order that no generator has": lambda _, arrays: arrays["underway.order"].fill(2**40),
 }
 
 
@@ -314,3 +317,11 @@ def test_what_a_device_began_the_cpu_ends(optimizer: Optimizer) -> None:
     resumed = train(data, asked, checkpoints=Memory(found=stopping.kept))
     for one, other in zip(resumed.forecaster.networks, train(data, asked).forecaster.networks, strict=True):
         np.testing.assert_allclose(one.weights, other.weights, atol=1e-4)
+
+
+def test_a_generator_goes_on_from_its_state() -> None:
+    one, other = np.random.default_rng(3), np.random.default_rng(4)
+    one.permutation(17)
+    one.integers(5, dtype=np.uint32)  # leaves half a word behind
+    set_generator_state(other, generator_state(one))
+    np.testing.assert_array_equal(one.permutation(1000), other.permutation(1000))

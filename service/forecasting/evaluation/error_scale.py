@@ -17,8 +17,7 @@ import numpy as np
 from service.forecasting.evaluation.rolling import RollingForecasts, independent_origins
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.parametric import outlier_bound, robust_mean
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 # An item's own errors count as much as those of all items when it has this many independent origins; fewer where items
 # differ so much that one origin says more about an item than all the others do.

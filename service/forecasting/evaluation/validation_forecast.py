@@ -9,8 +9,7 @@ import numpy as np
 
 from service.forecasting.evaluation.rolling import SCORED_LEVELS, RollingForecasts, interval_bounds
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 MOST_ROWS = 120
 """The most rows that are kept: they are part of each list of models."""

@@ -15,8 +15,7 @@ import numpy as np
 from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

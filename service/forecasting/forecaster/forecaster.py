@@ -25,9 +25,9 @@ from service.forecasting.methods.method import fit_window
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import Engine, Predictor, Recipe, engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
-from service.forecasting.preprocessing.pipeline import IntArray, min_history
+from service.forecasting.preprocessing.pipeline import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
-from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
 
 # Cached forecasts from the model's own series, and the most steps of one, over all items.
 _CACHED, _CACHED_STEPS = 4, 1000

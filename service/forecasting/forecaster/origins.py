@@ -19,9 +19,9 @@ from service.forecasting.methods.kernels.forecasts import add_method_forecasts
 from service.forecasting.methods.method import contiguous_copy, fit_window
 from service.forecasting.networks.engine import Predictor
 from service.forecasting.preprocessing.missing import FilledValues
-from service.forecasting.preprocessing.pipeline import FARTHEST, IntArray
+from service.forecasting.preprocessing.pipeline import FARTHEST
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
-from service.forecasting.series.series import FloatArray, Series
+from service.forecasting.series.series import FloatArray, IntArray, Series
 
 # The numbers in the contexts of one rollout; bounds the memory however many origins there are.
 _BLOCK_NUMBERS = 2**21

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.methods.kernels.forecasts import method_forecasts
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 Array = TypeVar("Array", bound=NDArray[Any])
 Parameters = tuple[FloatArray, ...]

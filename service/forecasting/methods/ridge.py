@@ -18,10 +18,9 @@ from service.forecasting.methods.kernels.autoregression import (
     is_stable,
 )
 from service.forecasting.methods.method import contiguous_copy
-from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.preprocessing.ridge_regression import ridge_weights
 from service.forecasting.series.seasonality import grows_in_proportion
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 _MOST_LAGS = 30
 _PENALTIES = 10.0 ** np.arange(-5, 2.1, 0.5)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, Weights
 from service.forecasting.networks.windows import TrainingSequences
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 EngineName = Literal["numba", "torch"]
 

@@ -16,8 +16,7 @@ from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
 from service.forecasting.networks.kernels.rollout import packed_networks, roll_out
 from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
 from service.forecasting.networks.windows import TrainingSequences
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 
 class NumbaTrainer:

@@ -19,8 +19,7 @@ from service.forecasting.networks.architecture import Network, Weights, dropout_
 from service.forecasting.networks.engine import Recipe
 from service.forecasting.networks.module import RecurrentForecaster, detached
 from service.forecasting.networks.windows import TrainingSequences
-from service.forecasting.preprocessing.pipeline import IntArray
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 _PENALTIES: dict[Loss, Callable[..., Tensor]] = {
     "mae": functional.l1_loss,

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.preprocessing.pipeline import IntArray
 from service.forecasting.preprocessing.thinning import evenly_spaced
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 _Rows = NDArray[np.float32]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
 from service.forecasting.preprocessing.scaling import Scaler
 from service.forecasting.preprocessing.transforms import TRANSFORMS, Transform
 from service.forecasting.series.series import FloatArray
-
-IntArray = NDArray[np.int64]
 
 # The network works in float32, where squares of scaled values must be finite; farther out, sizes mean no more.
 FARTHEST = 1e15

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.forecasting.preprocessing.pipeline import IntArray
+from service.forecasting.series.series import IntArray
 
 
 def evenly_spaced(count: int, most: int) -> IntArray:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, PositiveInt
 from service.forecasting.series.time_axis import TimeAxis
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 MOST_CATEGORIES = 20
 

@@ -10,10 +10,10 @@ import pytest
 from service.forecasting.config.options import TransformName
 from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
 from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import FARTHEST, IntArray, network_inputs
+from service.forecasting.preprocessing.pipeline import FARTHEST, network_inputs
 from service.forecasting.preprocessing.scaling import fit_scaler
 from service.forecasting.preprocessing.transforms import TRANSFORMS
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, IntArray
 
 NAMES = get_args(TransformName)
 LENGTH, TARGETS = 6, 2

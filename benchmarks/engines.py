@@ -26,7 +26,7 @@ from service.errors import Unavailable
 from service.forecasting.config.options import Cell, TrainOptions
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import Engine, Recipe, engine_for
-from service.forecasting.networks.windows import ItemRows, overlapping_sequences
+from service.forecasting.networks.training_sequences import ItemRows, overlapping_sequences
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import Trained, train

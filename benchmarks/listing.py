@@ -24,7 +24,7 @@ from examples.cluster import PostgresServer
 from service.keys import DEFAULT_TENANT
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelStatus
-from service.storage.registry.pages import write_cursor
+from service.storage.registry.pagination import write_cursor
 from service.storage.registry.registry import Registry
 from service.storage.registry.tables import models
 

@@ -24,7 +24,7 @@ def main() -> None:
     from service.storage.registry.leases import LeaseHolder
     from service.storage.registry.postgres import SILENCE_OPTIONS
     from service.storage.registry.registry import Registry
-    from service.worker.results import JobRecorder
+    from service.worker.job_recorder import JobRecorder
     from service.worker.worker import Worker
     from service.worker_app import open_store
 

@@ -45,11 +45,11 @@ from service.storage.registry.registry import Registry
 from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import new_lag, watch_lag
 from service.telemetry.traces import Spans
-from service.usecases.context import Measurements, Resources
-from service.usecases.job_notifications import JobWatch
+from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
+from service.usecases.resources import Measurements, Resources
 from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.storage_repair import Reconciliation, reconcile
 from service.worker.devices import training_devices

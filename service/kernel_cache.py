@@ -41,7 +41,7 @@ def use_kernel_cache(folder: str | None) -> None:
 
 def warm_forecasts_once() -> None:
     """Prepare forecasts while no other process compiles."""
-    from service.forecasting.warm_up import warm_methods, warm_rollout
+    from service.forecasting.kernel_warm_up import warm_methods, warm_rollout
 
     with _one_at_a_time():
         warm_rollout()
@@ -50,7 +50,7 @@ def warm_forecasts_once() -> None:
 
 def warm_training_once() -> None:
     """Prepare trainings and forecasts while no other process compiles."""
-    from service.forecasting.warm_up import warm_training
+    from service.forecasting.kernel_warm_up import warm_training
 
     with _one_at_a_time() as compiled:
         warm_training()

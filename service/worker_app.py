@@ -29,7 +29,7 @@ from service.telemetry.traces import Spans
 from service.worker.child_entry import train_in_child
 from service.worker.devices import training_devices
 from service.worker.identity import WorkerIdTaken, locked_id, machine_id
-from service.worker.results import JobRecorder
+from service.worker.job_recorder import JobRecorder
 from service.worker.telemetry import AttemptTelemetry
 
 if TYPE_CHECKING:

@@ -112,7 +112,7 @@ import sys
 from service.__main__ import _with_settings
 
 def tell(settings):
-    import service.forecasting.warm_up
+    import service.forecasting.kernel_warm_up
     kernels = [one for name in list(sys.modules) if name.startswith("service.forecasting.") and ".kernels." in name
                for one in vars(sys.modules[name]).values() if hasattr(one, "_cache")]
     for one in kernels:

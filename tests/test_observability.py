@@ -78,7 +78,7 @@ def test_no_line_holds_a_value_or_a_key(tmp_path: Path, form: str) -> None:
     [livez] = [line for line in lines if line.get("request_id") == "the-one-asked"]
     assert livez["trace_id"] == "ab" * 16
     of_job = [line for line in lines if line.get("job_id") == model["job_id"]]
-    assert {line["logger"] for line in of_job} >= {"service.usecases.train", "service.worker.results"}
+    assert {line["logger"] for line in of_job} >= {"service.usecases.train", "service.worker.job_recorder"}
     [accepted] = [line for line in of_job if line["message"] == "the job is accepted"]
     assert accepted["request_id"]
 

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.security.admission import BodyTally, Load
 from service.keys import Grant
 from service.telemetry import context
-from service.usecases.context import Resources
 from service.usecases.model_lookups import ModelLookups
+from service.usecases.resources import Resources
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -10,7 +10,7 @@ from itertools import islice
 
 from service.errors import InvalidOption, InvalidSeries, MalformedBody
 from service.tables.column_roles import look_like_times
-from service.tables.number_marks import PATH, NumberReader, is_number, possible_marks
+from service.tables.number_format import PATH, NumberReader, is_number, possible_marks
 
 # A first line of nothing but numbers and dates is not a header.
 _DATE = re.compile(r"[0-9]{1,4}([-/.])[0-9]{1,2}\1[0-9]{1,4}.*", re.ASCII)
@@ -50,8 +50,8 @@ def read_table(
     Empty cells beyond the header are dropped, and cells of the last columns may be missing if these columns have no
     name.
 
-    decimal, thousands: the marks in numbers, detected if they are None; see `service.tables.number_marks`. most_rows: a
-    body with more rows is refused while it is read, before all rows are in memory.
+    decimal, thousands: the marks in numbers, detected if they are None; see `number_format`. most_rows: a body with
+    more rows is refused while it is read, before all rows are in memory.
 
     Raises MalformedBody if the bytes are not UTF-8 or quotes are not closed; InvalidSeries if the header is missing,
     has duplicate names or more than 10,000 columns, if no rows or too many follow it, or if a row has more or fewer

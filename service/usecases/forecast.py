@@ -10,8 +10,8 @@ from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCo
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.series.series import Panel
 from service.storage.registry.entries import ModelEntry
-from service.usecases.context import Resources
 from service.usecases.limits import Limits
+from service.usecases.resources import Resources
 
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster

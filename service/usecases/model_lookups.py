@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 
 from service.errors import ServiceError
-from service.usecases.context import Resources
 from service.usecases.forecast import LoadedModel, fetch_model
+from service.usecases.resources import Resources
 
 RunInThread = Callable[[Callable[[], LoadedModel]], Awaitable[LoadedModel]]
 """Runs a function in a thread once one is free. Raises Overloaded if too many calls wait."""

@@ -11,8 +11,8 @@ from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry
-from service.usecases.context import Resources
 from service.usecases.forecast import find_model
+from service.usecases.resources import Resources
 
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:

@@ -14,7 +14,7 @@ from service.errors import Unavailable
 from service.queue.tickets import CPU, GPU
 from service.storage.registry.database import utc_now
 from service.storage.registry.jobs import QueueMetrics
-from service.usecases.context import Resources
+from service.usecases.resources import Resources
 
 _NO_WORKER = "no worker is alive: trainings are accepted and wait for one; forecasts are served"
 

@@ -18,7 +18,7 @@ from service.storage.files.model_codec import TrainingInput, training_input_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry, QueueName
 from service.telemetry import context
-from service.usecases.context import Resources
+from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
 

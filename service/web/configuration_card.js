@@ -1,6 +1,6 @@
 // Every option as it was used, and why it was chosen.
 
-import { element, section, table } from "./elements.js";
+import { element, section, table } from "./dom.js";
 
 export function configurationCard(model) {
   const { chosen = {}, ...used } = model.configuration ?? {};

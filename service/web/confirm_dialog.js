@@ -1,6 +1,6 @@
 // Asks before something is gone.
 
-import { button, element } from "./elements.js";
+import { button, element } from "./dom.js";
 
 export function confirmed(question, consequence, verb) {
   const dialog = element("dialog", { "aria-labelledby": "confirm-title" });

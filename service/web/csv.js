@@ -1,7 +1,7 @@
 // A CSV for drawing: the server reads it again, and decides. Separator, numbers and missing cells are read as it does.
 
 import { itemOf, saysTime, timeOf } from "./column_roles.js";
-import { isNumber, readNumbers } from "./number_marks.js";
+import { isNumber, readNumbers } from "./number_format.js";
 
 export class UnreadableCsv extends Error {}
 

@@ -1,7 +1,7 @@
 // The forecast of a model, to any horizon.
 
 import { isAbort, post } from "./api.js";
-import { button, element, labelled, options } from "./elements.js";
+import { button, element, labelled, options } from "./dom.js";
 import { forecastPlot } from "./forecast_plot.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 

@@ -1,7 +1,7 @@
 // Actual values and forecasts with their intervals; and the forecasts of the part after the split.
 
 import { Plot } from "./plot.js";
-import { compact, stepsWords } from "./wording.js";
+import { compact, stepsWords } from "./format.js";
 
 const FAN = { 95: "fan-95", 80: "fan-80", 50: "fan-50" };
 

@@ -1,9 +1,9 @@
 // All jobs, newest first, and how far those are that run.
 
 import { ask, askJson, isAbort } from "./api.js";
-import { button, element } from "./elements.js";
+import { button, element } from "./dom.js";
 import { problemNotice } from "./problem_notice.js";
-import { momentWords, percent, secondsWords, stageWords, statusWords, titleOf } from "./wording.js";
+import { momentWords, percent, secondsWords, stageWords, statusWords, titleOf } from "./format.js";
 
 const PAGE = 50;
 const BUSY_PAUSE = 1000;

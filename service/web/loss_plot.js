@@ -1,7 +1,7 @@
 // The network's losses by epoch, live and afterwards.
 
 import { Plot } from "./plot.js";
-import { compact } from "./wording.js";
+import { compact } from "./format.js";
 
 function lossLines(training, validation, points = training.length < 3) {
   return [

@@ -3,13 +3,13 @@
 import { ask, askJson, isAbort } from "./api.js";
 import { confirmed } from "./confirm_dialog.js";
 import { configurationCard } from "./configuration_card.js";
-import { button, element } from "./elements.js";
+import { button, element } from "./dom.js";
 import { forecastCard } from "./forecast_card.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { candidatesCard, headlineCard, lossCard, scoresCard, stepCard, validationCard } from "./report_cards.js";
 import { snippetsCard } from "./snippets_card.js";
 import { TrainingPanel } from "./training_panel.js";
-import { bytesWords, momentWords, saved, statusWords, titleOf } from "./wording.js";
+import { bytesWords, momentWords, saved, statusWords, titleOf } from "./format.js";
 
 export async function modelView(root, { signal, parameters: [modelId] }) {
   root.className = "stack";

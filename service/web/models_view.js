@@ -1,10 +1,10 @@
 // All models, newest first.
 
 import { askJson, isAbort } from "./api.js";
-import { button, element } from "./elements.js";
+import { button, element } from "./dom.js";
 import { problemNotice } from "./problem_notice.js";
 import { sparkline } from "./sparkline.js";
-import { momentWords, skillWords, statusWords, titleOf } from "./wording.js";
+import { momentWords, skillWords, statusWords, titleOf } from "./format.js";
 
 const PAGE = 24;
 

@@ -1,9 +1,9 @@
 // A chart of lines and bands over numbered steps: uPlot, with our colours, words for the steps, zooming and a table.
 
 import { thinned } from "./downsampling.js";
-import { button, element, table } from "./elements.js";
+import { button, element, table } from "./dom.js";
 import { PlotLegend } from "./plot_legend.js";
-import { compact, saved } from "./wording.js";
+import { compact, saved } from "./format.js";
 
 const MOST_TABLE_ROWS = 400;
 const STEPS = [1, 2, 5].flatMap((one) => [0, 1, 2, 3, 4, 5].map((power) => one * 10 ** power)).sort((a, b) => a - b);

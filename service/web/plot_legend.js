@@ -1,7 +1,7 @@
 // What is drawn in which colour, and the values under the pointer.
 
-import { element } from "./elements.js";
-import { compact } from "./wording.js";
+import { element } from "./dom.js";
+import { compact } from "./format.js";
 
 export class PlotLegend {
   constructor(lines, bands, unit) {

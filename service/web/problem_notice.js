@@ -1,6 +1,6 @@
 // What went wrong, in the server's own words.
 
-import { element } from "./elements.js";
+import { element } from "./dom.js";
 
 export function problemNotice(error) {
   const others = (error.errors ?? []).filter((one) => ![one.detail, `${one.pointer}: ${one.detail}`].includes(error.message));

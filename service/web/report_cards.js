@@ -1,10 +1,10 @@
 // How good a model is, in words and pictures.
 
-import { element, section, table } from "./elements.js";
+import { element, section, table } from "./dom.js";
 import { validationPlot } from "./forecast_plot.js";
 import { lossPlot } from "./loss_plot.js";
-import { stepPlot } from "./step_plot.js";
-import { baselineName, compact, coverageWords, errorWords, percent, skillWords, stepsWords } from "./wording.js";
+import { skillPlot } from "./skill_plot.js";
+import { baselineName, compact, coverageWords, errorWords, percent, skillWords, stepsWords } from "./format.js";
 
 export function headlineCard(model, heading = {}) {
   const { text, tone } = skillWords(model);
@@ -30,7 +30,7 @@ export function validationCard(model) {
 
 export function stepCard(model) {
   if (!model.skill_by_step?.length) return null;
-  return section("Skill by step ahead", {}, stepPlot(model.skill_by_step, baselineName(model)).node);
+  return section("Skill by step ahead", {}, skillPlot(model.skill_by_step, baselineName(model)).node);
 }
 
 export function lossCard(model) {

@@ -1,7 +1,7 @@
 // A series as it was given.
 
 import { Plot } from "./plot.js";
-import { whole } from "./wording.js";
+import { whole } from "./format.js";
 
 export function seriesPlot({ name, values, labels }) {
   const lines = [{ name, values, colour: "actual", width: 1.5 }];

@@ -1,6 +1,6 @@
 // Lines that do without this page.
 
-import { button, element, section } from "./elements.js";
+import { button, element, section } from "./dom.js";
 import { curlLines, pythonLines, trainingOf } from "./snippets.js";
 
 export function snippetsCard(model) {

@@ -1,6 +1,6 @@
 // A few values, word-sized.
 
-import { drawing } from "./elements.js";
+import { drawing } from "./dom.js";
 
 const WIDTH = 132;
 const HEIGHT = 34;

@@ -2,13 +2,13 @@
 
 import { askJson, isAbort, newIdempotencyKey, postCsv } from "./api.js";
 import { readText } from "./csv_file.js";
-import { button, element } from "./elements.js";
+import { button, element } from "./dom.js";
 import { forecastCard } from "./forecast_card.js";
 import { headlineCard, validationCard } from "./report_cards.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { seriesPlot } from "./series_plot.js";
-import { SetupForm } from "./setup_form.js";
-import { sourceCard } from "./source_card.js";
+import { TrainingForm } from "./training_form.js";
+import { dataSourceCard } from "./data_source_card.js";
 import { TrainingPanel } from "./training_panel.js";
 
 // What was loaded, and what was trained on it, is still there when the visitor comes back from another view.
@@ -30,7 +30,7 @@ export async function trainView(root, { signal }) {
       element("h1", {}, "From a file to a forecast"),
       element("p", {}, "Give it a series. It trains a model on it, tells how good that is beside simply repeating the past, and forecasts what comes next."),
     ),
-    sourceCard(take, signal),
+    dataSourceCard(take, signal),
     setup,
     result,
   );
@@ -50,7 +50,7 @@ function setupCard(source, result, signal, before = {}) {
       form.refuse(error);
     }
   };
-  const form = new SetupForm(source, draw, reread, signal);
+  const form = new TrainingForm(source, draw, reread, signal);
   if (before.query) form.restore(before.query);
   draw();
   const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });

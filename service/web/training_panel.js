@@ -1,11 +1,11 @@
 // A training while it runs: how far it is, its loss, and a way to stop it.
 
 import { ask, isAbort } from "./api.js";
-import { button, element } from "./elements.js";
+import { button, element } from "./dom.js";
 import { jobEvents } from "./job_events.js";
 import { LiveLoss, lossPlot } from "./loss_plot.js";
 import { problemNotice } from "./problem_notice.js";
-import { percent, secondsWords, stageWords } from "./wording.js";
+import { percent, secondsWords, stageWords } from "./format.js";
 
 export class TrainingPanel {
   constructor(jobId, signal) {

@@ -15,9 +15,9 @@ import orjson
 
 from service.errors import ServiceError, TrainingFailed
 from service.queue.tickets import JobListener, Outcome, Ticket
-from service.worker.processes import TrainingProcess
-from service.worker.results import RetryingListener
+from service.worker.job_recorder import RetryingListener
 from service.worker.telemetry import Watch, WatchedAttempt, unwatched
+from service.worker.training_process import TrainingProcess
 
 logger = logging.getLogger(__name__)
 

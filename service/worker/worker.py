@@ -18,9 +18,9 @@ from service.storage.registry.registry import Registry
 from service.telemetry.logs import reason
 from service.worker.identity import WorkerIdTaken
 from service.worker.leases import LeaseKeeper
-from service.worker.processes import PRELOADED, DeviceProcess, FreshProcess, warm_up
 from service.worker.runner import JobRunner, Slots
 from service.worker.telemetry import Watch, unwatched
+from service.worker.training_process import PRELOADED, DeviceProcess, FreshProcess, warm_up
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import pytest
 
 from service.queue.tickets import CPU, Ticket, Train
-from service.worker.processes import PRELOADED, FreshProcess
 from service.worker.runner import JobRunner, Slots
 from service.worker.telemetry import WatchedAttempt
+from service.worker.training_process import PRELOADED, FreshProcess
 from tests.worker import trainings
 from tests.worker.test_runner import PATIENCE, Recorder, wait_for
 

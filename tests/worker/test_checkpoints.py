@@ -26,9 +26,9 @@ from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.worker import checkpoints
 from service.worker.checkpoints import StoredCheckpoints, keep_checkpoint
-from service.worker.processes import PRELOADED, FreshProcess
-from service.worker.results import JobRecorder, RetryingListener
+from service.worker.job_recorder import JobRecorder, RetryingListener
 from service.worker.train_job import run_training
+from service.worker.training_process import PRELOADED, FreshProcess
 from tests.factories import noisy_sine, options, panel
 from tests.leases import put_back
 

@@ -20,10 +20,10 @@ from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
+from service.worker.job_recorder import JobRecorder
 from service.worker.leases import LeaseKeeper
-from service.worker.processes import PRELOADED, FreshProcess
-from service.worker.results import JobRecorder
 from service.worker.runner import JobRunner, Slots
+from service.worker.training_process import PRELOADED, FreshProcess
 from tests.worker import trainings
 from tests.worker.test_runner import wait_for
 

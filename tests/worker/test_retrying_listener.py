@@ -8,7 +8,7 @@ import pytest
 
 from service.errors import ServiceError, TrainingFailed, Unavailable
 from service.queue.tickets import CPU, Outcome, Ticket
-from service.worker.results import RetryingListener
+from service.worker.job_recorder import RetryingListener
 from tests.worker.test_runner import Failing
 
 

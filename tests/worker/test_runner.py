@@ -21,8 +21,8 @@ import pytest
 
 from service.errors import SeriesTooShort, ServiceError, TrainingFailed, Unavailable
 from service.queue.tickets import CPU, GPU, Outcome, Progress, Ticket, Train
-from service.worker.processes import PRELOADED, DeviceProcess, FreshProcess
 from service.worker.runner import JobRunner, Slots
+from service.worker.training_process import PRELOADED, DeviceProcess, FreshProcess
 from tests.worker import trainings
 
 PATIENCE = 60.0
@@ -408,7 +408,7 @@ def test_cancel_does_not_wait_for_a_process_that_is_slow_to_start(tmp_path: Path
 def test_a_child_whose_queue_is_gone_ends_quietly(tmp_path: Path) -> None:
     script = textwrap.dedent("""
         import multiprocessing
-        from service.worker.processes import work
+        from service.worker.training_process import work
         from tests.worker import trainings
 
         if __name__ == "__main__":

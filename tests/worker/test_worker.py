@@ -15,7 +15,7 @@ from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry
 from service.storage.registry.leases import LeaseHolder, Leases
 from service.storage.registry.registry import Registry
-from service.worker.results import JobRecorder
+from service.worker.job_recorder import JobRecorder
 from service.worker.worker import Worker
 from tests.worker import trainings
 

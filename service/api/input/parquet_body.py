@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
-from service.tables.number_marks import PATH
+from service.tables.number_format import PATH
 
 _CODE = Path(__file__).resolve().parents[3]
 # Memory that pyarrow and pandas need themselves, and bytes that one byte of the largest body may expand to.

@@ -22,7 +22,7 @@ from service.tables.column_roles import (
     says_time,
 )
 from service.tables.csv_table import CsvTable
-from service.tables.number_marks import PATH
+from service.tables.number_format import PATH
 
 # A month of the year, a day of the month, a week, or a row count: not a time on its own.
 _LONGEST_PART = 3

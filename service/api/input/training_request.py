@@ -19,7 +19,7 @@ from service.api.schemas.training import TrainRequest
 from service.errors import AmbiguousDates, InvalidInput, InvalidTimestamps
 from service.forecasting.training.planning import Plan
 from service.tables.csv_table import read_table
-from service.usecases.context import Resources
+from service.usecases.resources import Resources
 from service.usecases.train import TrainingRequest
 
 Decide = Callable[[Resources, TrainingRequest], Plan]

@@ -9,10 +9,10 @@ from contextlib import aclosing
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from service.api.output.answers import job_answer, json_bytes
+from service.api.output.responses import job_answer, json_bytes
 from service.errors import JobNotFound, Unavailable
 from service.storage.registry.entries import JobEntry
-from service.usecases.job_notifications import JobWatch
+from service.usecases.job_watch import JobWatch
 
 HEARTBEAT_SECONDS = 15.0
 MEDIA_TYPE = "text/event-stream"

@@ -8,16 +8,16 @@ from service.api.application import DirectRoute
 from service.api.input.body import SMALL_BODY, parse_json, read_json_body
 from service.api.input.query import check_model_in_query
 from service.api.input.series_input import read_future_covariates, read_panel, refuse_values_ahead
-from service.api.output.answers import backtest_answer, forecast_answer, json_response
 from service.api.output.openapi import MODEL_PARAMETERS, json_body, problems
+from service.api.output.responses import backtest_answer, forecast_answer, json_response
 from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
 from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
 from service.api.schemas.series import ItemsSeries
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
 from service.usecases.backtest import backtest_model
-from service.usecases.context import Resources
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
+from service.usecases.resources import Resources
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 

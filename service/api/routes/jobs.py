@@ -8,9 +8,9 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import Field
 
 from service.api.input.query import WholeNumber
-from service.api.output.answers import job_answer, json_response
 from service.api.output.events import MEDIA_TYPE, EventStream, job_events
 from service.api.output.openapi import job_links, model_links, page_links, problems
+from service.api.output.responses import job_answer, json_response
 from service.api.request_context import in_thread, resources_of, tenant_of
 from service.api.routes.models import Cursor, Limit
 from service.api.schemas.jobs import JobAnswer, JobList

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.input.body import FILE_TYPE, media_type, parse_json, read_body, read_json_body
 from service.api.input.query import WholeNumber
-from service.api.output.answers import json_response, model_answer
 from service.api.output.openapi import json_body, model_links, page_links, problems
+from service.api.output.responses import json_response, model_answer
 from service.api.request_context import in_thread, in_turn, resources_of, tenant_of
 from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
 from service.api.schemas.training import ModelName

@@ -8,13 +8,13 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from service.api.output.answers import json_response
 from service.api.output.openapi import problems
 from service.api.output.problems import problem_response
+from service.api.output.responses import json_response
 from service.api.request_context import in_thread, resources_of
 from service.api.schemas.jobs import Alive, Ready
 from service.errors import Unavailable
-from service.usecases.context import Resources
+from service.usecases.resources import Resources
 from service.usecases.service_metrics import Readiness, check_readiness, own_worker_warning
 
 

@@ -10,17 +10,17 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.input.body import PARQUET_TYPE
 from service.api.input.training_request import LONGEST_KEY, read_training_request
-from service.api.output.answers import job_answer, json_response, model_answer
 from service.api.output.openapi import job_links, model_links, problems, schema_of
 from service.api.output.problems import problem_response
+from service.api.output.responses import job_answer, json_response, model_answer
 from service.api.request_context import forget_body, in_thread, resources_of, tenant_of
 from service.api.schemas.models import ModelAnswer
 from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
 from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.registry.entries import JobEntry
 from service.tables.csv_table import SEPARATORS
-from service.tables.number_marks import DECIMAL_MARKS, THOUSANDS_MARKS
-from service.usecases.context import Resources
+from service.tables.number_format import DECIMAL_MARKS, THOUSANDS_MARKS
+from service.usecases.resources import Resources
 from service.usecases.service_metrics import worker_state
 from service.usecases.train import plan, submit_training, try_out
 

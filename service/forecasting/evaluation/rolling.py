@@ -19,7 +19,7 @@ from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.preprocessing.missing import FilledValues, fill
-from service.forecasting.preprocessing.thinning import evenly_spaced
+from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.series.series import FloatArray, IntArray, Series
 

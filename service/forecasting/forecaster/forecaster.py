@@ -15,9 +15,9 @@ from service.forecasting.covariates.effects import without_effects
 from service.forecasting.covariates.future_covariates import NONE_SENT, CovariateColumns, FutureCovariates
 from service.forecasting.forecaster.alignment import AlignedSeries, Columns
 from service.forecasting.forecaster.blend import Blend
+from service.forecasting.forecaster.forecast_origins import ForecastOrigins
 from service.forecasting.forecaster.items import FittedItem, FittedItems, filled_residual, fit_item
 from service.forecasting.forecaster.new_items import UnseenItems
-from service.forecasting.forecaster.origins import ForecastOrigins
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
@@ -25,7 +25,7 @@ from service.forecasting.methods.method import fit_window
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import Engine, Predictor, Recipe, engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
-from service.forecasting.preprocessing.pipeline import min_history
+from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
 

@@ -16,7 +16,7 @@ from service.forecasting.forecaster.blend import Blend, MethodBlend
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.missing import FilledValues, fill
-from service.forecasting.preprocessing.pipeline import model_steps
+from service.forecasting.preprocessing.network_inputs import model_steps
 from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_scale, fit_scaler
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series

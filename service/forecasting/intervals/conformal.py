@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.intervals.parametric import UsualErrors, effective_count, normal, robust_mean, student
-from service.forecasting.preprocessing.thinning import evenly_spaced
+from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.series.series import FloatArray
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, Weights
-from service.forecasting.networks.windows import TrainingSequences
+from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
 
 EngineName = Literal["numba", "torch"]

@@ -18,7 +18,7 @@ from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, are_sound, initial_network
 from service.forecasting.networks.engine import Engine, engine_for
-from service.forecasting.networks.windows import TrainingSequences
+from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray
 
 # The most validations of one fit: more say little and cost as much as training.

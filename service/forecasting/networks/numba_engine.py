@@ -15,7 +15,7 @@ from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
 from service.forecasting.networks.kernels.rollout import packed_networks, roll_out
 from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
-from service.forecasting.networks.windows import TrainingSequences
+from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
 
 

@@ -18,7 +18,7 @@ from service.forecasting.config.specification import Specification, TrainingSpec
 from service.forecasting.networks.architecture import Network, Weights, dropout_seed
 from service.forecasting.networks.engine import Recipe
 from service.forecasting.networks.module import RecurrentForecaster, detached
-from service.forecasting.networks.windows import TrainingSequences
+from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
 
 _PENALTIES: dict[Loss, Callable[..., Tensor]] = {

@@ -16,11 +16,11 @@ from service.forecasting.covariates.calendar import calendar_widths
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation import rolling
 from service.forecasting.methods.catalogue import PRIOR
-from service.forecasting.preprocessing.thinning import evenly_spaced
+from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.series.series import FloatArray
+from service.forecasting.training.fitter import Fitter
 from service.forecasting.training.planning import Plan
 from service.forecasting.training.progress import TrainingProgress
-from service.forecasting.training.recipe_fitter import Fitter
 
 _Field = Literal["future_covariates", "calendar"]
 # By how much the error must fall, as a share and in standard errors: a client has reasons to declare a column, calendar

@@ -16,7 +16,7 @@ from service.forecasting.config.specification import NetworkSpecification, Speci
 from service.forecasting.covariates.calendar import worth_trying
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
-from service.forecasting.preprocessing.thinning import evenly_spaced
+from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.frequency import season_length_of
 from service.forecasting.series.seasonality import find_season, grows_in_proportion, returns_to_its_mean

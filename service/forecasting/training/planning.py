@@ -14,7 +14,7 @@ from service.forecasting.config.options import Candidate, TrainOptions, Validati
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
-from service.forecasting.preprocessing.pipeline import min_history
+from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.splits import Split, require_length, require_shortest, split_series
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
 from service.forecasting.series.seasonality import looks_like_noise, returns_to_its_mean

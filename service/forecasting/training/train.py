@@ -44,9 +44,9 @@ from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.checkpoint import Checkpoints
 from service.forecasting.training.covariate_selection import select_covariates
+from service.forecasting.training.fitter import Fitter
 from service.forecasting.training.planning import NOISE, WALK, Plan, plan_training
 from service.forecasting.training.progress import Clock, Report, TrainingProgress
-from service.forecasting.training.recipe_fitter import Fitter
 
 # A model that is worse than the baseline by less than this is as good as it.
 _WORTH_WARNING = 0.01

@@ -24,7 +24,7 @@ from service.errors import IdempotencyKeyReused, JobFinished, ModelFailed, Quota
 from service.storage.identifiers import check_id, unknown_job, unknown_model
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, UNFINISHED, JobEntry, JobStatus, ModelStatus, Page, QueueName
-from service.storage.registry.pages import read_page
+from service.storage.registry.pagination import read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import idempotency_keys, jobs, models
 

@@ -15,7 +15,7 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
-from service.storage.registry.pages import has_text, read_page
+from service.storage.registry.pagination import has_text, read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import jobs, models
 

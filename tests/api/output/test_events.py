@@ -14,14 +14,14 @@ from typing import Any
 import orjson
 import pytest
 
-from service.api.output.answers import job_answer
 from service.api.output.events import job_events
+from service.api.output.responses import job_answer
 from service.errors import Overloaded
 from service.keys import DEFAULT_TENANT
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry
 from service.storage.registry.registry import Registry
-from service.usecases.job_notifications import MOST_WATCHERS, JobWatch
+from service.usecases.job_watch import MOST_WATCHERS, JobWatch
 from tests.leases import put_back
 
 PATIENCE = 60.0

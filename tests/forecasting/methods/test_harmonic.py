@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.forecasting.methods.catalogue import METHODS
-from service.forecasting.methods.kernels.harmonics import solve
+from service.forecasting.methods.kernels.harmonic import solve
 from service.forecasting.series.series import FloatArray
 from tests.factories import noisy_sine, random_walk
 

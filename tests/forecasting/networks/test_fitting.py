@@ -7,7 +7,7 @@ from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, initial_network
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
-from service.forecasting.networks.windows import (
+from service.forecasting.networks.training_sequences import (
     ItemRows,
     TrainingSequences,
     complete_windows,

@@ -15,7 +15,7 @@ from service.forecasting.networks.architecture import LARGEST_WEIGHT, Network, N
 from service.forecasting.networks.engine import Recipe, training_engine
 from service.forecasting.networks.module import RecurrentForecaster
 from service.forecasting.networks.torch_engine import module_of
-from service.forecasting.preprocessing.pipeline import FARTHEST
+from service.forecasting.preprocessing.network_inputs import FARTHEST
 from service.forecasting.series.series import FloatArray
 
 CELLS = get_args(Cell)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import InvalidOption
-from service.storage.registry.pages import read_cursor, write_cursor
+from service.storage.registry.pagination import read_cursor, write_cursor
 
 ID = "0123456789abcdef" * 2
 

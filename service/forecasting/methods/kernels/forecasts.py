@@ -12,7 +12,7 @@ import numpy as np
 
 from service.forecasting.compilation import compiled
 from service.forecasting.methods.kernels.autoregression import autoregressive_forecasts
-from service.forecasting.methods.kernels.harmonics import harmonic_forecasts
+from service.forecasting.methods.kernels.harmonic import harmonic_forecasts
 from service.forecasting.methods.kernels.smoothing import smoothing_forecasts
 from service.forecasting.methods.kernels.theta import theta_forecasts
 

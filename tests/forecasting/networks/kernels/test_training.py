@@ -17,7 +17,7 @@ from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.training import gather, seed_dropout
 from service.forecasting.networks.torch_engine import DeviceSequences, module_of, scored_chunks, weighted_loss
-from service.forecasting.networks.windows import ItemRows, TrainingSequences, overlapping_sequences
+from service.forecasting.networks.training_sequences import ItemRows, TrainingSequences, overlapping_sequences
 from service.forecasting.series.series import FloatArray
 
 CELLS, LOSS_NAMES = get_args(Cell), get_args(Loss)

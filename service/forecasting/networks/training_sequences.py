@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.preprocessing.thinning import evenly_spaced
+from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.series.series import FloatArray, IntArray
 
 _Rows = NDArray[np.float32]

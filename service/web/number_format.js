@@ -1,4 +1,4 @@
-// Decimal mark and thousands in the cells of a CSV file: the rule of service/tables/number_marks.py.
+// Decimal mark and thousands in the cells of a CSV file: the rule of service/tables/number_format.py.
 
 const MISSING = new Set(["", "na", "n/a", "#n/a", "nan", "null", "none"]);
 const WHOLE = /^[+-]?(\d+)$/;

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from service.forecasting.config.options import TransformName
-from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
+from service.forecasting.forecaster.kernels.contexts import add_network_forecasts, read_contexts
 from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import FARTHEST, network_inputs
+from service.forecasting.preprocessing.network_inputs import FARTHEST, network_inputs
 from service.forecasting.preprocessing.scaling import fit_scaler
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, IntArray

@@ -2,7 +2,7 @@
 
 import { Plot } from "./plot.js";
 
-export function stepPlot(skillByStep, naive) {
+export function skillPlot(skillByStep, naive) {
   const values = skillByStep.map((skill) => (skill === null ? null : Math.max(-100, skill * 100)));
   const plot = new Plot({
     title: "Better by step ahead",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.forecasting.networks.kernels.training import gather
-from service.forecasting.networks.windows import (
+from service.forecasting.networks.training_sequences import (
     ItemRows,
     TrainingSequences,
     complete_windows,

@@ -14,12 +14,12 @@ import numpy as np
 
 from service.forecasting.config.specification import Specification
 from service.forecasting.forecaster.items import FittedItems
-from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
+from service.forecasting.forecaster.kernels.contexts import add_network_forecasts, read_contexts
 from service.forecasting.methods.kernels.forecasts import add_method_forecasts
 from service.forecasting.methods.method import contiguous_copy, fit_window
 from service.forecasting.networks.engine import Predictor
 from service.forecasting.preprocessing.missing import FilledValues
-from service.forecasting.preprocessing.pipeline import FARTHEST
+from service.forecasting.preprocessing.network_inputs import FARTHEST
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.series import FloatArray, IntArray, Series
 

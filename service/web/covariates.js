@@ -1,8 +1,8 @@
 // Columns that help with the one that is forecast: by their past alone, so that a forecast asks for nothing more.
 
-import { element } from "./elements.js";
+import { element } from "./dom.js";
 
-export class HelpingColumns {
+export class CovariateFields {
   // names: of all columns of numbers.
   constructor(names) {
     this.boxes = new Map(names.map((name) => [name, element("input", { type: "checkbox" })]));

@@ -17,7 +17,7 @@ from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
-from service.worker.results import MOST_DEATHS, JobRecorder, RetryingListener
+from service.worker.job_recorder import MOST_DEATHS, JobRecorder, RetryingListener
 from tests.leases import put_back
 
 OUTCOME = Outcome({"skill": 0.5}, b"a model")

@@ -12,7 +12,7 @@ from service.queue.tickets import CPU, GPU, TrainingQueue
 from service.storage.files.store import ModelStore
 from service.storage.registry.registry import Registry
 from service.telemetry.metrics import new_registry, training_observer
-from service.usecases.job_notifications import JobWatch
+from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
 

@@ -1,11 +1,11 @@
 // What is to be forecast, and how far; the server says what it would choose where nothing is said.
 
 import { isAbort, postCsv } from "./api.js";
-import { element, labelled, options } from "./elements.js";
+import { element, labelled, options } from "./dom.js";
 import { TARGET } from "./column_names.js";
-import { HelpingColumns } from "./helping_columns.js";
+import { CovariateFields } from "./covariates.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
-import { frequencyWords, stepsWords, whole } from "./wording.js";
+import { frequencyWords, stepsWords, whole } from "./format.js";
 
 const PAUSE = 300;
 const LONGEST_HISTORY = 5000;
@@ -16,7 +16,7 @@ const CURES = {
   date_format: "It is “Form of the dates” in “More options”: %d for the day, %m the month, %Y or %y the year.",
 };
 
-export class SetupForm {
+export class TrainingForm {
   // source: {name, table}; changed: called when another series is to be shown; reread: with another decimal mark.
   constructor(source, changed, reread, signal) {
     this.source = source;
@@ -36,7 +36,7 @@ export class SetupForm {
     this.season = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
     this.dates = element("input", { type: "text", placeholder: "%d-%m-%Y" });
     this.nonnegative = element("input", { type: "checkbox", id: "nonnegative" });
-    this.helping = new HelpingColumns(numeric.map((column) => column.name));
+    this.helping = new CovariateFields(numeric.map((column) => column.name));
     this.decimal = element("select", { id: "decimal" }, options(DECIMAL_MARKS, this.table.decimal));
     this.decimal.addEventListener("change", () => reread(this.decimal.value));
     this.understood = element("div", { class: "understood", "aria-live": "polite" });

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.forecasting.config.options import Cell, MethodName
 from service.forecasting.forecaster.blend import MethodBlend
-from service.forecasting.forecaster.kernels.origins import add_network_forecasts, read_contexts
+from service.forecasting.forecaster.kernels.contexts import add_network_forecasts, read_contexts
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.kernels.forecasts import add_method_forecasts
 from service.forecasting.methods.method import Parameters

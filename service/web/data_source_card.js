@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { readFile, readText } from "./csv_file.js";
-import { button, element, labelled } from "./elements.js";
+import { button, element, labelled } from "./dom.js";
 import { problemNotice } from "./problem_notice.js";
 
 const EXAMPLES = [
@@ -12,7 +12,7 @@ const EXAMPLES = [
 ];
 
 // take: is given {name, table} once something can be used.
-export function sourceCard(take, signal) {
+export function dataSourceCard(take, signal) {
   const said = element("div", { "aria-live": "polite" });
   const input = element("input", { type: "file", id: "file", class: "unseen", accept: ".csv,.tsv,.txt,text/csv,text/plain" });
   const drop = element(

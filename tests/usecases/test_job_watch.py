@@ -11,7 +11,7 @@ from service.keys import DEFAULT_TENANT
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry
 from service.storage.registry.registry import Registry
-from service.usecases.job_notifications import JobWatch
+from service.usecases.job_watch import JobWatch
 
 PATIENCE = 60.0
 

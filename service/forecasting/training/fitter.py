@@ -16,12 +16,12 @@ from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.networks import windows
+from service.forecasting.networks import training_sequences as sequences
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import engine_for, training_engine
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
 from service.forecasting.preprocessing.missing import fill
-from service.forecasting.preprocessing.pipeline import network_inputs
+from service.forecasting.preprocessing.network_inputs import network_inputs
 from service.forecasting.preprocessing.scaling import usual_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray
@@ -106,7 +106,7 @@ class Fitter:
 
     def _sequences(
         self, items: Sequence[FittedItem], ends: Sequence[int], validation_ends: Sequence[int] | None = None
-    ) -> windows.TrainingSequences:
+    ) -> sequences.TrainingSequences:
         """Return the training set, the rows before ``ends``, or the validation set, those up to ``validation_ends``.
 
         Items that are too short for the network are left out. The validation set of chunks carries the state on, as in
@@ -124,15 +124,15 @@ class Fitter:
                 filled = filled_residual(item, one.head(end), specification)
                 scaled = network_inputs(filled.interpolated, transform, item.scaler, targets)
                 rows.append(
-                    windows.ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback)
+                    sequences.ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback)
                 )
         context, chunk = specification.context_length, specification.output_chunk_length
         if specification.training.objective == "windows":
-            windows_of = windows.complete_windows if validation_ends is None else windows.partial_windows
-            return windows_of(rows, context, chunk)
+            cut = sequences.complete_windows if validation_ends is None else sequences.partial_windows
+            return cut(rows, context, chunk)
         # That of the first fit, as the specification is the same for all fits.
         shortest = min(split.stopping for split, long in zip(self._plan.splits, self._plan.long, strict=True) if long)
-        sequences_of = windows.overlapping_sequences if validation_ends is None else windows.consecutive_sequences
+        sequences_of = sequences.overlapping_sequences if validation_ends is None else sequences.consecutive_sequences
         return sequences_of(rows, context, chunk, scored_steps("chunks", context, shortest))
 
     def _forecaster(

@@ -1,4 +1,4 @@
-"""Even thinning: a fixed number of rows, origins or items in place of all of them."""
+"""Even subsampling: a fixed number of rows, origins or items in place of all of them."""
 
 from __future__ import annotations
 

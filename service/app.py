@@ -82,9 +82,9 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         app.state.lookups = ModelLookups(resources, load.work)
         app.state.warm = threading.Event()
         threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
-        resources.queue.start()
         metrics = ServiceMetrics(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
         measured.registry.register(metrics)
+        resources.queue.start()
         watching = asyncio.create_task(watch_lag(lag))
         try:
             yield

@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """Settings from environment variables named ``FORECAST_`` and the field; docs/settings.md lists them."""
 
     model_config = SettingsConfigDict(
+        # Without it, populate_by_name would read variables by the bare names of fields, such as PORT.
+        env_prefix="FORECAST_",
         alias_generator=AliasGenerator(validation_alias=_names_of),
         use_attribute_docstrings=True,
         frozen=True,

@@ -72,3 +72,11 @@ def test_what_is_no_setting_is_found_with_what_it_may_mean(monkeypatch: pytest.M
     for name in ("FORECAST_MAX_HORIZZON", "FORECAST_MAX_HORIZON", "forecast_port", "FORECAST_URL", "FORECAST_XYZXYZ"):
         monkeypatch.setenv(name, "3")
     assert unknown_variables() == {"FORECAST_MAX_HORIZZON": "FORECAST_MAX_HORIZON", "FORECAST_XYZXYZ": None}
+
+
+def test_variables_without_the_prefix_are_not_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environments are full of such names."""
+    for name, value in (("PORT", "9999"), ("HOST", "0.0.0.0"), ("DEVICE", "cuda"), ("DATABASE_URL", "postgresql://x")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("API_KEYS", "acme:a-key-of-another-program")
+    assert Settings() == Settings(port=8000, host="127.0.0.1", device="auto", database_url=None, api_keys=None)

@@ -123,10 +123,9 @@ class RequestMetrics(Collector):
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return bytes(value).decode("latin-1")
-    return None
+    """Return a header; None if it is missing, or sent several times."""
+    found = [value for name, value in scope["headers"] if name == wanted]
+    return bytes(found[0]).decode("latin-1") if len(found) == 1 else None
 
 
 def _route_of(scope: Scope) -> str:

@@ -144,13 +144,20 @@ _STOP_SECONDS = 5
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Listen on the port of each address of the host. Raises OSError with the reason if that fails."""
+    """Bind the port of each address of the host; uvicorn listens once the service is ready to answer.
+
+    Raises OSError with the reason if that fails.
+    """
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     with ExitStack() as opened:
-        sockets = [
-            opened.enter_context(socket.create_server(address, family=family))
-            for family, _, _, _, address in dict.fromkeys(found)
-        ]
+        sockets = []
+        for family, _, _, _, address in dict.fromkeys(found):
+            sockets.append(one := opened.enter_context(socket.socket(family)))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # IPv4 has a socket of its own on the same port.
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
         opened.pop_all()
     return sockets
 

@@ -19,7 +19,7 @@ def add_commands(commands: Any) -> None:
     """Add a parser for each command to the result of `ArgumentParser.add_subparsers`."""
 
     def add(name: str, help_text: str, description: str | None = None) -> argparse.ArgumentParser:
-        text = f"{description or help_text.capitalize() + '.'} {MEANING}"
+        text = f"{description or help_text[0].upper() + help_text[1:] + '.'} {MEANING}"
         parser: argparse.ArgumentParser = commands.add_parser(name, help=help_text, description=text)
         parser.add_argument("--url", help="URL of the server; by default FORECAST_URL, else http://127.0.0.1:8000")
         parser.add_argument("--json", action="store_true", help="print the JSON of the server")

@@ -94,7 +94,9 @@ class ServerConnection(_Channel):
                 if "cancel" in message:
                     cancel(message["cancel"])
             except Exception as error:
-                logger.warning("a request of the server failed; the registry is read later: %s", reason(error))
+                logger.warning(
+                    "a request of the server failed; its jobs will be found in the registry: %s", reason(error)
+                )
         self.send("failed", "another worker has the same ID")
 
     def _receive(self) -> None:

@@ -75,7 +75,7 @@ def read_table(
             if fitted is None:
                 raise InvalidSeries.at(PATH, _odd_row(reader.line_num, cells, header, separator))
             if len(rows) == most_rows:
-                raise InvalidSeries.at(PATH, f"more than {most_rows} rows, the maximum of values of this server")
+                raise InvalidSeries.at(PATH, f"more than {most_rows} rows: this server accepts at most as many values")
             rows.append(fitted)
             lines.append(reader.line_num)
     except csv.Error as error:

@@ -162,7 +162,7 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
     warnings = open_end_warnings(history, _target_channels(forecaster, history))
     features = ", ".join(forecaster.specification.calendar)
     if features and any(one.times is None for one in history):
-        warnings.append(f"the history has no timestamps: the model's {features} is not used")
+        warnings.append(f"the history has no timestamps: calendar features of the model are not used: {features}")
     for one in history:
         unseen = forecaster.unseen.peers.unseen(one.static) if one.static else ()
         warnings.extend(
@@ -186,8 +186,8 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
         found = bounds.first_outside(one.values[:, targets])
         if found is not None:
             warnings.append(
-                f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}, outside the model's bounds, which "
-                "nevertheless apply to its forecasts"
+                f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}, outside the model's bounds; "
+                "its forecasts are still kept within them"
             )
     return warnings
 

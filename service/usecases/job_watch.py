@@ -82,6 +82,7 @@ class JobWatch:
         self._patience = patience
         self._pause = pause
         self._watched: defaultdict[str, set[Watcher]] = defaultdict(set)
+        self._streams = 0
         self._polling: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
         self._answered = 0.0
@@ -94,21 +95,23 @@ class JobWatch:
             polling.get_loop().call_soon_threadsafe(self._hurry.set)
 
     def require_room(self) -> None:
-        """Raise Overloaded if this server already has its maximum number of watchers."""
-        if sum(map(len, self._watched.values())) >= MOST_WATCHERS:
+        """Raise Overloaded if this server already has its maximum number of streams."""
+        if self._streams >= MOST_WATCHERS:
             detail = f"{MOST_WATCHERS} clients watch jobs on this server already; poll GET /jobs/{{id}} instead"
             raise Overloaded(detail, retry_after=_RETRY_AFTER)
 
     @contextmanager
-    def following(self, job: JobEntry, seen: int | None) -> Iterator[Watcher]:
+    def following(self, job: JobEntry, seen: int | None, is_stream: bool = True) -> Iterator[Watcher]:
         """Watch a job, given in its current state, until the block ends.
 
-        seen: the last revision that the client has received; None: it has received no revision yet.
+        seen: the last revision that the client has received; None: it has received no revision yet. is_stream: whether
+        it counts for `require_room`; requests that wait for their training are limited elsewhere.
         """
         # A revision later than the job's current one was counted in another database.
         watcher = Watcher(self, job, -1 if seen is None or seen > job.revision else seen)
         watchers = self._watched[job.id]
         watchers.add(watcher)
+        self._streams += is_stream
         if self._polling is None:
             self._answered = time.monotonic()
             self._polling = asyncio.create_task(self._poll(), name="job-watch")
@@ -116,6 +119,7 @@ class JobWatch:
             yield watcher
         finally:
             watchers.remove(watcher)
+            self._streams -= is_stream
             if not watchers:
                 del self._watched[job.id]
                 self._hurry.set()

@@ -61,7 +61,7 @@ export function validationPlot(shown, naive) {
     bands.push({ name: "80 %", upper: 3, lower: 4, colour: "fan-80" });
   }
   const item = shown.item === null ? "" : ` of ${shown.item}`;
-  const plot = new Plot({ title: `Forecast and what came${item}`, lines, bands, labels: shown.timestamps });
+  const plot = new Plot({ title: `Forecast and actual values${item}`, lines, bands, labels: shown.timestamps });
   plot.describe(
     `The latest ${shown.actual.length} values${item} after the split, forecast in ` +
       `${shown.origins.length === 1 ? "one go" : `${shown.origins.length} forecasts, one after another`}, before the model saw any of them. The band is the 80 % interval.`,

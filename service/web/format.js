@@ -46,7 +46,7 @@ export function errorWords(model) {
 export function coverageWords(model) {
   const coverage = Object.entries(model.metrics?.coverage ?? {}).filter(([, share]) => share !== null);
   if (!coverage.length) return "How far its intervals can be trusted is not known.";
-  const held = coverage.map(([level, share], place) => `its ${level} % interval ${place ? "" : "held "}${percent(share)}${place ? "" : " of what came"}`);
+  const held = coverage.map(([level, share], place) => `its ${level} % interval ${place ? "" : "held "}${percent(share)}${place ? "" : " of the actual values"}`);
   return `${held.join(", ").replace(/^i/, "I")}.`;
 }
 

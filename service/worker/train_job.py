@@ -41,7 +41,7 @@ def stored_input(store: ModelStore, job_id: str, seconds_limit: float = RETRY_SE
     """
 
     def failed(error: Exception) -> None:
-        logger.warning("the input of job %s could not be read, which is retried: %s", job_id, reason(error))
+        logger.warning("the input of job %s could not be read and will be retried: %s", job_id, reason(error))
 
     return retry(lambda: store.get_training_input(job_id), failed, seconds_limit, final=(JobNotFound,))
 

@@ -60,7 +60,7 @@ def test_from_a_dropped_file_to_a_forecast(seen: Watched, tmp_path: Path) -> Non
     skill = round(model["skill"] * 100)
     expect(page.locator("#result")).to_have_text(f"{skill} % better than last season’s values")
     assert drawn(page, "Forecast of visitors")
-    assert drawn(page, "Forecast and what came")
+    assert drawn(page, "Forecast and actual values")
     asked = {"model_id": model["model_id"]}
     last = httpx.post(f"{seen.url}/forecast", json=asked, timeout=30).json()["forecasts"][0]["mean"][-1]
     caption = page.get_by_role("group", name="Forecast of visitors").locator("figcaption")

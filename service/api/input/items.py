@@ -6,7 +6,16 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.api.schemas.series import LARGEST, ColumnsSeries, ItemsSeries, TimedColumns, TimedRows, ValuesSeries
+from service.api.schemas.series import (
+    LARGEST,
+    ColumnsItem,
+    ColumnsSeries,
+    ItemsSeries,
+    TimedColumns,
+    TimedRows,
+    ValuesItem,
+    ValuesSeries,
+)
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.preprocessing.splits import SHORTEST_SERIES
 from service.forecasting.series.frequency import aliases_of
@@ -92,8 +101,14 @@ def _item(
         columns = {name: SentColumn(values, (*path, "columns", name)) for name, values in rows.columns.items()}
     else:
         columns = {"value": SentColumn(rows.values, (*path, "values"))}
-    named, targets_path = _innermost("targets", rows, path, shared, shared_path)
-    ahead, ahead_path = _innermost("future_covariates", rows, path, shared, shared_path)
+    table = rows if isinstance(rows, ColumnsSeries) else None
+    named, targets_path = shared.targets if shared else None, (*shared_path, "targets")
+    if table is not None and table.targets is not None:
+        named, targets_path = table.targets, (*path, "targets")
+    ahead: Any = shared.future_covariates if shared else None
+    ahead_path: Path = (*shared_path, "future_covariates")
+    if table is not None and table.future_covariates is not None:
+        ahead, ahead_path = table.future_covariates, (*path, "future_covariates")
     if ahead is None:
         ahead, ahead_path = beside or (), ("future_covariates",) if beside else path
     values = ahead.columns if isinstance(ahead, TimedColumns) else ahead
@@ -116,19 +131,9 @@ def _item(
     if not targets:
         raise InvalidSeries.at(ahead_path, "all columns are future covariates: none is left to forecast")
     times = _times(rows, _length(columns), shared, path)
-    name, categories = getattr(rows, "id", None), getattr(rows, "static", None) or {}
+    item, categories = (rows.id, rows.static or {}) if isinstance(rows, ValuesItem | ColumnsItem) else (None, {})
     static = {name: _category(value, (*path, "static", name)) for name, value in categories.items()}
-    return SentItem(name, columns, targets, ahead, times, path, targets_path, ahead_path, static, warning)
-
-
-def _innermost(
-    field: str, rows: TimedRows, path: Path, shared: ItemsSeries | None, shared_path: Path
-) -> tuple[Any, Path]:
-    """Return a field of an item, else of what the items share, and its location."""
-    own = getattr(rows, field, None)
-    if own is not None:
-        return own, (*path, field)
-    return getattr(shared, field, None), (*shared_path, field)
+    return SentItem(item, columns, targets, ahead, times, path, targets_path, ahead_path, static, warning)
 
 
 def _category(value: str | float, path: Path) -> str:
@@ -145,8 +150,8 @@ def _times(rows: TimedRows, length: int, shared: ItemsSeries | None, path: Path)
     timed = rows.timestamps is not None or rows.start is not None
     if rows.freq is not None and not timed:
         raise InvalidSeries.at((*path, "freq"), "a freq needs timestamps or a start as well")
-    freq, _ = _innermost("freq", rows, path, shared if timed else None, path)
-    date_format, _ = _innermost("date_format", rows, path, shared, path)
+    freq = shared.freq if rows.freq is None and shared and timed else rows.freq
+    date_format = shared.date_format if rows.date_format is None and shared else rows.date_format
     return SentTimes(length, rows.timestamps, rows.start, freq, date_format, path)
 
 

@@ -47,15 +47,16 @@ def read_columns(data: bytes, most_cells: int) -> dict[str, Any]:
     A column has ``numbers`` with null for missing values, or ``texts``; or ``unusable``, its type. Raises Unusable.
     """
     file = parquet.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-    names, rows = file.schema_arrow.names, file.metadata.num_rows
-    cells = rows * len(names)
+    names = file.schema_arrow.names
+    cells = file.metadata.num_rows * len(names)
     if cells > most_cells:
         raise Unusable(f"the file has {cells} cells; this server accepts at most {most_cells}: drop columns or rows")
     for name, times in Counter(names).items():
         if times > 1:
             raise Unusable(f"two columns of the file are named {name[:60]!r}")
     table = file.read(use_threads=False)
-    return {"rows": rows, "columns": {name: _column(name, table.column(place)) for place, name in enumerate(names)}}
+    columns = {name: _column(name, table.column(index)) for index, name in enumerate(names)}
+    return {"rows": table.num_rows, "columns": columns}
 
 
 def _column(name: str, column: Any) -> dict[str, Any]:

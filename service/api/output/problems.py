@@ -105,7 +105,7 @@ def problem_response(error: ServiceError, request: Request, **extra: Any) -> Res
 
 
 def error_response(error: Exception, request: Request) -> Response:
-    """Return the response for an exception; log what is a bug or needs the operator's attention."""
+    """Return the response for an exception; log those that need the operator's attention."""
     if isinstance(error, ServiceError):
         if status_of(error) == 500:
             logger.error("%s: %s", error.slug, error.detail)

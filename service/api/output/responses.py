@@ -30,8 +30,14 @@ def json_response(content: Any, status: int = 200, headers: dict[str, str] | Non
 
 def json_bytes(content: Any) -> bytes:
     """Return JSON on one line; numbers that are not finite become null."""
-    # orjson calls the function for arrays that are not contiguous.
-    return orjson.dumps(content, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(content, _contiguous, orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _contiguous(value: object) -> Any:
+    """Return an array as orjson takes it. Raises TypeError for anything else."""
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 class JsonBytes(Response):

@@ -100,6 +100,8 @@ def _backtest(request: Request, sent: bytes) -> Response:
     resources, tenant = resources_of(request), tenant_of(request)
     refuse_values_ahead(asked.series, ("series",))
     read = read_panel(asked.series)
+    resources.limits.check_horizon(asked.horizon)
+    resources.limits.check_panel(read.panel, ("series",))
     model = load_model(resources, tenant, asked.model_id, asked.name)
     bands = Bands(asked.levels)
     answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)

@@ -147,9 +147,13 @@ async def _accepted(resources: Resources, job: JobEntry) -> Response:
 async def _wait_for(request: Request, job: JobEntry, seconds: float) -> JobEntry:
     """Wait until the job has ended, ``seconds`` have passed or the server stops; return its last known state."""
     deadline = time.monotonic() + seconds
-    with resources_of(request).watch.following(job, job.revision) as watcher:
+    resources = resources_of(request)
+    with resources.watch.following(job, job.revision, is_stream=False) as watcher:
         while not job.has_ended and (left := deadline - time.monotonic()) > 0 and not request.app.state.stopping:
             # The job is accepted, even if the database is unreachable now; after an error, it would be sent again.
             with suppress(Unavailable):
                 job = await watcher.next(min(_STOP_SECONDS, left)) or job
+    if seconds and not job.has_ended and not request.app.state.stopping:
+        with suppress(Unavailable):  # it may have ended since the last poll
+            job = await in_thread(resources.registry.jobs.get, tenant_of(request), job.id)
     return job

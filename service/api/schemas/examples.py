@@ -25,7 +25,12 @@ PASSENGERS: list[float | None] = [
     *(171, 180, 193, 181, 183, 218, 230, 242, 209, 191, 172, 194),
 ]
 
-FLIGHTS: list[float | None] = [round(value / 12) if value else None for value in PASSENGERS]
+FLIGHTS: list[float | None] = [
+    *(10, 10, 12, 11, 11, 12, 13, 13, 12, 11, 9, 10),
+    *(10, 11, 13, 12, 11, 13, 15, 15, 14, 12, 10, 12),
+    *(13, 13, 16, 14, 15, 16, 18, 18, 16, 14, 13, 15),
+    *(15, 16, 17, 16, 16, 19, 20, 22, 19, 17, 15, 17),
+]
 
 MONTHS = [f"{year}-{month:02}" for year in range(1949, 1953) for month in range(1, 13)]
 

@@ -13,7 +13,7 @@ from service.storage.files.model_record import ModelRecord
 
 class _State(BaseModel):
     model_id: str = Field(description="ID, made by the server.", examples=[PLACEHOLDER_MODEL_ID])
-    job_id: str | None = Field(description="Job that trained it; null where imported.", examples=[PLACEHOLDER_JOB_ID])
+    job_id: str | None = Field(description="Job that trained it; null if imported.", examples=[PLACEHOLDER_JOB_ID])
     status: Literal["training", "ready", "failed"] = Field(description="State of the model.", examples=["ready"])
     name: str | None = Field(description="Name, not unique.", examples=["sales"])
     created_at: str = Field(description="When it was accepted (ISO 8601, UTC).", examples=["2026-01-01T12:00:00Z"])
@@ -31,7 +31,7 @@ class ModelAnswer(ModelRecord, _State):
         description="Why it failed, as a problem.",
         examples=[{"type": "urn:forecast:problem:training-failed", "title": "The training failed", "status": 500}],
     )
-    links: dict[str, str] = Field(description="Related paths.", examples=[{"self": f"/models/{PLACEHOLDER_MODEL_ID}"}])
+    links: dict[str, str] = Field(description="Related URLs.", examples=[{"self": f"/models/{PLACEHOLDER_MODEL_ID}"}])
 
 
 class ModelList(BaseModel):

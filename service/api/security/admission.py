@@ -35,8 +35,9 @@ class Load(Collector):
     wait would be longer than a quarter of a second is refused. From then on the queue is kept to a target below that,
     so that what is accepted is answered soon, until no request has been refused for a second. The idea is from Nichols
     & Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012, and Maurer, "Fail at Scale", ACM Queue 13(8), 2015;
-    there, requests are dropped after they have waited, here they are refused before. Not how long a queue lasts
-    decides, but how long: a fixed number of clients, each waiting for its answer, cause one that never ends.
+    there, requests are dropped after they have waited, here they are refused before. What matters is how long requests
+    wait, not how long the queue persists: a fixed number of clients, each waiting for its answer, cause one that never
+    ends.
 
     max_requests: concurrent requests; cores: worker threads; max_waiting: the most requests that may wait for a thread
     in a burst; max_bodies_bytes: total size of all bodies.

@@ -91,12 +91,14 @@ class TrainingOptions(Options):
     epochs: Count | None = Field(
         None, description="Maximum passes over the data in the first fit; later fits make 0.3 as many.", examples=[20]
     )
-    batch_size: Count | None = Field(None, description="Windows or sequences per step, at most all.", examples=[32])
+    batch_size: Count | None = Field(
+        None, description="Windows or sequences per step of the optimizer, at most all of them.", examples=[32]
+    )
     learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
     optimizer: Optimizer = Field("adam", description="Optimizer.")
     loss: Loss = Field("mae", description="Loss on scaled values.")
-    clip_norm: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm; null: not.")
-    clip_value: float | None = Field(None, gt=0, description="Each gradient is clipped to ± this; null: not.")
+    clip_norm: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm; null: no clipping.")
+    clip_value: float | None = Field(None, gt=0, description="Each gradient is clipped to ± this; null: no clipping.")
     truncate_bptt: Count | None = Field(None, description="Maximum steps that gradients flow back; null: all.")
     patience: Count | None = Field(None, description="Epochs without improvement before stopping.", examples=[20])
     ensemble_size: int | None = Field(None, ge=1, le=32, description="Networks that are averaged.", examples=[1])
@@ -138,7 +140,7 @@ class TrainOptions(Options):
     """Everything about a training but the series itself."""
 
     horizon: Count | None = Field(
-        None, description="Steps ahead that the model is made for; forecasts may have any other.", examples=[12]
+        None, description="Steps ahead that the model is made for; forecasts may use any other.", examples=[12]
     )
     candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
         None,

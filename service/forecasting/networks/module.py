@@ -39,7 +39,7 @@ class RecurrentForecaster(nn.Module):
         self.head = nn.Linear(hidden_size, output_chunk_length * channels)
         # cuDNN draws the dropout between its layers from a state that outlives a training (pytorch/pytorch#104697), so
         # that no seed repeats it in a process with several trainings. Hence single layers, with dropout after each.
-        self._layers = _single_layers(self.recurrent) if dropout > 0 else []
+        self.single_layers = _single_layers(self.recurrent) if dropout > 0 else []
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return the chunk after each step of (T, B, C): (T, B, K, C), and the last state; state None: zeros."""
@@ -48,11 +48,11 @@ class RecurrentForecaster(nn.Module):
 
     def read(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return the output of the recurrent layers after each step (T, B, H), and the last state."""
-        if not self._layers:
+        if not self.single_layers:
             hidden, reached = self.recurrent(inputs, state)
             return hidden, reached
         states: list[State] = []
-        for number, layer in enumerate(self._layers):
+        for number, layer in enumerate(self.single_layers):
             inputs, reached = layer(inputs, None if state is None else _of_layer(state, number))
             inputs = self.dropout(inputs)
             states.append(reached)

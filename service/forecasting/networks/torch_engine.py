@@ -114,7 +114,7 @@ class TorchTrainer:
     def _named(self, flat: Weights) -> dict[str, Tensor]:
         """Return weights, or anything of their shapes, by the names of parameters."""
         named = Network(self._shape, flat).named_weights()
-        return {name: torch.from_numpy(one) for name, one in named.items()}
+        return {name: torch.tensor(one) for name, one in named.items()}
 
     def _step(self, batch: Batch, rate: float) -> Tensor:
         training = self._training
@@ -261,7 +261,10 @@ def module_of(network: Network, device: str, dropout: float = 0.0) -> RecurrentF
         shape.cell, shape.channels, shape.hidden_size, shape.num_layers, shape.output_chunk_length, dropout
     )
     module.load_state_dict({name: torch.from_numpy(weight) for name, weight in network.named_weights().items()})
-    return module.to(device)
+    module.to(device)
+    for layer in module.single_layers:
+        layer.flatten_parameters()  # cuDNN wants the weights of each module in one piece of memory
+    return module
 
 
 def flat_weights(tensors: Iterable[Tensor]) -> Weights:

@@ -195,7 +195,7 @@ def _place(item: SentTimes) -> PlacedRows:
             raise InvalidSeries.at(path, f"{len(item.timestamps)} timestamps for {item.length} rows: send one for each")
         return axis_from_timestamps(item.timestamps, item.freq, item.date_format, path)
     if item.start is None or item.freq is None:
-        raise InvalidSeries.at(path, "a start needs a freq beside it, such as D, MS or h")
+        raise InvalidSeries.at(path, "a start also needs a freq, such as D, MS or h")
     axis = axis_from_start(item.start, item.freq, item.length, path, item.date_format)
     return PlacedRows(axis, np.arange(item.length))
 

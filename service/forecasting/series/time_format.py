@@ -170,9 +170,9 @@ def fault_of_pattern(pattern: str) -> str | None:
     if len(set(directives)) < len(directives):
         return f"{pattern!r} names a part of the time twice"
     if ("G" in directives) != ("V" in directives) or ("V" in directives and len(directives) > 2):
-        return f"{pattern!r}: an ISO week is %G with %V (2024-W05 is %G-W%V), and nothing else beside it"
+        return f"{pattern!r}: an ISO week is %G with %V (2024-W05 is %G-W%V), and nothing else"
     if "q" in directives and (len(directives) > 2 or not set("Yy") & set(directives)):
-        return f"{pattern!r}: a quarter (%q) needs a year (2024Q1 is %YQ%q), and nothing else beside it"
+        return f"{pattern!r}: a quarter (%q) needs a year (2024Q1 is %YQ%q), and nothing else"
     if not set("YyG") & set(directives):
         return f"{pattern!r} has no year (%Y)"
     if "d" in directives and not set("mbB") & set(directives):

@@ -96,7 +96,9 @@ def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
         refuse(texts, odd, path, f"expected {KNOWN_FORMS}")
     if form.is_epoch:
         counts, nanoseconds = np.array([int(text) for text in texts]), NANOSECONDS_PER[form.pattern]
-        refuse_first(texts, counts >= LAST.astype(np.int64) // nanoseconds, path, f"it lies outside {YEARS}")
+        beyond = counts >= LAST.astype(np.int64) // nanoseconds
+        if beyond.any():
+            refuse(texts, int(beyond.argmax()), path, f"it lies outside {YEARS}")
         return ReadTimes((counts * nanoseconds).view("datetime64[ns]"), form)
     if form.pattern == "%Y%m" and all(re.fullmatch("[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-2])", text) for text in texts):
         # All texts could also be days with two-digit years: 200101.

@@ -83,7 +83,8 @@ class ResumableTraining:
 
     def _underway(self, key: FitKey) -> FitState | None:
         """Return the state in which an earlier run left a fit."""
-        return dict([self._resumed.underway] if self._resumed.underway else []).get(key)
+        underway = self._resumed.underway
+        return underway[1] if underway and underway[0] == key else None
 
     def share_of(self, key: FitKey) -> float:
         """Return the share of a fit's epochs that an earlier run has done; approximate, as later fits have fewer."""

@@ -16,10 +16,17 @@ from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.networks import training_sequences as sequences
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import engine_for, training_engine
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
+from service.forecasting.networks.training_sequences import (
+    ItemRows,
+    TrainingSequences,
+    complete_windows,
+    consecutive_sequences,
+    overlapping_sequences,
+    partial_windows,
+)
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.network_inputs import network_inputs
 from service.forecasting.preprocessing.scaling import usual_change
@@ -106,7 +113,7 @@ class Fitter:
 
     def _sequences(
         self, items: Sequence[FittedItem], ends: Sequence[int], validation_ends: Sequence[int] | None = None
-    ) -> sequences.TrainingSequences:
+    ) -> TrainingSequences:
         """Return the training set, the rows before ``ends``, or the validation set, those up to ``validation_ends``.
 
         Items that are too short for the network are left out. The validation set of chunks carries the state on, as in
@@ -123,16 +130,14 @@ class Fitter:
             if long:
                 filled = filled_residual(item, one.head(end), specification)
                 scaled = network_inputs(filled.interpolated, transform, item.scaler, targets)
-                rows.append(
-                    sequences.ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback)
-                )
+                rows.append(ItemRows(scaled, filled.observed[lookback:], max(first - lookback, 0), end - lookback))
         context, chunk = specification.context_length, specification.output_chunk_length
         if specification.training.objective == "windows":
-            cut = sequences.complete_windows if validation_ends is None else sequences.partial_windows
+            cut = complete_windows if validation_ends is None else partial_windows
             return cut(rows, context, chunk)
         # That of the first fit, as the specification is the same for all fits.
         shortest = min(split.stopping for split, long in zip(self._plan.splits, self._plan.long, strict=True) if long)
-        sequences_of = sequences.overlapping_sequences if validation_ends is None else sequences.consecutive_sequences
+        sequences_of = overlapping_sequences if validation_ends is None else consecutive_sequences
         return sequences_of(rows, context, chunk, scored_steps("chunks", context, shortest))
 
     def _forecaster(

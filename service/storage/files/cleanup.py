@@ -23,8 +23,10 @@ def clear_away(registry: Registry, store: ModelStore, job_id: str) -> None:
             job = registry.jobs.get_of_any_tenant(job_id)
             if not job.has_ended:
                 return
+            store.delete_checkpoint(job_id)
             for attempt in range(1, job.attempt + (job.status != "succeeded")):
                 store.delete_model(job.model_id, attempt)
+            return
         store.delete_checkpoint(job_id)
     except Exception as error:
         logger.warning("files of job %s could not be removed from the store: %s", job_id, reason(error))

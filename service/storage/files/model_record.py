@@ -177,7 +177,7 @@ def inherited_record(file: ModelFile, model_id: str) -> Inherited:
     except ValidationError as error:
         raise _unusable(".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])) from error
     record = stated.model_dump(exclude_unset=True, exclude={"model_id", "name", "tenant"})
-    for name in ModelRecord.model_fields.keys() - _ADDED_LATER:
+    for name in [one for one in ModelRecord.model_fields if one not in _ADDED_LATER]:
         if name not in record or (record[name] is None and name not in _MAY_BE_NULL):
             raise _unusable(name)
     if stated.model_id != model_id:

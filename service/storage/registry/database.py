@@ -138,8 +138,8 @@ def _make_engine(text: str, busy_timeout: float) -> Engine:
         url = make_url(text)
         if url.drivername in ("postgresql", "postgresql+psycopg", "postgres"):
             return make_postgres_engine(url, _ENGINE_OPTIONS)
+        if url.drivername in ("sqlite", "sqlite+pysqlite"):
+            return make_sqlite_engine(url, busy_timeout, _ENGINE_OPTIONS)
     except (ArgumentError, ValueError) as error:
         raise ValueError(f"The database URL cannot be read. Examples: {_EXAMPLES}") from error
-    if url.drivername in ("sqlite", "sqlite+pysqlite"):
-        return make_sqlite_engine(url, busy_timeout, _ENGINE_OPTIONS)
     raise ValueError(f"The database must be {_EXAMPLES}; {url.drivername}:// is not supported.")

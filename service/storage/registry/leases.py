@@ -60,10 +60,13 @@ class Leases:
                 row = {"id": holder.id, "instance": holder.instance, "queues": queues, "alive_until": until}
                 is_free = or_(workers.c.instance == holder.instance, workers.c.alive_until < now, literal(holder.sole))
                 change = update(workers).where(workers.c.id == holder.id, is_free).values(row)
-                if not connection.execute(change).rowcount:
-                    connection.execute(insert(workers).values(row))
+                if connection.execute(change).rowcount:
+                    return True
+                if connection.execute(select(workers.c.id).where(workers.c.id == holder.id)).first():
+                    return False
+                connection.execute(insert(workers).values(row))
                 return True
-        except IntegrityError:  # another live instance has the ID
+        except IntegrityError:  # another instance was first
             return False
 
     def dismiss(self, holder: LeaseHolder) -> None:

@@ -279,7 +279,7 @@ def test_many_watch_with_one_thread_that_looks(registry: Registry, monkeypatch: 
         finally:
             looking.pop()
 
-    monkeypatch.setattr(registry, "changed_jobs", counted)
+    monkeypatch.setattr(registry.jobs, "changed", counted)
     watch = JobWatch(registry.jobs, pause=0.01)
 
     async def last(job: JobEntry) -> bytes:

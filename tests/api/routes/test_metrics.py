@@ -105,7 +105,7 @@ def test_a_bug_is_a_500(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("service.storage.registry.registry.Registry.model_of", broken)
+    monkeypatch.setattr("service.storage.registry.registry.Registry.get", broken)
     monkeypatch.setattr("service.api.routes.forecasts.lookups_of", broken)
     with running(tmp_path, raise_bugs=False) as one:
         one.client.event_hooks = {}

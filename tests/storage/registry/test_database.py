@@ -202,6 +202,7 @@ def test_database_of_a_newer_version_is_left_alone(registry: Registry, any_url: 
         "",
         "nonsense",
         "sqlite://",
+        "sqlite://folder/registry.db",
         "sqlite:///:memory:",
         "mysql://user:secret@host/name",
         "postgresql+psycopg2://user:secret@host/name",

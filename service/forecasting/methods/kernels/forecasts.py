@@ -138,6 +138,7 @@ def _clip_to_reach(values: Array, origins: Array, out: Array) -> None:
     Whatever the parameters, forecasts are finite and not absurdly far from the data.
     """
     bits = out.view(np.int64)
+    row, largest = -1, 0.0
     for n in range(len(origins)):
         last = values[origins[n]]
         inside = True
@@ -145,7 +146,11 @@ def _clip_to_reach(values: Array, origins: Array, out: Array) -> None:
             inside = inside and bits[n, step] & _EXPONENT != _EXPONENT and abs(out[n, step]) <= 3 * abs(last)
         if inside:
             continue
-        largest = np.max(np.abs(values[: origins[n] + 1]))
+        if origins[n] < row:
+            row, largest = -1, 0.0
+        while row < origins[n]:
+            row += 1
+            largest = max(largest, abs(values[row]))
         for step in range(out.shape[1]):
             value = out[n, step] if bits[n, step] & _EXPONENT != _EXPONENT else last
             reach = largest * (3 + 2 * (step + 1))

@@ -25,7 +25,8 @@ import numpy as np
 from service.errors import Unavailable
 from service.forecasting.config.options import Cell, TrainOptions
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import Engine, Recipe, engine_for
+from service.forecasting.networks.engine import Engine, Recipe
+from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.training_sequences import ItemRows, overlapping_sequences
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.planning import plan_training

@@ -37,7 +37,8 @@ from benchmarks.tutorial_loop import (
 from service.forecasting.config.options import Objective, TrainOptions
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import Recipe, engine_for
+from service.forecasting.networks.engine import Recipe
+from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.train import train
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from service.client.columns import Names
 from service.client.records import KnownModel
-from service.client.times import Zone
+from service.client.times import Zone, parse_times
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +86,7 @@ def forecast_frame(
     if forecasts[0]["timestamps"] is None:
         ds = pd.Series(np.tile(np.arange(1, horizon + 1), len(forecasts)))
     else:
-        ds = moments([text for one in forecasts for text in one["timestamps"]], zone)
+        ds = parse_times([text for one in forecasts for text in one["timestamps"]], zone)
     rows = {**_identities(forecasts, horizon), "ds": ds}
     frame = ForecastFrame({**rows, "mean": _joined(forecasts, "mean"), **_bounds(forecasts)})
     frame.warnings = list(answer["warnings"])
@@ -150,7 +150,7 @@ def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFram
     if forecasts[0]["timestamps"] is None:
         ds = pd.Series(origins + steps)
     else:
-        ds = moments([text for one in forecasts for ahead in one["timestamps"] for text in ahead], zone)
+        ds = parse_times([text for one in forecasts for ahead in one["timestamps"] for text in ahead], zone)
     values = {"y": _joined(forecasts, "actual"), "mean": _joined(forecasts, "mean"), **_bounds(forecasts)}
     frame = BacktestFrame({**_identities(forecasts, lengths), "origin": origins, "step": steps, "ds": ds, **values})
     for name in frame._metadata:
@@ -169,24 +169,6 @@ def _identities(forecasts: Sequence[Record], lengths: int | Sequence[int]) -> di
     if len(set(targets)) > 1:
         columns["target"] = np.repeat(np.array(targets, dtype=object), lengths)
     return columns
-
-
-def moments(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
-    """Return times as the service wrote them as a column: dates if they are ISO 8601, else unchanged.
-
-    zone: the time zone to convert times with an offset to, or to localize naive times in.
-    """
-    column = pd.Series(texts)
-    if not texts or not isinstance(texts[0], str):
-        return column
-    try:
-        times = pd.to_datetime(column, format="ISO8601")
-    except ValueError:
-        return column
-    if times.dt.tz is None and zone:
-        # Daylight saving time if an hour occurs twice; the next hour if it does not exist.
-        return times.dt.tz_localize(zone, ambiguous=np.ones(len(times), dtype=bool), nonexistent="shift_forward")
-    return times.dt.tz_convert(zone) if zone else times
 
 
 def _bounds(forecasts: Sequence[Record]) -> dict[str, FloatArray]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from service.client.frames import moments
 from service.client.requests import series_for
+from service.client.times import parse_times
 from service.errors import InvalidSeries
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_history(data: Any, model: KnownModel | None, **of_data: Any) -> dict[Na
         texts = one.get("timestamps")
         for target in targets:
             values = np.asarray(one["columns"][target])
-            index = np.arange(1 - len(values), 1) if texts is None else pd.Index(moments(texts, sent.zone))
+            index = np.arange(1 - len(values), 1) if texts is None else pd.Index(parse_times(texts, sent.zone))
             name = str(one.get("id", target))
             found[(name, target) if len(targets) > 1 else (name,)] = pd.Series(values, index).sort_index()
     return found

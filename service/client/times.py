@@ -1,4 +1,7 @@
-"""Write a column of times in the form that the service reads: ISO 8601, with an offset if they have a time zone."""
+"""Write a column of times in the form that the service reads, and parse those that it writes.
+
+That form is ISO 8601, with an offset if the times have a time zone.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidTimestamps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TimeArray = NDArray[np.datetime64]
 Zone = str | tzinfo
@@ -124,3 +130,23 @@ def _written(times: TimeArray, suffix: str = "") -> list[str]:
     unit = next(unit for unit in units if (times.astype(f"datetime64[{unit}]") == times).all())
     texts: list[str] = np.datetime_as_string(times.astype(f"datetime64[{unit}]")).tolist()
     return [text + suffix for text in texts] if suffix else texts
+
+
+def parse_times(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
+    """Return times as the service wrote them as a column: dates if they are ISO 8601, else unchanged.
+
+    zone: the time zone to convert times with an offset to, or to localize naive times in.
+    """
+    import pandas as pd
+
+    column = pd.Series(texts)
+    if not texts or not isinstance(texts[0], str):
+        return column
+    try:
+        times = pd.to_datetime(column, format="ISO8601")
+    except ValueError:
+        return column
+    if times.dt.tz is None and zone:
+        # Daylight saving time if an hour occurs twice; the next hour if it does not exist.
+        return times.dt.tz_localize(zone, ambiguous=np.ones(len(times), dtype=bool), nonexistent="shift_forward")
+    return times.dt.tz_convert(zone) if zone else times

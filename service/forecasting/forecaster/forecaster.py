@@ -23,7 +23,8 @@ from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
 from service.forecasting.methods.method import fit_window
 from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.engine import Engine, Predictor, Recipe, engine_for
+from service.forecasting.networks.engine import Engine, Predictor, Recipe
+from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of

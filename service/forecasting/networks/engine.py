@@ -6,7 +6,7 @@ numba: compiled kernels on this CPU, which release the GIL. torch: `module.Recur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, Weights
 from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
-
-EngineName = Literal["numba", "torch"]
 
 
 class Recipe(NamedTuple):
@@ -82,19 +80,3 @@ class Engine(Protocol):
 
     def predictor(self, members: Sequence[Network], recipe: Recipe) -> Predictor:
         """Return a predictor of networks of one shape, whose forecasts are averaged."""
-
-
-def engine_for(name: EngineName, device: str = "cpu") -> Engine:
-    """Return an engine; torch is imported only if it is asked for. device: torch's name."""
-    if name == "torch":
-        from service.forecasting.networks.torch_engine import TorchEngine
-
-        return TorchEngine(device)
-    from service.forecasting.networks.numba_engine import NumbaEngine
-
-    return NumbaEngine()
-
-
-def training_engine(device: str | None) -> Engine:
-    """Return the engine of trainings on a device of torch; None: the compiled kernels on this CPU."""
-    return engine_for("numba") if device is None else engine_for("torch", device)

@@ -17,7 +17,8 @@ from service.errors import InvalidOption, ServiceError
 from service.forecasting.config.options import Objective
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, are_sound, initial_network
-from service.forecasting.networks.engine import Engine, engine_for
+from service.forecasting.networks.engine import Engine
+from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray
 

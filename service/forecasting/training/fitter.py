@@ -17,7 +17,7 @@ from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.engine import engine_for, training_engine
+from service.forecasting.networks.engine_choice import engine_for, training_engine
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
 from service.forecasting.networks.training_sequences import (
     ItemRows,

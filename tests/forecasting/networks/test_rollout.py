@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from service.forecasting.config.options import Cell, Objective
 from service.forecasting.networks.architecture import LARGEST_WEIGHT, Network, NetworkShape, initial_network
-from service.forecasting.networks.engine import Recipe, training_engine
+from service.forecasting.networks.engine import Recipe
+from service.forecasting.networks.engine_choice import training_engine
 from service.forecasting.networks.module import RecurrentForecaster
 from service.forecasting.networks.torch_engine import module_of
 from service.forecasting.preprocessing.network_inputs import FARTHEST

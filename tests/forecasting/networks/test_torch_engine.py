@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from service.forecasting.config.options import Cell, Centering, Loss, Objective, Optimizer
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import NetworkShape, initial_network
-from service.forecasting.networks.engine import Trainer, training_engine
+from service.forecasting.networks.engine import Trainer
+from service.forecasting.networks.engine_choice import training_engine
 from service.forecasting.networks.numba_engine import NumbaEngine
 from service.forecasting.networks.torch_engine import TorchTrainer
 from service.forecasting.training.planning import plan_training

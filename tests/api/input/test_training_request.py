@@ -139,7 +139,8 @@ def test_what_was_accepted_is_told_so_whatever_becomes_of_the_database(
 ) -> None:
     jobs = application.app.state.resources.registry.jobs
     away: list[Exception] = [Unavailable("away", retry_after=1)] * 1000
-    monkeypatch.setattr(jobs, "changed", Answers(jobs.changed, away))
+    for read in ("changed", "get"):
+        monkeypatch.setattr(jobs, read, Answers(getattr(jobs, read), away))
     response = client.post("/train", params={"wait": 0.5}, json=BODY)
     assert response.status_code == 202, response.text
     monkeypatch.undo()

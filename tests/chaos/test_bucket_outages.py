@@ -92,7 +92,7 @@ def test_a_bucket_that_comes_back_in_time_gets_the_model(behind: Cluster, proxy:
     away = time.monotonic()
     [server], [trainer] = behind.servers, behind.trainers
     problem_of(server.client.get("/readyz"), 503, "unavailable", contains=UNREACHABLE)
-    until(lambda: "could not be kept, next try soon" in trainer.log.read_text(), lambda: "nothing was to be stored")
+    until(lambda: "could not be recorded and is retried" in trainer.log.read_text(), lambda: "nothing was to be stored")
     assert behind.job(job_id).status == "running"
     time.sleep(5)
     proxy.refuses = False
@@ -109,7 +109,7 @@ def test_an_input_that_cannot_be_read_is_waited_for(behind: Cluster, proxy: S3Pr
     # Cancelled in the database, which is there: the next one begins without its bucket.
     behind.registry.jobs.cancel(DEFAULT_TENANT, endless)
     behind.wait_for(waiting)
-    until(lambda: "could not be read, next try soon" in trainer.log.read_text(), lambda: "it does not try again")
+    until(lambda: "could not be read and will be retried" in trainer.log.read_text(), lambda: "it does not try again")
     assert behind.job(waiting).status == "running"
     proxy.refuses = False
     behind.wait_for(waiting, "succeeded")

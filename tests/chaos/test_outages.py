@@ -142,7 +142,7 @@ def test_a_store_that_is_read_only_for_a_while(disk: SmallDisk, tmp_path: Path) 
         problem_of(server.client.post("/train", params={"wait": 0}, json=SMALL), 503, "unavailable", contains=told)
         asked = {"model_id": cluster.job(ready).model_id, "horizon": 3}
         assert server.client.post("/forecast", json=asked).status_code == 200
-        until(lambda: "next try soon" in server.log.read_text(), lambda: "nothing was to be stored")
+        until(lambda: "is retried" in server.log.read_text(), lambda: "nothing was to be stored")
         disk.freeze(read_only=False)
         assert server.client.get("/readyz").status_code == 200
         assert set(cluster.check_all_ready([ready, running]).attempts) == {1}

@@ -26,6 +26,8 @@ from examples.server import running_server
 from service.usecases.model_cache import room_of
 
 GOAL = 0.5
+# More would only wait longer for a core, up to where the server refuses them.
+_CONNECTIONS = 16
 _UPLOADS_AT_ONCE = 4
 
 
@@ -90,9 +92,9 @@ def compare(url: str, folder: Path, seconds: int, rounds: int) -> None:
         runs: list[tuple[Load, Load]] = []
         memory: list[float] = []
         for _ in range(rounds):
-            at_random = load(url, sides[0], seconds)
+            at_random = load(url, sides[0], seconds, _CONNECTIONS)
             memory.append(resident_megabytes(server))
-            runs.append((at_random, load(url, sides[1], seconds)))
+            runs.append((at_random, load(url, sides[1], seconds, _CONNECTIONS)))
         print(line(length, runs), "  ", " ".join(f"{one:.0f}" for one in memory), flush=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -46,9 +46,9 @@ def json_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
 
 
-def query_parameter(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """Document a parameter of the query that the route reads itself."""
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+def parameter(name: str, place: Literal["query", "header"], schema: dict[str, Any], text: str) -> dict[str, Any]:
+    """Document an optional parameter that the route reads itself; text: its description."""
+    return {"name": name, "in": place, "required": False, "schema": schema, "description": text}
 
 
 _REPEATS = (
@@ -56,7 +56,7 @@ _REPEATS = (
 )
 
 MODEL_PARAMETERS = {
-    "parameters": [query_parameter(name, {"type": "string"}, _REPEATS) for name in ("model_id", "name")]
+    "parameters": [parameter(name, "query", {"type": "string"}, _REPEATS) for name in ("model_id", "name")]
 }
 """Document the query of a route that checks it with `check_model_in_query`."""
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.input.body import PARQUET_TYPE
 from service.api.input.training_request import LONGEST_KEY, read_training_request
-from service.api.output.openapi import job_links, model_links, problems, schema_of
+from service.api.output.openapi import job_links, model_links, parameter, problems, schema_of
 from service.api.output.problems import problem_response
 from service.api.output.responses import job_answer, json_response, model_answer
 from service.api.request_context import forget_body, in_thread, resources_of, tenant_of
@@ -63,10 +63,6 @@ _TABLE_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def _parameter(name: str, place: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": False, "schema": schema, "description": description}
-
-
 _BODY = {
     "requestBody": {
         "required": True,
@@ -80,9 +76,9 @@ _BODY = {
         },
     },
     "parameters": [
-        _parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION),
+        parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION),
         *(
-            _parameter(name, "query", schema, f"{description} (CSV and Parquet only)")
+            parameter(name, "query", schema, f"{description} (CSV and Parquet only)")
             for name, (schema, description) in _TABLE_PARAMETERS.items()
         ),
     ],

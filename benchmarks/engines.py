@@ -26,12 +26,12 @@ from service.errors import Unavailable
 from service.forecasting.config.options import Cell, TrainOptions
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import Engine, Recipe
-from service.forecasting.networks.engine_choice import engine_for
+from service.forecasting.networks.engine_choice import EngineChoice, engine_for
 from service.forecasting.networks.training_sequences import ItemRows, overlapping_sequences
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import Trained, train
-from service.worker.devices import training_devices
+from service.worker.devices import usable_gpus
 
 Result = TypeVar("Result")
 
@@ -64,7 +64,7 @@ def main() -> int:
     options = read_options()
     if options.device.startswith("cuda"):
         try:
-            training_devices("cuda")
+            usable_gpus("torch", options.device)
         except Unavailable as error:
             print(f"nothing measured: {error.detail.partition(', or set it')[0]}", file=sys.stderr)
             return 1
@@ -115,8 +115,8 @@ def rollout_lines(options: Options, engines: Sequence[Engine]) -> Iterator[str]:
 def panel_lines(options: Options, _engines: Sequence[Engine]) -> Iterator[str]:
     yield f"\nall that POST /train does but HTTP, panels of {options.length} steps"
     yield "items  hidden   rows x weights    numba s    torch s   ratio    numba MAE    torch MAE"
-    for device in (None, options.device):  # kernels are compiled, and a device is started
-        train(panel_of(2, 100), asked(None), device=device)
+    for engines in choices(options):  # kernels are compiled, and a device is started
+        train(panel_of(2, 100), asked(None), engines=engines)
     for items, hidden_size in (*(one for one in PANELS if one[0] <= options.items), (options.items, None)):
         yield panel_line(options, items, hidden_size)
 
@@ -155,13 +155,16 @@ def panel_line(options: Options, items: int, hidden_size: int | None) -> str:
     panel, recipe = panel_of(items, options.length), asked(hidden_size)
     specification = plan_training(panel, recipe).choice.specification
     shape = NetworkShape.of(specification.network, len(panel.columns), specification.output_chunk_length)
-    (numba, by_numba), (torch, by_torch) = alternating(
-        options.rounds, lambda: train(panel, recipe), lambda: train(panel, recipe, device=options.device)
-    )
+    sides = [lambda one=one: train(panel, recipe, engines=one) for one in choices(options)]
+    (numba, by_numba), (torch, by_torch) = alternating(options.rounds, *sides)
     return (
         f"{items:>5} {shape.hidden_size:>7} {shape.size * panel.points:>16,} {numba:>10.2f} {torch:>10.2f} "
         f"{numba / torch:>6.1f}x {mae(by_numba):>12.6f} {mae(by_torch):>12.6f}"
     )
+
+
+def choices(options: Options) -> tuple[EngineChoice, EngineChoice]:
+    return EngineChoice("numba"), EngineChoice("torch", options.device)
 
 
 def alternating(rounds: int, *sides: Callable[[], Result]) -> list[tuple[float, Result]]:

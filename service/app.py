@@ -51,8 +51,9 @@ from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
 from service.usecases.resources import Measurements, Resources
 from service.usecases.service_metrics import ServiceMetrics
+from service.usecases.serving_engine import ServingEngine
 from service.usecases.storage_repair import Reconciliation, reconcile
-from service.worker.devices import training_devices
+from service.worker.devices import check_engine, usable_gpus
 from service.worker_app import open_store, preflight, run_local_worker
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ Send a series, get a model trained on it, and request forecasts from it.
 def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: Keys | None = None) -> FastAPI:
     """Create the application, which opens store and database on startup and closes them on shutdown.
 
-    devices: torch's names of the devices to train on; None: those that the setting allows and the machine has.
+    devices: torch's names of the GPUs to use; None: those that the settings allow and the machine has.
     keys: API keys; None: those of the settings. Raises ValueError and OSError if their file cannot be used.
     """
     measured = Measurements()
@@ -76,12 +77,14 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        resources = _open(settings, training_devices(settings.device) if devices is None else devices, measured)
+        gpus = usable_gpus(settings.engine, settings.device) if devices is None else devices
+        resources = _open(settings, gpus, measured)
         app.state.resources = resources
         app.state.readiness = ReadinessProbe(resources)
         app.state.lookups = ModelLookups(resources, load.work)
         app.state.warm = threading.Event()
-        threading.Thread(target=_warm_up, args=(app.state.warm,), name="warm-up", daemon=True).start()
+        warm_up = partial(_warm_up, resources.engine, app.state.warm)
+        threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
         metrics = ServiceMetrics(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
         measured.registry.register(metrics)
         resources.queue.start()
@@ -150,8 +153,10 @@ def run(settings: Settings) -> None:
     try:
         if not (keys or settings.allow_no_keys):
             _require_loopback(sockets)
+        with blaming("FORECAST_ENGINE"):
+            check_engine(settings.engine)
         with blaming("FORECAST_DEVICE"):
-            devices = training_devices(settings.device)
+            devices = usable_gpus(settings.engine, settings.device)
         preflight(settings)
         with suppress(KeyboardInterrupt):
             app = create_app(settings, devices, keys)
@@ -208,20 +213,22 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
     queue: TrainingQueue
     if processes or (devices and not settings.is_cluster):
         if devices:
-            logger.info("%s trainings run on %s", "all" if settings.device == "cuda" else "large", ", ".join(devices))
+            logger.info("%s trainings run on %s", "all" if settings.only_gpu else "large", ", ".join(devices))
         start = partial(run_local_worker, settings.without_keys(), tuple(devices), processes)
         queue = LocalWorker(start, watch.notify_finished, measured.trained)
     else:
         logger.info("this server does not train: trainings wait for a worker (python -m service trainer)")
         queue = RemoteWorkers(queue_url(settings.registry_url, SILENCE_OPTIONS))
-    forecasters = ForecasterCache(store, settings.cache_bytes)
-    return Resources(store, registry, queue, forecasters, Limits(settings), watch, measured)
+    engine = ServingEngine(settings.engine, next(iter(devices), None), settings.only_gpu, measured.gpu_failed)
+    forecasters = ForecasterCache(store, settings.cache_bytes, engine)
+    return Resources(store, registry, queue, forecasters, engine, Limits(settings), watch, measured)
 
 
-def _warm_up(done: threading.Event) -> None:
+def _warm_up(engine: ServingEngine, done: threading.Event) -> None:
     """Import what the first forecast needs and prepare its kernels, so that no request waits for them."""
     import service.forecasting.evaluation.rolling
     import service.forecasting.forecaster.codec  # noqa: F401
 
+    engine.get()
     warm_forecasts_once()
     done.set()

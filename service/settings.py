@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasGenerator,
     BeforeValidator,
@@ -31,6 +32,7 @@ from service.keys import Grant, read_keys
 # Share of the machine's memory, for all trainings together.
 _MEMORY_SHARE = 0.8
 _HOST_NAME = re.compile(r"\*|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
+_DEVICE = re.compile(r"auto|cpu|cuda|cuda:[0-9]{1,3}")
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 # https://opentelemetry.io/docs/specs/otel/protocol/exporter/, the more specific first; its SDK reads their values.
@@ -55,6 +57,12 @@ def _digested(value: Any) -> Any:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     return read_keys(value) if isinstance(value, str) else value
+
+
+def _device_name(value: str) -> str:
+    if not _DEVICE.fullmatch(value):
+        raise ValueError("must be auto, cpu, cuda, or cuda:N with the number of a GPU")
+    return value
 
 
 def _host_names(value: Any) -> Any:
@@ -137,8 +145,11 @@ class Settings(BaseSettings):
     # At least as long as an idempotency key is valid, one day, because it is deleted with its job.
     job_retention_days: float = Field(30.0, ge=1)
     """Days after which ended jobs are deleted, at least 1; models stay."""
-    device: Literal["auto", "cpu", "cuda"] = Field("auto")
-    """Device for trainings: auto uses torch's GPUs, if any, for large ones, cuda for all."""
+    engine: Literal["auto", "numba", "torch"] = Field("auto")
+    """Engine of networks: auto chooses the fastest; numba is compiled for this CPU, torch also runs on GPUs."""
+    device: Annotated[str, AfterValidator(_device_name)] = Field("auto")
+    """Device of trainings and forecasts: auto uses torch's GPUs, if any, for large ones; cuda uses all of them, and
+    cuda:N one, for everything."""
     kernel_cache: str | None = Field(None)
     """Folder of the compiled kernels; by default beside the code, or in the user's cache folder."""
     cache_bytes: NonNegativeInt = Field(256 * 2**20, description="Memory for loaded models.")
@@ -177,6 +188,11 @@ class Settings(BaseSettings):
         """The number of cores that this process may use."""
         return len(os.sched_getaffinity(0))
 
+    @property
+    def only_gpu(self) -> bool:
+        """Whether networks are trained and forecast on GPUs only."""
+        return self.device.startswith("cuda")
+
     def without_keys(self) -> Self:
         """Return the settings for a process that serves no requests: without even the digests of keys."""
         return self.model_copy(update={"api_keys": None})
@@ -184,7 +200,7 @@ class Settings(BaseSettings):
     def trainings_at_once(self, in_server: bool) -> int:
         """Return the number of concurrent trainings on the CPU, in a server with its own worker or in a lone worker."""
         cores = self.cores
-        if self.device == "cuda":
+        if self.only_gpu:
             return 0
         if self.training_processes is not None:
             return self.training_processes
@@ -221,6 +237,8 @@ class Settings(BaseSettings):
     def _fits_together(self) -> Self:
         if self.max_bodies_bytes < self.max_body_bytes:
             raise ValueError("FORECAST_MAX_BODIES_BYTES must be at least FORECAST_MAX_BODY_BYTES")
+        if self.engine == "numba" and self.only_gpu:
+            raise ValueError("FORECAST_ENGINE=numba runs on the CPU only: set it to torch, or FORECAST_DEVICE to cpu")
         if self.database_url is None and "://" in self.store_url.removeprefix("file://"):
             if not self.store_url.startswith("s3://"):
                 raise ValueError("FORECAST_STORE_URL must be a folder, or s3://bucket/prefix")

@@ -27,7 +27,7 @@ from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import new_registry, serve_metrics, training_observer
 from service.telemetry.traces import Spans
 from service.worker.child_entry import train_in_child
-from service.worker.devices import training_devices
+from service.worker.devices import check_engine, usable_gpus
 from service.worker.identity import WorkerIdTaken, locked_id, machine_id
 from service.worker.job_recorder import JobRecorder
 from service.worker.telemetry import AttemptTelemetry
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# What each training would import if torch trains all networks.
+_TORCH = ("service.forecasting.networks.torch_engine",)
 # On one machine a lock shows at once whether a process is alive, and each renewal is a write to its disk.
 _LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
 
@@ -70,6 +72,7 @@ def start_worker(
     Raises Unavailable, WorkerIdTaken, OSError.
     """
     # Slow to import, and the server only refers to this function.
+    from service.worker.training_process import PRELOADED
     from service.worker.worker import Worker
 
     store, registry = open_store(settings), Registry.open(settings.registry_url)
@@ -86,14 +89,15 @@ def start_worker(
         registry,
         holder,
         JobRecorder(registry, store, holder, notify_finished),
-        train,
+        partial(train, engine=settings.engine),
         processes=processes,
         seconds_limit=settings.max_training_seconds,
         memory_bytes=settings.memory_of_one(processes),
         queue_url=queue_url(settings.registry_url, SILENCE_OPTIONS),
         retention=timedelta(days=settings.job_retention_days),
-        on_devices=[partial(train, device=device) for device in devices],
+        on_devices=[partial(train, engine="torch", device=device) for device in devices],
         watch=AttemptTelemetry(registry, measured, spans),
+        preloaded=(*PRELOADED, *_TORCH) if settings.engine == "torch" else PRELOADED,
     )
     worker.start()
     on_devices = f", and on {devices}" * bool(devices)
@@ -104,8 +108,10 @@ def start_worker(
 def train(settings: Settings) -> NoReturn:
     """Train queued jobs until stopped, then exit the process. Raises UnusableSetting."""
     configure_logging(settings.log_level, settings.log_format)
+    with blaming("FORECAST_ENGINE"):
+        check_engine(settings.engine)
     with blaming("FORECAST_DEVICE"):
-        devices = training_devices(settings.device)
+        devices = usable_gpus(settings.engine, settings.device)
     processes = settings.trainings_at_once(in_server=False)
     if not devices and not processes:
         raise UnusableSetting("FORECAST_TRAINING_PROCESSES: a worker without a GPU needs at least 1, got 0")

@@ -255,7 +255,12 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         ({"FORECAST_STORE_URL": "/dev/null/models"}, "cannot start: FORECAST_STORE_URL: "),
         ({"FORECAST_DATABASE_URL": "oracle://nowhere"}, "cannot start: FORECAST_DATABASE_URL: "),
         ({"FORECAST_DATABASE_URL": "sqlite:////dev/null/x"}, "cannot start: FORECAST_DATABASE_URL: "),
-        ({"FORECAST_DEVICE": "tpu"}, "^FORECAST_DEVICE: Input should be 'auto', 'cpu' or 'cuda', got 'tpu'\n$"),
+        ({"FORECAST_DEVICE": "tpu"}, "^FORECAST_DEVICE: must be auto, cpu, cuda, or cuda:N .*, got 'tpu'\n$"),
+        ({"FORECAST_ENGINE": "jax"}, "^FORECAST_ENGINE: Input should be 'auto', 'numba' or 'torch', got 'jax'\n$"),
+        (
+            {"FORECAST_ENGINE": "numba", "FORECAST_DEVICE": "cuda:1"},
+            "^FORECAST_ENGINE=numba runs on the CPU only: set it to torch, or FORECAST_DEVICE to cpu\n$",
+        ),
         (
             {"FORECAST_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": ""},
             "^cannot start: FORECAST_DEVICE: torch sees no GPU: ",

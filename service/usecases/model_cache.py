@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import InvalidModelFile, ModelFileCorrupt
 from service.storage.files.model_codec import load_forecaster
 from service.storage.files.store import ModelStore
+from service.usecases.serving_engine import ServingEngine
 
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
@@ -71,8 +72,8 @@ class ForecasterCache:
     Models and names are stored under their tenant: no other tenant finds them.
     """
 
-    def __init__(self, store: ModelStore, max_bytes: int) -> None:
-        self._store = store
+    def __init__(self, store: ModelStore, max_bytes: int, engine: ServingEngine) -> None:
+        self._store, self._engine = store, engine
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._loaded: OrderedDict[_Key, _Loaded] = OrderedDict()
@@ -141,7 +142,7 @@ class ForecasterCache:
             self._misses += 1
         data = self._store.get_model(model_id, attempt)
         try:
-            forecaster = load_forecaster(data)
+            forecaster = replace(load_forecaster(data), engine=self._engine.get())
         except InvalidModelFile as error:
             detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
             raise ModelFileCorrupt(detail) from error

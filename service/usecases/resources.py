@@ -15,6 +15,7 @@ from service.telemetry.metrics import new_registry, training_observer
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
+from service.usecases.serving_engine import ServingEngine
 
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
@@ -35,6 +36,13 @@ class Measurements:
         # Looked up once, and exported as zero from the start.
         self._forecasts = {cell: forecasts.labels(cell) for cell in (*get_args(Cell), _NO_NETWORK)}
 
+        meaning = "Forecasts that a GPU failed at, so that the CPU made them."
+        self._gpu_failures = Counter("forecast_gpu_failures", meaning, registry=self.registry)
+
+    def gpu_failed(self) -> None:
+        """Count one forecast that a GPU failed at."""
+        self._gpu_failures.inc()
+
     def count_forecast(self, forecaster: Forecaster) -> None:
         """Count one forecast made by a model."""
         self._forecasts[forecaster.specification.network.cell if forecaster.networks else _NO_NETWORK].inc()
@@ -48,6 +56,7 @@ class Resources:
     registry: Registry
     queue: TrainingQueue
     forecasters: ForecasterCache
+    engine: ServingEngine
     limits: Limits
     watch: JobWatch
     measured: Measurements

@@ -44,7 +44,8 @@ def worker_state(resources: Resources) -> Readiness:
     """Return the number of live workers, and the reasons why an accepted training may wait. Raises Unavailable."""
     trainers = len(resources.registry.leases.live_workers())
     own = own_worker_warning(resources)
-    return Readiness(trainers, (*([own] if own else []), *([] if trainers else [_NO_WORKER])))
+    none = None if trainers else _NO_WORKER
+    return Readiness(trainers, tuple(filter(None, (own, none, resources.engine.failure))))
 
 
 def own_worker_warning(resources: Resources) -> str | None:
@@ -87,6 +88,11 @@ class ServiceMetrics(Collector):
             yield GaugeMetricFamily("forecast_trainers_alive", "Workers that are alive.", state.trainers)
         if state.queues is not None:
             yield from _queue_metrics(state.queues)
+        meaning = "1 for each engine that makes the forecasts of this server, with its device."
+        engines = GaugeMetricFamily("forecast_engine_info", meaning, labels=["engine", "device"])
+        for place in self._resources.engine.engines:
+            engines.add_metric(place, 1)
+        yield engines
         cache = self._resources.forecasters.metrics()
         yield CounterMetricFamily("forecast_model_cache_hits", "Requests for a model that was loaded.", cache.hits)
         meaning = "Requests for a model that had to be read from the store."

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from service.forecasting.networks.engine_choice import EngineSetting
     from service.queue.tickets import Keep, Outcome, Report
     from service.storage.files.bucket import S3Access
     from service.telemetry.logs import LogFormat
@@ -18,20 +19,22 @@ def train_in_child(
     job_id: str,
     report: Report,
     keep: Keep,
-    device: str | None = None,
+    engine: EngineSetting = "auto",
+    device: str = "cpu",
     access: S3Access | None = None,
     log: tuple[str, LogFormat] | None = None,
 ) -> Outcome:
     """Train the job from its stored input; return the model's record and its file.
 
-    keep: sends a checkpoint to the process that stores it. device: torch's name of the device to train on; None: this
-    CPU, with compiled kernels. access: how to reach a store on S3; passed through the pipe that calls this function,
-    never on a command line. log: level and format of the log; None: leave logging as it is.
+    keep: sends a checkpoint to the process that stores it. engine, device: what may train, see `EngineChoice`.
+    access: how to reach a store on S3; passed through the pipe that calls this function, never on a command line. log:
+    level and format of the log; None: leave logging as it is.
     """
+    from service.forecasting.networks.engine_choice import EngineChoice
     from service.storage.files.store import ModelStore
     from service.telemetry.logs import configure_logging
     from service.worker.train_job import run_training
 
     if log is not None:
         configure_logging(*log)
-    return run_training(ModelStore.open(store_url, access), job_id, report, keep, device)
+    return run_training(ModelStore.open(store_url, access), job_id, report, keep, EngineChoice(engine, device))

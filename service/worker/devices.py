@@ -1,33 +1,48 @@
-"""Find the devices to train on, without creating a GPU context, or importing torch, in the server."""
+"""Find the GPUs that may be used, without importing torch in the server; check that torch is there if it must be."""
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import subprocess
 import sys
-from typing import Literal
 
 from service.errors import Unavailable
 
 _QUESTION = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
 _ANSWER_SECONDS = 120.0
+_INSTALL = "install it (README.md, Install)"
 _CURE = "or set it to cpu"
 
 
-def training_devices(setting: Literal["cpu", "cuda", "auto"]) -> tuple[str, ...]:
-    """Return torch's names of the GPUs to train on; empty: train on this CPU.
+def usable_gpus(engine: str, device: str) -> tuple[str, ...]:
+    """Return torch's names of the GPUs that FORECAST_ENGINE and FORECAST_DEVICE allow; empty: use this CPU only.
 
-    Raises Unavailable if the setting is ``cuda`` and there is no GPU.
+    Raises Unavailable if the device is a GPU and torch does not see it.
     """
-    if setting == "cpu" or (setting == "auto" and not _has_driver()):
+    if device == "cpu" or (device == "auto" and (engine == "numba" or not _has_driver())):
         return ()
     try:
-        return _find_gpus()
+        found = _find_gpus()
     except Unavailable:
-        if setting == "cuda":
-            raise
-        return ()
+        if device == "auto":
+            return ()
+        raise
+    if device in ("auto", "cuda"):
+        return found
+    if device not in found:
+        raise Unavailable(f"torch sees only {', '.join(found)}: choose one of them, set it to cuda for all, {_CURE}")
+    return (device,)
+
+
+def check_engine(engine: str) -> None:
+    """Import torch if FORECAST_ENGINE requires it. Raises Unavailable."""
+    if engine == "torch":
+        try:
+            importlib.import_module("torch")
+        except ImportError as error:
+            raise Unavailable(f"torch cannot be imported ({error}): {_INSTALL}, or set it to auto") from error
 
 
 def _has_driver() -> bool:
@@ -45,7 +60,7 @@ def _find_gpus() -> tuple[str, ...]:
     Raises Unavailable.
     """
     if importlib.util.find_spec("torch") is None:
-        raise Unavailable(f"torch is not installed: install the service with its extra [gpu], {_CURE}")
+        raise Unavailable(f"torch is not installed: {_INSTALL}, {_CURE}")
     try:
         asked = subprocess.run(  # noqa: S603
             [sys.executable, "-c", _QUESTION], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=True
@@ -53,9 +68,7 @@ def _find_gpus() -> tuple[str, ...]:
         count = int(asked.stdout)
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise Unavailable(
-            f"torch cannot be imported ({last}): install the service with its extra [gpu] again, {_CURE}"
-        ) from error
+        raise Unavailable(f"torch cannot be imported ({last}): {_INSTALL} again, {_CURE}") from error
     except (subprocess.TimeoutExpired, ValueError) as error:
         raise Unavailable(f"torch could not count the GPUs ({error}): repair its installation, {_CURE}") from error
     if count == 0:

@@ -19,11 +19,13 @@ from service.errors import JobNotFound
 from service.forecasting.evaluation.rolling import Score
 from service.forecasting.evaluation.validation_forecast import ValidationForecast
 from service.forecasting.intervals.conformal import level_key
+from service.forecasting.networks.engine import EngineName
+from service.forecasting.networks.engine_choice import FASTEST, EngineChoice
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.train import Trained, train
 from service.queue.tickets import Keep, Outcome, Report
 from service.storage.files import model_record as records
-from service.storage.files.model_codec import TrainingInput, load_forecaster, model_file, read_training_input
+from service.storage.files.model_codec import load_forecaster, model_file, read_training_input
 from service.storage.files.store import ModelStore
 from service.telemetry.logs import reason
 from service.worker.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
@@ -51,7 +53,7 @@ def run_training(
     job_id: str,
     report: Report,
     keep: Keep,
-    device: str | None = None,
+    engines: EngineChoice = FASTEST,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Outcome:
     """Train the job from its stored input, see `train`; return the model's record and its file.
@@ -60,25 +62,15 @@ def run_training(
     it, at most every ``checkpoint_seconds``.
     """
     content = read_training_input(stored_input(store, job_id))
-    trained = _trained(content, report, device, StoredCheckpoints(store, job_id, keep, checkpoint_seconds))
-    lineage = _lineage(content.panel, content.options.training.seed, device)
+    checkpoints = StoredCheckpoints(store, job_id, keep, checkpoint_seconds)
+    trained = train(content.panel, content.options, report, engines, time.monotonic, checkpoints)
+    lineage = _lineage(content.panel, content.options.training.seed, trained.engine)
     record = trained_record(trained, content.series, content.warnings, lineage)
     owner = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant}
     file = model_file(trained.forecaster, {**owner, **record})
     # A model that cannot be loaded must fail the job now, and never be published as ready.
     load_forecaster(file)
     return Outcome(record, file)
-
-
-def _trained(content: TrainingInput, report: Report, device: str | None, checkpoints: StoredCheckpoints) -> Trained:
-    if device is None:
-        return train(content.panel, content.options, report, None, time.monotonic, checkpoints)
-    import torch
-
-    try:
-        return train(content.panel, content.options, report, device, time.monotonic, checkpoints)
-    except torch.OutOfMemoryError as error:
-        raise MemoryError(str(error)) from error
 
 
 def trained_record(
@@ -146,14 +138,17 @@ def _score(score: Score) -> dict[str, Any]:
 _version = cache(version)
 
 
-def _lineage(panel: Panel, seed: int, device: str | None) -> dict[str, Any]:
+def _lineage(panel: Panel, seed: int, engine: tuple[EngineName, str] | None) -> dict[str, Any]:
     digest = hashlib.sha256()
     for one in panel:
         digest.update(np.ascontiguousarray(one.values).tobytes())
-    libraries = _LIBRARIES if device is None else (*_LIBRARIES, "torch")
+    name, device = engine or (None, None)
+    libraries = (*_LIBRARIES, "torch") if name == "torch" else _LIBRARIES
     return {
         "data_hash": f"sha256:{digest.hexdigest()}",
         "seed": seed,
+        "engine": name,
+        "device": device,
         "libraries": {"forecast-service": __version__, **{name: _version(name) for name in libraries}},
         "parent": None,
     }

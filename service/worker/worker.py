@@ -36,8 +36,8 @@ class Worker:
     number of concurrent trainings on the CPU, 0: devices run all jobs; seconds_limit: time limit of a training;
     memory_bytes: maximum memory of a training process, None: no limit; queue_url: URL of DBOS's database; retention:
     how long ended jobs are kept; on_devices: the training function of each device; each runs one job at a time, in a
-    child that is reused; watch: context manager around each attempt. ``lost`` is set when another worker has taken
-    this worker's ID.
+    child that is reused; watch: context manager around each attempt; preloaded: the modules that trainings need.
+    ``lost`` is set when another worker has taken this worker's ID.
     """
 
     registry: Registry
@@ -51,6 +51,7 @@ class Worker:
     retention: timedelta
     on_devices: Sequence[Train] = ()
     watch: Watch = unwatched
+    preloaded: Sequence[str] = PRELOADED
 
     def __post_init__(self) -> None:
         holder = self.holder
@@ -70,7 +71,7 @@ class Worker:
         Raises WorkerIdTaken, Unavailable.
         """
         if self.processes:
-            self._context.set_forkserver_preload(list(PRELOADED))
+            self._context.set_forkserver_preload(list(self.preloaded))
             threading.Thread(target=self._warm_up, name="training-warm-up", daemon=True).start()
         self._enrol()
         try:

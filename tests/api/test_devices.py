@@ -1,4 +1,4 @@
-"""Training on a device through the whole service; the device is torch's CPU."""
+"""Engines and devices through the whole service; torch's CPU device plays the GPU."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from service.forecasting.networks.module import RecurrentForecaster
 from tests.api.application import ENDLESS, Application, running
 from tests.factories import QUICK, noisy_sine
+from tests.worker.test_runner import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +27,11 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
 
 
 def trained_on(model: dict[str, Any]) -> str:
-    return "torch" if "torch" in model["lineage"]["libraries"] else "kernels"
+    lineage = model["lineage"]
+    assert ("torch" in lineage["libraries"]) is (lineage["engine"] == "torch")
+    assert lineage["device"] == "cpu"
+    engine: str = lineage["engine"]
+    return engine
 
 
 def values_of(application: Application, model_id: str) -> np.ndarray[Any, Any]:
@@ -45,11 +51,42 @@ def test_either_side_serves_what_the_other_trained(application: Application, tmp
     asked = {"training": {**QUICK["training"], "loss": "mse"}}
     with running(tmp_path, device="cpu") as other:
         on_device, on_cpu = application.train(series, **asked), other.train(series, **asked)
-        assert [trained_on(model) for model in (on_device, on_cpu)] == ["torch", "kernels"]
+        assert [trained_on(model) for model in (on_device, on_cpu)] == ["torch", "numba"]
         here, there = values_of(application, on_device["model_id"]), values_of(other, on_cpu["model_id"])
-        np.testing.assert_array_equal(values_of(other, moved(on_device, application, other)), here)
-        np.testing.assert_array_equal(values_of(application, moved(on_cpu, other, application)), there)
+        np.testing.assert_allclose(values_of(other, moved(on_device, application, other)), here, rtol=1e-5)
+        np.testing.assert_allclose(values_of(application, moved(on_cpu, other, application)), there, rtol=1e-5)
     np.testing.assert_allclose(here, there, atol=1e-3)
+
+
+def test_torch_trains_and_serves_where_it_is_set(tmp_path: Path) -> None:
+    with running(tmp_path, engine="torch", device="cpu") as one:
+        model = one.train(noisy_sine().tolist())
+        assert trained_on(model) == "torch"
+        assert one.client.get("/readyz").json()["engines"] == [{"engine": "torch", "device": "cpu"}]
+        assert 'forecast_engine_info{device="cpu",engine="torch"} 1.0' in one.client.get("/metrics").text
+        served = values_of(one, model["model_id"])
+    with running(tmp_path, device="cpu") as other:
+        np.testing.assert_allclose(values_of(other, model["model_id"]), served, rtol=1e-5)
+
+
+def engines_of(application: Application) -> list[str]:
+    return [one["engine"] for one in application.client.get("/readyz").json()["engines"]]
+
+
+def test_a_gpu_that_fails_is_reported_and_the_cpu_forecasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path, device="cuda", devices=["cpu"]) as one:
+        model = one.train(noisy_sine().tolist())
+        wait_for(lambda: engines_of(one) == ["numba", "torch"])
+        expected = values_of(one, model["model_id"])
+
+        def failing(*_: object) -> None:
+            raise RuntimeError("CUDA error: the device was lost")
+
+        monkeypatch.setattr(RecurrentForecaster, "forecast", failing)
+        np.testing.assert_allclose(values_of(one, moved(model, one, one)), expected, rtol=1e-5)
+        assert engines_of(one) == ["numba"]
+        assert [text for text in one.client.get("/readyz").json()["warnings"] if "the device was lost" in text]
+        assert "forecast_gpu_failures_total 1.0" in one.client.get("/metrics").text
 
 
 def test_an_error_of_the_data_comes_over(application: Application) -> None:
@@ -72,7 +109,7 @@ def test_only_large_trainings_go_to_the_device(tmp_path: Path) -> None:
     with running(tmp_path, devices=["cpu"]) as divided:
         small = divided.train(noisy_sine().tolist())
         large = divided.train(noisy_sine(300).tolist(), **LARGE)
-    assert [trained_on(model) for model in (small, large)] == ["kernels", "torch"]
+    assert [trained_on(model) for model in (small, large)] == ["numba", "torch"]
 
 
 def test_jobs_that_a_stopped_server_left_go_to_a_queue_that_is_served(tmp_path: Path) -> None:

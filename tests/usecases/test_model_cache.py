@@ -14,7 +14,10 @@ from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
 from service.usecases import model_cache
 from service.usecases.model_cache import ForecasterCache, room_of
+from service.usecases.serving_engine import ServingEngine
 from tests.factories import noisy_sine, options, panel
+
+ENGINE = ServingEngine("auto", None, False, lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +48,14 @@ def stored(store: ModelStore, data: bytes) -> str:
 
 
 def test_a_model_is_loaded_once(store: ModelStore, data: bytes) -> None:
-    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache, model_id = ForecasterCache(store, 2**20, ENGINE), stored(store, data)
     first = cache.get(DEFAULT_TENANT, model_id, 0)
     store.delete_model(model_id)
     assert cache.get(DEFAULT_TENANT, model_id, 0) is first
 
 
 def test_hits_and_misses_are_counted(store: ModelStore, data: bytes) -> None:
-    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache, model_id = ForecasterCache(store, 2**20, ENGINE), stored(store, data)
     assert not confirmed(cache, model_id)
     cache.get(DEFAULT_TENANT, model_id, 0)
     cache.get(DEFAULT_TENANT, model_id, 0)
@@ -64,7 +67,7 @@ def test_hits_and_misses_are_counted(store: ModelStore, data: bytes) -> None:
 
 
 def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore, data: bytes) -> None:
-    cache = ForecasterCache(store, 2 * room_of(data))
+    cache = ForecasterCache(store, 2 * room_of(data), ENGINE)
     first, second, third = (stored(store, data) for _ in range(3))
     for model_id in (first, second, first, third):
         cache.get(DEFAULT_TENANT, model_id, 0)
@@ -74,13 +77,13 @@ def test_the_least_recently_used_goes_when_the_bytes_are_full(store: ModelStore,
 
 
 def test_one_model_larger_than_the_cache_still_serves(store: ModelStore, data: bytes) -> None:
-    cache, model_id = ForecasterCache(store, 1), stored(store, data)
+    cache, model_id = ForecasterCache(store, 1, ENGINE), stored(store, data)
     assert cache.get(DEFAULT_TENANT, model_id, 0)
     assert confirmed(cache, model_id)
 
 
 def test_what_the_registry_said_is_trusted_for_a_moment_only(store: ModelStore, data: bytes, now: list[float]) -> None:
-    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache, model_id = ForecasterCache(store, 2**20, ENGINE), stored(store, data)
     assert not confirmed(cache, model_id)
     cache.get(DEFAULT_TENANT, model_id, 0)
     now[0] += model_cache.CONFIRMED_SECONDS
@@ -92,7 +95,7 @@ def test_what_the_registry_said_is_trusted_for_a_moment_only(store: ModelStore, 
 
 
 def test_one_caller_confirms_a_model_before_it_expires(store: ModelStore, data: bytes, now: list[float]) -> None:
-    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache, model_id = ForecasterCache(store, 2**20, ENGINE), stored(store, data)
     cache.get(DEFAULT_TENANT, model_id, 0)
     for seconds, due in ((0.0, [False, False]), (3.5, [True, False]), (0.6, [True, False])):
         now[0] += seconds
@@ -103,7 +106,7 @@ def test_one_caller_confirms_a_model_before_it_expires(store: ModelStore, data: 
 
 
 def test_a_deleted_model_is_gone_at_once(store: ModelStore, data: bytes) -> None:
-    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache, model_id = ForecasterCache(store, 2**20, ENGINE), stored(store, data)
     cache.get(DEFAULT_TENANT, model_id, 0)
     store.delete_model(model_id)
     cache.forget(DEFAULT_TENANT, model_id)
@@ -115,11 +118,11 @@ def test_a_deleted_model_is_gone_at_once(store: ModelStore, data: bytes) -> None
 def test_a_damaged_file_is_named(store: ModelStore, data: bytes) -> None:
     model_id = stored(store, data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(ModelFileCorrupt, match=model_id):
-        ForecasterCache(store, 2**20).get(DEFAULT_TENANT, model_id, 0)
+        ForecasterCache(store, 2**20, ENGINE).get(DEFAULT_TENANT, model_id, 0)
 
 
 def test_what_one_tenant_has_loaded_no_other_finds(store: ModelStore, data: bytes) -> None:
-    cache, model_id = ForecasterCache(store, 2**20), stored(store, data)
+    cache, model_id = ForecasterCache(store, 2**20, ENGINE), stored(store, data)
     cache.get("acme", model_id, 0, "sales")
     assert confirmed(cache, model_id, "acme")
     assert cache.remembered("acme", None, "sales")

@@ -1,4 +1,4 @@
-"""Which devices are found: each case in a process of its own, with the torch that it says."""
+"""Which GPUs are found: each case in a process of its own, with the torch that it says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.worker.devices import training_devices
+from service.worker.devices import usable_gpus
 
 ROOT = Path(__file__).parent.parent.parent
 TWO_GPUS = """
@@ -28,19 +28,19 @@ if {absent}:
     sys.modules["torch"] = None
 devices._has_driver = lambda: {driver}
 try:
-    print(*devices.training_devices({setting!r}))
+    print(*devices.usable_gpus({engine!r}, {setting!r}))
 except Unavailable as error:
     print("refused:", error)
 assert sys.modules.get("torch") is None, "the server imported torch"
 """
 
 
-def found(folder: Path, setting: str, torch: str | None, driver: bool = True) -> str:
+def found(folder: Path, setting: str, torch: str | None, driver: bool = True, engine: str = "auto") -> str:
     """Return what is found; torch: its source, None for none."""
     if torch is not None:
         (folder / "torch.py").write_text(torch)
     asked = subprocess.run(
-        [sys.executable, "-c", CHECK.format(absent=torch is None, driver=driver, setting=setting)],
+        [sys.executable, "-c", CHECK.format(absent=torch is None, driver=driver, engine=engine, setting=setting)],
         env={**os.environ, "PYTHONPATH": f"{folder}:{ROOT}"},
         capture_output=True,
         text=True,
@@ -57,7 +57,7 @@ def test_every_gpu_that_torch_sees(tmp_path: Path, setting: str) -> None:
 @pytest.mark.parametrize(
     ("torch", "reason"),
     [
-        (None, r"torch is not installed: install the service with its extra \[gpu\], or set it to cpu"),
+        (None, r"torch is not installed: install it \(README.md, Install\), or set it to cpu"),
         (NO_GPU, "torch sees no GPU: .*nvidia-smi.* or set it to cpu"),
         (
             "raise ImportError('libcudart.so is not there')",
@@ -83,5 +83,31 @@ def test_auto_does_not_ask_torch_where_there_is_no_driver(tmp_path: Path) -> Non
     assert asked.exists()
 
 
-def test_cpu_is_the_cpu() -> None:
-    assert training_devices("cpu") == ()
+@pytest.mark.parametrize("engine", ["auto", "numba", "torch"])
+def test_cpu_is_the_cpu(engine: str) -> None:
+    assert usable_gpus(engine, "cpu") == ()
+
+
+def test_numba_leaves_gpus_alone(tmp_path: Path) -> None:
+    assert found(tmp_path, "auto", TWO_GPUS, engine="numba") == ""
+
+
+def test_one_gpu_of_several(tmp_path: Path) -> None:
+    assert found(tmp_path, "cuda:1", TWO_GPUS) == "cuda:1"
+    answer = found(tmp_path, "cuda:2", TWO_GPUS)
+    assert answer == (
+        "refused: torch sees only cuda:0, cuda:1: choose one of them, set it to cuda for all, or set it to cpu"
+    )
+
+
+def test_an_engine_that_must_be_there_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so is not there')")
+    code = "import sys; from service.worker.devices import check_engine; check_engine(sys.argv[1])"
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    ended = {
+        engine: subprocess.run([sys.executable, "-c", code, engine], env=environment, capture_output=True, text=True)
+        for engine in ("auto", "numba", "torch")
+    }
+    assert [one.returncode for one in ended.values()] == [0, 0, 1]
+    expected = "torch cannot be imported (libtorch.so is not there): install it (README.md, Install), or set it to auto"
+    assert expected in ended["torch"].stderr

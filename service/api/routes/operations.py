@@ -12,7 +12,7 @@ from service.api.output.openapi import problems
 from service.api.output.problems import problem_response
 from service.api.output.responses import json_response
 from service.api.request_context import in_thread, resources_of
-from service.api.schemas.jobs import Alive, Ready
+from service.api.schemas.jobs import Alive, Ready, ServingEngine
 from service.errors import Unavailable
 from service.usecases.resources import Resources
 from service.usecases.service_metrics import Readiness, check_readiness, own_worker_warning
@@ -67,7 +67,8 @@ async def readyz(request: Request) -> Response:
         return problem_response(Unavailable(f"{_STARTING}; {own}" if own else _STARTING, retry_after=1), request)
     probe: ReadinessProbe = request.app.state.readiness
     found = await probe.result()
-    answer = Ready(status="ready", trainers=found.trainers, warnings=list(found.warnings))
+    engines = [ServingEngine(engine=name, device=device) for name, device in resources_of(request).engine.engines]
+    answer = Ready(status="ready", trainers=found.trainers, engines=engines, warnings=list(found.warnings))
     return json_response(answer.model_dump())
 
 

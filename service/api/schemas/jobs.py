@@ -65,11 +65,19 @@ class Alive(BaseModel):
     status: Literal["alive"] = Field(description="Always alive.", examples=["alive"])
 
 
+class ServingEngine(BaseModel):
+    """An engine that makes forecasts with networks, and its device."""
+
+    engine: Literal["numba", "torch"] = Field(description="numba: compiled kernels.", examples=["numba"])
+    device: str = Field(description="`cpu`, or torch's name of a GPU.", examples=["cpu"])
+
+
 class Ready(BaseModel):
     """The service can forecast, and accept trainings."""
 
     status: Literal["ready"] = Field(description="Always ready; otherwise the response is a 503.", examples=["ready"])
     trainers: int = Field(description="Number of live workers, on all machines.", examples=[1])
+    engines: list[ServingEngine] = Field(description="What makes the forecasts of this server.")
     warnings: list[str] = Field(description="Problems that do not affect readiness.", examples=[[]])
 
 

@@ -23,7 +23,7 @@ from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
 from service.forecasting.methods.method import fit_window
 from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.engine import Engine, Predictor, Recipe
+from service.forecasting.networks.engine import ForecastEngine, Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
@@ -56,7 +56,7 @@ class Forecaster:
     networks: tuple[Network, ...]
     blend: Blend
     errors: ConformalErrors
-    engine: Engine = field(default_factory=lambda: engine_for("numba"))
+    engine: ForecastEngine = field(default_factory=lambda: engine_for("numba"))
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
 
@@ -158,7 +158,9 @@ class Forecaster:
         slides = specification.training.objective == "windows"
         steps = specification.context_length * (chunks if slides else 1) + horizon
         methods = (len(self.blend.candidates) - bool(self.networks)) * _METHOD_COST * self._longest
-        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods)
+        layers = len(self.networks) * specification.network.num_layers
+        overhead = steps * layers * self.engine.step_overhead
+        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods) + overhead
 
     @cached_property
     def _longest(self) -> int:

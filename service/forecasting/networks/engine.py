@@ -6,7 +6,7 @@ numba: compiled kernels on this CPU, which release the GIL. torch: `module.Recur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, Weights
 from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
+
+EngineName = Literal["numba", "torch"]
 
 
 class Recipe(NamedTuple):
@@ -65,8 +67,27 @@ class Predictor(Protocol):
         """
 
 
-class Engine(Protocol):
-    """Trains networks, and forecasts with them."""
+class ForecastEngine(Protocol):
+    """Forecasts with networks."""
+
+    @property
+    def step_overhead(self) -> int:
+        """What a step of a network costs apart from its multiplications, in multiplications."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why its GPU did not make a forecast, the last time it failed; None: it has not failed, or there is none."""
+
+    @property
+    def engines(self) -> tuple[tuple[EngineName, str], ...]:
+        """The engines that make the forecasts, each with its device."""
+
+    def predictor(self, members: Sequence[Network], recipe: Recipe) -> Predictor:
+        """Return a predictor of networks of one shape, whose forecasts are averaged."""
+
+
+class Engine(ForecastEngine, Protocol):
+    """Trains networks on one device, and forecasts with them."""
 
     def trainer(
         self,
@@ -77,6 +98,3 @@ class Engine(Protocol):
         seed: int,
     ) -> Trainer:
         """Return a trainer that begins with the weights of ``start``."""
-
-    def predictor(self, members: Sequence[Network], recipe: Recipe) -> Predictor:
-        """Return a predictor of networks of one shape, whose forecasts are averaged."""

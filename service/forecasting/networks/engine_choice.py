@@ -1,16 +1,48 @@
-"""The engine by its name, and that of a training; an engine is imported only if it is asked for."""
+"""Choose engines: by name, for a training, for the forecasts of a server. They are imported when they are needed."""
 
 from __future__ import annotations
 
-from typing import Literal
+import importlib.util
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
-from service.forecasting.networks.engine import Engine
+from service.forecasting.networks.architecture import NetworkShape
+from service.forecasting.networks.engine import Engine, EngineName, ForecastEngine
 
-EngineName = Literal["numba", "torch"]
+EngineSetting = Literal["auto", "numba", "torch"]
+
+# The numbers in the recurrent matrix of a layer from which torch trains faster on the CPU: far more than fit into the
+# cache of a core. Measured by benchmarks/engines.py, see docs/engines.md; rollouts are faster in numba at every size.
+_WIDE = 2_000_000
+
+
+class EngineChoice(NamedTuple):
+    """What may train a network.
+
+    engine: auto chooses by the shape of the network. device: torch's name of the device; numba knows the CPU only.
+    """
+
+    engine: EngineSetting = "auto"
+    device: str = "cpu"
+
+    def for_training(self, shape: NetworkShape) -> Engine:
+        """Return the engine that trains a network of this shape. Raises ImportError if torch is required but absent."""
+        if self.engine == "torch" or self.device != "cpu":
+            return engine_for("torch", self.device)
+        return engine_for("torch" if self.engine == "auto" and trains_faster_in_torch(shape) else "numba")
+
+
+FASTEST = EngineChoice()
+"""What trains fastest on this CPU."""
+
+
+def trains_faster_in_torch(shape: NetworkShape) -> bool:
+    """Return whether torch is installed and trains a network of this shape faster than numba, on the CPU."""
+    return shape.gates * shape.hidden_size >= _WIDE and importlib.util.find_spec("torch") is not None
 
 
 def engine_for(name: EngineName, device: str = "cpu") -> Engine:
-    """Return an engine; torch is imported only if it is asked for. device: torch's name."""
+    """Return an engine. device: torch's name. Raises ImportError if torch is asked for but absent."""
     if name == "torch":
         from service.forecasting.networks.torch_engine import TorchEngine
 
@@ -20,6 +52,17 @@ def engine_for(name: EngineName, device: str = "cpu") -> Engine:
     return NumbaEngine()
 
 
-def training_engine(device: str | None) -> Engine:
-    """Return the engine of trainings on a device of torch; None: the compiled kernels on this CPU."""
-    return engine_for("numba") if device is None else engine_for("torch", device)
+def forecast_engine(
+    setting: EngineSetting, gpu: str | None, always_gpu: bool, on_failure: Callable[[], None]
+) -> ForecastEngine:
+    """Return the engine of a server's forecasts.
+
+    gpu: torch's name of its GPU; None: it has none. always_gpu: small forecasts run on the GPU too. on_failure: called
+    when the GPU fails at a forecast, which the CPU makes then. Raises ImportError if torch is required but absent.
+    """
+    cpu = engine_for("torch" if setting == "torch" else "numba")
+    if gpu is None:
+        return cpu
+    from service.forecasting.networks.gpu_forecasts import GpuForecasts
+
+    return GpuForecasts(gpu, cpu, always_gpu, on_failure)

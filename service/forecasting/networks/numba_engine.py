@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, dropout_seed
-from service.forecasting.networks.engine import Recipe
+from service.forecasting.networks.engine import EngineName, Recipe
 from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
@@ -114,5 +114,8 @@ class NumbaPredictor:
 class NumbaEngine:
     """The compiled kernels; see `engine.Engine`."""
 
+    step_overhead = 0
+    failure = None
+    engines: tuple[tuple[EngineName, str], ...] = (("numba", "cpu"),)
     trainer = NumbaTrainer
     predictor = NumbaPredictor

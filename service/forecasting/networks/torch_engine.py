@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from service.forecasting.config.options import Loss, Optimizer
 from service.forecasting.config.specification import Specification, TrainingSpecification
 from service.forecasting.networks.architecture import Network, Weights, dropout_seed
-from service.forecasting.networks.engine import Recipe
+from service.forecasting.networks.engine import EngineName, Recipe
 from service.forecasting.networks.module import RecurrentForecaster, detached
+from service.forecasting.networks.torch_device import computing
 from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
 
@@ -38,6 +39,9 @@ _MOMENTS: dict[Optimizer, dict[int, str]] = {
     "rmsprop": {2: "square_avg"},
     "sgd": {},
 }
+
+# The outputs of a layer in one rollout: 4 MiB, which stay in a CPU's cache, or 1 GiB of a GPU's memory.
+_ROLLOUT_NUMBERS = {"cpu": 2**20, "cuda": 2**28}
 
 
 class TorchTrainer:
@@ -63,6 +67,7 @@ class TorchTrainer:
         self._validation_steps = 0 if validation is None else validation.scored_steps
         self._seed, self._steps = seed, 0
 
+    @computing()
     def epoch(self, chosen: IntArray, rates: FloatArray) -> float:
         """Take a step on each batch of the chosen sequences, in their order; return the mean loss.
 
@@ -76,6 +81,7 @@ class TorchTrainer:
         self._steps += len(rates)
         return float(torch.stack(losses).mean())
 
+    @computing()
     @torch.no_grad()
     def validation_loss(self) -> float:
         """Return the loss on the validation set. Raises ValueError where there is none."""
@@ -218,15 +224,26 @@ class TorchPredictor:
     """The networks of one model in the memory of a device; see `engine.Predictor`."""
 
     def __init__(self, members: Sequence[Network], recipe: Recipe, device: str) -> None:
-        self._recipe, self._device = recipe, device
+        self._recipe, self._device, self._hidden_size = recipe, device, members[0].shape.hidden_size
         self._modules = [module_of(network, device).eval() for network in members]
 
+    @computing()
     def predict(self, contexts: NDArray[np.float32], horizon: int) -> FloatArray:
         """Return the mean forecast after (origin, context_length, channel): (origin, horizon, channel)."""
-        given = torch.from_numpy(np.ascontiguousarray(contexts, dtype=np.float32)).to(self._device)
-        each = [module.forecast(given, horizon, *self._recipe) for module in self._modules]
-        forecasts: FloatArray = torch.stack(each).double().mean(dim=0).cpu().numpy()
+        given = torch.from_numpy(np.ascontiguousarray(contexts, dtype=np.float32))
+        blocks = torch.split(given, self._rows(given.shape[1]))
+        forecasts: FloatArray = torch.cat([self._mean(block, horizon) for block in blocks]).numpy()
         return forecasts
+
+    def _mean(self, contexts: Tensor, horizon: int) -> Tensor:
+        contexts = contexts.to(self._device)
+        each = [module.forecast(contexts, horizon, *self._recipe) for module in self._modules]
+        return torch.stack(each).double().mean(dim=0).cpu()
+
+    def _rows(self, context_length: int) -> int:
+        """Return the number of contexts of one rollout: torch keeps the output of a layer after every step."""
+        numbers = _ROLLOUT_NUMBERS["cpu" if self._device == "cpu" else "cuda"]
+        return max(1, numbers // (context_length * self._hidden_size))
 
 
 @dataclass(frozen=True)
@@ -234,6 +251,13 @@ class TorchEngine:
     """Torch on one of its devices; see `engine.Engine`."""
 
     device: str
+    step_overhead: ClassVar[int] = 100_000
+    failure: ClassVar[None] = None
+
+    @property
+    def engines(self) -> tuple[tuple[EngineName, str], ...]:
+        """This engine and its device."""
+        return (("torch", self.device),)
 
     def trainer(
         self,
@@ -252,10 +276,7 @@ class TorchEngine:
 
 
 def module_of(network: Network, device: str, dropout: float = 0.0) -> RecurrentForecaster:
-    """Return a network as a module on a device, in full float32: the same numbers as on the CPU, to rounding."""
-    # TF32 has ten bits, an error of a thousandth in each product. These settings hold for the whole process.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    """Return a network as a module on a device."""
     shape = network.shape
     module = RecurrentForecaster(
         shape.cell, shape.channels, shape.hidden_size, shape.num_layers, shape.output_chunk_length, dropout

@@ -16,8 +16,8 @@ from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.networks.architecture import Network
-from service.forecasting.networks.engine_choice import engine_for, training_engine
+from service.forecasting.networks.architecture import Network, NetworkShape
+from service.forecasting.networks.engine_choice import FASTEST, EngineChoice, engine_for
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
 from service.forecasting.networks.training_sequences import (
     ItemRows,
@@ -41,16 +41,24 @@ from service.forecasting.training.progress import Stage, TrainingProgress
 class Fitter:
     """Fits the specification of a plan; all ends are row numbers, one for each item of its panel.
 
-    device: torch's name of where networks are fitted and forecast; None: this CPU, in compiled kernels. checkpoints:
-    what to resume from, and to store.
+    engine: what networks are fitted and forecast with, as ``engines`` chooses it. checkpoints: what to resume from, and
+    to store.
     """
 
     def __init__(
-        self, plan: Plan, progress: TrainingProgress, device: str | None = None, checkpoints: Checkpoints | None = None
+        self,
+        plan: Plan,
+        progress: TrainingProgress,
+        engines: EngineChoice = FASTEST,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
-        self._plan, self._progress, self._engine = plan, progress, training_engine(device)
+        self._plan, self._progress = plan, progress
         self._resumable = ResumableTraining(plan, checkpoints)
         self._panel, self._specification = plan.panel, plan.choice.specification
+        self.engine = engine_for("numba")
+        if "network" in self._specification.candidates:
+            chunk, columns = self._specification.output_chunk_length, len(plan.panel.columns)
+            self.engine = engines.for_training(NetworkShape.of(self._specification.network, columns, chunk))
         # One usual change an item for all fits: a series may be constant up to the end of the first fit.
         self._usual = []
         targets, missing = len(plan.panel.targets), self._specification.missing
@@ -153,7 +161,7 @@ class Fitter:
             tuple(networks),
             blend,
             no_errors,
-            self._engine,
+            self.engine,
             self._plan.future_covariates,
             common,
         )
@@ -171,4 +179,4 @@ class Fitter:
         key = stage, member
         self._progress.skip(member, self._resumable.share_of(key))
         seed, report = self._specification.training.seed + member, self._progress.epoch_report(member)
-        return self._resumable.fit(key, lambda states: fit(FitRun(seed, report, self._engine, states)))
+        return self._resumable.fit(key, lambda states: fit(FitRun(seed, report, self.engine, states)))

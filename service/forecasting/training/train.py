@@ -40,6 +40,8 @@ from service.forecasting.evaluation.validation_forecast import ValidationForecas
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster, blended
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
+from service.forecasting.networks.engine import EngineName
+from service.forecasting.networks.engine_choice import FASTEST, EngineChoice
 from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.checkpoint import Checkpoints
@@ -66,7 +68,8 @@ _ERRORS_FOR_95 = 19
 class Trained:
     """A forecaster, and the scores of the same specification on the part after the split.
 
-    curve, best_epochs: of the networks, None and empty where there is none. skill_by_step: (horizon,).
+    curve, best_epochs: of the networks, None and empty where there is none. engine: its name and device; None: there is
+    no network. skill_by_step: (horizon,).
     """
 
     forecaster: Forecaster
@@ -77,6 +80,7 @@ class Trained:
     candidates: tuple[CandidateScore, ...]
     curve: LossCurve | None
     best_epochs: tuple[int, ...]
+    engine: tuple[EngineName, str] | None
     skill_by_step: tuple[float | None, ...]
     validation_forecast: ValidationForecast | None
     warnings: tuple[str, ...]
@@ -91,20 +95,20 @@ def train(
     panel: Panel,
     options: TrainOptions,
     report: Report | None = None,
-    device: str | None = None,
+    engines: EngineChoice = FASTEST,
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Train, score and refit a forecaster; see the module for the three fits. Raises what `plan_training` raises.
 
-    device: torch's name of where networks are fitted and scored; None: this CPU, in compiled kernels. The returned
-    forecaster runs on the CPU in either case. clock: for estimates of the time left. checkpoints: what to resume from,
-    and to store; on the CPU a resumed training gives a bit-identical model.
+    engines: what may fit and score networks; the returned forecaster runs in compiled kernels in either case. clock:
+    for estimates of the time left. checkpoints: what to resume from, and to store; in compiled kernels a resumed
+    training gives a bit-identical model.
     """
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
     plan = select_covariates(plan, progress)
-    trained = _train(plan, progress, Fitter(plan, progress, device, checkpoints))
+    trained = _train(plan, progress, Fitter(plan, progress, engines, checkpoints))
     progress.finish()
     return trained
 
@@ -142,6 +146,7 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
         candidates,
         fits[0].curve if fits else None,
         tuple(fit.best_epoch for fit in fits),
+        fitter.engine.engines[0] if fits else None,
         tuple(_skill_by_step(after, naive)),
         validation_forecast(scored.targets[0], rescaled, naive, first.errors),
         (*plan.warnings, *_score_warnings(plan, total, baseline, before, after, calibration.errors)),

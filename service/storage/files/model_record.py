@@ -141,8 +141,18 @@ class ModelRecord(_Part):
     warnings: list[str] = Field(default=[], description="Limitations of the model.", examples=[[]])
     lineage: Facts | None = Field(
         None,
-        description="Hash of the data, seed, versions, parent.",
-        examples=[{"data_hash": "sha256:2c26b46b", "seed": 0, "libraries": {"numba": "0.68.1"}, "parent": None}],
+        description="Hash of the data, seed, versions, parent; `engine` and `device` that trained the network: null "
+        "where there is none, absent from models of earlier versions.",
+        examples=[
+            {
+                "data_hash": "sha256:2c26b46b",
+                "seed": 0,
+                "engine": "numba",
+                "device": "cpu",
+                "libraries": {"numba": "0.68.1"},
+                "parent": None,
+            }
+        ],
     )
 
 

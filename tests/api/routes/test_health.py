@@ -27,7 +27,8 @@ def test_alive_and_ready(client: httpx.Client) -> None:
     while not (ready := client.get("/readyz").json()).get("trainers"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert ready == {"status": "ready", "trainers": 1, "warnings": []}
+    engines = [{"engine": "numba", "device": "cpu"}]
+    assert ready == {"status": "ready", "trainers": 1, "engines": engines, "warnings": []}
 
 
 def test_before_all_is_loaded_the_service_is_not_ready(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from service.forecasting.config.options import Cell, Objective
 from service.forecasting.networks.architecture import LARGEST_WEIGHT, Network, NetworkShape, initial_network
 from service.forecasting.networks.engine import Recipe
-from service.forecasting.networks.engine_choice import training_engine
+from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.module import RecurrentForecaster
 from service.forecasting.networks.torch_engine import module_of
 from service.forecasting.preprocessing.network_inputs import FARTHEST
 from service.forecasting.series.series import FloatArray
+from tests.forecasting.networks.engines import ENGINES, NUMBA, Place
 
 CELLS = get_args(Cell)
-DEVICES = (None, "cpu")
 
 
 @torch.no_grad()
@@ -55,14 +55,13 @@ def roll_out(
     horizon: int,
     objective: Objective,
     centred: bool,
-    device: str | None = None,
+    engine: Place = NUMBA,
 ) -> FloatArray:
-    """Return the forecast of one network by the engine of a device."""
-    return (
-        training_engine(device).predictor([network], Recipe(objective == "windows", centred)).predict(contexts, horizon)
-    )
+    """Return the forecast of one network by an engine."""
+    return engine_for(*engine).predictor([network], Recipe(objective == "windows", centred)).predict(contexts, horizon)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @given(
     cell=st.sampled_from(CELLS),
     layers=st.integers(1, 3),
@@ -74,18 +73,17 @@ def roll_out(
     horizon=st.integers(1, 14),
     objective=st.sampled_from(get_args(Objective)),
     centred=st.booleans(),
-    device=st.sampled_from(DEVICES),
 )
 def test_against_torch(
     cell: Cell, layers: int, size: int, channels: int, chunk: int, rows: int, context_length: int, horizon: int,
-    objective: Objective, centred: bool, device: str | None,
+    objective: Objective, centred: bool, engine: Place,
 ) -> None:  # fmt: skip
     network = initial_network(NetworkShape(cell, channels, size, layers, chunk), seed=0)
     contexts = np.random.default_rng(0).normal(size=(rows, context_length, channels)).astype(np.float32)
     expected = (slide if objective == "windows" else carry)(
         module_of(network, "cpu"), torch.from_numpy(contexts), horizon, centred
     )
-    rolled = roll_out(network, contexts, horizon, objective, centred, device)
+    rolled = roll_out(network, contexts, horizon, objective, centred, engine)
     assert rolled.shape == (rows, horizon, channels)
     np.testing.assert_allclose(rolled, expected.numpy(), rtol=1e-4, atol=1e-5)
 
@@ -99,15 +97,15 @@ def test_many_long_series(cell: Cell) -> None:
     np.testing.assert_allclose(roll_out(network, contexts, 65, "chunks", True), expected.numpy(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("objective", get_args(Objective))
-def test_the_rollout_scores_what_was_trained(objective: Objective, device: str | None) -> None:
+def test_the_rollout_scores_what_was_trained(objective: Objective, engine: Place) -> None:
     """The first chunk of a rollout is the chunk that training scores after the same context."""
     network = initial_network(NetworkShape("gru", 2, 6, 2, 3), seed=0)
     contexts = np.random.default_rng(0).normal(size=(2, 7, 2)).astype(np.float32)
     level = contexts[:, -1:]
     trained = next_chunk(module_of(network, "cpu"), torch.from_numpy(contexts - level))
-    rolled = roll_out(network, contexts, 3, objective, True, device)
+    rolled = roll_out(network, contexts, 3, objective, True, engine)
     np.testing.assert_allclose(rolled, trained.detach().numpy() + level, atol=1e-5)
 
 

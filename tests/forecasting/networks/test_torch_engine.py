@@ -13,12 +13,13 @@ from service.forecasting.config.options import Cell, Centering, Loss, Objective,
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import Trainer
-from service.forecasting.networks.engine_choice import training_engine
+from service.forecasting.networks.engine_choice import EngineChoice, engine_for
 from service.forecasting.networks.numba_engine import NumbaEngine
 from service.forecasting.networks.torch_engine import TorchTrainer
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import train
 from tests.factories import items, noisy_sine, options, panel, random_walk
+from tests.forecasting.networks.engines import NUMBA, TORCH, TORCHES, Place
 from tests.forecasting.networks.kernels.test_training import sequences_of
 
 EPOCHS = 3
@@ -28,11 +29,11 @@ def specified(**changes: Any) -> Specification:
     return plan_training(panel(random_walk(120)), options(**changes)).choice.specification
 
 
-def trainer(device: str | None, specification: Specification, layers: int = 1, seed: int = 0) -> Trainer:
+def trainer(engine: Place, specification: Specification, layers: int = 1, seed: int = 0) -> Trainer:
     """Return a trainer whose validation sequences have another length than those that it trains on."""
     sequences, validation = sequences_of(2, 8, 3, 6), sequences_of(2, 8, 3, 9).thinned(20)
     network = initial_network(NetworkShape(specification.network.cell, 2, 6, layers, 3), seed=2)
-    return training_engine(device).trainer(specification, network, sequences, validation, seed)
+    return engine_for(*engine).trainer(specification, network, sequences, validation, seed)
 
 
 def epochs(one: Trainer, specification: Specification) -> list[tuple[float, float]]:
@@ -47,6 +48,7 @@ def epochs(one: Trainer, specification: Specification) -> list[tuple[float, floa
     return losses
 
 
+@pytest.mark.parametrize("engine", TORCHES)
 @settings(max_examples=100)
 @given(
     cell=st.sampled_from(get_args(Cell)),
@@ -60,11 +62,11 @@ def epochs(one: Trainer, specification: Specification) -> list[tuple[float, floa
 )
 def test_epochs_are_those_of_the_compiled_trainer(
     cell: Cell, layers: int, optimizer: Optimizer, loss: Loss, centering: Centering, truncate: int | None,
-    clipping: dict[str, Any], batch_size: int,
+    clipping: dict[str, Any], batch_size: int, engine: Place,
 ) -> None:  # fmt: skip
     training = {"optimizer": optimizer, "loss": loss, "truncate_bptt": truncate, "batch_size": batch_size, **clipping}
     specification = specified(network={"cell": cell}, training=training, centering=centering)
-    compiled, torchs = trainer(None, specification, layers), trainer("cpu", specification, layers)
+    compiled, torchs = (trainer(one, specification, layers) for one in (NUMBA, engine))
     np.testing.assert_array_equal(torchs.weights(), compiled.weights())
     check_same_epochs(compiled, torchs, specification)
 
@@ -83,7 +85,7 @@ def check_same_epochs(compiled: Trainer, torchs: Trainer, specification: Specifi
 @pytest.mark.parametrize("cell", get_args(Cell))
 def test_every_optimizer_of_every_cell(cell: Cell, optimizer: Optimizer) -> None:
     specification = specified(network={"cell": cell}, training={"optimizer": optimizer, "batch_size": 5})
-    compiled, torchs = trainer(None, specification, 2), trainer("cpu", specification, 2)
+    compiled, torchs = trainer(NUMBA, specification, 2), trainer(TORCH, specification, 2)
     start = compiled.weights()
     check_same_epochs(compiled, torchs, specification)
     assert np.abs(compiled.weights() - start).max() > 1e-3
@@ -91,7 +93,7 @@ def test_every_optimizer_of_every_cell(cell: Cell, optimizer: Optimizer) -> None
 
 def test_validation_changes_nothing_with_dropout_either() -> None:
     specification = specified(network={"dropout": 0.5})
-    compiled, torchs = trainer(None, specification, 2), trainer("cpu", specification, 2)
+    compiled, torchs = trainer(NUMBA, specification, 2), trainer(TORCH, specification, 2)
     before = torchs.weights()
     assert torchs.validation_loss() == pytest.approx(compiled.validation_loss(), abs=1e-6)
     assert torchs.validation_loss() == torchs.validation_loss()
@@ -101,7 +103,7 @@ def test_validation_changes_nothing_with_dropout_either() -> None:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_dropout_follows_the_seed_alone(layers: int) -> None:
     specification = specified(network={"dropout": 0.5})
-    runs = [epochs(trainer("cpu", specification, layers, seed), specification) for seed in (1, 2, 1)]
+    runs = [epochs(trainer(TORCH, specification, layers, seed), specification) for seed in (1, 2, 1)]
     assert runs[0] == runs[2]
     assert runs[0] != runs[1]
 
@@ -111,7 +113,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
     rows = np.arange(60, dtype=np.int64)
     losses = {}
     for share in (0.0, 0.3):
-        one = trainer("cpu", specified(network={"dropout": share}, training={"loss": "mse", "batch_size": 60}), 2)
+        one = trainer(TORCH, specified(network={"dropout": share}, training={"loss": "mse", "batch_size": 60}), 2)
         losses[share] = [one.epoch(rows, np.zeros(1)) for _ in range(20)]
     assert len(set(losses[0.3])) == 20
     assert np.mean(losses[0.3]) == pytest.approx(losses[0.0][0], rel=0.1)
@@ -119,7 +121,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean() -> None:
 
 def test_what_diverges_says_so() -> None:
     specification = specified(training={"clip_norm": None, "optimizer": "sgd", "loss": "mse", "batch_size": 5})
-    one = trainer("cpu", specification)
+    one = trainer(TORCH, specification)
     assert not np.isfinite(one.epoch(np.arange(60, dtype=np.int64), np.full(12, 1e30)))
 
 
@@ -131,13 +133,15 @@ def test_a_validation_loss_needs_a_validation_set() -> None:
         one.validation_loss()
 
 
+@pytest.mark.parametrize("engine", TORCHES)
 @pytest.mark.parametrize("objective", get_args(Objective))
-def test_a_whole_training_is_the_same_on_both(objective: Objective) -> None:
+def test_a_whole_training_is_the_same_on_both(objective: Objective, engine: Place) -> None:
     """The three fits, early stopping, scores, intervals, forecasts; served by the CPU either way."""
     several = items(noisy_sine(90), 5 + 3 * noisy_sine(120, seed=1))
     training = {"objective": objective, "loss": "mse", "epochs": 6, "ensemble_size": 2}
     asked = options(training=training, centering="last")
-    compiled, torchs = train(several, asked), train(several, asked, device="cpu")
+    compiled, torchs = (train(several, asked, engines=EngineChoice(*one)) for one in (NUMBA, engine))
+    assert (compiled.engine, torchs.engine) == (NUMBA, engine)
     assert torchs.best_epochs == compiled.best_epochs
     assert isinstance(torchs.forecaster.engine, NumbaEngine)
     assert torchs.curve is not None
@@ -151,7 +155,7 @@ def test_a_whole_training_is_the_same_on_both(objective: Objective) -> None:
 
 def test_a_training_is_repeated_to_the_bit() -> None:
     asked = options(network={"dropout": 0.2, "num_layers": 2}, training={"ensemble_size": 2})
-    once, again = (train(panel(noisy_sine()), asked, device="cpu") for _ in range(2))
+    once, again = (train(panel(noisy_sine()), asked, engines=EngineChoice(*TORCH)) for _ in range(2))
     assert once.curve == again.curve
     for one, other in zip(once.forecaster.networks, again.forecaster.networks, strict=True):
         np.testing.assert_array_equal(one.weights, other.weights)

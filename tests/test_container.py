@@ -33,6 +33,19 @@ ENVIRONMENT = {
 }
 USER = 10001
 HEALTHY_SECONDS = 180
+# The build for the CPU, with all that training a network asks of it.
+TORCH_TRAINS = """
+import torch
+assert torch.version.cuda is None, torch.version.cuda
+network = torch.nn.GRU(1, 4, num_layers=2, dropout=0.1, batch_first=True)
+optimizers = [one(network.parameters(), lr=0.01) for one in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)]
+for optimizer in optimizers:
+    optimizer.zero_grad()
+    network(torch.ones(3, 5, 1))[0].square().mean().backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+assert torch.autograd.gradcheck(torch.tanh, torch.ones(3, dtype=torch.float64, requires_grad=True))
+"""
 KILLED_AFTER_SECONDS = 10
 
 
@@ -188,6 +201,12 @@ def test_the_health_check_is_about_the_service(container: Container) -> None:
 def test_the_page_is_in_the_image(container: Container) -> None:
     for path in ("/", "/web/page.js", "/web/vendor/uPlot.iife.min.js", "/web/examples/three_shops.csv"):
         assert httpx.get(container.url + path, timeout=30).status_code == 200, path
+
+
+@pytest.mark.container
+def test_torch_trains_in_the_image(container: Container) -> None:
+    done = container.execute("python", "-c", TORCH_TRAINS)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.container

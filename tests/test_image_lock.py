@@ -1,4 +1,4 @@
-"""image.lock: what the image is made of, each package at the version that everything was tested with."""
+"""image.lock and torch.lock: what the image is made of, each package at the version that everything was tested with."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CURE = "run `make lock`"
+# What torch depends on in its builds for GPUs alone.
+CUDA = ("cuda-", "nvidia-", "triton")
 
 
 def pins(name: str) -> dict[str, str]:
     lines = (REPOSITORY / name).read_text().splitlines()
     found = [re.match(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([^ ;\\]+)", line) for line in lines]
     return {canonicalize_name(one[1]): one[2] for one in found if one}
+
+
+def locked() -> dict[str, str]:
+    return pins("image.lock") | pins("torch.lock")
 
 
 def needed(requirement: str, extra: str = "") -> str | None:
@@ -30,7 +36,7 @@ def needed(requirement: str, extra: str = "") -> str | None:
 
 def test_versions_are_those_of_the_constraints() -> None:
     tested = pins("constraints.txt")
-    assert {name: tested.get(name) for name in pins("image.lock")} == pins("image.lock"), CURE
+    assert {name: tested.get(name) for name in locked()} == locked(), CURE
 
 
 def test_each_package_has_hashes() -> None:
@@ -39,26 +45,43 @@ def test_each_package_has_hashes() -> None:
     assert all("--hash=sha256:" in entry for entry in entries)
 
 
+def test_torch_alone_has_none() -> None:
+    assert set(pins("torch.lock")) == {"torch"}
+    assert not [name for name in pins("image.lock") if name.startswith(("torch", *CUDA))], CURE
+
+
 def test_what_the_service_needs_is_there_and_what_that_needs() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    locked = pins("image.lock")
     wanted = [*project["dependencies"], *project["optional-dependencies"]["otel"]]
     for requirement in wanted:
-        assert needed(requirement) in locked, CURE
-    for name in locked:
+        assert needed(requirement) in locked(), CURE
+    for name in locked():
         for requirement in distribution(name).requires or ():
             one = needed(requirement)
-            assert one is None or one in locked, f"{name} needs {one}: {CURE}"
+            assert one is None or one in locked() or one.startswith(CUDA), f"{name} needs {one}: {CURE}"
 
 
-def test_the_image_installs_by_hash_alone() -> None:
-    assert "--no-deps --require-hashes -r image.lock" in (REPOSITORY / "Dockerfile").read_text()
+def test_the_image_installs_by_hash_alone_but_torch() -> None:
+    dockerfile = (REPOSITORY / "Dockerfile").read_text()
+    assert "--no-deps --require-hashes -r image.lock" in dockerfile
+    assert '--index-url "$TORCH_INDEX" -r torch.lock' in dockerfile
+
+
+def test_torch_comes_from_one_index_wherever_it_is_installed() -> None:
+    index = "https://download.pytorch.org/whl/cpu"
+    for name, default in (
+        ("Makefile", f"TORCH_INDEX ?= {index}\n"),
+        ("Dockerfile", f"ARG TORCH_INDEX={index}\n"),
+        (".ci/supply-chain", f"${{TORCH_INDEX:-{index}}}"),
+        (".github/workflows/ci.yml", f"TORCH_INDEX: {index}\n"),
+    ):
+        assert default in (REPOSITORY / name).read_text(), name
 
 
 def test_licences_are_listed() -> None:
     page = (REPOSITORY / "docs" / "licences.md").read_text()
     listed = {canonicalize_name(one) for one in re.findall(r"^\| (\S+) \|", page, re.MULTILINE)}
-    assert set(pins("image.lock")) <= listed, CURE
+    assert set(locked()) <= listed, CURE
 
 
 def test_each_of_several_licences_has_to_be_allowed() -> None:

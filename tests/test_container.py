@@ -157,6 +157,18 @@ def test_the_compose_file_hardens_and_publishes_to_this_machine_alone() -> None:
     check_hardened(service)
 
 
+@pytest.mark.container
+def test_the_compose_file_has_a_server_with_gpus() -> None:
+    services = composed("--profile", "gpu")
+    assert set(services) == {"forecast", "forecast-gpu"}
+    server, without = services["forecast-gpu"], services["forecast"]
+    assert {name for name in server if server[name] != without.get(name)} == {"build", "deploy", "image", "profiles"}
+    assert re.fullmatch(r"https://download\.pytorch\.org/whl/cu\d+", server["build"]["args"]["TORCH_INDEX"])
+    devices = server["deploy"]["resources"]["reservations"]["devices"]
+    assert devices == [{"driver": "nvidia", "count": -1, "capabilities": ["gpu"]}]
+    check_hardened(server)
+
+
 def check_hardened(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]

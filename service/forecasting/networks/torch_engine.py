@@ -105,6 +105,7 @@ class TorchTrainer:
                 state[row] = flat_weights(one[name] for one in moments)
         return state
 
+    @computing()
     def restore(self, state: Weights, steps: int) -> None:
         """Continue from a state, of any kind of trainer, that was reached after so many batches."""
         self._network.load_state_dict(self._named(state[0]))
@@ -262,6 +263,7 @@ class TorchEngine:
         """This engine and its device."""
         return (("torch", self.device),)
 
+    @computing()
     def trainer(
         self,
         specification: Specification,
@@ -273,6 +275,7 @@ class TorchEngine:
         """Return a trainer that begins with the weights of ``start``."""
         return TorchTrainer(specification, start, sequences, validation, seed, self.device)
 
+    @computing()
     def predictor(self, members: Sequence[Network], recipe: Recipe) -> TorchPredictor:
         """Return a predictor whose weights stay on the device."""
         return TorchPredictor(members, recipe, self.device)

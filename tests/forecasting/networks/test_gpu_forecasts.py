@@ -98,6 +98,20 @@ def test_the_cpu_makes_what_the_gpu_fails_at(
     assert failures == [1]
 
 
+def test_weights_that_do_not_fit_are_loaded_again_by_the_next_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = started(always=True)
+    predictor = engine.predictor([NETWORK], RECIPE)
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RecurrentForecaster, "to", full)
+        check(predictor)
+    assert engine.failure is not None
+    assert engine.engines == (NUMBA, TORCH)
+
+
 def test_a_gpu_that_does_not_start_leaves_the_cpu() -> None:
     failures: list[int] = []
     engine = started(True, failures, device="cuda:99")

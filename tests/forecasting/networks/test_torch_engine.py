@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import Trainer
 from service.forecasting.networks.engine_choice import EngineChoice, engine_for
+from service.forecasting.networks.module import RecurrentForecaster
 from service.forecasting.networks.numba_engine import NumbaEngine
 from service.forecasting.networks.torch_engine import TorchTrainer
 from service.forecasting.training.planning import plan_training
@@ -123,6 +125,15 @@ def test_what_diverges_says_so() -> None:
     specification = specified(training={"clip_norm": None, "optimizer": "sgd", "loss": "mse", "batch_size": 5})
     one = trainer(TORCH, specification)
     assert not np.isfinite(one.epoch(np.arange(60, dtype=np.int64), np.full(12, 1e30)))
+
+
+def test_a_training_that_a_gpu_has_no_memory_for_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(RecurrentForecaster, "to", full)
+    with pytest.raises(MemoryError, match="out of memory"):
+        trainer(TORCH, specified())
 
 
 def test_a_validation_loss_needs_a_validation_set() -> None:

@@ -41,7 +41,7 @@ def check_engine(engine: str) -> None:
     if engine == "torch":
         try:
             importlib.import_module("torch")
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # OSError: a library that torch loads is missing
             raise Unavailable(f"torch cannot be imported ({error}): {_INSTALL}, or set it to auto") from error
 
 

@@ -100,8 +100,9 @@ def test_one_gpu_of_several(tmp_path: Path) -> None:
     )
 
 
-def test_an_engine_that_must_be_there_is_imported(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text("raise ImportError('libtorch.so is not there')")
+@pytest.mark.parametrize("error", ["ImportError", "OSError"])
+def test_an_engine_that_must_be_there_is_imported(tmp_path: Path, error: str) -> None:
+    (tmp_path / "torch.py").write_text(f"raise {error}('libtorch.so is not there')")
     code = "import sys; from service.worker.devices import check_engine; check_engine(sys.argv[1])"
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     ended = {

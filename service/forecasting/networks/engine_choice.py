@@ -42,7 +42,7 @@ def trains_faster_in_torch(shape: NetworkShape) -> bool:
         return False
     try:
         importlib.import_module("torch")
-    except ImportError:
+    except (ImportError, OSError):  # OSError: a library that torch loads is missing
         return False
     return True
 

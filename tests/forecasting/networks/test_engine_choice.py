@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -30,6 +31,15 @@ def test_wide_networks_train_in_torch_where_it_is_installed(
     assert EngineChoice("numba").for_training(shape).engines == (NUMBA,)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert EngineChoice().for_training(shape).engines == (NUMBA,)
+
+
+def test_wide_networks_train_in_numba_where_torch_lacks_a_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise OSError('libcublas.so is not there')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch")
+    assert EngineChoice().for_training(WIDE).engines == (NUMBA,)
 
 
 def test_what_is_set_is_obeyed() -> None:

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 # Multiplications of a rollout that is worth a GPU: a tenth of a second of one core. An estimate: no GPU was measured.
 _WORTH_A_GPU = 1_000_000_000
+_NEVER_AT_ONCE = _WORTH_A_GPU
 _SMALL = 2
 
 
@@ -25,14 +26,15 @@ class GpuForecasts:
     """Forecasts on a GPU, once torch has been imported in the background; see `engine.ForecastEngine`.
 
     A GPU whose memory is too small for one rollout is tried again with the next; after any other error, which usually
-    leaves the GPU unusable by this process, the CPU makes all forecasts.
+    leaves the GPU unusable by this process, or if it does not start, the CPU makes all forecasts.
     """
 
     def __init__(self, device: str, cpu: Engine, always: bool, on_failure: Callable[[], None]) -> None:
         self._device, self._cpu, self._on_failure = device, cpu, on_failure
         self._fewest = 0 if always else _WORTH_A_GPU
         self._gpu: Engine | None = None
-        self.step_overhead = cpu.step_overhead
+        # A GPU computes one forecast after another, and the event loop must not wait for it.
+        self.step_overhead = _NEVER_AT_ONCE if always else cpu.step_overhead
         self.failure: str | None = None
         threading.Thread(target=self._prepare, name="gpu", daemon=True).start()
 
@@ -52,7 +54,7 @@ class GpuForecasts:
     def failed(self, error: Exception) -> None:
         """Note that the GPU has failed at a forecast, which the CPU makes instead."""
         instead = "the CPU made the forecast"
-        if not isinstance(error, MemoryError):
+        if self._gpu is None or not isinstance(error, MemoryError):
             self._gpu = None
             instead = "the CPU forecasts until the server is restarted"
         first_line = str(error).partition("\n")[0]  # of torch, about a device: it has no data of a series in it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from service.forecasting.networks.engine import Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.gpu_forecasts import GpuForecasts
 from service.forecasting.networks.module import RecurrentForecaster
+from service.forecasting.training.train import train
+from service.usecases.forecast import takes_microseconds
+from tests.factories import noisy_sine, options, panel
 from tests.forecasting.networks.engines import NUMBA, TORCH
 
 RECIPE = Recipe(slide=False, centred=True)
@@ -118,6 +122,23 @@ def test_a_gpu_that_does_not_start_leaves_the_cpu() -> None:
     assert engine.engines == (NUMBA,)
     assert failures == [1]
     check(engine.predictor([NETWORK], RECIPE))
+
+
+def test_a_gpu_without_memory_at_the_start_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(RecurrentForecaster, "to", full)
+    engine = started(always=True)
+    assert engine.failure is not None
+    assert "until the server is restarted" in engine.failure
+
+
+def test_the_event_loop_does_not_wait_for_a_gpu_that_must_be_used() -> None:
+    forecaster = train(panel(noisy_sine()), options(training={"epochs": 1})).forecaster
+    may, must = (replace(forecaster, engine=started(always)) for always in (False, True))
+    assert takes_microseconds(may, 1, 1)
+    assert not takes_microseconds(must, 1, 1)
 
 
 def test_many_contexts_share_batches_of_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import torch
 
-# What torch's allocator of the CPU, which has no exception of its own, says.
-_NO_MEMORY = "can't allocate memory"
+# What torch says where memory is too small: its allocators of the CPU and of a GPU, oneDNN (LSTMs on the CPU), and
+# cuBLAS and cuDNN. Only the allocator of a GPU has an exception of its own, which is a RuntimeError as well.
+_NO_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive", "ALLOC_FAILED")
 
 
 class _FullPrecision:
@@ -46,10 +47,8 @@ def computing() -> Iterator[None]:
     try:
         with _full_precision:
             yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not any(words in str(error) for words in _NO_MEMORY):
+            raise
         torch.cuda.empty_cache()
         raise MemoryError(str(error)) from error
-    except RuntimeError as error:
-        if _NO_MEMORY in str(error):
-            raise MemoryError(str(error)) from error
-        raise

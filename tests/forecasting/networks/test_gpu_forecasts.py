@@ -17,6 +17,7 @@ from service.forecasting.networks.engine import Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.gpu_forecasts import GpuForecasts
 from service.forecasting.networks.module import RecurrentForecaster
+from service.forecasting.networks.torch_device import computing
 from service.forecasting.training.train import train
 from service.usecases.forecast import takes_microseconds
 from tests.factories import noisy_sine, options, panel
@@ -160,6 +161,12 @@ def test_settings_of_torch_do_not_leak(monkeypatch: pytest.MonkeyPatch) -> None:
     check(torch_engine.TorchPredictor([NETWORK], RECIPE, "cpu"))
     assert seen == [(False, False)]
     assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == before
+
+
+@pytest.mark.parametrize("said", ["could not create a primitive", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED"])
+def test_libraries_of_torch_that_get_no_memory_raise_a_memory_error(said: str) -> None:
+    with pytest.raises(MemoryError, match=said), computing():
+        raise RuntimeError(said)
 
 
 def test_memory_that_torch_does_not_get_is_a_memory_error() -> None:

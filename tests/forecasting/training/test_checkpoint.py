@@ -26,7 +26,7 @@ from tests.factories import items, noisy_sine, options, panel, promoted, random_
 
 EVERYTHING = 10**9
 
-TORCH = EngineChoice("torch")
+NUMBA, TORCH = EngineChoice("numba"), EngineChoice("torch")
 
 
 class Interrupted(Exception):
@@ -312,12 +312,13 @@ def test_a_training_on_a_device_goes_on_too(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("optimizer", get_args(Optimizer))
-def test_what_a_device_began_the_cpu_ends(optimizer: Optimizer) -> None:
+@pytest.mark.parametrize(("first", "second"), [(TORCH, NUMBA), (NUMBA, TORCH)])
+def test_what_one_engine_began_the_other_ends(optimizer: Optimizer, first: EngineChoice, second: EngineChoice) -> None:
     data, asked = panel(noisy_sine()), options(training={"optimizer": optimizer, "epochs": 8, "loss": "mse"})
     stopping = Memory(5)
     with pytest.raises(Interrupted):
-        train(data, asked, engines=TORCH, checkpoints=stopping)
-    resumed = train(data, asked, checkpoints=Memory(found=stopping.kept))
+        train(data, asked, engines=first, checkpoints=stopping)
+    resumed = train(data, asked, engines=second, checkpoints=Memory(found=stopping.kept))
     for one, other in zip(resumed.forecaster.networks, train(data, asked).forecaster.networks, strict=True):
         np.testing.assert_allclose(one.weights, other.weights, atol=1e-4)
 

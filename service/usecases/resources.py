@@ -36,11 +36,11 @@ class Measurements:
         # Looked up once, and exported as zero from the start.
         self._forecasts = {cell: forecasts.labels(cell) for cell in (*get_args(Cell), _NO_NETWORK)}
 
-        meaning = "Forecasts that a GPU failed at, so that the CPU made them."
+        meaning = "Failures of the GPU, at its start or at a forecast, which the CPU made."
         self._gpu_failures = Counter("forecast_gpu_failures", meaning, registry=self.registry)
 
     def gpu_failed(self) -> None:
-        """Count one forecast that a GPU failed at."""
+        """Count one failure of the GPU."""
         self._gpu_failures.inc()
 
     def count_forecast(self, forecaster: Forecaster) -> None:

@@ -238,7 +238,7 @@ class Settings(BaseSettings):
         if self.max_bodies_bytes < self.max_body_bytes:
             raise ValueError("FORECAST_MAX_BODIES_BYTES must be at least FORECAST_MAX_BODY_BYTES")
         if self.engine == "numba" and self.only_gpu:
-            raise ValueError("FORECAST_ENGINE=numba runs on the CPU only: set it to torch, or FORECAST_DEVICE to cpu")
+            raise ValueError("FORECAST_ENGINE=numba runs on the CPU only: set it to auto, or FORECAST_DEVICE to cpu")
         if self.database_url is None and "://" in self.store_url.removeprefix("file://"):
             if not self.store_url.startswith("s3://"):
                 raise ValueError("FORECAST_STORE_URL must be a folder, or s3://bucket/prefix")

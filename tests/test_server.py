@@ -259,7 +259,7 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         ({"FORECAST_ENGINE": "jax"}, "^FORECAST_ENGINE: Input should be 'auto', 'numba' or 'torch', got 'jax'\n$"),
         (
             {"FORECAST_ENGINE": "numba", "FORECAST_DEVICE": "cuda:1"},
-            "^FORECAST_ENGINE=numba runs on the CPU only: set it to torch, or FORECAST_DEVICE to cpu\n$",
+            "^FORECAST_ENGINE=numba runs on the CPU only: set it to auto, or FORECAST_DEVICE to cpu\n$",
         ),
         (
             {"FORECAST_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": ""},

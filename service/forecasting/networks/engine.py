@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.specification import Specification
-from service.forecasting.networks.architecture import Network, Weights
+from service.forecasting.networks.architecture import Network, NetworkShape, Weights, initial_network
 from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
 
 EngineName = Literal["numba", "torch"]
+
+_SMALL = 2
 
 
 class Recipe(NamedTuple):
@@ -98,3 +100,9 @@ class Engine(ForecastEngine, Protocol):
         seed: int,
     ) -> Trainer:
         """Return a trainer that begins with the weights of ``start``."""
+
+
+def warm_up(engine: ForecastEngine) -> None:
+    """Make a small forecast: the first one starts the device and the libraries of an engine."""
+    network = initial_network(NetworkShape("gru", 1, _SMALL, 1, 1), seed=0)
+    engine.predictor([network], Recipe(False, True)).predict(np.zeros((1, _SMALL, 1), np.float32), _SMALL)

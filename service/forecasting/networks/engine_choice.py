@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from service.forecasting.networks.architecture import NetworkShape
-from service.forecasting.networks.engine import Engine, EngineName, ForecastEngine
+from service.forecasting.networks.engine import Engine, EngineName, ForecastEngine, warm_up
 
 EngineSetting = Literal["auto", "numba", "torch"]
 
@@ -59,16 +59,18 @@ def engine_for(name: EngineName, device: str = "cpu") -> Engine:
 
 
 def forecast_engine(
-    setting: EngineSetting, gpu: str | None, always_gpu: bool, on_failure: Callable[[], None]
+    setting: EngineSetting, gpu: str | None, only_gpu: bool, on_failure: Callable[[], None]
 ) -> ForecastEngine:
     """Return the engine of a server's forecasts.
 
-    gpu: torch's name of its GPU; None: it has none. always_gpu: small forecasts run on the GPU too. on_failure: called
+    gpu: torch's name of its GPU; None: it has none. only_gpu: small forecasts run on the GPU too. on_failure: called
     when the GPU fails at a forecast, which the CPU makes then. Raises ImportError if torch is required but absent.
     """
     cpu = engine_for("torch" if setting == "torch" else "numba")
+    if setting == "torch":
+        warm_up(cpu)
     if gpu is None:
         return cpu
     from service.forecasting.networks.gpu_forecasts import GpuForecasts
 
-    return GpuForecasts(gpu, cpu, always_gpu, on_failure)
+    return GpuForecasts(gpu, cpu, only_gpu, on_failure)

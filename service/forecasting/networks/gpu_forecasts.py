@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.networks.architecture import Network, NetworkShape, initial_network
-from service.forecasting.networks.engine import Engine, EngineName, ForecastEngine, Predictor, Recipe
+from service.forecasting.networks.architecture import Network
+from service.forecasting.networks.engine import Engine, EngineName, ForecastEngine, Predictor, Recipe, warm_up
 from service.forecasting.series.series import FloatArray
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 # Multiplications of a rollout that is worth a GPU: a tenth of a second of one core. An estimate: no GPU was measured.
 _WORTH_A_GPU = 1_000_000_000
 _NEVER_AT_ONCE = _WORTH_A_GPU
-_SMALL = 2
 
 
 class GpuForecasts:
@@ -29,12 +28,12 @@ class GpuForecasts:
     leaves the GPU unusable by this process, or if it does not start, the CPU makes all forecasts.
     """
 
-    def __init__(self, device: str, cpu: Engine, always: bool, on_failure: Callable[[], None]) -> None:
+    def __init__(self, device: str, cpu: Engine, only_gpu: bool, on_failure: Callable[[], None]) -> None:
         self._device, self._cpu, self._on_failure = device, cpu, on_failure
-        self._fewest = 0 if always else _WORTH_A_GPU
+        self._fewest = 0 if only_gpu else _WORTH_A_GPU
         self._gpu: Engine | None = None
         # A GPU computes one forecast after another, and the event loop must not wait for it.
-        self.step_overhead = _NEVER_AT_ONCE if always else cpu.step_overhead
+        self.step_overhead = _NEVER_AT_ONCE if only_gpu else cpu.step_overhead
         self.failure: str | None = None
         threading.Thread(target=self._prepare, name="gpu", daemon=True).start()
 
@@ -68,8 +67,7 @@ class GpuForecasts:
             from service.forecasting.networks.torch_engine import TorchEngine
 
             engine = TorchEngine(self._device)
-            network = initial_network(NetworkShape("gru", 1, _SMALL, 1, 1), seed=0)
-            engine.predictor([network], Recipe(False, True)).predict(np.zeros((1, _SMALL, 1), np.float32), _SMALL)
+            warm_up(engine)
         except Exception as error:
             self.failed(error)
         else:
@@ -89,7 +87,9 @@ class _Predictor:
         if gpu is not None:
             try:
                 on_gpu = self._on_gpu = self._on_gpu or gpu.predictor(self._members, self._recipe)
-                return on_gpu.predict(contexts, horizon)
+                forecasts = on_gpu.predict(contexts, horizon)
+                self._place.failure = None
+                return forecasts
             except (MemoryError, RuntimeError) as error:  # torch's errors of a device are RuntimeErrors
                 self._on_gpu = None
                 self._place.failed(error)

@@ -29,10 +29,10 @@ CONTEXTS = np.random.default_rng(0).normal(size=(5, 7, 1)).astype(np.float32)
 EXPECTED = engine_for("numba").predictor([NETWORK], RECIPE).predict(CONTEXTS, 4)
 
 
-def started(always: bool, failures: list[int] | None = None, device: str = "cpu") -> GpuForecasts:
+def started(only_gpu: bool, failures: list[int] | None = None, device: str = "cpu") -> GpuForecasts:
     """Return an engine whose GPU has started, or failed to."""
     noted = [] if failures is None else failures
-    engine = GpuForecasts(device, engine_for("numba"), always, lambda: noted.append(1))
+    engine = GpuForecasts(device, engine_for("numba"), only_gpu, lambda: noted.append(1))
     while len(engine.engines) == 1 and engine.failure is None:
         time.sleep(0.01)
     return engine
@@ -57,7 +57,7 @@ def check(predictor: Predictor) -> None:
 
 
 def test_a_gpu_that_must_be_used_makes_every_forecast(rollouts: list[int]) -> None:
-    engine = started(always=True)
+    engine = started(only_gpu=True)
     assert engine.engines == (NUMBA, TORCH)
     rollouts.clear()
     check(engine.predictor([NETWORK], RECIPE))
@@ -65,12 +65,12 @@ def test_a_gpu_that_must_be_used_makes_every_forecast(rollouts: list[int]) -> No
 
 
 def test_a_gpu_that_may_be_used_makes_large_forecasts(rollouts: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor = started(always=False).predictor([NETWORK], RECIPE)
+    predictor = started(only_gpu=False).predictor([NETWORK], RECIPE)
     rollouts.clear()
     check(predictor)
     assert rollouts == []
     monkeypatch.setattr(gpu_forecasts, "_WORTH_A_GPU", 5 * (7 + 4) * NETWORK.shape.size)
-    predictor = started(always=False).predictor([NETWORK], RECIPE)
+    predictor = started(only_gpu=False).predictor([NETWORK], RECIPE)
     rollouts.clear()
     check(predictor)
     predictor.predict(CONTEXTS[:4], 4)
@@ -100,11 +100,12 @@ def test_the_cpu_makes_what_the_gpu_fails_at(
     assert engine.failure in caplog.text
     assert (engine.engines == (NUMBA, TORCH)) is tried_again
     check(predictor)
+    assert (engine.failure is None) is tried_again
     assert failures == [1]
 
 
 def test_weights_that_do_not_fit_are_loaded_again_by_the_next_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = started(always=True)
+    engine = started(only_gpu=True)
     predictor = engine.predictor([NETWORK], RECIPE)
 
     def full(*_: object) -> None:
@@ -130,14 +131,14 @@ def test_a_gpu_without_memory_at_the_start_is_not_tried_again(monkeypatch: pytes
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(RecurrentForecaster, "to", full)
-    engine = started(always=True)
+    engine = started(only_gpu=True)
     assert engine.failure is not None
     assert "until the server is restarted" in engine.failure
 
 
 def test_the_event_loop_does_not_wait_for_a_gpu_that_must_be_used() -> None:
     forecaster = train(panel(noisy_sine()), options(training={"epochs": 1})).forecaster
-    may, must = (replace(forecaster, engine=started(always)) for always in (False, True))
+    may, must = (replace(forecaster, engine=started(only_gpu)) for only_gpu in (False, True))
     assert takes_microseconds(may, 1, 1)
     assert not takes_microseconds(must, 1, 1)
 

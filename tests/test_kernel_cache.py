@@ -75,7 +75,7 @@ def test_every_module_with_a_kernel_is_a_source_of_kernels() -> None:
     sources = kernel_cache.kernel_sources()
     assert len(sources) > 10
     for path in (Path(kernel_cache.__file__).parent).rglob("*.py"):
-        if re.search(r"\bn?jit\(|^@(compiled|inlined)|^@intrinsic", path.read_text(), re.MULTILINE):
+        if re.search(r"\bn?jit\(|^@(compiled|part|inlined)|^@intrinsic", path.read_text(), re.MULTILINE):
             assert path in sources, path
 
 
@@ -124,7 +124,7 @@ _with_settings(tell)
     told = {**os.environ, "FORECAST_KERNEL_CACHE": str(tmp_path / "kernels")}
     places = subprocess.run([sys.executable, "-c", look], env=told, capture_output=True, text=True, check=True).stdout
     kept = [place for place in places.splitlines() if place != "None"]
-    assert len(kept) > 20
+    assert len(kept) > 10
     assert all(place.startswith(str(tmp_path / "kernels")) for place in kept)
 
 

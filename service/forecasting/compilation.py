@@ -1,35 +1,90 @@
-"""Decorators that compile kernels with numba."""
+"""Decorators that compile kernels with numba.
+
+A kernel that Python calls is compiled at its first call and cached on disk. Those that only kernels call are parts:
+numba would optimise each of them on its own, translate it to machine code that nothing runs, and optimise it again in
+each of its callers, and in theirs. A part is only lowered; it is optimised with the kernel that Python calls.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import njit, types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(function: Function) -> Function:
-    """Compile a kernel at its first call, cache it on disk, and release the GIL while it runs.
+class _PartLibrary(JITCodeLibrary):
+    """The code of a part, which is never run from here."""
 
-    fastmath: sums may be reordered, so that they can be vectorised.
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int | None:  # noqa: ARG002
+        """Return what Python would call: it raises TypeError."""
+        self._ensure_finalized()
+        return ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value
+
+    @property
+    def codegen(self) -> _PartLibrary:
+        """Return where numba stores the environment, the constants of a function that needs the interpreter."""
+        return self
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Ignore the environment."""
+
+
+class _PartCompiler(Compiler):
+    def define_pipelines(self) -> Any:
+        self.state.library = _PartLibrary(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        return super().define_pipelines()
+
+
+def _kernel(function: Function, **options: Any) -> Function:
+    """Return a kernel that releases the GIL while it runs.
+
+    fastmath: sums may be reordered, so that they can be vectorised. forceinline: always set, for numba would take an
+    option that is not from the kernel that calls this one first. No caller in C needs a wrapper.
     """
-    compiler: Callable[[Function], Any] = njit(
-        cache=True, fastmath=True, boundscheck=False, error_model="numpy", nogil=True
-    )
-    kernel: Function = compiler(function)
+    compiler: Callable[..., Any] = njit
+    options = {"forceinline": False, "no_cfunc_wrapper": True, **options}
+    kernel: Function = compiler(fastmath=True, boundscheck=False, error_model="numpy", nogil=True, **options)(function)
     return kernel
+
+
+def compiled(function: Function) -> Function:
+    """Compile a kernel at its first call, and cache it on disk."""
+    return _kernel(function, cache=True)
+
+
+def part(function: Function) -> Function:
+    """Compile a kernel with those that call it; one that Python calls directly raises TypeError."""
+    return _kernel(function, pipeline_class=_PartCompiler, no_cpython_wrapper=True)
 
 
 def inlined(function: Function) -> Function:
-    """Inline a kernel into each of its callers.
+    """Compile a kernel into each of its callers.
 
-    For functions of tiles, which stay in registers, and for functions with a single caller, which would otherwise be
-    optimised twice. A caller must hold a reference to the arrays whose pointers it takes.
+    For functions of tiles, which stay in registers, and for those of a few instructions. A caller must hold a reference
+    to the arrays whose pointers it takes.
     """
-    compiler: Callable[[Function], Any] = njit(
-        inline="always", fastmath=True, boundscheck=False, error_model="numpy", nogil=True
-    )
-    kernel: Function = compiler(function)
-    return kernel
+    return _kernel(function, pipeline_class=_PartCompiler, no_cpython_wrapper=True, forceinline=True)
+
+
+def _runtime(_: Any, value: Any) -> Any:
+    """Return a number without its literal type: numba would compile a kernel for each literal it is called with."""
+    kind = types.unliteral(value)
+    return kind(kind), lambda _context, _builder, _signature, args: args[0]
+
+
+runtime: Callable[..., Any] = intrinsic(_runtime)

@@ -15,8 +15,7 @@ from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import Recipe
 from service.forecasting.networks.engine_choice import engine_for
-from service.forecasting.networks.kernels.batches import loss_and_gradient
-from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
+from service.forecasting.networks.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
 
 
 def warm_rollout() -> None:

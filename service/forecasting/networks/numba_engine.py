@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from service.forecasting.config.specification import Specification
 from service.forecasting.networks.architecture import Network, NetworkShape, Weights, dropout_seed
 from service.forecasting.networks.engine import EngineName, Recipe
-from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
 from service.forecasting.networks.kernels.optimizers import OPTIMIZERS
 from service.forecasting.networks.kernels.rollout import packed_networks, roll_out
-from service.forecasting.networks.kernels.training import gather, seed_dropout, train_epoch
+from service.forecasting.networks.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
 from service.forecasting.networks.training_sequences import TrainingSequences
 from service.forecasting.series.series import FloatArray, IntArray
 

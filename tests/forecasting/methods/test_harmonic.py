@@ -7,6 +7,9 @@ from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.kernels.harmonic import solve
 from service.forecasting.series.series import FloatArray
 from tests.factories import noisy_sine, random_walk
+from tests.forecasting.part_calls import from_python
+
+solve = from_python(solve)
 
 HARMONIC = METHODS["harmonic"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import compiled, part
 
 Array = Any
 
@@ -51,7 +51,7 @@ def read_contexts(
             last[n, target] = _transformed(known[origin, target], logarithmic)
 
 
-@compiled
+@part
 def _transformed(value: float, logarithmic: bool) -> float:
     return math.log(value) if logarithmic else value
 

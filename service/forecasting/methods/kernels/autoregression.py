@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import compiled, inlined
 
 Array = Any
 
@@ -31,12 +31,13 @@ def is_stable(weights: Array) -> bool:
 
     By the step-down recursion of Levinson and Durbin.
     """
-    remaining = weights.copy()
+    remaining, lower = weights.copy(), weights.copy()
     for k in range(len(weights) - 1, -1, -1):
         reflection = remaining[k]
         if abs(reflection) >= 1 - 1e-7:
             return False
-        lower = remaining[:k].copy()
+        for n in range(k):
+            lower[n] = remaining[n]
         for n in range(k):
             remaining[n] = (lower[n] + reflection * lower[k - 1 - n]) / (1 - reflection * reflection)
     return True
@@ -74,8 +75,7 @@ def autoregressive_forecasts(values: Array, origins: Array, season_length: int, 
     while at < len(packed):
         share, kind, mean, spread = packed[at], int(packed[at + 1]), packed[at + 2], packed[at + 3]
         count = int(packed[at + HEAD - 1])
-        lags = packed[at + HEAD : at + HEAD + count].astype(np.int64)
-        weights = packed[at + HEAD + count : at + HEAD + 2 * count]
+        lags, weights = integers(packed[at + HEAD :], count), packed[at + HEAD + count : at + HEAD + 2 * count]
         at += HEAD + 2 * count
         back = 0 if kind == VALUES else 1 if kind == CHANGES else season_length
         row, total, squares = -1, 0.0, 0.0
@@ -91,23 +91,29 @@ def autoregressive_forecasts(values: Array, origins: Array, season_length: int, 
                 total += away
                 squares += away * away
             centre = _mean_at(kind, mean, spread, row + 1.0, total, squares)
-            _iterate(values, row, back, centre, lags, weights, ahead)
-            _undo(values, origins[n], back, ahead)
+            longest = longest_lag(lags, row + 1)
+            steps = np.empty(longest + horizon)
+            for step in range(longest):
+                steps[step] = _transformed(values, row + 1 - longest + step, back) - centre
+            continue_from(longest, lags, weights, steps)
             shares[n] += share
             for step in range(horizon):
+                ahead[step] = centre + steps[longest + step]
+                if back > 0:
+                    ahead[step] += ahead[step - back] if step >= back else values[origins[n] + 1 + step - back]
                 out[n, step] += share * ahead[step]
     for n in range(len(origins)):
         for step in range(horizon):
             out[n, step] = out[n, step] / shares[n] if shares[n] > 0 else values[origins[n]]
 
 
-@compiled
+@inlined
 def _transformed(values: Array, row: int, back: int) -> float:
     """Return the value of a row, or its change over ``back`` rows, of which there are ``back`` fewer."""
     return float(values[row + back] - values[row] if back > 0 else values[row])
 
 
-@compiled
+@inlined
 def _mean_at(kind: int, mean: float, spread: float, count: float, total: float, squares: float) -> float:
     """Return the mean that forecasts revert to: the fitted one where the history is like the fitted values.
 
@@ -123,25 +129,30 @@ def _mean_at(kind: int, mean: float, spread: float, count: float, total: float, 
     return 0.0 if few and kind != VALUES else mean + away
 
 
-@compiled
-def _iterate(values: Array, row: int, back: int, mean: float, lags: Array, weights: Array, out: Array) -> None:
-    """Write the forecasts after a row into (horizon,); values before the first row are taken to be the mean."""
-    longest = min(np.max(lags), row + 1)
-    steps = np.empty(longest + len(out))
-    for n in range(longest):
-        steps[n] = _transformed(values, row + 1 - longest + n, back) - mean
-    for step in range(longest, longest + len(out)):
+@inlined
+def integers(numbers: Array, count: int) -> Array:
+    """Return the first numbers as integers: the lags of a packed autoregression."""
+    result = np.empty(count, np.int64)
+    for n in range(count):
+        result[n] = int(numbers[n])
+    return result
+
+
+@inlined
+def longest_lag(lags: Array, bound: int) -> int:
+    """Return the longest lag, or the bound where that is smaller."""
+    longest = 0
+    for k in range(len(lags)):
+        longest = max(longest, lags[k])
+    return min(longest, bound)
+
+
+@inlined
+def continue_from(known: int, lags: Array, weights: Array, steps: Array) -> None:
+    """Iterate an autoregression (L,) after the ``known`` first steps, in place; those before the first are 0."""
+    for step in range(known, len(steps)):
         total = 0.0
         for k in range(len(lags)):
             if lags[k] <= step:
                 total += weights[k] * steps[step - lags[k]]
         steps[step] = total
-        out[step - longest] = mean + total
-
-
-@compiled
-def _undo(values: Array, origin: int, back: int, out: Array) -> None:
-    """Turn changes after an origin (horizon,) into values, in place."""
-    if back > 0:
-        for step in range(len(out)):
-            out[step] += out[step - back] if step >= back else values[origin + 1 + step - back]

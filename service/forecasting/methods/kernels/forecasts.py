@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
-from service.forecasting.methods.kernels.autoregression import autoregressive_forecasts
+from service.forecasting.compilation import compiled, inlined
+from service.forecasting.methods.kernels.autoregression import autoregressive_forecasts, integers
 from service.forecasting.methods.kernels.harmonic import harmonic_forecasts
 from service.forecasting.methods.kernels.smoothing import smoothing_forecasts
 from service.forecasting.methods.kernels.theta import theta_forecasts
@@ -43,17 +43,22 @@ def add_method_forecasts(
         while end < len(items) and items[end] == item:
             end += 1
         if begin < end:
-            origins = rows[begin:end] - first
-            ahead = np.empty((end - begin, total.shape[1]))
+            origins, ahead = np.empty(end - begin, np.int64), np.empty((end - begin, total.shape[1]))
+            for n in range(end - begin):
+                origins[n] = rows[begin + n] - first
+            past = np.empty(stops[item] - first)
             for target in range(total.shape[2]):
-                past = values[first : stops[item], target].copy()
-                floor = smallest_share * np.min(past)
+                smallest = values[first, target]
+                for t in range(len(past)):
+                    past[t] = values[first + t, target]
+                    smallest = min(smallest, past[t])
+                floor = smallest_share * smallest
                 for k in range(len(codes)):
                     weight = weights[item, k]
                     if weight <= 0:
                         continue
                     parameters = numbers[bounds[item, target, k, 0] : bounds[item, target, k, 1]]
-                    method_forecasts(codes[k], parameters, past, origins, season_length, window, ahead)
+                    _forecast(codes[k], parameters, past, origins, season_length, window, ahead)
                     for n in range(end - begin):
                         for step in range(total.shape[1]):
                             value = ahead[n, step]
@@ -62,11 +67,22 @@ def add_method_forecasts(
         first, begin = stops[item], end
 
 
-@compiled
 def method_forecasts(
     code: int, parameters: Array, values: Array, origins: Array, season_length: int, window: int, out: Array
 ) -> None:
     """Write the forecasts of a method from each origin of (T,) into (O, H), in the units of the values."""
+    out[:] = 0.0
+    add_method_forecasts(
+        values[:, None], np.array([len(values)]), np.zeros(len(origins), np.int64), origins, np.array([code]),
+        np.ones((1, 1)), parameters, np.array([[[[0, len(parameters)]]]]), season_length, window, False, 0.0,
+        out[:, :, None],
+    )  # fmt: skip
+
+
+@inlined
+def _forecast(
+    code: int, parameters: Array, values: Array, origins: Array, season_length: int, window: int, out: Array
+) -> None:
     if code < RIDGE:
         _by_rule(code, values, origins, season_length, out)
         return
@@ -81,12 +97,12 @@ def method_forecasts(
         theta_forecasts(values, origins, window, period, parameters[1] > 0, models, out)
     else:
         count = int(parameters[2])
-        lags = parameters[3 : 3 + count].astype(np.int64)
+        lags = integers(parameters[3:], count)
         harmonic_forecasts(values, origins, parameters[0], int(parameters[1]), lags, parameters[3 + count :], out)
     _clip_to_reach(values, origins, out)
 
 
-@compiled
+@inlined
 def _by_rule(code: int, values: Array, origins: Array, season_length: int, out: Array) -> None:
     """Write the forecasts of a method without parameters."""
     row, total = -1, 0.0
@@ -110,7 +126,7 @@ def _by_rule(code: int, values: Array, origins: Array, season_length: int, out: 
                 out[n, step] = level + slope * (step + 1)
 
 
-@compiled
+@inlined
 def _by_ridge(parameters: Array, values: Array, origins: Array, season_length: int, out: Array) -> None:
     """Write the forecasts of autoregressions: of logarithms, where asked for, up to the first value that has none."""
     positive = 0
@@ -120,18 +136,21 @@ def _by_ridge(parameters: Array, values: Array, origins: Array, season_length: i
     if not whole:
         autoregressive_forecasts(values, origins, season_length, parameters[1:], out)
     if positive:
-        ahead = out if whole else np.empty_like(out)
+        ahead = out if whole else np.empty(out.shape)
         # Later origins are not used; they are moved to a row that has a logarithm.
-        autoregressive_forecasts(
-            np.log(values[:positive]), np.minimum(origins, positive - 1), season_length, parameters[1:], ahead
-        )
+        logarithms, moved = np.empty(positive), np.empty(len(origins), np.int64)
+        for t in range(positive):
+            logarithms[t] = math.log(values[t])
+        for n in range(len(origins)):
+            moved[n] = min(origins[n], positive - 1)
+        autoregressive_forecasts(logarithms, moved, season_length, parameters[1:], ahead)
         for n in range(len(origins)):
             if origins[n] < positive:
                 for step in range(out.shape[1]):
                     out[n, step] = math.exp(min(ahead[n, step], _LARGEST_LOGARITHM))
 
 
-@compiled
+@inlined
 def _clip_to_reach(values: Array, origins: Array, out: Array) -> None:
     """Clip (O, H) to what a straight line through the largest value so far could reach.
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import inlined, part, runtime
+from service.forecasting.methods.kernels.autoregression import continue_from, longest_lag
 
 Array = Any
 
@@ -21,7 +22,7 @@ _RIDGE = 1e-9
 _EXACT_EVERY, _BLOCK = 32, 64
 
 
-@compiled
+@part
 def harmonic_rows(frequency: float, first: int, columns: Array) -> None:
     """Write constant, cosines and sines at N rows from ``first`` on into (D, N); frequency: radians a row.
 
@@ -44,7 +45,7 @@ def harmonic_rows(frequency: float, first: int, columns: Array) -> None:
             columns[k + 1, n] = columns[k - 1, n] * columns[1, n] + columns[k - 2, n] * columns[2, n]
 
 
-@compiled
+@part
 def _add_rows(values: Array, frequency: float, first: int, columns: Array, products: Array, sums: Array) -> None:
     """Add N rows of (T,) to products (D, D), of which the lower triangle is kept, and sums (D,); columns: (D, N)."""
     width, rows = columns.shape
@@ -61,7 +62,7 @@ def _add_rows(values: Array, frequency: float, first: int, columns: Array, produ
             products[k, m] += total
 
 
-@compiled
+@inlined
 def solve(matrix: Array, right: Array, out: Array) -> None:
     """Solve the first D equations of a positive definite system by elimination, into out (D,).
 
@@ -86,7 +87,7 @@ def solve(matrix: Array, right: Array, out: Array) -> None:
         out[k] /= reduced[k, k] + _RIDGE * (1 + matrix[k, k])
 
 
-@compiled
+@part
 def harmonic_forecasts(
     values: Array, origins: Array, frequency: float, harmonics: int, lags: Array, weights: Array, out: Array
 ) -> None:
@@ -97,8 +98,8 @@ def harmonic_forecasts(
     """
     width = 1 + 2 * harmonics
     products, sums, coefficients = np.zeros((width, width)), np.zeros(width), np.zeros(width)
-    all_products, all_sums = products.copy(), sums.copy()
-    added = 0
+    all_products, all_sums = np.empty((width, width)), np.empty(width)
+    added = runtime(0)
     for n in range(len(origins)):
         origin = origins[n]
         # Whole blocks are added up once, and in the same order whichever origins there are besides.
@@ -106,38 +107,36 @@ def harmonic_forecasts(
         if whole < added:
             products[:] = 0.0
             sums[:] = 0.0
-            added = 0
+            added = runtime(0)
         while added < whole:
             _add_rows(values, frequency, added, np.empty((width, _BLOCK)), products, sums)
             added += _BLOCK
-        all_products[:] = products
-        all_sums[:] = sums
+        for k in range(width):
+            all_sums[k], coefficients[k] = sums[k], 0.0
+            for m in range(k + 1):
+                all_products[k, m] = products[k, m]
         _add_rows(values, frequency, whole, np.empty((width, origin + 1 - whole)), all_products, all_sums)
         known = width if (origin + 1) * frequency >= _CYCLES * 2 * math.pi else 1
-        coefficients[:] = 0.0
         solve(all_products, all_sums, coefficients[:known])
         _continue(values, origin, frequency, coefficients, lags, weights, out[n])
 
 
-@compiled
+@inlined
 def _continue(
     values: Array, origin: int, frequency: float, coefficients: Array, lags: Array, weights: Array, out: Array
 ) -> None:
     """Write what follows an origin into (horizon,): the cycle, plus the iterated forecast of the residual."""
-    horizon, longest = len(out), min(np.max(lags), origin + 1)
-    columns = np.empty((len(coefficients), longest + horizon))
+    longest = longest_lag(lags, origin + 1)
+    rows = longest + len(out)
+    columns, cycle, residual = np.empty((len(coefficients), rows)), np.empty(rows), np.empty(rows)
     harmonic_rows(frequency, origin + 1 - longest, columns)
-    cycle = np.full(longest + horizon, values[0])
+    for n in range(rows):
+        cycle[n] = values[0]
     for k in range(len(coefficients)):
-        for n in range(longest + horizon):
+        for n in range(rows):
             cycle[n] += coefficients[k] * columns[k, n]
-    residual = np.empty(longest + horizon)  # of the last rows, then of the forecast; earlier ones are taken to be 0
     for n in range(longest):
         residual[n] = values[origin + 1 - longest + n] - cycle[n]
-    for step in range(longest, longest + horizon):
-        total = 0.0
-        for k in range(len(lags)):
-            if lags[k] <= step:
-                total += weights[k] * residual[step - lags[k]]
-        residual[step] = total
-        out[step - longest] = total + cycle[step]
+    continue_from(longest, lags, weights, residual)
+    for n in range(longest, rows):
+        out[n - longest] = residual[n] + cycle[n]

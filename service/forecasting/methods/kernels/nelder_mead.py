@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import compiled, inlined, part
 from service.forecasting.methods.kernels.smoothing import smoothing_objective
 from service.forecasting.methods.kernels.theta import theta_objective
 
@@ -20,7 +20,7 @@ _LOWEST, _HIGHEST = 1e-4, 0.9999
 _FLAT, _CLOSE = 1e-3, 1e-2
 
 
-@compiled
+@part
 def objective(kind: int, trend: int, form: int, point: Array, values: Array, indices: Array, scratch: Array) -> float:
     """Return -2 log likelihood at a point (D,), clipped to the unit cube in place; scratch: (6 + S,)."""
     for n in range(len(point)):
@@ -41,46 +41,83 @@ def minimise(
     size = starts.shape[1]
     scratch = np.empty(6 + len(indices))
     corners, heights = np.empty((size + 1, size)), np.empty(size + 1)
-    trial, centre = np.empty(size), np.empty(size)
+    reflected, trial, centre = np.empty(size), np.empty(size), np.empty(size)
     for row in range(len(starts)):
-        trial[:] = starts[row]
+        _copy(starts[row], trial)
         height = objective(kind, trend, form, trial, values, indices, scratch)
         if row == 0 or height < heights[0]:
-            corners[0], heights[0] = trial, height
-    for n in range(size):
-        corners[n + 1] = corners[0]
-        corners[n + 1, n] += 0.15 if corners[0, n] < 0.6 else -0.15
-        heights[n + 1] = objective(kind, trend, form, corners[n + 1], values, indices, scratch)
+            _copy(trial, corners[0])
+            heights[0] = height
+    for n in range(1, size + 1):
+        _copy(corners[0], corners[n])
+        corners[n, n - 1] += 0.15 if corners[0, n - 1] < 0.6 else -0.15
+        heights[n] = objective(kind, trend, form, corners[n], values, indices, scratch)
     for _ in range(steps):
-        order = np.argsort(heights)
-        corners, heights = corners[order], heights[order]
-        if heights[size] - heights[0] < _FLAT and np.max(np.abs(corners[size] - corners[0])) < _CLOSE:
+        _sort(corners, heights)
+        if heights[size] - heights[0] < _FLAT and _distance(corners[0], corners[size]) < _CLOSE:
             break
-        worst = corners[size]
         for k in range(size):
             centre[k] = 0.0
             for n in range(size):
                 centre[k] += corners[n, k] / size
         # Reflect; expand where that is the best so far, contract where it is no improvement.
-        trial[:] = 2 * centre - worst
-        height = objective(kind, trend, form, trial, values, indices, scratch)
-        reflected, reflected_height = trial.copy(), height
-        if height < heights[0]:
-            trial[:] = 3 * centre - 2 * worst
-        elif height >= heights[size - 1]:
-            trial[:] = centre + (0.5 if height < heights[size] else -0.5) * (centre - worst)
-        else:
-            corners[size], heights[size] = reflected, reflected_height
+        _extrapolate(corners[size], centre, 1.0, reflected)
+        reflected_height = objective(kind, trend, form, reflected, values, indices, scratch)
+        share = 2.0
+        if reflected_height >= heights[size - 1]:
+            share = 0.5 if reflected_height < heights[size] else -0.5
+        elif reflected_height >= heights[0]:
+            _copy(reflected, corners[size])
+            heights[size] = reflected_height
             continue
+        _extrapolate(corners[size], centre, share, trial)
         height = objective(kind, trend, form, trial, values, indices, scratch)
         if height < reflected_height and height < heights[size]:
-            corners[size], heights[size] = trial, height
+            _copy(trial, corners[size])
+            heights[size] = height
         elif reflected_height < heights[0]:
-            corners[size], heights[size] = reflected, reflected_height
+            _copy(reflected, corners[size])
+            heights[size] = reflected_height
         else:
             for n in range(1, size + 1):
-                corners[n] = corners[0] + 0.5 * (corners[n] - corners[0])
+                _extrapolate(corners[n], corners[0], -0.5, corners[n])
                 heights[n] = objective(kind, trend, form, corners[n], values, indices, scratch)
-    lead = np.argmin(heights)
-    best[:] = corners[lead]
+    lead = 0
+    for n in range(1, size + 1):
+        if heights[n] < heights[lead]:
+            lead = n
+    _copy(corners[lead], best)
     return float(heights[lead])
+
+
+@inlined
+def _copy(source: Array, target: Array) -> None:
+    for k in range(len(source)):
+        target[k] = source[k]
+
+
+@inlined
+def _distance(one: Array, other: Array) -> float:
+    largest = 0.0
+    for k in range(len(one)):
+        largest = max(largest, abs(one[k] - other[k]))
+    return largest
+
+
+@inlined
+def _extrapolate(worst: Array, centre: Array, share: float, point: Array) -> None:
+    """Write the point beyond the centre, as seen from the worst one, by a share of their distance."""
+    for k in range(len(point)):
+        point[k] = centre[k] + share * (centre[k] - worst[k])
+
+
+@inlined
+def _sort(corners: Array, heights: Array) -> None:
+    """Sort corners (N, D) by their heights, in place."""
+    for last in range(1, len(heights)):
+        n = last
+        while n > 0 and heights[n - 1] > heights[n]:
+            heights[n - 1], heights[n] = heights[n], heights[n - 1]
+            for k in range(corners.shape[1]):
+                corners[n - 1, k], corners[n, k] = corners[n, k], corners[n - 1, k]
+            n -= 1

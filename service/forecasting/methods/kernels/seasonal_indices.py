@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import compiled, inlined
 
 Array = Any
 
@@ -54,7 +54,7 @@ def seasonal_indices(values: Array, season_length: int, multiplicative: bool, in
             indices[p] -= mean
 
 
-@compiled
+@inlined
 def _add_around_average(values: Array, season_length: int, multiplicative: bool, sums: Array, counts: Array) -> None:
     """Add each value's ratio to, or distance from, the moving average over one season around it."""
     time = len(values)
@@ -78,7 +78,7 @@ def _add_around_average(values: Array, season_length: int, multiplicative: bool,
             window += values[t + half + 1] - values[t - half]
 
 
-@compiled
+@inlined
 def _add_around_line(values: Array, season_length: int, multiplicative: bool, sums: Array, counts: Array) -> None:
     """Add each value's ratio to, or distance from, the line through one season and the repeated phases."""
     time = len(values)

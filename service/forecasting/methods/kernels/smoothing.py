@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import compiled, inlined, part, runtime
 from service.forecasting.methods.kernels.seasonal_indices import seasonal_indices
 
 Array = Any
@@ -35,18 +35,20 @@ _SMALLEST_BETA = 1e-12
 _TREND_PENALTY = 50.0
 
 
-@compiled
+@inlined
 def history_at(values: Array, origin: int, window: int) -> tuple[Array, float]:
     """Return up to ``window`` values of (T,) before and at the origin, divided by their mean size, and that size."""
-    past = values[max(origin + 1 - window, 0) : origin + 1].copy()
-    size = np.mean(np.abs(past))
-    if size <= 0:
-        size = 1.0
-    past /= size
+    first = max(origin + 1 - window, 0)
+    past, size = np.empty(origin + 1 - first), 0.0
+    for t in range(len(past)):
+        size += abs(values[first + t])
+    size = size / len(past) if size > 0 else 1.0
+    for t in range(len(past)):
+        past[t] = values[first + t] / size
     return past, size
 
 
-@compiled
+@part
 def smooth(
     values: Array, backward: bool, phase: int, form: int, parameters: Array, states: Array, season: Array, scored: bool
 ) -> tuple[float, float]:
@@ -104,14 +106,15 @@ def smooth(
     return squares, logs + math.log(scales) + _HUGE * impossible
 
 
-@compiled
+@part
 def backcast(values: Array, form: int, parameters: Array, indices: Array, states: Array, season: Array) -> None:
     """Write the states before the first of (T,): a backward pass that starts from a line through the last values.
 
     indices: (S,), the seasonal profile that the pass starts from.
     """
     time, season_length = len(values), len(season)
-    season[:] = indices
+    for p in range(season_length):
+        season[p] = indices[p]
     has_trend = parameters[3] > 0
     rows = max(10, min(2 * season_length, 24))
     if parameters[3] == 1:
@@ -133,17 +136,17 @@ def backcast(values: Array, form: int, parameters: Array, indices: Array, states
     slope = slope / weight if weight > 0 and has_trend else 0.0
     states[0] = mean - slope * (centre + 1)
     states[1] = slope
-    smooth(values, True, 0, form, parameters, states, season, False)
+    smooth(values, True, runtime(0), form, parameters, states, season, False)
     states[1] = -states[1] if has_trend else 0.0
     states[0] -= parameters[3] * states[1]
 
 
-@compiled
+@inlined
 def filtered(values: Array, form: int, parameters: Array, indices: Array, states: Array, season: Array) -> float:
     """Backcast, then filter (T,); return -2 log likelihood up to a constant. The last states are written in place."""
     time = len(values)
     backcast(values, form, parameters, indices, states, season)
-    squares, logs = smooth(values, False, 0, form, parameters, states, season, True)
+    squares, logs = smooth(values, False, runtime(0), form, parameters, states, season, True)
     return min(time * math.log(squares / time + _PERFECT) + 2 * logs, _HUGE)
 
 
@@ -165,7 +168,7 @@ def parameters_at(trend: int, form: int, point: Array, parameters: Array) -> Non
         parameters[3] = 0.8 + 0.18 * point[n + 1] if trend == DAMPED else 1.0
 
 
-@compiled
+@inlined
 def smoothing_objective(values: Array, trend: int, form: int, point: Array, indices: Array, scratch: Array) -> float:
     """Return -2 log likelihood of (T,), with the prior on the trend, at a point of the unit cube; scratch: (2 + S,)."""
     parameters = np.empty(4)
@@ -174,7 +177,7 @@ def smoothing_objective(values: Array, trend: int, form: int, point: Array, indi
     return float(fit + _TREND_PENALTY * parameters[1] / parameters[0])
 
 
-@compiled
+@part
 def smoothing_forecasts(
     values: Array, origins: Array, window: int, season_length: int, models: Array, out: Array
 ) -> None:
@@ -184,15 +187,15 @@ def smoothing_forecasts(
     before it, from a multiple of the window on, so that ascending origins share one pass over (T,). The first states
     are backcast from the first window. Without a complete season there, or with a value below 0, forms are simpler.
     """
-    states, ahead = np.empty(2), np.empty(out.shape[1])
+    states, ahead, none = np.empty(2), np.empty(out.shape[1]), np.zeros(1)
     # Shared by models: the past up to a row, and its additive and multiplicative seasonal profiles.
     past, size, seen = np.empty(0), 1.0, -1
-    profiles, profiled = np.empty((2, season_length)), np.full(2, -1)
+    profiles, profiled = np.empty((2, season_length)), -np.ones(2, np.int64)
     out[:] = 0.0
     for m in range(len(models)):
         parameters = models[m, 2:]
         start, row, form = -1, -1, AN
-        season = np.zeros(1)
+        season = none
         for n in range(len(origins)):
             origin = origins[n]
             first = max((origin + 1) // window - 1, 0) * window
@@ -206,12 +209,14 @@ def smoothing_forecasts(
                 if form >= AA and profiled[kind] != row:
                     seasonal_indices(past, season_length, form == MM, profiles[kind])
                     profiled[kind] = row
-                indices = profiles[kind] if form >= AA else np.zeros(1)
+                indices = profiles[kind] if form >= AA else none
                 season = np.empty(len(indices))
                 backcast(past, form, parameters, indices, states, season)
-                smooth(past, False, 0, form, parameters, states, season, False)
+                smooth(past, False, runtime(0), form, parameters, states, season, False)
             if row < origin:
-                newer = values[row + 1 : origin + 1] / size
+                newer = np.empty(origin - row)
+                for t in range(len(newer)):
+                    newer[t] = values[row + 1 + t] / size
                 smooth(newer, False, row + 1 - start, form, parameters, states, season, False)
             row = origin
             _project(form, parameters[3], states, season, row + 1 - start, ahead)
@@ -219,17 +224,24 @@ def smoothing_forecasts(
                 out[n, step] += models[m, 0] * size * ahead[step]
 
 
-@compiled
+@inlined
 def _form_for(form: int, past: Array, season_length: int) -> int:
     """Return the form, or the closest one that (T,) allows."""
     if form >= AA and (season_length < 2 or len(past) < season_length):
         return AN
-    if form == MM and np.min(past) <= 0:
-        return AA
-    return form
+    return AA if form == MM and not is_positive(past) else form
 
 
-@compiled
+@inlined
+def is_positive(values: Array) -> bool:
+    """Return whether every number of (T,) is above 0."""
+    t = 0
+    while t < len(values) and values[t] > 0:
+        t += 1
+    return t == len(values)
+
+
+@inlined
 def _project(form: int, phi: float, states: Array, season: Array, phase: int, out: Array) -> None:
     """Write the forecasts after the last state into (horizon,); phase: the row after the last."""
     level, trend = states[0], states[1]

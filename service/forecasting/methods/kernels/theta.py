@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import compiled, inlined, part
 from service.forecasting.methods.kernels.seasonal_indices import seasonal_indices
-from service.forecasting.methods.kernels.smoothing import history_at
+from service.forecasting.methods.kernels.smoothing import history_at, is_positive
 
 Array = Any
 
@@ -23,7 +23,7 @@ _PERFECT = 1e-28
 _VANISHED = 1e-100
 
 
-@compiled
+@part
 def theta_pass(values: Array, dynamic: bool, alpha: float, theta: float, states: Array) -> float:
     """Filter (T,); return the sum of squared errors for the first level that minimises it.
 
@@ -57,7 +57,7 @@ def theta_pass(values: Array, dynamic: bool, alpha: float, theta: float, states:
     return max(aa - first * ab, 0.0)
 
 
-@compiled
+@inlined
 def _line(values: Array) -> tuple[float, float]:
     """Return intercept and slope of the least-squares line through (T,) at times 1..T."""
     time = len(values)
@@ -71,7 +71,7 @@ def _line(values: Array) -> tuple[float, float]:
     return mean - centre * slope, slope
 
 
-@compiled
+@inlined
 def _next_slope(slope: float, count: float, change: float) -> float:
     """Return the slope of the line through ``count`` values; change: the last one less the mean of those before."""
     if count < 2:
@@ -82,7 +82,7 @@ def _next_slope(slope: float, count: float, change: float) -> float:
     return slope * ((count - 2) / (count + 1)) + change * (6 / (count * (count + 1)))
 
 
-@compiled
+@inlined
 def theta_objective(values: Array, dynamic: bool, point: Array, scratch: Array) -> float:
     """Return -2 log likelihood of (T,) at a point of the unit cube: alpha and, where there are two, 1 - 1 / theta."""
     time = len(values)
@@ -90,7 +90,7 @@ def theta_objective(values: Array, dynamic: bool, point: Array, scratch: Array) 
     return time * math.log(theta_pass(values, dynamic, point[0], theta, scratch) / time + _PERFECT)
 
 
-@compiled
+@part
 def theta_forecasts(
     values: Array, origins: Array, window: int, season_length: int, multiplicative: bool, models: Array, out: Array
 ) -> None:
@@ -104,7 +104,7 @@ def theta_forecasts(
     for n in range(len(origins)):
         past, size = history_at(values, origins[n], window)
         time = len(past)
-        ratio = multiplicative and np.min(past) > 0
+        ratio = multiplicative and is_positive(past)
         take_out_season(past, season_length, ratio, indices)
         out[n] = 0.0
         for m in range(len(models)):
@@ -127,7 +127,7 @@ def take_out_season(values: Array, season_length: int, multiplicative: bool, ind
         values[t] = values[t] / index if multiplicative else values[t] - index
 
 
-@compiled
+@inlined
 def _project(dynamic: bool, alpha: float, theta: float, states: Array, out: Array) -> None:
     """Write the forecasts after the last state into (horizon,), each the value that the next one starts from."""
     level, mean, intercept, slope, power, count = states[0], states[1], states[2], states[3], states[4], states[5]

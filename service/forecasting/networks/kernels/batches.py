@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.forecasting.compilation import compiled, inlined
+from service.forecasting.compilation import inlined, part, runtime
 from service.forecasting.networks.kernels.cells import GRU
 from service.forecasting.networks.kernels.losses import weighted_loss
 from service.forecasting.networks.kernels.packing import (
@@ -19,7 +19,7 @@ from service.forecasting.networks.kernels.packing import (
 )
 from service.forecasting.networks.kernels.products import add_outer, affine
 from service.forecasting.networks.kernels.sequence import layer_backward, layer_forward
-from service.forecasting.networks.kernels.tiles import LANES, advanced, pointer, runtime
+from service.forecasting.networks.kernels.tiles import LANES, advanced, pointer
 
 Array = Any
 Pointer = Any
@@ -48,7 +48,7 @@ class Workspace(NamedTuple):
     d_out: Array
 
 
-@compiled
+@part
 def allocate_workspace(
     cell: int, flat: Array, layers: int, size: int, width: int, channels: int, outputs: int, steps: int, rows: int,
     scored: int, dropout: float, backward: bool,
@@ -80,32 +80,13 @@ def allocate_workspace(
     )
 
 
-@compiled
-def loss_and_gradient(
-    cell: int, flat: Array, gradient: Array, layers: int, size: int, width: int,
-    inputs: Array, targets: Array, known: Array, loss: int, truncate: int, dropout: float, backward: bool,
-) -> float:  # fmt: skip
-    """Return the loss of a batch and, where ``backward``, add its gradient.
-
-    inputs: (T, B, C). targets, known: (S B, K C), after the last S steps. Dropout scales the units that it keeps.
-    """
-    steps, rows, channels = inputs.shape
-    work = allocate_workspace(
-        cell, flat, layers, size, width, channels, targets.shape[1], steps, rows, len(targets) // rows, dropout,
-        backward,
-    )  # fmt: skip
-    return batch_loss(
-        cell, flat, gradient, layers, size, width, inputs, targets, known, loss, truncate, dropout, backward, work
-    )
-
-
-@compiled
+@part
 def batch_loss(
     cell: int, flat: Array, gradient: Array, layers: int, size: int, width: int,
     inputs: Array, targets: Array, known: Array, loss: int, truncate: int, dropout: float, backward: bool,
     work: Workspace,
 ) -> float:  # fmt: skip
-    """Do as `loss_and_gradient` does, in an allocated workspace."""
+    """Return the loss of a batch and, where ``backward``, add its gradient; see `training.loss_and_gradient`."""
     steps, rows, _ = inputs.shape
     outputs, scored = targets.shape[1], len(targets) // rows
     offset = _layers_forward(cell, flat, layers, size, width, inputs, dropout, work)
@@ -227,7 +208,7 @@ def _layers_backward(
         )  # fmt: skip
 
 
-@compiled
+@part
 def _drop(values: Array, rows: int, size: int, units: int, dropout: float, drawn: Array, passed: Array) -> None:
     for row in range(rows):
         for n in range(row * units, row * units + size):
@@ -235,7 +216,7 @@ def _drop(values: Array, rows: int, size: int, units: int, dropout: float, drawn
             passed[n] = values[n] * drawn[n]
 
 
-@compiled
+@part
 def _undrop(gradient: Array, rows: int, size: int, units: int, drawn: Array) -> None:
     for row in range(rows):
         for n in range(row * units, row * units + size):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import part
 
 Array = Any
 
@@ -14,7 +14,7 @@ MAE, MSE, HUBER = 0, 1, 2
 LOSSES = {"mae": MAE, "mse": MSE, "huber": HUBER}
 
 
-@compiled
+@part
 def weighted_loss(loss: int, forecasts: Array, targets: Array, known: Array) -> float:
     """Return the weighted mean of the loss, and replace ``forecasts`` by its gradient. All arrays are (R, K C)."""
     weight, total = 0.0, 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import part
 
 Array = Any
 
@@ -18,7 +18,7 @@ _DECAY = 0.01
 _SQUARES = 0.9
 
 
-@compiled
+@part
 def clip(gradient: Array, norm: float, value: float) -> None:
     """Clip the gradient to a norm, then each of its numbers to ± value; 0: no clipping."""
     if norm > 0:
@@ -34,7 +34,7 @@ def clip(gradient: Array, norm: float, value: float) -> None:
             gradient[n] = min(max(gradient[n], -value), value)
 
 
-@compiled
+@part
 def update(
     optimizer: int, weights: Array, gradient: Array, first: Array, second: Array, step: int, rate: float
 ) -> None:

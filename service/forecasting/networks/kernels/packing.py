@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from service.forecasting.compilation import compiled
+from service.forecasting.compilation import inlined, part, runtime
 from service.forecasting.networks.kernels.cells import GRU
-from service.forecasting.networks.kernels.tiles import LANES, load, one_row, pointer, runtime, store
+from service.forecasting.networks.kernels.tiles import LANES, load, one_row, pointer, store
 
 Array = Any
 
 
-@compiled
+@inlined
 def blocks_of(size: int) -> int:
     """Return the number of tiles that hold so many numbers."""
     return (size + LANES - 1) // LANES
 
 
-@compiled
+@part
 def aligned(count: int, like: Array) -> Array:
     """Return an uninitialised array of so many numbers that starts at a cache line."""
     buffer = np.empty(count + LANES, like.dtype)
@@ -34,20 +34,20 @@ def aligned(count: int, like: Array) -> Array:
     return buffer[start : start + count]
 
 
-@compiled
+@inlined
 def layer_size(inputs: int, hidden_size: int, gates: int) -> int:
     """Return the number of weights of one layer; gates: G."""
     return (inputs + hidden_size + 2) * gates
 
 
-@compiled
+@inlined
 def packed_size(inputs: int, hidden_size: int, gate_count: int) -> int:
     """Return the number of packed weights of one layer: two matrices, their bias, and the GRU's separate state bias."""
     units = blocks_of(hidden_size) * LANES
     return (inputs + hidden_size + 1) * units * gate_count + units
 
 
-@compiled
+@part
 def pack_matrix(flat: Array, offset: int, inner: int, size: int, gates: int, packed: Array, to: int) -> None:
     """Pack (inner, gates size) as (blocks, inner, gates 16)."""
     source, target = pointer(flat, offset), pointer(packed, to)
@@ -66,7 +66,7 @@ def pack_matrix(flat: Array, offset: int, inner: int, size: int, gates: int, pac
             to += LANES
 
 
-@compiled
+@part
 def unpack_rows(rows: Array, inner: int, size: int, gates: int, flat: Array, offset: int) -> None:
     """Add (inner, blocks gates 16), the gradient of a packed matrix, to (inner, gates size)."""
     place = 0
@@ -80,7 +80,7 @@ def unpack_rows(rows: Array, inner: int, size: int, gates: int, flat: Array, off
                 place += LANES
 
 
-@compiled
+@part
 def pack_transposed(
     flat: Array, offset: int, inner: int, size: int, gates: int, vectors: int, transposed: Array
 ) -> None:
@@ -99,7 +99,7 @@ def pack_transposed(
                 to += LANES * width
 
 
-@compiled
+@part
 def pack_head(flat: Array, offset: int, size: int, outputs: int, packed: Array, to: int) -> None:
     """Pack (size, outputs) and (outputs,) as (panels, size, 16) and (panels 16,)."""
     gates, once = runtime(1), runtime(1)
@@ -107,7 +107,7 @@ def pack_head(flat: Array, offset: int, size: int, outputs: int, packed: Array, 
     pack_matrix(flat, offset + size * outputs, once, outputs, gates, packed, to + size * blocks_of(outputs) * LANES)
 
 
-@compiled
+@part
 def pack_layer(cell: int, flat: Array, offset: int, inputs: int, size: int, width: int, packed: Array, to: int) -> None:
     """Pack one layer; width: G.
 

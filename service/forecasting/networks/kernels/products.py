@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.forecasting.compilation import compiled, inlined
+from service.forecasting.compilation import inlined, part
 from service.forecasting.networks.kernels.tiles import (
     LANES,
     four_rows,
@@ -155,7 +155,7 @@ def _panel(
     store(s2, out, to + _TWO, across)
 
 
-@compiled
+@part
 def affine(
     x: Pointer, stride: int, rows: int, inner: int, weights: Pointer, panels: int, vectors: int, bias: Pointer,
     out: Pointer, add: bool,
@@ -205,7 +205,7 @@ def _outer(
         store(a, out, to + column, columns)
 
 
-@compiled
+@part
 def add_outer(x: Pointer, stride: int, left: int, y: Pointer, columns: int, rows: int, out: Pointer) -> None:
     """Compute out += x.T @ y: gradients of weights over all rows and steps.
 
@@ -224,7 +224,7 @@ def add_outer(x: Pointer, stride: int, left: int, y: Pointer, columns: int, rows
             m += 1
 
 
-@compiled
+@part
 def add_rows(x: Pointer, columns: int, rows: int, out: Pointer) -> None:
     """Compute out += the sum of the rows of x, in complete tiles: gradients of biases."""
     one, four = one_row(x), four_rows(x)

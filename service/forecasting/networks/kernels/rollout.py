@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.forecasting.compilation import compiled, inlined
+from service.forecasting.compilation import compiled, inlined, part, runtime
 from service.forecasting.networks.kernels.packing import (
     aligned,
     blocks_of,
@@ -21,7 +21,7 @@ from service.forecasting.networks.kernels.packing import (
 )
 from service.forecasting.networks.kernels.products import affine
 from service.forecasting.networks.kernels.sequence import layer_forward
-from service.forecasting.networks.kernels.tiles import LANES, advanced, pointer, runtime
+from service.forecasting.networks.kernels.tiles import LANES, advanced, pointer
 
 Array = Any
 Pointer = Any
@@ -86,7 +86,7 @@ def _pack(
     pack_head(flat, offset, size, outputs, packed, to)
 
 
-@compiled
+@part
 def _copy_states(layers: int, every: int, count: int, source: int, work: _Workspace) -> None:
     """Copy the state at ``source`` to the start of each layer; source < 0: zeros."""
     for layer in range(layers):
@@ -129,7 +129,7 @@ def _read(
     return at
 
 
-@compiled
+@part
 def _emit(
     chunk: int, channels: int, rows: int, total: int, steps: Pointer, known: int, centred: bool, out: Pointer
 ) -> None:
@@ -172,7 +172,7 @@ def _roll(
         known += chunk
 
 
-@compiled
+@part
 def _roll_all(
     cell: int, packed: Array, at: int, layers: int, size: int, width: int, chunk: int, channels: int, rows: int,
     total: int, steps: Array, context_length: int, slide: bool, centred: bool, memory: Array,
@@ -216,14 +216,20 @@ def roll_out(
     sizes = _sizes(layers, size, width // size, channels, chunk * channels, min(rows, _TOGETHER))
     memory = aligned(sum(sizes) - sizes[0], packed)
     steps = np.empty((rows, total, channels), contexts.dtype)
-    steps[:, :context_length] = contexts
+    for row in range(rows):
+        for t in range(context_length):
+            for c in range(channels):
+                steps[row, t, c] = contexts[row, t, c]
     out = np.zeros((rows, horizon, channels), np.float64)
     for n in range(members):
         _roll_all(
             cell, packed, n * sizes[0], layers, size, width, chunk, channels, rows, total, steps.reshape(-1),
             context_length, slide, centred, memory, sizes,
         )  # fmt: skip
-        out += steps[:, context_length:]
-    if members > 1:
-        out /= members
+        for row in range(rows):
+            for t in range(horizon):
+                for c in range(channels):
+                    out[row, t, c] += steps[row, context_length + t, c]
+                    if n == members - 1:
+                        out[row, t, c] /= members
     return out

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.forecasting.compilation import compiled, inlined
+from service.forecasting.compilation import inlined, part, runtime
 from service.forecasting.networks.kernels.cells import (
     GRU,
     LSTM,
@@ -28,7 +28,6 @@ from service.forecasting.networks.kernels.tiles import (
     load,
     one_row,
     pointer,
-    runtime,
     store,
 )
 
@@ -50,7 +49,7 @@ def _step(
         rnn_step(like, here, rows, block, units, size, gates, packed, w, hidden)
 
 
-@compiled
+@part
 def layer_forward(
     cell: int, first: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
     x: Pointer, stride: int, packed: Pointer,
@@ -100,7 +99,7 @@ def _back(
         rnn_back(like, here, rows, block, units, d_hidden, hidden, gates)
 
 
-@compiled
+@part
 def layer_gates_back(
     cell: int, steps: int, rows: int, size: int, gate_count: int, transposed: Pointer, vectors: int,
     hidden: Pointer, memory: Pointer, gates: Pointer, seen: Pointer,
@@ -142,7 +141,7 @@ def layer_gates_back(
                 d_memory[n] = 0
 
 
-@compiled
+@part
 def layer_weights_back(
     cell: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
     x: Pointer, stride: int, hidden: Pointer, gates: Pointer, d_back: Pointer,
@@ -165,7 +164,7 @@ def layer_weights_back(
     unpack_rows(sums, inputs + size + 2, size, gate_count, gradient, offset)
 
 
-@compiled
+@part
 def layer_backward(
     cell: int, steps: int, rows: int, inputs: int, size: int, gate_count: int,
     x: Pointer, stride: int, flat: Array, offset: int, transposed: Array,

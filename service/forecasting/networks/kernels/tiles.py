@@ -72,13 +72,6 @@ def _vector_load(builder: Any, pointer: Any) -> Any:
 
 
 @_generated
-def runtime(_: Any, value: types.Type) -> Any:
-    """Return a number without its literal type: numba would compile a kernel for each literal it is called with."""
-    kind = types.unliteral(value)
-    return kind(kind), lambda _context, _builder, _signature, args: args[0]
-
-
-@_generated
 def pointer(_: Any, array: types.Array, place: types.Integer) -> Any:
     """Return a pointer into a flat array; the caller must hold a reference to the array while the pointer is used."""
 

@@ -9,7 +9,6 @@ import numpy as np
 from service.forecasting.compilation import compiled
 from service.forecasting.networks.kernels.batches import allocate_workspace, batch_loss
 from service.forecasting.networks.kernels.optimizers import clip, update
-from service.forecasting.networks.kernels.tiles import runtime
 
 Array = Any
 
@@ -49,7 +48,23 @@ def seed_dropout(seed: int) -> None:
     np.random.seed(seed)
 
 
-@compiled
+def loss_and_gradient(
+    cell: int, flat: Array, gradient: Array, layers: int, size: int, width: int,
+    inputs: Array, targets: Array, known: Array, loss: int, truncate: int, dropout: float, backward: bool,
+) -> float:  # fmt: skip
+    """Return the loss of a batch and, where ``backward``, add its gradient.
+
+    inputs: (T, B, C). targets, known: (S B, K C), after the last S steps. Dropout scales the units that it keeps.
+    """
+    no_values, no_rows = np.empty((0, 0), flat.dtype), np.empty(0, np.int64)
+    value: float = _run(
+        cell, layers, size, width, flat, gradient, flat, flat, inputs, targets, known,
+        no_values, no_values, no_rows, no_rows, 1, 0, 0, 0, False, loss, truncate, dropout, backward,
+        0, np.empty(0), 0, 0.0, 0.0,
+    )  # fmt: skip
+    return value
+
+
 def train_epoch(
     cell: int, layers: int, size: int, width: int,
     flat: Array, first_moment: Array, second_moment: Array,
@@ -63,12 +78,43 @@ def train_epoch(
     starts, ends: (P,), see `TrainingSequences`. rates: the learning rate of each batch. step: the optimizer steps taken
     before.
     """
+    no_inputs, no_targets = np.empty((0, 0, 0), flat.dtype), np.empty((0, 0), flat.dtype)
+    value: float = _run(
+        cell, layers, size, width, flat, np.empty_like(flat), first_moment, second_moment,
+        no_inputs, no_targets, no_targets, values, weights, starts, ends, batch_size, first, scored, chunk, centred,
+        loss, truncate, dropout, True, optimizer, rates, step, clip_norm, clip_value,
+    )  # fmt: skip
+    return value
+
+
+@compiled
+def _run(
+    cell: int, layers: int, size: int, width: int,
+    flat: Array, gradient: Array, first_moment: Array, second_moment: Array,
+    inputs: Array, targets: Array, known: Array,
+    values: Array, weights: Array, starts: Array, ends: Array,
+    batch_size: int, first: int, scored: int, chunk: int, centred: bool,
+    loss: int, truncate: int, dropout: float, backward: bool,
+    optimizer: int, rates: Array, step: int, clip_norm: float, clip_value: float,
+) -> float:  # fmt: skip
+    """Process one batch as `loss_and_gradient` does, or, without inputs, all sequences as `train_epoch` does.
+
+    Two kernels would compile the layers twice.
+    """
+    if len(inputs) > 0:
+        steps, rows, channels = inputs.shape
+        work = allocate_workspace(
+            cell, flat, layers, size, width, channels, targets.shape[1], steps, rows, len(targets) // rows, dropout,
+            backward,
+        )  # fmt: skip
+        return batch_loss(
+            cell, flat, gradient, layers, size, width, inputs, targets, known, loss, truncate, dropout, backward, work
+        )
     total, batches = 0.0, 0
-    gradient = np.empty_like(flat)
     channels = values.shape[1]
     work = allocate_workspace(
         cell, flat, layers, size, width, channels, chunk * channels, first + scored, min(batch_size, len(starts)),
-        scored, dropout, runtime(True),
+        scored, dropout, backward,
     )  # fmt: skip
     for begin in range(0, len(starts), batch_size):
         end = min(begin + batch_size, len(starts))
@@ -77,9 +123,8 @@ def train_epoch(
         )
         gradient[:] = 0
         value = batch_loss(
-            cell, flat, gradient, layers, size, width, inputs, targets, known, loss, truncate, dropout, runtime(True),
-            work,
-        )  # fmt: skip
+            cell, flat, gradient, layers, size, width, inputs, targets, known, loss, truncate, dropout, backward, work
+        )
         if not np.isfinite(value):
             return value
         clip(gradient, clip_norm, clip_value)

@@ -20,6 +20,11 @@ from service.forecasting.methods.kernels.smoothing import (
 )
 from service.forecasting.series.series import FloatArray
 from tests.factories import seasonal
+from tests.forecasting.part_calls import from_python
+
+backcast, filtered, smooth, smoothing_forecasts = (
+    from_python(part) for part in (backcast, filtered, smooth, smoothing_forecasts)
+)
 
 FORMS = [AN, MN, AA, MA, MM]
 PARAMETERS = np.array([0.3, 0.1, 0.2, 0.9])

@@ -7,6 +7,9 @@ from service.forecasting.methods.kernels.nelder_mead import DYNAMIC_THETA, SMOOT
 from service.forecasting.methods.kernels.smoothing import AA, DAMPED
 from service.forecasting.methods.kernels.theta import theta_forecasts, theta_pass
 from tests.factories import random_walk, seasonal
+from tests.forecasting.part_calls import from_python
+
+objective, theta_forecasts, theta_pass = (from_python(part) for part in (objective, theta_forecasts, theta_pass))
 
 
 def test_theta_two_is_smoothing_with_half_the_slope() -> None:

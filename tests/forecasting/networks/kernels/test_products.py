@@ -9,6 +9,11 @@ from numba import njit
 from service.forecasting.networks.kernels.packing import blocks_of, pack_matrix, pack_transposed, unpack_rows
 from service.forecasting.networks.kernels.products import add_outer, add_rows, affine
 from service.forecasting.networks.kernels.tiles import LANES, pointer
+from tests.forecasting.part_calls import from_python
+
+blocks_of, pack_matrix, pack_transposed, unpack_rows = (
+    from_python(part) for part in (blocks_of, pack_matrix, pack_transposed, unpack_rows)
+)
 
 Array = Any
 jitted: Any = njit

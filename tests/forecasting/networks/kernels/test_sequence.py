@@ -77,7 +77,8 @@ class Layer(torch.autograd.Function):
     def backward(context: Any, *d_outputs: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         cell, gate_count, size, x, flat, hidden, memory, gates, seen = context.kept
         steps, rows, inputs = x.shape
-        filled = np.zeros((steps, rows, blocks_of(size) * LANES), x.dtype)
+        units = len(hidden) // ((steps + 1) * rows)
+        filled = np.zeros((steps, rows, units), x.dtype)
         filled[:, :, :size] = d_outputs[0].numpy()
         d_x, gradient, *_ = backward(
             cell, gate_count, size, x, flat, hidden, memory, gates.copy(), seen.copy(), filled.ravel()

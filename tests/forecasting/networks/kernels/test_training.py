@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from service.forecasting.config.options import Cell, Loss
 from service.forecasting.networks.architecture import Network, NetworkShape, initial_network
-from service.forecasting.networks.kernels.batches import loss_and_gradient
 from service.forecasting.networks.kernels.losses import LOSSES
-from service.forecasting.networks.kernels.training import gather, seed_dropout
+from service.forecasting.networks.kernels.training import gather, loss_and_gradient, seed_dropout
 from service.forecasting.networks.torch_engine import DeviceSequences, module_of, scored_chunks, weighted_loss
 from service.forecasting.networks.training_sequences import ItemRows, TrainingSequences, overlapping_sequences
 from service.forecasting.series.series import FloatArray

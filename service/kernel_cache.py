@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
@@ -40,57 +40,59 @@ def use_kernel_cache(folder: str | None) -> None:
 
 
 def warm_forecasts_once() -> None:
-    """Prepare forecasts while no other process compiles."""
-    from service.forecasting.kernel_warm_up import warm_methods, warm_rollout
-
-    with _one_at_a_time():
-        warm_rollout()
-        warm_methods()
+    """Prepare forecasts, for a server: another process may prepare trainings at the same time."""
+    _warm_once("methods", "rollouts")
 
 
 def warm_training_once() -> None:
-    """Prepare trainings and forecasts while no other process compiles."""
-    from service.forecasting.kernel_warm_up import warm_training
+    """Prepare trainings and forecasts, so that no kernel remains to be compiled.
 
-    with _one_at_a_time() as compiled:
-        warm_training()
-        if compiled is not None:
-            with suppress(OSError):
-                compiled.write_text(_made_from())
+    The groups are in another order than a server's, so that each of the two compiles what the other one reads from
+    disk. Rollouts come before trainings, with which they have parts in common.
+    """
+    _warm_once("rollouts", "training", "methods")
+    with suppress(OSError):
+        _mark().write_text(_made_from())
 
 
 def forget_stale_kernels() -> None:
     """Remove all kernels from disk if a source has changed: numba checks a kernel's own source, not what it calls."""
-    with _one_at_a_time():
-        pass
+    with _locked("forgetting"), suppress(OSError):
+        _forget_others(_caches(), _made_from())
+
+
+def _warm_once(*groups: str) -> None:
+    """Load groups of kernels; one process compiles a group, and others that start at the same time find it on disk."""
+    from service.forecasting.kernel_warm_up import WARM_UPS
+
+    done = _says(_mark(), _made_from())
+    if not done:
+        forget_stale_kernels()
+    for group in groups:
+        with nullcontext() if done else _locked(group):
+            WARM_UPS[group]()
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[Path | None]:
-    """Let one process compile, so that others that start at the same time find the kernels on disk.
-
-    Yields the file to write when all kernels are compiled; None if they are already, or if nothing can be written.
-    """
-    from llvmlite import binding
-
-    caches = _caches()
-    folder = caches[0]
-    compiled = folder / f"compiled-{binding.get_host_cpu_name()}"
-    made_from = _made_from()
+def _locked(name: str) -> Iterator[None]:
+    """Hold a lock among processes, unless the folder cannot be written."""
+    folder = _caches()[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if _says(compiled, made_from):
-            yield None
-            return
-        lock = (folder / "compiling.lock").open("w")
+        lock = (folder / f"{name}.lock").open("w")
     except OSError:
-        yield None
+        yield
         return
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with suppress(OSError):
-            _forget_others(caches, made_from)
-        yield compiled
+        yield
+
+
+def _mark() -> Path:
+    """Return the file that says what all kernels for this processor were compiled from."""
+    from llvmlite import binding
+
+    return _caches()[0] / f"compiled-{binding.get_host_cpu_name()}"
 
 
 def _forget_others(caches: Sequence[Path], made_from: str) -> None:
@@ -103,7 +105,10 @@ def _forget_others(caches: Sequence[Path], made_from: str) -> None:
 
 
 def _says(path: Path, text: str) -> bool:
-    return path.exists() and path.read_text() == text
+    try:
+        return path.read_text() == text
+    except OSError:
+        return False
 
 
 def _made_from() -> str:

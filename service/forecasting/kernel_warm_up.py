@@ -18,7 +18,7 @@ from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
 
 
-def warm_rollout() -> None:
+def warm_rollouts() -> None:
     """Load the kernels of network forecasts."""
     for cell in get_args(Cell):
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
@@ -49,9 +49,7 @@ def warm_methods() -> None:
 
 
 def warm_training() -> None:
-    """Load the kernels of trainings, including those of forecasts."""
-    warm_rollout()
-    warm_methods()
+    """Load the kernels of trainings."""
     seed_dropout(0)
     shape = NetworkShape("gru", 1, 2, 1, 1)
     weights = initial_network(shape, seed=0).weights
@@ -63,3 +61,7 @@ def warm_training() -> None:
         shape.code, 1, 2, shape.gates, weights, moments, moments.copy(), values, values, starts, ends,
         1, 1, 1, 1, True, 0, 0, 0.0, 0, np.zeros(1), 0, 0.0, 0.0,
     )  # fmt: skip
+
+
+WARM_UPS = {"rollouts": warm_rollouts, "methods": warm_methods, "training": warm_training}
+"""What loads each group of kernels; trainings also need the other two."""

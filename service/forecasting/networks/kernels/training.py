@@ -57,7 +57,7 @@ def loss_and_gradient(
     inputs: (T, B, C). targets, known: (S B, K C), after the last S steps. Dropout scales the units that it keeps.
     """
     no_values, no_rows = np.empty((0, 0), flat.dtype), np.empty(0, np.int64)
-    value: float = _run(
+    value: float = _run_batches(
         cell, layers, size, width, flat, gradient, flat, flat, inputs, targets, known,
         no_values, no_values, no_rows, no_rows, 1, 0, 0, 0, False, loss, truncate, dropout, backward,
         0, np.empty(0), 0, 0.0, 0.0,
@@ -79,7 +79,7 @@ def train_epoch(
     before.
     """
     no_inputs, no_targets = np.empty((0, 0, 0), flat.dtype), np.empty((0, 0), flat.dtype)
-    value: float = _run(
+    value: float = _run_batches(
         cell, layers, size, width, flat, np.empty_like(flat), first_moment, second_moment,
         no_inputs, no_targets, no_targets, values, weights, starts, ends, batch_size, first, scored, chunk, centred,
         loss, truncate, dropout, True, optimizer, rates, step, clip_norm, clip_value,
@@ -88,7 +88,7 @@ def train_epoch(
 
 
 @compiled
-def _run(
+def _run_batches(
     cell: int, layers: int, size: int, width: int,
     flat: Array, gradient: Array, first_moment: Array, second_moment: Array,
     inputs: Array, targets: Array, known: Array,

@@ -12,8 +12,7 @@ from typing import Any
 
 from service.forecasting.compilation import inlined
 from service.forecasting.networks.kernels.activations import sigmoid, tanh
-from service.forecasting.networks.kernels.products import product1, product3, product4
-from service.forecasting.networks.kernels.tiles import LANES, load, repeat, store
+from service.forecasting.networks.kernels.tiles import LANES, load, multiply_add, repeat, store
 
 Pointer = Any
 Tile = Any
@@ -32,7 +31,7 @@ def rnn_step(
 ) -> None:  # fmt: skip
     """Compute a step of Elman's cell with tanh."""
     total = load(like, gates, here * units + block * LANES, units)
-    total = product1(like, hidden, here * units, units, weights, w + block * size * LANES, size, total)
+    (total,) = multiply_add((total,), hidden, here * units, units, weights, w + block * size * LANES, size)
     store(tanh(total), hidden, (here + rows) * units + block * LANES, units)
 
 
@@ -56,7 +55,7 @@ def lstm_step(
     g = here * width + block * _FOUR
     i, f = load(like, gates, g, width), load(like, gates, g + LANES, width)
     n, o = load(like, gates, g + _TWO, width), load(like, gates, g + _THREE, width)
-    i, f, n, o = product4(like, hidden, here * units, units, weights, w + block * size * _FOUR, size, i, f, n, o)
+    i, f, n, o = multiply_add((i, f, n, o), hidden, here * units, units, weights, w + block * size * _FOUR, size)
     i, f, n, o = sigmoid(i), sigmoid(f), tanh(n), sigmoid(o)
     m = f * load(like, memory, place, units) + i * n
     s = tanh(m)
@@ -101,7 +100,7 @@ def gru_step(
     width, place = 3 * units, here * units + block * LANES
     g = here * width + block * _THREE
     r, z, s = load(like, gates, g, width), load(like, gates, g + LANES, width), repeat(like, weights, bias)
-    r, z, s = product3(like, hidden, here * units, units, weights, w + block * size * _THREE, size, r, z, s)
+    r, z, s = multiply_add((r, z, s), hidden, here * units, units, weights, w + block * size * _THREE, size)
     r, z = sigmoid(r), sigmoid(z)
     n = tanh(load(like, gates, g + _TWO, width) + r * s)
     store(r, gates, g, width)

@@ -13,8 +13,8 @@ from service.forecasting.compilation import inlined, part
 from service.forecasting.networks.kernels.tiles import (
     LANES,
     four_rows,
-    is_one_row,
     load,
+    multiply_add,
     one_row,
     repeat,
     row_sum,
@@ -28,95 +28,6 @@ Tile = Any
 _TWO, _THREE, _FOUR = 2 * LANES, 3 * LANES, 4 * LANES
 # Rows whose products are added up before a sum is written to memory; few enough for the first-level cache.
 _TOGETHER = 64
-
-
-@inlined
-def product1(like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile) -> Tile:
-    """Return a + x @ weights, for rows of x from ``place`` on, ``stride`` apart, and a panel from w, one tile wide."""
-    k = 0
-    if is_one_row(like):
-        four = four_rows(x)
-        e = four
-        while k + 4 <= inner:
-            e = e + spread(four, x, place + k, 1) * load(four, weights, w, LANES)
-            w += 4 * LANES
-            k += 4
-        a = a + row_sum(like, e)
-    while k < inner:
-        a = a + spread(like, x, place + k, stride) * repeat(like, weights, w)
-        w += LANES
-        k += 1
-    return a
-
-
-@inlined
-def product2(
-    like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile, b: Tile
-) -> tuple[Tile, Tile]:
-    """Multiply as `product1` does, two tiles wide."""
-    for k in range(inner):
-        s = spread(like, x, place + k, stride)
-        a = a + s * repeat(like, weights, w)
-        b = b + s * repeat(like, weights, w + LANES)
-        w += _TWO
-    return a, b
-
-
-@inlined
-def product3(
-    like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int, a: Tile, b: Tile, c: Tile
-) -> tuple[Tile, Tile, Tile]:
-    """Multiply as `product1` does, three tiles wide."""
-    k = 0
-    if is_one_row(like):
-        four = four_rows(x)
-        e, f, g = four, four, four
-        while k + 4 <= inner:
-            s4 = spread(four, x, place + k, 1)
-            e = e + s4 * load(four, weights, w, _THREE)
-            f = f + s4 * load(four, weights, w + LANES, _THREE)
-            g = g + s4 * load(four, weights, w + _TWO, _THREE)
-            w += 4 * _THREE
-            k += 4
-        a, b, c = a + row_sum(like, e), b + row_sum(like, f), c + row_sum(like, g)
-    while k < inner:
-        s = spread(like, x, place + k, stride)
-        a = a + s * repeat(like, weights, w)
-        b = b + s * repeat(like, weights, w + LANES)
-        c = c + s * repeat(like, weights, w + _TWO)
-        w += _THREE
-        k += 1
-    return a, b, c
-
-
-@inlined
-def product4(
-    like: Tile, x: Pointer, place: int, stride: int, weights: Pointer, w: int, inner: int,
-    a: Tile, b: Tile, c: Tile, d: Tile,
-) -> tuple[Tile, Tile, Tile, Tile]:  # fmt: skip
-    """Multiply as `product1` does, four tiles wide."""
-    k = 0
-    if is_one_row(like):
-        four = four_rows(x)
-        e, f, g, h = four, four, four, four
-        while k + 4 <= inner:
-            s4 = spread(four, x, place + k, 1)
-            e = e + s4 * load(four, weights, w, _FOUR)
-            f = f + s4 * load(four, weights, w + LANES, _FOUR)
-            g = g + s4 * load(four, weights, w + _TWO, _FOUR)
-            h = h + s4 * load(four, weights, w + _THREE, _FOUR)
-            w += 4 * _FOUR
-            k += 4
-        a, b, c, d = a + row_sum(like, e), b + row_sum(like, f), c + row_sum(like, g), d + row_sum(like, h)
-    while k < inner:
-        s = spread(like, x, place + k, stride)
-        a = a + s * repeat(like, weights, w)
-        b = b + s * repeat(like, weights, w + LANES)
-        c = c + s * repeat(like, weights, w + _TWO)
-        d = d + s * repeat(like, weights, w + _THREE)
-        w += _FOUR
-        k += 1
-    return a, b, c, d
 
 
 @inlined
@@ -134,21 +45,21 @@ def _panel(
     """Compute the columns of one panel for the rows of a tile."""
     s0 = _start(like, bias, b, out, to, across, add)
     if vectors == 1:
-        s0 = product1(like, x, place, stride, weights, w, inner, s0)
+        (s0,) = multiply_add((s0,), x, place, stride, weights, w, inner)
         store(s0, out, to, across)
         return
     s1 = _start(like, bias, b + LANES, out, to + LANES, across, add)
     if vectors == 2:
-        s0, s1 = product2(like, x, place, stride, weights, w, inner, s0, s1)
+        s0, s1 = multiply_add((s0, s1), x, place, stride, weights, w, inner)
         store(s0, out, to, across)
         store(s1, out, to + LANES, across)
         return
     s2 = _start(like, bias, b + _TWO, out, to + _TWO, across, add)
     if vectors == 3:
-        s0, s1, s2 = product3(like, x, place, stride, weights, w, inner, s0, s1, s2)
+        s0, s1, s2 = multiply_add((s0, s1, s2), x, place, stride, weights, w, inner)
     else:
         s3 = _start(like, bias, b + _THREE, out, to + _THREE, across, add)
-        s0, s1, s2, s3 = product4(like, x, place, stride, weights, w, inner, s0, s1, s2, s3)
+        s0, s1, s2, s3 = multiply_add((s0, s1, s2, s3), x, place, stride, weights, w, inner)
         store(s3, out, to + _THREE, across)
     store(s0, out, to, across)
     store(s1, out, to + LANES, across)

@@ -9,6 +9,8 @@ pointers and offsets, as array views and their reference counts cost more than t
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
 Tile = Any
@@ -214,13 +217,62 @@ def row_sum(_: Any, like: TileType, tile: TileType) -> Any:
 
 
 @_generated
-def is_one_row(_: Any, tile: TileType) -> Any:
-    """Return whether the tile has a single row, a constant when compiled."""
+def multiply_add(
+    _: Any, tiles: types.UniTuple, x: types.CPointer, place: types.Integer, stride: types.Integer,
+    weights: types.CPointer, w: types.Integer, inner: types.Integer,
+) -> Any:  # fmt: skip
+    """Return tiles + x @ weights, for rows of x from ``place`` on, ``stride`` apart.
 
-    def generate(_context: Any, _builder: Any, _signature: Any, _args: Any) -> Any:
-        return ir.Constant(ir.IntType(1), int(tile.rows == 1))
+    weights: a panel (inner, 16 for each tile) from ``w`` on. A single row is split into four sums, as one would be
+    bound by latency.
+    """
+    count, kind, width = tiles.count, tiles.dtype, tiles.count * LANES
 
-    return types.boolean(tile), generate
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        sums, x, place, stride, weights, w, inner = args
+        size = inner.type
+
+        def number(value: int) -> Any:
+            return ir.Constant(size, value)
+
+        def added(rows: int, starts: list[Any], begin: Any, end: Any, step: int, strides: tuple[Any, Any]) -> list[Any]:
+            """Add the products of [begin, end); rows of x and of weights are apart by the strides."""
+            slots = [[cgutils.alloca_once_value(builder, start) for start in starts[n]] for n in range(count)]
+            # A loop-carried offset is faster than a product with k.
+            offset = cgutils.alloca_once_value(builder, builder.add(w, builder.mul(begin, number(width))))
+            with cgutils.for_range_slice(builder, begin, end, number(step), size) as (k, _):
+                row, panel = builder.add(place, k), builder.load(offset)
+                builder.store(builder.add(panel, number(step * width)), offset)
+                factors = [
+                    _spread(builder, builder.load(_row_pointer(builder, x, row, strides[0], r))) for r in range(rows)
+                ]
+                for n, r in itertools.product(range(count), range(rows)):
+                    pointer = _row_pointer(builder, weights, builder.add(panel, number(n * LANES)), strides[1], r)
+                    product = builder.fmul(factors[r], _vector_load(builder, pointer), flags=("contract",))
+                    slot = slots[n][r]
+                    builder.store(builder.fadd(builder.load(slot), product, flags=("contract",)), slot)
+            return [[builder.load(slot) for slot in slots[n]] for n in range(count)]
+
+        totals = [
+            [builder.extract_value(builder.extract_value(sums, n), row) for row in range(kind.rows)]
+            for n in range(count)
+        ]
+        begin = number(0)
+        if kind.rows == 1:
+            zero = ir.Constant(totals[0][0].type, None)
+            whole = builder.and_(inner, number(-4))
+            parts = added(4, [[zero] * 4] * count, begin, whole, 4, (number(1), number(width)))
+            for n in range(count):
+                part = functools.reduce(builder.fadd, parts[n])
+                totals[n][0] = builder.fadd(totals[n][0], part, flags=("contract",))
+            begin = whole
+        totals = added(kind.rows, totals, begin, inner, 1, (stride, number(0)))
+        out = ir.Constant(context.get_value_type(tiles), ir.Undefined)
+        for n in range(count):
+            out = builder.insert_value(out, _assembled(context, builder, kind, totals[n].__getitem__), n)
+        return out
+
+    return tiles(tiles, x, types.intp, types.intp, weights, types.intp, types.intp), generate
 
 
 def _operator(function: Any, instruction: str) -> None:

@@ -41,7 +41,7 @@ def use_kernel_cache(folder: str | None) -> None:
 
 def warm_forecasts_once() -> None:
     """Prepare forecasts, for a server: another process may prepare trainings at the same time."""
-    _warm_once("methods", "rollouts")
+    _warm_once("forecasts", "rollouts")
 
 
 def warm_training_once() -> None:
@@ -50,7 +50,7 @@ def warm_training_once() -> None:
     The groups are in another order than a server's, so that each of the two compiles what the other one reads from
     disk. Rollouts come before trainings, with which they have parts in common.
     """
-    _warm_once("rollouts", "training", "methods")
+    _warm_once("rollouts", "training", "forecasts")
     with suppress(OSError):
         _mark().write_text(_made_from())
 

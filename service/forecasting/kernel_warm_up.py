@@ -19,22 +19,15 @@ from service.forecasting.networks.kernels.training import gather, loss_and_gradi
 
 
 def warm_rollouts() -> None:
-    """Load the kernels of network forecasts."""
+    """Load the kernels of rollouts."""
     for cell in get_args(Cell):
         network = initial_network(NetworkShape(cell, 1, 2, 1, 1), seed=0)
         engine_for("numba").predictor([network], Recipe(False, True)).predict(np.zeros((1, 2, 1), np.float32), 2)
-    origins, no_gaps, stops = np.zeros(1, np.int64), np.empty((0, 1), np.int64), np.array([3])
-    values, numbers, last = np.ones((3, 1)), np.ones((1, 1)), np.ones((1, 1))
-    read_contexts(
-        values, values, no_gaps, stops, origins, stops - 1, numbers, numbers, False, False, 1.0,
-        np.zeros((1, 2, 1), np.float32), last, np.ones(1),
-    )  # fmt: skip
-    total, constant = np.zeros((1, 2, 1)), np.zeros((1, 1), np.bool_)
-    add_network_forecasts(total.copy(), origins, origins, numbers, numbers, last, constant, np.ones(1), False, total)
 
 
-def warm_methods() -> None:
-    """Load the kernels of the simple methods, fits and forecasts."""
+def warm_forecasts() -> None:
+    """Load the kernels that read contexts and add up forecasts, and those of the simple methods, fits and forecasts."""
+    _warm_contexts()
     values = np.tile(np.arange(1.0, 5.0), 8)
     fitted: dict[MethodName, Parameters] = {}
     for name, method in METHODS.items():
@@ -46,6 +39,17 @@ def warm_methods() -> None:
         values[:, None].copy(), stops, np.zeros(1, np.int64), stops - 1, *methods, 4, 1000, False, 0.1,
         np.zeros((1, 1, 1)),
     )  # fmt: skip
+
+
+def _warm_contexts() -> None:
+    origins, no_gaps, stops = np.zeros(1, np.int64), np.empty((0, 1), np.int64), np.array([3])
+    values, numbers, last = np.ones((3, 1)), np.ones((1, 1)), np.ones((1, 1))
+    read_contexts(
+        values, values, no_gaps, stops, origins, stops - 1, numbers, numbers, False, False, 1.0,
+        np.zeros((1, 2, 1), np.float32), last, np.ones(1),
+    )  # fmt: skip
+    total, constant = np.zeros((1, 2, 1)), np.zeros((1, 1), np.bool_)
+    add_network_forecasts(total.copy(), origins, origins, numbers, numbers, last, constant, np.ones(1), False, total)
 
 
 def warm_training() -> None:
@@ -63,5 +67,5 @@ def warm_training() -> None:
     )  # fmt: skip
 
 
-WARM_UPS = {"rollouts": warm_rollouts, "methods": warm_methods, "training": warm_training}
+WARM_UPS = {"rollouts": warm_rollouts, "forecasts": warm_forecasts, "training": warm_training}
 """What loads each group of kernels; trainings also need the other two."""

@@ -193,8 +193,8 @@ def packed_networks(cell: int, flat: Array, layers: int, size: int, width: int, 
 
     flat: (N, W), all weights, those of the head (H, K C) and (K C,) last.
     """
-    each = _sizes(layers, size, width // size, channels, outputs, 1)[0]
-    packed = aligned(len(flat) * each, flat)
+    each = _sizes(layers, size, width // size, channels, outputs, runtime(1))[0]
+    packed = aligned(len(flat) * each, flat[0])
     for n in range(len(flat)):
         _pack(cell, flat[n], layers, size, width, channels, outputs, packed[n * each : (n + 1) * each])
     return packed

@@ -117,7 +117,7 @@ def layer_gates_back(
     for t in range(steps - 1, -1, -1):
         passes = t > 0 and not (truncate > 0 and (steps - t) % truncate == 0)
         for block in range(blocks):
-            row = 0
+            row = runtime(0)
             while row + 4 <= rows:
                 _back(
                     four, cell, t * rows + row, row, rows, block, units, passes,

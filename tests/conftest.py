@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from examples.cluster import WEED, PostgresServer, S3Server
 from examples.server import running_server
 from service.kernel_cache import forget_stale_kernels
+from service.storage.registry.registry import Registry
 
 # As in the service: threads of a numeric library fight over the cores. Before anything imports one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -52,6 +53,22 @@ def postgres() -> Iterator[PostgresServer]:
         server.start()
         yield server
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: PostgresServer) -> str:
+    """The URL of a Postgres database with the registry's tables; who writes to it leaves it empty."""
+    url = postgres.new_database()
+    Registry.open(url).close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the registry's tables, to be copied."""
+    file = tmp_path_factory.mktemp("tables") / "registry.db"
+    Registry.open(f"sqlite:///{file}").close()
+    return file
 
 
 @pytest.fixture(scope="session")

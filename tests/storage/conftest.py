@@ -20,6 +20,7 @@ from service.storage.files.bucket import S3Access
 from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
 from service.storage.registry.registry import Registry
+from tests.databases import copied, emptied
 
 NOBODY = 65534
 
@@ -83,24 +84,23 @@ def s3_store(s3_url: str, s3_access: S3Access) -> ModelStore:
 
 
 @pytest.fixture
-def sqlite_registry(sqlite_url: str, clock: Clock) -> Iterator[Registry]:
-    registry = Registry.open(sqlite_url, clock=clock)
+def sqlite_registry(sqlite_url: str, sqlite_tables: Path, clock: Clock) -> Iterator[Registry]:
+    registry = Registry.open(copied(sqlite_tables, sqlite_url), clock=clock)
     yield registry
     registry.close()
 
 
 @pytest.fixture
-def postgres_registry(postgres_url: str, clock: Clock) -> Iterator[Registry]:
-    registry = Registry.open(postgres_url, clock=clock)
-    yield registry
-    registry.close()
+def postgres_registry(postgres_tables: str, clock: Clock) -> Iterator[Registry]:
+    with emptied(Registry.open(postgres_tables, clock=clock)) as registry:
+        yield registry
 
 
-@pytest.fixture
-def registry(any_url: str, clock: Clock) -> Iterator[Registry]:
-    registry = Registry.open(any_url, clock=clock)
-    yield registry
-    registry.close()
+@pytest.fixture(params=["sqlite", "postgres"])
+def registry(request: pytest.FixtureRequest) -> Registry:
+    """A registry of each kind, without entries; a test that changes its tables opens one of ``any_url``."""
+    registry: Registry = request.getfixturevalue(f"{request.param}_registry")
+    return registry
 
 
 def statuses(registry: Registry, table: Table) -> Counter[str]:

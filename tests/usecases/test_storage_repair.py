@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.cluster import PostgresServer, S3Server
+from examples.cluster import S3Server
 from service.errors import JobNotFound, ModelFileCorrupt, ModelNotFound
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.training.train import train
@@ -22,6 +22,7 @@ from service.storage.identifiers import new_id
 from service.storage.registry.registry import Registry
 from service.usecases.storage_repair import Reconciliation, reconcile
 from service.worker.train_job import trained_record
+from tests.databases import copied, emptied
 from tests.factories import noisy_sine, options, panel
 from tests.leases import put_back
 
@@ -59,20 +60,17 @@ class Kept:
 
 
 @pytest.fixture
-def one_machine(tmp_path: Path) -> Iterator[Kept]:
-    registry = Registry.open(f"sqlite:///{tmp_path / 'registry.sqlite3'}")
+def one_machine(tmp_path: Path, sqlite_tables: Path) -> Iterator[Kept]:
+    registry = Registry.open(copied(sqlite_tables, f"sqlite:///{tmp_path / 'registry.sqlite3'}"))
     yield Kept(ModelStore.open(str(tmp_path / "store")), registry)
     registry.close()
 
 
 @pytest.fixture
-def cluster(postgres: PostgresServer, s3: S3Server) -> Iterator[Kept]:
+def cluster(postgres_tables: str, s3: S3Server) -> Iterator[Kept]:
     access = S3Access(s3.endpoint, s3.region, s3.access_key_id, s3.secret_access_key, allow_http=True)
-    url = postgres.new_database()
-    registry = Registry.open(url)
-    yield Kept(ModelStore.open(f"s3://{s3.bucket}/{new_id()}", access), registry)
-    registry.close()
-    postgres.drop_database(url)
+    with emptied(Registry.open(postgres_tables)) as registry:
+        yield Kept(ModelStore.open(f"s3://{s3.bucket}/{new_id()}", access), registry)
 
 
 @pytest.fixture(params=["one_machine", "cluster"])

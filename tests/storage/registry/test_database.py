@@ -43,12 +43,14 @@ def file_of(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
-def test_migrations_lead_to_the_tables_as_written(registry: Registry) -> None:
+def test_migrations_lead_to_the_tables_as_written(any_url: str) -> None:
+    registry = Registry.open(any_url)
     with registry._engine.begin() as connection:
         options = {"compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
         revision = context.get_current_revision()
+    registry.close()
     assert revision == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
@@ -69,7 +71,8 @@ def test_sqlite_runs_as_promised(sqlite_registry: Registry, sqlite_url: str) -> 
     assert file_of(sqlite_url).exists()
 
 
-def test_what_was_written_is_there_after_reopening(registry: Registry, any_url: str, clock: Clock) -> None:
+def test_what_was_written_is_there_after_reopening(any_url: str, clock: Clock) -> None:
+    registry = Registry.open(any_url, clock=clock)
     trained, job_id = new_id(), new_id()
     registry.jobs.create(DEFAULT_TENANT, trained, job_id, "sales", {"a": [1, None, 0.1]}, ("key", "hash"))
     registry.leases.claim(job_id, 0, "here", 5)
@@ -179,16 +182,19 @@ def test_other_file_in_its_place_is_unavailable(sqlite_url: str) -> None:
         Registry.open(sqlite_url)
 
 
-def test_lost_tables_fail_the_check(registry: Registry) -> None:
+def test_lost_tables_fail_the_check(any_url: str) -> None:
+    registry = Registry.open(any_url)
     registry.check()
     with registry._engine.begin() as connection:
         for table in ("idempotency_keys", "jobs", "models"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
     with pytest.raises(Unavailable, match=r"no such table|does not exist"):
         registry.check()
+    registry.close()
 
 
-def test_database_of_a_newer_version_is_left_alone(registry: Registry, any_url: str) -> None:
+def test_database_of_a_newer_version_is_left_alone(any_url: str) -> None:
+    registry = Registry.open(any_url)
     with registry._engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from-the-future'")
     registry.close()

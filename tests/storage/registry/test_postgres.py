@@ -20,13 +20,15 @@ from service.storage.identifiers import new_id
 from service.storage.registry import postgres as postgres_module
 from service.storage.registry.registry import Registry
 from service.storage.registry.tables import models
+from tests.databases import emptied
 from tests.storage.conftest import statuses
 
 PASSWORD = "hidden-from-all"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url(postgres: PostgresServer) -> Iterator[str]:
+    """A database of these tests, each of which leaves it empty and with its settings."""
     url = postgres.new_database(PASSWORD)
     yield url
     postgres.drop_database(url)
@@ -34,9 +36,8 @@ def url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 def registry(url: str) -> Iterator[Registry]:
-    registry = Registry.open(url)
-    yield registry
-    registry.close()
+    with emptied(Registry.open(url)) as registry:
+        yield registry
 
 
 def test_killed_server_is_unavailable_and_comes_back_by_itself(postgres: PostgresServer, registry: Registry) -> None:
@@ -137,16 +138,15 @@ def test_urls_by_all_their_names(url: str) -> None:
 
 def test_lock_held_too_long_is_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_module, "_SETTINGS", postgres_module._SETTINGS.replace("'5s'", "'100ms'"))
-    registry = Registry.open(url)
-    registry.add(DEFAULT_TENANT, model_id := new_id(), "before", {}, 1)
-    with psycopg.connect(url) as other:
-        other.execute("UPDATE models SET name = 'held'")
-        with pytest.raises(Unavailable, match="timeout") as caught:
-            registry.rename(DEFAULT_TENANT, model_id, "after")
-        assert caught.value.retry_after
-        assert registry.get_of_any_tenant(model_id).name == "before", "readers go on while somebody writes"
-    assert registry.rename(DEFAULT_TENANT, model_id, "after").name == "after"
-    registry.close()
+    with emptied(Registry.open(url)) as registry:
+        registry.add(DEFAULT_TENANT, model_id := new_id(), "before", {}, 1)
+        with psycopg.connect(url) as other:
+            other.execute("UPDATE models SET name = 'held'")
+            with pytest.raises(Unavailable, match="timeout") as caught:
+                registry.rename(DEFAULT_TENANT, model_id, "after")
+            assert caught.value.retry_after
+            assert registry.get_of_any_tenant(model_id).name == "before", "readers go on while somebody writes"
+        assert registry.rename(DEFAULT_TENANT, model_id, "after").name == "after"
 
 
 def test_statements_have_a_limit(registry: Registry) -> None:
@@ -205,7 +205,8 @@ def test_names_that_postgres_cannot_hold_belong_to_nobody(registry: Registry, na
         registry.newest_ready(DEFAULT_TENANT, name)
 
 
-def test_times_survive_a_server_in_another_time_zone(postgres: PostgresServer, url: str) -> None:
+def test_times_survive_a_server_in_another_time_zone(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
     postgres.run(f"ALTER DATABASE {url.rpartition('/')[2]} SET timezone = 'Asia/Kolkata'")
     registry = Registry.open(url)
     moment = datetime(2024, 3, 1, 1, 30, 0, 7, tzinfo=timezone(timedelta(hours=5, minutes=30)))
@@ -215,3 +216,4 @@ def test_times_survive_a_server_in_another_time_zone(postgres: PostgresServer, u
     read = registry.get_of_any_tenant(str(row["id"])).created_at
     assert (read, read.tzinfo) == (moment, UTC)
     registry.close()
+    postgres.drop_database(url)

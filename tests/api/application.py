@@ -46,6 +46,14 @@ class Application:
         model: dict[str, Any] = response.json()
         return model
 
+    def take(self, model: dict[str, Any], other: Application) -> dict[str, Any]:
+        """Upload the file of another application's model, which takes no training; return the model here."""
+        data = other.client.get(model["links"]["file"]).content
+        response = self.client.post("/models", content=data, headers={"Content-Type": "application/octet-stream"})
+        assert response.status_code == 201, response.text
+        taken: dict[str, Any] = response.json()
+        return taken
+
     def start(self, body: dict[str, Any]) -> dict[str, Any]:
         """Submit a training and do not wait for it; a short one may be ready all the same."""
         response = self.client.post("/train", params={"wait": 0}, json=body)

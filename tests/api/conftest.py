@@ -1,4 +1,7 @@
-"""One application for all tests of a worker, and the models that many of them ask."""
+"""One application for all tests of this package, and the models that many of them ask.
+
+It is stopped after them: an idle one takes a few percent of a core.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from tests.api.application import Application, running
 from tests.api.series import CLOSE, DAYS, OPEN, VALUES
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     with running(tmp_path_factory.mktemp("store"), training_processes=2) as one:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """An application that takes very little."""
     limits: dict[str, Any] = {
@@ -42,26 +45,26 @@ def client(application: Application) -> httpx.Client:
     return application.client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plain_model(application: Application) -> dict[str, Any]:
     """A model of a plain list."""
     return application.train(VALUES)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def daily_model(application: Application) -> dict[str, Any]:
     """A model of one series with dates."""
     return application.train({"values": VALUES, "timestamps": DAYS})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def columns_model(application: Application) -> dict[str, Any]:
     """A model of two targets and a past covariate."""
     columns = {"volume": VALUES, "open": OPEN, "close": CLOSE}
     return application.train({"columns": columns, "targets": ["open", "close"], "start": DAYS[0], "freq": "D"})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def items_model(application: Application) -> dict[str, Any]:
     """A model of three items."""
     items = [

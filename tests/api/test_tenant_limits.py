@@ -70,7 +70,7 @@ class LateJobs(Jobs):
 
 
 def test_the_same_request_twice_at_once_is_not_refused_for_want_of_room(tmp_path: Path) -> None:
-    with running(tmp_path, training_processes=1, max_queued_jobs=1) as one:
+    with running(tmp_path, training_processes=0, device="cpu", max_queued_jobs=1) as one:
 
         def send() -> Any:
             headers = {"Idempotency-Key": "same"}
@@ -103,7 +103,7 @@ def test_models_and_bytes_are_counted(small: Application) -> None:
 
 
 def test_a_key_that_asks_too_often_is_told_so(tmp_path: Any) -> None:
-    with running(tmp_path, training_processes=1, api_keys=KEYS, max_requests_per_second=0.01) as one:
+    with running(tmp_path, training_processes=0, device="cpu", api_keys=KEYS, max_requests_per_second=0.01) as one:
         first, second, other = Tenant(one, "a"), Tenant(one, "b"), Tenant(one, "o")
         assert first.ask("GET", "/models").status_code == 200
         refused = first.ask("GET", "/models")
@@ -117,7 +117,7 @@ def test_a_key_that_asks_too_often_is_told_so(tmp_path: Any) -> None:
 
 
 def test_beyond_the_requests_at_once_probes_are_answered_and_nothing_else(tmp_path: Any) -> None:
-    with running(tmp_path, training_processes=1, max_requests=1) as one:
+    with running(tmp_path, training_processes=0, device="cpu", max_requests=1) as one:
         load = one.app.state.load
         with load.request():
             refused = one.client.get("/models")
@@ -129,7 +129,8 @@ def test_beyond_the_requests_at_once_probes_are_answered_and_nothing_else(tmp_pa
 
 
 def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
-    with running(tmp_path, training_processes=1, max_bodies_bytes=100_000, max_body_bytes=100_000) as one:
+    limits = {"max_bodies_bytes": 100_000, "max_body_bytes": 100_000}
+    with running(tmp_path, training_processes=0, device="cpu", **limits) as one:
         load = one.app.state.load
         with load.request() as tally:
             tally.count(99_990)
@@ -140,7 +141,7 @@ def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
 
 
 def test_a_training_that_is_waited_for_holds_no_body(tmp_path: Any) -> None:
-    with running(tmp_path, training_processes=1) as one, ThreadPoolExecutor(1) as thread:
+    with running(tmp_path, training_processes=0, device="cpu") as one, ThreadPoolExecutor(1) as thread:
         load = one.app.state.load
         waiting = thread.submit(one.client.post, "/train", params={"wait": 300}, json=ENDLESS)
         eventually(lambda: one.client.get("/jobs").json()["jobs"])

@@ -237,11 +237,14 @@ def test_a_loaded_model_is_not_at_hand_for_others_while_the_database_is_away(
     problem_of(house.other.forecast(model_id=house.model["model_id"]), 503, "unavailable")
 
 
-def test_the_default_tenant_is_one_of_them(tmp_path: Path) -> None:
-    with running(tmp_path, training_processes=1) as before:
-        model = before.train(VALUES, name="old")
+def test_the_default_tenant_is_one_of_them(
+    application: Application, plain_model: dict[str, Any], tmp_path: Path
+) -> None:
+    with running(tmp_path, training_processes=0, device="cpu") as before:
+        model = before.take(plain_model, application)
+        assert before.client.patch(model["links"]["self"], json={"name": "old"}).status_code == 200
     keys = f"default:{'d' * 20},acme:{'a' * 20}"
-    with running(tmp_path, training_processes=1, api_keys=keys) as after:
+    with running(tmp_path, training_processes=0, device="cpu", api_keys=keys) as after:
         default, acme = Tenant(after, "d"), Tenant(after, "a")
         assert default.names() == [model["model_id"]]
         assert default.forecast(name="old").status_code == 200
@@ -258,7 +261,7 @@ def test_models_come_back_to_their_tenants_when_the_database_is_lost(tmp_path: P
         taken = other.ask("POST", "/models", BINARY, content=data).json()["model_id"]
     for file in tmp_path.glob("registry.sqlite3*"):
         file.unlink()
-    with running(tmp_path, training_processes=1, api_keys=keys) as after:
+    with running(tmp_path, training_processes=0, device="cpu", api_keys=keys) as after:
         acme, other = Tenant(after, "a"), Tenant(after, "o")
         assert acme.names() == other.names() == []
         resources = after.app.state.resources

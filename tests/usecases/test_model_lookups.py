@@ -18,7 +18,7 @@ from tests.api.series import VALUES
 
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    with running(tmp_path_factory.mktemp("models")) as one:
+    with running(tmp_path_factory.mktemp("models"), training_processes=1) as one:
         yield one
 
 
@@ -131,11 +131,15 @@ def test_a_model_is_served_while_it_is_confirmed_anew(
 
 
 def test_a_model_that_was_deleted_elsewhere_goes_with_its_confirmation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = application.train(VALUES)
     monkeypatch.setattr("service.usecases.model_cache._REFRESH_SECONDS", 0.0)
-    with running(tmp_path) as one, running(tmp_path) as other:
-        model_id = one.train(VALUES)["model_id"]
+    with (
+        running(tmp_path, training_processes=0, device="cpu") as one,
+        running(tmp_path, training_processes=0, device="cpu") as other,
+    ):
+        model_id = one.take(model, application)["model_id"]
         one.forecast(model_id=model_id)
         assert other.client.delete(f"/models/{model_id}").status_code == 204
         statuses = [one.client.post("/forecast", json={"model_id": model_id}).status_code for _ in range(100)]

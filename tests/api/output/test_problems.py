@@ -219,7 +219,7 @@ def test_a_large_body_is_read_off_the_event_loop(
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/models"), ("POST", "/forecast")])
 def test_a_bug_of_ours_tells_nothing_but_the_request(tmp_path: Any, method: str, path: str) -> None:
-    with running(tmp_path, raise_bugs=False) as application:
+    with running(tmp_path, raise_bugs=False, training_processes=0, device="cpu") as application:
         application.client.event_hooks = {"response": []}
         del application.app.state.resources
         body = {"model_id": "x", "horizon": 1} if method == "POST" else None

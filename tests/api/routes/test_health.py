@@ -9,11 +9,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.application import running
+from tests.api.application import Application, running
 from tests.api.contract import problem_of
 from tests.api.series import VALUES
 from tests.factories import QUICK
@@ -32,7 +33,7 @@ def test_alive_and_ready(client: httpx.Client) -> None:
 
 
 def test_before_all_is_loaded_the_service_is_not_ready(tmp_path: Path) -> None:
-    with running(tmp_path) as application:
+    with running(tmp_path, training_processes=0, device="cpu") as application:
         application.app.state.warm.clear()
         response = application.client.get("/readyz")
         problem_of(response, 503, "unavailable", contains="starting")
@@ -46,7 +47,8 @@ def test_without_a_folder_to_write_to_the_service_is_not_ready(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = tmp_path / "store"
-    with running(store, database_url=f"sqlite:///{tmp_path / 'registry.db'}") as application:
+    database_url = f"sqlite:///{tmp_path / 'registry.db'}"
+    with running(store, database_url=database_url, training_processes=0, device="cpu") as application:
         shutil.rmtree(store)
         store.write_text("a file where the folder was")
         response = application.client.get("/readyz")
@@ -59,7 +61,10 @@ def test_without_a_folder_to_write_to_the_service_is_not_ready(
 
 
 def test_while_another_process_locks_the_database_the_service_is_not_ready(tmp_path: Path) -> None:
-    with running(tmp_path) as application, closing(sqlite3.connect(tmp_path / "registry.sqlite3")) as other:
+    with (
+        running(tmp_path, training_processes=0, device="cpu") as application,
+        closing(sqlite3.connect(tmp_path / "registry.sqlite3")) as other,
+    ):
         other.execute("BEGIN IMMEDIATE")
         response = application.client.get("/readyz")
         problem_of(response, 503, "unavailable", contains="database is locked")
@@ -69,7 +74,7 @@ def test_while_another_process_locks_the_database_the_service_is_not_ready(tmp_p
 
 
 def test_a_server_that_stops_is_not_ready(tmp_path: Path) -> None:
-    with running(tmp_path) as application:
+    with running(tmp_path, training_processes=0, device="cpu") as application:
         application.app.state.stopping = True
         problem_of(application.client.get("/readyz"), 503, "unavailable", contains="stopping")
         assert application.client.get("/livez").status_code == 200
@@ -107,26 +112,28 @@ def test_a_trainer_that_cannot_run_is_named(tmp_path: Path) -> None:
         wait_for(lambda: warnings() == [])
 
 
-def test_probes_do_not_wait_for_the_threads_of_others(tmp_path: Path) -> None:
+def test_probes_do_not_wait_for_the_threads_of_others(
+    tmp_path: Path, application: Application, plain_model: dict[str, Any]
+) -> None:
     many = 45  # more than there are threads for requests that wait for database and store
-    with running(tmp_path, training_processes=1) as application, ThreadPoolExecutor(many + 20) as threads:
-        place = application.train(VALUES)["links"]["self"]
+    with running(tmp_path, training_processes=0, device="cpu") as one, ThreadPoolExecutor(many + 20) as threads:
+        place = one.take(plain_model, application)["links"]["self"]
         [file] = tmp_path.glob("models/*.safetensors")
         file.unlink()
         os.mkfifo(file)  # whoever reads it waits until somebody writes
-        downloads = [threads.submit(application.client.get, f"{place}/file") for _ in range(many)]
+        downloads = [threads.submit(one.client.get, f"{place}/file") for _ in range(many)]
         deadline = time.monotonic() + 60
-        while application.app.state.load.requests < many:
+        while one.app.state.load.requests < many:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         try:
-            probes = [threads.submit(application.client.get, "/readyz") for _ in range(20)]
+            probes = [threads.submit(one.client.get, "/readyz") for _ in range(20)]
             assert {probe.result(60).status_code for probe in probes} == {200}
-            assert not any(one.done() for one in downloads)
+            assert not any(download.done() for download in downloads)
         finally:
-            while not all(one.done() for one in downloads):
+            while not all(download.done() for download in downloads):
                 # Never wait for a reader: the last may have gone since.
                 with suppress(OSError):
                     os.close(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
                 time.sleep(0.02)
-        assert {one.result().status_code for one in downloads} == {500}
+        assert {download.result().status_code for download in downloads} == {500}

@@ -107,7 +107,7 @@ def test_a_bug_is_a_500(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("service.storage.registry.registry.Registry.get", broken)
     monkeypatch.setattr("service.api.routes.forecasts.lookups_of", broken)
-    with running(tmp_path, raise_bugs=False) as one:
+    with running(tmp_path, raise_bugs=False, training_processes=0, device="cpu") as one:
         one.client.event_hooks = {}
         assert one.client.get("/models/x").status_code == 500
         assert one.client.post("/forecast", json={"model_id": "x", "horizon": 3}).status_code == 500

@@ -17,13 +17,13 @@ from tests.api.contract import problem_of
 def allowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """An application that answers to some more names."""
     hosts = "Forecast.example.org, 192.0.2.7,[2001:db8::1]"
-    with running(tmp_path_factory.mktemp("allowing"), training_processes=1, allowed_hosts=hosts) as one:
+    with running(tmp_path_factory.mktemp("allowing"), training_processes=0, device="cpu", allowed_hosts=hosts) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def anywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
-    with running(tmp_path_factory.mktemp("anywhere"), training_processes=1, allowed_hosts="*") as one:
+    with running(tmp_path_factory.mktemp("anywhere"), training_processes=0, device="cpu", allowed_hosts="*") as one:
         yield one
 
 

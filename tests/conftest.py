@@ -17,6 +17,7 @@ from examples.cluster import WEED, PostgresServer, S3Server
 from examples.server import running_server
 from service.kernel_cache import forget_stale_kernels
 from service.storage.registry.registry import Registry
+from tests.prepared_commands import PreparedCommands, prepared_commands
 
 # As in the service: threads of a numeric library fight over the cores. Before anything imports one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,6 +43,13 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running service, for what asks one as users do."""
     with running_server(tmp_path_factory.mktemp("served"), {"FORECAST_TRAINING_PROCESSES": "2"}) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreparedCommands]:
+    """Commands of the service that start at once."""
+    with prepared_commands(tmp_path_factory.mktemp("commands")) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from service.keys import append_line, key_line, new_key
 from tests.api.contract import check_answer, problem_of
 from tests.api.series import VALUES
 from tests.factories import QUICK
+from tests.prepared_commands import PreparedCommands
 from tests.test_server import PATIENCE, check_refused, descendants_of, server_of
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -135,12 +134,14 @@ def test_each_key_is_good_for_its_tenant_and_role(url: str, filed: str) -> None:
         ({"FORECAST_HOST": "::"}, "^cannot start: FORECAST_HOST: .*FORECAST_API_KEYS.*FORECAST_ALLOW_NO_KEYS"),
     ],
 )
-def test_what_it_does_not_start_with(tmp_path: Path, settings: dict[str, str], told: str) -> None:
-    check_refused({"FORECAST_STORE_URL": str(tmp_path / "store"), "FORECAST_PORT": "0", **settings}, told)
+def test_what_it_does_not_start_with(
+    commands: PreparedCommands, tmp_path: Path, settings: dict[str, str], told: str
+) -> None:
+    check_refused(commands, {"FORECAST_STORE_URL": str(tmp_path / "store"), "FORECAST_PORT": "0", **settings}, told)
     assert not (tmp_path / "store").exists(), "it was refused before the store was touched"
 
 
-def test_a_wrong_list_of_keys_is_told_without_a_key(tmp_path: Path) -> None:
+def test_a_wrong_list_of_keys_is_told_without_a_key(commands: PreparedCommands, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"acme:admin:{WRONG}\n")
     settings: list[dict[str, str]] = [
@@ -149,17 +150,11 @@ def test_a_wrong_list_of_keys_is_told_without_a_key(tmp_path: Path) -> None:
         {"FORECAST_API_KEYS": f"acme:{ACME}", "FORECAST_PORT": "many"},
     ]
     for one in settings:
-        ended = subprocess.run(
-            [sys.executable, "-m", "service"],
-            env={**os.environ, "FORECAST_STORE_URL": str(tmp_path), **one},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 2
-        assert re.search("FORECAST_(API_KEYS|PORT)", ended.stderr)
+        exit_code, output = commands.run((), {**os.environ, "FORECAST_STORE_URL": str(tmp_path), **one})
+        assert exit_code == 2
+        assert re.search("FORECAST_(API_KEYS|PORT)", output)
         for secret in (ACME, WRONG):
-            assert secret not in ended.stderr + ended.stdout
+            assert secret not in output
 
 
 def test_it_starts_without_keys_where_that_is_asked_for(tmp_path: Path) -> None:

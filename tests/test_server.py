@@ -24,6 +24,7 @@ from tests.api.application import ENDLESS
 from tests.api.contract import check_answer, problem_of
 from tests.api.series import AFTER, DAYS, VALUES, csv_of
 from tests.factories import QUICK
+from tests.prepared_commands import PreparedCommands
 
 pytestmark = pytest.mark.process
 
@@ -273,15 +274,19 @@ def test_a_killed_server_leaves_no_process_and_its_successor_goes_on(tmp_path: P
         ({"FORECAST_HOST": "no such host"}, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*\n$"),
     ],
 )
-def test_wrong_settings_are_told_before_the_start(tmp_path: Path, settings: dict[str, str], told: str) -> None:
-    check_refused({"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": "0", **settings}, told)
+def test_wrong_settings_are_told_before_the_start(
+    commands: PreparedCommands, tmp_path: Path, settings: dict[str, str], told: str
+) -> None:
+    check_refused(commands, {"FORECAST_STORE_URL": str(tmp_path), "FORECAST_PORT": "0", **settings}, told)
 
 
 @pytest.mark.parametrize(
     ("status", "reason"),
     [(404, "its endpoint answered 404 without an S3 error code"), (403, "access is denied"), (500, "S3 answered 500")],
 )
-def test_a_bucket_that_cannot_be_used_is_told_before_the_start(tmp_path: Path, status: int, reason: str) -> None:
+def test_a_bucket_that_cannot_be_used_is_told_before_the_start(
+    commands: PreparedCommands, tmp_path: Path, status: int, reason: str
+) -> None:
     with answering_server(status) as server:
         settings = {
             "FORECAST_STORE_URL": "s3://bucket",
@@ -293,13 +298,13 @@ def test_a_bucket_that_cannot_be_used_is_told_before_the_start(tmp_path: Path, s
             "FORECAST_PORT": "0",
         }
         told = f"^cannot start: FORECAST_STORE_URL: The model store cannot be written: {reason}[^\n]*\n$"
-        check_refused(settings, told)
+        check_refused(commands, settings, told)
 
 
-def test_a_port_in_use_is_told_before_the_store_is_touched(tmp_path: Path) -> None:
+def test_a_port_in_use_is_told_before_the_store_is_touched(commands: PreparedCommands, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = {"FORECAST_STORE_URL": str(tmp_path / "store"), "FORECAST_PORT": str(taken.getsockname()[1])}
-        check_refused(settings, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*in use.*\n$")
+        check_refused(commands, settings, "^cannot start: FORECAST_HOST and FORECAST_PORT: .*in use.*\n$")
     assert not (tmp_path / "store").exists()
 
 
@@ -310,14 +315,27 @@ def test_a_port_in_use_is_told_before_the_store_is_touched(tmp_path: Path) -> No
         ({"FORECAST_JOB_RETENTION_DAYS": "0.5"}, "^FORECAST_JOB_RETENTION_DAYS: .*equal to 1, got '0.5'\n$"),
     ],
 )
-def test_a_trainer_is_told_of_wrong_settings(tmp_path: Path, settings: dict[str, str], told: str) -> None:
-    check_refused({"FORECAST_STORE_URL": str(tmp_path), "FORECAST_DEVICE": "cpu", **settings}, told, "trainer")
+def test_a_trainer_is_told_of_wrong_settings(
+    commands: PreparedCommands, tmp_path: Path, settings: dict[str, str], told: str
+) -> None:
+    check_refused(
+        commands, {"FORECAST_STORE_URL": str(tmp_path), "FORECAST_DEVICE": "cpu", **settings}, told, "trainer"
+    )
 
 
-def check_refused(settings: dict[str, str], told: str, *command: str) -> None:
+def check_refused(commands: PreparedCommands, settings: dict[str, str], told: str, *command: str) -> None:
     """Fail unless the server, or another command, ends at once, with exit code 2, telling this."""
+    exit_code, errors = commands.run(command, {**os.environ, **settings})
+    assert exit_code == 2, errors
+    assert re.search(told, errors), errors
+    assert "Traceback" not in errors
+
+
+def test_a_real_command_is_refused_too(tmp_path: Path) -> None:
+    """Not prepared: what it imports on its way, and its exit code."""
+    settings = {"FORECAST_STORE_URL": str(tmp_path), "FORECAST_DATABASE_URL": "oracle://nowhere"}
     ended = subprocess.run(
-        [sys.executable, "-m", "service", *command],
+        [sys.executable, "-m", "service"],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
@@ -325,8 +343,7 @@ def check_refused(settings: dict[str, str], told: str, *command: str) -> None:
         check=False,
     )
     assert ended.returncode == 2, ended.stderr
-    assert re.search(told, ended.stderr), ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("cannot start: FORECAST_DATABASE_URL: "), ended.stderr
 
 
 @pytest.mark.slow

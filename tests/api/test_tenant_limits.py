@@ -129,7 +129,7 @@ def test_beyond_the_requests_at_once_probes_are_answered_and_nothing_else(tmp_pa
 
 
 def test_bodies_have_a_limit_together(tmp_path: Any) -> None:
-    limits = {"max_bodies_bytes": 100_000, "max_body_bytes": 100_000}
+    limits: dict[str, Any] = {"max_bodies_bytes": 100_000, "max_body_bytes": 100_000}
     with running(tmp_path, training_processes=0, device="cpu", **limits) as one:
         load = one.app.state.load
         with load.request() as tally:

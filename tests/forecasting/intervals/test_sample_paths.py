@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -93,18 +94,25 @@ def test_at_each_step_paths_spread_as_the_intervals_do(kind: str, horizon: int) 
     assert np.all(np.abs(above[0] - above[1]) <= 4 / np.sqrt(count))
 
 
+@cache
+def forecast_autoregressions(parameter: float, trials: int) -> list[tuple[FloatArray, FloatArray]]:
+    """Return the sample paths (path, horizon) of many series, and what followed (horizon,)."""
+    horizon, numbers, found = 10, np.random.default_rng(3), []
+    for trial in range(trials):
+        values = autoregression(120 + horizon, parameter, numbers)
+        known, after = values[:-horizon], values[-horizon:]
+        mean = known[-1] * parameter ** np.arange(1, horizon + 1)
+        found.append((mean + drawn(rolling_errors(known, parameter, 60, horizon), 300, horizon, seed=trial), after))
+    return found
+
+
 @pytest.mark.parametrize(
     ("parameter", "total"), [(1.0, np.sum), (1.0, np.max), (0.7, np.sum), (0.7, np.max), (0.0, np.sum)]
 )
 def test_sums_and_maxima_are_covered(parameter: float, total: Callable[..., FloatArray]) -> None:
     """Many series, their errors from 60 overlapping origins, tested on what follows."""
-    horizon, trials, inside = 10, 300, {50: 0, 80: 0}
-    numbers = np.random.default_rng(3)
-    for trial in range(trials):
-        values = autoregression(120 + horizon, parameter, numbers)
-        known, after = values[:-horizon], values[-horizon:]
-        mean = known[-1] * parameter ** np.arange(1, horizon + 1)
-        paths = mean + drawn(rolling_errors(known, parameter, 60, horizon), 300, horizon, seed=trial)
+    inside, trials = {50: 0, 80: 0}, 300
+    for paths, after in forecast_autoregressions(parameter, trials):
         for level in inside:
             ends = np.percentile(total(paths, axis=1), [50 - level / 2, 50 + level / 2])
             inside[level] += bool(ends[0] <= total(after) <= ends[1])

@@ -25,6 +25,8 @@ CREATE = $(if $(UV),uv venv --quiet --seed --clear --python $(PYTHON),$(PYTHON) 
 demo: $(DEMO)
 	$(BIN)/python -m examples.demo
 
+# The tests start Python a hundred times: without stored bytecode, each of them would compile the service anew.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --timeout 300 -m "not container and not chaos and not fuzz and not slow and not browser"
 

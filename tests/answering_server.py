@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
 def answering_server(status: int, body: bytes = PAGE) -> Iterator[AnsweringServer]:
     """Run such a server until the block ends."""
     with AnsweringServer(status, body) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield server

@@ -36,7 +36,7 @@ SALES = "month,units\n" + "".join(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if shutil.which("curl") is None and not os.environ.get("CI"):
         pytest.skip("curl is not installed")

@@ -476,7 +476,7 @@ def test_escapes_in_names_do_nothing(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_name_that_the_output_has_no_letters_for(server_url: str, sales: Path, encoding: str) -> None:
     called = "Größe 日本 😀"
     with Client(server_url) as client:
-        model = client.train(sales, target="units", name=called, horizon=3, context_length=8)
+        model = client.train(sales, target="units", name=called, horizon=3, context_length=8, training={"epochs": 2})
     environment = {**os.environ, "FORECAST_URL": server_url, "PYTHONIOENCODING": encoding}
 
     def printed(*options: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from service.usecases.models import delete_model
-from tests.api.application import ENDLESS, Application, running
+from tests.api.application import ENDLESS, Application
 from tests.api.contract import problem_of
 from tests.api.series import AFTER, CLOSE, DAYS, OPEN, VALUES
 from tests.factories import QUICK, seasonal
@@ -274,26 +273,24 @@ def test_little_evidence_for_an_interval_is_told(application: Application, plain
 
 
 def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between asking what a name means and reading the file, somebody deletes the model."""
-    with running(tmp_path) as application:
-        older = application.train(seasonal(60).tolist(), name="sales")
-        newer = application.train(seasonal(60).tolist(), name="sales")
-        resources = application.app.state.resources
-        look_up = resources.registry.newest_ready
+    older, newer = (application.train(seasonal(60).tolist(), name="outlives") for _ in range(2))
+    resources = application.app.state.resources
+    look_up = resources.registry.newest_ready
 
-        def deleted_meanwhile(tenant: str, name: str) -> object:
-            found = look_up(tenant, name)
-            if found.id == newer["model_id"]:
-                delete_model(resources, tenant, found.id)
-            return found
+    def deleted_meanwhile(tenant: str, name: str) -> object:
+        found = look_up(tenant, name)
+        if found.id == newer["model_id"]:
+            delete_model(resources, tenant, found.id)
+        return found
 
-        monkeypatch.setattr(resources.registry, "newest_ready", deleted_meanwhile)
-        assert application.forecast(name="sales", horizon=3)["model_id"] == older["model_id"]
-        assert application.client.delete(f"/models/{older['model_id']}").status_code == 204
-        response = application.client.post("/forecast", json={"name": "sales", "horizon": 3})
-        problem_of(response, 404, "model-not-found", contains="No ready model has the name")
+    monkeypatch.setattr(resources.registry, "newest_ready", deleted_meanwhile)
+    assert application.forecast(name="outlives", horizon=3)["model_id"] == older["model_id"]
+    assert application.client.delete(f"/models/{older['model_id']}").status_code == 204
+    response = application.client.post("/forecast", json={"name": "outlives", "horizon": 3})
+    problem_of(response, 404, "model-not-found", contains="No ready model has the name")
 
 
 @pytest.mark.parametrize("path", ["/forecast", "/backtest"])

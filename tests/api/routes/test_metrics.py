@@ -117,14 +117,16 @@ def test_a_bug_is_a_500(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(("cell", "options"), [("lstm", {"network": {"cell": "lstm"}}), ("none", {})])
-def test_forecasts_are_counted_by_cell(tmp_path: Path, cell: str, options: dict[str, Any]) -> None:
-    with running(tmp_path) as one:
-        body = {"horizon": 3, "candidates": ["naive"], "series": SERIES} if cell == "none" else {**QUICK, **options}
-        body["series"] = SERIES
-        response = one.client.post("/train", params={"wait": 120}, json=body)
-        assert response.status_code == 201, response.text
+def test_forecasts_are_counted_by_cell(
+    tmp_path: Path, application: Application, cell: str, options: dict[str, Any]
+) -> None:
+    body = {"horizon": 3, "candidates": ["naive"]} if cell == "none" else {**QUICK, **options}
+    response = application.client.post("/train", params={"wait": 120}, json={**body, "series": SERIES})
+    assert response.status_code == 201, response.text
+    with running(tmp_path, training_processes=0, device="cpu") as one:
+        model_id = one.take(response.json(), application)["model_id"]
         for _ in range(3):
-            one.forecast(model_id=response.json()["model_id"], horizon=3)
+            one.forecast(model_id=model_id, horizon=3)
         samples = scraped(one)
         for name in ("rnn", "lstm", "gru", "none"):
             assert value(samples, "forecast_forecasts_total", cell=name) == (3 if name == cell else 0)

@@ -12,7 +12,7 @@ import pytest
 from service.errors import Unavailable
 from service.storage.files.model_file import read_model_file, write_model_file
 from service.storage.files.store import ModelStore
-from tests.api.application import ENDLESS, Application, running
+from tests.api.application import ENDLESS, Application
 from tests.api.contract import problem_of
 from tests.api.series import DAYS, VALUES
 
@@ -238,27 +238,24 @@ def test_an_upload_has_a_body_and_its_content_type(client: httpx.Client, plain_m
 
 
 def test_a_damaged_file_in_the_store_is_told_and_others_still_serve(
-    tmp_path_factory: pytest.TempPathFactory,
+    application: Application, plain_model: dict[str, Any]
 ) -> None:
-    store = tmp_path_factory.mktemp("damaged")
-    with running(store) as application:
-        damaged, whole = application.train(VALUES), application.train(VALUES)
-        [file] = store.rglob(f"{damaged['model_id']}*")
-        data = bytearray(file.read_bytes())
-        data[len(data) // 2] ^= 1
-        file.write_bytes(data)
-        client = application.client
-        for response in (
-            client.post("/forecast", json={"model_id": damaged["model_id"]}),
-            client.post("/backtest", json={"model_id": damaged["model_id"], "series": VALUES}),
-            client.get(damaged["links"]["file"]),
-        ):
-            problem_of(response, 500, "model-file-corrupt", contains="train or import it again")
-        # Its record is still there, so that one can see how it was made.
-        assert client.get(damaged["links"]["self"]).json() == damaged
-        assert application.forecast(model_id=whole["model_id"])["forecasts"]
-        assert client.get("/readyz").status_code == 200
-        assert client.delete(damaged["links"]["self"]).status_code == 204
+    client, damaged = application.client, application.train(VALUES)
+    [file] = application.store.rglob(f"{damaged['model_id']}*.safetensors")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    for response in (
+        client.post("/forecast", json={"model_id": damaged["model_id"]}),
+        client.post("/backtest", json={"model_id": damaged["model_id"], "series": VALUES}),
+        client.get(damaged["links"]["file"]),
+    ):
+        problem_of(response, 500, "model-file-corrupt", contains="train or import it again")
+    # Its record is still there, so that one can see how it was made.
+    assert client.get(damaged["links"]["self"]).json() == damaged
+    assert application.forecast(model_id=plain_model["model_id"])["forecasts"]
+    assert client.get("/readyz").status_code == 200
+    assert client.delete(damaged["links"]["self"]).status_code == 204
 
 
 def test_a_model_in_training_is_deleted(application: Application) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -36,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often tests/chaos kills a server (default: 20)")
     parser.addoption("--cases", type=int, default=1500, help="requests that tests/fuzz makes up (default: 1500)")
     parser.addoption("--seconds", type=float, default=15, help="how long each search of tests/fuzz is (default: 15)")
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of garbage collections what all modules of tests have imported: each would walk through all of it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from examples.server import running_server
 from tests.page_examples import PAGES, ROOT, RUN, Example, examples_of, require_shape
 
 pytestmark = pytest.mark.process
@@ -37,11 +35,10 @@ SALES = "month,units\n" + "".join(
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(server_url: str) -> str:
     if shutil.which("curl") is None and not os.environ.get("CI"):
         pytest.skip("curl is not installed")
-    with running_server(tmp_path_factory.mktemp("examples") / "store", {"FORECAST_TRAINING_PROCESSES": "2"}) as one:
-        yield one
+    return server_url
 
 
 class Reader:

@@ -74,12 +74,15 @@ def test_epochs_are_those_of_the_compiled_trainer(
 
 
 def check_same_epochs(compiled: Trainer, torchs: Trainer, specification: Specification) -> None:
-    """Rounding turns the sign of an error of 0, and with it a gradient of the absolute error; seldom, and not far."""
-    turning = specification.training.loss == "mae"
+    """Rounding turns the sign of an error of 0, and with it a gradient of the absolute error; seldom, and not far.
+
+    RMSprop divides a gradient by its own size, and so enlarges the rounding of small ones.
+    """
+    turning, dividing = specification.training.loss == "mae", specification.training.optimizer == "rmsprop"
     losses = epochs(compiled, specification)
     np.testing.assert_allclose(epochs(torchs, specification), losses, atol=5e-5 if turning else 1e-6)
     differences = np.abs(torchs.weights() - compiled.weights())
-    assert differences.max() < (2e-3 if turning else 1e-5)
+    assert differences.max() < (2e-3 if turning else 1e-4 if dividing else 1e-5)
     assert np.median(differences) < 1e-6
 
 

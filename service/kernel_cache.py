@@ -89,10 +89,12 @@ def _locked(name: str) -> Iterator[None]:
 
 
 def _mark() -> Path:
-    """Return the file that says what all kernels for this processor were compiled from."""
+    """Return the file that says what all kernels for this processor, or for NUMBA_CPU_NAME, were compiled from."""
     from llvmlite import binding
+    from numba.core import config
 
-    return _caches()[0] / f"compiled-{binding.get_host_cpu_name()}"
+    name = config.CPU_NAME or binding.get_host_cpu_name()  # type: ignore[attr-defined]
+    return _caches()[0] / f"compiled-{name}"
 
 
 def _forget_others(caches: Sequence[Path], made_from: str) -> None:

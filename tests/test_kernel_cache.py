@@ -35,6 +35,13 @@ def test_kernels_are_compiled_into_the_folder_and_loaded_from_it(tmp_path: Path)
     assert files(folder) == compiled
 
 
+def test_kernels_of_each_processor_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    here = kernel_cache._mark()
+    monkeypatch.setattr("numba.core.config.CPU_NAME", "haswell")
+    assert kernel_cache._mark() == tmp_path / "compiled-haswell" != here
+
+
 def test_kernels_are_forgotten_when_a_source_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """numba would keep a kernel that calls another one, in another file, as that was before."""
     sources, folder = tmp_path / "sources", tmp_path / "cache"

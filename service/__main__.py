@@ -164,6 +164,7 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     for name in [name for name in os.environ if name.upper() == "FORECAST_API_KEYS"]:
         del os.environ[name]
     # Before a kernel is imported, which looks up its cache then.
+    from service.errors import Unavailable
     from service.kernel_cache import use_kernel_cache
 
     folder = settings.kernel_cache
@@ -171,9 +172,9 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
         use_kernel_cache(folder)
     except OSError as error:
         problem = f"FORECAST_KERNEL_CACHE: {folder} cannot keep compiled kernels ({error.strerror or error})"
-        print(f"{problem}: numba uses another folder, or compiles them at every start", file=sys.stderr)
-    from service.errors import Unavailable
-
+        print(f"{problem}: they are kept in another folder", file=sys.stderr)
+    except Unavailable as error:
+        return _failed(error)
     try:
         return command(settings)
     except UnusableSetting as error:

@@ -6,11 +6,14 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+
+from service.errors import Unavailable
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
 """Kernels of the installation: a container image compiles them when it is built."""
@@ -22,21 +25,65 @@ _MADE = ("*.nbi", "*.nbc", "compiled-*")
 def use_kernel_cache(folder: str | None) -> None:
     """Make numba, in this process and its children, cache kernels in ``folder``; call it before numba is imported.
 
-    A folder that does not exist yet starts with the shipped kernels, because numba only reads a cache that it could
-    write to, and an image's root may be read-only. None: numba's own choice. Raises OSError if the folder is not
-    writable; then it is numba's own choice too.
+    None: beside the code, or where that cannot be written, in the user's cache folder or in one for temporary files.
+    Raises OSError if the folder is not writable, after having chosen as for None, and Unavailable if none is.
     """
-    if folder is None:
+    if folder is not None:
+        try:
+            _use(Path(folder))
+            return
+        except OSError:
+            _use_any()
+            raise
+    _use_any()
+
+
+def _use_any() -> None:
+    if os.environ.get("NUMBA_CACHE_DIR"):
         return
-    cache = Path(folder)
+    with suppress(OSError):
+        for cache in _caches():
+            _check_writable(cache)
+        return
+    for choose in (_user_cache, _temporary_cache):
+        # RuntimeError: the user has no home.
+        with suppress(OSError, RuntimeError):
+            _use(choose())
+            return
+    raise Unavailable("no folder can keep compiled kernels: set FORECAST_KERNEL_CACHE to one that can be written")
+
+
+def _use(cache: Path) -> None:
+    """Cache kernels in a folder, which starts with the shipped ones if it does not exist. Raises OSError.
+
+    numba only reads a cache that it could write to, and an image's root may be read-only.
+    """
     if SHIPPED.is_dir() and not cache.exists():
         # Another process may have created it first.
         with suppress(FileExistsError):
             shutil.copytree(SHIPPED, cache)
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=cache):
+    _check_writable(cache)
+    os.environ["NUMBA_CACHE_DIR"] = str(cache)
+
+
+def _check_writable(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
         pass
-    os.environ["NUMBA_CACHE_DIR"] = folder
+
+
+def _user_cache() -> Path:
+    return Path.home() / ".cache" / "forecast-service" / "kernels"
+
+
+def _temporary_cache() -> Path:
+    """Return a folder of this user; code is loaded from it, so nobody else may write there."""
+    folder = Path(tempfile.gettempdir()) / f"forecast-service-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} may be written by others")
+    return folder / "kernels"
 
 
 def warm_forecasts_once() -> None:

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     """Device of trainings and forecasts: auto uses torch's GPUs, if any, for large ones; cuda uses all of them, and
     cuda:N one, for everything."""
     kernel_cache: str | None = Field(None)
-    """Folder of the compiled kernels; by default beside the code, or in the user's cache folder."""
+    """Folder of the compiled kernels; by default beside the code or, if that is read-only, in a folder of the user."""
     cache_bytes: NonNegativeInt = Field(256 * 2**20, description="Memory for loaded models.")
 
     max_body_bytes: PositiveInt = Field(32 * 2**20, description="Maximum size of a request body; beyond it 413.")

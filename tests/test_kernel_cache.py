@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from examples.server import running_server
 from service import kernel_cache
 from service.__main__ import main
+from service.errors import Unavailable
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -148,6 +150,30 @@ def test_an_empty_cache_starts_with_the_shipped_kernels(tmp_path: Path, monkeypa
     (cache / "kernel.nbi").write_text("newer")
     kernel_cache.use_kernel_cache(str(cache))
     assert (cache / "kernel.nbi").read_text() == "newer"
+
+
+def test_code_and_home_that_are_read_only_leave_a_private_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, code, temporary = tmp_path / "home", tmp_path / "code", tmp_path / "temporary"
+    temporary.mkdir()
+    for one in (home, code):
+        one.write_text("in the way of a folder")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(kernel_cache, "_caches", lambda: [code / "__pycache__"])
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    kernel_cache.use_kernel_cache(None)
+    (folder,) = temporary.iterdir()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(folder / "kernels")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    folder.chmod(0o777)  # code that others may have written must not be loaded
+    with pytest.raises(Unavailable, match="set FORECAST_KERNEL_CACHE to one that can be written"):
+        kernel_cache.use_kernel_cache(None)
+    home.unlink()
+    kernel_cache.use_kernel_cache(None)
+    assert os.environ["NUMBA_CACHE_DIR"] == str(home / ".cache" / "forecast-service" / "kernels")
 
 
 def test_without_a_folder_numba_chooses(monkeypatch: pytest.MonkeyPatch) -> None:

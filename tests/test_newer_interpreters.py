@@ -8,19 +8,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from examples.server import free_port, wait_until_ready
 from tests.api.series import VALUES
 from tests.factories import QUICK
+from tests.killed_server import killed_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
@@ -65,34 +62,18 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return python
 
 
-@contextmanager
-def killed_server(python: Path, store: Path) -> Iterator[str]:
-    """Run the server until the block ends, then kill it and its trainer; yield its URL."""
-    port = free_port()
-    settings = {"FORECAST_PORT": str(port), "FORECAST_STORE_URL": str(store), "FORECAST_LOG_LEVEL": "warning"}
-    process = subprocess.Popen(
-        [python, "-m", "service"], cwd=store.parent, env=os.environ | settings, start_new_session=True
-    )
-    try:
-        wait_until_ready(process, f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def test_models_are_trained_served_and_kept(python: Path, tmp_path: Path) -> None:
     store = tmp_path / "models"
     body = {**QUICK, "series": VALUES, "name": "kept"}
     question = {"name": "kept", "horizon": 5}
-    with killed_server(python, store) as url:
+    with killed_server([python, "-m", "service"], store) as (url, _):
         trained = httpx.post(f"{url}/train?wait=300", json=body, timeout=300)
         assert trained.status_code == 201, trained.text
         assert httpx.get(f"{url}/readyz").json()["warnings"] == []
         first = httpx.post(f"{url}/forecast", json=question).json()["forecasts"]
         accepted = httpx.post(f"{url}/train?wait=0", json={**body, "name": "accepted"})
         assert accepted.status_code in (201, 202), accepted.text
-    with killed_server(python, store) as url:
+    with killed_server([python, "-m", "service"], store) as (url, _):
         assert httpx.post(f"{url}/forecast", json=question).json()["forecasts"] == first
         job = accepted.json()["job_id"]
         last = httpx.get(f"{url}/jobs/{job}/events", timeout=300).text.rstrip().rpartition("event: ")[2]

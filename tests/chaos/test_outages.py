@@ -184,6 +184,7 @@ def test_a_cluster_without_a_trainer_is_ready_and_says_so(cluster: Cluster) -> N
     job_id = cluster.submit(1)[0]
     trainer = cluster.trainer()
     cluster.wait_for(job_id, "succeeded")
-    assert server.client.get("/readyz").json() == {"status": "ready", "trainers": 1, "warnings": []}
+    ready = server.client.get("/readyz").json()
+    assert (ready["trainers"], ready["warnings"]) == (1, [])
     trainer.kill()
     until(lambda: server.client.get("/readyz").json()["trainers"] == 0, lambda: "a dead trainer counts", pause=0.2)

@@ -15,6 +15,7 @@ from service.forecasting.series.series import Series
 STOPPING_SHARE = 0.2
 # With fewer values, nothing is left to fit on once two parts are held out.
 SHORTEST_SERIES = 5
+_FEWEST_BEFORE = 2
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,17 @@ def split_series(series: Series, validation: Validation, path: Path) -> Split:
     stopping = fit_length(test)
     if stopping < 1 or test >= length:
         found = f"the split leaves {max(test, 0)} values before it and {max(length - test, 0)} after it"
-        detail = f"{found}; at least 3 before and 1 after are needed"
+        detail = f"{found}; at least {_FEWEST_BEFORE} before and 1 after are needed"
         raise InvalidOption.at(("validation",), detail)
     return Split(stopping, test, length)
+
+
+def require_transformed(series: Series, split: Split, lookback: int) -> None:
+    """Raise InvalidOption where a transform that reads ``lookback`` earlier values leaves nothing to fit on."""
+    if split.stopping <= lookback:
+        found = f"{series.prefix}the split leaves {split.test} values before it"
+        detail = f"{found}; at least {_FEWEST_BEFORE + lookback} are needed for the differences of values"
+        raise InvalidOption.at(("validation",), detail)
 
 
 def require_shortest(series: Series, path: Path) -> None:

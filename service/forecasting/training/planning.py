@@ -15,7 +15,13 @@ from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
-from service.forecasting.preprocessing.splits import Split, require_length, require_shortest, split_series
+from service.forecasting.preprocessing.splits import (
+    Split,
+    require_length,
+    require_shortest,
+    require_transformed,
+    split_series,
+)
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
 from service.forecasting.series.seasonality import looks_like_noise, returns_to_its_mean
 from service.forecasting.series.series import FloatArray, Panel
@@ -95,6 +101,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         for one, path in zip(panel, paths, strict=True):
             require_positive(one.values[:, : len(panel.targets)], options.transform, path)
     choice = choose(panel, splits, options)
+    for one, split in zip(panel, splits, strict=True):
+        require_transformed(one, split, TRANSFORMS[choice.specification.transform].lookback)
     named = panel.future_covariates
     columns = CovariateColumns.of(choice.specification)
     panel = Panel(tuple(map(columns.split_off, panel)), panel.targets, panel.covariates)

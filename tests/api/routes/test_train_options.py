@@ -328,7 +328,7 @@ def test_options_in_the_query_of_a_json_body_are_refused(client: httpx.Client) -
     [
         ({"start": "2023-01-01"}, "0 values before it"),
         ({"start": "2031-01-01"}, "0 after it"),
-        ({"steps": 59}, "at least 3 before"),
+        ({"steps": 59}, "at least 2 before"),
     ],
 )
 def test_a_split_that_leaves_nothing_is_refused(
@@ -336,6 +336,15 @@ def test_a_split_that_leaves_nothing_is_refused(
 ) -> None:
     response = client.post("/train", json={"series": TIMED, "validation": validation})
     problem_of(response, 422, "invalid-option", "#/validation", contains)
+
+
+@pytest.mark.parametrize("transform", ["difference", "log_difference"])
+def test_a_split_that_leaves_no_difference_is_refused(client: httpx.Client, transform: str) -> None:
+    body = {**QUICK, "series": VALUES, "transform": transform, "candidates": ["naive"]}
+    response = client.post("/train", json={**body, "validation": {"steps": len(VALUES) - 2}})
+    problem_of(response, 422, "invalid-option", "#/validation", "at least 3 are needed for the differences of values")
+    response = client.post("/train?wait=60", json={**body, "validation": {"steps": len(VALUES) - 3}})
+    assert response.status_code == 201, response.text
 
 
 def test_a_split_by_time_needs_times(client: httpx.Client) -> None:

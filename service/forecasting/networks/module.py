@@ -70,23 +70,21 @@ class RecurrentForecaster(nn.Module):
         carried on. centred: each window, or the context, is read relative to its last step, and a chunk is relative to
         the step before it.
         """
-        given = contexts.transpose(0, 1)
-        total = len(given) + horizon
-        steps = torch.cat([given, given.new_empty(horizon, *given.shape[1:])])  # (context_length + horizon, B, C)
+        window = contexts.transpose(0, 1)  # (context_length, B, C)
+        state: State | None = None
         reference: Tensor | float = 0.0
-        read, known, state = 0, len(given), None
-        while known < total:
-            if slide:
-                read, state = known - len(given), None
-            if centred and state is None:
-                reference = steps[known - 1]
-            hidden, state = self.read(steps[read:known] - reference, state)
+        chunks: list[Tensor] = []
+        while len(chunks) * self.chunk_shape[0] < horizon:
+            if slide or not chunks:
+                reference, state = window[-1] if centred else 0.0, None
+                inputs = window - reference
+            hidden, state = self.read(inputs, state)
             chunk = self.emit(hidden[-1]).transpose(0, 1)  # (K, B, C)
-            if centred:
-                chunk = chunk + steps[known - 1]
-            read, known = known, min(total, known + len(chunk))
-            steps[read:known] = chunk[: known - read]
-        return steps[len(given) :].transpose(0, 1)
+            inputs = chunk + inputs[-1] if centred else chunk
+            chunks.append(inputs + reference)
+            if slide:
+                window = torch.cat([window, chunks[-1]])[-len(window) :]
+        return torch.cat(chunks)[:horizon].transpose(0, 1)
 
 
 def detached(state: State) -> State:

@@ -234,15 +234,16 @@ class TorchPredictor:
         """Return the mean forecast after (origin, context_length, channel): (origin, horizon, channel)."""
         given = torch.from_numpy(np.ascontiguousarray(contexts, dtype=np.float32))
         rows = self._rows(given.shape[1])
-        return np.concatenate(
-            [self._mean(given[first : first + rows], horizon) for first in range(0, len(given), rows)]
-        )
+        if len(given) <= rows:
+            return self._mean(given, horizon)
+        return np.concatenate([self._mean(block, horizon) for block in torch.split(given, rows)])
 
     def _mean(self, contexts: Tensor, horizon: int) -> FloatArray:
         contexts = contexts.to(self._device)
         each = [module.forecast(contexts, horizon, *self._recipe) for module in self._modules]
-        mean: FloatArray = torch.stack(each).double().mean(dim=0).cpu().numpy()
-        return mean
+        mean = each[0].double() if len(each) == 1 else torch.stack(each).double().mean(dim=0)
+        forecasts: FloatArray = mean.cpu().numpy()
+        return forecasts
 
     def _rows(self, context_length: int) -> int:
         """Return the number of contexts of one rollout: torch keeps the output of a layer after every step."""

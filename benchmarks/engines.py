@@ -38,7 +38,7 @@ from service.worker.devices import usable_gpus
 Result = TypeVar("Result")
 
 HORIZON = 12
-# One batch of so many sequences and steps, for two layers of each size; wide networks also with other batches.
+# One batch of so many sequences and steps, for two layers of each size; other batch sizes for wide networks.
 BATCH, STEPS, LAYERS = 64, 100, 2
 HIDDEN_SIZES = (32, 64, 128, 256, 512, 768, 1024)
 OTHER_BATCHES: tuple[tuple[Cell, int, int], ...] = (

@@ -25,8 +25,8 @@ _MADE = ("*.nbi", "*.nbc", "compiled-*")
 def use_kernel_cache(folder: str | None) -> None:
     """Make numba, in this process and its children, cache kernels in ``folder``; call it before numba is imported.
 
-    None: beside the code, or where that cannot be written, in the user's cache folder or in one for temporary files.
-    Raises OSError if the folder is not writable, after having chosen as for None, and Unavailable if none is.
+    None selects the first writable place: beside the code, the user's cache folder, a folder for temporary files.
+    Raises OSError if ``folder`` is not writable, after selecting a place as for None; Unavailable if none is writable.
     """
     if folder is not None:
         try:

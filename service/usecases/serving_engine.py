@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ServingEngine:
     """Makes the engine once, in the thread that asks first: that imports numba, or torch, which takes seconds.
 
-    gpu: torch's name of the GPU; None: the CPU makes all forecasts. only_gpu, on_failure: see `forecast_engine`.
+    gpu: torch's name of the GPU, or None to forecast on the CPU only. only_gpu, on_failure: see `forecast_engine`.
     """
 
     def __init__(self, setting: EngineSetting, gpu: str | None, only_gpu: bool, on_failure: Callable[[], None]) -> None:
@@ -38,5 +38,5 @@ class ServingEngine:
 
     @property
     def failure(self) -> str | None:
-        """Why a GPU did not make a forecast the last time it failed; None: it has not failed."""
+        """The reason for the last failure of the GPU; None without a failure or a GPU."""
         return None if self._engine is None else self._engine.failure

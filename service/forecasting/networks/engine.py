@@ -78,7 +78,7 @@ class ForecastEngine(Protocol):
 
     @property
     def failure(self) -> str | None:
-        """Why its GPU did not make a forecast, the last time it failed; None: it has not failed, or there is none."""
+        """The reason for the last failure of the GPU; None without a failure or a GPU."""
 
     @property
     def engines(self) -> tuple[tuple[EngineName, str], ...]:

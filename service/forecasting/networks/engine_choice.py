@@ -63,8 +63,8 @@ def forecast_engine(
 ) -> ForecastEngine:
     """Return the engine of a server's forecasts.
 
-    gpu: torch's name of its GPU; None: it has none. only_gpu: small forecasts run on the GPU too. on_failure: called
-    when the GPU fails at a forecast, which the CPU makes then. Raises ImportError if torch is required but absent.
+    gpu: torch's name of its GPU, or None. only_gpu: use the GPU for small forecasts too. on_failure: called when
+    the GPU fails and the CPU takes over. Raises ImportError if torch is required but absent.
     """
     cpu = engine_for("torch" if setting == "torch" else "numba")
     if setting == "torch":

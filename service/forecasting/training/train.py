@@ -68,8 +68,8 @@ _ERRORS_FOR_95 = 19
 class Trained:
     """A forecaster, and the scores of the same specification on the part after the split.
 
-    curve, best_epochs: of the networks, None and empty where there is none. engine: its name and device; None: there is
-    no network. skill_by_step: (horizon,).
+    curve, best_epochs: of the networks, None and empty where there is none. engine: its name and device; None without
+    a network. skill_by_step: (horizon,).
     """
 
     forecaster: Forecaster

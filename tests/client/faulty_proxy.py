@@ -88,6 +88,8 @@ class FaultyProxy:
             if self.retry_after is not None:
                 request.send_header("Retry-After", self.retry_after)
             request.send_header("Content-Length", "6")
+            # Or a client that has not noticed the end of the connection sends its next request on it.
+            request.send_header("Connection", "close")
             request.end_headers()
             request.wfile.write(b"<html>")
             return

@@ -20,9 +20,11 @@ from service.api.schemas.series import (
 )
 from service.errors import InvalidSeries, Path
 from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SENT, FutureCovariates, SentCovariates
+from service.forecasting.series.grid import Grid
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.series.time_alignment import PlacedRows, place_items
 
+_GAPS = "the option missing says how they are treated"
 _UNPLACED = (PlacedRows(None, np.arange(0)),)
 """Placement of rows that have no times and keep their order."""
 
@@ -57,6 +59,7 @@ class ReadPanel(NamedTuple):
             holidays=sum(rows.holidays for rows in self.placed),
             freq=axes[0].freq if axes else None,
             freq_inferred=bool(axes) and self.freq_inferred,
+            calendar=next((axis.calendar.to_record() for axis in axes if axis.calendar), None),
             start=earliest.slice(0, 1).written()[0] if earliest else None,
             end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
         ).model_dump()
@@ -67,12 +70,14 @@ def read_panel(
     path: Path = ("series",),
     future_covariates: Sequence[str] | None = None,
     choose_targets: bool = False,
+    known: Grid | None = None,
 ) -> ReadPanel:
     """Read a validated series located at ``path`` of the request.
 
     future_covariates: names given next to the series, used if the series itself names none.
     choose_targets: set for training, to leave out columns whose names denote times if no targets are named; an existing
     model knows its columns.
+    known: the grid of the model's rows, on which rows are placed if their times lie on it.
 
     Rows are sorted by time; absent rows and nulls become NaN. Raises what `sent_items` and `place_items` raise, and
     InvalidSeries for a value beyond 1e100.
@@ -84,11 +89,14 @@ def read_panel(
     targets, ahead = items[0].targets, items[0].future_covariates
     used = {*targets, *ahead}
     covariates = tuple(name for name in items[0].columns if name not in used)
-    placed = place_items([item.times for item in items])
+    placed = place_items([item.times for item in items], known)
     columns = (*targets, *covariates, *ahead)
     rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))
     panel = Panel(rows, targets, covariates, ahead)
     said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
+    gaps, total = sum(one.gaps for one in placed), sum(map(len, rows))
+    if gaps:
+        said = (*said, f"{gaps} of {total} rows were not sent and count as missing values: {_GAPS}")
     warnings = tuple(dict.fromkeys(said))
     inferred = all(item.times.freq is None for item in items)
     return ReadPanel(panel, warnings, tuple(placed), inferred)

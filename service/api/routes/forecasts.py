@@ -65,11 +65,12 @@ def _items_asked(asked: ForecastRequest) -> int | None:
 
 def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: LoadedModel | None) -> Response:
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
-    history = read_panel(asked.history, ("history",)) if asked.history is not None else None
+    model = model or load_model(resources, tenant, asked.model_id, asked.name)
+    known = model.forecaster.grid
+    history = read_panel(asked.history, ("history",), known=known) if asked.history is not None else None
     panel = history.panel if history else None
     if panel:
         resources.limits.check_panel(panel, ("history",))
-    model = model or load_model(resources, tenant, asked.model_id, asked.name)
     future = read_future_covariates(asked)
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
     answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future, draw)
@@ -99,10 +100,10 @@ def _backtest(request: Request, sent: bytes) -> Response:
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
     refuse_values_ahead(asked.series, ("series",))
-    read = read_panel(asked.series)
     resources.limits.check_horizon(asked.horizon)
-    resources.limits.check_panel(read.panel, ("series",))
     model = load_model(resources, tenant, asked.model_id, asked.name)
+    read = read_panel(asked.series, known=model.forecaster.grid)
+    resources.limits.check_panel(read.panel, ("series",))
     bands = Bands(asked.levels)
     answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)
     body = backtest_answer(answer, asked.horizon, asked.stride)

@@ -262,8 +262,14 @@ class SeriesSummary(BaseModel):
     points: int = Field(description="Rows times columns.", examples=[48])
     missing: int = Field(description="Values that are null.", examples=[1])
     gaps: int = Field(description="Absent rows of the grid.", examples=[0])
-    holidays: int = Field(description="Absent business days, taken as holidays instead of gaps.", examples=[0])
+    holidays: int = Field(description="Absent rows of days taken as holidays instead of gaps.", examples=[0])
     freq: str | None = Field(description="Step from row to row, or null without times.", examples=["MS"])
     freq_inferred: bool = Field(description="Whether freq was inferred from the timestamps.", examples=[True])
+    calendar: dict[str, Any] | None = Field(
+        default=None,
+        description="Which times of freq have rows, in local time, and forecasts as well: `weekdays`, `hours` of each "
+        "weekday, `months`, the `day` of the month; null: all.",
+        examples=[{"weekdays": ["MON", "TUE", "WED", "THU", "FRI", "SAT"]}],
+    )
     start: str | int | None = Field(description="First time, over all items.", examples=["1949-01"])
     end: str | int | None = Field(description="Last time, over all items.", examples=["1952-12"])

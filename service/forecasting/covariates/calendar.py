@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from service.forecasting.config.options import CalendarFeature
 from service.forecasting.series.series import FloatArray
 from service.forecasting.series.time_axis import TimeAxis
-from service.forecasting.series.time_format import minutes_of
 
 _HOUR, _DAY, _YEAR = 3600.0, 86400.0, 365.2425 * 86400.0
 _HARMONICS = 3
@@ -21,7 +20,7 @@ _NEARLY_A_YEAR = 0.9
 
 def calendar_columns(times: TimeAxis, features: Sequence[CalendarFeature]) -> FloatArray:
     """Return the columns (time, column) of the features, in their order; hours are local, as the client writes them."""
-    index = times.index + np.timedelta64(minutes_of(times.form.offset), "m")
+    index = times.form.local(times.index)
     days = index.astype("datetime64[D]")
     seconds = (index - days) / np.timedelta64(1, "s")
     columns = [np.zeros((len(index), 0))]
@@ -51,20 +50,22 @@ def worth_trying(times: Sequence[TimeAxis], season_length: int) -> tuple[Calenda
     if len(longest) < 2:
         return ()
     step = float(np.median(np.diff(longest.index)) / np.timedelta64(1, "s"))
-    span = step * len(longest) * (7 / 5 if longest.freq == "B" else 1)
-    season = season_length * step if season_length > 1 else 0.0
+    span = float((longest.index[-1] - longest.index[0]) / np.timedelta64(1, "s"))
+    week = longest.grid.rows_of_week
+    season = season_length * 7 * _DAY / week if season_length > 1 else 0.0
     found: list[CalendarFeature] = []
-    if step <= _DAY and not _covers(season, (5 if longest.freq == "B" else 7) * _DAY) and span >= 28 * _DAY:
+    if step <= _DAY and not _covers(season_length, week) and span >= 28 * _DAY:
         found.append("day_of_week")
-    if step <= 12 * _HOUR and not _covers(season, _DAY) and span >= 4 * _DAY:
+    if step <= 12 * _HOUR and not _covers(season_length, longest.grid.rows_of_day) and span >= 4 * _DAY:
         found.append("hour_of_day")
     if step <= 7 * _DAY and season < _NEARLY_A_YEAR * _YEAR and span >= _FEWEST_YEARS * _YEAR:
         found.append("time_of_year")
     return tuple(found)
 
 
-def _covers(season: float, period: float) -> bool:
-    return season > 0 and season % period == 0
+def _covers(season_length: int, rows: float) -> bool:
+    """Return whether a season consists of whole periods of so many rows."""
+    return season_length > 1 and season_length % rows == 0
 
 
 def _indicators(values: NDArray[np.int64], count: int) -> FloatArray:

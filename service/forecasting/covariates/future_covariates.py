@@ -178,7 +178,7 @@ def _matching_rows(
         detail = f"{tail.name} has no timestamps that these could be matched with: {cure}"
         raise InvalidTimestamps.at(sent.timestamps_path, detail)
     timestamps = tuple(sent.timestamps)
-    key = (timestamps, sent.date_format, tail.times.form, tail.times.freq)
+    key = (timestamps, sent.date_format, tail.times.form, tail.times.freq, str(tail.times.calendar))
     if key not in parsed:
         times = tail.times.read(timestamps, sent.date_format, sent.timestamps_path)
         order = np.argsort(times, kind="stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -28,6 +29,7 @@ from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
+from service.forecasting.series.grid import Grid
 from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
 
 # Cached forecasts from the model's own series, and the most steps of one, over all items.
@@ -59,6 +61,13 @@ class Forecaster:
     engine: ForecastEngine = field(default_factory=lambda: engine_for("numba"))
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """The grid of the rows of most items; None: they have no times."""
+        grids = [item.tail.times.grid for item in self.items if item.tail.times]
+        calendars = Counter(str(grid.calendar) for grid in grids)
+        return max(grids, key=lambda grid: calendars[str(grid.calendar)], default=None)
 
     @cached_property
     def min_history(self) -> int:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, get_args
 
 from service.errors import Path, UnknownFrequency
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+Weekday = Literal["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
-_WRITTEN = re.compile(r"([0-9]{0,19})([A-Za-z]+)(?:-([0-9A-Z]{3,4}))?")
-_DAY = 86_400 * 10**9
-_LONGEST_STEP = 200 * 366 * _DAY
+_WRITTEN = re.compile(r"([0-9]{0,19})([A-Za-z]+)(?:-([0-9A-Z]{1,4}))?")
+DAY = 86_400 * 10**9
+"""Nanoseconds of a day."""
+
+_LONGEST_STEP = 200 * 366 * DAY
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,14 @@ _FREQUENCIES = {
     **dict.fromkeys(("QE", "BQE"), Frequency("Q", None, ("DEC", "NOV", "OCT"), 4)),
     **dict.fromkeys(("QS", "BQS"), Frequency("Q", None, ("JAN", "FEB", "MAR"), 4)),
     **dict.fromkeys(("ME", "MS", "BME", "BMS"), Frequency("M", None, (), 12)),
+    "SMS": Frequency("D", None, ("15", *(str(day) for day in range(2, 28) if day != 15)), 24),
+    "SME": Frequency("D", None, ("15", *(str(day) for day in range(1, 28) if day != 15)), 24),
     "WOM": Frequency("D", None, tuple(f"{week}{day}" for week in range(1, 5) for day in WEEKDAYS), 12),
-    "W": Frequency("W", 7 * _DAY, ("SUN", *WEEKDAYS[:6]), 52),
+    "LWOM": Frequency("D", None, WEEKDAYS, 12),
+    "W": Frequency("W", 7 * DAY, ("SUN", *WEEKDAYS[:6]), 52),
     "B": Frequency("D", None, (), 5),
-    "D": Frequency("D", _DAY, (), 7),
-    "h": Frequency("m", _DAY // 24, (), 24),
+    "D": Frequency("D", DAY, (), 7),
+    "h": Frequency("m", DAY // 24, (), 24),
     "min": Frequency("m", 60 * 10**9, (), 60),
     "s": Frequency("s", 10**9, (), 60),
     "ms": Frequency("ms", 10**6, (), None),
@@ -62,6 +69,7 @@ _MEANINGS = {name: (name,) for name in _FREQUENCIES} | {
     "BA": ("BYE",),
     "BY": ("BYE",),
     "BAS": ("BYS",),
+    "SM": ("SME",),
     "H": ("h",),
     "T": ("min",),
     "S": ("s",),
@@ -95,9 +103,9 @@ def aliases_of(written: str, path: Path) -> tuple[str, ...]:
             for meaning in meanings
             for one in _FREQUENCIES[meaning].anchors or ("",)
         ]
-    if not aliases or (name == "WOM" and anchor is None):
+    if not aliases or (name in ("WOM", "LWOM") and anchor is None):
         raise UnknownFrequency.at(path, f"{written[:40]!r} is not a known frequency; common ones are {COMMON}")
-    if not 0 < multiple * (_FREQUENCIES[meanings[0]].step or _DAY) <= _LONGEST_STEP:
+    if not 0 < multiple * (_FREQUENCIES[meanings[0]].step or DAY) <= _LONGEST_STEP:
         raise UnknownFrequency.at(path, f"{written[:40]!r} is not a possible step: 0, or more than 200 years")
     return tuple(f"{'' if multiple == 1 else multiple}{alias}" for alias in aliases)
 

@@ -46,6 +46,7 @@ class TimestampFormat:
     numeric: written as JSON numbers rather than strings.
     padded: days and months below ten have a leading zero.
     language: language of month names.
+    zone: IANA name of the time zone in which times are local; None: ``offset`` says what local time is.
     """
 
     pattern: str = "%Y-%m-%d"
@@ -54,6 +55,7 @@ class TimestampFormat:
     numeric: StrictBool = False
     padded: StrictBool = True
     language: str = ENGLISH
+    zone: str | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -97,7 +99,7 @@ class TimestampFormat:
         if self.is_epoch:
             counts = (times.astype(np.int64) // NANOSECONDS_PER[self.pattern]).tolist()
             return counts if self.numeric else [str(count) for count in counts]
-        local = times + np.timedelta64(minutes_of(self.offset), "m")
+        local = self.local(times)
         texts = self._local_texts(local)
         if self.fraction:
             digits = np.datetime_as_string(local, unit="ns")
@@ -109,6 +111,16 @@ class TimestampFormat:
         if self.offset:
             texts = [text + self.offset for text in texts]
         return [int(text) for text in texts] if self.numeric else list(texts)
+
+    def local(self, times: TimeArray) -> TimeArray:
+        """Convert times, in UTC if they had an offset, to local times."""
+        minutes = minutes_of(self.offset)
+        return times + np.timedelta64(minutes, "m") if minutes else times
+
+    def absolute(self, local: TimeArray) -> TimeArray:
+        """Convert local times back; see `local`."""
+        minutes = minutes_of(self.offset)
+        return local - np.timedelta64(minutes, "m") if minutes else local
 
     def _local_texts(self, local: TimeArray) -> list[str]:
         unit = _NUMPY_UNITS.get(self.pattern.replace(" ", "T"))

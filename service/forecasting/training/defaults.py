@@ -18,7 +18,6 @@ from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import TRANSFORMS
-from service.forecasting.series.frequency import season_length_of
 from service.forecasting.series.seasonality import find_season, grows_in_proportion, returns_to_its_mean
 from service.forecasting.series.series import FloatArray, Panel
 
@@ -134,7 +133,7 @@ class _Chooser:
 
     def _season_length(self) -> tuple[int, str]:
         times = self.panel.series[0].times
-        expected = season_length_of(times.freq) if times is not None else None
+        expected = times.grid.season_length if times is not None else None
         found = [find_season(sample, expected) for sample in self.samples]
         season_length = max(set(found), key=lambda length: (found.count(length), -length))
         if season_length == 1:

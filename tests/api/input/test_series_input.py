@@ -54,6 +54,7 @@ def test_a_plain_list() -> None:
         "holidays": 0,
         "freq": None,
         "freq_inferred": False,
+        "calendar": None,
         "start": None,
         "end": None,
     }

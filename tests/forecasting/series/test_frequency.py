@@ -14,9 +14,12 @@ from service.forecasting.series.frequency import (
     step_of,
     unit_of,
 )
-from service.forecasting.series.time_axis import date_range, infer, locate, snap_to_periods
+from service.forecasting.series.grid import Grid, date_range
+from service.forecasting.series.grid_inference import infer
+from service.forecasting.series.time_format import TimestampFormat
 
 HOUR = 3600 * 10**9
+FORM = TimestampFormat()
 
 
 @pytest.mark.parametrize(
@@ -142,11 +145,11 @@ def test_steps_and_units() -> None:
 @pytest.mark.parametrize("missing", [(), (5,), (7, 8, 20)])
 def test_inference_finds_the_grid_with_and_without_gaps(freq: str, missing: tuple[int, ...]) -> None:
     grid = np.asarray(pd.date_range("1999-12-31 00:00", periods=40, freq=freq, unit="ns").to_numpy())
-    found = infer(np.delete(grid, missing))
+    found = infer(np.delete(grid, missing), FORM)
     assert found is not None
-    assert np.array_equal(date_range(found.freq, found.times[0], found.length), grid)
+    assert np.array_equal(found.grid.range(found.times[0], found.length), grid)
     assert np.array_equal(grid[found.positions], found.times)
-    assert found.freq == freq
+    assert found.grid.freq == freq
 
 
 @given(
@@ -156,10 +159,10 @@ def test_inference_finds_the_grid_with_and_without_gaps(freq: str, missing: tupl
 def test_inferred_grid_always_holds_all_times(step: str, kept: set[int]) -> None:
     grid = np.asarray(pd.date_range("2021-03-01", periods=60, freq=step, unit="ns").to_numpy())
     times = grid[sorted(kept)]
-    found = infer(times)
+    found = infer(times, FORM)
     assert found is not None
     assert found.length >= len(times)
-    assert np.array_equal(date_range(found.freq, times[0], found.length)[found.positions], times)
+    assert np.array_equal(found.grid.range(times[0], found.length)[found.positions], times)
 
 
 def test_two_rows_prefer_the_calendar_to_a_number_of_days() -> None:
@@ -172,30 +175,30 @@ def test_two_rows_prefer_the_calendar_to_a_number_of_days() -> None:
         ("1700-01-01", "2200-01-01", "500YS-JAN"),
         ("2024-01-01", "2024-01-03", "2D"),
     ]:
-        found = infer(np.array([first, second], dtype="datetime64[ns]"))
+        found = infer(np.array([first, second], dtype="datetime64[ns]"), FORM)
         assert found is not None
-        assert found.freq == freq
+        assert found.grid.freq == freq
 
 
 def test_times_off_the_grid_are_not_placed() -> None:
     times = np.array(["2024-01-01", "2024-01-02", "2024-01-04"], dtype="datetime64[ns]")
-    assert locate(times, "2D") is None
-    assert locate(times, "W-MON") is None
-    assert locate(times, "W-SUN") is None
-    assert locate(times, "MS") is None
-    placed = locate(times, "D")
+    assert Grid("2D", FORM).locate(times) is None
+    assert Grid("W-MON", FORM).locate(times) is None
+    assert Grid("W-SUN", FORM).locate(times) is None
+    assert Grid("MS", FORM).locate(times) is None
+    placed = Grid("D", FORM).locate(times)
     assert placed is not None
     assert placed.positions.tolist() == [0, 1, 3]
 
 
 def test_months_are_moved_to_where_the_frequency_has_them() -> None:
     months = np.array(["1949-01", "1949-02"], dtype="datetime64[M]").astype("datetime64[ns]")
-    assert snap_to_periods(months, "M", "ME").astype("datetime64[D]").astype(str).tolist() == [
+    assert Grid("ME", FORM).snap(months, "M").astype("datetime64[D]").astype(str).tolist() == [
         "1949-01-31",
         "1949-02-28",
     ]
-    assert np.array_equal(snap_to_periods(months, "D", "ME"), months)
-    assert np.array_equal(snap_to_periods(months, "M", "QE-DEC"), months)
+    assert np.array_equal(Grid("ME", FORM).snap(months, "D"), months)
+    assert np.array_equal(Grid("QE-DEC", FORM).snap(months, "M"), months)
 
 
 def test_walking_beyond_what_nanoseconds_hold_is_an_overflow() -> None:

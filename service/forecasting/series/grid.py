@@ -1,0 +1,237 @@
+"""Regular grids of times: generated from a frequency and a calendar, and located."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.forecasting.series import frequency
+from service.forecasting.series.calendar import Calendar, on_day, weekday_of
+from service.forecasting.series.frequency import DAY, WEEKDAYS
+from service.forecasting.series.time_format import TimeArray, TimestampFormat
+
+_LAST = np.iinfo(np.int64).max
+# The rows of a frequency that are generated for one row that its calendar includes (an hour of a week is one of 168),
+# and for the longest time without any: minutes of a week, hours of a year.
+_MOST_EXCLUDED = 200
+_LONGEST_CLOSED = 12_000
+_PERIODS = ("Y", "Q", "M")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The times at which there are rows: those of a frequency that a calendar includes.
+
+    form: the format of the client's times, which says what local time is. Steps of days and more are steps of local
+    time; shorter steps have a constant length.
+    """
+
+    freq: str
+    form: TimestampFormat
+    calendar: Calendar | None = None
+
+    def range(self, start: np.datetime64, length: int) -> TimeArray:
+        """Return ``length`` times from ``start`` on, which must be one of them.
+
+        Raises OverflowError outside the times that nanoseconds can represent (about year 2262).
+        """
+        first = self.steps_of(np.array([start]))[0]
+        count = length
+        while True:
+            times = self._without_calendar(first, count)
+            included = times[self.includes(times)]
+            if len(included) >= length:
+                return self.form.absolute(included[:length]) if self._is_local else included[:length]
+            if count > _MOST_EXCLUDED * length + _LONGEST_CLOSED:
+                raise OverflowError(self.freq)
+            count = 2 * count + 30
+
+    def after(self, time: np.datetime64, steps: int) -> TimeArray:
+        """Return the ``steps`` times after a row, which may lie beside the grid within its month or week.
+
+        Raises OverflowError as `range` does.
+        """
+        return self.around(time, steps + 1)[1:]
+
+    def around(self, time: np.datetime64, length: int) -> TimeArray:
+        """Return ``length`` times from the row of the period in which a time lies; see `after`."""
+        return self.range(self._row_of(time), length)
+
+    def locate(self, times: TimeArray) -> Placement | None:
+        """Place ordered times; return None if one of them does not lie on the grid."""
+        steps = self.steps_of(times)
+        placement = self._locate(steps)
+        if placement is None or not (self.calendar and self.calendar.restricts):
+            return placement and Placement(self, times, *placement)
+        positions, length = placement
+        if length > _MOST_EXCLUDED * len(times) + _LONGEST_CLOSED:
+            return None
+        included = self.includes(self._without_calendar(steps[0], length))
+        if not included[positions].all():
+            return None
+        return Placement(self, times, (np.cumsum(included) - 1)[positions], int(included.sum()))
+
+    def snap(self, times: TimeArray, written_unit: str) -> TimeArray:
+        """Move times that were written as years, quarters or months to the row of that period.
+
+        1949-01 becomes 1949-01-31 if the frequency is month ends; a period without a row is unchanged.
+        """
+        months = {"Y": 12, "Q": 3, "M": 1}
+        if written_unit not in months or frequency.unit_of(self.freq) not in months:
+            return times
+        moved = next_on(self.freq, times)
+        if self._day is not None:
+            moved = on_day(moved, self._day)
+        period, before = (
+            one.astype("datetime64[M]").astype(np.int64) // months[written_unit] for one in (moved, times)
+        )
+        return np.where(period == before, moved, times)
+
+    def next(self, times: TimeArray) -> TimeArray:
+        """Move each time that does not lie on the frequency to the next one that does."""
+        steps = next_on(self.freq, self.steps_of(times))
+        return self.form.absolute(steps) if self._is_local else steps
+
+    def steps_of(self, times: TimeArray) -> TimeArray:
+        """Return times as the steps of the frequency count them: local if it has steps of days or more."""
+        return self.form.local(times) if self._is_local else times
+
+    def includes(self, steps: TimeArray) -> NDArray[np.bool_]:
+        """Return which times, as `steps_of` returns them, the calendar includes."""
+        if self.calendar is None or not self.calendar.restricts:
+            return np.ones(len(steps), np.bool_)
+        return self.calendar.includes(steps if self._is_local else self.form.local(steps))
+
+    @property
+    def season_length(self) -> int | None:
+        """Rows in one natural season, or None if there is none; see `frequency.season_length_of`.
+
+        Of a calendar with hours, a day if all days have the same rows, else a week.
+        """
+        length, step = frequency.season_length_of(self.freq), frequency.step_of(self.freq)
+        if length is None or self.calendar is None:
+            return length
+        if step == DAY:
+            return self.calendar.rows_of_week(step)
+        if step is not None and step < DAY:
+            return self.calendar.rows_of_day(step) or self.calendar.rows_of_week(step)
+        return len(self.calendar.months) if self.calendar.months and length == 12 else length
+
+    @property
+    def rows_of_day(self) -> float:
+        """Rows of a day that has rows, on average."""
+        days = len(self.calendar.weekdays) if self.calendar and self.calendar.weekdays else 7
+        return self.rows_of_week / (5 if self.freq == "B" else days)
+
+    @property
+    def rows_of_week(self) -> float:
+        """Rows of a week, on average over those of months with rows."""
+        if self.freq == "B":
+            return 5
+        step = frequency.step_of(self.freq)
+        if step is not None and step <= DAY and self.calendar:
+            return self.calendar.rows_of_week(step)
+        return 7 * DAY / (step or 30 * DAY)
+
+    @property
+    def _day(self) -> int | None:
+        return self.calendar.day if self.calendar else None
+
+    @property
+    def _is_local(self) -> bool:
+        return frequency.unit_of(self.freq) in (*_PERIODS, "W", "D")
+
+    def _without_calendar(self, first: np.datetime64, length: int) -> TimeArray:
+        if self._day is None:
+            return date_range(self.freq, first, length)
+        return on_day(date_range(self.freq, on_day(np.array([first]), 1)[0], length), self._day)
+
+    def _locate(self, steps: TimeArray) -> tuple[NDArray[np.intp], int] | None:
+        """Return the positions (time,) on the frequency, and the number of its rows from the first to the last."""
+        step = frequency.step_of(self.freq)
+        if step is not None:
+            since = nanoseconds_between(steps[0], steps)
+            name, _, anchor = self.freq.partition("-")
+            if np.any(since % step) or (name.endswith("W") and anchor != WEEKDAYS[weekday_of(steps[:1])[0]]):
+                return None
+            return (since // step).astype(np.intp), int(since[-1] // step) + 1
+        grid = self._between(steps[0], steps[-1])
+        if grid is None or not len(grid) or grid[0] != steps[0] or grid[-1] != steps[-1]:
+            return None
+        positions = np.searchsorted(grid, steps)
+        return (positions, len(grid)) if np.array_equal(grid[positions], steps) else None
+
+    def _between(self, first: np.datetime64, last: np.datetime64) -> TimeArray | None:
+        import pandas as pd
+
+        if self._day is not None:
+            first, last = on_day(np.array([first, last]), 1)
+        try:
+            grid = np.asarray(pd.date_range(first, last, freq=self.freq, unit="ns").to_numpy())
+        except (ValueError, OverflowError):
+            return None
+        return grid if self._day is None else on_day(grid, self._day)
+
+    def _row_of(self, time: np.datetime64) -> np.datetime64:
+        """Return the row of the month, quarter or year in which a time lies, or the nearest one of weeks."""
+        local = self.steps_of(np.array([time]))
+        unit = frequency.unit_of(self.freq)
+        if unit == "W":
+            anchor = WEEKDAYS.index(self.freq.partition("-")[2])
+            distance = (anchor - int(weekday_of(local)[0]) + 3) % 7 - 3
+            row = local + np.timedelta64(distance, "D")
+        elif unit in _PERIODS:
+            row = next_on(self.freq, on_day(local, 1)) if self._day is None else on_day(local, self._day)
+        else:
+            return time
+        found: np.datetime64 = self.form.absolute(row)[0]
+        return found
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The positions of ordered times on a grid that starts at the first of them.
+
+    times: (time,) datetime64[ns]; positions: (time,) the row of each; length: rows from the first to the last.
+    """
+
+    grid: Grid
+    times: TimeArray
+    positions: NDArray[np.intp]
+    length: int
+
+
+def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
+    """Return ``length`` times of a frequency from ``start`` on, which must lie on it.
+
+    Raises OverflowError outside the times that nanoseconds can represent (about year 2262).
+    """
+    step = frequency.step_of(freq)
+    if step is not None:
+        first = int(start.astype(np.int64))
+        if first + step * (length - 1) > _LAST:
+            raise OverflowError(freq)
+        return (first + step * np.arange(length)).astype("datetime64[ns]")
+    import pandas as pd
+
+    try:
+        grid = pd.date_range(pd.Timestamp(start), periods=length, freq=freq).as_unit("ns")
+    except (ValueError, pd.errors.OutOfBoundsDatetime) as error:
+        raise OverflowError(freq) from error
+    return np.asarray(grid.to_numpy())
+
+
+def next_on(freq: str, times: TimeArray) -> TimeArray:
+    """Move each time that does not lie on a frequency to the next one that does."""
+    import pandas as pd
+
+    offset = pd.tseries.frequencies.to_offset(freq)
+    moved = pd.DatetimeIndex([offset.rollforward(time) for time in pd.DatetimeIndex(times)])
+    return np.asarray(moved.as_unit("ns").to_numpy())
+
+
+def nanoseconds_between(earlier: TimeArray | np.datetime64, later: TimeArray) -> NDArray[np.uint64]:
+    """Return differences; the range of all times exceeds that of a signed difference."""
+    return np.asarray(later.view(np.uint64) - earlier.view(np.uint64))

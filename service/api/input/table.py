@@ -87,7 +87,11 @@ def table_series(
     if item is not None:
         series = {"items": _items(table, series, item)}
     series |= {name: value for name, value in {"freq": freq, "date_format": date_format}.items() if value is not None}
-    return TableSeries(series, tuple(name for name in table.columns if name not in used), time, warnings)
+    # Columns of times cannot be covariates; there is a warning about them.
+    ignored = (
+        name for name in table.columns if name not in used and not (warnings and says_time(name, table.columns[name]))
+    )
+    return TableSeries(series, tuple(ignored), time, warnings)
 
 
 def _refuse_unknown(table: Table, named: Mapping[str, Sequence[str | None]]) -> None:

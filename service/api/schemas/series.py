@@ -22,7 +22,7 @@ Number = Annotated[
 # Fail fast: millions of invalid values in one list would take gigabytes to report, and the first one is enough.
 Values = Annotated[list[Number | None], Field(fail_fast=True)]
 TimeText = Annotated[str, Field(strict=True, max_length=64)]
-TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=10**13)]
+TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 ColumnName = Annotated[str, Field(strict=True, max_length=200)]
 
 
@@ -80,7 +80,7 @@ class TimedRows(TimeFormat):
 
     timestamps: Timestamps | None = Field(default=None, examples=[examples.MONTHS])
     """Time of each row: ISO 8601 dates or times, months (2024-01, 01.2024, Jan 2024), quarters (2024Q1), weeks
-    (2024-W05), years, or seconds or milliseconds since 1970. Forecasts use the same form. Absent rows are missing
+    (2024-W05), years, or seconds to nanoseconds since 1970. Forecasts use the same form. Absent rows are missing
     values."""
     start: Start | None = Field(default=None, examples=["1949-01"])
     """Time of the first row, instead of `timestamps`; requires `freq`."""

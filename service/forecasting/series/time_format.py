@@ -21,16 +21,22 @@ RawTime = str | int
 FIRST, LAST = np.datetime64("1678-01-01", "ns"), np.datetime64("2262-01-01", "ns")
 YEARS = "the years 1678 to 2261"
 EPOCH_SECONDS = "epoch_seconds"
-EPOCH_MILLISECONDS = "epoch_milliseconds"
-NANOSECONDS_PER = {EPOCH_SECONDS: 10**9, EPOCH_MILLISECONDS: 10**6}
-OFFSET_PATTERN = r" ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
-SAFE_DIRECTIVES = frozenset("YymdHIMSfpbBjqGV")
+NANOSECONDS_PER = {
+    EPOCH_SECONDS: 10**9,
+    "epoch_milliseconds": 10**6,
+    "epoch_microseconds": 1000,
+    "epoch_nanoseconds": 1,
+}
+OFFSET_PATTERN = r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
+SAFE_DIRECTIVES = frozenset("YymdHIMSfpaAbBjqhNnGVu")
+PARTS_OF_YEARS = frozenset("qhNnGVu")
+"""Directives that pandas does not parse: quarters, half-years, the following year, and ISO weeks with their days."""
 
-_FINEST_FIRST = {"f": "us", "S": "s", "M": "m", "H": "m", "I": "m", "d": "D", "j": "D", "V": "W"}
-_FINEST_FIRST |= {"m": "M", "b": "M", "B": "M", "q": "Q"}
+_FINEST_FIRST = {"f": "us", "S": "s", "M": "m", "H": "m", "I": "m", "d": "D", "j": "D"}
+_FINEST_FIRST |= {"u": "D", "V": "W", "m": "M", "b": "M", "B": "M", "q": "Q", "h": "Q"}
 _UNITS = ("Y", "Q", "M", "W", "D", "m", "s", "ms", "us", "ns")
-_OFFSET = re.compile(r" ?(?:Z|([+-])([0-9]{2})(?::?([0-9]{2}))?)")
-_UNPADDED = re.compile(r"(?<![0-9])0(?=[0-9](?![0-9]))")
+_OFFSET = re.compile(r" ?(?:Z|UTC|GMT|([+-])([0-9]{2})(?::?([0-9]{2}))?)")
+_EPOCH_UNITS = dict(zip(NANOSECONDS_PER, ("s", "ms", "us", "ns"), strict=True))
 # numpy writes these an order of magnitude faster than strftime, also with a space in place of the T.
 _NUMPY_UNITS = {"%Y": "Y", "%Y-%m": "M", "%Y-%m-%d": "D", "%Y-%m-%dT%H:%M": "m", "%Y-%m-%dT%H:%M:%S": "s"}
 
@@ -39,12 +45,12 @@ _NUMPY_UNITS = {"%Y": "Y", "%Y-%m": "M", "%Y-%m-%d": "D", "%Y-%m-%dT%H:%M": "m",
 class TimestampFormat:
     """The written format of a column of times.
 
-    pattern: strptime pattern of the local time, without fraction and offset, with ``%q`` for a quarter, or
-        ``epoch_seconds`` or ``epoch_milliseconds``.
+    pattern: strptime pattern of the local time, without fraction and offset; ``%q`` is a quarter, ``%h`` a half-year,
+        ``%N`` and ``%n`` the following year with four and two digits. Or one of `NANOSECONDS_PER`.
     fraction: digits after the seconds (0..9).
     offset: offset from UTC as written (``Z``, ``+02:00``), or None for naive times.
     numeric: written as JSON numbers rather than strings.
-    padded: days and months below ten have a leading zero.
+    padded: days, months and weeks below ten have a leading zero; hours_padded: so do hours.
     language: language of month names.
     zone: IANA name of the time zone in which times are local; None: ``offset`` says what local time is.
     """
@@ -54,6 +60,7 @@ class TimestampFormat:
     offset: str | None = None
     numeric: StrictBool = False
     padded: StrictBool = True
+    hours_padded: StrictBool = True
     language: str = ENGLISH
     zone: str | None = None
 
@@ -68,7 +75,7 @@ class TimestampFormat:
     def unit(self) -> str:
         """Finest unit that is written, as a numpy unit (Y, M, W, D, m, s, ms, us or ns), or Q."""
         if self.is_epoch:
-            return "s" if self.pattern == EPOCH_SECONDS else "ms"
+            return _EPOCH_UNITS[self.pattern]
         if self.fraction:
             return ("ms", "us", "ns")[(self.fraction - 1) // 3]
         directives = directives_of(self.pattern)
@@ -79,7 +86,7 @@ class TimestampFormat:
         if _UNITS.index(self.unit) >= _UNITS.index(unit):
             return self
         if self.is_epoch:
-            return replace(self, pattern=EPOCH_MILLISECONDS)
+            return replace(self, pattern=next(pattern for pattern, one in _EPOCH_UNITS.items() if one == unit))
         if unit in ("Q", "M", "W", "D"):
             return replace(self, pattern="%Y-%m" if unit in ("Q", "M") else "%Y-%m-%d", numeric=False)
         fraction = {"ms": 3, "us": 6, "ns": 9}.get(unit, 0)
@@ -104,10 +111,6 @@ class TimestampFormat:
         if self.fraction:
             digits = np.datetime_as_string(local, unit="ns")
             texts = [f"{text}.{digit[20 : 20 + self.fraction]}" for text, digit in zip(texts, digits, strict=True)]
-        if not self.padded:
-            # Leading zeros of a time of day are kept.
-            end = 10 if self.unit in _UNITS[_UNITS.index("m") :] else 64
-            texts = [_UNPADDED.sub("", text[:end]) + text[end:] for text in texts]
         if self.offset:
             texts = [text + self.offset for text in texts]
         return [int(text) for text in texts] if self.numeric else list(texts)
@@ -123,7 +126,7 @@ class TimestampFormat:
         return local - np.timedelta64(minutes, "m") if minutes else local
 
     def _local_texts(self, local: TimeArray) -> list[str]:
-        unit = _NUMPY_UNITS.get(self.pattern.replace(" ", "T"))
+        unit = _NUMPY_UNITS.get(self.pattern.replace(" ", "T")) if self.padded and self.hours_padded else None
         if unit is None:
             return [self._written(time) for time in local.astype("datetime64[us]").tolist()]
         texts: list[str] = np.datetime_as_string(local.astype(f"datetime64[{unit}]")).tolist()
@@ -134,7 +137,14 @@ class TimestampFormat:
             "B": month_name(time.month, self.language, full=True),
             "b": month_name(time.month, self.language, full=False),
             "q": str((time.month + 2) // 3),
+            "h": str((time.month + 5) // 6),
+            "N": str(time.year + 1),
+            "n": f"{(time.year + 1) % 100:02}",
         }
+        if not self.padded:
+            own |= {"d": str(time.day), "m": str(time.month), "V": str(time.isocalendar().week)}
+        if not self.hours_padded:
+            own |= {"H": str(time.hour), "I": str((time.hour + 11) % 12 + 1)}
         return time.strftime(re.sub("%(.)", lambda match: own.get(match[1], match[0]), self.pattern, flags=re.DOTALL))
 
     def to_record(self) -> dict[str, Any]:
@@ -181,10 +191,13 @@ def fault_of_pattern(pattern: str) -> str | None:
         return f"{pattern[:80]!r} has directives that are not known; known are {known}, and %z at the end"
     if len(set(directives)) < len(directives):
         return f"{pattern!r} names a part of the time twice"
-    if ("G" in directives) != ("V" in directives) or ("V" in directives and len(directives) > 2):
-        return f"{pattern!r}: an ISO week is %G with %V (2024-W05 is %G-W%V), and nothing else"
-    if "q" in directives and (len(directives) > 2 or not set("Yy") & set(directives)):
-        return f"{pattern!r}: a quarter (%q) needs a year (2024Q1 is %YQ%q), and nothing else"
+    weeks = set("GVu") & set(directives)
+    if weeks and set(directives) not in ({"G", "V"}, {"G", "V", "u"}):
+        return f"{pattern!r}: an ISO week is %G with %V (2024-W05 is %G-W%V), a day of it also %u, and nothing else"
+    if set("qh") & set(directives) and (len(directives) > 2 or not set("Yy") & set(directives)):
+        return f"{pattern!r}: a quarter (%q) or half-year (%h) needs a year (2024Q1 is %YQ%q), and nothing else"
+    if set("Nn") & set(directives) and (len(directives) > 2 or "Y" not in directives):
+        return f"{pattern!r}: the following year (%N, %n) needs the year (1999/2000 is %Y/%N), and nothing else"
     if not set("YyG") & set(directives):
         return f"{pattern!r} has no year (%Y)"
     if "d" in directives and not set("mbB") & set(directives):

@@ -12,11 +12,10 @@ import numpy as np
 from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, Path
 from service.forecasting.series.period_parsing import in_english, read_named_months, read_parts, read_periods
 from service.forecasting.series.time_format import (
-    EPOCH_MILLISECONDS,
-    EPOCH_SECONDS,
     LAST,
     NANOSECONDS_PER,
     OFFSET_PATTERN,
+    PARTS_OF_YEARS,
     YEARS,
     RawTime,
     ReadTimes,
@@ -33,8 +32,16 @@ from service.forecasting.series.time_format import (
 
 _DATE = re.compile(
     r"(?P<first>[0-9]{1,4})(?P<separator>[-/.])(?P<second>[0-9]{1,2})(?P=separator)(?P<third>[0-9]{1,4})"
-    r"(?:(?P<mark>[T ])(?P<clock>[0-9]{2}:[0-9]{2}(?P<seconds>:[0-9]{2}(?:\.(?P<fraction>[0-9]{1,9}))?)?))?"
+    r"(?:(?P<mark>T|,? )(?P<hour>[0-9]{1,2})"
+    r"(?::(?P<minute>[0-9]{2})(?::(?P<seconds>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?)?)?"
+    rf"(?P<half> ?[AaPp]\.?[Mm]\.?)?)?(?P<offset>{OFFSET_PATTERN})?"
+)
+_COMPACT = re.compile(
+    r"(?P<date>[0-9]{8})(?P<mark>[T _-])(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<seconds>[0-9]{2})?"
     rf"(?P<offset>{OFFSET_PATTERN})?"
+)
+_RANGE = re.compile(
+    r"([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}) ?(?:[-/]|to|\u2013) ?([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})"
 )
 KNOWN_FORMS = (
     "2024-01-31, 31.01.2024, 2024-01, 01.2024, Jan 2024, 2024Q1, 2024-W05, 2024, 20240131, 2024-01-31T12:00:00Z or "
@@ -43,7 +50,13 @@ KNOWN_FORMS = (
 _FOUR_DIGITS = (
     "the year must have four digits and the same position in all rows, or give date_format (such as %d.%m.%y)"
 )
-_NUMBER = re.compile(r"[0-9]{1,13}")
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_DAY_AND_HOUR = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])"
+# Numbers that would be seconds or milliseconds in later years are first taken as dates with hours.
+_TIMED_NUMBERS = tuple(
+    (re.compile(_DAY_AND_HOUR + "[0-5][0-9]" * more), "%Y%m%d%H" + "".join(("%M", "%S")[:more])) for more in range(3)
+)
+_NUMBER_WITH_ZEROS = re.compile(r"([0-9]{1,19})\.0+")
 _TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)
 
 
@@ -58,7 +71,7 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> R
     kind = type(raw[0])
     others = (type(value) is not kind or kind not in (str, int) for value in raw)
     refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
-    texts = [str(value) for value in raw]
+    texts = _without_zeros([str(value) for value in raw])
     read = _read_known(texts, path) if date_format is None else _read_pattern(texts, date_format, path)
     return replace(read, form=replace(read.form, numeric=kind is int))
 
@@ -75,8 +88,8 @@ def errors_at(path: Path) -> Iterator[None]:
 def check_date_format(date_format: str, path: Path) -> None:
     """Raise InvalidOption at ``path`` unless this strptime pattern can both parse and write times."""
     fault = fault_of_pattern(date_format.removesuffix("%z"))
-    if fault is None and date_format.endswith("%z") and set("qGV") & set(directives_of(date_format)):
-        fault = f"{date_format!r}: a quarter or week has no offset from UTC (%z)"
+    if fault is None and date_format.endswith("%z") and PARTS_OF_YEARS & set(directives_of(date_format)):
+        fault = f"{date_format!r}: a period has no offset from UTC (%z)"
     if fault:
         raise InvalidOption.at(path, fault)
 
@@ -84,12 +97,33 @@ def check_date_format(date_format: str, path: Path) -> None:
 def _read_known(texts: list[str], path: Path) -> ReadTimes:
     if _NUMBER.fullmatch(texts[0]):
         return _read_numbers(texts, path)
+    if _COMPACT.fullmatch(texts[0]):
+        return _read_compact(texts, path)
     return read_periods(texts, path) or read_named_months(texts, path) or read_dates(texts, path)
 
 
+def _without_zeros(texts: list[str]) -> list[str]:
+    """Return whole numbers without the decimals that they have where a column with missing cells was written."""
+    matches = [match for text in texts if (match := _NUMBER_WITH_ZEROS.fullmatch(text))]
+    return [match[1] for match in matches] if len(matches) == len(texts) else texts
+
+
+def _read_compact(texts: list[str], path: Path) -> ReadTimes:
+    """Parse dates and times without marks between their parts: 20240131T060000."""
+    matches = match_all(_COMPACT, texts, path, "expected the form of the rows before it")
+    first = matches[0]
+    pattern = f"%Y%m%d{first['mark']}%H%M{'%S' if first['seconds'] else ''}"
+    offsets = [match["offset"] for match in matches]
+    bare = [text.removesuffix(offset or "") for text, offset in zip(texts, offsets, strict=True)]
+    return to_utc(from_pattern(bare, pattern, texts, path), offsets, TimestampFormat(pattern), texts, path)
+
+
 def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
-    """Parse years (4 digits), months (6), compact dates (8), seconds (10) or milliseconds (13) since 1970."""
+    """Parse years (4 digits), months (6), compact dates (8), or seconds (10) to nanoseconds (19) since 1970."""
     match_all(_NUMBER, texts, path, "the rows before it are whole numbers")
+    timed = next((one for one in _TIMED_NUMBERS if all(map(one[0].fullmatch, texts))), None)
+    if timed:
+        return ReadTimes(from_pattern(texts, timed[1], texts, path), TimestampFormat(timed[1]))
     form = _form_of_numbers({len(text) for text in texts})
     if form is None:
         odd = next((i for i, text in enumerate(texts) if len(text) != len(texts[0])), 0)
@@ -111,7 +145,7 @@ def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
 def _form_of_numbers(lengths: set[int]) -> TimestampFormat | None:
     if lengths in ({4}, {6}, {8}):
         return TimestampFormat({4: "%Y", 6: "%Y%m", 8: "%Y%m%d"}[max(lengths)])
-    for pattern, longest in ((EPOCH_SECONDS, 10), (EPOCH_MILLISECONDS, 13)):
+    for pattern, longest in zip(NANOSECONDS_PER, (10, 13, 16, 19), strict=True):
         # Counts before September 2001 have one digit less.
         if longest in lengths and lengths <= {longest - 1, longest}:
             return TimestampFormat(pattern)
@@ -120,7 +154,7 @@ def _form_of_numbers(lengths: set[int]) -> TimestampFormat | None:
 
 def _read_pattern(texts: list[str], date_format: str, path: Path) -> ReadTimes:
     check_date_format(date_format, (*path[:-1], "date_format"))
-    if set("qGV") & set(directives_of(date_format)):
+    if PARTS_OF_YEARS & set(directives_of(date_format)):
         return read_parts(texts, date_format, path)
     if set("bB") & set(directives_of(date_format)):
         english, language = in_english(texts, date_format)
@@ -147,6 +181,8 @@ def _padded_as(texts: list[str], times: TimeArray, form: TimestampFormat) -> Tim
 
 def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     """Parse a column of dates. Raises InvalidTimestamps, and AmbiguousDates if no row distinguishes day from month."""
+    if _RANGE.fullmatch(texts[0]):
+        refuse(texts, 0, path, "it is a range: write the first day of each alone")
     dates = match_all(_DATE, texts, path, f"expected {KNOWN_FORMS}")
     year_first = len(dates[0]["first"]) == 4
     year, other = ("first", "third") if year_first else ("third", "first")
@@ -157,9 +193,19 @@ def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     order = "Ymd" if year_first else _order_of(dates, texts, path)
     year, month, day = (("first", "second", "third")[order.index(letter)] for letter in "Ymd")
     days = [f"{one[year]}-{one[month]:0>2}-{one[day]:0>2}" for one in dates]
-    iso = [f"{text}T{clock}" if (clock := one["clock"]) else text for text, one in zip(days, dates, strict=True)]
+    iso = [f"{text}T{_clock_of(one)}" if one["hour"] else text for text, one in zip(days, dates, strict=True)]
     local = from_pattern(iso, "ISO8601", texts, path)
     return to_utc(local, [one["offset"] for one in dates], _form_of(dates, order), texts, path)
+
+
+def _clock_of(date: re.Match[str]) -> str:
+    """Return the time of day in ISO 8601; an hour that there is not becomes 99."""
+    hour, half = int(date["hour"]), date["half"]
+    if half:
+        hour = hour % 12 + (12 if "p" in half.lower() else 0) if 1 <= hour <= 12 else 99
+    seconds = f":{date['seconds']}" if date["seconds"] else ""
+    fraction = f".{date['fraction']}" if date["fraction"] else ""
+    return f"{hour:02}:{date['minute'] or '00'}{seconds}{fraction}"
 
 
 def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) -> str:
@@ -179,13 +225,17 @@ def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) 
 def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimestampFormat:
     """Return the finest format that occurs in the column."""
     pattern = dates[0]["separator"].join(f"%{letter}" for letter in order)
-    mark = next((one["mark"] for one in dates if one["mark"]), None)
-    if mark:
-        seconds = ":%S" if any(one["seconds"] for one in dates) else ""
-        pattern = f"{pattern}{mark}%H:%M{seconds}"
+    timed = [one for one in dates if one["mark"]]
+    if timed:
+        half = next((one["half"] for one in timed if one["half"]), None)
+        pattern += timed[0]["mark"] + ("%I" if half else "%H")
+        pattern += ":%M" if any(one["minute"] for one in timed) else ""
+        pattern += ":%S" if any(one["seconds"] for one in timed) else ""
+        pattern += f"{half[: len(half) - len(half.lstrip())]}%p" if half else ""
     fraction = max(len(one["fraction"] or "") for one in dates)
     padded = all(1 not in map(len, one.group("first", "second", "third")) for one in dates)
-    return TimestampFormat(pattern, fraction, padded=padded)
+    hours_padded = all(len(one["hour"]) == 2 for one in timed)
+    return TimestampFormat(pattern, fraction, padded=padded, hours_padded=hours_padded)
 
 
 def to_utc(

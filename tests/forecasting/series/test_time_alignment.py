@@ -158,10 +158,72 @@ def test_dates_that_can_be_read_two_ways_ask_for_a_format(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "following", "freq"),
+    [
+        (["2017-Q1", "2017-Q2"], "2017-Q3", "QS-JAN"),
+        (["Q1 2017", "Q2 2017"], "Q3 2017", "QS-JAN"),
+        (["q1-17", "q2-17"], "q3-17", "QS-JAN"),
+        (["4Q17", "1Q18"], "2Q18", "QS-JAN"),
+        (["2020H1", "2020H2"], "2021H1", "2QS-JAN"),
+        (["2022-W04", "2022-W05"], "2022-W06", "W-MON"),
+        (["2022-W04-1", "2022-W04-2"], "2022-W04-3", "D"),
+        (["Week 9 2022", "Week 10 2022"], "Week 11 2022", "W-MON"),
+        (["KW 51/2022", "KW 52/2022"], "KW 01/2023", "W-MON"),
+        (["Jan-15", "Feb-15"], "Mar-15", "MS"),
+        (["Nov '15", "Dec '15"], "Jan '16", "MS"),
+        (["01-JAN-15", "02-JAN-15"], "03-Jan-15", "D"),
+        (["1998/1999", "1999/2000"], "2000/2001", "YS-JAN"),
+        (["1998/99", "1999/00"], "2000/01", "YS-JAN"),
+        (["2001-02", "2002-03"], "2003-04", "YS-JAN"),
+        (["FY19", "FY20"], "FY21", "YS-JAN"),
+        (["2024\u5e741\u6708", "2024\u5e742\u6708"], "2024\u5e743\u6708", "MS"),
+        (["1999.0", "2000.0"], "2001", "YS-JAN"),
+        (["1/13/2024 5:00", "1/13/2024 6:00"], "1/13/2024 7:00", "h"),
+        (["1/13/2024 10:00 AM", "1/13/2024 11:00 AM"], "1/13/2024 12:00 PM", "h"),
+        (["13.1.2024, 9:30", "13.1.2024, 9:45"], "13.1.2024, 10:00", "15min"),
+        (["2024-01-01T00", "2024-01-01T01"], "2024-01-01T02", "h"),
+        (["2024-01-01 00:00:00 UTC", "2024-01-01 01:00:00 UTC"], "2024-01-01 02:00:00 UTC", "h"),
+        (["20240101T2200", "20240101T2300"], "20240102T0000", "h"),
+        (["20240101T220000Z", "20240101T230000Z"], "20240102T000000Z", "h"),
+        (["2024010122", "2024010123"], "2024010200", "h"),
+        (["202401012200", "202401012215"], "202401012230", "15min"),
+        ([1699999200, 1700002800], 1700006400, "h"),
+        (["1700002800.0", "1700006400.0"], "1700010000", "h"),
+        ([1700002800000000, 1700006400000000], 1700010000000000, "h"),
+        ([1700002800000000000, 1700006400000000000], 1700010000000000000, "h"),
+    ],
+)
+def test_periods_and_clocks_as_they_are_exported(raw: list[Any], following: str | int, freq: str) -> None:
+    axis = axis_of(raw)
+    assert (axis.freq, axis.future(1).written()) == (freq, [following])
+    assert TimeAxis.from_record(json.loads(json.dumps(axis.to_record()))).form == axis.form
+
+
+@pytest.mark.parametrize(
+    ("raw", "date_format", "following"),
+    [
+        (["Dec-15", "Dec-16"], "%b-%y", "Dec-17"),
+        (["15-Jan-01", "15-Jan-02"], "%y-%b-%d", "15-Jan-03"),
+        (["15-Jan", "15-Feb"], "%y-%b", "15-Mar"),
+        (["2024-001", "2024-002"], "%Y-%j", "2024-003"),
+        (["Mon 1 Jan 2024", "Tue 2 Jan 2024"], "%a %d %b %Y", "Wed 3 Jan 2024"),
+        (["2001/02", "2002/03"], "%Y/%n", "2003/04"),
+        (["1/24", "2/24"], "%m/%y", "3/24"),
+    ],
+)
+def test_a_given_date_format_reads_the_rest(raw: list[str], date_format: str, following: str) -> None:
+    assert axis_of(raw, date_format=date_format).future(1).written() == [following]
+
+
+@pytest.mark.parametrize(
     ("raw", "error", "says"),
     [
         (["01.20", "02.20"], InvalidTimestamps, "%m/%y"),
-        (["Jan-20", "Feb-20"], InvalidTimestamps, "%b-%y"),
+        (["Jan-20", "Jan-21"], AmbiguousDates, "%b-%y"),
+        (["Jan-20"], AmbiguousDates, "%b-%y"),
+        (["15-Jan-01", "15-Jan-02"], AmbiguousDates, "%y-%b-%d"),
+        (["2024-01-01/2024-01-07"], InvalidTimestamps, "first day"),
+        (["1/31/2024 13:00 PM"], InvalidTimestamps, "calendar time"),
         (["31.01.24", "29.02.24"], InvalidTimestamps, "%d.%m.%y"),
         (["2020.9", "2020.1"], InvalidTimestamps, "date_format"),
         (["200101", "200201"], AmbiguousDates, "%Y%m"),
@@ -169,7 +231,7 @@ def test_dates_that_can_be_read_two_ways_ask_for_a_format(text: str) -> None:
         (["Jan 2020", "02.2020"], InvalidTimestamps, "the rows before it"),
         (["01.2020", "13.2020"], InvalidTimestamps, "13.2020"),
         (["01.2020", "02/2020"], InvalidTimestamps, "'%m.%Y' of the rows before it"),
-        (["2021-W53"], InvalidTimestamps, "no such ISO week"),
+        (["2021-W53"], InvalidTimestamps, "no such month or week"),
         (["Model 2020"], InvalidTimestamps, "expected"),
     ],
 )

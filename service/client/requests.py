@@ -17,6 +17,7 @@ from service.client.records import KnownModel
 from service.client.series import SentSeries, read_series, write_json
 from service.client.table import read_table
 from service.client.times import Zone
+from service.errors import InvalidOption
 
 
 class ColumnArguments(TypedDict, total=False):
@@ -44,6 +45,8 @@ class TrainArguments(DataArguments, total=False):
     separator: str | None
     decimal: str | None
     thousands: str | None
+    time_zone: str | None
+    resample: Mapping[str, str] | None
     name: str | None
     horizon: int | None
     candidates: Sequence[str] | None
@@ -137,6 +140,10 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     body = {name: value for name, value in arguments.items() if name not in _OF_DATA}
     if sent.roles is None:
         body["future_covariates"] = listed(arguments.get("future_covariates")) or None
+    time_zone = arguments.get("time_zone")
+    if time_zone is not None and sent.zone is not None and str(sent.zone) != time_zone:
+        cure = f"convert them with tz_convert({time_zone!r}), or leave time_zone out"
+        raise InvalidOption.at(("time_zone",), f"the times of the data are in time zone {str(sent.zone)!r}: {cure}")
     validation = arguments.get("validation")
     if validation and "start" in validation:
         body["validation"] = {**validation, "start": sent.moment(validation["start"])}

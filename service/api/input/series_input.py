@@ -20,9 +20,10 @@ from service.api.schemas.series import (
 )
 from service.errors import InvalidSeries, Path
 from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SENT, FutureCovariates, SentCovariates
-from service.forecasting.series.grid import Grid
+from service.forecasting.series.resampling import Resample, aggregate
+from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading
 from service.forecasting.series.series import FloatArray, Panel, Series
-from service.forecasting.series.time_alignment import PlacedRows, place_items
+from service.forecasting.series.time_alignment import place_items
 
 _GAPS = "the option missing says how they are treated"
 _UNPLACED = (PlacedRows(None, np.arange(0)),)
@@ -60,6 +61,8 @@ class ReadPanel(NamedTuple):
             freq=axes[0].freq if axes else None,
             freq_inferred=bool(axes) and self.freq_inferred,
             calendar=next((axis.calendar.to_record() for axis in axes if axis.calendar), None),
+            time_zone=axes[0].form.zone if axes else None,
+            resample=Resample(freq=axes[0].freq, how=axes[0].grid.how) if axes and axes[0].grid.how else None,
             start=earliest.slice(0, 1).written()[0] if earliest else None,
             end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
         ).model_dump()
@@ -70,28 +73,28 @@ def read_panel(
     path: Path = ("series",),
     future_covariates: Sequence[str] | None = None,
     choose_targets: bool = False,
-    known: Grid | None = None,
+    reading: Reading = AS_SENT,
 ) -> ReadPanel:
     """Read a validated series located at ``path`` of the request.
 
     future_covariates: names given next to the series, used if the series itself names none.
     choose_targets: set for training, to leave out columns whose names denote times if no targets are named; an existing
     model knows its columns.
-    known: the grid of the model's rows, on which rows are placed if their times lie on it.
+    reading: how rows become rows of the series: as the request says, or as those of the model were read.
 
     Rows are sorted by time; absent rows and nulls become NaN. Raises what `sent_items` and `place_items` raise, and
     InvalidSeries for a value beyond 1e100.
     """
-    if isinstance(series, list) and not future_covariates:
+    if isinstance(series, list) and not future_covariates and not reading.needs_times:
         return _plain(series, path)
     sent = ValuesSeries(values=series) if isinstance(series, list) else series
     items = sent_items(sent, path, future_covariates, choose_targets)
     targets, ahead = items[0].targets, items[0].future_covariates
     used = {*targets, *ahead}
     covariates = tuple(name for name in items[0].columns if name not in used)
-    placed = place_items([item.times for item in items], known)
+    placed = place_items([item.times for item in items], reading)
     columns = (*targets, *covariates, *ahead)
-    rows = tuple(_series_of(item, rows, columns) for item, rows in zip(items, placed, strict=True))
+    rows = tuple(_series_of(item, rows, columns, len(targets)) for item, rows in zip(items, placed, strict=True))
     panel = Panel(rows, targets, covariates, ahead)
     said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
     gaps, total = sum(one.gaps for one in placed), sum(map(len, rows))
@@ -110,10 +113,12 @@ def _plain(values: SentValues, path: Path) -> ReadPanel:
     return ReadPanel(panel, (), _UNPLACED, freq_inferred=True)
 
 
-def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str]) -> Series:
+def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str], targets: int) -> Series:
     columns = [read_numbers(item.columns[name]) for name in names]
     values = np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None]
-    if rows.axis is not None:
+    if rows.axis is not None and rows.axis.grid.how is not None:
+        values = aggregate(values, rows.positions, len(rows.axis), rows.axis.grid.how, targets)
+    elif rows.axis is not None:
         sent, values = values, np.full((len(rows.axis), len(names)), np.nan)
         values[rows.positions] = sent
     return Series(values, item.id, rows.axis, static=item.static)

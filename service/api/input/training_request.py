@@ -55,7 +55,7 @@ def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> 
         warnings = (*table.warnings, *([_not_used(table.ignored)] if table.ignored else []))
     refuse_values_ahead(sent.series, ("series",))
     try:
-        read = read_panel(sent.series, future_covariates=sent.future_covariates, choose_targets=True)
+        read = read_panel(sent.series, ("series",), sent.future_covariates, True, sent.reading())
     except (InvalidTimestamps, AmbiguousDates) as error:
         if time is None:
             raise

@@ -15,6 +15,7 @@ from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, For
 from service.api.schemas.series import ItemsSeries
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
+from service.forecasting.series.row_placement import Reading
 from service.usecases.backtest import backtest_model
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 from service.usecases.resources import Resources
@@ -66,8 +67,8 @@ def _items_asked(asked: ForecastRequest) -> int | None:
 def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: LoadedModel | None) -> Response:
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
     model = model or load_model(resources, tenant, asked.model_id, asked.name)
-    known = model.forecaster.grid
-    history = read_panel(asked.history, ("history",), known=known) if asked.history is not None else None
+    reading = Reading.of_model(model.forecaster.grid)
+    history = read_panel(asked.history, ("history",), reading=reading) if asked.history is not None else None
     panel = history.panel if history else None
     if panel:
         resources.limits.check_panel(panel, ("history",))
@@ -102,7 +103,7 @@ def _backtest(request: Request, sent: bytes) -> Response:
     refuse_values_ahead(asked.series, ("series",))
     resources.limits.check_horizon(asked.horizon)
     model = load_model(resources, tenant, asked.model_id, asked.name)
-    read = read_panel(asked.series, known=model.forecaster.grid)
+    read = read_panel(asked.series, reading=Reading.of_model(model.forecaster.grid))
     resources.limits.check_panel(read.panel, ("series",))
     bands = Bands(asked.levels)
     answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from service.api.schemas import examples as examples
+from service.forecasting.series.resampling import Resample
 from service.forecasting.series.series import MOST_CATEGORIES
 
 LARGEST = 1e100
@@ -271,5 +272,7 @@ class SeriesSummary(BaseModel):
         "weekday, `months`, the `day` of the month; null: all.",
         examples=[{"weekdays": ["MON", "TUE", "WED", "THU", "FRI", "SAT"]}],
     )
+    time_zone: str | None = Field(default=None, description="Time zone of local times.", examples=[None])
+    resample: Resample | None = Field(default=None, description="How rows were aggregated.", examples=[None])
     start: str | int | None = Field(description="First time, over all items.", examples=["1949-01"])
     end: str | int | None = Field(description="Last time, over all items.", examples=["1952-12"])

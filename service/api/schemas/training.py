@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
 from service.api.schemas.series import ColumnName, SeriesInput
 from service.forecasting.config.options import TrainOptions
+from service.forecasting.series.local_time import check_time_zone
+from service.forecasting.series.resampling import Resample
+from service.forecasting.series.row_placement import Reading
 
 ModelName = Annotated[
     str,
@@ -20,6 +23,9 @@ ModelName = Annotated[
         examples=["sales"],
     ),
 ]
+
+
+TimeZone = Annotated[str, Field(max_length=64)]
 
 
 class TrainRequest(TrainOptions):
@@ -35,6 +41,19 @@ class TrainRequest(TrainOptions):
     future_covariates: list[ColumnName] | None = Field(None, max_length=1000, examples=[None])
     """Columns of future covariates, if the series does not name them: a forecast needs their values for its steps.
     Those that do not improve the forecasts are not used."""
+
+    time_zone: TimeZone | None = Field(None, examples=[None])
+    """Time zone of local times, such as Europe/Berlin: times without an offset from UTC are local times of it, days are
+    its days, and forecasts are in it, also where clocks are set forward or back."""
+    resample: Resample | None = Field(None, examples=[None])
+    """Aggregate rows to a longer, regular step: irregular readings to minutes, daily values to weeks. An incomplete
+    first or last step is left out. Later histories and backtests are aggregated alike."""
+
+    def reading(self) -> Reading:
+        """Return how the rows of the series are read. Raises InvalidOption for a time zone that does not exist."""
+        if self.time_zone is not None:
+            check_time_zone(self.time_zone, ("time_zone",))
+        return Reading(self.time_zone, self.resample)
 
     def options(self) -> TrainOptions:
         """Return the options without the series."""

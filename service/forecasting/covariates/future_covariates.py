@@ -20,8 +20,8 @@ from service.forecasting.config.options import CalendarFeature
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.calendar import calendar_columns, calendar_widths
 from service.forecasting.preprocessing.missing import fill
+from service.forecasting.series.row_placement import refuse_duplicates
 from service.forecasting.series.series import FloatArray, Series
-from service.forecasting.series.time_alignment import refuse_duplicates
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, TimeArray
 
@@ -182,7 +182,7 @@ def _matching_rows(
     if key not in parsed:
         times = tail.times.read(timestamps, sent.date_format, sent.timestamps_path)
         order = np.argsort(times, kind="stable")
-        refuse_duplicates(times[order], order, timestamps, sent.timestamps_path)
+        refuse_duplicates(times[order], order, timestamps, tail.times.form, sent.timestamps_path)
         parsed[key] = times[order], order
     times, order = parsed[key]
     if not columns:

@@ -126,6 +126,11 @@ def is_current(alias: str) -> bool:
         return False
 
 
+def name_of(freq: str) -> str:
+    """Return a current alias without its multiple and anchor: W for 2W-MON."""
+    return _parts(freq)[1]
+
+
 def step_of(freq: str) -> int | None:
     """Return the constant step of a current alias in nanoseconds, or None if steps differ (months)."""
     multiple, _, frequency = _parts(freq)

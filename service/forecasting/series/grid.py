@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.forecasting.series import frequency
 from service.forecasting.series.calendar import Calendar, on_day, weekday_of
 from service.forecasting.series.frequency import DAY, WEEKDAYS
+from service.forecasting.series.resampling import How
 from service.forecasting.series.time_format import TimeArray, TimestampFormat
 
 _LAST = np.iinfo(np.int64).max
@@ -25,12 +26,19 @@ class Grid:
     """The times at which there are rows: those of a frequency that a calendar includes.
 
     form: the format of the client's times, which says what local time is. Steps of days and more are steps of local
-    time; shorter steps have a constant length.
+    time; shorter steps have a constant length. how: how rows that a client sends are aggregated to rows of the grid;
+    None: each is one.
     """
 
     freq: str
     form: TimestampFormat
     calendar: Calendar | None = None
+    how: How | None = None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether the calendar excludes rows of the frequency."""
+        return self.calendar is not None and self.calendar.restricts
 
     def range(self, start: np.datetime64, length: int) -> TimeArray:
         """Return ``length`` times from ``start`` on, which must be one of them.
@@ -63,7 +71,7 @@ class Grid:
         """Place ordered times; return None if one of them does not lie on the grid."""
         steps = self.steps_of(times)
         placement = self._locate(steps)
-        if placement is None or not (self.calendar and self.calendar.restricts):
+        if placement is None or not self.is_restricted:
             return placement and Placement(self, times, *placement)
         positions, length = placement
         if length > _MOST_EXCLUDED * len(times) + _LONGEST_CLOSED:
@@ -81,13 +89,13 @@ class Grid:
         months = {"Y": 12, "Q": 3, "M": 1}
         if written_unit not in months or frequency.unit_of(self.freq) not in months:
             return times
-        moved = next_on(self.freq, times)
+        local = self.steps_of(times)
+        moved = next_on(self.freq, local)
         if self._day is not None:
             moved = on_day(moved, self._day)
-        period, before = (
-            one.astype("datetime64[M]").astype(np.int64) // months[written_unit] for one in (moved, times)
-        )
-        return np.where(period == before, moved, times)
+        period, before = moved.astype("datetime64[M]").astype(np.int64), local.astype("datetime64[M]").astype(np.int64)
+        is_same = period // months[written_unit] == before // months[written_unit]
+        return np.where(is_same, self.form.absolute(moved), times)
 
     def next(self, times: TimeArray) -> TimeArray:
         """Move each time that does not lie on the frequency to the next one that does."""
@@ -100,7 +108,7 @@ class Grid:
 
     def includes(self, steps: TimeArray) -> NDArray[np.bool_]:
         """Return which times, as `steps_of` returns them, the calendar includes."""
-        if self.calendar is None or not self.calendar.restricts:
+        if self.calendar is None or not self.is_restricted:
             return np.ones(len(steps), np.bool_)
         return self.calendar.includes(steps if self._is_local else self.form.local(steps))
 

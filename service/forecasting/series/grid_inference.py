@@ -40,8 +40,7 @@ def fewest_rows(times: TimeArray, grids: Sequence[Grid]) -> Placement | None:
 
 
 def _rows_and_calendar(placement: Placement) -> tuple[int, bool]:
-    calendar = placement.grid.calendar
-    return placement.length, calendar is not None and calendar.restricts
+    return placement.length, placement.grid.is_restricted
 
 
 def _with_calendar(placement: Placement) -> Placement | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from service.forecasting.series import frequency
 from service.forecasting.series.calendar import Calendar
 from service.forecasting.series.grid import Grid
 from service.forecasting.series.grid_inference import infer
+from service.forecasting.series.resampling import How
 from service.forecasting.series.time_format import RawTime, ReadTimes, TimeArray, TimestampFormat, minutes_of
 from service.forecasting.series.time_parsing import errors_at, read_times
 
@@ -76,9 +77,9 @@ class TimeAxis:
         with errors_at(path):
             read = self._read_column([timestamp], None, path)
         time = read.times[0]
-        if read.form.offset is not None and self.form.offset is None and not self.form.is_epoch:
+        if read.form.is_absolute and not self.form.is_absolute:
             raise InvalidTimestamps.at(path, f"{timestamp!r} has an offset from UTC, the series has none: leave it out")
-        if read.form.offset is None and not read.form.is_epoch:
+        if not read.form.is_absolute:
             time = self.form.absolute(read.times)[0]
         return int(np.searchsorted(self.index, time))
 
@@ -89,26 +90,26 @@ class TimeAxis:
         AmbiguousDates, and InvalidOption for ``date_format``.
         """
         read = self._read_column(timestamps, date_format, path)
-        if len(timestamps) and _is_absolute(read.form) != _is_absolute(self.form):
+        if len(timestamps) and read.form.is_absolute != self.form.is_absolute:
             own = self.slice(len(self) - 1, len(self)).written()[0]
-            kind = "an offset from UTC" if _is_absolute(read.form) else "no offset from UTC"
+            kind = "an offset from UTC" if read.form.is_absolute else "no offset from UTC"
             detail = f"{timestamps[0]!r} has {kind}, unlike the times of the series: write it as they are, as {own!r}"
             raise InvalidTimestamps.at((*path, 0), detail)
         return self.grid.snap(read.times, read.form.unit)
 
     def _read_column(self, timestamps: Sequence[RawTime], date_format: str | None, path: Path) -> ReadTimes:
         if date_format is not None:
-            return read_times(timestamps, date_format, path)
+            return read_times(timestamps, date_format, path, self.form.zone)
         # Years and months have no offset; with %z, the "-01" of 2020-06-01 would be read as an offset and not as a day.
         suffixes = ("",) if self.form.unit in ("Y", "Q", "M", "W") else ("", "%z")
         faults = []
         for pattern in () if self.form.is_epoch else [self.form.pattern + suffix for suffix in suffixes]:
             try:
-                return read_times(timestamps, pattern, path)
+                return read_times(timestamps, pattern, path, self.form.zone)
             except InvalidTimestamps as error:
                 faults.append(error)
         try:
-            return read_times(timestamps, None, path)
+            return read_times(timestamps, None, path, self.form.zone)
         except AmbiguousDates as error:
             # If the series determines which part is the day, the error is the row that does not match its format.
             raise faults[0] if self.form.pattern[:2] in ("%d", "%m") else error from None
@@ -116,7 +117,7 @@ class TimeAxis:
     def to_record(self) -> dict[str, Any]:
         """Return the axis as plain JSON values: start, frequency and length if it is regular, else every time."""
         calendar = self.calendar and self.calendar.to_record()
-        record: dict[str, Any] = {"freq": self.freq, "form": self.form.to_record(), "calendar": calendar}
+        record = {"freq": self.freq, "form": self.form.to_record(), "calendar": calendar, "how": self.grid.how}
         counts = self.index.astype(np.int64).tolist()
         with suppress(IndexError, OverflowError):
             if np.array_equal(self.grid.range(self.index[0], len(self)), self.index):
@@ -131,7 +132,10 @@ class TimeAxis:
             if not isinstance(freq, str) or not frequency.is_current(freq):
                 raise ValueError(_NO_RECORD)
             calendar = record.get("calendar")
-            grid = Grid(freq, form, Calendar.from_record(calendar) if calendar is not None else None)
+            how = record.get("how")
+            if how not in (None, *get_args(How)):
+                raise ValueError(_NO_RECORD)
+            grid = Grid(freq, form, Calendar.from_record(calendar) if calendar is not None else None, how)
             if "calendar" not in record:
                 grid = replace(grid, form=replace(form, offset=None))  # written before days were those of local time
             if "index" in record:
@@ -155,8 +159,3 @@ def _in_local_time(index: TimeArray, freq: str, form: TimestampFormat) -> Grid:
         return grid
     found = infer(index, form)
     return found.grid if found and found.length == len(index) else grid
-
-
-def _is_absolute(form: TimestampFormat) -> bool:
-    """Return whether times are absolute, rather than local times of an unknown place."""
-    return form.offset is not None or form.is_epoch

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import repeat
 from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +54,8 @@ class TimestampFormat:
     numeric: written as JSON numbers rather than strings.
     padded: days, months and weeks below ten have a leading zero; hours_padded: so do hours.
     language: language of month names.
-    zone: IANA name of the time zone in which times are local; None: ``offset`` says what local time is.
+    zone: IANA name of the time zone of local time, with whose offsets times are written if ``offset`` is not None;
+        None: ``offset`` says what local time is.
     """
 
     pattern: str = "%Y-%m-%d"
@@ -70,6 +73,11 @@ class TimestampFormat:
     def is_epoch(self) -> bool:
         """Whether times are counts since 1970."""
         return self.pattern in NANOSECONDS_PER
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether times are absolute, rather than local times of an unknown place."""
+        return self.offset is not None or self.is_epoch or self.zone is not None
 
     @property
     def unit(self) -> str:
@@ -112,16 +120,34 @@ class TimestampFormat:
             digits = np.datetime_as_string(local, unit="ns")
             texts = [f"{text}.{digit[20 : 20 + self.fraction]}" for text, digit in zip(texts, digits, strict=True)]
         if self.offset:
-            texts = [text + self.offset for text in texts]
+            texts = [text + offset for text, offset in zip(texts, self._offsets(times, local), strict=True)]
         return [int(text) for text in texts] if self.numeric else list(texts)
 
+    def _offsets(self, times: TimeArray, local: TimeArray) -> Iterable[str]:
+        if self.zone is None or self.offset is None:
+            return repeat(self.offset or "", len(times))
+        space = " " if self.offset.startswith(" ") else ""
+        colon = "" if re.fullmatch(r" ?[+-][0-9]{4}", self.offset) else ":"
+        minutes = (local - times).astype("timedelta64[m]").astype(np.int64).tolist()
+        return [f"{space}{'-' if one < 0 else '+'}{abs(one) // 60:02}{colon}{abs(one) % 60:02}" for one in minutes]
+
     def local(self, times: TimeArray) -> TimeArray:
-        """Convert times, in UTC if they had an offset, to local times."""
+        """Convert times, in UTC if they had an offset or there is a zone, to local times."""
+        if self.zone is not None:
+            import pandas as pd
+
+            return np.array(pd.DatetimeIndex(times, tz="UTC").tz_convert(self.zone).tz_localize(None).as_unit("ns"))
         minutes = minutes_of(self.offset)
         return times + np.timedelta64(minutes, "m") if minutes else times
 
     def absolute(self, local: TimeArray) -> TimeArray:
-        """Convert local times back; see `local`."""
+        """Convert local times back; see `local`. One that clocks skip becomes the next, of a repeated one the first."""
+        if self.zone is not None:
+            import pandas as pd
+
+            first = np.ones(len(local), np.bool_)
+            index = pd.DatetimeIndex(local).tz_localize(self.zone, ambiguous=first, nonexistent="shift_forward")
+            return np.array(index.tz_convert(None).as_unit("ns"))
         minutes = minutes_of(self.offset)
         return local - np.timedelta64(minutes, "m") if minutes else local
 
@@ -159,6 +185,8 @@ class TimestampFormat:
         fault = None if form.is_epoch else fault_of_pattern(form.pattern)
         if fault or form.language not in LANGUAGES:
             raise ValueError(fault or "not a language of month names")
+        if form.zone is not None:
+            ZoneInfo(form.zone)
         return form
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, Path
+from service.forecasting.series.local_time import to_utc_of_zone
 from service.forecasting.series.period_parsing import in_english, read_named_months, read_parts, read_periods
 from service.forecasting.series.time_format import (
     LAST,
@@ -60,8 +61,8 @@ _NUMBER_WITH_ZEROS = re.compile(r"([0-9]{1,19})\.0+")
 _TRAILING_OFFSET = re.compile(rf"(.*?)({OFFSET_PATTERN})", re.DOTALL)
 
 
-def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> ReadTimes:
-    """Parse a column of times at ``path``.
+def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path, time_zone: str | None = None) -> ReadTimes:
+    """Parse a column of times at ``path``; those without an offset from UTC are local times of ``time_zone``.
 
     Raises InvalidTimestamps at the first element that cannot be parsed, AmbiguousDates if day and month cannot be
     distinguished, InvalidOption for an invalid ``date_format``.
@@ -73,7 +74,16 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path) -> R
     refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
     texts = _without_zeros([str(value) for value in raw])
     read = _read_known(texts, path) if date_format is None else _read_pattern(texts, date_format, path)
-    return replace(read, form=replace(read.form, numeric=kind is int))
+    read = replace(read, form=replace(read.form, numeric=kind is int))
+    return read if time_zone is None else _in_zone(read, time_zone, raw, path)
+
+
+def _in_zone(read: ReadTimes, time_zone: str, raw: Sequence[RawTime], path: Path) -> ReadTimes:
+    form = replace(read.form, zone=time_zone)
+    if form.offset is not None or form.is_epoch:
+        # That they have several offsets needs no warning.
+        return ReadTimes(read.times, form)
+    return ReadTimes(to_utc_of_zone(read.times, time_zone, raw, path), form, read.warnings)
 
 
 @contextmanager
@@ -258,5 +268,6 @@ def to_utc(
     if len(set(minutes.values())) == 1:
         return ReadTimes(utc, replace(form, offset=offsets[0]))
     shown = ", ".join(sorted(str(offset).strip() for offset in found)[:4])
-    warning = f"the timestamps have several offsets from UTC ({shown}): they were moved to UTC"
+    cure = "give time_zone (such as Europe/Berlin) for local times"
+    warning = f"the timestamps have several offsets from UTC ({shown}): they were moved to UTC; {cure}"
     return ReadTimes(utc, replace(form, offset="Z"), (warning,))

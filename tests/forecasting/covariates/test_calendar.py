@@ -12,8 +12,8 @@ from service.forecasting.config.options import TrainOptions
 from service.forecasting.covariates.calendar import calendar_columns, calendar_widths, worth_trying
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.intervals.forecast import Bands
+from service.forecasting.series.row_placement import axis_from_start
 from service.forecasting.series.series import FloatArray, Panel, Series
-from service.forecasting.series.time_alignment import axis_from_start
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.training.train import Trained, train
 from tests.factories import random_walk

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from service.errors import InvalidTimestamps
 from service.forecasting.series.calendar import Calendar
 from service.forecasting.series.grid import Grid
-from service.forecasting.series.time_alignment import PlacedRows, SentTimes, axis_from_timestamps, place_items
+from service.forecasting.series.row_placement import PlacedRows, Reading, axis_from_timestamps
+from service.forecasting.series.time_alignment import SentTimes, place_items
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import TimestampFormat
 
@@ -32,7 +33,7 @@ def times(start: str, periods: int, freq: str, keep: Callable[[Times], Any] | No
 
 
 def place(rows: Times, form: str = DAILY, freq: str | None = None, known: Grid | None = None) -> PlacedRows:
-    return axis_from_timestamps(list(rows.strftime(form)), freq, None, PATH, known)
+    return axis_from_timestamps(list(rows.strftime(form)), freq, None, PATH, Reading(known=known))
 
 
 def axis_of(placed: PlacedRows) -> TimeAxis:

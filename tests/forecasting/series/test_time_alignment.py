@@ -16,7 +16,7 @@ from service.errors import (
     ServiceError,
     UnknownFrequency,
 )
-from service.forecasting.series.time_alignment import PlacedRows, axis_from_start, axis_from_timestamps
+from service.forecasting.series.row_placement import PlacedRows, axis_from_start, axis_from_timestamps
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, TimestampFormat
 from service.forecasting.series.time_parsing import read_times

@@ -13,8 +13,8 @@ import pytest
 from service.errors import ForecastTooLarge, InvalidModelFile
 from service.forecasting.forecaster.codec import forecaster_state
 from service.forecasting.intervals.forecast import Bands
+from service.forecasting.series.row_placement import axis_from_start
 from service.forecasting.series.series import Panel, Series
-from service.forecasting.series.time_alignment import axis_from_start
 from service.forecasting.training.train import Trained, train
 from service.storage.files.model_codec import (
     TrainingInput,

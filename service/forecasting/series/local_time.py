@@ -1,0 +1,63 @@
+"""Local time of a time zone: conversion to UTC and back, also where clocks are set forward or back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from zoneinfo import available_timezones
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.errors import InvalidOption, Path
+from service.forecasting.series.time_format import RawTime, TimeArray, refuse
+
+
+@cache
+def _zones() -> frozenset[str]:
+    # "localtime" is the zone of the machine, not of the data.
+    return frozenset(available_timezones() - {"localtime"})
+
+
+def check_time_zone(name: str, path: Path) -> None:
+    """Raise InvalidOption at ``path`` unless this is the IANA name of a time zone."""
+    if name not in _zones():
+        similar = sorted(one for one in _zones() if one.rpartition("/")[2].lower() == name.lower().replace(" ", "_"))
+        cure = f"did you mean {similar[0]!r}?" if similar else "give an IANA name such as Europe/Berlin or UTC"
+        raise InvalidOption.at(path, f"{name[:40]!r} is not a time zone: {cure}")
+
+
+def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Path) -> TimeArray:
+    """Convert local times (row,) in the order in which they were sent.
+
+    Of a local time that occurs twice, as clocks were set back, the rows are in order of time, whether times ascend or
+    descend; a single one is the earlier. Raises InvalidTimestamps at a time that clocks which were set forward skipped.
+    """
+    import pandas as pd
+
+    index = pd.DatetimeIndex(local)
+    earlier, later = (
+        np.asarray(
+            index.tz_localize(zone, ambiguous=np.full(len(local), is_first), nonexistent="NaT")
+            .tz_convert(None)
+            .as_unit("ns")
+            .to_numpy()
+        )
+        for is_first in (True, False)
+    )
+    if np.isnat(earlier).any():
+        detail = f"clocks were set forward in {zone}, and skipped it: is it of another time zone?"
+        refuse(raw, int(np.isnat(earlier).argmax()), path, detail)
+    twice = earlier != later
+    if not twice.any():
+        return earlier
+    return np.where(twice & _is_repeated(local), later, earlier)
+
+
+def _is_repeated(local: TimeArray) -> NDArray[np.bool_]:
+    """Return which local times are the later one of two rows with the same."""
+    descend = len(local) > 1 and local[0] > local[-1]
+    ordered = local[::-1] if descend else local
+    seen = np.zeros(len(ordered), np.bool_)
+    seen[np.unique(ordered, return_index=True)[1]] = True
+    return ~(seen[::-1] if descend else seen)

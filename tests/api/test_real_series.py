@@ -1,0 +1,212 @@
+"""Series as shops, exchanges and sensors have them, through the whole service."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.api.contract import problem_of
+from tests.api.series import csv_of
+from tests.factories import QUICK
+
+CSV = {"Content-Type": "text/csv"}
+DAILY, MINUTES = "%Y-%m-%d", "%Y-%m-%d %H:%M"
+
+
+def numbers(count: int) -> list[float]:
+    return [float(10 + row % 6 + row % 5) for row in range(count)]
+
+
+def series_of(times: pd.DatetimeIndex, form: str = DAILY) -> dict[str, Any]:
+    return {"values": numbers(len(times)), "timestamps": list(times.strftime(form))}
+
+
+def trained(client: httpx.Client, series: dict[str, Any], **options: Any) -> dict[str, Any]:
+    answer = client.post("/train?wait=120", json={**QUICK, "series": series, **options})
+    assert answer.status_code == 201, answer.text
+    record: dict[str, Any] = answer.json()
+    return record
+
+
+def forecast(client: httpx.Client, model: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    answer = client.post("/forecast", json={"model_id": model["model_id"], **asked})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def times_of(answer: dict[str, Any]) -> list[str]:
+    times: list[str] = answer["forecasts"][0]["timestamps"]
+    return times
+
+
+def test_a_shop_is_not_open_on_sundays(client: httpx.Client) -> None:
+    days = pd.date_range("2024-01-01", periods=100, freq="D")
+    open_days = days[days.day_of_week < 6]
+    model = trained(client, series_of(open_days))
+    assert model["series"]["calendar"] == {"weekdays": ["MON", "TUE", "WED", "THU", "FRI", "SAT"]}
+    assert (model["series"]["gaps"], model["series"]["rows"]) == (0, len(open_days))
+    assert times_of(forecast(client, model, horizon=5))[3:] == ["2024-04-13", "2024-04-15"]
+    history = series_of(open_days[40:70])
+    answer = forecast(client, model, horizon=2, history=history)
+    assert times_of(answer) == ["2024-03-22", "2024-03-23"]
+    assert not answer["warnings"]
+    backtest = client.post("/backtest", json={"model_id": model["model_id"], "series": history, "horizon": 2})
+    assert all(
+        pd.Timestamp(time).day_of_week < 6 for row in backtest.json()["forecasts"][0]["timestamps"] for time in row
+    )
+
+
+def test_rows_that_are_missing_are_counted(client: httpx.Client) -> None:
+    days = pd.date_range("2024-01-01", periods=60, freq="D").delete([10, 11, 30])
+    model = trained(client, series_of(days))
+    assert model["series"]["calendar"] is None
+    assert any("3 of 60 rows were not sent" in one for one in model["warnings"])
+
+
+def test_a_bill_on_the_15th(client: httpx.Client) -> None:
+    model = trained(client, series_of(pd.date_range("2020-01-01", periods=48, freq="MS") + pd.Timedelta(days=14)))
+    assert (model["series"]["freq"], model["series"]["calendar"]) == ("MS", {"day": 15})
+    assert times_of(forecast(client, model, horizon=2)) == ["2024-01-15", "2024-02-15"]
+
+
+def test_local_times_across_a_change_of_clocks(client: httpx.Client) -> None:
+    hours = pd.date_range("2024-10-20", "2024-10-28 12:00", freq="h", tz="Europe/Berlin")
+    series = series_of(hours, MINUTES)
+    refused = client.post("/train", json={**QUICK, "series": series})
+    assert "time_zone" in problem_of(refused, 422, "invalid-timestamps")["errors"][0]["detail"]
+    model = trained(client, series, time_zone="Europe/Berlin")
+    assert (model["series"]["time_zone"], model["series"]["gaps"]) == ("Europe/Berlin", 0)
+    assert times_of(forecast(client, model, horizon=2)) == ["2024-10-28 13:00", "2024-10-28 14:00"]
+    spring = series_of(pd.date_range("2025-03-27", "2025-03-30 01:00", freq="h", tz="Europe/Berlin"), MINUTES)
+    assert times_of(forecast(client, model, horizon=2, history=spring)) == ["2025-03-30 03:00", "2025-03-30 04:00"]
+
+
+def test_local_days_of_times_with_offsets(client: httpx.Client) -> None:
+    days = pd.date_range("2024-03-01", periods=60, freq="D", tz="Europe/Berlin")
+    series = {"values": numbers(60), "timestamps": [day.isoformat() for day in days]}
+    refused = client.post("/train", json={**QUICK, "series": series})
+    assert "give time_zone" in problem_of(refused, 422, "invalid-timestamps")["errors"][0]["detail"]
+    model = trained(client, series, time_zone="Europe/Berlin")
+    assert times_of(forecast(client, model, horizon=1)) == ["2024-04-30T00:00:00+02:00"]
+
+
+@pytest.mark.parametrize("name", ["Berlin", "../../etc/passwd", "Mars/Olympus", "x" * 70, 3])
+def test_a_time_zone_exists(client: httpx.Client, name: Any) -> None:
+    answer = client.post("/train", json={"series": series_of(pd.date_range("2024", periods=30)), "time_zone": name})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "#/time_zone"
+
+
+def test_readings_at_irregular_times(client: httpx.Client) -> None:
+    steps = np.random.default_rng(0).integers(58, 64, 600)
+    times = pd.Timestamp("2024-01-01 10:02:13") + pd.to_timedelta(np.cumsum(steps), unit="s")
+    series = series_of(times, "%Y-%m-%dT%H:%M:%S")
+    refused = client.post("/train", json={**QUICK, "series": series})
+    detail = problem_of(refused, 422, "invalid-timestamps")["errors"][0]["detail"]
+    assert 'give resample, such as {"freq": "5min", "how": "mean"}' in detail
+    model = trained(client, series, resample={"freq": "5min", "how": "mean"})
+    assert model["series"]["resample"] == {"freq": "5min", "how": "mean"}
+    assert (model["series"]["freq"], model["series"]["gaps"]) == ("5min", 0)
+    following = times_of(forecast(client, model, horizon=2))
+    assert pd.Timestamp(following[1]) - pd.Timestamp(following[0]) == pd.Timedelta("5min")
+    # The history is aggregated as the series was; the forecast of its end is that of the model's own end.
+    history = {name: values[:500] for name, values in series.items()}
+    answer = forecast(client, model, horizon=1, history=history)
+    assert times_of(answer)[0] < following[0]
+    assert (
+        forecast(client, model, horizon=2, history=series)["forecasts"]
+        == forecast(client, model, horizon=2)["forecasts"]
+    )
+
+
+def test_daily_sales_as_weekly_ones(client: httpx.Client) -> None:
+    days = pd.date_range("2023-01-02", periods=7 * 40 + 3, freq="D")
+    values = np.arange(len(days)) % 7 + 1.0
+    series = {"values": values.tolist(), "timestamps": list(days.strftime(DAILY))}
+    model = trained(client, series, resample={"freq": "W", "how": "sum"}, horizon=2)
+    assert (model["series"]["freq"], model["series"]["rows"]) == ("W-SUN", 40)
+    assert any("last step of W-SUN is incomplete" in one for one in model["warnings"])
+    assert times_of(forecast(client, model))[0] == "2023-10-15"
+    assert forecast(client, model)["forecasts"][0]["mean"] == pytest.approx([28, 28], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("resample", "pointer"),
+    [
+        ({"freq": "B", "how": "sum"}, "/resample/freq"),
+        ({"freq": "fortnight", "how": "sum"}, "/resample/freq"),
+        ({"freq": "h", "how": "sum"}, "/resample/freq"),
+        ({"freq": "W", "how": "median"}, "/resample/how"),
+        ({"freq": "W"}, "/resample/how"),
+        ("W", "/resample"),
+    ],
+)
+def test_a_resampling_aggregates(client: httpx.Client, resample: Any, pointer: str) -> None:
+    series = series_of(pd.date_range("2024-01-01", periods=100, freq="D"))
+    answer = client.post("/train", json={"series": series, "resample": resample})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["pointer"] == f"#{pointer}"
+
+
+def test_how_rows_are_read_is_part_of_the_model(client: httpx.Client) -> None:
+    model = trained(client, series_of(pd.date_range("2024-01-01", periods=60, freq="D")))
+    for option in ({"time_zone": "UTC"}, {"resample": {"freq": "W", "how": "sum"}}):
+        answer = client.post("/forecast", json={"model_id": model["model_id"], "horizon": 1, **option})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == f"#/{next(iter(option))}"
+
+
+def test_resampling_needs_times(client: httpx.Client) -> None:
+    answer = client.post("/train", json={"series": numbers(60), "resample": {"freq": "W", "how": "sum"}})
+    assert "timestamps" in problem_of(answer, 422, "invalid-option")["errors"][0]["detail"]
+
+
+def test_all_formats_give_the_same_model(client: httpx.Client) -> None:
+    hours = pd.date_range("2024-10-20", "2024-10-28 12:00", freq="20min", tz="Europe/Berlin")
+    texts, values = list(hours.strftime(MINUTES)), numbers(len(hours))
+    options = {"time_zone": "Europe/Berlin", "resample": {"freq": "h", "how": "mean"}}
+    models = [trained(client, {"columns": {"load": values}, "timestamps": texts}, **options)]
+    query = {
+        "wait": "120",
+        "target": "load",
+        "time_zone": "Europe/Berlin",
+        "resample.freq": "h",
+        "resample.how": "mean",
+    }
+    query |= {name: str(value) for name, value in QUICK.items() if not isinstance(value, dict)}
+    query |= {
+        f"{group}.{name}": str(value)
+        for group, part in QUICK.items()
+        if isinstance(part, dict)
+        for name, value in part.items()
+    }
+    table = BytesIO()
+    pd.DataFrame({"date": texts, "load": values}).to_parquet(table)
+    bodies: list[tuple[str | bytes, str]] = [
+        (csv_of({"date": texts, "load": values}), "text/csv"),
+        (csv_of({"date": texts, "load": values}).replace(",", ";"), "text/csv"),
+        (table.getvalue(), "application/vnd.apache.parquet"),
+    ]
+    for body, kind in bodies:
+        answer = client.post("/train", params=query, content=body, headers={"Content-Type": kind})
+        assert answer.status_code == 201, answer.text
+        models.append(answer.json())
+    answers = [forecast(client, model, horizon=5)["forecasts"] for model in models]
+    assert all(one == answers[0] for one in answers[1:])
+    assert all(model["series"] == models[0]["series"] for model in models[1:])
+
+
+def test_any_order_of_rows_gives_the_same_model(client: httpx.Client) -> None:
+    days = pd.date_range("2024-01-01", periods=100, freq="D")
+    series = series_of(days[days.day_of_week < 6])
+    order = np.random.default_rng(1).permutation(len(series["values"]))
+    shuffled = {name: [values[row] for row in order] for name, values in series.items()}
+    first, second = trained(client, series), trained(client, shuffled)
+    assert first["series"] == second["series"]
+    assert forecast(client, first, horizon=5)["forecasts"] == forecast(client, second, horizon=5)["forecasts"]

@@ -55,6 +55,8 @@ def test_a_plain_list() -> None:
         "freq": None,
         "freq_inferred": False,
         "calendar": None,
+        "time_zone": None,
+        "resample": None,
         "start": None,
         "end": None,
     }

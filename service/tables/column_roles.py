@@ -14,7 +14,7 @@ ITEM, TARGET = "unique_id", "y"
 
 TIME_NAMES = (
     *("ds", "date", "dates", "datetime", "time", "timestamp", "timestamps"),
-    *("datum", "zeit", "zeitpunkt", "zeitstempel", "datumzeit", "datumuhrzeit"),
+    *("datum", "zeit", "zeitpunkt", "zeitstempel", "datumzeit", "datumuhrzeit", "uhrzeit"),
     *("fecha", "fechahora", "horodatage", "dateheure", "datahora", "dataora", "tijd", "tijdstip"),
 )
 """Names of columns that contain nothing but times."""
@@ -29,6 +29,16 @@ PERIOD_NAMES = (
 """Names of columns of times (2024-01, 2024) or parts of times (month 1 to 12), which are never targets."""
 UNSURE_NAMES = ("data", "index")
 """Names of columns that may contain times or values: their cells decide."""
+
+_PARTS = {
+    "year": ("year", "jahr", "annee", "ano", "anno", "jaar"),
+    "quarter": ("quarter", "quartal", "trimestre", "kwartaal"),
+    "month": ("month", "monat", "mois", "mes", "mese", "maand"),
+    "week": ("week", "calendarweek", "woche", "kw", "kalenderwoche", "semaine", "semana", "settimana"),
+    "day": ("day", "tag", "jour", "dia", "giorno", "dag"),
+    "hour": ("hour", "stunde", "heure", "hora", "ora", "uur"),
+    "minute": ("minute", "minuto", "minuut"),
+}
 
 CELLS_TRIED = 20
 """The number of first cells from which the content of a column is detected."""
@@ -75,8 +85,18 @@ _ROLES: dict[str, NameRole] = {
 
 def role_of_name(name: str) -> NameRole | None:
     """Return the role that a name suggests, ignoring case, accents, blanks and marks: Date_Time is datetime."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
-    return _ROLES.get(_WORDS.sub("", plain))
+    return _ROLES.get(_plain(name))
+
+
+def part_of_name(name: str) -> str | None:
+    """Return the part of a time that a name denotes: year, quarter, month, week, day, hour, minute or None."""
+    plain = _plain(name)
+    return next((part for part, names in _PARTS.items() if plain in names), None)
+
+
+def _plain(name: str) -> str:
+    letters = (one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
+    return _WORDS.sub("", "".join(letters))
 
 
 def look_like_times(cells: Sequence[str]) -> bool:

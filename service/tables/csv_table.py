@@ -10,6 +10,7 @@ from itertools import islice
 
 from service.errors import InvalidOption, InvalidSeries, MalformedBody
 from service.tables.column_roles import look_like_times
+from service.tables.csv_text import decoded, split_off_titles
 from service.tables.number_format import PATH, NumberReader, is_number, possible_marks
 
 # A first line of nothing but numbers and dates is not a header.
@@ -53,11 +54,12 @@ def read_table(
     decimal, thousands: the marks in numbers, detected if they are None; see `number_format`. most_rows: a body with
     more rows is refused while it is read, before all rows are in memory.
 
-    Raises MalformedBody if the bytes are not UTF-8 or quotes are not closed; InvalidSeries if the header is missing,
+    Raises MalformedBody if the bytes are no text or quotes are not closed; InvalidSeries if the header is missing,
     has duplicate names or more than 10,000 columns, if no rows or too many follow it, or if a row has more or fewer
     cells; InvalidOption for the separator and the marks.
     """
-    separator, text = _split_off_separator(_decoded(data), separator)
+    text, warning = decoded(data)
+    separator, text, titles = _split_off_start(text, separator)
     possible = possible_marks(separator, decimal, thousands)
     header: list[str] = []
     names: list[str] = []
@@ -77,7 +79,7 @@ def read_table(
             if len(rows) == most_rows:
                 raise InvalidSeries.at(PATH, f"more than {most_rows} rows: this server accepts at most as many values")
             rows.append(fitted)
-            lines.append(reader.line_num)
+            lines.append(reader.line_num + titles.count("\n"))
     except csv.Error as error:
         raise MalformedBody.at((), f"line {reader.line_num} of the CSV cannot be read: {error}") from None
     if not rows:
@@ -87,17 +89,10 @@ def read_table(
     }
     if any(look_like_times([name, *cells]) for name, cells in columns.items()):
         raise InvalidSeries.at(PATH, _no_names(names))
-    return CsvTable(columns, lines, separator, possible)
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MalformedBody.at((), f"the CSV is not in UTF-8 (byte {error.start}): save it as UTF-8") from None
-    if "\0" in text:
-        raise MalformedBody.at((), "the CSV has NUL bytes: save it as UTF-8 text")
-    return text
+    warnings = [warning] if warning else []
+    if titles.strip():
+        warnings.append(f"the lines above the header are left out: {' '.join(titles.split())[:80]!r}")
+    return CsvTable(columns, lines, separator, possible, tuple(warnings))
 
 
 def _fitted(cells: list[str], header: list[str]) -> list[str] | None:
@@ -134,20 +129,26 @@ def _no_names(names: list[str]) -> str:
     return f"the first line must name the columns, got {', '.join(names)[:60]!r}"
 
 
-def _split_off_separator(text: str, given: str | None) -> tuple[str, str]:
-    """Return the separator, and the text without the line ``sep=;`` of Excel, whose line end is kept.
+def _split_off_start(text: str, given: str | None) -> tuple[str, str, str]:
+    """Return the separator, the table without the line ``sep=;`` of Excel and titles, and the titles above its header.
 
-    given: the separator; if None it is detected by that line, else by the header and the first rows. Raises
-    InvalidOption.
+    The line end after the line of Excel is kept. given: the separator; if None it is detected by that line, else by the
+    header and the first rows. Raises InvalidOption.
     """
     if given is not None and given not in SEPARATORS:
         raise InvalidOption.at(("separator",), f"{given[:20]!r} is not a separator: use comma, semicolon or tab")
     line = _LINE_OF_EXCEL.match(text)
     named = (line[1] or line[2]) if line else None
     remaining = text[line.end() :] if line and named in _CHOICES else text
-    if given is not None:
-        return SEPARATORS[given], remaining
-    return (named if remaining is not text and named else _found(text)), remaining
+    if given is not None or (remaining is not text and named):
+        separator = SEPARATORS[given or named or ","]
+        titles, remaining = split_off_titles(remaining, separator)
+        return separator, remaining, titles
+    for separator in _CHOICES:
+        titles, below = split_off_titles(text, separator)
+        if titles:
+            return separator, below, titles
+    return _found(text), text, ""
 
 
 def _found(text: str) -> str:

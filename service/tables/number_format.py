@@ -23,11 +23,18 @@ from functools import cached_property
 
 from service.errors import AmbiguousNumbers, InvalidOption, InvalidSeries, Path
 from service.tables.column_roles import says_time
+from service.tables.number_units import WithoutUnits, without_units
 
 PATH: Path = ("series",)
 """The path of a table in a request, for errors."""
 
-MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none"})
+MISSING = frozenset(
+    (
+        *("", "na", "n/a", "n.a.", "#n/a", "nan", "null", "none", "nil", "missing"),
+        *(".", "..", "...", "?", "-", "--", "\u2013", "\u2014", ":"),
+    )
+)
+"""Cells, in lower case, without a value: as R, SAS, Excel, databases and statistics offices write them."""
 DECIMAL_MARKS = {".": ".", ",": ",", "point": ".", "comma": ","}
 THOUSANDS_MARKS = {**DECIMAL_MARKS, " ": " ", "'": "'", "\u2019": "'", "space": " ", "apostrophe": "'"}
 
@@ -105,14 +112,16 @@ class NumberReader:
     """Parses the numbers in the columns of a file.
 
     columns: stripped cells by name; lines: the line of each row in the file; separator: of the columns; possible: see
-    `possible_marks`.
+    `possible_marks`; warnings: about the file.
     """
 
     columns: dict[str, list[str]]
     lines: list[int]
     separator: str
     possible: tuple[Marks, ...]
+    warnings: tuple[str, ...] = ()
     _fitting: dict[str, tuple[Marks, ...]] = field(default_factory=dict)
+    _plain: dict[str, WithoutUnits] = field(default_factory=dict)
 
     def numbers(self, name: str) -> list[float | None]:
         """Return a column as numbers, None for cells that are empty, NA, NaN or null.
@@ -123,7 +132,7 @@ class NumberReader:
         if not fitting:
             raise InvalidSeries.at(PATH, self._no_number(name))
         marks = fitting[0] if len(fitting) == 1 else self._settled(name)
-        return [marks.number(cell) for cell in self.columns[name]]
+        return [marks.number(cell) for cell in self._cells(name)]
 
     def is_numeric(self, name: str) -> bool:
         """Return whether a column contains numbers, and nothing but numbers and missing cells."""
@@ -132,12 +141,24 @@ class NumberReader:
     def _fitting_of(self, name: str) -> tuple[Marks, ...]:
         if name not in self._fitting:
             cells = self.columns[name]
-            self._fitting[name] = tuple(marks for marks in self.possible if marks.first_no_number(cells) is None)
+            fitting = tuple(marks for marks in self.possible if marks.first_no_number(cells) is None)
+            if not fitting and (plain := without_units(cells, MISSING)):
+                fitting = tuple(marks for marks in self.possible if marks.first_no_number(plain.cells) is None)
+                self._plain[name] = plain
+            self._fitting[name] = fitting
         return self._fitting[name]
+
+    def _cells(self, name: str) -> list[str]:
+        """Return the cells of a column without units."""
+        return self._plain[name].cells if name in self._plain else self.columns[name]
+
+    def unit_of(self, name: str) -> str:
+        """Return the unit that is left out of the numbers of a column, "" if there is none."""
+        return self._plain[name].unit if self._fitting_of(name) and name in self._plain else ""
 
     def _settled(self, name: str) -> Marks:
         """Decide between point and comma as the decimal mark if both are possible."""
-        cells = self.columns[name]
+        cells = [cell for cell in self._cells(name) if cell.lower() not in MISSING]
         points, commas = any("." in cell for cell in cells), any("," in cell for cell in cells)
         if not (points or commas):
             return self.possible[0]
@@ -170,7 +191,8 @@ class NumberReader:
         return _COMMA if self.separator == ";" and mark == "," and not lengths else None
 
     def _two_ways(self, name: str) -> str:
-        row, cell = next((row, cell) for row, cell in enumerate(self.columns[name]) if "." in cell or "," in cell)
+        cells = enumerate(self._cells(name))
+        row, cell = next((row, cell) for row, cell in cells if cell.lower() not in MISSING and set(".,") & set(cell))
         ways = " or ".join(
             f"{marks.number(cell):.15g} (decimal={'point' if marks.decimal == '.' else 'comma'})"
             for marks in (_POINT, _COMMA)

@@ -53,7 +53,7 @@ export function timeOf(columns) {
 export function itemOf(columns, time) {
   const times = columns.find((column) => column.name === time)?.texts;
   if (!times || new Set(times).size === times.length) return null;
-  const candidates = columns.filter((column) => column.name !== time && (!column.numbers || column.name === ITEM));
+  const candidates = columns.filter((column) => column.name !== time && (!column.numbers || column.name === ITEM) && !saysTime(column));
   const few = candidates.filter((column) => new Set(column.texts).size <= FEW_ITEMS);
   return (few.find((column) => column.name === ITEM) ?? few[0])?.name ?? null;
 }

@@ -10,6 +10,9 @@ const CHOICES = ["\t", ";", ","];
 // The first line and so many rows, of at most so many characters, say which separator it is.
 const ROWS = 21;
 const SAMPLE = 100_000;
+// The most lines above the header, and how many below it show that they are none of the table.
+const MOST_TITLES = 20;
+const ROWS_BELOW = 5;
 
 // Returns {text, decimal, columns: [{name, numbers: Float64Array | null, asked, texts}], rows, time, item}.
 // text: what to send, with a header where there was none. decimal: as it was given ("point", "comma"), else "".
@@ -17,7 +20,7 @@ const SAMPLE = 100_000;
 export function readCsv(sent, decimal = "") {
   const text = withHeader(sent);
   const [separator, rest] = splitOffSeparator(text.replace(/^\uFEFF/, ""));
-  const [header, ...rows] = cellsOf(rest, separator);
+  const [header, ...rows] = withoutTitles(cellsOf(rest, separator));
   if (!header || !rows.length) throw new UnreadableCsv("The file has no rows.");
   const lines = rows.map((cells) => fitted(cells, header));
   const odd = lines.findIndex((cells) => !cells);
@@ -63,11 +66,26 @@ function cellsOfList(text) {
   return separator === null ? [] : text.split(separator).map((cell) => cell.trim()).filter(Boolean);
 }
 
-// The rule of service/tables/separators.py. Returns the separator, and the text without the line "sep=;" of Excel.
+// The rule of service/tables/csv_table.py. Returns the separator, and the text without the line "sep=;" of Excel.
 function splitOffSeparator(text) {
   const line = /^\s*(?:"sep=(.)"|sep=(.))[,;\t]*(?=[\r\n])/i.exec(text);
   const named = line && (line[1] ?? line[2]);
-  return CHOICES.includes(named) ? [named, text.slice(line[0].length)] : [foundSeparator(text), text];
+  if (CHOICES.includes(named)) return [named, text.slice(line[0].length)];
+  const titled = CHOICES.find((one) => {
+    const rows = cellsOf(text.slice(0, SAMPLE), one, MOST_TITLES + ROWS_BELOW);
+    return withoutTitles(rows).length < rows.length;
+  });
+  return [titled ?? foundSeparator(text), text];
+}
+
+// Single cells above a header of several are no rows: the rule of service/tables/csv_text.py.
+function withoutTitles(rows) {
+  const start = rows.slice(0, MOST_TITLES + ROWS_BELOW);
+  const first = start.findIndex((row) => row.length > 1);
+  const [header, ...below] = start.slice(Math.max(first, 0));
+  if (first < 1 || first > MOST_TITLES || !below.length || below.some((row) => row.length !== header.length)) return rows;
+  const isHeader = !header.some((cell) => isNumber(cell.trim())) && below.some((row) => row.some((cell) => isNumber(cell.trim())));
+  return isHeader ? rows.slice(first) : rows;
 }
 
 function foundSeparator(text) {

@@ -4,14 +4,28 @@ import { UnreadableCsv } from "./csv.js";
 
 export async function readFile(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  let text;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    throw new UnreadableCsv(`${file.name} is not a text file in UTF-8. Save the sheet as CSV (UTF-8) and try again.`);
-  }
+  const text = decoded(bytes);
   if (text.includes("\0")) throw new UnreadableCsv(`${file.name} is not a text file. Save the sheet as CSV and try again.`);
   return readText(text);
+}
+
+// UTF-8, UTF-16 or Windows-1252: the rule of service/tables/csv_text.py.
+function decoded(bytes) {
+  const marks = { "utf-16le": [0xff, 0xfe], "utf-16be": [0xfe, 0xff] };
+  const marked = Object.keys(marks).find((name) => marks[name].every((byte, place) => bytes[place] === byte));
+  try {
+    return new TextDecoder(marked ?? withoutMark(bytes), { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("windows-1252").decode(bytes);
+  }
+}
+
+// Every other byte of Latin letters and digits in UTF-16 is zero.
+function withoutMark(bytes) {
+  const start = [...bytes.slice(0, 1000)];
+  const [even, odd] = [0, 1].map((rest) => start.filter((_, place) => place % 2 === rest));
+  if (start.length >= 4 && even.every(Boolean) && !odd.some(Boolean)) return "utf-16le";
+  return start.length >= 4 && odd.every(Boolean) && !even.some(Boolean) ? "utf-16be" : "utf-8";
 }
 
 // decimal: "point", "comma", or "" where it is to be found.

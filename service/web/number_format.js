@@ -1,6 +1,15 @@
-// Decimal mark and thousands in the cells of a CSV file: the rule of service/tables/number_format.py.
+// Decimal mark and thousands in the cells of a CSV file: the rules of number_format.py and number_units.py.
 
-const MISSING = new Set(["", "na", "n/a", "#n/a", "nan", "null", "none"]);
+const MISSING = new Set([
+  ...["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "none", "nil", "missing"],
+  ...[".", "..", "...", "?", "-", "--", "\u2013", "\u2014", ":"],
+]);
+const CURRENCY = "US\\$|R\\$|[$\u20ac\u00a3\u00a5\u20b9\u20a9]|USD|EUR|GBP|CHF|JPY|CNY|INR|kr\\.?|z\u0142";
+const SPACE = "[ \u00a0\u202f]?";
+const DIGITS = "[0-9.,'\u2019 \u00a0\u202f]*[0-9][.,]?(?:[eE][+-]?[0-9]+)?";
+const WITH_UNIT = new RegExp(
+  `^(\\()?([+\u2212-]?)(${CURRENCY})?${SPACE}([+\u2212-]?)(${DIGITS})${SPACE}(%|\u2030|${CURRENCY})?(-?)(\\))?$`,
+);
 const WHOLE = /^[+-]?(\d+)$/;
 const ALSO_BETWEEN_THOUSANDS = [" \u00a0\u202f", "'\u2019"];
 const POINT = marksOf("point", ".", ",");
@@ -23,13 +32,35 @@ function isMissing(cell) {
 // columns: [{texts, saysTime}]; decimal: "point", "comma", or "" where it is to be found.
 export function readNumbers(columns, separator, decimal) {
   const possible = [POINT, COMMA].filter((marks) => !decimal || marks.name === decimal);
-  const fitting = columns.map(({ texts }) => possible.filter((marks) => texts.every((cell) => fits(cell, marks))));
+  const cells = columns.map(({ texts }) => withoutUnits(texts, possible));
+  const fitting = cells.map((texts) => possible.filter((marks) => texts.every((cell) => fits(cell, marks))));
   const elsewhere = new Set(fitting.filter((one, place) => one.length === 1 && !columns[place].saysTime).map(([marks]) => marks));
-  return columns.map(({ texts }, place) => {
+  return cells.map((texts, place) => {
     if (!fitting[place].length || texts.every(isMissing)) return { numbers: null, asked: false };
-    const marks = fitting[place].length === 1 ? fitting[place][0] : settled(texts, separator, elsewhere);
+    const known = texts.filter((cell) => !isMissing(cell));
+    const marks = fitting[place].length === 1 ? fitting[place][0] : settled(known, separator, elsewhere);
     return { numbers: Float64Array.from(texts, (cell) => numberOf(cell, marks ?? POINT)), asked: !marks };
   });
+}
+
+// The texts without their unit where they are no plain numbers, but numbers with one unit.
+function withoutUnits(texts, possible) {
+  if (possible.some((marks) => texts.every((cell) => fits(cell, marks)))) return texts;
+  const units = new Set();
+  const plain = texts.map((cell) => (isMissing(cell) ? cell : withoutUnit(cell, units)));
+  return units.size > 1 || plain.includes(null) ? texts : plain;
+}
+
+// null where a cell is no number. units: those found, "" for a number other than zero without one.
+function withoutUnit(cell, units) {
+  const match = WITH_UNIT.exec(cell);
+  if (!match) return null;
+  const [, open, sign, before, inner, number, after, trailing, close] = match;
+  const signs = [open, sign, inner, trailing].filter(Boolean).join("");
+  if (!open !== !close || (before && after) || signs.length > 1) return null;
+  if (before || after) units.add(before ?? after);
+  else if (/[1-9]/.test(number)) units.add("");
+  return `${["(", "-", "\u2212"].includes(signs) ? "-" : ""}${number.trim()}`;
 }
 
 // Tells whether a cell has a number, whatever its marks, or is missing.

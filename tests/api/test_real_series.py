@@ -210,3 +210,14 @@ def test_any_order_of_rows_gives_the_same_model(client: httpx.Client) -> None:
     first, second = trained(client, series), trained(client, shuffled)
     assert first["series"] == second["series"]
     assert forecast(client, first, horizon=5)["forecasts"] == forecast(client, second, horizon=5)["forecasts"]
+
+
+def test_a_table_of_items_names_the_column_to_give(client: httpx.Client) -> None:
+    days = [str(day.date()) for day in pd.date_range("2024-01-01", periods=30)] * 2
+    shops = ["a"] * 30 + ["b"] * 30
+    table = csv_of({"date": days, "shop": shops, "city": ["Rome"] * 60, "sold": numbers(60)})
+    query = {"target": "sold", "dry_run": "true"}
+    refused = client.post("/train", params=query, content=table, headers=CSV)
+    assert "give item=shop" in problem_of(refused, 422, "invalid-timestamps")["errors"][0]["detail"]
+    answer = client.post("/train", params={**query, "item": "shop"}, content=table, headers=CSV)
+    assert answer.json()["series"]["items"] == 2

@@ -33,6 +33,11 @@ class ParquetTable:
     columns: dict[str, list[str]]
     lines: range
     read: Mapping[str, dict[str, Any]]
+    warnings: tuple[str, ...] = ()
+
+    def unit_of(self, name: str) -> str:  # noqa: ARG002
+        """Return "": numbers of a Parquet file have no units."""
+        return ""
 
     def numbers(self, name: str) -> list[float | None]:
         """Return a column as numbers, with None for missing values. Raises InvalidSeries naming the column."""

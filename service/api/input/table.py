@@ -10,6 +10,7 @@ from typing import Any
 
 from service.api.input.items import listed
 from service.api.input.parquet_body import ParquetTable
+from service.api.input.time_parts import times_of_parts, times_with_clock
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from service.forecasting.series.time_parsing import read_times
 from service.tables.column_roles import (
@@ -18,6 +19,7 @@ from service.tables.column_roles import (
     TARGET,
     look_like_times,
     look_like_years,
+    part_of_name,
     role_of_name,
     says_time,
 )
@@ -34,13 +36,15 @@ Table = CsvTable | ParquetTable
 class TableSeries:
     """A series in the form of JSON.
 
-    ignored: columns of the file that are not used; time: the time column; warnings: messages for the client.
+    ignored: columns of the file that are not used; time: the time column; warnings: messages for the client; cure: how
+    to read times that occur twice, "" if unknown.
     """
 
     series: dict[str, Any]
     ignored: tuple[str, ...]
     time: str | None = None
     warnings: tuple[str, ...] = ()
+    cure: str = ""
 
 
 def table_series(
@@ -69,21 +73,26 @@ def table_series(
     named = {*targets, *covariates, *future_covariates}
     if item is None and ITEM not in {*named, time} and len(set(table.columns.get(ITEM, ()))) > 1:
         item = ITEM
-    time = time or _time_column(table, date_format, {*named, item})
+    may_be_parts = time is None or part_of_name(time) == "year"
+    parts = times_of_parts(table, {*named, item}) if may_be_parts else None
+    time = parts.names[0] if parts else time or _time_column(table, date_format, {*named, item})
+    if time is not None and parts is None:
+        parts = times_with_clock(table, time, {*named, item})
     warnings = () if time else _without_times(table, date_format, {*named, item}, bool(targets))
-    targets = list(targets) or _only_target(table, {*named, item, time})
+    in_parts = parts.names if parts else ()
+    targets = list(targets) or _only_target(table, {*named, item, time, *in_parts})
     columns = [*targets, *covariates, *future_covariates]
-    used = [name for name in (time, item, *columns) if name]
+    used = [name for name in (*(in_parts or (time,)), item, *columns) if name]
     for name, times in Counter(used).items():
         if times > 1:
             raise InvalidSeries.at(PATH, f"column {name!r} cannot be two of time, item, target and covariate")
-    if time is not None and item is None:
+    if time is not None and item is None and parts is None:
         _refuse_years_alone(table, time, used)
     series: dict[str, Any] = {"columns": {name: table.numbers(name) for name in columns}, "targets": targets}
     if future_covariates:
         series["future_covariates"] = list(future_covariates)
     if time is not None:
-        series["timestamps"] = table.columns[time]
+        series["timestamps"] = parts.texts if parts else table.columns[time]
     if item is not None:
         series = {"items": _items(table, series, item)}
     series |= {name: value for name, value in {"freq": freq, "date_format": date_format}.items() if value is not None}
@@ -91,7 +100,27 @@ def table_series(
     ignored = (
         name for name in table.columns if name not in used and not (warnings and says_time(name, table.columns[name]))
     )
-    return TableSeries(series, tuple(ignored), time, warnings)
+    cure = _cure_of_duplicates(table, series["timestamps"], used) if time is not None and item is None else ""
+    warnings = (*table.warnings, *warnings, *_about_columns(table, columns, in_parts))
+    return TableSeries(series, tuple(ignored), time, warnings, cure)
+
+
+def _cure_of_duplicates(table: Table, times: Sequence[str], used: Sequence[str]) -> str:
+    """Return the option that makes items of rows with the same time, "" if no column does."""
+    if len(set(times)) == len(times):
+        return ""
+    counts = {name: len(set(cells)) for name, cells in table.columns.items() if name not in used}
+    for name in sorted(counts, key=lambda name: counts[name]):
+        if counts[name] > 1 and len(set(zip(times, table.columns[name], strict=True))) == len(times):
+            return f"; column {name!r} seems to identify items: give item={name}"
+    return ""
+
+
+def _about_columns(table: Table, columns: Sequence[str], parts: Sequence[str]) -> list[str]:
+    """Return warnings about units of numbers, and about times that several columns hold."""
+    units = ((name, table.unit_of(name)) for name in columns)
+    found = [f"column {name!r}: the unit {unit!r} is left out of its numbers" for name, unit in units if unit]
+    return [*found, *([f"the times are those of the columns {listed(parts)} together"] if parts else [])]
 
 
 def _refuse_unknown(table: Table, named: Mapping[str, Sequence[str | None]]) -> None:

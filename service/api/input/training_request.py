@@ -45,13 +45,13 @@ async def read_training_request(request: Request, decide: Decide) -> tuple[Train
 
 def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> tuple[TrainingRequest, Plan]:
     warnings: tuple[str, ...] = ()
-    time = None
+    time, cure = None, ""
     if kind == JSON_TYPE:
         refuse_query(request.query_params)
         sent = parse_json(TrainRequest, body)
     else:
         sent, table = _from_table(request, kind, body)
-        time = table.time
+        time, cure = table.time, table.cure
         warnings = (*table.warnings, *([_not_used(table.ignored)] if table.ignored else []))
     refuse_values_ahead(sent.series, ("series",))
     try:
@@ -59,7 +59,7 @@ def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> 
     except (InvalidTimestamps, AmbiguousDates) as error:
         if time is None:
             raise
-        raise type(error).at(error.faults[0].path, f"column {time[:60]!r}: {error.detail}") from None
+        raise type(error).at(error.faults[0].path, f"column {time[:60]!r}: {error.detail}{cure}") from None
     warnings += read.warnings
     asked = TrainingRequest(read.panel, sent.options(), sent.name, read.summary, warnings, _idempotency(request, body))
     return asked, decide(resources_of(request), asked)

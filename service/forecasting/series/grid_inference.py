@@ -29,7 +29,9 @@ def infer(times: TimeArray, form: TimestampFormat) -> Placement | None:
     preferred to constant ones, and grids without a calendar to others.
     """
     local = form.local(times)
-    return fewest_rows(times, [Grid(freq, form) for freq in _candidates(local)] + grids_of_one_day(times, form))
+    calendar_steps = [Grid(freq, form) for freq in _calendar_candidates(local)]
+    constant_steps = [Grid(freq, form) for freq in _constant_candidates(local)]
+    return fewest_rows(times, [*calendar_steps, *grids_of_one_day(times, form), *constant_steps])
 
 
 def fewest_rows(times: TimeArray, grids: Sequence[Grid]) -> Placement | None:
@@ -143,13 +145,9 @@ def _alias(name: str, month: int, count: int) -> str:
     return f"{'' if multiple == 1 else multiple}{alias}"
 
 
-def _candidates(local: TimeArray) -> Iterator[str]:
-    """Yield candidate frequencies, in the order of preference on a tie."""
+def _constant_candidates(local: TimeArray) -> Iterator[str]:
+    """Yield the usual step, business days, and the longest step that contains all times."""
     steps = nanoseconds_between(local[:-1], local[1:])
-    if int(steps.min()) >= 28 * DAY:
-        yield from _calendar_candidates(local)
-    elif int(steps.min()) >= 12 * DAY:
-        yield from _half_months(local)
     values, counts = np.unique(steps, return_counts=True)
     weekday = int(weekday_of(local[:1])[0])
     yield frequency.alias_of_step(int(values[np.argmax(counts)]), weekday)
@@ -161,7 +159,17 @@ def _candidates(local: TimeArray) -> Iterator[str]:
 
 
 def _calendar_candidates(local: TimeArray) -> Iterator[str]:
-    """Yield starts and ends of as many months, quarters or years as divide all steps, and n-th weekdays."""
+    """Yield steps of a calendar, in the order of preference on a tie.
+
+    Starts and ends of as many months, quarters or years as divide all steps, n-th weekdays of months, and half-months.
+    """
+    shortest = int(nanoseconds_between(local[:-1], local[1:]).min())
+    if 12 * DAY <= shortest < 28 * DAY:
+        # The starts and ends of months with a day between them.
+        days = [int(day) for day in np.unique(day_of_month(local[:12])) if 1 < day < 28]
+        yield from (f"{name}-{days[0]}" for name in ("SMS", "SME") if len(days) == 1)
+    if shortest < 28 * DAY:
+        return
     months = local.astype("datetime64[M]").astype(np.int64)
     count = int(np.gcd.reduce(np.diff(months)))
     if not count:
@@ -174,12 +182,3 @@ def _calendar_candidates(local: TimeArray) -> Iterator[str]:
         if week < 5:
             yield f"WOM-{week}{weekday}"
         yield f"LWOM-{weekday}"
-
-
-def _half_months(local: TimeArray) -> Iterator[str]:
-    """Yield the starts and ends of months with a day between them."""
-    days = np.unique(day_of_month(local[:12]))
-    between = [int(day) for day in days if 1 < day < 28]
-    if len(between) == 1:
-        yield f"SMS-{between[0]}"
-        yield f"SME-{between[0]}"

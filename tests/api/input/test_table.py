@@ -202,7 +202,78 @@ def test_what_cannot_be_read_is_refused(
     assert says in caught.value.detail
 
 
-def test_other_encodings_are_refused() -> None:
-    for encoding in ("latin-1", "utf-16"):
-        with pytest.raises(MalformedBody, match="UTF-8"):
-            read_csv("date,m\u00fcnchen\n2024-01-01,1\n".encode(encoding))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "windows-1252"])
+def test_encodings_of_spreadsheets(encoding: str) -> None:
+    text = "date,m\u00fcnchen\n2024-01-01,1\n2024-01-02,2\n"
+    read = read_csv(text.encode(encoding))
+    assert read.series["targets"] == ["m\u00fcnchen"]
+    assert [("Windows-1252" in one) for one in read.warnings] == ([True] if encoding == "windows-1252" else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('date,y\n2024-01-01,$892.85\n2024-01-02,"$1,093.10"\n2024-01-03,-$5.00\n', [892.85, 1093.10, -5]),
+        ("date;y\n01.02.2024;1.093,10 \u20ac\n02.02.2024;0\n13.02.2024;5,00 \u20ac\n", [1093.10, 0, 5]),
+        ("date,y\n2024-01-01,8.93%\n2024-01-02,-\n2024-01-03,9%\n", [8.93, None, 9]),
+        ('date,y\n2024-01-01,"(1,234.50)"\n2024-01-02,10\n2024-01-03,(3)\n', [-1234.5, 10, -3]),
+        ("date,y\n2024-01-01,5-\n2024-01-02,10\n2024-01-03,3-\n", [-5, 10, -3]),
+        ("date,y\n2024-01-01,USD 5\n2024-01-02,?\n2024-01-03,USD 1\n", [5, None, 1]),
+        ("date\ty\n2024-01-01\t.\n2024-01-02\t:\n2024-01-03\t1\n", [None, None, 1]),
+        ('date,y\n2024-01-01,"1,000"\n2024-01-02,"2,500"\n', [1000, 2500]),
+    ],
+)
+def test_numbers_as_they_are_exported(text: str, values: list[float | None]) -> None:
+    assert read_csv(text.encode()).series["columns"]["y"] == values
+
+
+@pytest.mark.parametrize("cells", [("$5", "\u20ac5"), ("5%", "5"), ("$5 USD", "$5 USD"), ("(-5)", "5"), ("(5", "5)")])
+def test_different_units_are_refused(cells: tuple[str, str]) -> None:
+    with pytest.raises(InvalidSeries, match=r"column 'y'"):
+        read_csv(f"date,y\n2024-01-01,{cells[0]}\n2024-01-02,{cells[1]}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "titles"),
+    [
+        ("Category: All categories\n\nWeek,python: (US)\n2019-01-06,45\n2019-01-13,46\n", "python: (US)", 1),
+        ("Umsatz 2024\nin Tausend\nDatum;Umsatz\n01.01.2024;1,5\n02.01.2024;2,5\n", "Umsatz", 1),
+        ("y\n1,5\n2,5\n", "y", 0),
+        ("date,y\n2024-01-01,1\n2024-01-02,2\n", "y", 0),
+    ],
+)
+def test_lines_above_the_header(text: str, name: str, titles: int) -> None:
+    read = read_csv(text.encode())
+    assert read.series["targets"] == [name]
+    assert [("above the header" in one) for one in read.warnings] == [True] * titles
+
+
+def test_lines_are_counted_from_the_first_of_the_file() -> None:
+    with pytest.raises(InvalidSeries, match=r"line 5, column 'y'"):
+        read_csv(b"Title\n\ndate,y\n2024-01-01,1\n2024-01-02,x\n", targets=["y"])
+
+
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("Date,Time,y\n2024-01-01,00:00,1\n2024-01-01,00:30,2\n", ["2024-01-01 00:00", "2024-01-01 00:30"]),
+        ("Datum;Uhrzeit;y\n31.01.2024;9:00;1\n31.01.2024;10:00;2\n", ["31.01.2024 9:00", "31.01.2024 10:00"]),
+        ("Date,Time,y\n1/13/2024,5:00 PM,1\n1/13/2024,6:00 PM,2\n", ["1/13/2024 5:00 PM", "1/13/2024 6:00 PM"]),
+        ("year,month,day,hour,y\n2024,1,1,0,5\n2024,1,1,1,6\n", ["2024-01-01T00:00", "2024-01-01T01:00"]),
+        ("year,month,y\n2024,1,5\n2024,2,6\n", ["2024-01", "2024-02"]),
+        ("Jahr;Quartal;y\n2024;1;5\n2024;2;6\n", ["2024Q1", "2024Q2"]),
+        ("y,week,year\n5,9,2024\n6,10,2024\n", ["2024-W09", "2024-W10"]),
+        ("year,month,day,y\n2024,1.0,30,5\n2024,1.0,31,6\n", ["2024-01-30", "2024-01-31"]),
+        ("year,y\n2023,5\n2024,6\n", ["2023", "2024"]),
+    ],
+)
+def test_times_in_several_columns(text: str, times: list[str]) -> None:
+    read = read_csv(text.encode())
+    assert read.series["timestamps"] == times
+    assert read.series["targets"] == ["y"]
+    assert not read.ignored
+
+
+def test_a_part_of_a_time_is_not_empty() -> None:
+    with pytest.raises(InvalidSeries, match="'month'"):
+        read_csv(b"year,month,y\n2024,1,5\n2024,,6\n")

@@ -1,0 +1,96 @@
+"""Times in several columns of a table: a date and a time of day, or year, month, day and hour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple, Protocol
+
+from service.errors import InvalidSeries
+from service.tables.column_roles import part_of_name, role_of_name
+from service.tables.number_format import PATH
+
+_CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?")
+_CLOCK_IN_DATE = re.compile(r".*[0-9]:[0-9]{2}.*")
+_NUMBER = re.compile(r"([0-9]{1,4})(?:\.0+)?")
+_RANGES = {"quarter": (1, 4), "month": (1, 12), "week": (1, 53), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
+# What follows a year, in order; each needs those before it.
+_ORDERS = (("month", "day", "hour", "minute"), ("quarter",), ("week",))
+
+
+class Columns(Protocol):
+    """A table of text."""
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Cells by name of the column."""
+        ...
+
+
+class TimeParts(NamedTuple):
+    """The columns that hold the parts of times, and the times."""
+
+    names: tuple[str, ...]
+    texts: list[str]
+
+
+def times_of_parts(table: Columns, taken: Collection[str | None]) -> TimeParts | None:
+    """Return the times of columns that are named year, month, day and so on, or None if there are none.
+
+    taken: columns with another role. Raises InvalidSeries for a row without a part.
+    """
+    parts: dict[str, str] = {}
+    for name in table.columns:
+        part = part_of_name(name)
+        if part is not None and name not in taken:
+            if part in parts:
+                return None
+            parts[part] = name
+    if "year" not in parts or not _numbers(table.columns[parts["year"]], 1000, 9999):
+        return None
+    for order in _ORDERS:
+        found: list[str] = []
+        for part in order:
+            if part not in parts or not _numbers(table.columns[parts[part]], *_RANGES[part]):
+                break
+            found.append(part)
+        if found:
+            names = tuple(parts[part] for part in ("year", *found))
+            return TimeParts(names, _written(table, names, found))
+    return None
+
+
+def times_with_clock(table: Columns, dates: str, taken: Collection[str | None]) -> TimeParts | None:
+    """Return dates with the times of day of another column, or None if no other column contains these."""
+    if any(_CLOCK_IN_DATE.fullmatch(cell) for cell in table.columns[dates]):
+        return None
+    for name, cells in table.columns.items():
+        is_named = role_of_name(name) in ("time", "period")
+        if name not in (dates, *taken) and is_named and cells and all(map(_CLOCK.fullmatch, cells)):
+            rows = zip(table.columns[dates], cells, strict=True)
+            return TimeParts((dates, name), [f"{date} {clock}" for date, clock in rows])
+    return None
+
+
+def _numbers(cells: list[str], least: int, most: int) -> bool:
+    numbers = [match and int(match[1]) for match in map(_NUMBER.fullmatch, cells) if match]
+    known = sum(1 for cell in cells if cell)
+    return 0 < known == len(numbers) and all(number is not None and least <= number <= most for number in numbers)
+
+
+def _written(table: Columns, names: tuple[str, ...], parts: list[str]) -> list[str]:
+    rows = []
+    for row, cells in enumerate(zip(*(table.columns[name] for name in names), strict=True)):
+        if not all(cells):
+            empty = names[cells.index("")]
+            raise InvalidSeries.at(PATH, f"row {row + 1}: the cell of {empty[:60]!r}, a part of the time, is empty")
+        numbers = [int(float(cell)) for cell in cells]
+        if parts == ["quarter"]:
+            rows.append(f"{numbers[0]}Q{numbers[1]}")
+        elif parts == ["week"]:
+            rows.append(f"{numbers[0]}-W{numbers[1]:02}")
+        else:
+            date = "-".join(f"{number:02}" for number in numbers[:3])
+            clock = [*numbers[3:], 0][:2] if len(numbers) > 3 else []
+            rows.append(f"{date}T{':'.join(f'{number:02}' for number in clock)}" if clock else date)
+    return rows

@@ -1,0 +1,77 @@
+"""The text of a CSV file: its encoding, and the lines above its header."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from itertools import islice
+
+from service.errors import MalformedBody
+from service.tables.number_format import is_number
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_MOST_TITLES = 20
+_ROWS_BELOW = 5
+
+
+def decoded(data: bytes) -> tuple[str, str | None]:
+    """Return the text of a file in UTF-8, UTF-16 or Windows-1252, and a warning about an encoding that was guessed.
+
+    Raises MalformedBody.
+    """
+    mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
+    encoding = _MARKS.get(mark) or _without_mark(data)
+    warning = None
+    try:
+        text = data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        text, warning = _as_windows_1252(data, encoding, error.start)
+    if "\0" in text:
+        raise MalformedBody.at((), "the CSV has NUL bytes: save it as UTF-8 text")
+    return text, warning
+
+
+def _without_mark(data: bytes) -> str:
+    """Return UTF-16 if every other byte of the start is NUL, as in text of mostly Latin letters and digits."""
+    start = data[:1000]
+    if len(start) >= 4 and not any(start[1::2]) and all(start[::2]):
+        return "utf-16-le"
+    return "utf-16-be" if len(start) >= 4 and not any(start[::2]) and all(start[1::2]) else "utf-8"
+
+
+def _as_windows_1252(data: bytes, encoding: str, place: int) -> tuple[str, str]:
+    cure = f"the CSV is not in UTF-8 (byte {place}): save it as UTF-8"
+    if encoding != "utf-8":
+        raise MalformedBody.at((), cure)
+    try:
+        text = data.decode("windows-1252")
+    except UnicodeDecodeError:
+        raise MalformedBody.at((), cure) from None
+    return text, "the file is not in UTF-8: it was read as Windows-1252; save it as UTF-8 if names look wrong"
+
+
+def split_off_titles(text: str, separator: str) -> tuple[str, str]:
+    """Return the lines above the header, and the rest: single cells above rows of several cells, as Google Trends has.
+
+    There are none if the first line already has several cells, or if the rows below do not have as many as each other.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        rows.extend((reader.line_num, cells) for cells in islice(reader, _MOST_TITLES + _ROWS_BELOW))
+    except csv.Error:
+        return "", text
+    first = next((place for place, (_, cells) in enumerate(rows) if len(cells) > 1), 0)
+    below = [cells for _, cells in rows[first:] if any(cells)]
+    if not 0 < first <= _MOST_TITLES or len(below) < 2 or len(set(map(len, below))) > 1:
+        return "", text
+    if any(map(is_number, below[0])) or not any(is_number(cell) for cells in below[1:] for cell in cells):
+        return "", text  # values with decimal commas below the name of their only column
+    lines = text.splitlines(keepends=True)
+    end = rows[first - 1][0]
+    return "".join(lines[:end]), "".join(lines[end:])

@@ -18,6 +18,7 @@ from service.client.series import SentSeries, read_series, write_json
 from service.client.table import read_table
 from service.client.times import Zone
 from service.errors import InvalidOption
+from service.tables.excel import XLSX_TYPE, is_excel
 
 
 class ColumnArguments(TypedDict, total=False):
@@ -117,6 +118,7 @@ def _text(value: Any) -> str:
 
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
+_EXCEL = {"Content-Type": XLSX_TYPE}
 FILE = {"Content-Type": "application/octet-stream"}
 _OF_DATA = {*DataArguments.__annotations__, "static"}
 _OF_FORECAST = ("level", "quantiles", "items", "num_samples", "seed")
@@ -125,8 +127,8 @@ _OF_FORECAST = ("level", "quantiles", "items", "num_samples", "seed")
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
     """Build a training request that returns the model if it is ready within ``seconds``.
 
-    data: anything `read_series` accepts, or a CSV: a path, or its bytes. The request has an idempotency key, so that it
-    may be sent again.
+    data: anything `read_series` accepts, or a CSV or Excel file: a path, or its bytes. The request has an idempotency
+    key, so that it may be sent again.
     """
     key = {"Idempotency-Key": str(uuid4())}
     wait = ("wait", f"{seconds:g}")
@@ -134,7 +136,8 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
         data = Path(data).read_bytes()
     if isinstance(data, bytes):
         roles = Roles(listed(arguments.get("target")), item=arguments.get("item"), time=arguments.get("time"))
-        return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**_CSV, **key}), roles)
+        kind = _EXCEL if is_excel(data) else _CSV
+        return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**kind, **key}), roles)
     of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
     sent = read_series(data, **of_data)
     body = {name: value for name, value in arguments.items() if name not in _OF_DATA}

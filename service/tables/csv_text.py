@@ -58,7 +58,8 @@ def _as_windows_1252(data: bytes, encoding: str, place: int) -> tuple[str, str]:
 def split_off_titles(text: str, separator: str) -> tuple[str, str]:
     """Return the lines above the header, and the rest: single cells above rows of several cells, as Google Trends has.
 
-    There are none if the first line already has several cells, or if the rows below do not have as many as each other.
+    There are none if the first line already has several cells that are not empty, or if the rows below do not have as
+    many as each other.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[tuple[int, list[str]]] = []
@@ -66,7 +67,7 @@ def split_off_titles(text: str, separator: str) -> tuple[str, str]:
         rows.extend((reader.line_num, cells) for cells in islice(reader, _MOST_TITLES + _ROWS_BELOW))
     except csv.Error:
         return "", text
-    first = next((place for place, (_, cells) in enumerate(rows) if len(cells) > 1), 0)
+    first = next((place for place, (_, cells) in enumerate(rows) if sum(map(bool, map(str.strip, cells))) > 1), 0)
     below = [cells for _, cells in rows[first:] if any(cells)]
     if not 0 < first <= _MOST_TITLES or len(below) < 2 or len(set(map(len, below))) > 1:
         return "", text

@@ -81,7 +81,7 @@ function splitOffSeparator(text) {
 // Single cells above a header of several are no rows: the rule of service/tables/csv_text.py.
 function withoutTitles(rows) {
   const start = rows.slice(0, MOST_TITLES + ROWS_BELOW);
-  const first = start.findIndex((row) => row.length > 1);
+  const first = start.findIndex((row) => row.filter((cell) => cell.trim()).length > 1);
   const [header, ...below] = start.slice(Math.max(first, 0));
   if (first < 1 || first > MOST_TITLES || !below.length || below.some((row) => row.length !== header.length)) return rows;
   const isHeader = !header.some((cell) => isNumber(cell.trim())) && below.some((row) => row.some((cell) => isNumber(cell.trim())));

@@ -61,6 +61,7 @@ CASES: dict[str, tuple[str, Numbers]] = {
     "negative amounts in brackets": (german("(1,234.50)", "10", "3-", separator="\t"), [-1234.5, 10, -3]),
     "other missing cells": (german(".", ":", "n.a.", "1.5", separator="\t"), [None, None, None, 1.5]),
     "a title above the header": ("Umsatz 2024\nin Tausend, netto\n\n" + german("1,5", "2,5"), [1.5, 2.5]),
+    "a title as Excel exports it": ("Umsatz;\n;\n" + german("1,5", "2,5"), [1.5, 2.5]),
     "a title, with commas": ("Category: All\n\n" + german("1.5", "2", separator=","), [1.5, 2]),
     "one column with decimal commas": ("Wert\n0,5\n1,5\n", [0.5, 1.5]),
     "one column, both ways": ("Wert\n1.005\n2.210\n", ASKED),

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
 
-from service.errors import InvalidOption, InvalidSeries, MalformedBody, UnsupportedContentType
+from service.api.input.reader_process import TOO_MUCH, run_reader, unreadable
+from service.errors import InvalidOption, InvalidSeries, UnsupportedContentType
 from service.tables.number_format import PATH
 
-_CODE = Path(__file__).resolve().parents[3]
 # Memory that pyarrow and pandas need themselves, and bytes that one byte of the largest body may expand to.
 _OWN_BYTES = 512 * 2**20
 _GROWTH = 16
-# More than the CPU time limit of the process: it may have to wait for a core.
-_PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -78,29 +73,15 @@ def read_parquet(data: bytes, most_cells: int, most_bytes: int, **of_csv: str | 
 
 
 def _read(data: bytes, most_cells: int, most_memory: int) -> dict[str, Any]:
-    # The system's allocator returns memory and so stays within the limit; the rest of our environment is not passed on.
-    environment = {"PYTHONPATH": str(_CODE), "PYTHONSAFEPATH": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "service.api.input.parquet_worker", str(most_memory), str(most_cells)]
-    try:
-        # No part of the command comes from a client.
-        done = subprocess.run(  # noqa: S603
-            command, input=data, capture_output=True, env=environment, timeout=_PATIENCE_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise _unreadable("it takes too long") from None
+    done = run_reader("parquet_worker", data, (most_memory, most_cells), "Parquet")
     if done.returncode:
-        raise _unreadable("it needs more memory or time than this server allows, or is damaged")
+        raise unreadable("Parquet", TOO_MUCH)
     answer: dict[str, Any] = from_json(done.stdout)
     if "malformed" in answer:
-        raise _unreadable(answer["malformed"])
+        raise unreadable("Parquet", answer["malformed"])
     if "unusable" in answer:
         raise InvalidSeries.at(PATH, answer["unusable"])
     return answer
-
-
-def _unreadable(why: str) -> MalformedBody:
-    return MalformedBody(f"the Parquet file cannot be read: {why}")
 
 
 def _texts(column: Mapping[str, Any], rows: int) -> list[str]:

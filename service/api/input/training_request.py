@@ -1,4 +1,4 @@
-"""Read the body of POST /train (JSON, CSV or Parquet) as a training request."""
+"""Read the body of POST /train (JSON, CSV, Excel or Parquet) as a training request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
+from service.api.input.excel_body import read_excel
 from service.api.input.parquet_body import read_parquet
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
@@ -17,8 +18,11 @@ from service.api.output.problems import invalid
 from service.api.request_context import in_turn, load_of, resources_of
 from service.api.schemas.training import TrainRequest
 from service.errors import AmbiguousDates, InvalidInput, InvalidTimestamps
+from service.forecasting.series.local_time import check_time_zone
+from service.forecasting.series.row_placement import Reading
 from service.forecasting.training.planning import Plan
 from service.tables.csv_table import read_table
+from service.tables.excel import XLSX_TYPE
 from service.usecases.resources import Resources
 from service.usecases.train import TrainingRequest
 
@@ -36,7 +40,7 @@ async def read_training_request(request: Request, decide: Decide) -> tuple[Train
 
     Raises MalformedBody, BodyTooLarge, UnsupportedContentType, InvalidInput, Overloaded.
     """
-    kind = media_type(request, JSON_TYPE, CSV_TYPE, PARQUET_TYPE)
+    kind = media_type(request, JSON_TYPE, CSV_TYPE, PARQUET_TYPE, XLSX_TYPE)
     load_of(request).check_room()
     body = await read_body(request)
 
@@ -54,8 +58,11 @@ def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> 
         time, cure = table.time, table.cure
         warnings = (*table.warnings, *([_not_used(table.ignored)] if table.ignored else []))
     refuse_values_ahead(sent.series, ("series",))
+    if sent.time_zone is not None:
+        check_time_zone(sent.time_zone, ("time_zone",))
+    reading = Reading(sent.time_zone, sent.resample)
     try:
-        read = read_panel(sent.series, ("series",), sent.future_covariates, True, sent.reading())
+        read = read_panel(sent.series, ("series",), sent.future_covariates, True, reading)
     except (InvalidTimestamps, AmbiguousDates) as error:
         if time is None:
             raise
@@ -75,6 +82,8 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
     most = resources_of(request).limits.settings.max_points
     if kind == CSV_TYPE:
         read: Table = read_table(body, most_rows=most, **query.format)
+    elif kind == XLSX_TYPE:
+        read = read_excel(body, most, _CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)
     else:
         # A table may have unused columns.
         read = read_parquet(body, _CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)

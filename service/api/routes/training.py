@@ -19,6 +19,7 @@ from service.api.schemas.training import AcceptedTraining, DryRun, TrainRequest
 from service.errors import ModelFailed, ServiceError, Unavailable
 from service.storage.registry.entries import JobEntry
 from service.tables.csv_table import SEPARATORS
+from service.tables.excel import XLSX_TYPE
 from service.tables.number_format import DECIMAL_MARKS, THOUSANDS_MARKS
 from service.usecases.resources import Resources
 from service.usecases.service_metrics import worker_state
@@ -73,12 +74,13 @@ _BODY = {
                 "example": _CSV_EXAMPLE,
             },
             PARQUET_TYPE: {"schema": {**_TEXT, "format": "binary", "minLength": 1}},
+            XLSX_TYPE: {"schema": {**_TEXT, "format": "binary", "minLength": 1}},
         },
     },
     "parameters": [
         parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION),
         *(
-            parameter(name, "query", schema, f"{description} (CSV and Parquet only)")
+            parameter(name, "query", schema, f"{description} (tables only)")
             for name, (schema, description) in _TABLE_PARAMETERS.items()
         ),
     ],
@@ -105,7 +107,7 @@ async def train(
     """Train on the series in the body and wait for the model up to `wait` seconds; then return 202.
 
     Everything but `series` is optional: options that are left out are chosen from the data, and `configuration` says
-    how. With `text/csv`, or Parquet if the server has the extra for it, options are dotted query parameters:
+    how. With `text/csv`, or Excel or Parquet if the server has the extra for it, options are dotted query parameters:
     `?target=units&training.epochs=50`. With an `Idempotency-Key` header, a retried request returns the first one's job.
     """
     resources, tenant = resources_of(request), tenant_of(request)

@@ -9,9 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
 from service.api.schemas.series import ColumnName, SeriesInput
 from service.forecasting.config.options import TrainOptions
-from service.forecasting.series.local_time import check_time_zone
 from service.forecasting.series.resampling import Resample
-from service.forecasting.series.row_placement import Reading
 
 ModelName = Annotated[
     str,
@@ -48,12 +46,6 @@ class TrainRequest(TrainOptions):
     resample: Resample | None = Field(None, examples=[None])
     """Aggregate rows to a longer, regular step: irregular readings to minutes, daily values to weeks. An incomplete
     first or last step is left out. Later histories and backtests are aggregated alike."""
-
-    def reading(self) -> Reading:
-        """Return how the rows of the series are read. Raises InvalidOption for a time zone that does not exist."""
-        if self.time_zone is not None:
-            check_time_zone(self.time_zone, ("time_zone",))
-        return Reading(self.time_zone, self.resample)
 
     def options(self) -> TrainOptions:
         """Return the options without the series."""

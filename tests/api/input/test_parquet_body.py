@@ -180,7 +180,7 @@ def test_the_process_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("FORECAST_API_KEYS", "acme:secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr("service.api.input.parquet_body.subprocess.run", note)
+    monkeypatch.setattr("service.api.input.reader_process.subprocess.run", note)
     with pytest.raises(OSError, match="no more"):
         reading(b"PAR1")
     assert seen

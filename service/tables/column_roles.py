@@ -38,6 +38,7 @@ _PARTS = {
     "day": ("day", "tag", "jour", "dia", "giorno", "dag"),
     "hour": ("hour", "stunde", "heure", "hora", "ora", "uur"),
     "minute": ("minute", "minuto", "minuut"),
+    "period": ("period", "periode", "periodo"),
 }
 
 CELLS_TRIED = 20

@@ -40,6 +40,7 @@ THOUSANDS_MARKS = {**DECIMAL_MARKS, " ": " ", "'": "'", "\u2019": "'", "space": 
 
 _CHARACTERS = {".": ".", ",": ",", " ": " \u00a0\u202f", "'": "'\u2019"}
 _UNITS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
+_BOUND = re.compile("[<>\u2264\u2265]=? ?[0-9.,]+")
 _WHOLE = re.compile(r"[+-]?([0-9]+)")
 
 
@@ -207,5 +208,7 @@ class NumberReader:
         example = f"1234{marks.decimal}5 or 1{marks.thousands[0]}234{marks.decimal}5"
         cell = cells[row]
         detail = f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is not a number (like {example})"
+        if _BOUND.fullmatch(cell):
+            return f"{detail}: a bound is no value; write a number, such as 0, or leave the cell empty"
         bare = cell.strip(_UNITS)
         return f"{detail}: write {bare[:60]!r} alone, without a unit" if bare != cell and is_number(bare) else detail

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.api.input.items import listed
 from service.api.input.parquet_body import ParquetTable
-from service.api.input.time_parts import times_of_parts, times_with_clock
+from service.api.input.time_parts import TimeParts, times_of_parts, times_with_clock
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from service.forecasting.series.time_parsing import read_times
 from service.tables.column_roles import (
@@ -73,36 +73,63 @@ def table_series(
     named = {*targets, *covariates, *future_covariates}
     if item is None and ITEM not in {*named, time} and len(set(table.columns.get(ITEM, ()))) > 1:
         item = ITEM
-    may_be_parts = time is None or part_of_name(time) == "year"
-    parts = times_of_parts(table, {*named, item}) if may_be_parts else None
-    time = parts.names[0] if parts else time or _time_column(table, date_format, {*named, item})
-    if time is not None and parts is None:
-        parts = times_with_clock(table, time, {*named, item})
-    warnings = () if time else _without_times(table, date_format, {*named, item}, bool(targets))
-    in_parts = parts.names if parts else ()
-    targets = list(targets) or _only_target(table, {*named, item, time, *in_parts})
+    times = _find_times(table, time, date_format, {*named, item}, bool(targets))
+    time = times.names[0] if times.names else None
+    targets = list(targets) or _only_target(table, {*named, item, *times.names})
     columns = [*targets, *covariates, *future_covariates]
-    used = [name for name in (*(in_parts or (time,)), item, *columns) if name]
-    for name, times in Counter(used).items():
-        if times > 1:
+    used = [*times.names, *([item] if item else []), *columns]
+    for name, count in Counter(used).items():
+        if count > 1:
             raise InvalidSeries.at(PATH, f"column {name!r} cannot be two of time, item, target and covariate")
-    if time is not None and item is None and parts is None:
+    if time is not None and item is None and len(times.names) == 1:
         _refuse_years_alone(table, time, used)
     series: dict[str, Any] = {"columns": {name: table.numbers(name) for name in columns}, "targets": targets}
     if future_covariates:
         series["future_covariates"] = list(future_covariates)
-    if time is not None:
-        series["timestamps"] = parts.texts if parts else table.columns[time]
+    if times.texts is not None:
+        series["timestamps"] = times.texts
     if item is not None:
         series = {"items": _items(table, series, item)}
     series |= {name: value for name, value in {"freq": freq, "date_format": date_format}.items() if value is not None}
     # Columns of times cannot be covariates; there is a warning about them.
-    ignored = (
-        name for name in table.columns if name not in used and not (warnings and says_time(name, table.columns[name]))
-    )
-    cure = _cure_of_duplicates(table, series["timestamps"], used) if time is not None and item is None else ""
-    warnings = (*table.warnings, *warnings, *_about_columns(table, columns, in_parts))
-    return TableSeries(series, tuple(ignored), time, warnings, cure)
+    told = {name for name, cells in table.columns.items() if times.warnings and says_time(name, cells)}
+    ignored = (name for name in table.columns if name not in {*used, *told})
+    cure = _cure_of_duplicates(table, times.texts, used) if times.texts is not None and item is None else ""
+    units = ((name, table.unit_of(name)) for name in columns)
+    said = [f"column {name!r}: the unit {unit!r} is left out of its numbers" for name, unit in units if unit]
+    return TableSeries(series, tuple(ignored), time, (*table.warnings, *times.warnings, *said), cure)
+
+
+class _Times(NamedTuple):
+    """The columns that hold the times, and the times, None if rows have only an order."""
+
+    names: tuple[str, ...]
+    texts: list[str] | None
+    warnings: tuple[str, ...] = ()
+
+
+def _find_times(
+    table: Table, time: str | None, date_format: str | None, taken: set[str | None], target_named: bool
+) -> _Times:
+    """Return the times of a table. time: the column that the client names."""
+    parts = times_of_parts(table, taken) if time is None or part_of_name(time) == "year" else None
+    if parts is None:
+        name = time or _time_column(table, date_format, taken)
+        if name is None:
+            return _Times((), None, _without_times(table, date_format, taken, target_named))
+        cells = table.columns[name]
+        if _counts_rows(cells):
+            return _Times((name,), None, (f"column {name!r} counts the rows, which have no times",))
+        parts = times_with_clock(table, name, taken) or TimeParts((name,), cells)
+    together = f"the times are those of the columns {listed(parts.names)} together"
+    return _Times(parts.names, parts.texts, (together,) if len(parts.names) > 1 else ())
+
+
+def _counts_rows(cells: Sequence[str]) -> bool:
+    """Return whether cells are 0, 1, 2, ... or 1, 2, 3, ..., as libraries number rows without times."""
+    if len(cells) < 2 or cells[0] not in ("0", "1"):
+        return False
+    return all(cell == str(row) for row, cell in enumerate(cells, int(cells[0])))
 
 
 def _cure_of_duplicates(table: Table, times: Sequence[str], used: Sequence[str]) -> str:
@@ -114,13 +141,6 @@ def _cure_of_duplicates(table: Table, times: Sequence[str], used: Sequence[str])
         if counts[name] > 1 and len(set(zip(times, table.columns[name], strict=True))) == len(times):
             return f"; column {name!r} seems to identify items: give item={name}"
     return ""
-
-
-def _about_columns(table: Table, columns: Sequence[str], parts: Sequence[str]) -> list[str]:
-    """Return warnings about units of numbers, and about times that several columns hold."""
-    units = ((name, table.unit_of(name)) for name in columns)
-    found = [f"column {name!r}: the unit {unit!r} is left out of its numbers" for name, unit in units if unit]
-    return [*found, *([f"the times are those of the columns {listed(parts)} together"] if parts else [])]
 
 
 def _refuse_unknown(table: Table, named: Mapping[str, Sequence[str | None]]) -> None:

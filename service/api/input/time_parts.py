@@ -12,6 +12,7 @@ from service.tables.number_format import PATH
 
 _CLOCK = re.compile(r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?[AaPp]\.?[Mm]\.?)?")
 _CLOCK_IN_DATE = re.compile(r".*[0-9]:[0-9]{2}.*")
+_PERIOD = re.compile(r"M(?:0[1-9]|1[0-2])|Q0?[1-4]|W[0-5][0-9]")
 _NUMBER = re.compile(r"([0-9]{1,4})(?:\.0+)?")
 _RANGES = {"quarter": (1, 4), "month": (1, 12), "week": (1, 53), "day": (1, 31), "hour": (0, 23), "minute": (0, 59)}
 # What follows a year, in order; each needs those before it.
@@ -46,6 +47,8 @@ def times_of_parts(table: Columns, taken: Collection[str | None]) -> TimeParts |
             if part in parts:
                 return None
             parts[part] = name
+    if "year" in parts and "period" in parts:
+        return _numbered_periods(table, (parts["year"], parts["period"]))
     if "year" not in parts or not _numbers(table.columns[parts["year"]], 1000, 9999):
         return None
     for order in _ORDERS:
@@ -58,6 +61,14 @@ def times_of_parts(table: Columns, taken: Collection[str | None]) -> TimeParts |
             names = tuple(parts[part] for part in ("year", *found))
             return TimeParts(names, _written(table, names, found))
     return None
+
+
+def _numbered_periods(table: Columns, names: tuple[str, str]) -> TimeParts | None:
+    """Return years with the numbered periods of another column, as statistics offices write them: M01, Q1, W05."""
+    years, periods = (table.columns[name] for name in names)
+    if not _numbers(years, 1000, 9999) or not all(map(_PERIOD.fullmatch, periods)):
+        return None
+    return TimeParts(names, [f"{int(float(year))}-{period}" for year, period in zip(years, periods, strict=True)])
 
 
 def times_with_clock(table: Columns, dates: str, taken: Collection[str | None]) -> TimeParts | None:

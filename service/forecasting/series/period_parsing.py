@@ -34,6 +34,8 @@ _PERIODS = (
     *("%Y\u5e74%m\u6708", "%Y\ub144 %m\uc6d4"),
     *(
         "%YQ%q",
+        "%YQ0%q",
+        "%Y-Q0%q",
         "%Y-Q%q",
         "%Y Q%q",
         "%Y/Q%q",

@@ -22,8 +22,10 @@ _PROPOSED = (
     *("h", "2h", "3h", "6h", "12h", "D", "W", "MS", "QS", "YS"),
 )
 _MOST_BUCKETS = 200
-# The share of buckets with rows from which a frequency is proposed.
-_FILLED = 0.9
+# A proposed step has rows in so many of its buckets, or as many as any, but at least in half: others are refused. It
+# leaves some rows, and one for twenty that were sent.
+_FILLED, _WORKS = 0.9, 0.5
+_FEWEST, _MOST_IN_ONE = 3, 20
 
 
 class Resample(BaseModel):
@@ -138,10 +140,15 @@ def proposal(times: TimeArray) -> str:
     span = int(distinct[-1].astype(np.int64)) - int(distinct[0].astype(np.int64))
     typical = int(np.median(gaps)) if len(gaps) else DAY
     series = pd.Series(1, index=pd.DatetimeIndex(times))
+    possible: dict[str, float] = {}
     for freq in _PROPOSED:
         step = step_of(aliases_of(freq, ())[0]) or 30 * DAY
         if step >= typical and span // step <= _MOST_BUCKETS * len(times):
             counts = series.resample(freq).count()
-            if np.mean(counts.to_numpy() > 0) >= _FILLED:
-                return f'give resample, such as {{"freq": "{freq}", "how": "mean"}}'
-    return 'give resample, such as {"freq": "D", "how": "mean"}'
+            filled = int(np.count_nonzero(counts))
+            if filled >= max(_FEWEST, len(times) // _MOST_IN_ONE):
+                possible[freq] = filled / len(counts)
+    best = max(possible, key=lambda freq: min(possible[freq], _FILLED), default=None)
+    if best is None or possible[best] < _WORKS:
+        return "aggregate them to a regular step"
+    return f'give resample, such as {{"freq": "{best}", "how": "mean"}}'

@@ -44,6 +44,11 @@ _COMPACT = re.compile(
 _RANGE = re.compile(
     r"([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}) ?(?:[-/]|to|\u2013) ?([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})"
 )
+_TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}.*")
+# The days from 1954 to 2064, since the origin that Excel's dates after February 1900 have.
+_EXCEL_DAYS = (20_000, 60_000)
+_EXCEL_ORIGIN = np.datetime64("1899-12-30", "ns")
+_LONGEST_COUNT = 3
 KNOWN_FORMS = (
     "2024-01-31, 31.01.2024, 2024-01, 01.2024, Jan 2024, 2024Q1, 2024-W05, 2024, 20240131, 2024-01-31T12:00:00Z or "
     "seconds since 1970; for another form give date_format (such as %d.%m.%y for 31.01.24, %m/%y for 01/24)"
@@ -134,7 +139,14 @@ def _read_numbers(texts: list[str], path: Path) -> ReadTimes:
     timed = next((one for one in _TIMED_NUMBERS if all(map(one[0].fullmatch, texts))), None)
     if timed:
         return ReadTimes(from_pattern(texts, timed[1], texts, path), TimestampFormat(timed[1]))
-    form = _form_of_numbers({len(text) for text in texts})
+    lengths = {len(text) for text in texts}
+    if lengths == {5} and all(_EXCEL_DAYS[0] <= int(text) <= _EXCEL_DAYS[1] for text in texts):
+        days = _EXCEL_ORIGIN + np.array([int(text) for text in texts]).astype("timedelta64[D]")
+        warning = f"the times are days as Excel counts them: {texts[0]} was read as {days[0].astype('datetime64[D]')}"
+        return ReadTimes(days, TimestampFormat(), (warning,))
+    form = _form_of_numbers(lengths)
+    if form is None and max(lengths) <= _LONGEST_COUNT:
+        refuse(texts, 0, path, "if such numbers only count the rows, leave the timestamps out")
     if form is None:
         odd = next((i for i, text in enumerate(texts) if len(text) != len(texts[0])), 0)
         refuse(texts, odd, path, f"expected {KNOWN_FORMS}")
@@ -193,6 +205,8 @@ def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     """Parse a column of dates. Raises InvalidTimestamps, and AmbiguousDates if no row distinguishes day from month."""
     if _RANGE.fullmatch(texts[0]):
         refuse(texts, 0, path, "it is a range: write the first day of each alone")
+    if _TIME_OF_DAY.fullmatch(texts[0]):
+        refuse(texts, 0, path, "it is a time of day: write the date before it, as in 2024-01-31 07:30")
     dates = match_all(_DATE, texts, path, f"expected {KNOWN_FORMS}")
     year_first = len(dates[0]["first"]) == 4
     year, other = ("first", "third") if year_first else ("third", "first")

@@ -40,7 +40,7 @@ CASES: dict[str, Case] = {
         {"values": TEN, "timestamps": [*HOURS[:8], "2024-01-09T05:13:11", "2024-01-31T23:59:58"]},
         "invalid-timestamps",
         "#/series/timestamps",
-        "resample to a regular step",
+        "give resample",
     ),
     "times with and without an offset": (
         {"values": TEN, "timestamps": [*HOURS[:9], HOURS[9] + "Z"]},

@@ -265,6 +265,8 @@ def test_lines_are_counted_from_the_first_of_the_file() -> None:
         ("y,week,year\n5,9,2024\n6,10,2024\n", ["2024-W09", "2024-W10"]),
         ("year,month,day,y\n2024,1.0,30,5\n2024,1.0,31,6\n", ["2024-01-30", "2024-01-31"]),
         ("year,y\n2023,5\n2024,6\n", ["2023", "2024"]),
+        ("year,period,y\n2023,M11,5\n2023,M12,6\n", ["2023-M11", "2023-M12"]),
+        ("year,period,y\n2023,Q03,5\n2023,Q04,6\n", ["2023-Q03", "2023-Q04"]),
     ],
 )
 def test_times_in_several_columns(text: str, times: list[str]) -> None:
@@ -277,3 +279,15 @@ def test_times_in_several_columns(text: str, times: list[str]) -> None:
 def test_a_part_of_a_time_is_not_empty() -> None:
     with pytest.raises(InvalidSeries, match="'month'"):
         read_csv(b"year,month,y\n2024,1,5\n2024,,6\n")
+
+
+def test_a_column_that_counts_rows_is_no_column_of_times() -> None:
+    read = read_csv(b"ds,y\n1,5\n2,6\n3,7\n")
+    assert "timestamps" not in read.series
+    assert read.series["targets"] == ["y"]
+    assert "'ds' counts the rows" in read.warnings[0]
+
+
+def test_a_bound_is_no_value() -> None:
+    with pytest.raises(InvalidSeries, match=r"line 3, column 'y'.*a bound is no value"):
+        read_csv(b"date,y\n2024-01-01,1\n2024-01-02,<1\n")

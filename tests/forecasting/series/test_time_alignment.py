@@ -162,6 +162,8 @@ def test_dates_that_can_be_read_two_ways_ask_for_a_format(text: str) -> None:
     [
         (["2017-Q1", "2017-Q2"], "2017-Q3", "QS-JAN"),
         (["Q1 2017", "Q2 2017"], "Q3 2017", "QS-JAN"),
+        (["2025Q01", "2025Q02"], "2025Q03", "QS-JAN"),
+        (["45292", "45293"], "2024-01-03", "D"),
         (["q1-17", "q2-17"], "q3-17", "QS-JAN"),
         (["4Q17", "1Q18"], "2Q18", "QS-JAN"),
         (["2020H1", "2020H2"], "2021H1", "2QS-JAN"),
@@ -223,6 +225,8 @@ def test_a_given_date_format_reads_the_rest(raw: list[str], date_format: str, fo
         (["Jan-20"], AmbiguousDates, "%b-%y"),
         (["15-Jan-01", "15-Jan-02"], AmbiguousDates, "%y-%b-%d"),
         (["2024-01-01/2024-01-07"], InvalidTimestamps, "first day"),
+        (["07:30:00", "07:45:00"], InvalidTimestamps, "write the date before it"),
+        (["1", "2"], InvalidTimestamps, "leave the timestamps out"),
         (["1/31/2024 13:00 PM"], InvalidTimestamps, "calendar time"),
         (["31.01.24", "29.02.24"], InvalidTimestamps, "%d.%m.%y"),
         (["2020.9", "2020.1"], InvalidTimestamps, "date_format"),

@@ -192,6 +192,10 @@ def test_errors_are_typed(client: Client, model: Model) -> None:
         client.train(list(range(30)), horizzon=2)  # type: ignore[call-overload]
     with pytest.raises((InvalidOption, InvalidInput)):
         model.forecast(2, level=[80], quantiles=[0.5])
+    with pytest.raises(InvalidInput, match="percent is meant: 95"):
+        model.forecast(2, level=0.95)
+    with pytest.raises(InvalidInput, match="percent is meant: 80"):
+        model.backtest(daily(), level=[0.8])
     with pytest.raises(TypeError, match="levels"):
         model.forecast(2, levels=[80])  # type: ignore[call-arg]
     for name in ("no such name", "0" * 32, "../jobs", "a/b?c=d#e"):

@@ -502,6 +502,8 @@ def test_what_a_server_says_does_nothing_to_a_terminal(capsys: pytest.CaptureFix
 def test_a_fault_is_told_once(run: Run, name: str) -> None:
     _, _, err = run("forecast", name, "--level", "nan")
     assert err.count("#/level/0: ") == 1
+    code, _, err = run("forecast", name, "--level", "0.95")
+    assert (code, "percent is meant: 95" in err) == (1, True)
 
 
 def test_a_picture_without_a_kind_is_a_png(run: Run, name: str, tmp_path: Path) -> None:

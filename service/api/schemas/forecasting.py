@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES, TIMED_COLUMNS
 from service.api.schemas.series import SeriesInput, Start, ValuesAhead, is_timed
 from service.storage.files.model_record import BaselineValues, MetricValues
 
-Level = Annotated[float, Field(gt=0, lt=100)]
+
+def _in_percent(level: float) -> float:
+    if level < 1:
+        meant = f"{100 * level:.12g}" if level >= 0.01 else "at least 1"
+        raise ValueError(f"percent is meant: {meant}")
+    return level
+
+
+Level = Annotated[float, Field(gt=0, lt=100, json_schema_extra={"minimum": 1}), AfterValidator(_in_percent)]
 Quantile = Annotated[float, Field(gt=0, lt=1)]
 MOST_BANDS = 99
 _DEFAULT_LEVELS = (80.0, 95.0)
@@ -35,7 +43,7 @@ class AskedModel(BaseModel):
     model_id: str | None = Field(None, max_length=64, description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
     name: str | None = Field(None, max_length=200, description="Name, instead of `model_id`.", examples=[None])
     level: list[Level] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[[80, 95]])
-    """Levels of the central intervals in percent; by default 80 and 95."""
+    """Levels of the central intervals in percent, from 1 on; by default 80 and 95."""
 
     @property
     def levels(self) -> tuple[float, ...]:

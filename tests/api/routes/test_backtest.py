@@ -214,6 +214,7 @@ def test_nothing_after_the_origin_changes_a_forecast(application: Application, p
         ({"stride": 10**30}, "invalid-request", "#/stride", "less than"),
         ({"quantiles": [0.1]}, "invalid-request", "#/quantiles", "leave it out"),
         ({"level": [101]}, "invalid-request", "#/level/0", "less than 100"),
+        ({"level": [0.8]}, "invalid-request", "#/level/0", "percent is meant: 80$"),
         ({"series": {"columns": {"a": VALUES, "b": VALUES}}}, "unknown-column", "#/series", "trained on columns"),
     ],
 )

@@ -83,8 +83,8 @@ def test_intervals_hold_the_mean_and_one_another(application: Application, plain
 
 
 def test_keys_are_the_shortest_decimal(application: Application, plain_model: Record) -> None:
-    levels = [80, 97.5, 95.0, 0.1, 1e-5, 99.999, 80.0]
-    wanted = ["80", "97.5", "95", "0.1", "0.00001", "99.999"]
+    levels = [80, 97.5, 95.0, 1.0, 1.00001, 99.999, 80.0]
+    wanted = ["80", "97.5", "95", "1", "1.00001", "99.999"]
     assert list(values_of(application, plain_model, level=levels)["intervals"]) == wanted
     one = values_of(application, plain_model, quantiles=[0.1, 0.50, 0.975])
     assert list(one["quantiles"]) == ["0.1", "0.5", "0.975"]
@@ -104,6 +104,9 @@ def test_quantiles_are_the_ends_of_intervals(application: Application, plain_mod
     [
         ({"level": [80], "quantiles": [0.1]}, "#", "either level or quantiles"),
         ({"level": [0]}, "#/level/0", "greater than 0"),
+        ({"level": [0.95]}, "#/level/0", "percent is meant: 95$"),
+        ({"level": [80, 0.999]}, "#/level/1", "percent is meant: 99.9$"),
+        ({"level": [0.005]}, "#/level/0", "percent is meant: at least 1$"),
         ({"level": [80, 100]}, "#/level/1", "less than 100"),
         ({"level": []}, "#/level", "at least 1"),
         ({"level": 80}, "#/level", "list|array"),

@@ -24,13 +24,14 @@ TIME = "ds"
 class Roles:
     """targets: columns to forecast; covariates, future_covariates: further inputs, the latter with known future values.
 
-    item, time: the columns that say to which series and time a row belongs; static: columns that describe an item.
+    item: the columns that identify the series of a row; time: the column of its time; static: columns that describe an
+    item.
     """
 
     targets: tuple[str, ...]
     covariates: tuple[str, ...] = ()
     future_covariates: tuple[str, ...] = ()
-    item: str | None = None
+    item: tuple[str, ...] = ()
     time: str | None = None
     static: tuple[str, ...] = ()
 
@@ -56,11 +57,11 @@ def find_roles(table: Table, given: Roles, untimed: bool = False, date_format: s
     contain the times and cannot be read.
     """
     taken = {*given.columns, *given.static}
-    item = given.item or (ITEM if ITEM in table.columns and ITEM not in taken else None)
-    time = given.time or (None if untimed else time_of(table, {*taken, item}, date_format))
-    targets = given.targets or _targets_of(table, {*taken, item, time})
+    item = given.item or ((ITEM,) if ITEM in table.columns and ITEM not in taken else ())
+    time = given.time or (None if untimed else time_of(table, {*taken, *item}, date_format))
+    targets = given.targets or _targets_of(table, {*taken, *item, time})
     roles = replace(given, targets=targets, item=item, time=time)
-    for name, uses in Counter([*roles.columns, *roles.static, item, time]).items():
+    for name, uses in Counter([*roles.columns, *roles.static, *item, time]).items():
         if name and uses > 1:
             raise InvalidSeries(f"column {name!r} cannot be two of target, covariate, item and time")
     return roles

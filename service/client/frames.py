@@ -12,18 +12,22 @@ import numpy as np
 import pandas as pd
 
 from service.client.columns import Names
-from service.client.records import KnownModel
-from service.client.times import Zone, parse_times
+from service.client.records import AnswerForm, KnownModel
+from service.client.times import parse_times
+from service.tables.column_roles import ITEM
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from service.client.item_ids import ItemIds
     from service.client.table import FloatArray
 
 Record = Mapping[str, Any]
 
 
 class _Frame(pd.DataFrame):
+    _item_columns: tuple[str, ...] = (ITEM,)
+
     @property
     def _constructor(self) -> type[Self]:
         return type(self)
@@ -32,12 +36,13 @@ class _Frame(pd.DataFrame):
 class ForecastFrame(_Frame):
     """A row for each series and step: ``unique_id``, ``ds``, ``mean``, then ``lo-80``, ``hi-80``, ... or ``q-0.1``, ...
 
-    A column ``target`` follows ``unique_id`` if there are several targets. ``ds`` is a time, or the step (from 1) if
+    ``unique_id`` has the type that it had in the data; items that several columns identify have these columns instead.
+    A column ``target`` follows if there are several targets. ``ds`` is a time, or the step (from 1) if
     the series has no times. warnings: the warnings of the service about these numbers; model_id: the model that made
     them; samples: sample paths, if they were requested: ``unique_id``, ``sample``, ``ds``, ``value``.
     """
 
-    _metadata: ClassVar[list[str]] = ["warnings", "model_id", "samples", "_history", "_model"]
+    _metadata: ClassVar[list[str]] = ["warnings", "model_id", "samples", "_history", "_model", "_item_columns"]
 
     # Defaults for frames that pandas builds from several others, which lack these attributes.
     warnings: Sequence[str] = ()
@@ -51,7 +56,7 @@ class ForecastFrame(_Frame):
         history: Any = None,
         *,
         target: Names = None,
-        item: str | None = None,
+        item: Names = None,
         time: Any = None,
         max_history: int | None = None,
         max_items: int = 12,
@@ -78,16 +83,17 @@ class ForecastFrame(_Frame):
 
 
 def forecast_frame(
-    answer: Record, zone: Zone | None, model: KnownModel | None = None, history: Any = None
+    answer: Record, form: AnswerForm, model: KnownModel | None = None, history: Any = None
 ) -> ForecastFrame:
-    """Return the response of POST /forecast as a frame; zone: the time zone of its times."""
+    """Return the response of POST /forecast as a frame."""
     forecasts = answer["forecasts"]
     horizon = len(forecasts[0]["mean"])
     if forecasts[0]["timestamps"] is None:
         ds = pd.Series(np.tile(np.arange(1, horizon + 1), len(forecasts)))
     else:
-        ds = parse_times([text for one in forecasts for text in one["timestamps"]], zone)
-    rows = {**_identities(forecasts, horizon), "ds": ds}
+        ds = parse_times([text for one in forecasts for text in one["timestamps"]], form.zone)
+    items = _items(forecasts, form.ids)
+    rows = {**_repeated(items, forecasts, horizon), "ds": ds}
     frame = ForecastFrame({**rows, "mean": _joined(forecasts, "mean"), **_bounds(forecasts)})
     frame.warnings = list(answer["warnings"])
     frame.model_id = answer["model_id"]
@@ -98,9 +104,10 @@ def forecast_frame(
         samples = pd.DataFrame(rows).iloc[series * horizon + step].reset_index(drop=True)
         samples.insert(samples.columns.size - 1, "sample", path)
         frame.samples = samples.assign(value=_joined(forecasts, "samples"))
+    frame._item_columns = tuple(items)
     frame._history = history
     # Keep only the record, not the client: a frame can be pickled.
-    frame._model = KnownModel(model.record, model.roles, model.time_zone) if model else None
+    frame._model = KnownModel(model.record, model.roles, model.time_zone, model.ids) if model else None
     return frame
 
 
@@ -112,7 +119,7 @@ def _polars_column(name: str, column: pd.Series[Any]) -> pl.Series:
         zone = str(column.dt.tz)
         in_utc = moments.dt.replace_time_zone("UTC")
         return in_utc if zone.startswith("UTC") else in_utc.dt.convert_time_zone(zone)
-    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+    if column.dtype == object or pd.api.types.is_extension_array_dtype(column.dtype):
         return pl.Series(name, column.to_list())
     return pl.Series(name, column.to_numpy())
 
@@ -125,7 +132,7 @@ class BacktestFrame(_Frame):
     on the same points; skill: 1 - MAE / MAE of the baseline; warnings: caveats about these numbers.
     """
 
-    _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id"]
+    _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id", "_item_columns"]
 
     metrics: Mapping[str, Any] = MappingProxyType({})
     baseline: Mapping[str, Any] = MappingProxyType({})
@@ -140,8 +147,8 @@ class BacktestFrame(_Frame):
         return draw_backtest(self, max_items=max_items, ax=ax)
 
 
-def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFrame:
-    """Return the response of POST /backtest as a frame; zone: the time zone of its times."""
+def backtest_frame(answer: Mapping[str, Any], form: AnswerForm) -> BacktestFrame:
+    """Return the response of POST /backtest as a frame."""
     forecasts = answer["forecasts"]
     horizon = int(answer["horizon"])
     lengths = [len(one["origins"]) * horizon for one in forecasts]
@@ -150,22 +157,36 @@ def backtest_frame(answer: Mapping[str, Any], zone: Zone | None) -> BacktestFram
     if forecasts[0]["timestamps"] is None:
         ds = pd.Series(origins + steps)
     else:
-        ds = parse_times([text for one in forecasts for ahead in one["timestamps"] for text in ahead], zone)
+        ds = parse_times([text for one in forecasts for ahead in one["timestamps"] for text in ahead], form.zone)
     values = {"y": _joined(forecasts, "actual"), "mean": _joined(forecasts, "mean"), **_bounds(forecasts)}
-    frame = BacktestFrame({**_identities(forecasts, lengths), "origin": origins, "step": steps, "ds": ds, **values})
-    for name in frame._metadata:
+    items = _items(forecasts, form.ids)
+    identities = _repeated(items, forecasts, lengths)
+    frame = BacktestFrame({**identities, "origin": origins, "step": steps, "ds": ds, **values})
+    for name in ("metrics", "baseline", "skill", "warnings", "model_id"):
         object.__setattr__(frame, name, answer[name])
+    frame._item_columns = tuple(items)
     return frame
 
 
-def _identities(forecasts: Sequence[Record], lengths: int | Sequence[int]) -> dict[str, Any]:
+def _items(forecasts: Sequence[Record], ids: ItemIds | None) -> dict[str, pd.Series[Any]]:
+    """Return the columns that identify the item of each forecast; a series without items is named after its target."""
+    items = [one["item"] for one in forecasts]
+    if ids is None or None in items:
+        names = [str(one["target"] if one["item"] is None else one["item"]) for one in forecasts]
+        return {ITEM: pd.Series(names, dtype=object)}
+    return ids.columns(items)
+
+
+def _repeated(
+    items: Mapping[str, pd.Series[Any]], forecasts: Sequence[Record], lengths: int | Sequence[int]
+) -> dict[str, Any]:
     """Return the columns that identify the series of each row; ``target`` only if there are several targets.
 
-    A series without items is named after its target. lengths: rows of each series.
+    items: of each forecast; lengths: rows of each forecast.
     """
-    ids = [str(one["target"] if one["item"] is None else one["item"]) for one in forecasts]
+    rows = np.repeat(np.arange(len(forecasts)), lengths)
+    columns: dict[str, Any] = {name: values.iloc[rows].reset_index(drop=True) for name, values in items.items()}
     targets = [str(one["target"]) for one in forecasts]
-    columns = {"unique_id": np.repeat(np.array(ids, dtype=object), lengths)}
     if len(set(targets)) > 1:
         columns["target"] = np.repeat(np.array(targets, dtype=object), lengths)
     return columns

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from service.client.columns import time_of
-from service.client.series import Rows, rows_by_item, rows_of
+from service.client.item_ids import Rows, find_items, id_of, item_columns_in
+from service.client.series import rows_of
 from service.client.table import UNNAMED, Table, read_table
 from service.client.times import TimeStyle
 from service.errors import InvalidSeries, UnknownColumn
@@ -22,38 +23,39 @@ _COLUMNS, _TIMESTAMPS = "columns", "timestamps"
 class ColumnsAhead:
     """The columns that future covariates may have.
 
-    names: columns that the model requires; declared: all columns that it accepts. item, time: the columns that say to
-    which item and time a row belongs, if they are known; style: how the times of the series were sent; date_format: the
-    format of the future times, if they are text. items: the items to forecast, None for all; rows of other items in a
-    table are ignored.
+    names: columns that the model requires; declared: all columns that it accepts. item, time: the columns that identify
+    the item of a row, and the column of its time, if they are known; style: how the times of the series were sent;
+    date_format: the format of the future times, if they are text. items: the IDs of the items to forecast, None for
+    all; rows of other items in a table are ignored.
     """
 
     names: tuple[str, ...]
     declared: tuple[str, ...] = ()
-    item: str | None = None
+    item: tuple[str, ...] = ()
     time: str | None = None
     style: TimeStyle | None = None
     date_format: str | None = None
     items: tuple[str, ...] | None = None
 
-    def rows_by_item(self, table: Table, item: str) -> Iterator[tuple[str, Rows]]:
-        """Yield each item to forecast with its rows. Raises UnknownColumn if the table contains none of them."""
-        found = dict(rows_by_item(table.texts(item)))
+    def rows_by_item(self, table: Table, item: tuple[str, ...]) -> dict[str, Rows]:
+        """Return the rows of each item to forecast. Raises UnknownColumn if the table contains none of them."""
+        _, found = find_items(table, item)
         wanted = found if self.items is None else {name: rows for name, rows in found.items() if name in self.items}
         if not wanted:
-            raise UnknownColumn(f"column {item!r} has no row of item {', '.join(map(repr, self.items or ()))[:200]}")
-        yield from wanted.items()
+            asked = ", ".join(map(repr, self.items or ()))[:200]
+            raise UnknownColumn(f"column {', '.join(map(repr, item))} has no row of item {asked}")
+        return wanted
 
-    def item_in(self, table: Table) -> str | None:
-        """Return the column of items of a table, or None."""
-        return next((name for name in (self.item, ITEM) if name is not None and name in table.columns), None)
+    def item_in(self, table: Table) -> tuple[str, ...]:
+        """Return the columns that identify the items of a table; none if it has no such columns."""
+        return item_columns_in(table, self.item) or ((ITEM,) if ITEM in table.columns else ())
 
     def time_in(self, table: Table) -> str | None:
         """Return the column of times of a table, or None. Raises InvalidSeries if several columns qualify."""
         known = {*self.names, *self.declared}
         if self.time is not None and self.time in table.columns and self.time not in known:
             return self.time
-        return time_of(table, {*known, self.item_in(table)})
+        return time_of(table, {*known, *self.item_in(table)})
 
 
 def values_ahead(data: Any, columns: ColumnsAhead, by_item: bool = True) -> Any:
@@ -70,15 +72,15 @@ def values_ahead(data: Any, columns: ColumnsAhead, by_item: bool = True) -> Any:
         times = Table({_TIMESTAMPS: _column(data[_TIMESTAMPS])}).times(_TIMESTAMPS, columns.style)
         return {**data, _COLUMNS: {name: table.numbers(name) for name in table.columns}, _TIMESTAMPS: times.texts}
     if by_item and any(isinstance(values, Mapping) or _is_frame(values) for values in data.values()):
-        return {str(name): values_ahead(values, columns, by_item=False) for name, values in data.items()}
+        return {id_of(name): values_ahead(values, columns, by_item=False) for name, values in data.items()}
     table = _by_index(data) if any(_has_times(values) for values in data.values()) else _table(data)
     return _of_table(table, columns, None, by_item)
 
 
 def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str] | None, by_item: bool) -> dict[str, Any]:
     """Return the columns of these names, by default all but those of times and items."""
-    time, item = columns.time_in(table), columns.item_in(table) if by_item else None
-    names = [name for name in table.columns if name not in (time, item)] if names is None else names
+    time, item = columns.time_in(table), columns.item_in(table) if by_item else ()
+    names = [name for name in table.columns if name not in (time, *item)] if names is None else names
     values = {name: table.numbers(name) for name in names}
     if not values:
         return {}
@@ -86,14 +88,16 @@ def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str] | None, 
     if (time or item) and len(set(lengths.values())) > 1:
         raise InvalidSeries(f"the columns have different lengths ({lengths}): each needs one value for each row"[:300])
     if time is None:
-        if item is None:
+        if not item:
             return values
-        return {name: rows_of(values, None, rows)[_COLUMNS] for name, rows in columns.rows_by_item(table, item)}
+        found = columns.rows_by_item(table, item)
+        return {name: rows_of(values, None, rows)[_COLUMNS] for name, rows in found.items()}
     times = table.times(time, columns.style)
     form = {"date_format": columns.date_format} if columns.date_format is not None and times.as_given else {}
-    if item is None:
+    if not item:
         return {_COLUMNS: values, _TIMESTAMPS: times.texts, **form}
-    return {name: {**rows_of(values, times.texts, rows), **form} for name, rows in columns.rows_by_item(table, item)}
+    found = columns.rows_by_item(table, item)
+    return {name: {**rows_of(values, times.texts, rows), **form} for name, rows in found.items()}
 
 
 def _table(columns: Mapping[Any, Any]) -> Table:

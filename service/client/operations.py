@@ -14,9 +14,8 @@ from service.client import requests
 from service.client.columns import Roles
 from service.client.connection import FIELDS, MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
 from service.client.problems import document
-from service.client.records import KnownModel
+from service.client.records import AnswerForm, KnownModel
 from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
-from service.client.times import Zone
 from service.client.waiting import model_of, progress_bar
 from service.errors import ModelNotFound, ServiceError
 
@@ -37,18 +36,18 @@ _PAGE = 500
 
 async def forecast_answer(
     model: ModelOperations[Any], horizon: int | None, asked: Mapping[str, Any]
-) -> tuple[Record, Zone | None]:
-    """Forecast; return the response, and the time zone of its times."""
-    call, zone = requests.forecast_call(model, horizon, asked)
-    return await model.connection.document(call, "forecasts"), zone
+) -> tuple[Record, AnswerForm]:
+    """Forecast; return the response, and the form in which to return it."""
+    call, form = requests.forecast_call(model, horizon, asked)
+    return await model.connection.document(call, "forecasts"), form
 
 
 async def backtest_answer(
     model: ModelOperations[Any], data: Any, asked: Mapping[str, Any]
-) -> tuple[Record, Zone | None]:
-    """Backtest a series; return the response, and the time zone of its times."""
-    call, zone = requests.backtest_call(model, data, **asked)
-    return await model.connection.document(call), zone
+) -> tuple[Record, AnswerForm]:
+    """Backtest a series; return the response, and the form in which to return it."""
+    call, form = requests.backtest_call(model, data, **asked)
+    return await model.connection.document(call), form
 
 
 @dataclass(eq=False, repr=False)
@@ -68,8 +67,8 @@ class ModelOperations(KnownModel, Generic[ModelT]):
         """
         from service.client.frames import forecast_frame
 
-        answer, zone = await forecast_answer(self, horizon, asked)
-        return forecast_frame(answer, zone, self, asked.get("history"))
+        answer, form = await forecast_answer(self, horizon, asked)
+        return forecast_frame(answer, form, self, asked.get("history"))
 
     @operation
     async def backtest(self, data: Any, **asked: Unpack[BacktestArguments]) -> BacktestFrame:
@@ -123,7 +122,7 @@ class JobOperations(Generic[JobT, ModelT]):
 
     record: Record
     roles: Roles | None = None
-    time_zone: Zone | None = None
+    form: AnswerForm = field(default_factory=AnswerForm)
     connection: Connection = field(kw_only=True)
 
     _model: type[ModelT] = field(init=False)
@@ -160,7 +159,7 @@ class JobOperations(Generic[JobT, ModelT]):
         with progress_bar(progress, "training") as show:
             record = await model_of(self.connection, self.record, show, timeout)
         self.record = await self.connection.record("jobs", self.id)
-        return self._model(record, self.roles, self.time_zone, connection=self.connection)
+        return self._model(record, self.roles, self.form.zone, self.form.ids, connection=self.connection)
 
     @operation
     async def refresh(self) -> JobT:
@@ -228,11 +227,11 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         """Train on data, wait for the model and return it; with ``wait=False`` return the job at once.
 
         data: a frame or series of pandas, polars or pyarrow, an array, a list, a `Path` of a CSV file or its bytes.
-        target, item, time: the columns to forecast, the column that identifies series, and the column of times; columns
-        that are not given are detected. covariates, future_covariates, static: columns of further inputs. All options
-        of POST /train are accepted as well: ``horizon=24``, ``training={"epochs": 50}``. timeout: seconds to wait
-        before TimeoutError is raised; the training continues. progress: whether to show a progress bar; by default on a
-        terminal or in a notebook.
+        target, item, time: the columns to forecast, the column or columns that identify series, and the column of
+        times; columns that are not given are detected. covariates, future_covariates, static: columns of further
+        inputs. All options of POST /train are accepted as well: ``horizon=24``, ``training={"epochs": 50}``. timeout:
+        seconds to wait before TimeoutError is raised; the training continues. progress: whether to show a progress bar;
+        by default on a terminal or in a notebook.
         """
         if not wait:
             job: Started = self._start(data, arguments)
@@ -253,14 +252,15 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
             else:
                 job = {"progress": {}, **document(answer, *FIELDS["jobs"])}
                 record = await model_of(self._connection, job, show, timeout)
-        return self._model(record, training.roles, training.zone, connection=self._connection)
+        form = training.form
+        return self._model(record, training.roles, form.zone, form.ids, connection=self._connection)
 
     @operation
     async def _start(self, data: Any, arguments: TrainArguments) -> JobT:
         training = requests.train_call(data, 0, arguments)
         accepted = await self._connection.document(training.call, "job_id")
         job = await self._connection.record("jobs", accepted["job_id"])
-        return self._job(job, training.roles, training.zone, connection=self._connection)
+        return self._job(job, training.roles, training.form, connection=self._connection)
 
     @operation
     async def model(self, id_or_name: str) -> ModelT:

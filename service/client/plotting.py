@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from service.client.item_ids import id_of
 from service.client.requests import series_for
 from service.client.times import parse_times
 from service.errors import InvalidSeries
+from service.tables.column_roles import ITEM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from service.client.records import KnownModel
 
 Name = tuple[str, ...]
-"""The key of a series: its ``unique_id``, and its target if there are several."""
+"""The key of a series: the ID of its item, and its target if there are several."""
 
 _INK, _FORECAST, _BACKTEST = "#333333", "#1b6ca8", "#d95f02"
 _LIGHTEST, _ONLY, _DARKEST = 0.15, 0.25, 0.4
@@ -98,12 +100,16 @@ def _draw_bands(axes: Axes, one: pd.DataFrame, colour: str) -> None:
 
 
 def _draw_each(frame: pd.DataFrame, draw: Callable[[Axes, pd.DataFrame, Name], None], max_items: int, ax: Any) -> Any:
-    lacking = [name for name in ("unique_id", "ds", "mean") if name not in frame.columns]
+    items = list(getattr(frame, "_item_columns", (ITEM,)))
+    lacking = [name for name in (*items, "ds", "mean") if name not in frame.columns]
     if lacking or not len(frame):
         raise InvalidSeries(f"to plot, a frame needs {f'its column {lacking[0]!r}' if lacking else 'rows'}")
     frame = pd.DataFrame(frame)
-    by = ["unique_id", "target"] if "target" in frame else ["unique_id"]
-    groups = [(tuple(map(str, name)), one) for name, one in frame.groupby(by, sort=False)][:max_items]
+    by = [*items, "target"] if "target" in frame else items
+    groups = [
+        ((id_of(name[: len(items)]), *map(str, name[len(items) :])), one)
+        for name, one in frame.groupby(by, sort=False, observed=True)
+    ][:max_items]
     axes = _new_axes(len(groups)) if ax is None else np.array([ax]).ravel()
     if len(axes) < len(groups):
         raise ValueError(f"{len(groups)} series need as many axes, got {len(axes)}")

@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.client.columns import Roles
+from service.client.item_ids import ItemIds
 from service.client.times import TimeStyle, Zone, is_absolute
+
+
+@dataclass(frozen=True)
+class AnswerForm:
+    """How answers are returned: the time zone of their times, and the columns of their items."""
+
+    zone: Zone | None = None
+    ids: ItemIds | None = None
 
 
 @dataclass(eq=False, repr=False)
 class KnownModel:
     """record: as returned by `GET /models/{id}`; roles: of the data's columns, if this client trained the model.
+
+    ids: of the items; if this client did not train the model, as far as the record has them.
 
     time_zone: the time zone in which forecasts are returned if their times have an offset or were sent as local times;
     it may be set.
@@ -20,6 +31,10 @@ class KnownModel:
     record: dict[str, Any]
     roles: Roles | None = None
     time_zone: Zone | None = None
+    ids: ItemIds | None = None
+
+    def __post_init__(self) -> None:
+        self.ids = self.ids or ItemIds.of_record(self.record)
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
@@ -69,9 +84,9 @@ class KnownModel:
         return list(self.record.get("warnings") or ())
 
     @property
-    def item_column(self) -> str | None:
-        """Column of the data that identifies the item of a row."""
-        return self.roles.item if self.roles else None
+    def item_columns(self) -> tuple[str, ...]:
+        """Columns of the data that identify the item of a row."""
+        return (self.roles.item if self.roles else ()) or (self.ids.names if self.ids else ())
 
     @property
     def time_column(self) -> str | None:

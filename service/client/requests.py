@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -13,10 +13,10 @@ import numpy as np
 from service.client.columns import Names, Roles, listed
 from service.client.connection import Call, path_of
 from service.client.future_covariates import ColumnsAhead, values_ahead
-from service.client.records import KnownModel
+from service.client.item_ids import encoded_items, item_columns_in
+from service.client.records import AnswerForm, KnownModel
 from service.client.series import SentSeries, read_series, write_json
 from service.client.table import read_table
-from service.client.times import Zone
 from service.errors import InvalidOption
 from service.tables.excel import XLSX_TYPE, is_excel
 
@@ -25,7 +25,7 @@ class ColumnArguments(TypedDict, total=False):
     """The roles of the data's columns, and the form of its times."""
 
     target: Names
-    item: str | None
+    item: Names
     time: Any
     covariates: Names
     freq: str | None
@@ -75,7 +75,7 @@ class ForecastArguments(ColumnArguments, total=False):
     level: float | Sequence[float] | None
     quantiles: Sequence[float] | None
     history: Any
-    items: Names
+    items: Any
     future_covariates: Any
     num_samples: int | None
     seed: int | None
@@ -97,7 +97,7 @@ class Training:
 
     call: Call
     roles: Roles | None = None
-    zone: Zone | None = None
+    form: AnswerForm = field(default_factory=AnswerForm)
 
 
 def csv_query(arguments: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -135,7 +135,7 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     if isinstance(data, str | Path):
         data = Path(data).read_bytes()
     if isinstance(data, bytes):
-        roles = Roles(listed(arguments.get("target")), item=arguments.get("item"), time=arguments.get("time"))
+        roles = Roles(listed(arguments.get("target")), item=listed(arguments.get("item")), time=arguments.get("time"))
         kind = _EXCEL if is_excel(data) else _CSV
         return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**kind, **key}), roles)
     of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
@@ -150,12 +150,14 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     validation = arguments.get("validation")
     if validation and "start" in validation:
         body["validation"] = {**validation, "start": sent.moment(validation["start"])}
-    call = json_call("POST", "/train", _given({**body, "series": sent.series}), query=(wait,), headers={**_JSON, **key})
-    return Training(call, sent.roles, sent.zone)
+    columns = sent.ids.to_record() if sent.ids else None
+    series = sent.series if columns is None else {**sent.series, "item_columns": columns}
+    call = json_call("POST", "/train", _given({**body, "series": series}), query=(wait,), headers={**_JSON, **key})
+    return Training(call, sent.roles, AnswerForm(sent.zone, sent.ids))
 
 
-def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, Any]) -> tuple[Call, Zone | None]:
-    """Build a forecast request; return the call, and the time zone of the response's times.
+def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, Any]) -> tuple[Call, AnswerForm]:
+    """Build a forecast request; return the call, and the form of the response.
 
     asked: with the roles of the columns of the history and of the future covariates, as `read_series` takes them.
     Raises TypeError for an argument that does not exist.
@@ -163,27 +165,28 @@ def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, An
     unknown = next((name for name in asked if name not in ForecastArguments.__annotations__), None)
     if unknown is not None:
         raise TypeError(f"forecast() got an unexpected keyword argument {unknown!r}")
-    zone, style = model.time_zone, model.time_style
+    form, style = AnswerForm(model.time_zone, model.ids), model.time_style
     body: dict[str, Any] = {name: asked.get(name) for name in _OF_FORECAST}
     body |= {"model_id": model.id, "horizon": horizon, "level": _levels(asked.get("level"))}
-    items = body["items"] = listed(asked.get("items")) or None
+    items = body["items"] = (model.ids.encoded if model.ids else encoded_items)(asked.get("items")) or None
     if asked.get("history") is not None:
         of_data = {name: asked.get(name) for name in ColumnArguments.__annotations__}
         sent = series_for(model, asked["history"], **of_data)
-        body["history"], zone, style = sent.series, sent.zone, sent.style
+        body["history"], style = sent.series, sent.style
+        form = AnswerForm(sent.zone, sent.ids or model.ids)
     if asked.get("future_covariates") is not None:
         time = asked.get("time")
         columns = ColumnsAhead(
             model.names("future_covariates"),
             tuple((model.record.get("series") or {}).get("future_covariates") or ()),
-            asked.get("item") or model.item_column,
+            listed(asked.get("item")) or model.item_columns,
             time if isinstance(time, str) else model.time_column,
             style,
             asked.get("date_format"),
             items,
         )
         body["future_covariates"] = values_ahead(asked["future_covariates"], columns)
-    return json_call("POST", "/forecast", _given(body)), zone
+    return json_call("POST", "/forecast", _given(body)), form
 
 
 def backtest_call(
@@ -195,12 +198,12 @@ def backtest_call(
     start: Any = None,
     level: float | Sequence[float] | None = None,
     **of_data: Any,
-) -> tuple[Call, Zone | None]:
+) -> tuple[Call, AnswerForm]:
     """Build a backtest request; start: row or time of the first point to forecast."""
     sent = series_for(model, data, **of_data)
     body = {"model_id": model.id, "series": sent.series, "horizon": horizon, "stride": stride}
     body |= {"start": sent.moment(start), "level": _levels(level)}
-    return json_call("POST", "/backtest", _given(body)), sent.zone
+    return json_call("POST", "/backtest", _given(body)), AnswerForm(sent.zone, sent.ids or model.ids)
 
 
 def json_call(method: str, path: str, body: Any, **options: Any) -> Call:
@@ -235,7 +238,8 @@ def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSerie
             given.setdefault("target", names)
     for kind, names in helping.items():
         given.setdefault(kind, names or None)
-    for name, column in (("item", model.item_column), ("time", model.time_column)):
-        if column is not None and column in table.columns:
-            given.setdefault(name, column)
+    if "item" not in given:
+        given["item"] = item_columns_in(table, model.item_columns)
+    if model.time_column is not None and model.time_column in table.columns:
+        given.setdefault("time", model.time_column)
     return read_series(table, known_as=targets[0] if len(targets) == 1 else None, **given)

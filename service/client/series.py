@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,10 @@ import orjson
 from numpy.typing import NDArray
 
 from service.client.columns import Names, Roles, find_roles, listed
+from service.client.item_ids import ItemIds, Rows, find_items
 from service.client.table import Table, read_table
 from service.client.times import TimeStyle, Zone
 from service.errors import InvalidSeries
-
-Rows = NDArray[np.intp]
 
 _TIMES = "time"
 
@@ -24,12 +23,13 @@ _TIMES = "time"
 class SentSeries:
     """series: for the JSON, and may contain arrays; roles: None if the series was given as JSON.
 
-    style: how the times were sent; None if they had no time zone.
+    style: how the times were sent; None if they had no time zone. ids: of the items, if they come from columns.
     """
 
     series: Any
     roles: Roles | None = None
     style: TimeStyle | None = None
+    ids: ItemIds | None = None
 
     @property
     def zone(self) -> Zone | None:
@@ -49,7 +49,7 @@ def read_series(
     data: Any,
     *,
     target: Names = None,
-    item: str | None = None,
+    item: Names = None,
     time: Any = None,
     covariates: Names = None,
     future_covariates: Names = None,
@@ -76,7 +76,7 @@ def read_series(
         table, time = table.with_times(_TIMES, time), _TIMES
     if start is not None and table.index is not None:
         raise InvalidSeries("give times or a start, not both")
-    given = Roles(listed(target), listed(covariates), listed(future_covariates), item, time, listed(static))
+    given = Roles(listed(target), listed(covariates), listed(future_covariates), listed(item), time, listed(static))
     roles = find_roles(table, given, start is not None, date_format)
     return _sent(table, roles, shared, {roles.targets[0]: known_as} if known_as and len(roles.targets) == 1 else {})
 
@@ -97,7 +97,8 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
     series: dict[str, Any] = {"targets": [rename.get(name, name) for name in roles.targets]}
     if roles.future_covariates:
         series["future_covariates"] = list(roles.future_covariates)
-    if roles.item is None:
+    ids = None
+    if not roles.item:
         series |= {"columns": columns, **shared}
         if times is not None:
             series["timestamps"] = times.texts
@@ -106,20 +107,13 @@ def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[st
         series |= shared
         static = {name: np.array(list(table.column(name)), dtype=object) for name in roles.static}
         series["items"] = []
-        for name, rows in rows_by_item(table.texts(roles.item)):
+        ids, found = find_items(table, roles.item)
+        for name, rows in found.items():
             item = {"id": name, **first, **rows_of(columns, times.texts if times else None, rows)}
             if static:
                 item["static"] = {column: _category(values[rows], column) for column, values in static.items()}
             series["items"].append(item)
-    return SentSeries(series, roles, times.style if times else None)
-
-
-def rows_by_item(ids: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
-    """Yield each item with its rows: items in order of appearance, the rows of each in their original order."""
-    names, first, codes = np.unique(ids, return_index=True, return_inverse=True)
-    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    for place in np.argsort(first):
-        yield str(names[place]), rows[place]
+    return SentSeries(series, roles, times.style if times else None, ids)
 
 
 def rows_of(columns: Mapping[str, Any], texts: Sequence[str | int] | None, rows: Rows) -> dict[str, Any]:

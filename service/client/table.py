@@ -60,16 +60,6 @@ class Table:
             column = _times(column.to_list() if isinstance(column, nw.Series) else column)
         return write_times(column, name, style)
 
-    def texts(self, name: str) -> NDArray[np.str_]:
-        """Return a column of names. Raises UnknownColumn, and InvalidSeries at a row without one."""
-        column = self.column(name)
-        if isinstance(column, nw.Series):
-            missing = column.is_null().to_numpy()
-            if missing.any():
-                row = int(np.argmax(missing))
-                raise InvalidSeries.at((name, row), f"column {name!r} is empty in row {row}: each row needs its item")
-        return np.asarray(column.to_list() if isinstance(column, nw.Series) else column).astype(str)
-
     def column(self, name: str) -> nw.Series[Any] | NDArray[Any]:
         """Return a column. Raises UnknownColumn."""
         if name not in self.columns:

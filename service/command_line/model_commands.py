@@ -16,6 +16,7 @@ from service.command_line.output import (
     STDIN,
     columns_of,
     draw,
+    item_of,
     moment,
     print_fields,
     print_frame,
@@ -169,14 +170,15 @@ def forecast(client: Client, asked: argparse.Namespace) -> None:
     options = _options(asked, _FORECASTING)
     for name, file in (("history", asked.history), ("future_covariates", asked.future_covariates)):
         if file:
-            options[name] = read_frame(file, asked, columns_of(model, asked.target))
-    answer, zone = run_blocking(forecast_answer(model, asked.horizon, options))
+            options[name] = read_frame(file, asked, columns_of(model, asked.target), model.item_columns)
+            options["item"] = item_of(asked, options[name].columns)
+    answer, form = run_blocking(forecast_answer(model, asked.horizon, options))
     if not _wants_frame(asked, answer):
         return
     from service.client.frames import forecast_frame
 
-    frame = forecast_frame(answer, zone, model, options.get("history"))
-    _write(frame, asked, lambda: frame.plot(target=asked.target, item=asked.item, time=asked.time))
+    frame = forecast_frame(answer, form, model, options.get("history"))
+    _write(frame, asked, lambda: frame.plot(target=asked.target, item=options["item"], time=asked.time))
     if not (asked.json or asked.csv == STDIN):
         print_frame(frame)
     print_notes(frame.warnings)
@@ -185,16 +187,16 @@ def forecast(client: Client, asked: argparse.Namespace) -> None:
 def backtest(client: Client, asked: argparse.Namespace) -> None:
     """Backtest on a file; the errors go to stdout, and the forecasts into files if any are named."""
     model = client.model(asked.model)
-    data = read_frame(asked.file, asked, columns_of(model, asked.target))
+    data = read_frame(asked.file, asked, columns_of(model, asked.target), model.item_columns)
     is_row = asked.start is not None and asked.start.isdecimal() and int(asked.start) < len(data)
     start = int(asked.start) if is_row else asked.start
-    options = {**_options(asked, _BACKTESTING), "start": start}
-    answer, zone = run_blocking(backtest_answer(model, data, options))
+    options = {**_options(asked, _BACKTESTING), "start": start, "item": item_of(asked, data.columns)}
+    answer, form = run_blocking(backtest_answer(model, data, options))
     if not _wants_frame(asked, answer):
         return
     from service.client.frames import backtest_frame
 
-    frame = backtest_frame(answer, zone)
+    frame = backtest_frame(answer, form)
     _write(frame, asked, frame.plot)
     if not (asked.json or asked.csv == STDIN):
         rows = [*_errors(frame.metrics, frame.baseline), ("skill", frame.skill, None)]

@@ -17,6 +17,7 @@ from service.client.records import KnownModel
 from service.errors import AmbiguousNumbers, ServiceError
 from service.tables.column_roles import says_time
 from service.tables.csv_table import CsvTable, read_table
+from service.tables.item_ids import named_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,11 +103,18 @@ def columns_of(model: KnownModel, target: list[str] | None) -> tuple[str, ...]:
     return (*(target or ()), *(name for kind in kinds for name in model.names(kind)))
 
 
-def read_frame(file: str, asked: argparse.Namespace, values: Collection[str] = ()) -> pd.DataFrame:
-    """Read a file as the server does: numeric columns become numbers, except columns of times.
+def item_of(asked: argparse.Namespace, columns: Iterable[Any]) -> list[str] | None:
+    """Return the item columns of ``--item``, which may name several in one text."""
+    return list(named_columns(asked.item, [str(name) for name in columns])) if asked.item else None
+
+
+def read_frame(
+    file: str, asked: argparse.Namespace, values: Collection[str] = (), items: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Read a file as the server does: numeric columns become numbers, except columns of times and items.
 
     asked: has ``item`` and ``time``, and the format of the file; values: columns that must be numeric, if the file
-    contains them.
+    contains them; items: the item columns of the model.
 
     Raises OSError, and the errors of `read_table` and its columns, with the name of the file.
     """
@@ -115,7 +123,8 @@ def read_frame(file: str, asked: argparse.Namespace, values: Collection[str] = (
     data = read_bytes(file)
     try:
         table = read_table(data, asked.separator, decimal=asked.decimal, thousands=asked.thousands)
-        columns = {name: _column(table, name, (asked.item, asked.time), values) for name in table.columns}
+        texts = (*items, *(item_of(asked, table.columns) or ()), asked.time)
+        columns = {name: _column(table, name, texts, values) for name in table.columns}
     except ServiceError as error:
         raise type(error)(f"{file}: {error.detail}", error.faults) from None
     return pd.DataFrame(columns)

@@ -104,7 +104,12 @@ def _add_backtesting(parser: argparse.ArgumentParser) -> None:
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", action="append", metavar="COLUMN", help="column to forecast; repeat for several")
-    parser.add_argument("--item", metavar="COLUMN", help="column of the item that a row belongs to")
+    parser.add_argument(
+        "--item",
+        action="append",
+        metavar="COLUMN",
+        help="column that identifies the item of a row; repeat, or separate by commas, for several",
+    )
     parser.add_argument("--time", metavar="COLUMN", help="column of the times; by default detected")
     parser.add_argument("--date-format", help="strptime pattern, for dates that are ambiguous or unknown")
     parser.add_argument("--separator", help="column separator: comma, semicolon or tab; by default detected")

@@ -188,7 +188,7 @@ def test_what_is_sent() -> None:
         "2": {"price": [3]},
     }
     by_columns = {"store": ["a", "b"], "price": [1, 2]}
-    assert sent(by_columns, "price", item="store") == {"a": {"price": [1]}, "b": {"price": [2]}}
+    assert sent(by_columns, "price", item=("store",)) == {"a": {"price": [1]}, "b": {"price": [2]}}
     assert sent(FRAME) == {}
 
 

@@ -44,7 +44,7 @@ def test_times_of_every_frequency_and_zone_come_back(freq: str, zone: str | None
     training = train_call(frame, 0, {"horizon": 2})
     assert training.call.content is not None
     series = orjson.loads(training.call.content)["series"]
-    back = parse_times(series["timestamps"], training.zone)
+    back = parse_times(series["timestamps"], training.form.zone)
     assert list(back) == list(times)
     assert str(back.dt.tz) == str(times.tz)
     query = {"dry_run": "true"}
@@ -83,7 +83,7 @@ def test_zones_of_other_kinds_come_back(zone: dt.tzinfo, freq: str) -> None:
     index = pd.date_range("2024-03-29", periods=ROWS, freq=freq, tz=zone)
     training = train_call(pd.Series(1.0, index), 0, {})
     texts = orjson.loads(training.call.content or b"")["series"]["timestamps"]
-    assert list(parse_times(texts, training.zone)) == list(index)
+    assert list(parse_times(texts, training.form.zone)) == list(index)
     listed = train_call([1.0] * ROWS, 0, {"time": [time.to_pydatetime() for time in index]})
     assert orjson.loads(listed.call.content or b"")["series"]["timestamps"] == texts
 

@@ -123,6 +123,23 @@ def test_forecast(run: Run, name: str) -> None:
     assert len(answer["samples"]) == 2
 
 
+def test_items_of_several_columns(run: Run, tmp_path: Path) -> None:
+    """In one text or in several options; the model knows them later."""
+    days = pd.date_range("2024-01-01", periods=40)
+    keys = [(7, "a,b"), (10, "a,b")]
+    frames = [pd.DataFrame({"store": store, "sku": sku, "ds": days, "y": days.day}) for store, sku in keys]
+    pd.concat(frames).to_csv(tmp_path / "panel.csv", index=False)
+    name, file = "items of two columns", tmp_path / "panel.csv"
+    assert run("train", file, "--item", "store,sku", "--name", name, *QUICK)[0] == 0
+    for asked in ([], ["--history", file], ["--history", file, "--item", "store", "--item", "sku"]):
+        code, out, _ = run("forecast", name, "--horizon", 1, *asked)
+        assert (code, table(out)[["store", "sku"]].to_numpy().tolist()) == (0, [list(key) for key in keys])
+    code, out, _ = run("forecast", name, "--horizon", 1, "--items", "10|a,b")
+    assert code == 1  # the comma separates items
+    code, out, _ = run("backtest", name, file, "--start", "38", "--item", "store,sku", "--csv", "-")
+    assert out.startswith("store,sku,origin,")
+
+
 def test_forecast_into_files(run: Run, name: str, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("forecast", name, "--history", sales, "--csv", "out.csv", "--plot")
@@ -399,7 +416,7 @@ def test_a_model_is_uploaded_from_stdin(server_url: str, name: str, tmp_path: Pa
     assert json.loads(ended.stdout)["name"] == "from stdin"
 
 
-def asked(**named: str) -> argparse.Namespace:
+def asked(**named: Any) -> argparse.Namespace:
     left_out = dict.fromkeys(("item", "time", "separator", "decimal", "thousands"))
     return argparse.Namespace(**{**left_out, **named})
 
@@ -458,7 +475,7 @@ def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
 
     path = tmp_path / "semicolons.csv"
     path.write_text("\ufeffid;month;units;note\n007;2024-01;1,5;a\nNA;2024-02; NA;b\n", encoding="utf-8")
-    frame = read_frame(str(path), asked(item="id"))
+    frame = read_frame(str(path), asked(item=["id"]))
     assert frame["id"].tolist() == ["007", "NA"]
     assert frame["units"].fillna(-1).tolist() == [1.5, -1]
     assert frame["month"].tolist() == ["2024-01", "2024-02"]

@@ -14,8 +14,8 @@ from service.api.schemas.forecasting import AskedModel
 from service.errors import InvalidInput
 
 _FORMAT = ("separator", "decimal", "thousands")
-_ROLES = ("time", "item", "date_format", "freq")
-_REPEATED = ("target", "covariates", "future_covariates")
+_ROLES = ("time", "date_format", "freq")
+_REPEATED = ("target", "item", "covariates", "future_covariates")
 # Options that are lists: the parameter is repeated for each element.
 _LISTS = ("scaling_range", "candidates")
 _OF_ROUTE = ("wait", "dry_run")
@@ -37,7 +37,7 @@ def table_options(query: QueryParams) -> TableOptions:
     """Sort the parameters. Raises InvalidInput for one that is given twice."""
     roles: dict[str, Any] = {name: query.get(name) for name in _ROLES}
     roles["targets"] = query.getlist("target")
-    roles |= {name: query.getlist(name) for name in ("covariates", "future_covariates")}
+    roles |= {name: query.getlist(name) for name in ("item", "covariates", "future_covariates")}
     options: dict[str, Any] = {}
     for name in dict.fromkeys(query.keys()):
         values = query.getlist(name)

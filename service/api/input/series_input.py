@@ -12,6 +12,7 @@ from service.api.schemas.forecasting import ForecastRequest
 from service.api.schemas.series import (
     LARGEST,
     ColumnsItem,
+    ItemColumn,
     ItemsSeries,
     SeriesSummary,
     Span,
@@ -37,6 +38,7 @@ class ReadPanel(NamedTuple):
     warnings: tuple[str, ...]
     placed: tuple[PlacedRows, ...]
     freq_inferred: bool
+    item_columns: list[ItemColumn] | None = None
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -65,7 +67,8 @@ class ReadPanel(NamedTuple):
             resample=Resample(freq=axes[0].freq, how=axes[0].grid.how) if axes and axes[0].grid.how else None,
             start=earliest.slice(0, 1).written()[0] if earliest else None,
             end=latest.slice(len(latest) - 1, len(latest)).written()[0] if latest else None,
-        ).model_dump()
+            item_columns=self.item_columns,
+        ).model_dump(exclude=None if self.item_columns else {"item_columns"})
 
 
 def read_panel(
@@ -102,7 +105,8 @@ def read_panel(
         said = (*said, f"{gaps} of {total} rows were not sent and count as missing values: {_GAPS}")
     warnings = tuple(dict.fromkeys(said))
     inferred = all(item.times.freq is None for item in items)
-    return ReadPanel(panel, warnings, tuple(placed), inferred)
+    item_columns = sent.item_columns if isinstance(sent, ItemsSeries) else None
+    return ReadPanel(panel, warnings, tuple(placed), inferred, item_columns)
 
 
 def _plain(values: SentValues, path: Path) -> ReadPanel:

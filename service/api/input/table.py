@@ -24,6 +24,7 @@ from service.tables.column_roles import (
     says_time,
 )
 from service.tables.csv_table import CsvTable
+from service.tables.item_ids import MOST_ID_COLUMNS, joined_id, named_columns, too_long, type_of_texts
 from service.tables.number_format import PATH
 
 # A month of the year, a day of the month, a week, or a row count: not a time on its own.
@@ -52,7 +53,7 @@ def table_series(
     *,
     time: str | None = None,
     targets: Sequence[str] = (),
-    item: str | None = None,
+    item: Sequence[str] = (),
     covariates: Sequence[str] = (),
     future_covariates: Sequence[str] = (),
     date_format: str | None = None,
@@ -62,39 +63,41 @@ def table_series(
 
     time: the time column; by default one whose name denotes times (`service.tables.column_roles`), else the first that
     holds times. targets: columns to forecast; by default ``y``, else the only remaining numeric column. A column whose
-    name or cells denote times is a target only if it is named. item: the column that identifies the items; by default
-    ``unique_id``. covariates: past covariates; future_covariates: future covariates. Other columns are ignored.
+    name or cells denote times is a target only if it is named. item: the columns that identify the items, several also
+    in one text (``store,sku``); by default ``unique_id``. covariates: past covariates; future_covariates: future
+    covariates. Other columns are ignored.
 
     Raises UnknownColumn at the name of the option, InvalidSeries for invalid content, with line and column,
     InvalidTimestamps for a column that must hold the times, but in an unknown format.
     """
     options = {"target": targets, "covariates": covariates, "future_covariates": future_covariates}
-    _refuse_unknown(table, {"time": [time], "item": [item], **options})
+    item = named_columns(item, table.columns)
+    _refuse_unknown(table, {"time": [time], "item": item, **options})
     named = {*targets, *covariates, *future_covariates}
-    if item is None and ITEM not in {*named, time} and len(set(table.columns.get(ITEM, ()))) > 1:
-        item = ITEM
-    times = _find_times(table, time, date_format, {*named, item}, bool(targets))
+    if not item and ITEM not in {*named, time} and len(set(table.columns.get(ITEM, ()))) > 1:
+        item = (ITEM,)
+    times = _find_times(table, time, date_format, {*named, *item}, bool(targets))
     time = times.names[0] if times.names else None
-    targets = list(targets) or _only_target(table, {*named, item, *times.names})
+    targets = list(targets) or _only_target(table, {*named, *item, *times.names})
     columns = [*targets, *covariates, *future_covariates]
-    used = [*times.names, *([item] if item else []), *columns]
+    used = [*times.names, *item, *columns]
     for name, count in Counter(used).items():
         if count > 1:
             raise InvalidSeries.at(PATH, f"column {name!r} cannot be two of time, item, target and covariate")
-    if time is not None and item is None and len(times.names) == 1:
+    if time is not None and not item and len(times.names) == 1:
         _refuse_years_alone(table, time, used)
     series: dict[str, Any] = {"columns": {name: table.numbers(name) for name in columns}, "targets": targets}
     if future_covariates:
         series["future_covariates"] = list(future_covariates)
     if times.texts is not None:
         series["timestamps"] = times.texts
-    if item is not None:
-        series = {"items": _items(table, series, item)}
+    if item:
+        series = _items_series(table, series, item)
     series |= {name: value for name, value in {"freq": freq, "date_format": date_format}.items() if value is not None}
     # Columns of times cannot be covariates; there is a warning about them.
     told = {name for name, cells in table.columns.items() if times.warnings and says_time(name, cells)}
     ignored = (name for name in table.columns if name not in {*used, *told})
-    cure = _cure_of_duplicates(table, times.texts, used) if times.texts is not None and item is None else ""
+    cure = _cure_of_duplicates(table, times.texts, used) if times.texts is not None and not item else ""
     units = ((name, table.unit_of(name)) for name in columns)
     said = [f"column {name!r}: the unit {unit!r} is left out of its numbers" for name, unit in units if unit]
     return TableSeries(series, tuple(ignored), time, (*table.warnings, *times.warnings, *said), cure)
@@ -227,18 +230,27 @@ def _refuse_years_alone(table: Table, time: str, used: Sequence[str]) -> None:
         raise InvalidTimestamps.at(("time",), f"{detail} (such as 2024-01), or name another with time=")
 
 
-def _items(table: Table, whole: dict[str, Any], item: str) -> list[dict[str, Any]]:
-    """Return the rows of each item, items in order of appearance."""
+def _items_series(table: Table, whole: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return a series with the rows of each item, items in order of appearance."""
+    if len(names) > MOST_ID_COLUMNS:
+        raise InvalidSeries.at(("item",), f"items have at most {MOST_ID_COLUMNS} columns, got {len(names)}")
+    cells = {name: table.columns[name] for name in names}
     rows_of: dict[str, list[int]] = {}
-    for row, name in enumerate(table.columns[item]):
-        if not name:
-            raise InvalidSeries.at(PATH, f"line {table.lines[row]}: the cell of the item column {item!r} is empty")
-        rows_of.setdefault(name, []).append(row)
+    for row, parts in enumerate(zip(*cells.values(), strict=True)):
+        if "" in parts:
+            empty = names[parts.index("")]
+            raise InvalidSeries.at(PATH, f"line {table.lines[row]}: the cell of the item column {empty!r} is empty")
+        rows_of.setdefault(joined_id(parts), []).append(row)
     items = []
     for name, rows in rows_of.items():
+        if fault := too_long(name):
+            raise InvalidSeries.at(PATH, f"line {table.lines[rows[0]]}: {fault}")
         columns = {column: [values[row] for row in rows] for column, values in whole["columns"].items()}
         entry = {**whole, "id": name, "columns": columns}
         if "timestamps" in whole:
             entry["timestamps"] = [whole["timestamps"][row] for row in rows]
         items.append(entry)
-    return items
+    types = [{"name": name, "type": type_of_texts(texts)} for name, texts in cells.items()]
+    if len(types) == 1 and types[0]["type"] == "string":
+        return {"items": items}
+    return {"items": items, "item_columns": types}

@@ -48,7 +48,7 @@ _TABLE_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "covariates": (_TEXTS, "Past covariate; repeat for several"),
     "future_covariates": (_TEXTS, "Future covariate, such as a price; repeat for several"),
-    "item": (_TEXT, "Column of the item that a row belongs to"),
+    "item": (_TEXTS, "Column that identifies the item of a row; repeat, or separate by commas, for several"),
     "date_format": (_TEXT, "strptime pattern, for dates that are ambiguous or in an unknown form"),
     "freq": (_TEXT, "Frequency alias; by default detected"),
     "separator": ({**_TEXT, "enum": sorted(SEPARATORS)}, "Column separator; by default detected; not for Parquet"),

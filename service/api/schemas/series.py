@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from service.api.schemas import examples as examples
 from service.forecasting.series.resampling import Resample
 from service.forecasting.series.series import MOST_CATEGORIES
+from service.tables.item_ids import LONGEST_ID, MOST_ID_COLUMNS, IdType
 
 LARGEST = 1e100
 
@@ -165,7 +166,7 @@ class Identified(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    id: str = Field(min_length=1, max_length=200, description="Unique name of the item.", examples=["store-1"])
+    id: str = Field(min_length=1, max_length=LONGEST_ID, description="Unique name of the item.", examples=["store-1"])
     static: dict[ColumnName, Category] | None = Field(
         default=None, max_length=MOST_CATEGORIES, examples=[{"store_type": "A", "floor": 2}]
     )
@@ -199,6 +200,15 @@ Item = Annotated[
 ]
 
 
+class ItemColumn(BaseModel):
+    """A column of the data that identifies items, alone or with others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: ColumnName = Field(description="Name of the column.", examples=["store"])
+    type: IdType = Field(description="Type of its values.", examples=["integer"])
+
+
 class ItemsSeries(ColumnRoles, TimeFormat):
     """Many series with the same columns, for one model."""
 
@@ -207,6 +217,12 @@ class ItemsSeries(ColumnRoles, TimeFormat):
     items: Annotated[list[Item], Field(fail_fast=True)] = Field(min_length=1, examples=[examples.ITEMS])
     """The series, each with an `id`, in any form. `targets`, `future_covariates`, `freq` and `date_format` next to the
     items are the defaults of all items."""
+    item_columns: list[ItemColumn] | None = Field(
+        default=None, min_length=1, max_length=MOST_ID_COLUMNS, examples=[[{"name": "store", "type": "integer"}]]
+    )
+    """The columns that the IDs were made of. They are kept in the record of the model, so that clients can turn IDs
+    into these columns again; the IDs of several columns have their values separated by `|`, with `\\|` for a `|` and
+    `\\\\` for a `\\` within a value."""
 
 
 def _tag_of_series(value: Any) -> str | None:
@@ -276,3 +292,6 @@ class SeriesSummary(BaseModel):
     resample: Resample | None = Field(default=None, description="How rows were aggregated.", examples=[None])
     start: str | int | None = Field(description="First time, over all items.", examples=["1949-01"])
     end: str | int | None = Field(description="Last time, over all items.", examples=["1952-12"])
+    item_columns: list[ItemColumn] | None = Field(
+        default=None, description="Columns that the IDs of items were made of, if they are known.", examples=[None]
+    )

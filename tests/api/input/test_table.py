@@ -149,12 +149,12 @@ def test_an_unreadable_time_is_an_error_and_not_another_column() -> None:
 def test_items() -> None:
     rows = ["b,2024-01-01,1", "a,2024-01-01,10", "b,2024-01-02,2", "a,2024-01-02,20", "b,2024-01-03,3", "a,2024-01-03,"]
     text = "\n".join(["store,date,y", *rows])
-    got = panel(text, item="store")
+    got = panel(text, item=["store"])
     assert [series.item for series in got.panel] == ["b", "a"]
     np.testing.assert_array_equal(got.panel.series[1].values[:, 0], [10, 20, np.nan])
     assert got.summary["freq"] == "D"
     with pytest.raises(InvalidSeries, match="line 3"):
-        read_csv(b"store,y\na,1\n,2\n", item="store")
+        read_csv(b"store,y\na,1\n,2\n", item=["store"])
 
 
 @given(st.text(alphabet=",;\t\n\r\"'0123456789.-eEaN ", max_size=60))
@@ -165,7 +165,7 @@ def test_no_text_brings_anything_but_our_errors(text: str) -> None:
 
 def test_one_item_settles_the_dates_of_all() -> None:
     text = "id,date,y\na,01/02/2024,1\na,02/02/2024,2\nb,12/02/2024,1\nb,13/02/2024,2\n"
-    times = panel(text, item="id").panel.series[0].times
+    times = panel(text, item=["id"]).panel.series[0].times
     assert times is not None
     assert times.index[0] == np.datetime64("2024-02-01")
 
@@ -184,7 +184,7 @@ def test_one_item_settles_the_dates_of_all() -> None:
         ("date|y\n2024-01-01|1\n", {"targets": ["y"]}, UnknownColumn, ("target",), "comma, semicolon or tab"),
         (STOCK, {"targets": ["high"]}, UnknownColumn, ("target",), "'date', 'open', 'close'"),
         (STOCK, {"time": "when"}, UnknownColumn, ("time",), "'when'"),
-        (STOCK, {"item": "store"}, UnknownColumn, ("item",), "'store'"),
+        (STOCK, {"item": ["store"]}, UnknownColumn, ("item",), "'store'"),
         (STOCK, {"targets": ["close"], "covariates": ["x"]}, UnknownColumn, ("covariates",), "'x'"),
         (STOCK, {}, InvalidSeries, ("target",), "'open', 'close'"),
         (STOCK, {"targets": ["close"], "covariates": ["close"]}, InvalidSeries, ("series",), "two of"),

@@ -120,7 +120,7 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
     if all(isinstance(table.columns[name], np.ndarray) for name in free):
         # An array has no column names to choose by, so all its columns are targets.
         return tuple(free)
-    numeric = [name for name in free if _is_numeric(table, name)]
+    numeric = [name for name in free if _is_numeric(table, name)] or [name for name in free if _is_boolean(table, name)]
     values = [name for name in numeric if not says_time(name, table.first_cells(name))]
     if len(values) == 1:
         return tuple(values)
@@ -136,4 +136,9 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
 
 def _is_numeric(table: Table, name: str) -> bool:
     column = table.columns[name]
-    return isinstance(column, np.ndarray) or name == UNNAMED or column.dtype.is_numeric() or column.dtype == nw.Boolean
+    return isinstance(column, np.ndarray) or name == UNNAMED or column.dtype.is_numeric()
+
+
+def _is_boolean(table: Table, name: str) -> bool:
+    column = table.columns[name]
+    return isinstance(column, nw.Series) and column.dtype == nw.Boolean

@@ -66,11 +66,14 @@ def values_ahead(data: Any, columns: ColumnsAhead, by_item: bool = True) -> Any:
     JSON. by_item: whether there may be several items. Raises InvalidSeries, UnknownColumn and InvalidTimestamps.
     """
     if not isinstance(data, Mapping):
-        return _of_table(read_table(data, columns.names), columns, columns.names, by_item)
+        table = read_table(data, columns.names)
+        # Those that are not used are sent as well, so that the service can say so where they change.
+        also = tuple(name for name in columns.declared if name in table.columns and name not in columns.names)
+        return _of_table(table, columns, (*columns.names, *also), by_item)
     if _is_json(data):
         table = _table(data[_COLUMNS])
         times = Table({_TIMESTAMPS: _column(data[_TIMESTAMPS])}).times(_TIMESTAMPS, columns.style)
-        return {**data, _COLUMNS: {name: table.numbers(name) for name in table.columns}, _TIMESTAMPS: times.texts}
+        return {**data, _COLUMNS: {name: table.cells(name) for name in table.columns}, _TIMESTAMPS: times.texts}
     if by_item and any(isinstance(values, Mapping) or _is_frame(values) for values in data.values()):
         return {id_of(name): values_ahead(values, columns, by_item=False) for name, values in data.items()}
     table = _by_index(data) if any(_has_times(values) for values in data.values()) else _table(data)
@@ -81,7 +84,7 @@ def _of_table(table: Table, columns: ColumnsAhead, names: Sequence[str] | None, 
     """Return the columns of these names, by default all but those of times and items."""
     time, item = columns.time_in(table), columns.item_in(table) if by_item else ()
     names = [name for name in table.columns if name not in (time, *item)] if names is None else names
-    values = {name: table.numbers(name) for name in names}
+    values = {name: table.cells(name) for name in names}
     if not values:
         return {}
     lengths = {name: len(column) for name, column in table.columns.items()}

@@ -90,7 +90,9 @@ def write_json(content: Any) -> bytes:
 
 
 def _sent(table: Table, roles: Roles, shared: dict[str, Any], rename: Mapping[str, str]) -> SentSeries:
-    columns = {rename.get(name, name): table.numbers(name) for name in roles.columns}
+    columns = {
+        rename.get(name, name): table.cells(name, may_be_categories=name not in roles.targets) for name in roles.columns
+    }
     if not next(iter(columns.values())).size:
         raise InvalidSeries("the data has no rows")
     times = table.times(roles.time) if roles.time else None

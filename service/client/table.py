@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.client.times import TimeStyle, WrittenTimes, is_dated, write_times
 from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
 from service.tables.column_roles import CELLS_TRIED
+from service.tables.labels import are_labels, label_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,24 @@ class Table:
             cure = "send a number, or None where one is missing"
             raise InvalidSeries.at((name, row), f"column {name!r} has {values[row]} in row {row}: {cure}")
         return values
+
+    def cells(self, name: str, may_be_categories: bool = True) -> FloatArray | NDArray[np.object_]:
+        """Return a column as `numbers` does, or as booleans or text, None if missing, if it holds such labels.
+
+        Raises what `numbers` raises.
+        """
+        column = self.column(name)
+        if column.dtype.is_numeric() if isinstance(column, nw.Series) else column.dtype.kind in "fiu":
+            return self.numbers(name)
+        cells = [
+            None if _is_missing(one) or one != one else one
+            for one in (column.to_list() if isinstance(column, nw.Series) else column.tolist())
+        ]
+        if any(isinstance(one, str) for one in cells):
+            cells = [None if one is None else label_of(one) for one in cells]
+        elif not any(isinstance(one, bool) for one in cells):
+            return self.numbers(name)
+        return np.array(cells, dtype=object) if are_labels(cells, may_be_categories) else self.numbers(name)
 
     def first_cells(self, name: str) -> list[str]:
         """Return the first cells of a column as strings, to detect its content; an empty list for dates."""

@@ -113,7 +113,7 @@ def read_frame(
 ) -> pd.DataFrame:
     """Read a file as the server does: numeric columns become numbers, except columns of times and items.
 
-    asked: has ``item`` and ``time``, and the format of the file; values: columns that must be numeric, if the file
+    asked: has ``item`` and ``time``, and the format of the file; values: columns that the model reads, if the file
     contains them; items: the item columns of the model.
 
     Raises OSError, and the errors of `read_table` and its columns, with the name of the file.
@@ -137,7 +137,7 @@ def _column(
     if name not in values and (name in texts or says_time(name, cells) or not table.is_numeric(name)):
         return cells
     try:
-        return table.numbers(name)
+        return table.cells(name)
     except AmbiguousNumbers:
         if name not in values and any(value in table.columns for value in values):
             # A required column is present; the format of this one does not matter.

@@ -11,6 +11,7 @@ from itertools import islice
 from service.errors import InvalidOption, InvalidSeries, MalformedBody
 from service.tables.column_roles import look_like_times
 from service.tables.csv_text import decoded, split_off_titles
+from service.tables.labels import are_labels
 from service.tables.number_format import PATH, NumberReader, is_number, possible_marks
 
 # A first line of nothing but numbers and dates is not a header.
@@ -31,6 +32,12 @@ _QUOTED = re.compile(r'"[^"]*"?')
 
 class CsvTable(NumberReader):
     """The cells of a CSV file by column, all columns of equal length."""
+
+    def cells(self, name: str, may_be_categories: bool = True) -> list[float | None] | list[str]:
+        """Return a column as numbers, or as text if it holds booleans or categories. Raises what `numbers` raises."""
+        if not self.has_numbers(name) and are_labels(self.columns[name], may_be_categories):
+            return self.columns[name]
+        return self.numbers(name)
 
     def hint(self) -> str:
         """Return a hint about the separator, for errors about missing columns, if only one column was found."""

@@ -135,9 +135,13 @@ class NumberReader:
         marks = fitting[0] if len(fitting) == 1 else self._settled(name)
         return [marks.number(cell) for cell in self._cells(name)]
 
+    def has_numbers(self, name: str) -> bool:
+        """Return whether a column contains nothing but numbers and missing cells."""
+        return bool(self._fitting_of(name))
+
     def is_numeric(self, name: str) -> bool:
         """Return whether a column contains numbers, and nothing but numbers and missing cells."""
-        return bool(self._fitting_of(name)) and any(cell.lower() not in MISSING for cell in self.columns[name])
+        return self.has_numbers(name) and any(cell.lower() not in MISSING for cell in self.columns[name])
 
     def _fitting_of(self, name: str) -> tuple[Marks, ...]:
         if name not in self._fitting:

@@ -10,7 +10,7 @@ import numpy as np
 from service.errors import HistoryTooShort, InvalidOption
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.series.series import Panel
-from service.usecases.forecast import LoadedModel, band_warnings, outside_bounds
+from service.usecases.forecast import LoadedModel, band_warnings, change_warnings, outside_bounds
 from service.usecases.limits import Limits
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ def backtest_model(
         [interval_bounds(one, forecaster.errors, bands.levels) for one in rolled],
         score(forecaster, rolled, forecaster.errors, known),
         score(forecaster, naive, None, known),
-        (*outside_bounds(forecaster, panel), *band_warnings(forecaster, bands, horizon)),
+        (
+            *change_warnings(forecaster, panel),
+            *outside_bounds(forecaster, panel),
+            *band_warnings(forecaster, bands, horizon),
+        ),
     )
 
 

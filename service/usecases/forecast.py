@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
+from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCovariates
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.series.series import Panel
@@ -136,6 +137,8 @@ def make_forecast(
     forecasts = forecaster.forecast(horizon, bands, history, items, future, draw)
     warnings = (
         *_far_outside(forecasts),
+        *change_warnings(forecaster, history),
+        *_changes_ahead(forecaster, forecasts, future, horizon),
         *_about_history(forecaster, history),
         *outside_bounds(forecaster, history),
         *band_warnings(forecaster, bands, horizon),
@@ -150,6 +153,31 @@ def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
     far = dict.fromkeys(one.item for one in forecasts if one.far_outside)
     cure = "lies far outside the range of the training data: train a model on such values"
     return [f"{_named(item)} {cure}" for item in far]
+
+
+def _changes_ahead(
+    forecaster: Forecaster, forecasts: Sequence[Forecast], future: FutureCovariates, horizon: int
+) -> list[str]:
+    """Return a warning for each value of a future covariate that the training data did not have."""
+    constants = forecaster.specification.constant_covariates
+    found = [change for one in forecasts for change in one.changes]
+    if future and constants:
+        found += future.changes(horizon, constants)
+    return [_changed("future_covariates", *change) for change in dict.fromkeys(found)]
+
+
+def change_warnings(forecaster: Forecaster, panel: Panel | None) -> list[str]:
+    """Return a warning for each value of a covariate in a submitted series that the training data did not have."""
+    specification = forecaster.specification
+    if panel is None or not (specification.categories or specification.constant_covariates):
+        return []
+    return [_changed("the series", *change) for change in changes(panel, specification)]
+
+
+def _changed(where: str, name: str, value: str) -> str:
+    return (
+        f"{where}: {name} is {value[:60]!r}, which the training data did not have: its effect is unknown and left out"
+    )
 
 
 def _named(item: str | None) -> str:

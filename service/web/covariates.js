@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 
 export class CovariateFields {
-  // names: of all columns of numbers.
+  // names: of all columns of numbers, booleans and categories.
   constructor(names) {
     this.boxes = new Map(names.map((name) => [name, element("input", { type: "checkbox" })]));
     const choices = [...this.boxes].map(([name, box]) => element("label", { class: "choice" }, box, name));

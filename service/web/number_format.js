@@ -24,7 +24,7 @@ function marksOf(name, decimal, other) {
   return { name, decimal, between, number: new RegExp(`^[+-]?(?:${plain}|${grouped})$`) };
 }
 
-function isMissing(cell) {
+export function isMissing(cell) {
   return MISSING.has(cell.toLowerCase());
 }
 

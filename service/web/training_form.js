@@ -4,6 +4,7 @@ import { isAbort, postCsv } from "./api.js";
 import { element, labelled, options } from "./dom.js";
 import { TARGET } from "./column_names.js";
 import { CovariateFields } from "./covariates.js";
+import { areLabels } from "./labels.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { frequencyWords, stepsWords, whole } from "./format.js";
 
@@ -36,7 +37,8 @@ export class TrainingForm {
     this.season = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
     this.dates = element("input", { type: "text", placeholder: "%d-%m-%Y" });
     this.nonnegative = element("input", { type: "checkbox", id: "nonnegative" });
-    this.helping = new CovariateFields(numeric.map((column) => column.name));
+    const helping = columns.filter((column) => numeric.includes(column) || (!column.saysTime && areLabels(column.texts)));
+    this.helping = new CovariateFields(helping.map((column) => column.name));
     this.decimal = element("select", { id: "decimal" }, options(DECIMAL_MARKS, this.table.decimal));
     this.decimal.addEventListener("change", () => reread(this.decimal.value));
     this.understood = element("div", { class: "understood", "aria-live": "polite" });

@@ -86,7 +86,7 @@ def trained_record(
         series=series,
         configuration=trained.plan.configuration(),
         targets=list(forecaster.targets),
-        covariates=list(forecaster.covariates),
+        covariates=list(forecaster.past_covariates),
         future_covariates=list(specification.future_covariates),
         min_history=forecaster.min_history,
         metrics=records.MetricValues(**_score(trained.score)),

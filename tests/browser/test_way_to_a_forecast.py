@@ -141,22 +141,26 @@ def test_many_series_share_a_model(seen: Watched) -> None:
 def test_columns_that_help(seen: Watched) -> None:
     page = seen.go()
     days = [
-        f"{date(2024, 1, 1) + timedelta(days=step)},{10 + step % 7},{20 - step % 7},{step * step % 11}\n"
+        f"{date(2024, 1, 1) + timedelta(days=step)},{10 + step % 7},{20 - step % 7},{step * step % 11},"
+        f"{('none', 'flyer', 'radio')[step * step % 3]},{step % 5 == 0},note {step}\n"
         for step in range(80)
     ]
-    drop(page, "units.csv", "day,units,price,visits\n" + "".join(days))
+    drop(page, "units.csv", "day,units,price,visits,kind,promo,note\n" + "".join(days))
     page.get_by_text("More options").click()
     helping = page.get_by_role("group", name="Columns that help")
     expect(helping.get_by_label("units")).to_be_hidden()
     helping.get_by_label("price").check()
     helping.get_by_label("visits").check()
+    helping.get_by_label("kind").check()
+    helping.get_by_label("promo").check()
+    expect(helping.get_by_label("note")).to_have_count(0)
     # What is forecast itself is no help, chosen or not.
     page.get_by_label("Forecast this column").select_option("visits")
     expect(helping.get_by_label("visits")).to_be_hidden()
-    expect(page.locator(".understood")).to_contain_text("columns not used: units;")
+    expect(page.locator(".understood")).to_contain_text("columns not used: units, note;")
     seen.picture("columns_that_help")
     train(page)
-    assert record_of(seen, page)["covariates"] == ["price"]
+    assert record_of(seen, page)["covariates"] == ["price", "kind", "promo"]
     page.get_by_role("link", name="Everything about this model").click()
     assert drawn(page, "Forecast of visits")
     page.get_by_role("link", name="Train", exact=True).click()

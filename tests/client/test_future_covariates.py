@@ -225,7 +225,7 @@ def test_one_time_is_written_as_those_of_the_series(style: TimeStyle | None, exp
         ({"ds": DAYS, "price": [1]}, InvalidSeries, "different lengths"),
         (pd.DataFrame({"ds": DAYS}), UnknownColumn, "no column 'price'"),
         (pd.DataFrame({"ds": [DAYS[0], None], "price": [1, 2]}), InvalidTimestamps, "no time in row 1"),
-        ({"price": ["much"]}, InvalidSeries, "not a number"),
+        ({"price": ["much", 1, 2]}, InvalidSeries, "not a number"),
     ],
 )
 def test_what_cannot_be_sent_is_told(data: Any, kind: type[ServiceError], told: str) -> None:

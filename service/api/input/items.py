@@ -27,15 +27,16 @@ from service.tables.column_roles import role_of_name
 _CURE = "send times as timestamps, name columns to forecast in targets"
 
 SentValues = list[float | None]
+SentCells = SentValues | list[bool | None] | list[str | None]
 SentRows = ValuesSeries | ColumnsSeries | ItemsSeries
 SentSeries = SentValues | SentRows
 
 
 @dataclass(frozen=True)
 class SentColumn:
-    """Values and their location in the request."""
+    """Values, or cells of text, and their location in the request."""
 
-    values: SentValues
+    values: SentCells
     path: Path
 
 

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from service.api.input.reader_process import TOO_MUCH, run_reader, unreadable
 from service.errors import InvalidOption, InvalidSeries, UnsupportedContentType
+from service.tables.labels import are_labels
 from service.tables.number_format import PATH
 
 # Memory that pyarrow and pandas need themselves, and bytes that one byte of the largest body may expand to.
@@ -41,6 +42,13 @@ class ParquetTable:
             kind = self.read[name].get("unusable", "text or times")
             raise InvalidSeries.at(PATH, f"column {name[:60]!r} contains {kind}, not numbers")
         return numbers
+
+    def cells(self, name: str, may_be_categories: bool = True) -> list[float | None] | list[str]:
+        """Return a column as numbers, or as text if it holds booleans or categories. Raises what `numbers` raises."""
+        texts = self.read[name].get("texts")
+        if texts is not None and are_labels(texts, may_be_categories):
+            return list(texts)
+        return self.numbers(name)
 
     def is_numeric(self, name: str) -> bool:
         """Return whether a column contains numbers and, apart from missing cells, nothing else."""

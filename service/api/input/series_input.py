@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.api.input.items import SentColumn, SentItem, SentSeries, SentValues, require_values, sent_items
+from service.api.input.items import SentCells, SentColumn, SentItem, SentSeries, SentValues, require_values, sent_items
+from service.api.input.labelled_columns import has_text, labels_by_column, read_labels
 from service.api.schemas.forecasting import ForecastRequest
 from service.api.schemas.series import (
     LARGEST,
@@ -21,10 +22,11 @@ from service.api.schemas.series import (
 )
 from service.errors import InvalidSeries, Path
 from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SENT, FutureCovariates, SentCovariates
-from service.forecasting.series.resampling import Resample, aggregate
+from service.forecasting.series.resampling import Resample, aggregate, how_of
 from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.series.time_alignment import place_items
+from service.tables.labels import label_of
 
 _GAPS = "the option missing says how they are treated"
 _UNPLACED = (PlacedRows(None, np.arange(0)),)
@@ -97,8 +99,9 @@ def read_panel(
     covariates = tuple(name for name in items[0].columns if name not in used)
     placed = place_items([item.times for item in items], reading)
     columns = (*targets, *covariates, *ahead)
-    rows = tuple(_series_of(item, rows, columns, len(targets)) for item, rows in zip(items, placed, strict=True))
-    panel = Panel(rows, targets, covariates, ahead)
+    labels = labels_by_column(items, targets)
+    rows = tuple(_series_of(item, rows, columns, labels, len(targets)) for item, rows in zip(items, placed, strict=True))
+    panel = Panel(rows, targets, covariates, ahead, labels)
     said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
     gaps, total = sum(one.gaps for one in placed), sum(map(len, rows))
     if gaps:
@@ -117,11 +120,17 @@ def _plain(values: SentValues, path: Path) -> ReadPanel:
     return ReadPanel(panel, (), _UNPLACED, freq_inferred=True)
 
 
-def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str], targets: int) -> Series:
-    columns = [read_numbers(item.columns[name]) for name in names]
+def _series_of(
+    item: SentItem, rows: PlacedRows, names: Sequence[str], labels: Mapping[str, tuple[str, ...]], targets: int
+) -> Series:
+    columns = [
+        read_labels(item.columns[name], labels[name]) if name in labels else read_numbers(item.columns[name])
+        for name in names
+    ]
     values = np.stack(columns, axis=1) if len(columns) > 1 else columns[0][:, None]
     if rows.axis is not None and rows.axis.grid.how is not None:
-        values = aggregate(values, rows.positions, len(rows.axis), rows.axis.grid.how, targets)
+        hows = [how_of(rows.axis.grid.how, column < targets, name in labels) for column, name in enumerate(names)]
+        values = aggregate(values, rows.positions, len(rows.axis), hows)
     elif rows.axis is not None:
         sent, values = values, np.full((len(rows.axis), len(names)), np.nan)
         values[rows.positions] = sent
@@ -130,7 +139,8 @@ def _series_of(item: SentItem, rows: PlacedRows, names: Sequence[str], targets: 
 
 def read_numbers(column: SentColumn) -> FloatArray:
     """Return the values of a column, NaN where missing. Raises InvalidSeries for a value beyond 1e100."""
-    numbers = np.array(column.values, dtype=np.float64)
+    values = [None] * len(column.values) if has_text(column.values) else column.values  # text without a label is empty
+    numbers = np.array(values, dtype=np.float64)
     large = np.abs(numbers) > LARGEST
     if large.any():
         index = int(np.argmax(large))
@@ -150,7 +160,7 @@ def read_future_covariates(asked: ForecastRequest) -> FutureCovariates:
     sent, path = asked.future_covariates or {}, NO_COLUMNS.path
     if isinstance(sent, TimedColumns):
         return FutureCovariates(_read(sent, path), by_item)
-    for_all: dict[str, SentValues] = {}
+    for_all: dict[str, SentCells] = {}
     for name, values in sent.items():
         if isinstance(values, list):
             for_all[name] = values
@@ -171,8 +181,11 @@ def _inside_items(series: SentSeries | None, path: Path) -> Iterator[tuple[str, 
             yield item.id, _read(item.future_covariates, (*path, "items", index, "future_covariates"))
 
 
-def _read(sent: Mapping[str, SentValues] | TimedColumns, path: Path) -> SentCovariates:
-    columns = sent.columns if isinstance(sent, TimedColumns) else sent
+def _read(sent: Mapping[str, SentCells] | TimedColumns, path: Path) -> SentCovariates:
+    columns = {
+        name: [label_of(cell) or None for cell in values] if has_text(values) else values
+        for name, values in (sent.columns if isinstance(sent, TimedColumns) else sent).items()
+    }
     read = SentCovariates(columns, path)
     if isinstance(sent, TimedColumns):
         read = SentCovariates(columns, path, sent.timestamps, sent.date_format)

@@ -86,7 +86,8 @@ def table_series(
             raise InvalidSeries.at(PATH, f"column {name!r} cannot be two of time, item, target and covariate")
     if time is not None and not item and len(times.names) == 1:
         _refuse_years_alone(table, time, used)
-    series: dict[str, Any] = {"columns": {name: table.numbers(name) for name in columns}, "targets": targets}
+    values = {name: table.cells(name, may_be_categories=name not in targets) for name in columns}
+    series: dict[str, Any] = {"columns": values, "targets": targets}
     if future_covariates:
         series["future_covariates"] = list(future_covariates)
     if times.texts is not None:

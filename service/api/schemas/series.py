@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from service.api.schemas import examples as examples
 from service.forecasting.series.resampling import Resample
@@ -15,6 +15,7 @@ from service.forecasting.series.series import MOST_CATEGORIES
 from service.tables.item_ids import LONGEST_ID, MOST_ID_COLUMNS, IdType
 
 LARGEST = 1e100
+LONGEST_CELL = 200
 
 # The reader checks the bounds in bulk, and reports a violation concisely.
 Number = Annotated[
@@ -23,6 +24,38 @@ Number = Annotated[
 ]
 # Fail fast: millions of invalid values in one list would take gigabytes to report, and the first one is enough.
 Values = Annotated[list[Number | None], Field(fail_fast=True)]
+
+
+def _tag_of_cells(value: Any) -> str:
+    first = next((one for one in value if one is not None), None) if isinstance(value, list) else None
+    if isinstance(first, bool):
+        return "<booleans>"
+    # Text among numbers is a mistake, wherever the first of it is.
+    return "<texts>" if isinstance(first, str) and all(isinstance(one, str | None) for one in value) else "<numbers>"
+
+
+# Numbers, booleans, or text: the reader decides whether text is used, and how.
+Cells = Annotated[
+    Annotated[Values, Tag("<numbers>")]
+    | Annotated[list[Annotated[bool, Field(strict=True)] | None], Field(fail_fast=True), Tag("<booleans>")]
+    | Annotated[
+        list[Annotated[str, Field(strict=True, max_length=LONGEST_CELL)] | None], Field(fail_fast=True), Tag("<texts>")
+    ],
+    Discriminator(_tag_of_cells),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {"type": "number", "minimum": -LARGEST, "maximum": LARGEST},
+                    {"type": "null"},
+                    {"type": "boolean"},
+                    {"type": "string", "maxLength": LONGEST_CELL},
+                ]
+            },
+        }
+    ),
+]
 TimeText = Annotated[str, Field(strict=True, max_length=64)]
 TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 ColumnName = Annotated[str, Field(strict=True, max_length=200)]
@@ -102,8 +135,9 @@ class ColumnsSeries(ColumnRoles, TimedRows):
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.COLUMNS_SERIES, examples.FUTURE_SERIES]})
 
-    columns: dict[ColumnName, Values] = Field(min_length=1, examples=[examples.COLUMNS])
-    """Observations by name, in lists of equal length; null for missing ones."""
+    columns: dict[ColumnName, Cells] = Field(min_length=1, examples=[examples.COLUMNS])
+    """Observations by name, in lists of equal length; null for missing ones. Covariates may also be booleans (`true`,
+    or text such as `"yes"` and `"no"`), or text of at most 50 different categories."""
 
 
 class TimedColumns(BaseModel):
@@ -119,7 +153,7 @@ class TimedColumns(BaseModel):
     timestamps: Timestamps = Field(examples=[examples.TIMED_COLUMNS["timestamps"]])
     """Time of each row, in any order and in any form that a series may have. Each step of the forecast uses the row of
     its time; other rows, such as those of the past, are ignored."""
-    columns: dict[ColumnName, Values] = Field(max_length=1000, examples=[examples.TIMED_COLUMNS["columns"]])
+    columns: dict[ColumnName, Cells] = Field(max_length=1000, examples=[examples.TIMED_COLUMNS["columns"]])
     """Values by name, one for each timestamp; null is allowed in rows that no step uses."""
     date_format: str | None = _DATE_FORMAT
 
@@ -140,7 +174,7 @@ def _tag_of_ahead(value: Any) -> str:
     return _tag_of_values(value) if isinstance(value, dict) else "<names>"
 
 
-_NamedValues = Annotated[dict[ColumnName, Values], Field(max_length=1000)]
+_NamedValues = Annotated[dict[ColumnName, Cells], Field(max_length=1000)]
 ValuesAhead = Annotated[
     Annotated[_NamedValues, Tag("<values>")] | Annotated[TimedColumns, Tag("<timed>")],
     Discriminator(_tag_of_values),

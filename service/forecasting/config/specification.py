@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
@@ -9,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from service.forecasting.config import options
 from service.forecasting.config.bounds import Bounds
+from service.tables.labels import MOST_LABELS
 
 _CLOSED = ConfigDict(extra="forbid")
 
@@ -17,6 +19,7 @@ Size = Annotated[int, Field(ge=1, le=10_000_000)]
 Layers = Annotated[int, Field(ge=1, le=16)]
 Members = Annotated[int, Field(ge=1, le=32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Labels = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_LABELS)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -72,6 +75,17 @@ class Specification:
     nonnegative: bool = False
     minimum: options.FiniteNumber | None = None
     maximum: options.FiniteNumber | None = None
+    # The labels of covariates that are categories, and the covariates that did not change, which are not used.
+    categories: Annotated[dict[str, Labels], Field(max_length=1000)] = dataclasses.field(default_factory=dict)
+    constant_covariates: Annotated[dict[str, options.FiniteNumber | str], Field(max_length=1000)] = dataclasses.field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _labels_are_different(self) -> Specification:
+        if any(len(set(labels)) < len(labels) for labels in self.categories.values()):
+            raise ValueError("the categories of a column must be different")
+        return self
 
     @model_validator(mode="after")
     def _bounds_are_valid(self) -> Specification:
@@ -84,9 +98,9 @@ class Specification:
         return Bounds.of(self.nonnegative, self.minimum, self.maximum)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the specification as JSON-compatible values."""
+        """Return the specification as JSON-compatible values, without the facts on covariates that do not apply."""
         record: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return record
+        return {name: value for name, value in record.items() if value or name not in _IF_ANY}
 
     @classmethod
     def from_record(cls, record: object) -> Specification:
@@ -95,3 +109,4 @@ class Specification:
 
 
 _ADAPTER = TypeAdapter(Specification)
+_IF_ANY = ("categories", "constant_covariates")

@@ -8,24 +8,29 @@ Dimensions: H horizon, F columns.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import HorizonTooLong, InvalidTimestamps, MissingValues, Path, UnknownColumn
+from service.errors import HorizonTooLong, InvalidSeries, InvalidTimestamps, MissingValues, Path, UnknownColumn
 from service.forecasting.config.options import CalendarFeature
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.calendar import calendar_columns, calendar_widths
+from service.forecasting.covariates.categories import UNKNOWN, Categories, is_change, place_of, with_indicators
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.series.row_placement import refuse_duplicates
 from service.forecasting.series.series import FloatArray, Series
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, TimeArray
+from service.tables.labels import EMPTY, label_of, truth_of
 
 Rows = NDArray[np.intp]
+Cell = float | bool | str | None
+Change = tuple[str, str]
+"""A column, and a value of it, as text, that the training data did not have."""
 
 
 class SentCovariates(NamedTuple):
@@ -35,7 +40,7 @@ class SentCovariates(NamedTuple):
     starting with the first. date_format: the format of the timestamps, if it was sent.
     """
 
-    values: Mapping[str, Sequence[float | None]]
+    values: Mapping[str, Sequence[Cell]]
     path: Path
     timestamps: Sequence[RawTime] | None = None
     date_format: str | None = None
@@ -71,29 +76,51 @@ class FutureCovariates:
                 raise UnknownColumn.at(sent.path, f"item {name[:60]!r} is not among those that are forecast")
         return [self.for_all if name is None else self.by_item.get(name, self.for_all) for name in items]
 
+    def changes(self, horizon: int, constants: Mapping[str, float | str]) -> Iterator[Change]:
+        """Yield the values of covariates that were constant in the training data and are not so here."""
+        for sent in (self.for_all, *self.by_item.values()):
+            for name in constants.keys() & sent.values.keys():
+                cells = sent.values[name][:horizon] if sent.timestamps is None else sent.values[name]
+                for label in dict.fromkeys(map(label_of, cells)):
+                    if label != EMPTY and is_change(label, None, constants[name]):
+                        yield name, label
+
 
 NONE_SENT = FutureCovariates()
+
+
+class ColumnsAhead(NamedTuple):
+    """The columns (H, F) of an item for the horizon, and the categories among them that the training did not have."""
+
+    columns: FloatArray
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class CovariateColumns:
     """The columns of future covariates that a model uses, in the order of its effects.
 
-    covariates: those of the client; calendar: those computed from the times of rows.
+    covariates: those of the client; calendar: those computed from the times of rows; categories: of covariates.
     """
 
     covariates: tuple[str, ...] = ()
     calendar: tuple[CalendarFeature, ...] = ()
+    categories: Categories = field(default_factory=dict)
 
     @classmethod
     def of(cls, specification: Specification) -> CovariateColumns:
         """Return the columns of a specification."""
-        return cls(specification.future_covariates, specification.calendar)
+        return cls(specification.future_covariates, specification.calendar, specification.categories)
+
+    @property
+    def covariate_width(self) -> int:
+        """The number of columns of the client's covariates: one for each category, else one."""
+        return sum(len(self.categories.get(name, "1")) for name in self.covariates)
 
     @property
     def width(self) -> int:
         """The number of columns, F."""
-        return len(self.covariates) + sum(calendar_widths(self.calendar))
+        return self.covariate_width + sum(calendar_widths(self.calendar))
 
     def split_off(self, series: Series) -> Series:
         """Split the future covariates, which are the last channels, off from the values of a series."""
@@ -101,17 +128,18 @@ class CovariateColumns:
             return series
         first = series.values.shape[1] - len(self.covariates)
         covariates = fill(series.values[:, first:], "forward_fill").forward_filled
-        ahead = self._with_calendar(covariates, series.times)
+        ahead = self._with_calendar(with_indicators(covariates, self.covariates, self.categories), series.times)
         return replace(series, values=series.values[:, :first], ahead=ahead)
 
     def future(
         self, horizon: int, tails: Sequence[Series], sent: Sequence[SentCovariates], declared: Sequence[str]
-    ) -> list[FloatArray]:
-        """Return the columns (H, F) for the horizon after the end of each series.
+    ) -> list[ColumnsAhead]:
+        """Return the columns for the horizon after the end of each series.
 
         declared: the columns that may be sent, whether used or not. Raises UnknownColumn; MissingValues if a step has
         no row or no value; HorizonTooLong if, without times, there are too few values; InvalidTimestamps if times
-        cannot be parsed, are duplicates, or the series has no times to match.
+        cannot be parsed, are duplicates, or the series has no times to match;
+        InvalidSeries for text where the training data had numbers.
         """
         # Items usually have the same times.
         parsed: dict[object, tuple[TimeArray, Rows]] = {}
@@ -119,11 +147,24 @@ class CovariateColumns:
         for tail, one in zip(tails, sent, strict=True):
             _require_columns(one, self.covariates, declared, horizon)
             rows = _matching_rows(one, tail, horizon, self.covariates, parsed)
-            columns = [_column(name, one, tail, rows) for name in self.covariates]
-            covariates = np.array(columns, dtype=np.float64).reshape(len(columns), horizon).T
+            columns = [self._column(name, one, tail, rows) for name in self.covariates]
+            places = np.array([column for column, _ in columns], dtype=np.float64).reshape(len(columns), horizon).T
+            covariates = with_indicators(places, self.covariates, self.categories)
+            unknown = tuple(change for _, changes in columns for change in changes)
             times = tail.times.future(horizon) if tail.times and self.calendar else None
-            found.append(self._with_calendar(covariates, times))
+            found.append(ColumnsAhead(self._with_calendar(covariates, times), unknown))
         return found
+
+    def _column(
+        self, name: str, sent: SentCovariates, tail: Series, rows: Rows
+    ) -> tuple[list[float], Sequence[Change]]:
+        """Return a column as numbers, or as places in its categories, and those that the model does not have."""
+        levels = self.categories.get(name)
+        cells = _cells(name, sent, tail, rows, may_be_empty=levels is not None and EMPTY in levels)
+        if levels is None:
+            return [_number(name, cell, sent, int(row)) for cell, row in zip(cells, rows, strict=True)], ()
+        places = {label: place_of(label, levels) for label in map(label_of, cells)}
+        return [places[label_of(cell)] for cell in cells], [(name, one) for one in places if places[one] == UNKNOWN]
 
     def _with_calendar(self, covariates: FloatArray, times: TimeAxis | None) -> FloatArray:
         """Append the calendar features to (time, covariate), NaN if there are no times."""
@@ -149,15 +190,25 @@ def _require_columns(sent: SentCovariates, needed: Sequence[str], declared: Sequ
             raise HorizonTooLong.at((*sent.columns_path, name), detail)
 
 
-def _column(name: str, sent: SentCovariates, tail: Series, rows: Rows) -> list[float | None]:
+def _cells(name: str, sent: SentCovariates, tail: Series, rows: Rows, may_be_empty: bool) -> list[Cell]:
     values = [sent.values[name][row] for row in rows]
-    if None in values:
+    if None in values and not may_be_empty:
         step = values.index(None)
         row = int(rows[step])
         when = f"step {step + 1}" if sent.timestamps is None else f"{sent.timestamps[row]!r}"
         detail = f"{name[:60]!r} has no value for {when} of {tail.name}: a forecast needs one for every step: send it"
         raise MissingValues.at((*sent.columns_path, name, row), detail)
     return values
+
+
+def _number(name: str, cell: Cell, sent: SentCovariates, row: int) -> float:
+    if not isinstance(cell, str):
+        return float(cell or 0.0)
+    truth = truth_of(cell)
+    if truth is None:
+        detail = f"{name[:60]!r} has {cell[:60]!r}; in the training data it had numbers or booleans: send these"
+        raise InvalidSeries.at((*sent.columns_path, name, row), detail)
+    return float(truth)
 
 
 def _matching_rows(

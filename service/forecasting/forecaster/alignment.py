@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -11,11 +11,12 @@ import numpy as np
 
 from service.errors import HistoryTooShort, Path, UnknownColumn
 from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.categories import reader_of, with_indicators
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.preprocessing.missing import drop_leading, refuse_missing
 from service.forecasting.preprocessing.transforms import require_positive
-from service.forecasting.series.series import Panel, Series
+from service.forecasting.series.series import FloatArray, Panel, Series
 from service.tables.column_roles import role_of_name
 
 
@@ -53,14 +54,18 @@ class Columns:
         Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
         """
         order = self._order(panel, path)
+        readers = self._readers(panel, order, path)
         aligned = []
         for row, series in enumerate(panel):
             place = path if series.item is None else (*path, "items", row)
             ordered = series if order is None else replace(series, values=series.values[:, order])
+            if readers:
+                ordered = replace(ordered, values=_read(ordered.values, readers))
             complete = len(series) > 0 and not np.isnan(ordered.values).any()
             usable, dropped = (ordered, 0) if complete else self._usable(ordered, place)
             self._require(usable, place, needed)
-            without_covariates = CovariateColumns.of(self.specification).split_off(usable)
+            encoded = replace(usable, values=with_indicators(usable.values, self._wanted, self._past_categories))
+            without_covariates = CovariateColumns.of(self.specification).split_off(encoded)
             aligned.append(AlignedSeries(without_covariates, dropped, known(series.item), complete))
         return aligned
 
@@ -79,14 +84,42 @@ class Columns:
     def _wanted(self) -> tuple[str, ...]:
         return self.targets + self.covariates + self.specification.future_covariates
 
+    @cached_property
+    def _past_categories(self) -> dict[str, tuple[str, ...]]:
+        return {
+            name: self.specification.categories[name]
+            for name in self.covariates
+            if name in self.specification.categories
+        }
+
+    def _readers(
+        self, panel: Panel, order: list[int] | None, path: Path
+    ) -> dict[int, Callable[[FloatArray], FloatArray]]:
+        """Return what turns columns into the terms of the model, by their place; none where there is nothing to do."""
+        categories = self.specification.categories
+        names = panel.columns if order is None else [panel.columns[place] for place in order]
+        return {
+            place: reader_of(name, panel, categories.get(name), path)
+            for place, name in enumerate(names)
+            if name in categories or name in panel.labels
+        }
+
     def _order(self, panel: Panel, path: Path) -> list[int] | None:
         """Return the positions of the columns in the panel; None: they are in the same order."""
         wanted = self._wanted
         if wanted == panel.columns or (len(wanted) == 1 and panel.columns == ("value",)):
             return None
-        # Unused future covariates and time columns are not needed, but may be sent.
+        # Unused covariates and time columns are not needed, but may be sent.
         timed = {name for name in panel.columns if role_of_name(name) in ("time", "period")}
-        if set(wanted) != set(panel.columns) - ((set(self.future_covariates) | timed) - set(wanted)):
+        unused = {*self.future_covariates, *self.specification.constant_covariates, *timed} - set(wanted)
+        if set(wanted) != set(panel.columns) - unused:
             detail = f"the model was trained on columns {', '.join(wanted)}, got {', '.join(panel.columns)}"
             raise UnknownColumn.at(path, detail)
         return [panel.columns.index(column) for column in wanted]
+
+
+def _read(values: FloatArray, readers: Mapping[int, Callable[[FloatArray], FloatArray]]) -> FloatArray:
+    read = values.copy()
+    for place, reader in readers.items():
+        read[:, place] = reader(values[:, place])
+    return read

@@ -12,8 +12,9 @@ import numpy as np
 from service.errors import ForecastTooLarge, Path, UnknownColumn
 from service.forecasting.config.options import Candidate
 from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.categories import original_names
 from service.forecasting.covariates.effects import without_effects
-from service.forecasting.covariates.future_covariates import NONE_SENT, CovariateColumns, FutureCovariates
+from service.forecasting.covariates.future_covariates import NONE_SENT, Change, CovariateColumns, FutureCovariates
 from service.forecasting.forecaster.alignment import AlignedSeries, Columns
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecast_origins import ForecastOrigins
@@ -46,9 +47,10 @@ _METHOD_MEMORY = 5000
 class Forecaster:
     """Networks and simple methods, with all that is needed to forecast from the end of the model's series or a history.
 
-    engine: what networks are rolled out with; a property of this object, not of the model.
-    future_covariates: all that were declared; the specification has those that are used. common: (column, target), the
-    effects of future covariates in the unit of an item; None: there are none.
+    engine: what networks are rolled out with; a property of this object, not of the model. covariates: channels of the
+    items, of which a past covariate with categories has one for each. future_covariates: all that were declared; the
+    specification has those that are used. common: (column, target), the effects of future covariates in the unit of an
+    item; None: there are none.
     """
 
     specification: Specification
@@ -122,8 +124,10 @@ class Forecaster:
     ) -> list[Forecast]:
         origins = ForecastOrigins.at_ends(fitted, tails)
         transformed, farthest = origins.forecast(self.specification, self._predictor, horizon)
+        changes: Sequence[tuple[Change, ...]] = [()] * len(tails)
         if future or self.common is not None:
-            transformed += self._effects_ahead(fitted, tails, horizon, future)
+            effects, changes = self._effects_ahead(fitted, tails, horizon, future)
+            transformed += effects
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         widths = self.errors.widths(bands.levels, horizon)
         mean, intervals, quantiles = banded(bands, ahead, widths, fitted.error_scale[:, :, None], self._transform)
@@ -146,6 +150,7 @@ class Forecaster:
                         {quantile: values[at] for quantile, values in quantiles.items()},
                         bool(is_scaled and farthest[row] > _FAR_OUTSIDE),
                         None if samples is None else samples[at],
+                        changes[row],
                     )
                 )
         return forecasts
@@ -237,8 +242,13 @@ class Forecaster:
         return found
 
     @cached_property
+    def past_covariates(self) -> tuple[str, ...]:
+        """The past covariates as they were sent; ``covariates`` has a column for each category."""
+        return original_names(self.covariates, self.specification.categories)
+
+    @cached_property
     def _columns(self) -> Columns:
-        return Columns(self.targets, self.covariates, self.future_covariates, self.specification)
+        return Columns(self.targets, self.past_covariates, self.future_covariates, self.specification)
 
     @cached_property
     def _predictor(self) -> Predictor | None:
@@ -266,16 +276,19 @@ class Forecaster:
 
     def _effects_ahead(
         self, fitted: FittedItems, tails: Sequence[Series], horizon: int, future: FutureCovariates
-    ) -> FloatArray:
-        """Return the effects of future covariates on transformed forecasts: (item, horizon, target)."""
+    ) -> tuple[FloatArray, list[tuple[Change, ...]]]:
+        """Return the effects of future covariates on transformed forecasts: (item, horizon, target).
+
+        The second is what `ColumnsAhead` says about unknown categories, for each item.
+        """
         names = [item.item for item in fitted.items]
         columns = CovariateColumns.of(self.specification)
         ahead = columns.future(horizon, tails, future.of(names), self.future_covariates)
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, item in enumerate(fitted.items):
             if item.effects is not None:
-                effects[row] = item.effects.of(ahead[row], self._transform)
-        return effects
+                effects[row] = item.effects.of(ahead[row].columns, self._transform)
+        return effects, [one.changes for one in ahead]
 
     @cached_property
     def _rows(self) -> dict[str | None, int]:

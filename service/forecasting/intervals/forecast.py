@@ -39,7 +39,8 @@ class Forecast(NamedTuple):
 
     mean: (horizon,), the point forecast. intervals: lower and upper (horizon,) by level. quantiles: (horizon,) by
     probability, in place of intervals where they were requested. far_outside: the context lies far outside the training
-    data. samples: (path, horizon), where they were requested.
+    data. samples: (path, horizon), where they were requested. changes: columns and values of the future covariates that
+    the training data did not have.
     """
 
     item: str | None
@@ -50,6 +51,7 @@ class Forecast(NamedTuple):
     quantiles: dict[float, FloatArray]
     far_outside: bool = False
     samples: FloatArray | None = None
+    changes: tuple[tuple[str, str], ...] = ()
 
 
 def _level_of(quantile: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -111,23 +112,27 @@ def _edges(labels: TimeArray, alias: str) -> tuple[TimeArray, np.datetime64]:
     return labels, np.asarray((index[-1:] + offset).to_numpy())[0]
 
 
+def how_of(how: How, is_target: bool, is_label: bool) -> How:
+    """Return how a column is aggregated: of categories the last, of covariates the mean where targets are summed."""
+    if is_label:
+        return "last"
+    return "mean" if how == "sum" and not is_target else how
+
+
 def aggregate(
-    values: NDArray[np.float64], positions: NDArray[np.intp], length: int, how: How, targets: int
+    values: NDArray[np.float64], positions: NDArray[np.intp], length: int, hows: Sequence[How]
 ) -> NDArray[np.float64]:
     """Return rows (length, column) aggregated from ``values`` (row, column), NaN where there are none.
 
-    positions: (row,) the aggregated row of each, -1 where it is left out. targets: how many columns are targets; the
-    others, covariates, are averaged where targets are summed.
+    positions: (row,) the aggregated row of each, -1 where it is left out. hows: how each column is aggregated.
     """
     import pandas as pd
 
     kept = positions >= 0
     groups = pd.DataFrame(values[kept]).groupby(positions[kept])
-    options = {"min_count": 1} if how == "sum" else {}
-    combined = getattr(groups, how)(**options)
-    if how == "sum":
-        combined.iloc[:, targets:] = groups.mean().iloc[:, targets:]
-    return np.asarray(combined.reindex(np.arange(length)).to_numpy(dtype=np.float64))
+    columns = [getattr(groups[column], how)(**({"min_count": 1} if how == "sum" else {})) for column, how in enumerate(hows)]
+    combined = pd.concat(columns, axis=1).reindex(np.arange(length))
+    return np.asarray(combined.to_numpy(dtype=np.float64))
 
 
 def proposal(times: TimeArray) -> str:

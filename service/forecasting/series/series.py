@@ -70,12 +70,14 @@ class Panel:
     """One or more series with the same columns.
 
     future_covariates: names of the future covariates: the last channels, until they are split off from the values.
+    labels: of columns of text, whose values are places in them, see `service.tables.labels`.
     """
 
     series: tuple[Series, ...]
     targets: tuple[str, ...] = ("value",)
     covariates: tuple[str, ...] = ()
     future_covariates: tuple[str, ...] = ()
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Series]:
         return iter(self.series)
@@ -100,6 +102,7 @@ def panel_state(panel: Panel) -> State:
         "targets": list(panel.targets),
         "covariates": list(panel.covariates),
         "future_covariates": list(panel.future_covariates),
+        **({"labels": {name: list(labels) for name, labels in panel.labels.items()}} if panel.labels else {}),
         "items": [
             {
                 "item": one.item,
@@ -130,7 +133,7 @@ def restore_panel(record: Mapping[str, Any], values: NDArray[Any]) -> Panel:
             raise ValueError("the times do not have the rows of the record")
         rows = np.asarray(values[end - item.length : end], dtype=np.float64)
         series.append(Series(rows, item.item, times, static=item.static))
-    return Panel(tuple(series), targets, covariates, future_covariates)
+    return Panel(tuple(series), targets, covariates, future_covariates, parsed.labels)
 
 
 class _ItemRecord(BaseModel):
@@ -144,4 +147,5 @@ class _PanelRecord(BaseModel):
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
     covariates: tuple[str, ...]
     future_covariates: tuple[str, ...] = ()
+    labels: dict[str, tuple[str, ...]] = {}
     items: Annotated[list[_ItemRecord], Field(min_length=1)]

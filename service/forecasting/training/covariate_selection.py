@@ -75,7 +75,7 @@ def select_covariates(plan: Plan, progress: TrainingProgress | None = None) -> P
 
 def _groups(plan: Plan) -> list[_Group]:
     used = CovariateColumns.of(plan.choice.specification)
-    first = len(used.covariates)
+    first = used.covariate_width
     groups = [_Group("future_covariates", used.covariates, range(first))] if first else []
     for feature, width in zip(used.calendar, calendar_widths(used.calendar), strict=True):
         groups.append(_Group("calendar", (feature,), range(first, first + width)))
@@ -92,7 +92,9 @@ def _with(plan: Plan, groups: Sequence[_Group]) -> Plan:
     names: dict[str, Any] = {
         field: tuple(name for group in groups if group.field == field for name in group.names) for field in _NEEDED
     }
-    choice = replace(plan.choice, specification=replace(plan.choice.specification, **names))
+    left_out = set(plan.future_covariates) - set(names["future_covariates"])
+    kept = {name: one for name, one in plan.choice.specification.categories.items() if name not in left_out}
+    choice = replace(plan.choice, specification=replace(plan.choice.specification, categories=kept, **names))
     return replace(plan, panel=replace(plan.panel, series=series), choice=choice)
 
 

@@ -11,6 +11,14 @@ import numpy as np
 from service.errors import Path
 from service.forecasting.config.bounds import Bounds
 from service.forecasting.config.options import Candidate, TrainOptions, Validation
+from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.categories import (
+    categories_of,
+    constant_covariates,
+    indicator_names,
+    with_indicators,
+    without_columns,
+)
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.methods.catalogue import PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
@@ -95,6 +103,13 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
             warnings.append(f"{one.prefix}{dropped} leading rows without a value in every column were left out")
         series.append(whole)
     panel = replace(panel, series=tuple(series))
+    named, categories, constants = (
+        panel.future_covariates,
+        categories_of(panel, ("series",)),
+        constant_covariates(panel),
+    )
+    warnings += [f"{name} is {_shown(value)} in all rows, so it is not used" for name, value in constants.items()]
+    panel = without_columns(panel, constants)
     warnings += open_end_warnings(panel, list(range(len(panel.targets))))
     splits = tuple(split_series(one, options.validation, path) for one, path in zip(panel, paths, strict=True))
     if options.transform != "auto":
@@ -103,9 +118,13 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     choice = choose(panel, splits, options)
     for one, split in zip(panel, splits, strict=True):
         require_transformed(one, split, TRANSFORMS[choice.specification.transform].lookback)
-    named = panel.future_covariates
-    columns = CovariateColumns.of(choice.specification)
-    panel = Panel(tuple(map(columns.split_off, panel)), panel.targets, panel.covariates)
+    specification = replace(
+        choice.specification,
+        categories={name: labels for name, labels in categories.items() if name not in constants},
+        constant_covariates=constants,
+    )
+    choice = replace(choice, specification=specification)
+    panel = _split_off(panel, specification)
     choice, long = _without_short(panel, splits, choice, options.validation)
     specification = choice.specification
     left_out = "network" not in specification.candidates and "network" in (options.candidates or ["network"])
@@ -126,6 +145,18 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     noise = sum(looks_like_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
     return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
+
+
+def _shown(value: float | str) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else repr(value)
+
+
+def _split_off(panel: Panel, specification: Specification) -> Panel:
+    """Return the panel with past covariates encoded, and future covariates separate from the values."""
+    columns = CovariateColumns.of(specification)
+    past = {name: labels for name, labels in specification.categories.items() if name in panel.covariates}
+    series = (replace(one, values=with_indicators(one.values, panel.columns, past)) for one in panel)
+    return Panel(tuple(map(columns.split_off, series)), panel.targets, indicator_names(panel.covariates, past))
 
 
 def _without_short(

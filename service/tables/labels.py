@@ -23,6 +23,10 @@ MOST_LABELS = 50
 """The most categories of a column."""
 
 _EMPTY = MISSING - {"none"}
+# Far more than may be categories.
+_LABELS_TRIED = 1000
+# 5 % and 5 EUR in signs are numbers, which are refused with the cure.
+_UNITS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
 _CANONICAL = {True: "true", False: "false"}
 
 
@@ -62,8 +66,9 @@ def labels_of(found: Collection[str]) -> tuple[str, ...] | None:
         if len(truths) == 2 or EMPTY not in found:
             return truths.get(False, "false"), truths.get(True, "true")
         return EMPTY, canonical(known[0])
-    numbers = sum(map(is_number, known))
-    if 2 * numbers >= len(known) or look_like_times(known):
+    tried = known[:_LABELS_TRIED]
+    numbers = sum(is_number(label.strip(_UNITS)) for label in tried)
+    if 2 * numbers >= len(tried) or look_like_times(tried):
         return None
     return tuple(sorted(found))
 

@@ -28,10 +28,11 @@ class Limits:
 
     def check_panel(self, panel: Panel, path: Path) -> None:
         """Raise InvalidSeries if the panel is too large."""
+        encoded = " with one for each category" if panel.encoded_width > len(panel.columns) else ""
         sizes = (
             ("items", len(panel), self.settings.max_items),
-            ("columns", len(panel.columns), self.settings.max_columns),
-            ("values", panel.points, self.settings.max_points),
+            (f"columns{encoded}", panel.encoded_width, self.settings.max_columns),
+            (f"values{encoded}", panel.points // len(panel.columns) * panel.encoded_width, self.settings.max_points),
         )
         for what, size, most in sizes:
             if size > most:

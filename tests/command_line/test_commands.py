@@ -140,6 +140,28 @@ def test_items_of_several_columns(run: Run, tmp_path: Path) -> None:
     assert out.startswith("store,sku,origin,")
 
 
+def test_booleans_and_categories(run: Run, tmp_path: Path) -> None:
+    """In the file that is trained on, in a history, and in the values ahead."""
+    kinds, open_ = ["none", "flyer", "none", "radio", "flyer"] * 12, ["yes", "no", "yes"] * 20
+    units = [10 + 5 * len(kind) + 7 * len(word) for kind, word in zip(kinds, open_, strict=True)]
+    days = pd.date_range("2024-01-01", periods=60)
+    file, ahead = tmp_path / "kinds.csv", tmp_path / "ahead.csv"
+    pd.DataFrame({"day": days, "units": units, "kind": kinds, "open": open_, "always": "y"}).to_csv(file, index=False)
+    ahead.write_text("day,kind,open,always\n2024-03-01,none,yes,n\n2024-03-02,tv,no,y\n")
+    covariates = [part for name in ("kind", "open", "always") for part in ("--future-covariates", name)]
+    options = ("--option", "candidates=mean", "--option", "season_length=1", "--option", "transform=none")
+    code, out, err = run("train", file, "--target", "units", *covariates, "--name", "kinds", *options)
+    assert code == 0
+    assert "always is 1 in all rows, so it is not used" in err
+    for history in ([], ["--history", file]):
+        code, out, err = run("forecast", "kinds", "--horizon", 2, "--future-covariates", ahead, *history)
+        assert code == 0
+        assert table(out)["mean"][0] == pytest.approx(10 + 5 * 4 + 7 * 3, abs=2)
+        assert "kind is 'tv', which the training data did not have" in err
+        assert "always is 'n', which the training data did not have" in err
+    assert run("backtest", "kinds", file, "--start", "50")[0] == 0
+
+
 def test_forecast_into_files(run: Run, name: str, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("forecast", name, "--history", sales, "--csv", "out.csv", "--plot")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,14 @@ def test_a_panel_at_the_limit_passes() -> None:
 def test_a_panel_beyond_a_limit_is_refused(panel: Panel, what: str) -> None:
     with pytest.raises(InvalidSeries, match=f"{what}; this server takes at most"):
         LIMITS.check_panel(panel, ("series",))
+
+
+def test_categories_count_as_the_columns_that_they_become() -> None:
+    one = rows(20, columns=1)
+    LIMITS.check_panel(replace(one, labels={"c0": ("no", "yes")}), ("series",))
+    LIMITS.check_panel(replace(one, labels={"c0": ("a", "b")}), ("series",))
+    with pytest.raises(InvalidSeries, match="3 columns with one for each category; this server takes at most 2"):
+        LIMITS.check_panel(replace(one, labels={"c0": ("a", "b", "c")}), ("series",))
 
 
 def test_horizon_and_answer() -> None:

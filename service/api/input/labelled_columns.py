@@ -16,6 +16,8 @@ _CURE = "send numbers without quotes, or, for categories, text that is no number
 
 def has_text(values: Sequence[object]) -> bool:
     """Return whether a column holds text or booleans; its cells all have one type."""
+    if values and values[0].__class__ is float:  # the usual case
+        return False
     return isinstance(next((one for one in values if one is not None), None), str | bool)
 
 

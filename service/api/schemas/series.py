@@ -27,7 +27,9 @@ Values = Annotated[list[Number | None], Field(fail_fast=True)]
 
 
 def _tag_of_cells(value: Any) -> str:
-    first = next((one for one in value if one is not None), None) if isinstance(value, list) else None
+    if not isinstance(value, list) or (value and value[0].__class__ is float):  # the usual case
+        return "<numbers>"
+    first = next((one for one in value if one is not None), None)
     if isinstance(first, bool):
         return "<booleans>"
     # Text among numbers is a mistake, wherever the first of it is.

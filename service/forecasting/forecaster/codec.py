@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.config.specification import Specification
+from service.forecasting.covariates.categories import indicator_names, original_names
 from service.forecasting.covariates.effects import Effects
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.forecaster.blend import Blend
@@ -71,6 +72,9 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     if tails.future_covariates:
         raise ValueError("the tails have future covariates")
     _check_tails(arrays["tails"], len(tails.targets), specification)
+    names = original_names(tails.covariates, specification.categories)
+    if indicator_names(names, specification.categories) != tails.covariates:
+        raise ValueError("the past covariates do not have the categories of the specification")
     blend = _blend(record["blend"], arrays, len(tails))
     fitted, common = _fitted(tails, arrays, specification, blend)
     networks: tuple[Network, ...] = ()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, PositiveInt
 
 from service.forecasting.series.time_axis import TimeAxis
+from service.tables.labels import are_booleans
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -89,6 +90,11 @@ class Panel:
     def columns(self) -> tuple[str, ...]:
         """Names of all columns: targets, covariates, then future covariates."""
         return self.targets + self.covariates + self.future_covariates
+
+    @property
+    def encoded_width(self) -> int:
+        """Number of columns with one for each category; see `covariates.categories`."""
+        return len(self.columns) + sum(len(one) - 1 for one in self.labels.values() if not are_booleans(one))
 
     @property
     def points(self) -> int:

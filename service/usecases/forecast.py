@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
 from service.forecasting.covariates.categories import changes
-from service.forecasting.covariates.future_covariates import NONE_SENT, FutureCovariates
+from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.series.series import Panel
 from service.storage.registry.entries import ModelEntry
@@ -23,6 +23,8 @@ _RETRY_SECONDS = 1
 # Each takes about half a millisecond on one core; a thread costs a tenth of that plus its wait for the interpreter.
 _AT_ONCE = 5_000_000
 _NUMBERS_AT_ONCE = 2_000
+# Unknown values of a covariate that a warning lists.
+_SHOWN = 5
 
 
 class ForecastAnswer(NamedTuple):
@@ -158,26 +160,33 @@ def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
 def _changes_ahead(
     forecaster: Forecaster, forecasts: Sequence[Forecast], future: FutureCovariates, horizon: int
 ) -> list[str]:
-    """Return a warning for each value of a future covariate that the training data did not have."""
+    """Return a warning for each future covariate with values that the training data did not have."""
     constants = forecaster.specification.constant_covariates
     found = [change for one in forecasts for change in one.changes]
     if future and constants:
         found += future.changes(horizon, constants)
-    return [_changed("future_covariates", *change) for change in dict.fromkeys(found)]
+    return _changed("future_covariates", found)
 
 
 def change_warnings(forecaster: Forecaster, panel: Panel | None) -> list[str]:
-    """Return a warning for each value of a covariate in a submitted series that the training data did not have."""
+    """Return a warning for each covariate in a submitted series with values that the training data did not have."""
     specification = forecaster.specification
     if panel is None or not (specification.categories or specification.constant_covariates):
         return []
-    return [_changed("the series", *change) for change in changes(panel, specification)]
+    return _changed("the series", changes(panel, specification))
 
 
-def _changed(where: str, name: str, value: str) -> str:
-    return (
-        f"{where}: {name} is {value[:60]!r}, which the training data did not have: its effect is unknown and left out"
-    )
+def _changed(where: str, found: Iterable[Change]) -> list[str]:
+    by_name: dict[str, list[str]] = {}
+    for name, value in dict.fromkeys(found):
+        by_name.setdefault(name, []).append(repr(value[:60]))
+    warnings = []
+    for name, values in by_name.items():
+        more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+        listed = " or ".join(values[:_SHOWN]) + more
+        unknown = "which the training data did not have: its effect is unknown and left out"
+        warnings.append(f"{where}: {name} is {listed}, {unknown}")
+    return warnings
 
 
 def _named(item: str | None) -> str:

@@ -43,7 +43,8 @@ export function trainingOf(model) {
   for (const target of model.targets ?? []) query.append("target", target);
   for (const name of model.covariates ?? []) query.append("covariates", name);
   for (const name of model.future_covariates ?? []) query.append("future_covariates", name);
-  if (model.series?.items > 1) query.append("item", "ITEM_COLUMN");
+  const items = model.series?.item_columns ?? (model.series?.items > 1 ? [{ name: "ITEM_COLUMN" }] : []);
+  for (const { name } of items) query.append("item", name);
   if (model.configuration?.horizon) query.append("horizon", model.configuration.horizon);
   if (model.configuration?.nonnegative) query.append("nonnegative", "true");
   if (model.name) query.append("name", model.name);

@@ -248,6 +248,30 @@ def test_a_past_covariate_that_never_changes(application: Application) -> None:
     assert mean(application.forecast(model_id=model["model_id"], history=alone)) == own
 
 
+def test_a_covariate_that_only_differs_between_items(client: httpx.Client) -> None:
+    items = [
+        {"id": name, "columns": {"y": ON_SALES, "size": [size] * ROWS, "on": NUMBERS}}
+        for name, size in (("a", 10), ("b", 20))
+    ]
+    sent = {"items": items, "targets": ["y"], "future_covariates": ["size", "on"]}
+    answer = client.post("/train", params={"dry_run": "true"}, json={**OPTIONS, "series": sent}).json()
+    assert answer["configuration"]["future_covariates"] == ["on"]
+    assert answer["configuration"]["constant_covariates"] == {"size": None}
+    assert "size changes within no item, so it is not used: send it as a static category" in answer["warnings"][0]
+
+
+def test_labels_are_those_of_all_items(client: httpx.Client) -> None:
+    """An item may have only some of the categories, or none but empty cells, in any order of items."""
+    rows = {"a": ["x", "y"] * 30, "b": ["z"] * 30 + [None] * 30, "c": [None] * 60}
+    found = []
+    for names in ("abc", "cba"):
+        items = [{"id": name, "columns": {"y": ON_SALES[:60], "kind": rows[name]}} for name in names]
+        sent = {"items": items, "targets": ["y"]}
+        answer = client.post("/train", params={"dry_run": "true"}, json={**OPTIONS, "series": sent}).json()
+        found.append(answer["configuration"]["categories"])
+    assert found == [{"kind": ["", "x", "y", "z"]}] * 2
+
+
 @pytest.mark.parametrize(
     ("columns", "slug", "pointer", "says"),
     [

@@ -75,10 +75,10 @@ class Specification:
     nonnegative: bool = False
     minimum: options.FiniteNumber | None = None
     maximum: options.FiniteNumber | None = None
-    # The labels of covariates that are categories, and the covariates that did not change, which are not used.
+    # The labels of covariates that are categories, and the covariates that changed within no item, which are not used.
     categories: Annotated[dict[str, Labels], Field(max_length=1000)] = dataclasses.field(default_factory=dict)
-    constant_covariates: Annotated[dict[str, options.FiniteNumber | str], Field(max_length=1000)] = dataclasses.field(
-        default_factory=dict
+    constant_covariates: Annotated[dict[str, options.FiniteNumber | str | None], Field(max_length=1000)] = (
+        dataclasses.field(default_factory=dict)
     )
 
     @model_validator(mode="after")

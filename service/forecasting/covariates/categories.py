@@ -65,16 +65,20 @@ def categories_of(panel: Panel, path: Path) -> dict[str, tuple[str, ...]]:
     return categories
 
 
-def constant_covariates(panel: Panel) -> dict[str, float | str]:
-    """Return the covariates that have one value in all rows of all items, and that value, or its label."""
-    found: dict[str, float | str] = {}
+def constant_covariates(panel: Panel) -> dict[str, float | str | None]:
+    """Return the covariates that change within no item, and their value, or its label; None if items differ in it."""
+    found: dict[str, float | str | None] = {}
     targets = len(panel.targets)
     for place, name in enumerate(panel.columns[targets:], targets):
-        least = min(float(np.nanmin(one.values[:, place])) for one in panel)
-        most = max(float(np.nanmax(one.values[:, place])) for one in panel)
-        if least == most:
+        columns = [one.values[:, place] for one in panel]
+        if any(np.nanmin(column) != np.nanmax(column) for column in columns):
+            continue
+        first = float(np.nanmin(columns[0]))
+        if any(np.nanmin(column) != first for column in columns):
+            found[name] = None
+        else:
             labels = panel.labels.get(name, ())
-            found[name] = labels[int(least)] if labels and not are_booleans(labels) else least
+            found[name] = labels[int(first)] if labels and not are_booleans(labels) else first
     return found
 
 

@@ -76,7 +76,7 @@ class FutureCovariates:
                 raise UnknownColumn.at(sent.path, f"item {name[:60]!r} is not among those that are forecast")
         return [self.for_all if name is None else self.by_item.get(name, self.for_all) for name in items]
 
-    def changes(self, horizon: int, constants: Mapping[str, float | str]) -> Iterator[Change]:
+    def changes(self, horizon: int, constants: Mapping[str, float | str | None]) -> Iterator[Change]:
         """Yield the values of covariates that were constant in the training data and are not so here."""
         for sent in (self.for_all, *self.by_item.values()):
             for name in constants.keys() & sent.values.keys():

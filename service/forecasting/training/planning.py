@@ -108,7 +108,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         categories_of(panel, ("series",)),
         constant_covariates(panel),
     )
-    warnings += [f"{name} is {_shown(value)} in all rows, so it is not used" for name, value in constants.items()]
+    warnings += [_unused(name, value) for name, value in constants.items()]
     panel = without_columns(panel, constants)
     warnings += open_end_warnings(panel, list(range(len(panel.targets))))
     splits = tuple(split_series(one, options.validation, path) for one, path in zip(panel, paths, strict=True))
@@ -147,8 +147,11 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
 
 
-def _shown(value: float | str) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else repr(value)
+def _unused(name: str, value: float | str | None) -> str:
+    if value is None:
+        return f"{name} changes within no item, so it is not used: send it as a static category, if it describes items"
+    shown = f"{value:.12g}" if isinstance(value, float) else repr(value)
+    return f"{name} is {shown} in all rows, so it is not used"
 
 
 def _split_off(panel: Panel, specification: Specification) -> Panel:

@@ -100,7 +100,9 @@ def read_panel(
     placed = place_items([item.times for item in items], reading)
     columns = (*targets, *covariates, *ahead)
     labels = labels_by_column(items, targets)
-    rows = tuple(_series_of(item, rows, columns, labels, len(targets)) for item, rows in zip(items, placed, strict=True))
+    rows = tuple(
+        _series_of(item, rows, columns, labels, len(targets)) for item, rows in zip(items, placed, strict=True)
+    )
     panel = Panel(rows, targets, covariates, ahead, labels)
     said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
     gaps, total = sum(one.gaps for one in placed), sum(map(len, rows))

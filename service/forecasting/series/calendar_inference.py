@@ -75,7 +75,8 @@ def _week(
     if slots == 1:
         return weekdays, None
     hours = {name: _ranges(table[day], offset, step) for day, name in enumerate(WEEKDAYS) if open_days[day]}
-    if any(len(ranges) > MOST_RANGES for ranges in hours.values()):
+    # With one row a day, the step is a day.
+    if table.sum(axis=1).max() == 1 or any(len(ranges) > MOST_RANGES for ranges in hours.values()):
         return None, None
     return weekdays, hours
 

@@ -130,7 +130,9 @@ def aggregate(
 
     kept = positions >= 0
     groups = pd.DataFrame(values[kept]).groupby(positions[kept])
-    columns = [getattr(groups[column], how)(**({"min_count": 1} if how == "sum" else {})) for column, how in enumerate(hows)]
+    columns = [
+        getattr(groups[column], how)(**({"min_count": 1} if how == "sum" else {})) for column, how in enumerate(hows)
+    ]
     combined = pd.concat(columns, axis=1).reindex(np.arange(length))
     return np.asarray(combined.to_numpy(dtype=np.float64))
 

@@ -122,7 +122,7 @@ def _find_times(
         if name is None:
             return _Times((), None, _without_times(table, date_format, taken, target_named))
         cells = table.columns[name]
-        if _counts_rows(cells):
+        if _counts_rows(cells) and role_of_name(name) != "period":
             return _Times((name,), None, (f"column {name!r} counts the rows, which have no times",))
         parts = times_with_clock(table, name, taken) or TimeParts((name,), cells)
     together = f"the times are those of the columns {listed(parts.names)} together"

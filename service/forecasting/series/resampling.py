@@ -157,5 +157,5 @@ def proposal(times: TimeArray) -> str:
                 possible[freq] = filled / len(counts)
     best = max(possible, key=lambda freq: min(possible[freq], _FILLED), default=None)
     if best is None or possible[best] < _WORKS:
-        return "aggregate them to a regular step"
+        return "resample to a regular step"
     return f'give resample, such as {{"freq": "{best}", "how": "mean"}}'

@@ -23,12 +23,15 @@ pytestmark = pytest.mark.fuzz
 
 _ITEMS = [{"id": name, "values": values, "timestamps": DAYS} for name, values in (("a", OPEN), ("b", CLOSE))]
 _COLUMNS = {"columns": {"x": OPEN, "y": CLOSE, "z": VALUES}, "targets": ["x"], "future_covariates": ["z"]}
+_KINDS = [("none", "flyer", "radio")[row * row % 3 + row % 2] for row in range(len(OPEN))]
+_LABELS = {"columns": {"x": OPEN, "kind": _KINDS, "ahead": _KINDS, "still": [1.0] * len(OPEN)}, "targets": ["x"]}
 _SERIES: list[tuple[Any, dict[str, Any]]] = [
     (VALUES, {}),
     (VALUES, {"candidates": ["naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta"]}),
     ({"values": VALUES, "timestamps": DAYS}, {"transform": "log", "minimum": 0.001, "network": {"cell": "lstm"}}),
     ({**_COLUMNS, "start": DAYS[0], "freq": "D"}, {"candidates": None, "training": {"ensemble_size": 2, "epochs": 2}}),
     ({"items": _ITEMS}, {"transform": "difference", "scaling": "robust", "candidates": ["network", "harmonic"]}),
+    ({**_LABELS, "future_covariates": ["ahead"]}, {"candidates": ["network", "mean"]}),
 ]
 _SIZES = st.sampled_from([-(2**63), -1, 0, 1, 2, 3, 7, 100, 10_000, 10**7, 10**9, 2**31, 2**62, 2**63])
 _ODD_NUMBERS = st.sampled_from([0.0, -0.0, 5e-324, 1e-300, 1e-9, 0.5, -1.0, 1e9, 1e38, 1e99, 1e155, 1.7e308])
@@ -130,9 +133,12 @@ def _take_in(application: Application, data: bytes) -> str:
     model_id = taken.json()["model_id"]
     asked = {"model_id": model_id, "horizon": 5}
     series = {"values": VALUES, "timestamps": DAYS}
+    labels = {**_LABELS, "future_covariates": ["ahead"]}
+    ahead = {"ahead": ["flyer", "tv", None, "none", "none"]}
     answers = [
         _answered(client, "/forecast", asked),
         _answered(client, "/forecast", {**asked, "history": series, "num_samples": 3}),
+        _answered(client, "/forecast", {**asked, "history": labels, "future_covariates": ahead}),
         _answered(client, "/backtest", {"model_id": model_id, "series": series, "level": [80]}),
     ]
     assert client.get(f"/models/{model_id}").status_code == 200

@@ -60,7 +60,7 @@ class Table:
         ]
         if any(isinstance(one, str) for one in cells):
             cells = [None if one is None else label_of(one) for one in cells]
-        elif not any(isinstance(one, bool) for one in cells):
+        elif not all(isinstance(one, bool | None) for one in cells):
             return self.numbers(name)
         return np.array(cells, dtype=object) if are_labels(cells, may_be_categories) else self.numbers(name)
 

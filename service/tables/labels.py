@@ -9,7 +9,7 @@ categories too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from service.tables.column_roles import look_like_times
 from service.tables.item_ids import text_of
@@ -23,8 +23,9 @@ MOST_LABELS = 50
 """The most categories of a column."""
 
 _EMPTY = MISSING - {"none"}
-# Far more than may be categories.
-_LABELS_TRIED = 1000
+# Far more labels than may be categories: the cells after these do not change what a column is.
+_MOST_TRIED = 5_000
+_CELLS_AT_ONCE = 5_000
 # 5 % and 5 EUR in signs are numbers, which are refused with the cure.
 _UNITS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
 _CANONICAL = {True: "true", False: "false"}
@@ -36,6 +37,17 @@ def label_of(cell: object) -> str:
         return EMPTY
     text = _CANONICAL[cell] if isinstance(cell, bool) else text_of(cell).strip()
     return EMPTY if text.lower() in _EMPTY else text
+
+
+def different_labels(columns: Iterable[Sequence[object]]) -> set[str]:
+    """Return the different labels of columns, up to some thousands."""
+    found: set[str] = set()
+    for cells in columns:
+        for start in range(0, len(cells), _CELLS_AT_ONCE):
+            found.update(map(label_of, set(cells[start : start + _CELLS_AT_ONCE])))
+            if len(found) > _MOST_TRIED:
+                return found
+    return found
 
 
 def truth_of(label: str) -> bool | None:
@@ -66,16 +78,15 @@ def labels_of(found: Collection[str]) -> tuple[str, ...] | None:
         if len(truths) == 2 or EMPTY not in found:
             return truths.get(False, "false"), truths.get(True, "true")
         return EMPTY, canonical(known[0])
-    tried = known[:_LABELS_TRIED]
-    numbers = sum(is_number(label.strip(_UNITS)) for label in tried)
-    if 2 * numbers >= len(tried) or look_like_times(tried):
+    numbers = sum(is_number(label.strip(_UNITS)) for label in known)
+    if 2 * numbers >= len(known) or look_like_times(known):
         return None
     return tuple(sorted(found))
 
 
 def are_labels(cells: Sequence[object], may_be_categories: bool = True) -> bool:
     """Return whether cells are booleans, or may be categories and are these."""
-    labels = labels_of(set(map(label_of, cells)))
+    labels = labels_of(different_labels([cells]))
     return labels is not None and (may_be_categories or are_booleans(labels))
 
 
@@ -87,7 +98,7 @@ def number_of(label: str) -> float:
     return float(label) if truth is None else float(truth)
 
 
-def too_many(name: str, count: int) -> str:
+def too_many(name: str) -> str:
     """Return the message about a column with too many categories."""
     cure = "write the rare ones as one, such as 'other', or send numbers, or leave the column out"
-    return f"column {name[:60]!r} has {count} different texts, at most {MOST_LABELS} are taken as categories: {cure}"
+    return f"column {name[:60]!r} has more than {MOST_LABELS} different texts, too many for categories: {cure}"

@@ -99,6 +99,6 @@ def test_a_boolean_is_a_target_only_by_name_or_alone() -> None:
 
 
 def test_text_that_should_be_numbers_is_refused_in_the_client() -> None:
-    for cells in (["9.5", "8"] * 45, [9.5, "8,0x", 8.5] * 30):
+    for cells in (["9.5", "8"] * 45, [9.5, "8,0x", 8.5] * 30, [True, [1], None] * 30):
         with pytest.raises(InvalidSeries, match=r"column .open. has .* in row [01], which is not a number"):
             columns(SALES.assign(open=pd.Series(cells, dtype=object)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.tables.labels import are_booleans, are_labels, label_of, labels_of, truth_of
+from service.tables.labels import are_booleans, are_labels, different_labels, label_of, labels_of, truth_of
 
 CASES: list[tuple[list[object], tuple[str, ...] | None]] = [
     ([True, False], ("false", "true")),
@@ -46,6 +46,12 @@ def test_labels(cells: list[object], labels: tuple[str, ...] | None) -> None:
 @given(st.lists(st.sampled_from(["a", "b", "", "none", "yes", "no", "True", "7"]), min_size=1).flatmap(st.permutations))
 def test_the_order_of_rows_does_not_matter(cells: list[str]) -> None:
     assert labels_of(set(map(label_of, cells))) == labels_of(set(map(label_of, sorted(cells))))
+
+
+def test_a_column_of_names_is_not_read_to_its_end() -> None:
+    names = [f"name {row}" for row in range(100_000)]
+    assert 50 < len(different_labels([names])) < 20_000
+    assert different_labels([["a", "b"], [], ["b", None]]) == {"a", "b", ""}
 
 
 def test_booleans() -> None:

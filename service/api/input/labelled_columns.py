@@ -9,7 +9,16 @@ import numpy as np
 from service.api.input.items import SentColumn, SentItem
 from service.errors import InvalidSeries, Path
 from service.forecasting.series.series import FloatArray
-from service.tables.labels import EMPTY, MOST_LABELS, are_booleans, label_of, labels_of, too_many, truth_of
+from service.tables.labels import (
+    EMPTY,
+    MOST_LABELS,
+    are_booleans,
+    different_labels,
+    label_of,
+    labels_of,
+    too_many,
+    truth_of,
+)
 
 _CURE = "send numbers without quotes, or, for categories, text that is no number"
 
@@ -32,7 +41,7 @@ def labels_by_column(items: Sequence[SentItem], targets: Sequence[str]) -> dict[
         columns = [item.columns[name] for item in items]
         if not any(has_text(column.values) for column in columns):
             continue
-        different = {label_of(cell) for column in columns for cell in set(column.values)}
+        different = different_labels([column.values for column in columns])
         if different == {EMPTY}:
             continue  # missing values, refused where they are not allowed
         labels = labels_of(different)
@@ -44,7 +53,7 @@ def labels_by_column(items: Sequence[SentItem], targets: Sequence[str]) -> dict[
             cure = "name the columns to forecast in targets, or send numbers"
             raise InvalidSeries.at(path, f"column {name[:60]!r} is to be forecast, and has {cell[:60]!r}: {cure}")
         if len(labels) > MOST_LABELS:
-            raise InvalidSeries.at(columns[0].path, too_many(name, len(labels)))
+            raise InvalidSeries.at(columns[0].path, too_many(name))
         found[name] = labels
     return found
 

@@ -30,10 +30,12 @@ COPY service service
 RUN PIP_CONSTRAINT=constraints.txt pip install --no-deps .
 # From elsewhere, so that it is the installed code that is compiled: the cache knows its files by their paths.
 WORKDIR /
-RUN /opt/venv/bin/python -m service compile /opt/venv/share/forecast-service/kernels
+RUN /opt/venv/bin/python -m service compile --levels /opt/venv/share/forecast-service/kernels
 
 FROM python:3.11-slim
-RUN groupadd --gid 10001 forecast \
+# Python's own image has no bytecode of the standard library, and a read-only one would compile it at every start.
+RUN python -m compileall -q -x '/(ensurepip|idlelib|lib2to3|site-packages|turtledemo)/' /usr/local/lib/python3.11 \
+ && groupadd --gid 10001 forecast \
  && useradd --uid 10001 --gid forecast --no-create-home --home-dir /tmp --shell /usr/sbin/nologin forecast \
  && install -d -o forecast -g forecast /data/models
 COPY --from=torch /opt/venv/lib/python3.11/site-packages /opt/venv/lib/python3.11/site-packages

@@ -1,7 +1,8 @@
 """The first start on a machine: what compiling the kernels costs, and when a server answers. Times are CPU times.
 
-Run ``python -m benchmarks.first_minute``, with ``--server`` for the seconds (wall time) until a server with an empty
-cache is ready and has answered its first training and forecast.
+Run ``python -m benchmarks.first_minute``. Instead of compiling in this process, ``--server`` starts a server with an
+empty cache, ``--clone`` clones and installs the repository before, and ``--container`` runs an image: each prints
+the seconds (wall time) until the first training and forecast are answered.
 """
 
 from __future__ import annotations
@@ -15,13 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
-import numpy as np
-
-from benchmarks.server import WAIT_SECONDS, ForecastApi
-from examples.server import running_server
+from benchmarks.first_forecast import from_clone, from_image, from_server
 from service.kernel_cache import use_kernel_cache
 
+_IMAGE = "forecast-service"
 _SLOWEST = 10
 _LLVM = "LLVM"
 
@@ -56,14 +54,31 @@ class _Clock:
 def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_minute", description=__doc__)
-    parser.add_argument("--server", action="store_true", help="start a server, instead of compiling in this process")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--server", action="store_true", help="start a server")
+    modes.add_argument("--clone", action="store_true", help="clone the repository, install it, and start a server")
+    modes.add_argument(
+        "--container",
+        nargs="?",
+        const=_IMAGE,
+        metavar="IMAGE",
+        help="run an image with podman or docker, by default %(const)s",
+    )
     arguments = parser.parse_args()
-    with TemporaryDirectory(prefix="forecast-kernels-") as folder:
-        if arguments.server:
-            _serve(Path(folder))
-        else:
-            use_kernel_cache(folder)
-            _compile()
+    with TemporaryDirectory(prefix="forecast-first-") as name:
+        folder = Path(name)
+        try:
+            if arguments.server:
+                from_server(folder)
+            elif arguments.clone:
+                from_clone(folder)
+            elif arguments.container:
+                from_image(arguments.container)
+            else:
+                use_kernel_cache(name)
+                _compile()
+        except RuntimeError as error:
+            parser.exit(1, f"{error}\n")
     return 0
 
 
@@ -123,24 +138,6 @@ def _listening_clock() -> _Clock:
     for name in ("add_ir_module", "finalize"):
         setattr(CPUCodeLibrary, name, timed(getattr(CPUCodeLibrary, name)))
     return clock
-
-
-def _serve(folder: Path) -> None:
-    months = np.arange(120)
-    values = (100 + months + 10 * np.sin(2 * np.pi * months / 12)).tolist()
-    started = time.monotonic()
-
-    def tell(what: str) -> None:
-        print(f"{what:<10} {time.monotonic() - started:>6.1f} s", flush=True)
-
-    settings = {"FORECAST_KERNEL_CACHE": str(folder / "kernels")}
-    with running_server(folder / "models", settings) as url, httpx.Client(base_url=url, timeout=WAIT_SECONDS) as client:
-        tell("/readyz")
-        api = ForecastApi(client)
-        model = api.train({"series": values, "horizon": 12})
-        tell("/train")
-        api.forecast({"model_id": model["model_id"], "horizon": 12})
-        tell("/forecast")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     match asked.command:
         case "compile":
-            return compile_ahead(asked.folder)
+            return compile_ahead(asked.folder, asked.levels)
         case "keys":
             return create_key(asked.tenant, asked.role, asked.file)
         case "reconcile":
@@ -48,6 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     compiling = commands.add_parser("compile", help="compile the kernels in advance, as an image does when it is built")
     compiling.add_argument("folder", help="folder for the compiled kernels")
+    compiling.add_argument(
+        "--levels",
+        action="store_true",
+        help="compile them for every processor of this architecture, in a folder for each level of features "
+        "(x86-64-v2, ...), instead of for this processor",
+    )
     reconciling = commands.add_parser(
         "reconcile",
         help="compare store and database after a restore",
@@ -78,15 +84,25 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     creating.add_argument("--file", type=Path, help="file to add the line to; created if it does not exist")
 
 
-def compile_ahead(folder: str) -> int:
-    """Compile the kernels into a folder; return 2 if they cannot be stored there."""
+def compile_ahead(folder: str, levels: bool) -> int:
+    """Compile the kernels into a folder; return 2 if they cannot be stored there.
+
+    levels: for each CPU level, into folders in it; False: for this processor.
+    """
+    from service.errors import Unavailable
     from service.kernel_cache import use_kernel_cache, warm_training_once
+    from service.shipped_kernels import compile_levels
 
     try:
-        use_kernel_cache(folder)
-        warm_training_once()
+        if levels:
+            compile_levels(Path(folder))
+        else:
+            use_kernel_cache(folder)
+            warm_training_once()
     except OSError as error:
         return _failed(f"{folder}: {error.strerror or error}")
+    except Unavailable as error:
+        return _failed(error)
     return 0
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
+from service.cpu_levels import CpuLevel, cpu_levels, supported_levels
 from service.errors import Unavailable
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
-"""Kernels of the installation: a container image compiles them when it is built."""
+"""Kernels of the installation, in a folder for each CPU level: a container image compiles them when it is built."""
 
 _FORECASTING = Path(__file__).parent / "forecasting"
 _MADE = ("*.nbi", "*.nbc", "compiled-*")
@@ -54,16 +55,39 @@ def _use_any() -> None:
 
 
 def _use(cache: Path) -> None:
-    """Cache kernels in a folder, which starts with the shipped ones if it does not exist. Raises OSError.
+    """Cache kernels in a folder, or where some are shipped, in a copy of these in that folder. Raises OSError.
 
     numba only reads a cache that it could write to, and an image's root may be read-only.
     """
-    if SHIPPED.is_dir() and not cache.exists():
-        # Another process may have created it first.
-        with suppress(FileExistsError):
-            shutil.copytree(SHIPPED, cache)
+    level = _shipped_level()
+    if level is None:
+        _check_writable(cache)
+        os.environ["NUMBA_CACHE_DIR"] = str(cache)
+        return
+    # Another process may have created it first.
+    with suppress(FileExistsError):
+        shutil.copytree(SHIPPED / level.name, cache / level.name)
+    use_level(level, cache)
+
+
+def use_level(level: CpuLevel, folder: Path) -> None:
+    """Make numba, in this process and its children, compile for a CPU level and cache kernels in its folder in this.
+
+    Raises OSError if it is not writable.
+    """
+    cache = folder / level.name
     _check_writable(cache)
-    os.environ["NUMBA_CACHE_DIR"] = str(cache)
+    # Without the features, numba would add those of this processor.
+    os.environ.update(NUMBA_CPU_NAME=level.name, NUMBA_CPU_FEATURES="", NUMBA_CACHE_DIR=str(cache))
+
+
+def _shipped_level() -> CpuLevel | None:
+    """Return the highest level of this processor, or the one in NUMBA_CPU_NAME, whose kernels are shipped."""
+    name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
+    if features or not SHIPPED.is_dir():
+        return None
+    usable = [level for level in cpu_levels() if level.name == name] if name else supported_levels()
+    return next((level for level in usable if (SHIPPED / level.name).is_dir()), None)
 
 
 def _check_writable(folder: Path) -> None:
@@ -98,6 +122,11 @@ def warm_training_once() -> None:
     disk. Rollouts come before trainings, with which they have parts in common.
     """
     _warm_once("rollouts", "training", "forecasts")
+    mark_compiled()
+
+
+def mark_compiled() -> None:
+    """Record that all kernels are compiled."""
     with suppress(OSError):
         _mark().write_text(_made_from())
 

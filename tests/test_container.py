@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 
 from examples.cluster import PostgresServer, S3Server
 from examples.server import free_port
+from service.cpu_levels import cpu_levels, supported_levels
 from tests.factories import QUICK, noisy_sine
 from tests.nginx import CONFIGURATION
 
@@ -47,6 +49,14 @@ for optimizer in optimizers:
 assert torch.autograd.gradcheck(torch.tanh, torch.ones(3, dtype=torch.float64, requires_grad=True))
 """
 KILLED_AFTER_SECONDS = 10
+SHIPPED = "/opt/venv/share/forecast-service/kernels"
+# Where LLVM's names of the processor and its features are read. A processor that has AVX2, but not AVX-512:
+OTHER_PROCESSOR = """
+from llvmlite import binding
+host = binding.get_host_cpu_features
+binding.get_host_cpu_name = lambda: "haswell"
+binding.get_host_cpu_features = lambda: {name: has and not name.startswith("avx512") for name, has in host().items()}
+"""
 
 
 def run(*command: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -231,6 +241,40 @@ def test_it_has_no_privileges_and_no_place_to_write_but_its_own(container: Conta
         assert "Read-only file system" in container.execute("touch", f"{folder}/probe").stderr
     assert container.execute("touch", "/tmp/probe", "/data/models/probe").returncode == 0
     assert container.execute("sh", "-c", "command -v gcc cc make git").returncode != 0
+
+
+def check_kernels_are_shipped(container: Container, level: str) -> None:
+    """Train and forecast, with no kernel compiled: those of the CPU level are as they are in the image."""
+    trained = container.post("/train", {"series": noisy_sine().tolist(), **QUICK})
+    assert trained.status_code == 201, trained.text
+    forecast = container.post("/forecast", {"model_id": trained.json()["model_id"], "horizon": 5})
+    assert forecast.status_code == 200, forecast.text
+    assert container.execute("ls", "/tmp/kernels").stdout.split() == [level]
+    used, shipped = f"/tmp/kernels/{level}", f"{SHIPPED}/{level}"
+    compared = container.execute("diff", "--recursive", "--brief", "--exclude=*.lock", shipped, used)
+    assert compared.stdout == compared.stderr == ""
+    assert "roll_out" in container.execute("find", used, "-name", "*.nbc").stdout
+
+
+@pytest.mark.container
+def test_the_kernels_of_the_image_are_those_of_this_processor(container: Container) -> None:
+    assert set(container.execute("ls", SHIPPED).stdout.split()) == {level.name for level in cpu_levels()}
+    check_kernels_are_shipped(container, supported_levels()[0].name)
+
+
+@pytest.mark.container
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the other architectures have at most one level")
+def test_no_kernel_is_compiled_on_another_processor(image: str, tmp_path: Path) -> None:
+    if len(supported_levels()) < 2:
+        pytest.skip("this processor has no AVX2")
+    (tmp_path / "sitecustomize.py").write_text(OTHER_PROCESSOR)
+    tmp_path.chmod(0o755)
+    options = ("--volume", f"{tmp_path}:/other:ro", "--env", "PYTHONPATH=/other")
+    with running(f"{image}-other", image, *options) as other:
+        other.wait_until_healthy()
+        name = "from llvmlite import binding; print(binding.get_host_cpu_name())"
+        assert other.execute("python", "-c", name).stdout == "haswell\n"
+        check_kernels_are_shipped(other, "x86-64-v3")
 
 
 @pytest.mark.container

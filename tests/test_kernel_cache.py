@@ -14,7 +14,10 @@ import pytest
 from examples.server import running_server
 from service import kernel_cache
 from service.__main__ import main
+from service.cpu_levels import CpuLevel
 from service.errors import Unavailable
+
+HIGHER = CpuLevel("higher", frozenset())
 
 
 def files(folder: Path) -> dict[str, int]:
@@ -137,19 +140,63 @@ _with_settings(tell)
     assert all(place.startswith(str(tmp_path / "kernels")) for place in kept)
 
 
-def test_an_empty_cache_starts_with_the_shipped_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped, cache = tmp_path / "shipped", tmp_path / "cache"
-    shipped.mkdir()
-    (shipped / "kernel.nbi").write_text("compiled")
-    monkeypatch.setattr(kernel_cache, "SHIPPED", shipped)
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "before")
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Shipped kernels of one CPU level, the only one of this processor."""
+    level = CpuLevel("level", frozenset())
+    monkeypatch.setattr(kernel_cache, "cpu_levels", lambda: [HIGHER, level])
+    monkeypatch.setattr(kernel_cache, "supported_levels", lambda: [level])
+    monkeypatch.setattr(kernel_cache, "SHIPPED", tmp_path / "shipped")
+    for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_CACHE_DIR"):
+        monkeypatch.setenv(name, "before")
+        monkeypatch.delenv(name)
+    for name in ("higher", "level"):
+        (tmp_path / "shipped" / name).mkdir(parents=True)
+        (tmp_path / "shipped" / name / "kernel.nbi").write_text(name)
+    return tmp_path / "shipped"
+
+
+@pytest.mark.usefixtures("shipped")
+def test_an_empty_cache_starts_with_the_shipped_kernels_of_the_cpu_level(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
     kernel_cache.use_kernel_cache(str(cache))
-    assert (cache / "kernel.nbi").read_text() == "compiled"
-    assert os.environ["NUMBA_CACHE_DIR"] == str(cache)
-    (cache / "kernel.nbi").write_text("newer")
-    kernel_cache.use_kernel_cache(str(cache))
-    assert (cache / "kernel.nbi").read_text() == "newer"
+    assert os.environ["NUMBA_CACHE_DIR"] == str(cache / "level")
+    assert (os.environ["NUMBA_CPU_NAME"], os.environ["NUMBA_CPU_FEATURES"]) == ("level", "")
+    assert [str(path.relative_to(cache)) for path in cache.rglob("*.nbi")] == ["level/kernel.nbi"]
+    (cache / "level" / "kernel.nbi").write_text("newer")
+    kernel_cache.use_kernel_cache(str(cache))  # as a process that inherits the variables
+    assert os.environ["NUMBA_CACHE_DIR"] == str(cache / "level")
+    assert (cache / "level" / "kernel.nbi").read_text() == "newer"
+
+
+@pytest.mark.usefixtures("shipped")
+def test_the_shipped_kernels_of_another_level_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CPU_NAME", "higher")
+    kernel_cache.use_kernel_cache(str(tmp_path / "cache"))
+    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "cache" / "higher")
+    assert os.environ["NUMBA_CPU_FEATURES"] == ""
+
+
+@pytest.mark.parametrize("chosen", [{"NUMBA_CPU_NAME": "znver4"}, {"NUMBA_CPU_FEATURES": "+avx2"}], ids=str)
+@pytest.mark.usefixtures("shipped")
+def test_for_another_processor_kernels_are_compiled(
+    chosen: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    kernel_cache.use_kernel_cache(str(tmp_path / "cache"))
+    assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert {name: os.environ.get(name) for name in chosen} == chosen
+
+
+def test_a_level_without_shipped_kernels_is_passed_over(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_cache, "supported_levels", lambda: [HIGHER, CpuLevel("level", frozenset())])
+    (shipped / "higher").rename(tmp_path / "elsewhere")
+    kernel_cache.use_kernel_cache(str(tmp_path / "cache"))
+    assert os.environ["NUMBA_CPU_NAME"] == "level"
 
 
 def test_code_and_home_that_are_read_only_leave_a_private_folder(

@@ -32,6 +32,7 @@ def warm_forecasts() -> None:
     fitted: dict[MethodName, Parameters] = {}
     for name, method in METHODS.items():
         fitted[name] = (method.fit(values, 4),)
+        method.are_parameters(fitted[name][0])
         method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
     methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
     stops = np.array([len(values)])

@@ -137,7 +137,8 @@ def ask_server(asked: argparse.Namespace) -> int:
 
 
 def serve(settings: Settings) -> int:
-    """Run the server until it is stopped."""
+    """Run the server until it is stopped. Raises UnusableSetting."""
+    settings.check_memory()
     from service.app import run
 
     run(settings)
@@ -166,9 +167,12 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Without this, two trainings with one seed may differ on a GPU, as torch documents for nn.LSTM and cuDNN.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")
-    from pydantic import ValidationError
+    try:
+        from pydantic import ValidationError
 
-    from service.settings import Settings, UnusableSetting, unknown_variables
+        from service.settings import Settings, UnusableSetting, unknown_variables
+    except ModuleNotFoundError as error:
+        return _failed(f"{error}: install the service with make serve or pip install .")
 
     for name, meant in unknown_variables().items():
         print(f"{name} is not a setting of this service" + f": did you mean {meant}?" * bool(meant), file=sys.stderr)

@@ -31,6 +31,8 @@ from service.keys import Grant, read_keys
 
 # Share of the machine's memory, for all trainings together.
 _MEMORY_SHARE = 0.8
+# For the server, its worker and one training; all three were killed with 400 MB.
+_LEAST_MEMORY = 500_000_000
 _HOST_NAME = re.compile(r"\*|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _DEVICE = re.compile(r"auto|cpu|cuda|cuda:[0-9]{1,3}")
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -207,6 +209,15 @@ class Settings(BaseSettings):
         if in_server:
             return 0 if self.is_cluster else max(1, cores - 1)
         return cores
+
+    def check_memory(self) -> None:
+        """Raise UnusableSetting if a server with a worker would be killed for want of memory."""
+        memory = _machine_memory()
+        if memory < _LEAST_MEMORY and self.trainings_at_once(in_server=True):
+            raise UnusableSetting(
+                f"a server that trains needs {_LEAST_MEMORY / 1e6:.0f} MB of memory, and this machine or container has "
+                f"{memory / 1e6:.0f} MB"
+            )
 
     def memory_of_one(self, processes: int) -> int:
         """Return the maximum memory in bytes of one of ``processes`` concurrent trainings."""

@@ -53,9 +53,9 @@ SHIPPED = "/opt/venv/share/forecast-service/kernels"
 # Where LLVM's names of the processor and its features are read. A processor that has AVX2, but not AVX-512:
 OTHER_PROCESSOR = """
 from llvmlite import binding
-host = binding.get_host_cpu_features
-binding.get_host_cpu_name = lambda: "haswell"
-binding.get_host_cpu_features = lambda: {name: has and not name.startswith("avx512") for name, has in host().items()}
+host = binding.get_host_cpu_features().items()
+features = binding.FeatureMap({name: has and not name.startswith("avx512") for name, has in host})
+binding.get_host_cpu_name, binding.get_host_cpu_features = lambda: "haswell", lambda: features
 """
 
 
@@ -275,6 +275,23 @@ def test_no_kernel_is_compiled_on_another_processor(image: str, tmp_path: Path) 
         name = "from llvmlite import binding; print(binding.get_host_cpu_name())"
         assert other.execute("python", "-c", name).stdout == "haswell\n"
         check_kernels_are_shipped(other, "x86-64-v3")
+
+
+@pytest.mark.container
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--memory=400m", "--memory-swap=400m"], "a server that trains needs 500 MB of memory"),
+        (["--read-only", "--read-only-tmpfs=false"], "no folder can keep compiled kernels: set FORECAST_KERNEL_CACHE"),
+    ],
+    ids=["memory", "folders"],
+)
+def test_a_container_that_cannot_work_ends_with_one_line(image: str, options: list[str], line: str) -> None:
+    command = ["podman", "run", "--rm", "--health-interval=disable", "--env", "FORECAST_ALLOW_NO_KEYS=true", *options]
+    ended = run(*command, image, check=False)
+    assert ended.returncode == 2, ended.stderr
+    (told,) = ended.stderr.splitlines()
+    assert line in told
 
 
 @pytest.mark.container

@@ -1,7 +1,11 @@
-"""The service on machines that have less than usual: folders that cannot be written, one core, an older processor."""
+"""The service on machines that have less than usual: folders that cannot be written, one core, an older processor.
+
+docs/environments.md has the table. What cannot work ends with one line.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +21,7 @@ from tests.killed_server import killed_server
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
 ROOT = Path(__file__).parents[1]
+PYENV = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
 SERVE = [sys.executable, "-m", "service"]
 # Mounts each folder read-only, for the processes of the command alone.
 READ_ONLY = """
@@ -52,6 +57,34 @@ def memory_of(session: int) -> int:
         except (OSError, ProcessLookupError):
             continue  # it has ended
     return total
+
+
+def check_ends(command: list[str], line: str) -> None:
+    """Run a command, which has to end with an exit code and this line alone."""
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode in (1, 2)
+    assert re.fullmatch(line + "\n", ended.stderr), ended.stderr
+    assert ended.stdout == ""
+
+
+def older_interpreters() -> list[Path]:
+    """Return the interpreters older than 3.11 that pyenv has installed."""
+    found = {path.parents[1].name: path for path in sorted(PYENV.glob("[23].*/bin/python"))}
+    return [path for version, path in found.items() if tuple(map(int, version.split(".")[:2])) < (3, 11)]
+
+
+def test_a_python_that_is_too_old() -> None:
+    interpreters = older_interpreters()
+    if not interpreters:
+        pytest.skip("pyenv has no Python older than 3.11")
+    for python in interpreters:
+        check_ends([str(python), "-m", "service"], r"Python 3\.11 or newer is needed, and this is \d\.\d+")
+
+
+def test_an_interpreter_without_the_packages() -> None:
+    check_ends(
+        [sys.executable, "-S", "-m", "service"], "No module named 'pydantic': install the service with make serve .*"
+    )
 
 
 def test_code_and_home_that_cannot_be_written(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings, unknown_variables
+from service import settings as module
+from service.settings import Settings, UnusableSetting, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +81,12 @@ def test_variables_without_the_prefix_are_not_settings(monkeypatch: pytest.Monke
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("API_KEYS", "acme:a-key-of-another-program")
     assert Settings() == Settings(port=8000, host="127.0.0.1", device="auto", database_url=None, api_keys=None)
+
+
+def test_a_server_that_trains_needs_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_machine_memory", lambda: 400 * 2**20)
+    Settings(training_processes=0).check_memory()
+    with pytest.raises(UnusableSetting, match=r"needs 500 MB of memory, and this machine or container has 419 MB$"):
+        Settings(training_processes=1).check_memory()
+    monkeypatch.setattr(module, "_machine_memory", lambda: 512 * 2**20)
+    Settings(training_processes=1).check_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,19 @@ from sqlalchemy.exc import OperationalError
 
 from service.errors import Unavailable
 
+# The first with RETURNING.
+_OLDEST = (3, 35)
+
 
 def make_sqlite_engine(url: URL, busy_timeout: float, options: Mapping[str, Any]) -> Engine:
     """Return the engine of a file, whose folder is created if it is missing.
 
     options: further arguments of ``create_engine``.
-    Raises ValueError if the URL does not name a file, Unavailable if the folder cannot be created.
+    Raises ValueError if the URL does not name a file, Unavailable if SQLite is too old or the folder cannot be created.
     """
+    if sqlite3.sqlite_version_info < _OLDEST:
+        oldest, found = ".".join(map(str, _OLDEST)), sqlite3.sqlite_version
+        raise Unavailable(f"SQLite {oldest} or newer is needed, and this Python has {found}; or use Postgres.")
     if not url.database or url.database == ":memory:":
         raise ValueError("An SQLite database must be a file: sqlite:///folder/registry.db")
     try:

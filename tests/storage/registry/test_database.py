@@ -240,3 +240,11 @@ def test_the_check_writes_and_leaves_all_as_it_was(sqlite_registry: Registry, sq
     with sqlite_registry._engine.begin() as connection:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_an_sqlite_that_is_too_old_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
+    with pytest.raises(Unavailable, match=r"^SQLite 3\.35 or newer is needed, and this Python has 3\.34\.1; or use"):
+        Registry.open(f"sqlite:///{tmp_path}/registry.db")
+    assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,8 @@ _MEMORY_SHARE = 0.8
 _LEAST_MEMORY = 500_000_000
 _HOST_NAME = re.compile(r"\*|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _DEVICE = re.compile(r"auto|cpu|cuda|cuda:[0-9]{1,3}")
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+# Of version 2 of Linux's control groups, and of version 1.
+_CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 # https://opentelemetry.io/docs/specs/otel/protocol/exporter/, the more specific first; its SDK reads their values.
 _TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -295,9 +296,9 @@ def _variable(name: str) -> str:
 
 def _machine_memory() -> int:
     """Return the memory in bytes of this machine, or of this container if it has less."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        limit = _CONTAINER_LIMIT.read_text().strip()
-    except OSError:
-        return machine
-    return min(machine, int(limit)) if limit.isdigit() else machine
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in _CONTAINER_LIMITS:
+        # "max" is no limit.
+        with suppress(OSError, ValueError):
+            limits.append(int(path.read_text()))
+    return min(limits)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from examples.server import running_server
-from service import kernel_cache
+from service import kernel_cache, shipped_kernels
 from service.__main__ import main
 from service.cpu_levels import CpuLevel
 from service.errors import Unavailable
@@ -106,6 +106,14 @@ def test_a_folder_to_compile_into_that_cannot_be_written_is_told(
     assert capsys.readouterr().err == f"{tmp_path}/file/kernels: Not a directory\n"
     # Stale kernels are looked for where numba keeps them.
     assert os.environ["NUMBA_CACHE_DIR"] == "before"
+
+
+def test_a_processor_without_a_level_cannot_compile_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shipped_kernels, "supported_levels", list)
+    assert main(["compile", "--levels", str(tmp_path / "kernels")]) == 2
+    assert capsys.readouterr().err == "this processor supports no level that kernels are shipped for\n"
 
 
 @pytest.mark.process

@@ -3,6 +3,9 @@
 A kernel that Python calls is compiled at its first call and cached on disk. Those that only kernels call are parts:
 numba would optimise each of them on its own, translate it to machine code that nothing runs, and optimise it again in
 each of its callers, and in theirs. A part is only lowered; it is optimised with the kernel that Python calls.
+
+LLVM optimises a kernel once and unrolls no loops: numba's two rounds and unrolled loops take twice as long to compile,
+and the kernels are not faster for it (tiles hold what has to be unrolled).
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -13,6 +16,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from llvmlite import binding as llvm
 from numba import njit, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -21,7 +25,31 @@ from numba.extending import intrinsic
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class _PartLibrary(JITCodeLibrary):
+class _KernelLibrary(JITCodeLibrary):
+    """The code of a kernel that Python calls."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Clean up what numba has generated; what takes long is left to the optimisation of the whole kernel."""
+        ll_module.data_layout = self._codegen._data_layout
+        builder = self._pass_builder(1)
+        passes = builder.getFunctionPassManager()
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
+
+    def _optimize_final_module(self) -> None:
+        builder = self._pass_builder(3)
+        passes = builder.getModulePassManager()
+        passes.add_refprune_pass()
+        passes.run(self._final_module, builder)
+
+    def _pass_builder(self, level: int) -> Any:
+        options = llvm.create_pipeline_tuning_options(level)
+        options.loop_vectorization, options.loop_unrolling = level > 1, False
+        return llvm.create_pass_builder(self._codegen._tm, options)
+
+
+class _PartLibrary(_KernelLibrary):
     """The code of a part, which is never run from here."""
 
     def _optimize_final_module(self) -> None:
@@ -44,32 +72,54 @@ class _PartLibrary(JITCodeLibrary):
         """Ignore the environment."""
 
 
-class _PartCompiler(Compiler):
+class _KernelCompiler(Compiler):
+    library: type[JITCodeLibrary] = _KernelLibrary
+
     def define_pipelines(self) -> Any:
-        self.state.library = _PartLibrary(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        library = self.library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        library.enable_object_caching()
+        self.state.library = library
         return super().define_pipelines()
 
 
-def _kernel(function: Function, **options: Any) -> Function:
+class _PartCompiler(_KernelCompiler):
+    """Set here instead of by options: numba compiles what it provides, such as ``np.empty``, for each set of them."""
+
+    library = _PartLibrary
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.no_cpython_wrapper = True
+        return super().define_pipelines()
+
+
+class _InlinedCompiler(_PartCompiler):
+    def define_pipelines(self) -> Any:
+        self.state.flags.forceinline = True
+        return super().define_pipelines()
+
+
+def _kernel(function: Function, compiler: type[Compiler], **options: Any) -> Function:
     """Return a kernel that releases the GIL while it runs.
 
     fastmath: sums may be reordered, so that they can be vectorised. forceinline: always set, for numba would take an
     option that is not from the kernel that calls this one first. No caller in C needs a wrapper.
     """
-    compiler: Callable[..., Any] = njit
-    options = {"forceinline": False, "no_cfunc_wrapper": True, **options}
-    kernel: Function = compiler(fastmath=True, boundscheck=False, error_model="numpy", nogil=True, **options)(function)
+    compile_lazily: Callable[..., Any] = njit
+    options = {"forceinline": False, "no_cfunc_wrapper": True, "pipeline_class": compiler, **options}
+    kernel: Function = compile_lazily(fastmath=True, boundscheck=False, error_model="numpy", nogil=True, **options)(
+        function
+    )
     return kernel
 
 
 def compiled(function: Function) -> Function:
     """Compile a kernel at its first call, and cache it on disk."""
-    return _kernel(function, cache=True)
+    return _kernel(function, _KernelCompiler, cache=True)
 
 
 def part(function: Function) -> Function:
     """Compile a kernel with those that call it; one that Python calls directly raises TypeError."""
-    return _kernel(function, pipeline_class=_PartCompiler, no_cpython_wrapper=True)
+    return _kernel(function, _PartCompiler)
 
 
 def inlined(function: Function) -> Function:
@@ -78,7 +128,7 @@ def inlined(function: Function) -> Function:
     For functions of tiles, which stay in registers, and for those of a few instructions. A caller must hold a reference
     to the arrays whose pointers it takes.
     """
-    return _kernel(function, pipeline_class=_PartCompiler, no_cpython_wrapper=True, forceinline=True)
+    return _kernel(function, _InlinedCompiler)
 
 
 def _runtime(_: Any, value: Any) -> Any:

@@ -48,7 +48,7 @@ def history_at(values: Array, origin: int, window: int) -> tuple[Array, float]:
     return past, size
 
 
-@part
+@inlined
 def smooth(
     values: Array, backward: bool, phase: int, form: int, parameters: Array, states: Array, season: Array, scored: bool
 ) -> tuple[float, float]:
@@ -136,7 +136,7 @@ def backcast(values: Array, form: int, parameters: Array, indices: Array, states
     slope = slope / weight if weight > 0 and has_trend else 0.0
     states[0] = mean - slope * (centre + 1)
     states[1] = slope
-    smooth(values, True, runtime(0), form, parameters, states, season, False)
+    smooth(values, runtime(True), runtime(0), form, parameters, states, season, runtime(False))
     states[1] = -states[1] if has_trend else 0.0
     states[0] -= parameters[3] * states[1]
 
@@ -146,7 +146,7 @@ def filtered(values: Array, form: int, parameters: Array, indices: Array, states
     """Backcast, then filter (T,); return -2 log likelihood up to a constant. The last states are written in place."""
     time = len(values)
     backcast(values, form, parameters, indices, states, season)
-    squares, logs = smooth(values, False, runtime(0), form, parameters, states, season, True)
+    squares, logs = smooth(values, runtime(False), runtime(0), form, parameters, states, season, runtime(True))
     return min(time * math.log(squares / time + _PERFECT) + 2 * logs, _HUGE)
 
 
@@ -212,12 +212,12 @@ def smoothing_forecasts(
                 indices = profiles[kind] if form >= AA else none
                 season = np.empty(len(indices))
                 backcast(past, form, parameters, indices, states, season)
-                smooth(past, False, runtime(0), form, parameters, states, season, False)
+                smooth(past, runtime(False), runtime(0), form, parameters, states, season, runtime(False))
             if row < origin:
                 newer = np.empty(origin - row)
                 for t in range(len(newer)):
                     newer[t] = values[row + 1 + t] / size
-                smooth(newer, False, row + 1 - start, form, parameters, states, season, False)
+                smooth(newer, runtime(False), row + 1 - start, form, parameters, states, season, runtime(False))
             row = origin
             _project(form, parameters[3], states, season, row + 1 - start, ahead)
             for step in range(len(ahead)):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +43,7 @@ class _TileModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.ArrayType(row, kind.rows))
 
 
-def _generated(typed: Callable[..., Any]) -> Callable[..., Any]:
+def generated(typed: Callable[..., Any]) -> Callable[..., Any]:
     """Return an intrinsic from a function that returns its signature and its code generator."""
     operation: Callable[..., Any] = intrinsic(typed)
     return operation
@@ -57,7 +56,8 @@ def _spread(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
 
 
-def _assembled(context: Any, builder: Any, kind: TileType, row: Callable[[int], Any]) -> Any:
+def assembled(context: Any, builder: Any, kind: TileType, row: Callable[[int], Any]) -> Any:
+    """Generate a tile from what generates each of its rows."""
     tile = ir.Constant(context.get_value_type(kind), ir.Undefined)
     for n in range(kind.rows):
         tile = builder.insert_value(tile, row(n), n)
@@ -74,7 +74,7 @@ def _vector_load(builder: Any, pointer: Any) -> Any:
     return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
 
 
-@_generated
+@generated
 def pointer(_: Any, array: types.Array, place: types.Integer) -> Any:
     """Return a pointer into a flat array; the caller must hold a reference to the array while the pointer is used."""
 
@@ -85,7 +85,7 @@ def pointer(_: Any, array: types.Array, place: types.Integer) -> Any:
     return types.CPointer(array.dtype)(array, types.intp), generate
 
 
-@_generated
+@generated
 def advanced(_: Any, memory: types.CPointer, count: types.Integer) -> Any:
     """Return the pointer advanced by so many numbers."""
 
@@ -107,14 +107,14 @@ def _rows_of(rows: int) -> Any:
         return kind(memory), generate
 
     zeros.__doc__ = f"Return a tile of {rows} rows of zeros, of the memory's float type."
-    return _generated(zeros)
+    return generated(zeros)
 
 
 one_row: Callable[[Pointer], Tile] = _rows_of(1)
 four_rows: Callable[[Pointer], Tile] = _rows_of(4)
 
 
-@_generated
+@generated
 def load(_: Any, like: TileType, memory: types.CPointer, place: types.Integer, stride: types.Integer) -> Any:
     """Load as many rows as ``like`` has, ``stride`` numbers apart."""
 
@@ -122,23 +122,23 @@ def load(_: Any, like: TileType, memory: types.CPointer, place: types.Integer, s
         def row(n: int) -> Any:
             return _vector_load(builder, _row_pointer(builder, args[1], args[2], args[3], n))
 
-        return _assembled(context, builder, like, row)
+        return assembled(context, builder, like, row)
 
     return like(like, memory, types.intp, types.intp), generate
 
 
-@_generated
+@generated
 def repeat(_: Any, like: TileType, memory: types.CPointer, place: types.Integer) -> Any:
     """Load one row of numbers for all rows of the tile: weights, biases."""
 
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         vector = _vector_load(builder, builder.gep(args[1], [args[2]], inbounds=True))
-        return _assembled(context, builder, like, lambda _: vector)
+        return assembled(context, builder, like, lambda _: vector)
 
     return like(like, memory, types.intp), generate
 
 
-@_generated
+@generated
 def spread(_: Any, like: TileType, memory: types.CPointer, place: types.Integer, stride: types.Integer) -> Any:
     """Load one number for each row of the tile, ``stride`` numbers apart."""
 
@@ -147,12 +147,12 @@ def spread(_: Any, like: TileType, memory: types.CPointer, place: types.Integer,
             pointer = _row_pointer(builder, args[1], args[2], args[3], n)
             return _spread(builder, builder.load(pointer))
 
-        return _assembled(context, builder, like, row)
+        return assembled(context, builder, like, row)
 
     return like(like, memory, types.intp, types.intp), generate
 
 
-@_generated
+@generated
 def store(_: Any, tile: TileType, memory: types.CPointer, place: types.Integer, stride: types.Integer) -> Any:
     """Store the rows of a tile, ``stride`` numbers apart."""
 
@@ -166,44 +166,7 @@ def store(_: Any, tile: TileType, memory: types.CPointer, place: types.Integer, 
     return types.void(tile, memory, types.intp, types.intp), generate
 
 
-@_generated
-def bounded(_: Any, tile: TileType, bound: types.Float) -> Any:
-    """Clip every number to ± bound; NaN stays."""
-
-    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        high, low = _spread(builder, args[1]), _spread(builder, builder.fneg(args[1]))
-
-        def row(n: int) -> Any:
-            x = builder.extract_value(args[0], n)
-            x = builder.select(builder.fcmp_ordered(">", x, high), high, x)
-            return builder.select(builder.fcmp_ordered("<", x, low), low, x)
-
-        return _assembled(context, builder, tile, row)
-
-    return tile(tile, tile.dtype), generate
-
-
-@_generated
-def each_tanh(_: Any, tile: TileType) -> Any:
-    """Call the library's tanh for every number: exact and slow, for float64."""
-
-    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        called = context.get_function(math.tanh, tile.dtype(tile.dtype))
-
-        def row(n: int) -> Any:
-            vector = builder.extract_value(args[0], n)
-            for lane in range(LANES):
-                place = ir.Constant(ir.IntType(32), lane)
-                value = called(builder, [builder.extract_element(vector, place)])
-                vector = builder.insert_element(vector, value, place)
-            return vector
-
-        return _assembled(context, builder, tile, row)
-
-    return tile(tile), generate
-
-
-@_generated
+@generated
 def row_sum(_: Any, like: TileType, tile: TileType) -> Any:
     """Return the sum of the tile's rows, in each row of a tile like ``like``."""
 
@@ -211,12 +174,12 @@ def row_sum(_: Any, like: TileType, tile: TileType) -> Any:
         total = builder.extract_value(args[1], 0)
         for n in range(1, tile.rows):
             total = builder.fadd(total, builder.extract_value(args[1], n))
-        return _assembled(context, builder, like, lambda _: total)
+        return assembled(context, builder, like, lambda _: total)
 
     return like(like, tile), generate
 
 
-@_generated
+@generated
 def multiply_add(
     _: Any, tiles: types.UniTuple, x: types.CPointer, place: types.Integer, stride: types.Integer,
     weights: types.CPointer, w: types.Integer, inner: types.Integer,
@@ -269,7 +232,7 @@ def multiply_add(
         totals = added(kind.rows, totals, begin, inner, 1, (stride, number(0)))
         out = ir.Constant(context.get_value_type(tiles), ir.Undefined)
         for n in range(count):
-            out = builder.insert_value(out, _assembled(context, builder, kind, totals[n].__getitem__), n)
+            out = builder.insert_value(out, assembled(context, builder, kind, totals[n].__getitem__), n)
         return out
 
     return tiles(tiles, x, types.intp, types.intp, weights, types.intp, types.intp), generate
@@ -296,7 +259,7 @@ def _operator(function: Any, instruction: str) -> None:
         def result(n: int) -> Any:
             return getattr(builder, instruction)(row(0, n), row(1, n), flags=("contract",))
 
-        return _assembled(context, builder, sig.return_type, result)
+        return assembled(context, builder, sig.return_type, result)
 
     lower_builtin(function, TileType, TileType)(lower)
     lower_builtin(function, TileType, types.Float)(lower)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import hashlib
+import logging
 import os
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from service.cpu_levels import CpuLevel, cpu_levels, supported_levels
 from service.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 
 SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
 """Kernels of the installation, in a folder for each CPU level: a container image compiles them when it is built."""
@@ -112,16 +116,16 @@ def _temporary_cache() -> Path:
 
 def warm_forecasts_once() -> None:
     """Prepare forecasts, for a server: another process may prepare trainings at the same time."""
-    _warm_once("forecasts", "rollouts")
+    _warm_once("methods", "contexts", "rollouts")
 
 
 def warm_training_once() -> None:
     """Prepare trainings and forecasts, so that no kernel remains to be compiled.
 
-    The groups are in another order than a server's, so that each of the two compiles what the other one reads from
-    disk. Rollouts come before trainings, with which they have parts in common.
+    Groups that a server waits for come first, in the reverse of its order. Rollouts and trainings, which have parts in
+    common, are compiled in the same process.
     """
-    _warm_once("rollouts", "training", "forecasts")
+    _warm_once("rollouts", "contexts", "training", "methods")
     mark_compiled()
 
 
@@ -138,20 +142,52 @@ def forget_stale_kernels() -> None:
 
 
 def _warm_once(*groups: str) -> None:
-    """Load groups of kernels; one process compiles a group, and others that start at the same time find it on disk."""
+    """Load groups of kernels, in this order; the first process that gets to a group compiles it for all.
+
+    What another process is compiling meanwhile is loaded last.
+    """
     from service.forecasting.kernel_warm_up import WARM_UPS
 
-    done = _says(_mark(), _made_from())
-    if not done:
-        forget_stale_kernels()
-    for group in groups:
-        with nullcontext() if done else _locked(group):
+    if _says(_mark(), _made_from()):
+        for group in groups:
             WARM_UPS[group]()
+        return
+    forget_stale_kernels()
+    with _rare_garbage_collections():
+        others = [group for group in groups if not _warm_if_free(group, WARM_UPS[group])]
+        for group in others:
+            with _locked(group):
+                WARM_UPS[group]()
+
+
+def _warm_if_free(group: str, warm_up: Callable[[], None]) -> bool:
+    """Load a group of kernels; return False instead if another process is compiling it."""
+    try:
+        with _locked(group, wait=False):
+            logger.info("loading the kernels of %s: the first start on a machine compiles them", group)
+            warm_up()
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager
-def _locked(name: str) -> Iterator[None]:
-    """Hold a lock among processes, unless the folder cannot be written."""
+def _rare_garbage_collections() -> Iterator[None]:
+    """Collect rarely: numba keeps most of what it allocates, so that looking for garbage is a twentieth of its time."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@contextmanager
+def _locked(name: str, wait: bool = True) -> Iterator[None]:
+    """Hold a lock among processes, unless the folder cannot be written.
+
+    Raises BlockingIOError if another process holds it and this one is not to wait.
+    """
     folder = _caches()[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,7 +196,7 @@ def _locked(name: str) -> Iterator[None]:
         yield
         return
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,24 @@ def test_kernels_are_compiled_into_the_folder_and_loaded_from_it(tmp_path: Path)
     assert any("run_batches" in name for name in compiled)
     subprocess.run(command, check=True, timeout=300)
     assert files(folder) == compiled
+
+
+def test_what_another_process_compiles_is_loaded_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    loaded, other = [], ExitStack()
+
+    def load_contexts() -> None:
+        loaded.append("contexts")
+        other.close()
+
+    warm_ups = {"methods": lambda: loaded.append("methods"), "contexts": load_contexts}
+    monkeypatch.setattr("service.forecasting.kernel_warm_up.WARM_UPS", warm_ups)
+    # A lock belongs to a file that is open, so that one process can stand for two.
+    other.enter_context(kernel_cache._locked("methods"))
+    kernel_cache._warm_once("methods", "contexts")
+    assert loaded == ["contexts", "methods"]
+    kernel_cache._warm_once("methods", "contexts")
+    assert loaded[2:] == ["methods", "contexts"]
 
 
 def test_kernels_of_each_processor_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

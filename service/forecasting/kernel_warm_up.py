@@ -25,9 +25,8 @@ def warm_rollouts() -> None:
         engine_for("numba").predictor([network], Recipe(False, True)).predict(np.zeros((1, 2, 1), np.float32), 2)
 
 
-def warm_forecasts() -> None:
-    """Load the kernels that read contexts and add up forecasts, and those of the simple methods, fits and forecasts."""
-    _warm_contexts()
+def warm_methods() -> None:
+    """Load the kernels of the simple methods, fits and forecasts."""
     values = np.tile(np.arange(1.0, 5.0), 8)
     fitted: dict[MethodName, Parameters] = {}
     for name, method in METHODS.items():
@@ -42,7 +41,8 @@ def warm_forecasts() -> None:
     )  # fmt: skip
 
 
-def _warm_contexts() -> None:
+def warm_contexts() -> None:
+    """Load the kernels that read contexts and add up the forecasts of networks."""
     origins, no_gaps, stops = np.zeros(1, np.int64), np.empty((0, 1), np.int64), np.array([3])
     values, numbers, last = np.ones((3, 1)), np.ones((1, 1)), np.ones((1, 1))
     read_contexts(
@@ -68,5 +68,5 @@ def warm_training() -> None:
     )  # fmt: skip
 
 
-WARM_UPS = {"rollouts": warm_rollouts, "forecasts": warm_forecasts, "training": warm_training}
-"""What loads each group of kernels; trainings also need the other two."""
+WARM_UPS = {"rollouts": warm_rollouts, "contexts": warm_contexts, "methods": warm_methods, "training": warm_training}
+"""What loads each group of kernels; forecasts need all but the last one, trainings need all."""

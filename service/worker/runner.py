@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 import orjson
 
 from service.errors import ServiceError, TrainingFailed
-from service.queue.tickets import JobListener, Outcome, Ticket
+from service.queue.tickets import JobListener, Outcome, Progress, Ticket
 from service.worker.job_recorder import RetryingListener
 from service.worker.telemetry import Watch, WatchedAttempt, unwatched
 from service.worker.training_process import TrainingProcess
@@ -160,6 +160,8 @@ class JobRunner:
         end: Outcome | ServiceError | _Died | None = None
         back: Ticket | None = None
         try:
+            if not process.is_prepared():
+                self._progressed(job_id, attempt, {"stage": "compile"}, watched)
             # Not under the lock: this may take seconds.
             receiving = process.begin(job_id)
             with self._lock:
@@ -186,6 +188,10 @@ class JobRunner:
             return self._listener.died(job_id, attempt, end.error)
         return back
 
+    def _progressed(self, job_id: str, attempt: int, progress: Progress, watched: WatchedAttempt) -> None:
+        watched.progressed(progress)
+        self._listener.progressed(job_id, attempt, progress)
+
     def _is_wanted(self, run: _Run) -> bool:
         with self._lock:
             return run.wanted and not self._stopping.is_set()
@@ -210,6 +216,5 @@ class JobRunner:
             if checkpoint is not None:
                 self._listener.checkpointed(job_id, attempt, checkpoint)
             else:
-                watched.progressed(message["content"])
-                self._listener.progressed(job_id, attempt, message["content"])
+                self._progressed(job_id, attempt, message["content"], watched)
         return TrainingFailed(f"the training took longer than {self._seconds_limit:g} s; use fewer epochs or values")

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from multiprocessing.connection import Connection
@@ -47,6 +48,10 @@ class TrainingProcess(ABC):
         self._connection: Connection | None = None
         self._killed = False
 
+    def is_prepared(self) -> bool:
+        """Return whether a job would start without waiting for imports and kernels."""
+        return True
+
     @abstractmethod
     def begin(self, job_id: str) -> Connection:
         """Start a job; return the connection that receives its messages. Takes seconds if a process must be started."""
@@ -82,16 +87,28 @@ class TrainingProcess(ABC):
 class FreshProcess(TrainingProcess):
     """A new child for each job, from a forkserver that has imported everything.
 
-    memory_bytes: maximum memory of a child; None: no limit.
+    memory_bytes: maximum memory of a child; None: no limit. prepared: set when the forkserver has imported everything;
+    None: it has.
     """
 
     _is_reused = False
 
-    def __init__(self, train: Train, context: ForkServerContext, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        train: Train,
+        context: ForkServerContext,
+        memory_bytes: int | None = None,
+        prepared: threading.Event | None = None,
+    ) -> None:
         super().__init__()
         self._train = train
         self._context = context
         self._memory_bytes = memory_bytes
+        self._prepared = prepared
+
+    def is_prepared(self) -> bool:
+        """Return whether the forkserver has imported everything and loaded the kernels."""
+        return self._prepared is None or self._prepared.is_set()
 
     def begin(self, job_id: str) -> Connection:
         """Start a process for the job; takes seconds while the forkserver is still importing."""

@@ -57,7 +57,10 @@ class Worker:
         holder = self.holder
         self._leases = self.registry.leases
         self._context = multiprocessing.get_context("forkserver")
-        fresh = [FreshProcess(self.train, self._context, self.memory_bytes) for _ in range(self.processes)]
+        self._prepared = threading.Event()
+        fresh = [
+            FreshProcess(self.train, self._context, self.memory_bytes, self._prepared) for _ in range(self.processes)
+        ]
         slots = Slots({CPU: fresh, GPU: [DeviceProcess(one) for one in self.on_devices]})
         self._runner = JobRunner(slots, self.listener, self.seconds_limit, self.watch)
         poll = _POLL_SECONDS_ALONE if holder.sole else _POLL_SECONDS
@@ -131,3 +134,4 @@ class Worker:
         process = self._context.Process(target=warm_up)
         process.start()
         process.join()
+        self._prepared.set()

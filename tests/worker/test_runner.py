@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,11 +77,12 @@ class Jobs:
         seconds_limit: float = PATIENCE,
         memory: int | None = None,
         on_devices: Sequence[Train] = (),
+        prepared: threading.Event | None = None,
     ) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(list(PRELOADED))
         devices = [DeviceProcess(one) for one in on_devices]
-        slots = Slots({CPU: [FreshProcess(train, context, memory)], GPU: devices})
+        slots = Slots({CPU: [FreshProcess(train, context, memory, prepared)], GPU: devices})
         self.runner = JobRunner(slots, recorder, seconds_limit)
         sizes: dict[str, int] = {CPU: 1, GPU: len(devices) or 1}
         self._threads = {name: ThreadPoolExecutor(size) for name, size in sizes.items()}
@@ -98,10 +100,14 @@ class Jobs:
 
 @contextmanager
 def running(
-    train: Train, seconds_limit: float = PATIENCE, recorder: Recorder | None = None, memory: int | None = None
+    train: Train,
+    seconds_limit: float = PATIENCE,
+    recorder: Recorder | None = None,
+    memory: int | None = None,
+    prepared: threading.Event | None = None,
 ) -> Iterator[tuple[Jobs, Recorder]]:
     recorder = recorder or Recorder()
-    jobs = Jobs(train, recorder, seconds_limit, memory)
+    jobs = Jobs(train, recorder, seconds_limit, memory, prepared=prepared)
     try:
         yield jobs, recorder
     finally:
@@ -255,6 +261,18 @@ def test_a_process_that_cannot_be_started_is_not_the_end_of_the_job(monkeypatch:
         assert (back, recorder.end_of("a")[0]) == (Ticket("a", 1, CPU), "died")
         jobs.submit("a", dispatch=1)
         assert recorder.end_of("a")[0] == "succeeded"
+
+
+def test_a_job_that_waits_for_kernels_says_so() -> None:
+    prepared = threading.Event()
+    with running(trainings.quick, prepared=prepared) as (jobs, recorder):
+        jobs.submit("a")
+        recorder.end_of("a")
+        assert recorder.progress == [{"stage": "compile"}, {"epoch": 1}]
+        prepared.set()
+        jobs.submit("b")
+        recorder.end_of("b")
+        assert recorder.progress[2:] == [{"epoch": 1}]
 
 
 def test_a_training_that_needs_too_much_memory_is_reported_so() -> None:

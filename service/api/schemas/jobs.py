@@ -15,9 +15,9 @@ class Progress(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     stage: str | None = Field(None, examples=["select"])
-    """Stage: `columns` (selects future covariates), `candidates` (fits simple methods), `select` (fits networks with
-    early stopping), `weigh` (weighs the candidates), `score` (fits, and scores on the part after the split), `refit`
-    (fits on everything)."""
+    """Stage: `compile` (waits for the kernels, which the first start on a machine compiles), `columns` (selects future
+    covariates), `candidates` (fits simple methods), `select` (fits networks with early stopping), `weigh` (weighs the
+    candidates), `score` (fits, and scores on the part after the split), `refit` (fits on everything)."""
     candidate: str | None = Field(None, description="Candidate that is being fitted.", examples=["network"])
     item: int | None = Field(None, description="Number of fitted items.", examples=[None])
     items: int | None = Field(None, description="Total number of items.", examples=[None])

@@ -26,12 +26,13 @@ from service.telemetry.context import about_job
 
 logger = logging.getLogger(__name__)
 
-# The modules that a training needs and that take long to import, and the one that loads the compiled kernels.
+# The module that loads the compiled kernels, then those that a training needs and that take long to import: at the
+# first start on a machine, a server waits for kernels that are compiled here.
 PRELOADED = (
+    "service.worker.preload",
+    "service.worker.train_job",
     "sklearn.preprocessing",
     "pandas",
-    "service.worker.train_job",
-    "service.worker.preload",
 )
 _PROGRESS_SECONDS = 0.5
 # Forecasts take precedence over trainings when both need a core.

@@ -20,6 +20,14 @@ from llvmlite import binding as llvm
 from numba import njit, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.typed_passes import InlineOverloads, NopythonRewrites
+from numba.core.untyped_passes import (
+    InlineClosureLikes,
+    InlineInlinables,
+    LiteralUnroll,
+    MakeFunctionToJitFunction,
+    WithLifting,
+)
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -72,6 +80,18 @@ class _PartLibrary(_KernelLibrary):
         """Ignore the environment."""
 
 
+# For what no kernel has: closures, comprehensions, array expressions, with statements, what is inlined before LLVM.
+_UNUSED = (
+    InlineClosureLikes,
+    InlineInlinables,
+    InlineOverloads,
+    LiteralUnroll,
+    MakeFunctionToJitFunction,
+    NopythonRewrites,
+    WithLifting,
+)
+
+
 class _KernelCompiler(Compiler):
     library: type[JITCodeLibrary] = _KernelLibrary
 
@@ -79,7 +99,11 @@ class _KernelCompiler(Compiler):
         library = self.library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
         library.enable_object_caching()
         self.state.library = library
-        return super().define_pipelines()
+        pipelines = super().define_pipelines()
+        for pipeline in pipelines:
+            pipeline.passes = [(one, why) for one, why in pipeline.passes if one not in _UNUSED]
+            pipeline.finalize()
+        return pipelines
 
 
 class _PartCompiler(_KernelCompiler):

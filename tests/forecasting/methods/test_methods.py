@@ -49,6 +49,17 @@ def test_nothing_after_an_origin_changes_a_forecast(name: MethodName, values: Fl
 
 
 @every_method
+def test_a_forecast_does_not_depend_on_the_other_origins(name: MethodName) -> None:
+    values = np.random.default_rng(0).normal(50, 1, size=200)
+    method = METHODS[name]
+    parameters = method.fit(values, 1)
+    together = method.forecast(parameters, values, np.arange(200), 5, 1)
+    for origin in (7, 77, 150, 199):
+        alone = method.forecast(parameters, values, np.array([origin]), 5, 1)
+        np.testing.assert_array_equal(together[origin], alone[0])
+
+
+@every_method
 @given(
     values=arrays(
         np.float64,

@@ -69,7 +69,7 @@ def autoregressive_forecasts(values: Array, origins: Array, season_length: int, 
     to an origin are left out there; where none is left, the last value is repeated.
     """
     horizon = out.shape[1]
-    shares, ahead = np.zeros(len(origins)), np.empty(horizon)
+    shares, ahead, sums = np.zeros(len(origins)), np.empty(horizon), np.empty((len(values), 2))
     out[:] = 0.0
     at = 0
     while at < len(packed):
@@ -78,23 +78,22 @@ def autoregressive_forecasts(values: Array, origins: Array, season_length: int, 
         lags, weights = integers(packed[at + HEAD :], count), packed[at + HEAD + count : at + HEAD + 2 * count]
         at += HEAD + 2 * count
         back = 0 if kind == VALUES else 1 if kind == CHANGES else season_length
-        row, total, squares = -1, 0.0, 0.0
+        # All sums are kept: those up to the origins alone would be added in an order that depends on the origins.
+        total, squares = 0.0, 0.0
+        for row in range(len(values) - back):
+            away = _transformed(values, row, back) - mean
+            total += away
+            squares += away * away
+            sums[row, 0], sums[row, 1] = total, squares
         for n in range(len(origins)):
             last = origins[n] - back
             if last < 0:
                 continue
-            if last < row:
-                row, total, squares = -1, 0.0, 0.0
-            while row < last:
-                row += 1
-                away = _transformed(values, row, back) - mean
-                total += away
-                squares += away * away
-            centre = _mean_at(kind, mean, spread, row + 1.0, total, squares)
-            longest = longest_lag(lags, row + 1)
+            centre = _mean_at(kind, mean, spread, last + 1.0, sums[last, 0], sums[last, 1])
+            longest = longest_lag(lags, last + 1)
             steps = np.empty(longest + horizon)
             for step in range(longest):
-                steps[step] = _transformed(values, row + 1 - longest + step, back) - centre
+                steps[step] = _transformed(values, last + 1 - longest + step, back) - centre
             continue_from(longest, lags, weights, steps)
             shares[n] += share
             for step in range(horizon):

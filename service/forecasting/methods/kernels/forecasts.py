@@ -105,19 +105,18 @@ def _forecast(
 @inlined
 def _by_rule(code: int, values: Array, origins: Array, season_length: int, out: Array) -> None:
     """Write the forecasts of a method without parameters."""
-    row, total = -1, 0.0
+    # All sums are kept: those up to the origins alone would be added in an order that depends on the origins.
+    sums, total = np.empty(len(values) if code == MEAN else 0), 0.0
+    for row in range(len(sums)):
+        total += values[row] - values[0]
+        sums[row] = total
     for n in range(len(origins)):
         origin = origins[n]
         level, slope = values[origin], 0.0
         if code == DRIFT:
             slope = (level - values[0]) / max(origin, 1)
         elif code == MEAN:
-            if origin < row:
-                row, total = -1, 0.0
-            while row < origin:
-                row += 1
-                total += values[row] - values[0]
-            level = values[0] + total / (origin + 1)
+            level = values[0] + sums[origin] / (origin + 1)
         if code == SEASONAL_NAIVE and origin + 1 >= season_length:
             for step in range(out.shape[1]):
                 out[n, step] = values[origin + 1 - season_length + step % season_length]

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.first_forecast import from_clone, from_image, from_server
-from service.kernel_cache import use_kernel_cache
+from service.kernel_cache import rare_garbage_collections, use_kernel_cache
 
 _IMAGE = "forecast-service"
 _SLOWEST = 10
@@ -76,7 +76,8 @@ def main() -> int:
                 from_image(arguments.container)
             else:
                 use_kernel_cache(name)
-                _compile()
+                with rare_garbage_collections():
+                    _compile()
         except RuntimeError as error:
             parser.exit(1, f"{error}\n")
     return 0

@@ -31,7 +31,7 @@ from service.api.security.permissions import Permission
 from service.api.security.rate_limit import RateLimit
 from service.api.security.trusted_hosts import TrustedHosts
 from service.api.server import Server, bind
-from service.kernel_cache import warm_forecasts_once
+from service.kernel_cache import warm_fits_once, warm_forecasts_once
 from service.keys import SHORT_KEY, Keys, read_key_file
 from service.queue.database import queue_url
 from service.queue.local_worker import LocalWorker
@@ -225,10 +225,14 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
 
 
 def _warm_up(engine: ServingEngine, done: threading.Event) -> None:
-    """Import what the first forecast needs and prepare its kernels, so that no request waits for them."""
+    """Import what the first forecast needs and prepare its kernels, so that no request waits for them; then the rest.
+
+    done: set when forecasts are prepared.
+    """
     import service.forecasting.evaluation.rolling
     import service.forecasting.forecaster.codec  # noqa: F401
 
     engine.get()
     warm_forecasts_once()
     done.set()
+    warm_fits_once()

@@ -25,6 +25,8 @@ SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
 
 _FORECASTING = Path(__file__).parent / "forecasting"
 _MADE = ("*.nbi", "*.nbc", "compiled-*")
+# Groups that have kernels in common are compiled one after another.
+_SHARED_LOCKS = {"fits": "methods"}
 
 
 def use_kernel_cache(folder: str | None) -> None:
@@ -119,13 +121,18 @@ def warm_forecasts_once() -> None:
     _warm_once("methods", "contexts", "rollouts")
 
 
+def warm_fits_once() -> None:
+    """Prepare the fits of simple methods, whose kernels have parts in common with those of forecasts."""
+    _warm_once("fits")
+
+
 def warm_training_once() -> None:
     """Prepare trainings and forecasts, so that no kernel remains to be compiled.
 
     Groups that a server waits for come first, in the reverse of its order. Rollouts and trainings, which have parts in
     common, are compiled in the same process.
     """
-    _warm_once("rollouts", "contexts", "training", "methods")
+    _warm_once("rollouts", "contexts", "training", "fits", "methods")
     mark_compiled()
 
 
@@ -153,17 +160,17 @@ def _warm_once(*groups: str) -> None:
             WARM_UPS[group]()
         return
     forget_stale_kernels()
-    with _rare_garbage_collections():
+    with rare_garbage_collections():
         others = [group for group in groups if not _warm_if_free(group, WARM_UPS[group])]
         for group in others:
-            with _locked(group):
+            with _locked(_SHARED_LOCKS.get(group, group)):
                 WARM_UPS[group]()
 
 
 def _warm_if_free(group: str, warm_up: Callable[[], None]) -> bool:
     """Load a group of kernels; return False instead if another process is compiling it."""
     try:
-        with _locked(group, wait=False):
+        with _locked(_SHARED_LOCKS.get(group, group), wait=False):
             logger.info("loading the kernels of %s: the first start on a machine compiles them", group)
             warm_up()
     except BlockingIOError:
@@ -172,7 +179,7 @@ def _warm_if_free(group: str, warm_up: Callable[[], None]) -> bool:
 
 
 @contextmanager
-def _rare_garbage_collections() -> Iterator[None]:
+def rare_garbage_collections() -> Iterator[None]:
     """Collect rarely: numba keeps most of what it allocates, so that looking for garbage is a twentieth of its time."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 50, 1_000)

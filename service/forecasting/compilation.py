@@ -122,17 +122,18 @@ class _InlinedCompiler(_PartCompiler):
         return super().define_pipelines()
 
 
-def _kernel(function: Function, compiler: type[Compiler], **options: Any) -> Function:
+def _kernel(function: Function, compiler: type[Compiler], cache: bool = False) -> Function:
     """Return a kernel that releases the GIL while it runs.
 
     fastmath: sums may be reordered, so that they can be vectorised. forceinline: always set, for numba would take an
     option that is not from the kernel that calls this one first. No caller in C needs a wrapper.
     """
-    compile_lazily: Callable[..., Any] = njit
-    options = {"forceinline": False, "no_cfunc_wrapper": True, "pipeline_class": compiler, **options}
-    kernel: Function = compile_lazily(fastmath=True, boundscheck=False, error_model="numpy", nogil=True, **options)(
-        function
-    )
+    # Not all of its options are in numba's annotations.
+    decorator: Callable[..., Any] = njit
+    kernel: Function = decorator(
+        pipeline_class=compiler, cache=cache, fastmath=True, boundscheck=False, error_model="numpy", nogil=True,
+        forceinline=False, no_cfunc_wrapper=True,
+    )(function)  # fmt: skip
     return kernel
 
 

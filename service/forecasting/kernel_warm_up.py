@@ -10,12 +10,13 @@ from service.forecasting.config.options import Cell, MethodName
 from service.forecasting.forecaster.blend import MethodBlend
 from service.forecasting.forecaster.kernels.contexts import add_network_forecasts, read_contexts
 from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.kernels.autoregression import is_packed
 from service.forecasting.methods.kernels.forecasts import add_method_forecasts
-from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import NetworkShape, initial_network
 from service.forecasting.networks.engine import Recipe
 from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
+from service.forecasting.series.series import FloatArray
 
 
 def warm_rollouts() -> None:
@@ -26,19 +27,28 @@ def warm_rollouts() -> None:
 
 
 def warm_methods() -> None:
-    """Load the kernels of the simple methods, fits and forecasts."""
-    values = np.tile(np.arange(1.0, 5.0), 8)
-    fitted: dict[MethodName, Parameters] = {}
-    for name, method in METHODS.items():
-        fitted[name] = (method.fit(values, 4),)
-        method.are_parameters(fitted[name][0])
-        method.forecast(fitted[name][0], values, np.array([len(values) - 1]), 1, 4)
-    methods = MethodBlend.of([fitted], list(fitted), np.full((1, len(fitted)), 1 / len(fitted)))
+    """Load the kernels that read and forecast with fitted simple methods, of which one call compiles all."""
+    name: MethodName = "naive"
+    method, values = METHODS[name], _seasonal_values()
+    parameters = method.fit(values, 4)
+    is_packed(parameters)
+    method.forecast(parameters, values, np.array([len(values) - 1]), 1, 4)
+    methods = MethodBlend.of([{name: (parameters,)}], [name], np.ones((1, 1)))
     stops = np.array([len(values)])
     add_method_forecasts(
         values[:, None].copy(), stops, np.zeros(1, np.int64), stops - 1, *methods, 4, 1000, False, 0.1,
         np.zeros((1, 1, 1)),
     )  # fmt: skip
+
+
+def warm_fits() -> None:
+    """Load the kernels that fit simple methods."""
+    for method in METHODS.values():
+        method.fit(_seasonal_values(), 4)
+
+
+def _seasonal_values() -> FloatArray:
+    return np.tile(np.arange(1.0, 5.0), 8)
 
 
 def warm_contexts() -> None:
@@ -68,5 +78,11 @@ def warm_training() -> None:
     )  # fmt: skip
 
 
-WARM_UPS = {"rollouts": warm_rollouts, "contexts": warm_contexts, "methods": warm_methods, "training": warm_training}
-"""What loads each group of kernels; forecasts need all but the last one, trainings need all."""
+WARM_UPS = {
+    "rollouts": warm_rollouts,
+    "contexts": warm_contexts,
+    "methods": warm_methods,
+    "fits": warm_fits,
+    "training": warm_training,
+}
+"""What loads each group of kernels; forecasts need the first three, trainings need all."""

@@ -42,7 +42,7 @@ class ReadinessProbe:
             self._running = None
 
 
-_STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take minutes"
+_STARTING = "the service is starting: the first start on a machine compiles its kernels, which may take a minute"
 
 router = APIRouter(tags=["health"])
 

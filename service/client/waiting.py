@@ -20,6 +20,7 @@ Show = Callable[[dict[str, Any]], None]
 
 
 _STAGES = {
+    "compile": "compiling kernels, once per machine",
     "columns": "trying future covariates",
     "candidates": "fitting simple methods",
     "select": "training networks",

@@ -51,6 +51,7 @@ export function coverageWords(model) {
 }
 
 const STAGES = {
+  compile: "Compiling kernels, once per machine",
   columns: "Looking which columns help",
   candidates: "Fitting simple methods",
   select: "Training networks",

@@ -131,6 +131,11 @@ def name_of(freq: str) -> str:
     return _parts(freq)[1]
 
 
+def multiple_of(freq: str) -> int:
+    """Return the multiple of a current alias: 2 for 2W-MON."""
+    return _parts(freq)[0]
+
+
 def step_of(freq: str) -> int | None:
     """Return the constant step of a current alias in nanoseconds, or None if steps differ (months)."""
     multiple, _, frequency = _parts(freq)

@@ -104,7 +104,7 @@ class Grid:
 
     def steps_of(self, times: TimeArray) -> TimeArray:
         """Return times as the steps of the frequency count them: local if it has steps of days or more."""
-        return self.form.local(times) if self._is_local else times
+        return self.form.local_days(times) if self._is_local else times
 
     def includes(self, steps: TimeArray) -> NDArray[np.bool_]:
         """Return which times, as `steps_of` returns them, the calendar includes."""
@@ -222,6 +222,8 @@ def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
         if first + step * (length - 1) > _LAST:
             raise OverflowError(freq)
         return (first + step * np.arange(length)).astype("datetime64[ns]")
+    if frequency.name_of(freq) == "B":
+        return _business_days(frequency.multiple_of(freq), start, length)
     import pandas as pd
 
     try:
@@ -229,6 +231,15 @@ def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
     except (ValueError, pd.errors.OutOfBoundsDatetime) as error:
         raise OverflowError(freq) from error
     return np.asarray(grid.to_numpy())
+
+
+def _business_days(multiple: int, start: np.datetime64, length: int) -> TimeArray:
+    """Return ``length`` business days; pandas raises an error if they are more than 292 years. See `date_range`."""
+    first = start.astype("datetime64[D]")
+    days = np.busday_offset(first, multiple * np.arange(length))
+    if days[-1] > np.datetime64(_LAST, "ns").astype("datetime64[D]") - 1:
+        raise OverflowError(length)
+    return np.asarray(days + (start - first))
 
 
 def next_on(freq: str, times: TimeArray) -> TimeArray:

@@ -28,7 +28,7 @@ def infer(times: TimeArray, form: TimestampFormat) -> Placement | None:
     Of the grids that contain all times, the one with the fewest rows is returned; on a tie, calendar steps are
     preferred to constant ones, and grids without a calendar to others.
     """
-    local = form.local(times)
+    local = form.local_days(times)
     calendar_steps = [Grid(freq, form) for freq in _calendar_candidates(local)]
     constant_steps = [Grid(freq, form) for freq in _constant_candidates(local)]
     return fewest_rows(times, [*calendar_steps, *grids_of_one_day(times, form), *constant_steps])
@@ -71,7 +71,7 @@ def one_row_a_period(times: TimeArray, form: TimestampFormat, freq: str | None =
     contains most of the times. freq: alias of months or weeks, if it is given. Returns None if two rows are in the same
     period, or if no grid contains half of the times.
     """
-    local = form.local(times)
+    local = form.local_days(times)
     unit = freq and frequency.unit_of(freq)
     placements = []
     if unit in (None, "M", "Q", "Y"):
@@ -124,7 +124,7 @@ def _mostly_on(grids: Sequence[Grid], times: TimeArray, positions: NDArray[np.in
 
 def grids_of_one_day(times: TimeArray, form: TimestampFormat) -> list[Grid]:
     """Return the grid of months, quarters or years whose rows lie on one day of the month, if all times do."""
-    local = form.local(times)
+    local = form.local_days(times)
     day = int(day_of_month(local).max())
     months = local.astype("datetime64[M]").astype(np.int64)
     steps = np.diff(months)

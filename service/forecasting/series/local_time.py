@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import InvalidOption, Path
+from service.forecasting.series.calendar import clock_of
 from service.forecasting.series.time_format import RawTime, TimeArray, refuse
 
 
@@ -31,7 +32,8 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
     """Convert local times (row,) in the order in which they were sent.
 
     Of a local time that occurs twice, as clocks were set back, the rows are in order of time, whether times ascend or
-    descend; a single one is the earlier. Raises InvalidTimestamps at a time that clocks which were set forward skipped.
+    descend; a single one is the earlier. Of days, a midnight that clocks skipped is the first time of the day. Raises
+    InvalidTimestamps at another time that clocks which were set forward skipped.
     """
     import pandas as pd
 
@@ -45,6 +47,12 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
         )
         for is_first in (True, False)
     )
+    skipped = np.isnat(earlier)
+    if skipped.any() and not clock_of(local).any():
+        first = index.tz_localize(zone, ambiguous=np.ones(len(local), np.bool_), nonexistent="shift_forward")
+        is_day = skipped & (first.day == index.day)
+        starts = np.asarray(first.tz_convert(None).as_unit("ns").to_numpy())
+        earlier, later = np.where(is_day, starts, earlier), np.where(is_day, starts, later)
     if np.isnat(earlier).any():
         detail = f"clocks were set forward in {zone}, and skipped it: is it of another time zone?"
         refuse(raw, int(np.isnat(earlier).argmax()), path, detail)

@@ -63,7 +63,7 @@ def resampling_alias(freq: str, path: Path) -> str:
 def bucket_rows(times: TimeArray, form: TimestampFormat, alias: str, path: Path) -> Buckets:
     """Return the buckets of times in order (row,); an incomplete first or last bucket is left out.
 
-    Steps of days and more are of local time. Raises InvalidOption at ``path`` if the step is much too short.
+    Steps of days and more are of local time. Raises InvalidOption at ``path`` if the step is much too short or long.
     """
     import pandas as pd
 
@@ -79,10 +79,15 @@ def bucket_rows(times: TimeArray, form: TimestampFormat, alias: str, path: Path)
     # Short steps have a constant length, and start at full hours of local time.
     shift = form.local(times[:1])[0] - times[0]
     local = form.local(times) if step is None or step >= DAY else times + shift
-    counts = pd.Series(1, index=pd.DatetimeIndex(local)).resample(alias).count()
-    labels = np.asarray(pd.DatetimeIndex(counts.index).as_unit("ns").to_numpy())
+    try:
+        counts = pd.Series(1, index=pd.DatetimeIndex(local)).resample(alias).count()
+        labels = np.asarray(pd.DatetimeIndex(counts.index).as_unit("ns").to_numpy())
+        starts, stop = _edges(labels, alias)
+    except (OverflowError, pd.errors.OutOfBoundsDatetime):
+        raise InvalidOption.at(
+            path, f"steps of {alias!r} go beyond the years 1678 to 2261: give a shorter one"
+        ) from None
     bucket = np.repeat(np.arange(len(counts)), counts)
-    starts, stop = _edges(labels, alias)
     left_out = []
     if len(counts) > 2:
         # A step is complete if it has as many rows as others, though a shop sends none for the Sunday of its last week.

@@ -151,6 +151,14 @@ class TimestampFormat:
         minutes = minutes_of(self.offset)
         return local - np.timedelta64(minutes, "m") if minutes else local
 
+    def local_days(self, times: TimeArray) -> TimeArray:
+        """Convert times to local times, the start of a day whose midnight clocks skip to its midnight."""
+        local = self.local(times)
+        if self.zone is None:
+            return local
+        midnight = local.astype("datetime64[D]").astype("datetime64[ns]")
+        return np.where(self.absolute(midnight) == times, midnight, local)
+
     def _local_texts(self, local: TimeArray) -> list[str]:
         unit = _NUMPY_UNITS.get(self.pattern.replace(" ", "T")) if self.padded and self.hours_padded else None
         if unit is None:

@@ -72,7 +72,7 @@ def _numbered_periods(table: Columns, names: tuple[str, str]) -> TimeParts | Non
 
 
 def times_with_clock(table: Columns, dates: str, taken: Collection[str | None]) -> TimeParts | None:
-    """Return dates with the times of day of another column, or None if no other column contains these."""
+    """Return dates with the times of day or hours of another column, or None if no other column contains these."""
     if any(_CLOCK_IN_DATE.fullmatch(cell) for cell in table.columns[dates]):
         return None
     for name, cells in table.columns.items():
@@ -80,6 +80,11 @@ def times_with_clock(table: Columns, dates: str, taken: Collection[str | None]) 
         if name not in (dates, *taken) and is_named and cells and all(map(_CLOCK.fullmatch, cells)):
             rows = zip(table.columns[dates], cells, strict=True)
             return TimeParts((dates, name), [f"{date} {clock}" for date, clock in rows])
+    for name, cells in table.columns.items():
+        is_hour = name not in (dates, *taken) and part_of_name(name) == "hour"
+        if is_hour and all(cells) and _numbers(cells, *_RANGES["hour"]):
+            rows = zip(table.columns[dates], cells, strict=True)
+            return TimeParts((dates, name), [f"{date} {int(float(hour)):02}:00" for date, hour in rows])
     return None
 
 

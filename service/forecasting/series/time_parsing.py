@@ -241,9 +241,16 @@ def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) 
         refuse(texts, later, path, "its day and month are in the opposite order to those of other rows")
     if day_first is not None or month_first is not None:
         return "mdY" if day_first is None else "dmY"
-    cures = " or ".join(dates[0]["separator"].join(f"%{letter}" for letter in order) for order in ("dmY", "mdY"))
+    cures = " or ".join(_pattern_to_give(dates, order) for order in ("dmY", "mdY"))
     detail = f"{texts[0]!r} can be day first or month first, no other row decides: give date_format (such as {cures})"
     raise AmbiguousDates.at((*path, 0), detail)
+
+
+def _pattern_to_give(dates: Sequence[re.Match[str]], order: str) -> str:
+    """Return the ``date_format`` of dates."""
+    form = _form_of(dates, order)
+    pattern = form.pattern.replace("%S", "%S.%f") if form.fraction else form.pattern
+    return pattern + ("%z" if dates[0]["offset"] else "")
 
 
 def _form_of(dates: Sequence[re.Match[str]], order: str) -> TimestampFormat:

@@ -223,6 +223,8 @@ def test_a_given_date_format_reads_the_rest(raw: list[str], date_format: str, fo
         (["01.20", "02.20"], InvalidTimestamps, "%m/%y"),
         (["Jan-20", "Jan-21"], AmbiguousDates, "%b-%y"),
         (["Jan-20"], AmbiguousDates, "%b-%y"),
+        (["01.02.2024 07:00", "01.02.2024 08:00"], AmbiguousDates, "%d.%m.%Y %H:%M or"),
+        (["1/2/2024 7:00:01.5 PM+01:00"], AmbiguousDates, "%m/%d/%Y %I:%M:%S.%f %p%z"),
         (["15-Jan-01", "15-Jan-02"], AmbiguousDates, "%y-%b-%d"),
         (["2024-01-01/2024-01-07"], InvalidTimestamps, "first day"),
         (["07:30:00", "07:45:00"], InvalidTimestamps, "write the date before it"),

@@ -145,6 +145,11 @@ def test_categories_have_effects_of_their_own(application: Application, categori
     assert "the series: x is 'tv', which the training data did not have" in warning
     backtest = {"model_id": categorical["model_id"], "series": history}
     assert application.client.post("/backtest", json=backtest).json()["warnings"][0] == warning
+    # The model knows which column it forecasts.
+    history = {name: value for name, value in history.items() if name not in ("targets", "future_covariates")}
+    assert mean(ahead(application, categorical, ["none", "flyer", "radio"], history=history)) == mean(asked)
+    backtest = {"model_id": categorical["model_id"], "series": history}
+    assert application.client.post("/backtest", json=backtest).json()["warnings"][0] == warning
 
 
 def test_a_category_that_only_comes_ahead(application: Application, categorical: Record) -> None:

@@ -79,6 +79,7 @@ def read_panel(
     future_covariates: Sequence[str] | None = None,
     choose_targets: bool = False,
     reading: Reading = AS_SENT,
+    model_targets: Sequence[str] = (),
 ) -> ReadPanel:
     """Read a validated series located at ``path`` of the request.
 
@@ -86,6 +87,7 @@ def read_panel(
     choose_targets: set for training, to leave out columns whose names denote times if no targets are named; an existing
     model knows its columns.
     reading: how rows become rows of the series: as the request says, or as those of the model were read.
+    model_targets: what an existing model forecasts; other columns are covariates, also if no targets are named.
 
     Rows are sorted by time; absent rows and nulls become NaN. Raises what `sent_items` and `place_items` raise, and
     InvalidSeries for a value beyond 1e100.
@@ -95,6 +97,8 @@ def read_panel(
     sent = ValuesSeries(values=series) if isinstance(series, list) else series
     items = sent_items(sent, path, future_covariates, choose_targets)
     targets, ahead = items[0].targets, items[0].future_covariates
+    if model_targets and set(model_targets) <= set(targets):
+        targets = tuple(model_targets)
     used = {*targets, *ahead}
     covariates = tuple(name for name in items[0].columns if name not in used)
     placed = place_items([item.times for item in items], reading)

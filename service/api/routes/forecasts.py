@@ -6,13 +6,15 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.application import DirectRoute
 from service.api.input.body import SMALL_BODY, parse_json, read_json_body
+from service.api.input.items import SentSeries
 from service.api.input.query import check_model_in_query
-from service.api.input.series_input import read_future_covariates, read_panel, refuse_values_ahead
+from service.api.input.series_input import ReadPanel, read_future_covariates, read_panel, refuse_values_ahead
 from service.api.output.openapi import MODEL_PARAMETERS, json_body, problems
 from service.api.output.responses import backtest_answer, forecast_answer, json_response
 from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
 from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
 from service.api.schemas.series import ItemsSeries
+from service.errors import Path
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.series.row_placement import Reading
@@ -67,8 +69,7 @@ def _items_asked(asked: ForecastRequest) -> int | None:
 def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: LoadedModel | None) -> Response:
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
     model = model or load_model(resources, tenant, asked.model_id, asked.name)
-    reading = Reading.of_model(model.forecaster.grid)
-    history = read_panel(asked.history, ("history",), reading=reading) if asked.history is not None else None
+    history = _read_rows(asked.history, ("history",), model) if asked.history is not None else None
     panel = history.panel if history else None
     if panel:
         resources.limits.check_panel(panel, ("history",))
@@ -80,6 +81,12 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
     if history:
         body["warnings"] = [*history.warnings, *body["warnings"]]
     return json_response(body)
+
+
+def _read_rows(series: SentSeries, path: Path, model: LoadedModel) -> ReadPanel:
+    """Read a series as the rows of a model were read."""
+    forecaster = model.forecaster
+    return read_panel(series, path, reading=Reading.of_model(forecaster.grid), model_targets=forecaster.targets)
 
 
 @router.post(
@@ -103,7 +110,7 @@ def _backtest(request: Request, sent: bytes) -> Response:
     refuse_values_ahead(asked.series, ("series",))
     resources.limits.check_horizon(asked.horizon)
     model = load_model(resources, tenant, asked.model_id, asked.name)
-    read = read_panel(asked.series, reading=Reading.of_model(model.forecaster.grid))
+    read = _read_rows(asked.series, ("series",), model)
     resources.limits.check_panel(read.panel, ("series",))
     bands = Bands(asked.levels)
     answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)

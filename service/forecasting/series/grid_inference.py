@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,19 @@ def infer(times: TimeArray, form: TimestampFormat) -> Placement | None:
     preferred to constant ones, and grids without a calendar to others.
     """
     local = form.local_days(times)
-    calendar_steps = [Grid(freq, form) for freq in _calendar_candidates(local)]
-    constant_steps = [Grid(freq, form) for freq in _constant_candidates(local)]
-    return fewest_rows(times, [*calendar_steps, *grids_of_one_day(times, form), *constant_steps])
+    calendar_steps = (Grid(freq, form) for freq in _calendar_candidates(local))
+    constant_steps = (Grid(freq, form) for freq in _constant_candidates(local))
+    return fewest_rows(times, chain(calendar_steps, grids_of_one_day(times, form), constant_steps))
 
 
-def fewest_rows(times: TimeArray, grids: Sequence[Grid]) -> Placement | None:
+def fewest_rows(times: TimeArray, grids: Iterable[Grid]) -> Placement | None:
     """Place times on each grid that contains them, with the calendar of regular absences; return the shortest."""
-    placed = [placement for grid in grids if (placement := grid.locate(times))]
+    placed = []
+    for placement in filter(None, (grid.locate(times) for grid in grids)):
+        if placement.length == len(times):
+            placed = [placement]  # none is shorter, and of those before it, none as short
+            break
+        placed.append(placement)
     found = [one for placement in placed for one in (placement, _with_calendar(placement)) if one]
     return min(found, key=_rows_and_calendar, default=None)
 

@@ -100,9 +100,9 @@ def axis_from_timestamps(
     if placement is None and len(raw) == 1 and freq is None:
         alone = "one timestamp alone gives no frequency: give freq to get timestamps with the forecast"
         return PlacedRows(None, np.zeros(1, np.intp), warnings=(*read.warnings, alone))
-    beside = one_row_a_period(times, read.form, aliases[0] if aliases else None)
+    beside = _beside(times, read.form, aliases, placement)
     warnings = read.warnings
-    if beside and (placement is None or placement.length > _WORSE * beside.length):
+    if beside:
         placement = beside
         warnings = (*warnings, _on_other_days(beside.grid))
     if placement is None:
@@ -183,6 +183,16 @@ def _placed(times: TimeArray, form: TimestampFormat, aliases: Sequence[str], kno
         if placement and not _is_sparse(placement):
             return placement
     return infer(times, form) if len(times) > 1 else None
+
+
+def _beside(
+    times: TimeArray, form: TimestampFormat, aliases: Sequence[str], placement: Placement | None
+) -> Placement | None:
+    """Place times beside the usual day of their periods, or return None if that is not far better than a placement."""
+    if placement and placement.length <= _WORSE * len(times):
+        return None
+    found = one_row_a_period(times, form, aliases[0] if aliases else None)
+    return found if found and (placement is None or placement.length > _WORSE * found.length) else None
 
 
 def _place_on_given(times: TimeArray, form: TimestampFormat, aliases: Sequence[str]) -> Placement | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, InvalidTimestamps, Path
+from service.forecasting.series.grid import Grid
 from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading, axis_from_start, axis_from_timestamps
 from service.forecasting.series.time_format import RawTime
 
@@ -62,18 +63,33 @@ def _refuse_without_times(item: SentTimes, reading: Reading) -> None:
 
 
 def _settle_dates(items: Sequence[SentTimes], reading: Reading) -> tuple[Sequence[SentTimes], list[PlacedRows]]:
-    """Place each item independently; ambiguous dates are read as in the other items."""
+    """Place each item independently; ambiguous dates are read as in the other items.
+
+    An item with too few rows for a frequency or for regular absence is placed on the grid of a longer one.
+    """
     # The items of a panel usually have the same times.
     seen: dict[object, PlacedRows] = {}
-    placed: list[PlacedRows | None] = []
+    placed: list[PlacedRows | None] = [None] * len(items)
     errors: list[AmbiguousDates] = []
-    for item in items:
+    usual: Grid | None = None
+    for index in sorted(range(len(items)), key=lambda index: -items[index].length):
+        item = items[index]
         key = (tuple(item.timestamps or ()), item.start, item.length, item.freq, item.date_format)
         try:
-            placed.append(seen.get(key) or seen.setdefault(key, _place(item, reading)))
+            rows = seen.get(key) or _place(item, reading)
         except AmbiguousDates as error:
             errors.append(error)
-            placed.append(None)
+            continue
+        except InvalidTimestamps:
+            if usual is None or reading.known is not None:
+                raise
+            with suppress(InvalidTimestamps):
+                rows = _place(replace(item, freq=None), replace(reading, known=usual))
+                placed[index] = seen.setdefault(key, rows)
+                continue
+            raise
+        placed[index] = seen.setdefault(key, rows)
+        usual = usual or (rows.axis.grid if rows.axis and rows.axis.grid.is_restricted else None)
     if not errors:
         return items, [rows for rows in placed if rows]
     forms = (rows.axis.form for rows in placed if rows and rows.axis)

@@ -157,6 +157,8 @@ class TimestampFormat:
         if self.zone is None:
             return local
         midnight = local.astype("datetime64[D]").astype("datetime64[ns]")
+        if np.array_equal(midnight, local):
+            return local
         return np.where(self.absolute(midnight) == times, midnight, local)
 
     def _local_texts(self, local: TimeArray) -> list[str]:

@@ -17,6 +17,8 @@ from service.errors import (
     UnknownColumn,
     UnknownFrequency,
 )
+from service.forecasting.series.resampling import Resample
+from service.forecasting.series.row_placement import Reading
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(SeriesInput)
 
@@ -315,3 +317,13 @@ def test_four_date_formats(timestamps: list[str]) -> None:
     assert axis is not None
     assert (axis.freq, axis.written()) == ("D", timestamps)
     assert axis.future(1).written() == [timestamps[-1].replace("13", "14")]
+
+
+def test_rows_of_a_model_are_aggregated_by_the_columns_that_it_forecasts() -> None:
+    reading = Reading(resample=Resample(freq="W", how="sum"))
+    columns = {"price": [8.0] * 28, "sold": [1.0] * 28}
+    sent = ADAPTER.validate_python({"columns": columns, "timestamps": days("2024-01-01", 28)})
+    read_as_sent, of_model = (read_panel(sent, reading=reading, model_targets=names).panel for names in ((), ("sold",)))
+    assert (read_as_sent.targets, of_model.targets) == (("price", "sold"), ("sold",))
+    np.testing.assert_array_equal(read_as_sent.series[0].values, [[56, 7]] * 4)
+    np.testing.assert_array_equal(of_model.series[0].values, [[7, 8]] * 4)

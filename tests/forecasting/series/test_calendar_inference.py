@@ -188,6 +188,18 @@ def test_a_new_shop_is_closed_when_the_others_are() -> None:
     assert axis_of(placed[2]).calendar is None
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_new_shop_with_hours_takes_those_of_another(order: int) -> None:
+    hours = times("2024-01-01", 24 * 40, "h", lambda t: (t.hour >= 10) & (t.hour <= 18) & (t.day_of_week < 5))
+    rows = [list(some.strftime(MINUTES)) for some in (hours, hours[:12])][::order]
+    items = [SentTimes(len(some), some, None, None, None, ("items", i)) for i, some in enumerate(rows)]
+    for placed in place_items(items):
+        assert placed.gaps == 0
+        assert axis_of(placed).calendar is not None
+    with pytest.raises(InvalidTimestamps, match="would spread"):
+        place(hours[:12], MINUTES)
+
+
 def test_local_days_decide() -> None:
     rows = times("2024-01-01", 60, "B")
     placed = place(rows, f"{DAILY}T00:00:00+02:00")

@@ -135,7 +135,9 @@ def fit_effects(panel: Sequence[Series], targets: int, transform: Transform, sea
     """Fit on all rows of each series; every series must have future covariates."""
     recent = [series.tail(_MOST_ROWS) for series in panel]
     columns = [series.ahead for series in recent if series.ahead is not None]
-    values = [transform.apply(fill(one.values[:, :targets], "interpolate").interpolated) for one in recent]
+    # The last rows alone may all be missing.
+    filled = (fill(series.values[:, :targets], "interpolate").interpolated[-_MOST_ROWS:] for series in panel)
+    values = [transform.apply(one) for one in filled]
     scales = np.array([effect_scale(one, season_length, transform) for one in values])  # (item, T)
     betas = np.zeros((len(recent), columns[0].shape[1], targets))
     common = np.zeros(betas.shape[1:])

@@ -129,3 +129,9 @@ def test_ridge_regression_sums_rows_of_several_tables() -> None:
     np.testing.assert_allclose(parts.solve(), [1, 0, -2], atol=0.01)
     left = parts.after(np.array([1.0, 0.0, -2.0]))
     np.testing.assert_allclose(left.solve(), 0, atol=0.01)
+
+
+def test_no_effect_where_all_recent_rows_are_missing() -> None:
+    values = np.concatenate([np.random.default_rng(0).normal(size=ROWS), np.full(6000, np.nan)])
+    promotion = np.random.default_rng(1).normal(size=len(values))
+    assert fitted(values, promotion) == [0]

@@ -119,6 +119,7 @@ def _text(value: Any) -> str:
 _JSON = {"Content-Type": "application/json"}
 _CSV = {"Content-Type": "text/csv"}
 _EXCEL = {"Content-Type": XLSX_TYPE}
+_PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 FILE = {"Content-Type": "application/octet-stream"}
 _OF_DATA = {*DataArguments.__annotations__, "static"}
 _OF_FORECAST = ("level", "quantiles", "items", "num_samples", "seed")
@@ -127,8 +128,8 @@ _OF_FORECAST = ("level", "quantiles", "items", "num_samples", "seed")
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
     """Build a training request that returns the model if it is ready within ``seconds``.
 
-    data: anything `read_series` accepts, or a CSV or Excel file: a path, or its bytes. The request has an idempotency
-    key, so that it may be sent again.
+    data: anything `read_series` accepts, or the path or bytes of a CSV, Excel or Parquet file. The request has an
+    idempotency key, so that it may be sent again.
     """
     key = {"Idempotency-Key": str(uuid4())}
     wait = ("wait", f"{seconds:g}")
@@ -136,7 +137,7 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
         data = Path(data).read_bytes()
     if isinstance(data, bytes):
         roles = Roles(listed(arguments.get("target")), item=listed(arguments.get("item")), time=arguments.get("time"))
-        kind = _EXCEL if is_excel(data) else _CSV
+        kind = _PARQUET if data.startswith(b"PAR1") else _EXCEL if is_excel(data) else _CSV
         return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**kind, **key}), roles)
     of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
     sent = read_series(data, **of_data)

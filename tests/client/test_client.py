@@ -152,6 +152,13 @@ def test_a_csv_file(client: Client, tmp_path: Path) -> None:
     assert client.train(str(path), target="units", candidates=["naive"]).status == "ready"
 
 
+def test_a_parquet_file(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "sales.parquet"
+    daily().to_parquet(path, index=False)
+    model = client.train(path, target="units", time="day", **QUICK)
+    assert model.forecast(2)["ds"].iloc[0] == pd.Timestamp("2024-04-04")
+
+
 def test_files_go_out_and_in(client: Client, model: Model, tmp_path: Path) -> None:
     path = model.download(tmp_path)
     assert path == tmp_path / f"{model.id}.safetensors"

@@ -113,6 +113,8 @@ def axis_from_timestamps(
     known = reading.known
     if known and placement.grid.freq != known.freq:
         warnings = (*warnings, f"the rows have frequency {placement.grid.freq!r}, those of the model {known.freq!r}")
+    elif known and known.is_restricted and placement.grid.calendar != known.calendar:
+        warnings = (*warnings, "there are rows at times at which the model's series never has any")
     placed = _on_rows(placement, warnings)
     positions = np.empty(len(order), np.intp)
     positions[order] = placed.positions
@@ -139,17 +141,19 @@ def _resampled(read: ReadTimes, order: NDArray[np.intp], resample: Resample) -> 
 
 
 def axis_from_start(
-    start: RawTime, freq: str, length: int, path: Path, date_format: str | None = None, time_zone: str | None = None
+    start: RawTime, freq: str, length: int, path: Path, date_format: str | None = None, reading: Reading = AS_SENT
 ) -> TimeAxis:
-    """Create the axis of ``length`` rows from a start at ``path``.
+    """Create the axis of ``length`` rows from a start at ``path``, with the calendar of a model of the same frequency.
 
     Raises InvalidTimestamps if the start cannot be parsed, is not on the grid of ``freq``, or the rows exceed the year
     2262; AmbiguousDates, UnknownFrequency and InvalidOption as `axis_from_timestamps` does.
     """
     aliases = aliases_of(freq, (*path[:-1], "freq"))
     with errors_at(path):
-        read = read_times([start], date_format, path, time_zone)
-    placement = _place_on_given(read.times, read.form, aliases)
+        read = read_times([start], date_format, path, reading.time_zone)
+    known = reading.known
+    placement = replace(known, form=read.form).locate(read.times) if known and known.freq in aliases else None
+    placement = placement or _place_on_given(read.times, read.form, aliases)
     if placement is None:
         near = read.form.at_least(unit_of(aliases[0])).write(Grid(aliases[0], read.form).next(read.times))[0]
         raise InvalidTimestamps.at(path, f"{start!r} is not on the grid of {freq!r}; the next time that is: {near!r}")

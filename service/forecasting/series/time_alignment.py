@@ -113,7 +113,7 @@ def _place(item: SentTimes, reading: Reading) -> PlacedRows:
         return axis_from_timestamps(item.timestamps, item.freq, item.date_format, path, reading)
     if item.start is None or item.freq is None:
         raise InvalidSeries.at(path, "a start also needs a freq, such as D, MS or h")
-    axis = axis_from_start(item.start, item.freq, item.length, path, item.date_format, reading.time_zone)
+    axis = axis_from_start(item.start, item.freq, item.length, path, item.date_format, reading)
     if reading.resample is not None:
         return axis_from_timestamps(axis.written(), None, None, path, reading)
     return PlacedRows(axis, np.arange(item.length))

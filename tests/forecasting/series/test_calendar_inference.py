@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from service.errors import InvalidTimestamps
 from service.forecasting.series.calendar import Calendar
 from service.forecasting.series.grid import Grid
-from service.forecasting.series.row_placement import PlacedRows, Reading, axis_from_timestamps
+from service.forecasting.series.row_placement import PlacedRows, Reading, axis_from_start, axis_from_timestamps
 from service.forecasting.series.time_alignment import SentTimes, place_items
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import TimestampFormat
@@ -171,6 +171,12 @@ def test_a_short_history_has_the_calendar_of_the_model() -> None:
     assert axis_of(alone).future(1).written() == ["2024-05-06"]
     with_sunday = place(times("2024-05-03", 5, "D"), known=grid)
     assert axis_of(with_sunday).calendar is None
+    assert with_sunday.warnings == ("there are rows at times at which the model's series never has any",)
+    started = axis_from_start("2024-05-03", "D", 3, PATH, reading=Reading(known=grid))
+    assert started.written() == ["2024-05-03", "2024-05-04", "2024-05-06"]
+    assert started.future(1).written() == ["2024-05-07"]
+    on_sunday = axis_from_start("2024-05-05", "D", 3, PATH, reading=Reading(known=grid))
+    assert on_sunday.written() == ["2024-05-05", "2024-05-06", "2024-05-07"]
     weekly = place(times("2024-05-03", 5, "W-FRI"), known=grid)
     assert axis_of(weekly).freq == "W-FRI"
     assert weekly.warnings == ("the rows have frequency 'W-FRI', those of the model 'D'",)

@@ -110,12 +110,7 @@ def axis_from_timestamps(
         raise InvalidTimestamps.at(freq_path if freq else path, "; ".join([*read.warnings, detail]))
     if _is_sparse(placement):
         raise _too_sparse(placement, _cure(times, read.form, freq), path, read.warnings)
-    known = reading.known
-    if known and placement.grid.freq != known.freq:
-        warnings = (*warnings, f"the rows have frequency {placement.grid.freq!r}, those of the model {known.freq!r}")
-    elif known and known.is_restricted and placement.grid.calendar != known.calendar:
-        warnings = (*warnings, "there are rows at times at which the model's series never has any")
-    placed = _on_rows(placement, warnings)
+    placed = _on_rows(placement, (*warnings, *_unlike(placement.grid, reading.known)))
     positions = np.empty(len(order), np.intp)
     positions[order] = placed.positions
     return replace(placed, positions=positions)
@@ -237,6 +232,15 @@ def _on_rows(placement: Placement, warnings: tuple[str, ...]) -> PlacedRows:
             holidays, rows, positions = found, rows[~is_holiday], (np.cumsum(~is_holiday) - 1)[positions]
     axis = TimeAxis(rows, replace(grid, form=grid.form.at_least(unit_of(grid.freq))))
     return PlacedRows(axis, positions, len(rows) - len(positions), holidays, warnings)
+
+
+def _unlike(grid: Grid, known: Grid | None) -> list[str]:
+    """Return a warning about rows that do not lie on the grid of a model."""
+    if known and grid.freq != known.freq:
+        return [f"the rows have frequency {grid.freq!r}, those of the model {known.freq!r}"]
+    if known and known.is_restricted and grid.calendar != known.calendar:
+        return ["there are rows at times at which the model's series never has any"]
+    return []
 
 
 def _on_other_days(grid: Grid) -> str:

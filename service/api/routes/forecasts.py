@@ -17,7 +17,6 @@ from service.api.schemas.series import ItemsSeries
 from service.errors import Path
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
-from service.forecasting.series.row_placement import Reading
 from service.usecases.backtest import backtest_model
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 from service.usecases.resources import Resources
@@ -86,7 +85,7 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
 def _read_rows(series: SentSeries, path: Path, model: LoadedModel) -> ReadPanel:
     """Read a series as the rows of a model were read."""
     forecaster = model.forecaster
-    return read_panel(series, path, reading=Reading.of_model(forecaster.grid), model_targets=forecaster.targets)
+    return read_panel(series, path, reading=forecaster.reading, model_targets=forecaster.targets)
 
 
 @router.post(

@@ -64,8 +64,9 @@ class Columns:
             complete = len(series) > 0 and not np.isnan(ordered.values).any()
             usable, dropped = (ordered, 0) if complete else self._usable(ordered, place)
             self._require(usable, place, needed)
-            encoded = replace(usable, values=with_indicators(usable.values, self._wanted, self._past_categories))
-            without_covariates = CovariateColumns.of(self.specification).split_off(encoded)
+            if self._past_categories:
+                usable = replace(usable, values=with_indicators(usable.values, self._wanted, self._past_categories))
+            without_covariates = CovariateColumns.of(self.specification).split_off(usable)
             aligned.append(AlignedSeries(without_covariates, dropped, known(series.item), complete))
         return aligned
 
@@ -97,6 +98,8 @@ class Columns:
     ) -> dict[int, Callable[[FloatArray], FloatArray]]:
         """Return what turns columns into the terms of the model, by their place; none where there is nothing to do."""
         categories = self.specification.categories
+        if not categories and not panel.labels:
+            return {}
         names = panel.columns if order is None else [panel.columns[place] for place in order]
         return {
             place: reader_of(name, panel, categories.get(name), path)

@@ -30,7 +30,7 @@ from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
-from service.forecasting.series.grid import Grid
+from service.forecasting.series.row_placement import Reading
 from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
 
 # Cached forecasts from the model's own series, and the most steps of one, over all items.
@@ -65,11 +65,11 @@ class Forecaster:
     common: FloatArray | None = None
 
     @cached_property
-    def grid(self) -> Grid | None:
-        """The grid of the rows of most items; None: they have no times."""
+    def reading(self) -> Reading:
+        """How rows become rows of a series: those of most items were placed on its grid."""
         grids = [item.tail.times.grid for item in self.items if item.tail.times]
         calendars = Counter(str(grid.calendar) for grid in grids)
-        return max(grids, key=lambda grid: calendars[str(grid.calendar)], default=None)
+        return Reading.of_model(max(grids, key=lambda grid: calendars[str(grid.calendar)], default=None))
 
     @cached_property
     def min_history(self) -> int:

@@ -137,7 +137,7 @@ def wait_until_training(client: httpx.Client, path: str) -> None:
     deadline = time.monotonic() + _STARTED_WITHIN
     while time.monotonic() < deadline:
         job = client.get(path).raise_for_status().json()
-        if job["status"] == "running" and job["progress"]:
+        if job["status"] == "running" and "epoch" in job["progress"]:
             return
         if job["status"] not in ("queued", "running"):
             break

@@ -168,6 +168,10 @@ class Cluster:
         """Return what the registry knows of a job."""
         return self.registry.jobs.get_of_any_tenant(job_id)
 
+    def trains(self, job_id: str) -> bool:
+        """Return whether a job trains: it has read its input, and waits for no kernels."""
+        return is_training(self.job(job_id).progress)
+
     def wait_for(self, job_id: str, status: str = "running", attempt: int = 1) -> JobEntry:
         """Return a job once it has a status, in this attempt or a later one."""
         until(
@@ -258,6 +262,11 @@ def running_cluster(environment: Mapping[str, str], folder: Path, host: str = "1
         yield cluster
     finally:
         cluster.end()
+
+
+def is_training(progress: Mapping[str, Any]) -> bool:
+    """Return whether the progress of a job is that of a training that has begun."""
+    return progress.get("stage", "compile") != "compile"
 
 
 def job_id_of(response: httpx.Response) -> str:

@@ -71,7 +71,7 @@ def read_only(s3: S3Server) -> Iterator[None]:
 def training(cluster: Cluster, body: Mapping[str, Any]) -> str:
     """Have a training accepted; return the job's ID once it trains, and has read its input."""
     [job_id] = cluster.submit(1, body)
-    until(lambda: bool(cluster.job(job_id).progress), lambda: f"it does not train: {cluster.job(job_id)}", pause=0.01)
+    until(lambda: cluster.trains(job_id), lambda: f"it does not train: {cluster.job(job_id)}", pause=0.01)
     return job_id
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.api.application import ENDLESS, running
 from tests.api.children import check_gone, descendants
 from tests.api.contract import problem_of
-from tests.chaos.cluster import Cluster, Server
+from tests.chaos.cluster import Cluster, Server, is_training
 from tests.chaos.process import until
 
 pytestmark = pytest.mark.chaos
@@ -72,7 +72,7 @@ def place(request: pytest.FixtureRequest) -> Place:
 def test_a_job_is_cancelled_while_it_waits_and_while_it_trains(place: Place) -> None:
     [trained, waits] = place.cluster.submit(2, ENDLESS)
     place.cluster.wait_for(trained)
-    until(lambda: bool(place.cluster.job(trained).progress), lambda: "it does not train")
+    until(lambda: place.cluster.trains(trained), lambda: "it does not train")
     assert place.children(trained)
     assert not place.children(waits)
     print(f"waiting: {place.cancel(waits):.2f} s", end=", ")
@@ -100,7 +100,8 @@ def test_a_job_on_a_device_is_cancelled(tmp_path: Path) -> None:
     with running(tmp_path, device="cuda", devices=["cpu"]) as one:
         accepted = one.start(ENDLESS)
         until(
-            lambda: bool(one.client.get(f"/jobs/{accepted['job_id']}").json()["progress"]), lambda: "it does not train"
+            lambda: is_training(one.client.get(f"/jobs/{accepted['job_id']}").json()["progress"]),
+            lambda: "it does not train",
         )
         [child] = [number for number in descendants(os.getpid()) if _has_torch(number)]
         assert one.client.delete(f"/jobs/{accepted['job_id']}").status_code == 204

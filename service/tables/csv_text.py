@@ -30,7 +30,7 @@ def decoded(data: bytes) -> tuple[str, str | None]:
     try:
         text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
-        text, warning = _as_windows_1252(data, encoding, error.start)
+        text, warning = _as_windows_1252(data, encoding, error)
     if "\0" in text:
         raise MalformedBody.at((), "the CSV has NUL bytes: save it as UTF-8 text")
     return text, warning
@@ -44,9 +44,11 @@ def _without_mark(data: bytes) -> str:
     return "utf-16-be" if len(start) >= 4 and not any(start[::2]) and all(start[1::2]) else "utf-8"
 
 
-def _as_windows_1252(data: bytes, encoding: str, place: int) -> tuple[str, str]:
-    cure = f"the CSV is not in UTF-8 (byte {place}): save it as UTF-8"
-    if encoding != "utf-8":
+def _as_windows_1252(data: bytes, encoding: str, fault: UnicodeDecodeError) -> tuple[str, str]:
+    cure = f"the CSV is not in UTF-8 (byte {fault.start}): save it as UTF-8"
+    # Of damaged UTF-8, which has whole characters other than ASCII, or half a one at its end, names would be wrong.
+    is_damaged = fault.end == len(data) or not data.decode("utf-8", "ignore").isascii()
+    if encoding != "utf-8" or is_damaged:
         raise MalformedBody.at((), cure)
     try:
         text = data.decode("windows-1252")

@@ -5,17 +5,22 @@ import { UnreadableCsv } from "./csv.js";
 export async function readFile(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const text = decoded(bytes);
+  if (text === null) {
+    throw new UnreadableCsv(`${file.name} is not a text file in UTF-8. Save the sheet as CSV (UTF-8) and try again.`);
+  }
   if (text.includes("\0")) throw new UnreadableCsv(`${file.name} is not a text file. Save the sheet as CSV and try again.`);
   return readText(text);
 }
 
-// UTF-8, UTF-16 or Windows-1252: the rule of service/tables/csv_text.py.
+// UTF-8, UTF-16 or Windows-1252, null for damaged UTF-8: the rule of service/tables/csv_text.py.
 function decoded(bytes) {
   const marks = { "utf-16le": [0xff, 0xfe], "utf-16be": [0xfe, 0xff] };
   const marked = Object.keys(marks).find((name) => marks[name].every((byte, place) => bytes[place] === byte));
   try {
     return new TextDecoder(marked ?? withoutMark(bytes), { fatal: true }).decode(bytes);
   } catch {
+    const whole = new TextDecoder("utf-8").decode(bytes).replaceAll("\uFFFD", "");
+    if (/[^\0-\x7f]/.test(whole)) return null;
     return new TextDecoder("windows-1252").decode(bytes);
   }
 }

@@ -266,7 +266,7 @@ def running_cluster(environment: Mapping[str, str], folder: Path, host: str = "1
 
 def is_training(progress: Mapping[str, Any]) -> bool:
     """Return whether the progress of a job is that of a training that has begun."""
-    return progress.get("stage", "compile") != "compile"
+    return bool(progress.get("stage", "compile") != "compile")
 
 
 def job_id_of(response: httpx.Response) -> str:

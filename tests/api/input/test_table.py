@@ -210,6 +210,13 @@ def test_encodings_of_spreadsheets(encoding: str) -> None:
     assert [("Windows-1252" in one) for one in read.warnings] == ([True] if encoding == "windows-1252" else [])
 
 
+def test_damaged_utf_8_is_not_read_as_another_encoding() -> None:
+    text = "date,m\u00fcnchen\n2024-01-01,1\n".encode()
+    for damaged in (b"date,y\n2024-01-01,1\n\xe2\x82", text.replace(b"01,1", b"01,\xff1")):
+        with pytest.raises(MalformedBody, match="not in UTF-8"):
+            read_csv(damaged)
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [

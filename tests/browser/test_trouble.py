@@ -77,8 +77,8 @@ def test_gaps_are_counted_and_a_fault_is_told_once(seen: Watched) -> None:
     page.get_by_text("More options").click()
     page.get_by_label("Item column").select_option("shop")
     notice = page.locator(".understood").get_by_role("alert")
-    expect(notice).to_contain_text("at most 200 characters")
-    assert (notice.text_content() or "").count("at most 200 characters") == 1
+    expect(notice).to_contain_text("at most 200 are allowed")
+    assert (notice.text_content() or "").count("at most 200 are allowed") == 1
 
 
 def test_a_training_is_cancelled_where_it_was_begun(seen: Watched) -> None:

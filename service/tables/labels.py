@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from service.tables.column_roles import look_like_times
 from service.tables.item_ids import text_of
 from service.tables.number_format import MISSING, is_number
+from service.tables.number_units import UNIT_MARKS
 
 TRUE = frozenset({"true", "yes", "y", "t"})
 FALSE = frozenset({"false", "no", "n", "f"})
@@ -26,8 +27,6 @@ _EMPTY = MISSING - {"none"}
 # Far more labels than may be categories: the cells after these do not change what a column is.
 _MOST_TRIED = 5_000
 _CELLS_AT_ONCE = 5_000
-# 5 % and 5 EUR in signs are numbers, which are refused with the cure.
-_UNITS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
 _CANONICAL = {True: "true", False: "false"}
 
 
@@ -78,7 +77,8 @@ def labels_of(found: Collection[str]) -> tuple[str, ...] | None:
         if len(truths) == 2 or EMPTY not in found:
             return truths.get(False, "false"), truths.get(True, "true")
         return EMPTY, canonical(known[0])
-    numbers = sum(is_number(label.strip(_UNITS)) for label in known)
+    # 5 % and 5 EUR in signs are numbers, which are refused with the cure.
+    numbers = sum(is_number(label.strip(UNIT_MARKS)) for label in known)
     if 2 * numbers >= len(known) or look_like_times(known):
         return None
     return tuple(sorted(found))

@@ -23,7 +23,7 @@ from functools import cached_property
 
 from service.errors import AmbiguousNumbers, InvalidOption, InvalidSeries, Path
 from service.tables.column_roles import says_time
-from service.tables.number_units import WithoutUnits, without_units
+from service.tables.number_units import UNIT_MARKS, WithoutUnits, without_units
 
 PATH: Path = ("series",)
 """The path of a table in a request, for errors."""
@@ -39,7 +39,6 @@ DECIMAL_MARKS = {".": ".", ",": ",", "point": ".", "comma": ","}
 THOUSANDS_MARKS = {**DECIMAL_MARKS, " ": " ", "'": "'", "\u2019": "'", "space": " ", "apostrophe": "'"}
 
 _CHARACTERS = {".": ".", ",": ",", " ": " \u00a0\u202f", "'": "'\u2019"}
-_UNITS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
 _BOUND = re.compile("[<>\u2264\u2265]=? ?[0-9.,]+")
 _WHOLE = re.compile(r"[+-]?([0-9]+)")
 
@@ -214,5 +213,5 @@ class NumberReader:
         detail = f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is not a number (like {example})"
         if _BOUND.fullmatch(cell):
             return f"{detail}: a bound is no value; write a number, such as 0, or leave the cell empty"
-        bare = cell.strip(_UNITS)
+        bare = cell.strip(UNIT_MARKS)
         return f"{detail}: write {bare[:60]!r} alone, without a unit" if bare != cell and is_number(bare) else detail

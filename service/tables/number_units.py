@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+UNIT_MARKS = " \u00a0\u202f%\u2030$\u20ac\u00a3\u00a5"
+"""Signs of units, and the blanks next to them."""
+
 _CURRENCIES = "US\\$|R\\$|[$\u20ac\u00a3\u00a5\u20b9\u20a9]|USD|EUR|GBP|CHF|JPY|CNY|INR|kr\\.?|z\u0142"
 _SPACE = "[ \u00a0\u202f]?"
 _NUMBER = "[0-9.,'\u2019 \u00a0\u202f]*[0-9][.,]?(?:[eE][+-]?[0-9]+)?"

@@ -89,9 +89,9 @@ def times_with_clock(table: Columns, dates: str, taken: Collection[str | None]) 
 
 
 def _numbers(cells: list[str], least: int, most: int) -> bool:
-    numbers = [match and int(match[1]) for match in map(_NUMBER.fullmatch, cells) if match]
-    known = sum(1 for cell in cells if cell)
-    return 0 < known == len(numbers) and all(number is not None and least <= number <= most for number in numbers)
+    """Return whether there are cells that are not empty, and all are whole numbers within these bounds."""
+    matches = [_NUMBER.fullmatch(cell) for cell in cells if cell]
+    return bool(matches) and all(match and least <= int(match[1]) <= most for match in matches)
 
 
 def _written(table: Columns, names: tuple[str, ...], parts: list[str]) -> list[str]:

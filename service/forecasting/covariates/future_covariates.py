@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from service.errors import HorizonTooLong, InvalidSeries, InvalidTimestamps, MissingValues, Path, UnknownColumn
 from service.forecasting.config.options import CalendarFeature
 from service.forecasting.config.specification import Specification
-from service.forecasting.covariates.calendar import calendar_columns, calendar_widths
+from service.forecasting.covariates.calendar_features import calendar_columns, calendar_widths
 from service.forecasting.covariates.categories import UNKNOWN, Categories, is_change, place_of, with_indicators
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.series.row_placement import refuse_duplicates

@@ -17,9 +17,9 @@ from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, ReadTimes, TimeArray, TimestampFormat
 from service.forecasting.series.time_parsing import errors_at, read_times
 
-HOLIDAY_SHARE = 0.1
-GROWTH = 2
-SPARE_ROWS = 10
+_HOLIDAY_SHARE = 0.1
+_GROWTH = 2
+_SPARE_ROWS = 10
 # A grid that contains all times is used unless it has so many times the rows of one that contains most of them.
 _WORSE = 1.5
 _CONSECUTIVE = "or leave the timestamps out so that rows are taken as consecutive"
@@ -206,7 +206,7 @@ def _place_on_given(times: TimeArray, form: TimestampFormat, aliases: Sequence[s
 
 def _is_sparse(placement: Placement) -> bool:
     sent = len(placement.times)
-    return placement.length > max(GROWTH * sent, sent + SPARE_ROWS)
+    return placement.length > max(_GROWTH * sent, sent + _SPARE_ROWS)
 
 
 def _too_sparse(placement: Placement, cure: str, path: Path, warnings: Sequence[str]) -> ServiceError:
@@ -228,7 +228,7 @@ def _on_rows(placement: Placement, warnings: tuple[str, ...]) -> PlacedRows:
         days = np.unique(grid.form.local(rows).astype("datetime64[D]"), return_inverse=True)[1]
         is_holiday = (np.bincount(days[positions], minlength=days[-1] + 1) == 0)[days]
         found = int(np.count_nonzero(is_holiday))
-        if found <= HOLIDAY_SHARE * len(rows):
+        if found <= _HOLIDAY_SHARE * len(rows):
             holidays, rows, positions = found, rows[~is_holiday], (np.cumsum(~is_holiday) - 1)[positions]
     axis = TimeAxis(rows, replace(grid, form=grid.form.at_least(unit_of(grid.freq))))
     return PlacedRows(axis, positions, len(rows) - len(positions), holidays, warnings)

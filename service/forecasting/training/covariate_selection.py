@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from service.forecasting.covariates.calendar import calendar_widths
+from service.forecasting.covariates.calendar_features import calendar_widths
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation import rolling
 from service.forecasting.methods.catalogue import PRIOR

@@ -13,7 +13,7 @@ import numpy as np
 from service.errors import InvalidOption
 from service.forecasting.config import options
 from service.forecasting.config.specification import NetworkSpecification, Specification, TrainingSpecification
-from service.forecasting.covariates.calendar import worth_trying
+from service.forecasting.covariates.calendar_features import worth_trying
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced

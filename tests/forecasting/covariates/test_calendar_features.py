@@ -9,7 +9,7 @@ import pytest
 
 from service.errors import InvalidOption
 from service.forecasting.config.options import TrainOptions
-from service.forecasting.covariates.calendar import calendar_columns, calendar_widths, worth_trying
+from service.forecasting.covariates.calendar_features import calendar_columns, calendar_widths, worth_trying
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.series.row_placement import axis_from_start

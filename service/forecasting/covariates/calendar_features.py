@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.config.options import CalendarFeature
+from service.forecasting.series.calendar import weekday_of
 from service.forecasting.series.series import FloatArray
 from service.forecasting.series.time_axis import TimeAxis
 
@@ -26,7 +27,7 @@ def calendar_columns(times: TimeAxis, features: Sequence[CalendarFeature]) -> Fl
     columns = [np.zeros((len(index), 0))]
     for feature in features:
         if feature == "day_of_week":
-            columns.append(_indicators((days.astype(np.int64) + 3) % 7, 7))  # 1 January 1970 was a Thursday
+            columns.append(_indicators(weekday_of(index), 7))
         elif feature == "hour_of_day":
             columns.append(_indicators((seconds // _HOUR).astype(np.int64), 24))
         else:

@@ -70,7 +70,7 @@ class DryRun(BaseModel):
     series: dict[str, Any] = Field(examples=[{"items": 1, "rows": 40, "gaps": 0, "freq": None}])
     """How the series was interpreted."""
     configuration: dict[str, Any] = Field(
-        examples=[{"horizon": 4, "season_length": 4, "chosen": {"season_length": "shows in the autocorrelation"}}]
+        examples=[{"horizon": 4, "season_length": 4, "chosen": {"season_length": "an F test finds it (frequency QS)"}}]
     )
     """Every option as it would be used; `chosen` has the reasons."""
     min_history: int = Field(description="Number of values that a forecast needs.", examples=[25])

@@ -19,7 +19,7 @@ from service.forecasting.methods.kernels.autoregression import (
 )
 from service.forecasting.methods.method import contiguous_copy
 from service.forecasting.preprocessing.ridge_regression import ridge_weights
-from service.forecasting.series.seasonality import grows_in_proportion
+from service.forecasting.series.characteristics import grows_in_proportion
 from service.forecasting.series.series import FloatArray, IntArray
 
 _MOST_LAGS = 30

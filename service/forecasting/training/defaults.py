@@ -18,7 +18,8 @@ from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import TRANSFORMS
-from service.forecasting.series.seasonality import find_season, grows_in_proportion, returns_to_its_mean
+from service.forecasting.series.characteristics import grows_in_proportion, returns_to_its_mean
+from service.forecasting.series.season_detection import find_season
 from service.forecasting.series.series import FloatArray, Panel
 
 _LONGEST_DEFAULT_HORIZON = 24
@@ -137,9 +138,9 @@ class _Chooser:
         found = [find_season(sample, expected) for sample in self.samples]
         season_length = max(set(found), key=lambda length: (found.count(length), -length))
         if season_length == 1:
-            return 1, "the autocorrelation shows no season"
-        source = f"frequency {times.freq}" if expected and times else "highest peak"
-        return season_length, f"shows in the autocorrelation ({source})"
+            return 1, "an F test finds no season"
+        source = f"frequency {times.freq}" if expected and times else "of several lengths"
+        return season_length, f"an F test finds it ({source})"
 
     def _horizon(self, season_length: int) -> tuple[int, str]:
         longest = max(1, self.fitted // 3)

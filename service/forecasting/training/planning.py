@@ -31,7 +31,7 @@ from service.forecasting.preprocessing.splits import (
     split_series,
 )
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
-from service.forecasting.series.seasonality import looks_like_noise, returns_to_its_mean
+from service.forecasting.series.characteristics import looks_like_noise, returns_to_its_mean
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.defaults import Choice, choose
 

@@ -1,4 +1,4 @@
-"""Properties of a series: its season, whether it is noise, whether its spread is proportional to its level."""
+"""Characteristics of a series: whether it is noise, reverts to its mean, has a spread proportional to its level."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ import numpy as np
 
 from service.forecasting.series.series import FloatArray
 
-# A season must exceed this many standard errors of the autocorrelation, as in the M4 competition's Naive2 test.
-_SEASON_Z = 1.645
-_STEEP_PEAK = 0.4
 _NOISE_LEVEL = 0.05
-_LONGEST_SEASON = 366
 # Critical value at 1 % of the Dickey-Fuller statistic with a constant (MacKinnon 1996).
 _UNIT_ROOT = -3.43
 
@@ -26,48 +22,6 @@ def autocorrelation(values: FloatArray, lags: int) -> FloatArray:
     size = 1 << (2 * len(values) - 1).bit_length()
     spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
     return np.asarray(np.fft.irfft(spectrum, size)[1 : lags + 1] / variance)
-
-
-def has_season(values: FloatArray, season_length: int) -> bool:
-    """Test (time,) for a season as Naive2 of the M3 and M4 competitions does, but on its differences.
-
-    Every lag of a random walk is correlated, so the original test finds a season in share prices.
-    """
-    if season_length < 2 or len(values) <= 2 * season_length:
-        return False
-    nearby = max(1, season_length // 8)
-    correlations = autocorrelation(np.diff(values), season_length + nearby)
-    before, here, after = correlations[season_length - 1 - nearby :: nearby]
-    if not before < here > after:
-        return False  # merely smooth: the correlation does not peak at the season
-    bound = _SEASON_Z * np.sqrt((1 + 2 * np.sum(correlations[: season_length - 1] ** 2)) / len(values))
-    # The bound cannot be reached if the series is purely seasonal; a steep peak is accepted without it.
-    return bool(here > _STEEP_PEAK or (len(values) >= 3 * season_length and here > bound))
-
-
-def find_season(values: FloatArray, expected: int | None) -> int:
-    """Return the season length of (time,), 1 if there is no season.
-
-    expected: the length that the frequency suggests (12 for months), which is then the only one tested; None: take the
-    highest peak of the autocorrelation that passes the test.
-    """
-    if expected is not None:
-        return expected if has_season(values, expected) else 1
-    longest = min(len(values) // 3, _LONGEST_SEASON)
-    if longest < 4:
-        return 1
-    rows = np.arange(len(values), dtype=float)
-    slope, intercept = np.polyfit(rows, values, 1)
-    correlations = autocorrelation(values - slope * rows - intercept, longest + 1)
-    lags = np.arange(3, longest + 1)  # a peak needs a lower neighbour on both sides
-    middle = correlations[lags - 1]
-    peaks = lags[(middle > correlations[lags - 2]) & (middle >= correlations[lags]) & (middle > 0.3)]
-    if not len(peaks):
-        return 1
-    best = int(peaks[np.argmax(correlations[peaks - 1])])
-    # A peak at twice the season is about as high: prefer the first peak that is nearly as high as the best.
-    near = peaks[correlations[peaks - 1] >= 0.9 * correlations[best - 1]]
-    return find_season(values, int(near[0]))
 
 
 def looks_like_noise(values: FloatArray, season_length: int) -> bool:

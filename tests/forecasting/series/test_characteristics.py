@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.series.seasonality import (
+from service.forecasting.series.characteristics import (
     autocorrelation,
-    find_season,
     grows_in_proportion,
     looks_like_noise,
     returns_to_its_mean,
@@ -18,21 +17,6 @@ def test_autocorrelation_by_hand() -> None:
     centred = values - values.mean()
     expected = [centred[lag:] @ centred[:-lag] / (centred @ centred) for lag in (1, 2, 3)]
     np.testing.assert_allclose(autocorrelation(values, 3), expected)
-
-
-@pytest.mark.parametrize("season_length", [4, 7, 12, 24])
-def test_finds_a_season_with_and_without_a_frequency(season_length: int) -> None:
-    values = seasonal(20 * season_length, season_length)
-    assert find_season(values, season_length) == season_length
-    assert find_season(values, None) == season_length
-
-
-@pytest.mark.parametrize("expected", [None, 5, 12])
-def test_finds_none_in_noise_or_a_random_walk(expected: int | None) -> None:
-    walks = [find_season(random_walk(500, seed), expected) for seed in range(20)]
-    noises = [find_season(np.random.default_rng(seed).normal(size=500), expected) for seed in range(20)]
-    assert walks.count(1) >= 17  # a test at the 5 % level
-    assert noises.count(1) >= 17
 
 
 def test_noise_is_told_from_what_is_none() -> None:
@@ -62,17 +46,6 @@ def test_what_returns_to_its_mean_and_what_wanders() -> None:
 def test_the_unit_of_a_series_does_not_decide_whether_it_returns(scale: float) -> None:
     assert returns_to_its_mean(noisy_sine(400) * scale)
     assert not returns_to_its_mean(random_walk(400) * scale)
-
-
-def test_a_pure_season_of_weeks_is_found_after_three_years() -> None:
-    weeks = np.sin(2 * np.pi * np.arange(166) / 52) + 0.01 * np.arange(166)
-    assert find_season(weeks, 52) == 52
-
-
-@pytest.mark.parametrize("expected", [4, 7, 12])
-def test_what_is_merely_smooth_has_no_season(expected: int) -> None:
-    assert find_season(np.sin(np.arange(400) / 30), expected) == 1
-    assert find_season(np.arange(100.0) ** 2, expected) == 1
 
 
 def test_the_level_of_a_series_does_not_decide_whether_it_returns() -> None:

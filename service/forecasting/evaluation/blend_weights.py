@@ -19,11 +19,14 @@ BoolArray = NDArray[np.bool_]
 # two equally good candidates with different errors are best averaged, however much is known about them.
 _POWER, _POWER_PER_ORIGIN, _HIGHEST_POWER = 1.0, 0.25, 8.0
 # A difference of this many standard errors is significant; with few independent origins it takes more.
-_SIGNIFICANT, _FEW_ORIGINS = 2.0, 4.0
+_SIGNIFICANT, _FEW_ORIGINS = 2.0, 3.0
 # A candidate whose error is within this factor of the best one still helps the mean, even if it is significantly worse.
 _CLEARLY_WORSE = 1.25
-# The factor of candidates outside the prior set, unless one is better than all of the set beyond chance.
-_OUTSIDER = 0.1
+# The factor of candidates outside the prior set, unless one is better than all of the set beyond chance: it rises to
+# _OUTSIDER, half of it at so many origins.
+_OUTSIDER, _OUTSIDER_ORIGINS = 0.5, 20.0
+# Weights by errors count as much as the prior weights at the cube root of this many independent origins.
+_PRIOR_EVIDENCE = 2.0
 # An outsider counts like the prior set where the logarithm of its error is lower by this, on so many origins.
 _STANDS_OUT, _NOT_FEW = 0.1, 5.0
 # An item's own errors count as much as those of all items when it has this many independent origins.
@@ -144,13 +147,17 @@ class _Evidence:
 
 
 def _weights(evidence: _Evidence, prior: BoolArray) -> FloatArray:
-    power = min(_POWER + _POWER_PER_ORIGIN * evidence.origins, _HIGHEST_POWER) if evidence.origins else 0.0
-    trust = np.where(prior, 1.0, _OUTSIDER if evidence.origins else 0.0)
-    if evidence.origins and (evidence.worse[prior].all() or evidence.stands_out(prior)):
+    origins = evidence.origins
+    power = min(_POWER + _POWER_PER_ORIGIN * origins, _HIGHEST_POWER) if origins else 0.0
+    trust = np.where(prior, 1.0, _OUTSIDER * origins / (origins + _OUTSIDER_ORIGINS))
+    if origins and (evidence.worse[prior].all() or evidence.stands_out(prior)):
         trust[evidence.best] = 1.0
     logs = np.where(evidence.out, 0.0, evidence.logs - evidence.logs[evidence.best])
     weights = np.where(evidence.out, 0.0, trust * np.exp(-power * logs))
     weights /= weights.sum()
+    # On few origins even a candidate that is far better may be so by chance.
+    share = origins**3 / (origins**3 + _PRIOR_EVIDENCE)
+    weights = share * weights + (1 - share) * prior / prior.sum()
     weights[weights < _SMALLEST_WEIGHT] = 0
     return np.asarray(weights / weights.sum())
 

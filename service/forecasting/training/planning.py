@@ -43,6 +43,8 @@ WALK = "the series looks like a random walk: nothing forecasts it better than it
 _SHORT_SERIES = 30
 # The fewest values that are tested for a random walk: fewer often look like one.
 _SHORTEST_WALK = 100
+# A test cannot tell fewer values from noise, whatever they are.
+_SHORTEST_NOISE = 40
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,17 @@ class Plan:
     @property
     def trusted(self) -> tuple[Candidate, ...]:
         """The prior set of candidates: those to blend where little is known of their errors."""
-        return ("naive", "exponential_smoothing") if self.walk else ("network", *PRIOR)
+        if self.walk:
+            return ("naive", "exponential_smoothing")
+        if self.noise:
+            return ("mean",)
+        return ("network", *PRIOR, "drift") if self._is_yearly else ("network", *PRIOR)
+
+    @property
+    def _is_yearly(self) -> bool:
+        """Whether the rows are whole seasons: few values with a trend, for which the drift is hard to beat."""
+        times = self.panel.series[0].times
+        return times is not None and times.grid.season_length == 1
 
     @property
     def min_history(self) -> int:
@@ -142,7 +154,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         for target in one.values[: split.test, : len(panel.targets)].T
     ]
     season_length = specification.season_length
-    noise = sum(looks_like_noise(one, season_length) for one in targets) * 2 > len(targets)
+    noise = sum(_is_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
     return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
 
@@ -181,6 +193,10 @@ def _without_short(
         return choice, long
     others = tuple(name for name in specification.candidates if name != "network")
     return Choice(replace(specification, candidates=others), choice.reasons), long
+
+
+def _is_noise(known: FloatArray, season_length: int) -> bool:
+    return len(known) >= _SHORTEST_NOISE and looks_like_noise(known, season_length)
 
 
 def _is_walk(known: FloatArray, season_length: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from service.errors import InvalidOption, InvalidSeries, MissingValues, SeriesTo
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.forecaster.codec import forecaster_state, restore_forecaster
 from service.forecasting.intervals.forecast import Bands
+from service.forecasting.series.row_placement import axis_from_start
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.train import Trained, train
@@ -216,6 +218,18 @@ def test_one_of_two_targets_does_not_make_all_of_them_noise(noise_first: bool) -
     columns = [np.random.default_rng(2).normal(size=200), seasonal(200)][:: 1 if noise_first else -1]
     plan = plan_training(panel(*columns, targets=2), options())
     assert (plan.noise, plan.walk) == (False, False)
+
+
+def test_few_values_are_not_called_noise() -> None:
+    assert not plan_training(panel(np.random.default_rng(2).normal(size=30)), options()).noise
+
+
+@pytest.mark.parametrize(("freq", "trusted"), [("YS", True), ("QS", False)])
+def test_the_drift_is_trusted_where_rows_are_years(freq: str, trusted: bool) -> None:
+    (one,) = panel(random_walk(40)).series
+    dated = replace(one, times=axis_from_start("1980-01-01", freq, 40, ("start",)))
+    plan = plan_training(Panel((dated,), ("value",)), options().model_validate({}))
+    assert ("drift" in plan.trusted) == trusted
 
 
 def test_losing_to_naive_gives_a_warning() -> None:

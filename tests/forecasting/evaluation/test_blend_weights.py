@@ -63,6 +63,12 @@ def test_one_origin_changes_little() -> None:
     assert weights[3] < 0.03
 
 
+def test_a_candidate_that_happens_to_fit_overlapping_origins_is_not_alone() -> None:
+    errors = np.array([0.02, 1.0, 1.0])[:, None, None, None] * np.ones((1, 1, 13, 24))
+    found = chosen(errors, np.array([False, True, True]))[0]  # one and a half independent origins
+    assert 0.5 < found[0] < 0.7
+
+
 def test_what_diverged_gets_nothing() -> None:
     errors = np.ones((3, 1, 4, 2))
     errors[0, 0, 2, 1] = np.inf
@@ -92,7 +98,10 @@ def test_an_item_that_differs_gets_weights_of_its_own() -> None:
 def test_close_origins_are_not_much_evidence() -> None:
     errors = np.array([1.0, 1.2])[:, None, None, None] * np.ones((2, 1, 24, 24))
     close, apart = (chosen(errors, np.ones(2, bool), spacing)[0] for spacing in (1, 24))
-    assert close[1] / close[0] == pytest.approx(1.2 ** -(1 + 0.25 * (1 + 23 / 24)))
+    origins = 1 + 23 / 24
+    ratio = 1.2 ** -(1 + 0.25 * origins)
+    share = origins**3 / (origins**3 + 2)
+    assert close[1] == pytest.approx(share * ratio / (1 + ratio) + (1 - share) / 2)
     assert apart[1] / apart[0] < close[1] / close[0]
 
 

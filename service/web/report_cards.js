@@ -48,6 +48,8 @@ const CANDIDATES = {
   exponential_smoothing: "Exponential smoothing",
   theta: "Theta",
   harmonic: "Harmonic regression",
+  long_seasonal_naive: "Last week",
+  double_seasonal: "Smoothing by day and week",
 };
 
 export function candidatesCard(model) {

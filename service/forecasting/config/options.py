@@ -25,7 +25,18 @@ Scaling = Literal["minmax", "standard", "robust", "none"]
 TransformName = Literal["none", "log", "difference", "log_difference"]
 Centering = Literal["last", "none"]
 Missing = Literal["error", "interpolate", "forward_fill"]
-MethodName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta", "harmonic"]
+MethodName = Literal[
+    "naive",
+    "seasonal_naive",
+    "drift",
+    "mean",
+    "ridge",
+    "exponential_smoothing",
+    "theta",
+    "harmonic",
+    "long_seasonal_naive",
+    "double_seasonal",
+]
 Candidate = Literal["network"] | MethodName
 CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
 Objective = Literal["chunks", "windows"]

@@ -23,7 +23,7 @@ from service.forecasting.forecaster.new_items import UnseenItems
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
-from service.forecasting.methods.method import fit_window
+from service.forecasting.methods.method import fit_window, long_season_of
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import ForecastEngine, Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
@@ -82,7 +82,8 @@ class Forecaster:
         if self.blend.candidates == ("network",):
             return self.min_history
         # As many for simple methods that forecasts agree with those on rolling origins; smoothing reads two windows.
-        return max(self.min_history, _METHOD_MEMORY, 2 * fit_window(self.specification.season_length))
+        season_length = self.specification.season_length
+        return max(self.min_history, _METHOD_MEMORY, 2 * fit_window(season_length), 8 * long_season_of(season_length))
 
     def forecast(
         self,

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from service.forecasting.methods.kernels.forecasts import method_forecasts
 from service.forecasting.series.series import FloatArray, IntArray
 
+_HOURS = 24
+
 Array = TypeVar("Array", bound=NDArray[Any])
 Parameters = tuple[FloatArray, ...]
 """The parameters of one method: a flat vector for each target."""
@@ -55,3 +57,8 @@ def scale_of(values: FloatArray) -> float:
 def fit_window(season_length: int) -> int:
     """Return how many last values smoothing and Theta read: those before them only cost time."""
     return max(1000, 5 * season_length)
+
+
+def long_season_of(season_length: int) -> int:
+    """Return the length of a week where the season is a day of hours or shorter rows, else of the season itself."""
+    return 7 * season_length if season_length >= _HOURS else season_length

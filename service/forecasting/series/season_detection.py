@@ -30,6 +30,7 @@ _LONGEST_SEASON = 366
 # Seasons of quarters, days, months, hours, half hours, weeks of a year and hours of a week.
 _USUAL_SEASONS = (4, 7, 12, 24, 48, 52, 168)
 _LEAST_PEAK = 0.2
+_DAYS, _HOURS = 7, 24
 # The values tested: the last ones, at least so many seasons.
 _TESTED, _TESTED_SEASONS = 2000, 6
 # The length of a season that explains nearly as much as a multiple of it.
@@ -46,17 +47,20 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     usual lengths and the highest peaks of the autocorrelation.
     """
     if expected is not None:
-        found = _Evidence.of(values, expected)
-        return expected if found is not None and found.supports_season(_LEVEL, _STEEP) else 1
+        evidence = _Evidence.of(values, expected)
+        return expected if evidence is not None and evidence.supports_season(_LEVEL, _STEEP) else 1
     lengths = {length for length in _USUAL_SEASONS if len(values) >= 3 * length} | set(_peaks(values))
-    found_by_length = {length: _Evidence.of(values, length) for length in sorted(lengths)}
     gains = {
         length: evidence.gain
-        for length, evidence in found_by_length.items()
-        if evidence is not None and evidence.supports_season(_LEVEL_OF_ANY_LENGTH / len(lengths), _STEEP_OF_ANY_LENGTH)
+        for length in sorted(lengths)
+        if (evidence := _Evidence.of(values, length)) is not None
+        and evidence.supports_season(_LEVEL_OF_ANY_LENGTH / len(lengths), _STEEP_OF_ANY_LENGTH)
     }
     # A multiple of a season explains as much as the season does.
-    return next((length for length, gain in gains.items() if gain >= _NEARLY * max(gains.values())), 1)
+    found = next((length for length, gain in gains.items() if gain >= _NEARLY * max(gains.values())), 1)
+    # Weeks of days are two seasons: the long one follows from the short one.
+    day, rest = divmod(found, _DAYS)
+    return day if not rest and day >= _HOURS and day in gains else found
 
 
 @dataclass(frozen=True)

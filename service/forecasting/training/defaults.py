@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from service.errors import InvalidOption
 from service.forecasting.config import options
 from service.forecasting.config.specification import NetworkSpecification, Specification, TrainingSpecification
 from service.forecasting.covariates.calendar_features import worth_trying
+from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, METHODS
+from service.forecasting.methods.method import long_season_of
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
@@ -31,6 +33,8 @@ _ENSEMBLE = 2
 # With fewer values before `stopping`, in all items together, blends were better without a network (measured on the last
 # rows of the training parts of M3 and Tourism).
 _WORTH_A_NETWORK = 80
+# The fewest long seasons before `stopping` for the methods that have two.
+_LONG_SEASONS = 3
 _TESTED_ITEMS = 50
 _SHORT_SHARE = 0.2
 _LONGEST_TESTED = 2000
@@ -85,11 +89,12 @@ class _Chooser:
         chunk = self._option("output_chunk_length", lambda: self._output_chunk_length(horizon))
         context = self._option("context_length", lambda: self._context_length(season_length, chunk, transform))
         calendar = self._option("calendar", lambda: self._calendar(season_length))
+        candidates = tuple(self._option("candidates", lambda: self._candidates(season_length)))
         if isinstance(asked.calendar, list) and any(one.times is None for one in self.panel):
             raise InvalidOption.at(("calendar",), "calendar features need timestamps, or start and freq; or use 'none'")
         specification = Specification(
             horizon=horizon,
-            candidates=tuple(self._option("candidates", self._candidates)),
+            candidates=candidates,
             network=self._network(),
             context_length=context,
             output_chunk_length=chunk,
@@ -99,7 +104,7 @@ class _Chooser:
             transform=transform,
             centering=self._option("centering", lambda: self._centering(transform)),
             missing=self._option("missing", lambda: ("interpolate", "gaps are interpolated; none is scored")),
-            training=self._training(context),
+            training=self._training(context, candidates),
             validation=asked.validation,
             refit=asked.refit,
             calendar=calendar if calendar != "none" else (),
@@ -121,13 +126,15 @@ class _Chooser:
     def _most(self, test: Callable[[FloatArray], bool]) -> bool:
         return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
 
-    def _candidates(self) -> tuple[tuple[options.Candidate, ...], str]:
+    def _candidates(self, season_length: int) -> tuple[tuple[options.Candidate, ...], str]:
         changed = self.asked.model_dump(exclude_defaults=True)
         names = [name for name in ("context_length", "output_chunk_length") if name in changed]
         names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
             return ("network",), f"{names[0]} is an option of the network"
-        methods = get_args(options.MethodName)
+        long_season = long_season_of(season_length)
+        two_seasons = long_season > season_length and self.fitted >= _LONG_SEASONS * long_season
+        methods = tuple(name for name in METHODS if two_seasons or name not in FOR_TWO_SEASONS)
         if self.fitted_total < _WORTH_A_NETWORK:
             return methods, "too few values to train a network: simple methods, weighted on rolling origins"
         return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
@@ -196,7 +203,7 @@ class _Chooser:
             self.asked.network.dropout,
         )
 
-    def _training(self, context_length: int) -> TrainingSpecification:
+    def _training(self, context_length: int, candidates: Sequence[options.Candidate]) -> TrainingSpecification:
         asked = self.asked.training
         windows = asked.objective == "windows"
         scored = scored_steps(asked.objective, context_length, self.fitted)
@@ -215,14 +222,15 @@ class _Chooser:
             "epochs": epochs,
             "learning_rate": self._option("training.learning_rate", lambda: rate),
             "patience": self._option("training.patience", lambda: patience),
-            "ensemble_size": self._option("training.ensemble_size", self._ensemble_size),
+            "ensemble_size": self._option("training.ensemble_size", lambda: _ensemble_size(candidates)),
         }
         return TrainingSpecification(**{**dict(asked), **chosen})
 
-    def _ensemble_size(self) -> tuple[int, str]:
-        if tuple(self._option("candidates", self._candidates)) == ("network",):
-            return 1, "the only candidate is the network"
-        return _ENSEMBLE, "the mean of two networks depends less on chance"
+
+def _ensemble_size(candidates: Sequence[options.Candidate]) -> tuple[int, str]:
+    if tuple(candidates) == ("network",):
+        return 1, "the only candidate is the network"
+    return _ENSEMBLE, "the mean of two networks depends less on chance"
 
 
 def _known(values: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from service.forecasting.covariates.categories import (
     without_columns,
 )
 from service.forecasting.covariates.future_covariates import CovariateColumns
-from service.forecasting.methods.catalogue import PRIOR
+from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.splits import (
@@ -76,7 +76,10 @@ class Plan:
             return ("naive", "exponential_smoothing")
         if self.noise:
             return ("mean",)
-        return ("network", *PRIOR, "drift") if self._is_yearly else ("network", *PRIOR)
+        if self._is_yearly:
+            return ("network", *PRIOR, "drift")
+        two_seasons = set(FOR_TWO_SEASONS) <= set(self.choice.specification.candidates)
+        return ("network", *PRIOR, "seasonal_naive", *FOR_TWO_SEASONS) if two_seasons else ("network", *PRIOR)
 
     @property
     def _is_yearly(self) -> bool:

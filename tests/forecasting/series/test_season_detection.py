@@ -55,6 +55,12 @@ def test_the_season_is_preferred_to_its_multiples() -> None:
     assert find_season(seasonal(480, 24), None) == 24
 
 
+def test_of_days_and_weeks_the_day_is_the_season() -> None:
+    rows = np.arange(1000)
+    rides = np.where(rows // 24 % 7 < 5, 100 + 50 * np.sin(2 * np.pi * rows / 24), 20.0)
+    assert find_season(rides + np.random.default_rng(0).normal(0, 5, 1000), None) == 24
+
+
 @pytest.mark.parametrize("values", [np.ones(50), np.arange(50.0), np.array([1.0, 2.0]), np.array([5.0] * 49 + [9.0])])
 def test_constant_linear_and_short_series_have_no_season(values: FloatArray) -> None:
     assert find_season(values, 12) == 1

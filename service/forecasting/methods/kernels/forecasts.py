@@ -12,6 +12,7 @@ import numpy as np
 
 from service.forecasting.compilation import compiled, inlined
 from service.forecasting.methods.kernels.autoregression import autoregressive_forecasts, integers
+from service.forecasting.methods.kernels.double_seasonal import double_seasonal_forecasts
 from service.forecasting.methods.kernels.harmonic import harmonic_forecasts
 from service.forecasting.methods.kernels.smoothing import smoothing_forecasts
 from service.forecasting.methods.kernels.theta import theta_forecasts
@@ -19,6 +20,7 @@ from service.forecasting.methods.kernels.theta import theta_forecasts
 Array = Any
 
 NAIVE, SEASONAL_NAIVE, DRIFT, MEAN, RIDGE, EXPONENTIAL_SMOOTHING, THETA, HARMONIC = range(8)
+LONG_SEASONAL_NAIVE, DOUBLE_SEASONAL = 8, 9
 
 _LARGEST_LOGARITHM = 700.0
 # The exponent bits of a float64, all ones where it is not finite; with fastmath, comparisons would be optimised away.
@@ -86,6 +88,10 @@ def _forecast(
     if code < RIDGE:
         _by_rule(code, values, origins, season_length, out)
         return
+    if code == LONG_SEASONAL_NAIVE:
+        _by_rule(SEASONAL_NAIVE, values, origins, season_length, out)
+        _repeat_season(values, origins, int(parameters[0]), out)
+        return
     if code == RIDGE:
         _by_ridge(parameters, values, origins, season_length, out)
     elif code == EXPONENTIAL_SMOOTHING:
@@ -95,6 +101,9 @@ def _forecast(
         models = parameters[2:].reshape((len(parameters) - 2) // 3, 3)
         period = season_length if parameters[0] > 0 else 1
         theta_forecasts(values, origins, window, period, parameters[1] > 0, models, out)
+    elif code == DOUBLE_SEASONAL:
+        long_season = int(parameters[0])
+        double_seasonal_forecasts(values, origins, window, season_length, long_season, parameters[1:], out)
     else:
         count = int(parameters[2])
         lags = integers(parameters[3:], count)
@@ -117,12 +126,20 @@ def _by_rule(code: int, values: Array, origins: Array, season_length: int, out: 
             slope = (level - values[0]) / max(origin, 1)
         elif code == MEAN:
             level = values[0] + sums[origin] / (origin + 1)
-        if code == SEASONAL_NAIVE and origin + 1 >= season_length:
+        for step in range(out.shape[1]):
+            out[n, step] = level + slope * (step + 1)
+    if code == SEASONAL_NAIVE:
+        _repeat_season(values, origins, season_length, out)
+
+
+@inlined
+def _repeat_season(values: Array, origins: Array, season_length: int, out: Array) -> None:
+    """Write the last season before each origin, repeated, where there is a whole one."""
+    for n in range(len(origins)):
+        first = origins[n] + 1 - season_length
+        if first >= 0:
             for step in range(out.shape[1]):
-                out[n, step] = values[origin + 1 - season_length + step % season_length]
-        else:
-            for step in range(out.shape[1]):
-                out[n, step] = level + slope * (step + 1)
+                out[n, step] = values[first + step % season_length]
 
 
 @inlined

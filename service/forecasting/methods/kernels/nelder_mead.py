@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from service.forecasting.compilation import compiled, inlined, part
+from service.forecasting.methods.kernels.double_seasonal import double_seasonal_objective
 from service.forecasting.methods.kernels.smoothing import smoothing_objective
 from service.forecasting.methods.kernels.theta import theta_objective
 
 Array = Any
 
 # The objectives. A kernel as an argument would be compiled again in every process.
-SMOOTHING, THETA, DYNAMIC_THETA = 0, 1, 2
+SMOOTHING, THETA, DYNAMIC_THETA, DOUBLE_SEASONAL = 0, 1, 2, 3
 
 _LOWEST, _HIGHEST = 1e-4, 0.9999
 # Tolerances: of -2 log likelihood, where differences far below one are no evidence, and of the point.
@@ -27,6 +28,8 @@ def objective(kind: int, trend: int, form: int, point: Array, values: Array, ind
         point[n] = min(max(point[n], _LOWEST), _HIGHEST)
     if kind == SMOOTHING:
         return smoothing_objective(values, trend, form, point, indices, scratch)
+    if kind == DOUBLE_SEASONAL:
+        return double_seasonal_objective(values, scratch[:trend], scratch[trend : trend + form], point)
     return theta_objective(values, kind == DYNAMIC_THETA, point, scratch)
 
 
@@ -36,10 +39,11 @@ def minimise(
 ) -> float:
     """Search from the best row of starts (N, D) for at most ``steps`` steps; write the best point into (D,).
 
-    values: (T,); indices: (S,) profile of the season, (1,) where there is none. Returns the objective there.
+    values: (T,); indices: (S,) profile of the season, (1,) where there is none. trend, form: of exponential smoothing;
+    of double-seasonal smoothing, its two season lengths. Returns the objective there.
     """
     size = starts.shape[1]
-    scratch = np.empty(6 + len(indices))
+    scratch = np.empty(6 + len(indices) if kind != DOUBLE_SEASONAL else trend + form)
     corners, heights = np.empty((size + 1, size)), np.empty(size + 1)
     reflected, trial, centre = np.empty(size), np.empty(size), np.empty(size)
     for row in range(len(starts)):

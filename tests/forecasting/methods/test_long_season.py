@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.forecasting.config.options import MethodName, TrainOptions
+from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, METHODS
+from service.forecasting.series.series import FloatArray
+from service.forecasting.training.planning import plan_training
+from tests.factories import panel, seasonal
+
+
+def working_hours(weeks: int, noise: float = 0.0, day: int = 24) -> FloatArray:
+    """Return rows of weeks that have rides on working days only, at the hours of the day."""
+    rows = np.arange(weeks * 7 * day)
+    rides = np.where(rows // day % 7 < 5, 100 + 50 * np.sin(2 * np.pi * rows / day), 20.0)
+    return np.asarray(rides + np.random.default_rng(0).normal(0, noise, len(rows)))
+
+
+def ahead(name: MethodName, values: FloatArray, day: int = 24) -> FloatArray:
+    """Forecast the last week of the values from those before it."""
+    method, origin = METHODS[name], len(values) - 7 * day - 1
+    known = values[: origin + 1]
+    return np.asarray(method.forecast(method.fit(known, day), known, np.array([origin]), 7 * day, day)[0])
+
+
+@pytest.mark.parametrize("name", FOR_TWO_SEASONS)
+@pytest.mark.parametrize("day", [24, 48])
+def test_a_week_that_repeats_is_forecast_exactly(name: MethodName, day: int) -> None:
+    values = working_hours(5, day=day)
+    np.testing.assert_allclose(ahead(name, values, day), values[-7 * day :], atol=1e-6)
+
+
+def test_smoothing_averages_the_noise_of_past_weeks() -> None:
+    values, truth = working_hours(8, noise=10.0), working_hours(8)[-168:]
+    errors = {name: np.abs(ahead(name, values) - truth).mean() for name in ("seasonal_naive", *FOR_TWO_SEASONS)}
+    assert errors["double_seasonal"] < 0.75 * errors["long_seasonal_naive"]
+    assert errors["long_seasonal_naive"] < 0.5 * errors["seasonal_naive"]
+
+
+@pytest.mark.parametrize("name", FOR_TWO_SEASONS)
+def test_less_than_a_week_is_forecast_all_the_same(name: MethodName) -> None:
+    values = seasonal(60, 24)
+    method = METHODS[name]
+    found = method.forecast(method.fit(values, 24), values, np.array([0, 30, 59]), 24, 24)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "two_seasons"),
+    [(working_hours(6, 5.0), True), (working_hours(3, 5.0), False), (seasonal(700, 7), False)],
+)
+def test_they_are_candidates_where_there_are_three_weeks_of_hours(values: FloatArray, two_seasons: bool) -> None:
+    plan = plan_training(panel(values), TrainOptions())
+    assert (set(FOR_TWO_SEASONS) <= set(plan.choice.specification.candidates)) == two_seasons
+    assert (set(FOR_TWO_SEASONS) <= set(plan.trusted)) == two_seasons
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("long_seasonal_naive", [0.0]),
+        ("long_seasonal_naive", [np.nan]),
+        ("long_seasonal_naive", [1e9]),
+        ("double_seasonal", [168.0, 0.1, 0.1, 0.1]),
+        ("double_seasonal", [-1.0, 0.1, 0.1, 0.1, 0.5]),
+        ("double_seasonal", [168.0, 0.1, 2.0, 0.1, 0.5]),
+        ("double_seasonal", [168.0, 0.1, np.nan, 0.1, 0.5]),
+    ],
+)
+def test_other_numbers_are_no_parameters(name: MethodName, numbers: list[float]) -> None:
+    method = METHODS[name]
+    assert method.are_parameters(method.fit(working_hours(4), 24))
+    assert not method.are_parameters(np.array(numbers))

@@ -23,7 +23,7 @@ from service.api.output import openapi, problems
 from service.api.output.problems import ProblemResponses
 from service.api.request_context import RequestId
 from service.api.request_metrics import RequestMetrics
-from service.api.routes import forecasts, jobs, models, operations, page, training
+from service.api.routes import forecasts, jobs, models, operations, page, tables, training
 from service.api.routes.operations import ReadinessProbe
 from service.api.security.admission import Load, LoadLimit
 from service.api.security.authentication import Authentication
@@ -133,7 +133,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
-    app.include_routers([routes.router for routes in (training, forecasts, models, jobs, operations, page)])
+    app.include_routers([routes.router for routes in (training, tables, forecasts, models, jobs, operations, page)])
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=parameters)

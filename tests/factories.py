@@ -1,10 +1,13 @@
-"""Seeded series for tests."""
+"""Seeded series for tests, and workbooks of them."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import FloatArray, Panel, Series
@@ -73,3 +76,15 @@ def warm_months() -> tuple[list[str], list[float], list[float]]:
     months = [f"{2020 + month // 12}-{month % 12 + 1:02}" for month in range(51)]
     temperatures = [*np.random.default_rng(1).uniform(-5, 45, 48).round(1).tolist(), 10.0, 20.0, 30.0]
     return months, temperatures, [100 + 4 * one for one in temperatures]
+
+
+def workbook(rows: Sequence[Sequence[Any]], prepare: Callable[[Any], None] | None = None) -> bytes:
+    """An Excel file with these cells in its first sheet. prepare: is given the book before it is saved."""
+    book = pytest.importorskip("openpyxl").Workbook()
+    for row in rows:
+        book.active.append(list(row))
+    if prepare:
+        prepare(book)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()

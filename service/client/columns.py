@@ -12,7 +12,15 @@ import numpy as np
 from service.client.table import UNNAMED, Table
 from service.client.times import is_dated
 from service.errors import InvalidSeries, InvalidTimestamps
-from service.tables.column_roles import ITEM, TARGET, look_like_times, look_like_years, role_of_name, says_time
+from service.tables.column_roles import (
+    ITEM,
+    TARGET,
+    fault_of_names,
+    look_like_times,
+    look_like_years,
+    role_of_name,
+    says_time,
+)
 
 Names = str | Sequence[str] | None
 
@@ -124,6 +132,8 @@ def _targets_of(table: Table, taken: set[str | None]) -> tuple[str, ...]:
     values = [name for name in numeric if not says_time(name, table.first_cells(name))]
     if len(values) == 1:
         return tuple(values)
+    if fault := fault_of_names(values):
+        raise InvalidSeries(fault)
     if values:
         choices = ", ".join(map(repr, values[:12]))
         raise InvalidSeries(f"which column is to be forecast? name it: target= one or several of {choices}")

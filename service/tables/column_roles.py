@@ -112,6 +112,15 @@ def look_like_years(cells: Sequence[str]) -> bool:
     return bool(known) and all(_YEAR.fullmatch(cell) for cell in known)
 
 
+def fault_of_names(names: Sequence[str]) -> str | None:
+    """Return the message about columns of numbers whose names are times, or None if most have other names."""
+    times = [name for name in names if look_like_times([name]) or look_like_years([name])]
+    if len(times) < max(2, len(names) / 2):
+        return None
+    detail = f"columns {times[0]!r} to {times[-1]!r} have times as their names: transpose the table"
+    return f"{detail}, so that it has one row for each time, with a column of times (and one of items)"
+
+
 def says_time(name: str, cells: Sequence[str]) -> bool:
     """Return whether name or cells suggest times or parts of times, so that the column is not a target by default."""
     return role_of_name(name) in ("time", "period") or look_like_times(cells)

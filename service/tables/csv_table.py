@@ -122,7 +122,7 @@ def _odd_row(line: int, cells: list[str], header: list[str], separator: str) -> 
 def _header(cells: list[str]) -> list[str]:
     """Return the names of the columns; a column without a name, as pandas writes an index, is named by its position."""
     if len(cells) > MOST_COLUMNS:
-        raise InvalidSeries.at(PATH, f"the CSV has {len(cells)} columns, at most {MOST_COLUMNS} are read")
+        raise InvalidSeries.at(PATH, f"the header has {len(cells)} columns, at most {MOST_COLUMNS} are read")
     names = [cell.strip() or f"column {place}" for place, cell in enumerate(cells, 1)]
     if all(is_number(name) or _DATE.fullmatch(name) or look_like_times([name]) for name in names):
         raise InvalidSeries.at(PATH, _no_names(names))

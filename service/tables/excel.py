@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Container, Iterator
 from datetime import date, datetime, time, timedelta
 from importlib.util import find_spec
 from typing import Any
 
-from service.errors import InvalidSeries, MalformedBody
+from service.errors import InvalidOption, InvalidSeries, MalformedBody
+from service.tables.csv_table import CsvTable, read_table
 from service.tables.number_format import PATH
 
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -29,40 +31,85 @@ def has_reader() -> bool:
     return find_spec("openpyxl") is not None
 
 
-def csv_of_excel(data: bytes, most_bytes: int, most_cells: int) -> bytes:
-    """Return the first sheet as CSV in UTF-8: commas between cells, decimal points, ISO 8601 times.
+def refuse_csv_options(**given: str | None) -> None:
+    """Raise InvalidOption for an option that only CSV files have."""
+    for option, value in given.items():
+        if value is not None:
+            raise InvalidOption.at((option,), f"an Excel file has no {option}: leave it out")
 
-    most_bytes: the most that the archive may unpack to; most_cells: rows times columns.
-    Raises MalformedBody for a file that is no workbook, InvalidSeries for one that is too large or has no cells.
+
+def read_sheet(csv: bytes, most_rows: int | None = None) -> CsvTable:
+    """Split the CSV of a workbook into columns. Raises what `read_table` raises."""
+    return read_table(csv, "comma", most_rows, "point")
+
+
+def csv_of_excel(data: bytes, most_bytes: int | None = None, most_cells: int | None = None) -> bytes:
+    """Return the first visible sheet as CSV in UTF-8: commas between cells, decimal points, ISO 8601 times.
+
+    most_bytes: the most that the archive may unpack to, and of the CSV; most_cells: up to the last cell of each row.
+    Raises MalformedBody for a file that is no workbook, InvalidSeries for one that is too large, or has formulas
+    without saved values.
     """
     import zipfile
-
-    import openpyxl
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(one.file_size for one in archive.infolist())
-        if size > most_bytes:
+        if most_bytes is not None and size > most_bytes:
             raise InvalidSeries.at(PATH, f"the workbook unpacks to {size} bytes, at most {most_bytes} are read")
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        sheet = next(one for one in book.worksheets if one.sheet_state == "visible")
-        return _written(sheet, most_cells)
+        return _written(data, most_bytes, most_cells)
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError, StopIteration, SyntaxError, OSError) as error:
         said = f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"
-        raise MalformedBody(f"the Excel file cannot be read: {said}") from None
+        raise MalformedBody(f"the Excel file cannot be read: {said}; save the sheet as .xlsx or as CSV") from None
 
 
-def _written(sheet: Any, most_cells: int) -> bytes:
+def _rows(data: bytes, with_formulas: bool = False) -> Iterator[tuple[Any, ...]]:
+    """Return the cells of each row of the first visible sheet, up to its last one."""
+    import openpyxl
+
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=not with_formulas, keep_links=False)
+    sheet = next(one for one in book.worksheets if one.sheet_state == "visible")
+    # Programs write wrong ones, and formats make them far larger than what is filled.
+    sheet.reset_dimensions()
+    rows: Iterator[tuple[Any, ...]] = sheet.iter_rows()
+    return rows
+
+
+def _written(data: bytes, most_bytes: int | None, most_cells: int | None) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    cells = 0
-    for row in sheet.iter_rows(values_only=True):
-        values = [_text(value) for value in row]
+    cells = width = 0
+    blank: set[str] = set()
+    for row in _rows(data):
+        values = [_text(cell.value) for cell in row]
+        while values and not values[-1]:
+            values.pop()
+        width = max(width, len(values))
         cells += len(values)
-        if cells > most_cells:
+        if most_cells is not None and cells > most_cells:
             raise InvalidSeries.at(PATH, f"the sheet has more than {most_cells} cells: drop columns or rows")
-        writer.writerow(values)
+        # A row without cells is still a line, so that messages have the numbers of the sheet.
+        writer.writerow(values + [""] * (width - len(values)) if values else [])
+        if most_bytes is not None and text.tell() > most_bytes:
+            raise InvalidSeries.at(PATH, f"the sheet has more than {most_bytes} characters: drop columns or rows")
+        # A formula whose result is an empty text has another type.
+        blank.update(cell.coordinate for cell in row if _is_blank(cell))
+    if blank:
+        _refuse_formulas(data, blank)
     return text.getvalue().encode()
+
+
+def _is_blank(cell: Any) -> bool:
+    return cell.value is None and cell.data_type == "n" and hasattr(cell, "coordinate")
+
+
+def _refuse_formulas(data: bytes, blank: Container[str]) -> None:
+    """Raise InvalidSeries if one of the cells without a value is a formula."""
+    for row in _rows(data, with_formulas=True):
+        for cell in row:
+            if cell.data_type == "f" and cell.coordinate in blank:
+                cure = "open the workbook in Excel or LibreOffice and save it, or export the sheet as CSV"
+                raise InvalidSeries.at(PATH, f"cell {cell.coordinate} is a formula without a saved value: {cure}")
 
 
 def _text(value: Any) -> str:

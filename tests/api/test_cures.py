@@ -93,6 +93,11 @@ CURES: dict[str, tuple[Request, str, Request]] = {
         "give time_zone (such as Europe/Berlin)",
         timed([f"2024-10-27T{hour:02}:00" for hour in (0, 1, 2, 2, *range(3, 24))], time_zone="Europe/Berlin"),
     ),
+    "a repeated hour in rows without order": (
+        timed([f"2024-10-27T{hour:02}:00" for hour in (5, 0, 1, 2, 2, 3, 4, *range(6, 24))], time_zone="Europe/Berlin"),
+        "sort the rows by time",
+        timed([f"2024-10-27T{hour:02}:00" for hour in (0, 1, 2, 2, *range(3, 24))], time_zone="Europe/Berlin"),
+    ),
     "local midnights with offsets": (
         timed([f"{day}T00:00:00+0{1 if day < '2024-01-20' else 2}:00" for day in DAYS]),
         "give time_zone",

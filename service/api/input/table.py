@@ -17,6 +17,7 @@ from service.tables.column_roles import (
     CELLS_TRIED,
     ITEM,
     TARGET,
+    fault_of_names,
     look_like_times,
     look_like_years,
     part_of_name,
@@ -207,6 +208,8 @@ def _only_target(table: Table, taken: set[str | None]) -> list[str]:
         return [TARGET]
     if len(numeric) == 1:
         return numeric
+    if fault := fault_of_names(numeric):
+        raise InvalidSeries.at(PATH, fault)
     if numeric:
         detail = f"which column is to be forecast? name it: target= one of {listed(numeric)}"
         raise InvalidSeries.at(("target",), detail)

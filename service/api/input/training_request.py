@@ -9,7 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
-from service.api.input.excel_body import read_excel
+from service.api.input.excel_body import CELLS_A_VALUE, read_excel
 from service.api.input.parquet_body import read_parquet
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
@@ -31,7 +31,6 @@ Decide = Callable[[Resources, TrainingRequest], Plan]
 LONGEST_KEY = 200
 # Unused columns that a warning lists.
 _SHOWN = 20
-_CELLS_A_VALUE = 4
 _NOT_PART_OF_REQUEST = ("wait",)
 
 
@@ -83,10 +82,9 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
     if kind == CSV_TYPE:
         read: Table = read_table(body, most_rows=most, **query.format)
     elif kind == XLSX_TYPE:
-        read = read_excel(body, most, _CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)
+        read = read_excel(body, most, request.app.state.max_body_bytes, **query.format)
     else:
-        # A table may have unused columns.
-        read = read_parquet(body, _CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)
+        read = read_parquet(body, CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)
     table = table_series(read, **query.roles)
     sent = {**query.options, "series": table.series}
     try:

@@ -41,6 +41,7 @@ NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
         ("GET", "/jobs/{job_id}"): "read",
         ("GET", "/jobs/{job_id}/events"): "read",
         ("POST", "/train"): "train",
+        ("POST", "/csv"): "train",
         ("POST", "/models"): "train",
         ("PATCH", "/models/{model_id}"): "train",
         ("DELETE", "/jobs/{job_id}"): "train",

@@ -33,7 +33,8 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
 
     Of a local time that occurs twice, as clocks were set back, the rows are in order of time, whether times ascend or
     descend; a single one is the earlier. Of days, a midnight that clocks skipped is the first time of the day. Raises
-    InvalidTimestamps at another time that clocks which were set forward skipped.
+    InvalidTimestamps at another time that clocks which were set forward skipped, and at one that occurs twice in rows
+    that neither ascend nor descend.
     """
     import pandas as pd
 
@@ -59,7 +60,13 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
     twice = earlier != later
     if not twice.any():
         return earlier
-    return np.where(twice & _is_repeated(local), later, earlier)
+    repeated = twice & _is_repeated(local)
+    found = np.where(repeated, later, earlier)
+    steps = np.diff(found.astype(np.int64))
+    if repeated.any() and (steps > 0).any() and (steps < 0).any():
+        detail = "it occurs twice, as clocks were set back, and the rows have no order: sort the rows by time"
+        refuse(raw, int(repeated.argmax()), path, detail)
+    return found
 
 
 def _is_repeated(local: TimeArray) -> NDArray[np.bool_]:

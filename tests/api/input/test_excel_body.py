@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
@@ -14,23 +15,12 @@ import pytest
 from service.tables.excel import XLSX_TYPE
 from tests.api.contract import problem_of
 from tests.api.series import VALUES, csv_of
-from tests.factories import QUICK
+from tests.factories import QUICK, workbook
 
-openpyxl = pytest.importorskip("openpyxl")
+pytest.importorskip("openpyxl")
 
 HEADERS = {"Content-Type": XLSX_TYPE}
 DAYS = [date(2024, 1, 1) + timedelta(days=day) for day in range(len(VALUES))]
-
-
-def workbook(rows: Sequence[Sequence[Any]], prepare: Callable[[Any], None] | None = None) -> bytes:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(list(row))
-    if prepare:
-        prepare(book)
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
 
 
 def sheet(columns: dict[str, Sequence[Any]]) -> list[Sequence[Any]]:
@@ -83,6 +73,45 @@ def test_the_first_visible_sheet_is_read(client: httpx.Client) -> None:
     assert dry_run(client, workbook([["nothing"]], hide)).json()["series"]["rows"] == len(VALUES)
 
 
+def replaced(file: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a workbook with other XML in its first sheet."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(file)) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in source.infolist():
+            content = source.read(one)
+            assert not one.filename.endswith("sheet1.xml") or old in content
+            archive.writestr(one, content.replace(old, new) if one.filename.endswith("sheet1.xml") else content)
+    return made.getvalue()
+
+
+def read_sheet(file: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(file)) as archive:
+        return archive.read("xl/worksheets/sheet1.xml")
+
+
+def test_saved_values_of_formulas_are_read(client: httpx.Client) -> None:
+    file = workbook([["sold", "note"], *(["=2+3", '=""'] for _ in range(40))])
+    saved = replaced(file, b"<f>2+3</f><v />", b"<f>2+3</f><v>5</v>")
+    # Excel saves an empty text in this form.
+    saved = replaced(saved, b'><f>""</f><v />', b' t="str"><f>""</f><v></v>')
+    series = dry_run(client, saved).json()["series"]
+    assert (series["rows"], series["missing"]) == (40, 0)
+
+
+def test_formats_beyond_the_values_do_not_count(client: httpx.Client) -> None:
+    def format_all(book: Any) -> None:
+        for row in book.active.iter_rows(min_row=1, max_row=60, min_col=2, max_col=300):
+            for cell in row:
+                cell.number_format = "0.00"
+
+    file = workbook(sheet({"date": DAYS, "sold": VALUES}), format_all)
+    wide = re.compile(rb'<dimension ref="[^"]*"').search(read_sheet(file))
+    assert wide is not None
+    answer = dry_run(client, replaced(file, wide[0], b'<dimension ref="A1:XFD1048576"')).json()
+    assert answer["series"]["rows"] == len(VALUES)
+    assert answer["warnings"] == []
+
+
 def bomb() -> bytes:
     """Return a workbook whose sheet unpacks to 3 GiB of blanks."""
     file = io.BytesIO()
@@ -111,6 +140,14 @@ def bomb() -> bytes:
             "no column contains numbers",
         ),
         (bomb, 422, "invalid-series", "unpacks"),
+        (
+            lambda: workbook([["sold", "half"], *([n, f"=A{n}/2"] for n in range(2, 30))]),
+            422,
+            "invalid-series",
+            "B2 is",
+        ),
+        (lambda: workbook([["store", *DAYS], ["a", *VALUES]]), 422, "invalid-series", "one row for each time"),
+        (lambda: workbook([[f"c{n}" for n in range(16_000)], [1.0] * 16_000]), 422, "invalid-series", "16000 columns"),
     ],
 )
 def test_files_that_cannot_be_read(
@@ -130,3 +167,31 @@ def test_a_training_from_a_workbook_without_openpyxl_names_the_extra(
     monkeypatch.setattr("service.api.input.excel_body.has_reader", lambda: False)
     answer = client.post("/train", params={**dict.fromkeys(QUICK, "1")}, content=b"PK", headers=HEADERS)
     problem_of(answer, 415, "unsupported-content-type", contains=r"extra \[excel\]")
+
+
+def test_a_workbook_as_csv_trains_the_same_model(client: httpx.Client) -> None:
+    rows = sheet({"date": DAYS, "in EUR; net": [1.005 + value for value in VALUES], "note": ["a;b", "c\td"] * 30})
+    file = workbook(rows[: len(VALUES) + 1])
+    answer = client.post("/csv", content=file, headers=HEADERS)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    read = client.post("/train?dry_run=true", content=answer.content, headers={"Content-Type": "text/csv"}).json()
+    assert read == dry_run(client, file).json()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "slug"),
+    [
+        (b"date,y\n", "text/csv", 415, "unsupported-content-type"),
+        (b"PK\x03\x04" + bytes(100), XLSX_TYPE, 400, "malformed-body"),
+        (b"", XLSX_TYPE, 400, "malformed-body"),
+        (bytes(40 * 2**20), XLSX_TYPE, 413, "body-too-large"),
+    ],
+)
+def test_bodies_that_are_no_workbook(client: httpx.Client, body: bytes, kind: str, status: int, slug: str) -> None:
+    problem_of(client.post("/csv", content=body, headers={"Content-Type": kind}), status, slug)
+
+
+def test_a_workbook_without_openpyxl_names_the_extra(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.api.input.excel_body.has_reader", lambda: False)
+    answer = client.post("/csv", content=b"PK", headers=HEADERS)
+    problem_of(answer, 415, "unsupported-content-type", contains=r"save the sheet as CSV")

@@ -61,9 +61,10 @@ class ModelOperations(KnownModel, Generic[ModelT]):
         """Forecast ``horizon`` steps, by default the horizon of the training; return a frame in long format.
 
         level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
-        data instead of the training data; items: forecast only these. future_covariates: values of the future
-        covariates, as a frame or by name; rows that have times are matched with the steps by time, and other rows are
-        ignored. num_samples, seed: return sample paths too, in ``frame.samples``.
+        data instead of the training data, of any type that `Client.train` takes; items: forecast only these.
+        future_covariates: values of the future covariates, as a frame, a file or by name; rows that have times are
+        matched with the steps by time, and other rows are ignored. num_samples, seed: return sample paths too, in
+        ``frame.samples``.
         """
         from service.client.frames import forecast_frame
 
@@ -226,7 +227,8 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     ) -> Trained | Started:
         """Train on data, wait for the model and return it; with ``wait=False`` return the job at once.
 
-        data: a frame or series of pandas, polars or pyarrow, an array, a list, a `Path` of a CSV file or its bytes.
+        data: a frame or series of pandas, polars or pyarrow, an array, a list, or the path or bytes of a CSV, Excel or
+        Parquet file.
         target, item, time: the columns to forecast, the column or columns that identify series, and the column of
         times; columns that are not given are detected. covariates, future_covariates, static: columns of further
         inputs. All options of POST /train are accepted as well: ``horizon=24``, ``training={"epochs": 50}``. timeout:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypedDict
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from service.client.columns import Names, Roles, listed
 from service.client.connection import Call, path_of
+from service.client.files import is_file, is_parquet, read_bytes, read_file
 from service.client.future_covariates import ColumnsAhead, values_ahead
 from service.client.item_ids import encoded_items, item_columns_in
 from service.client.records import AnswerForm, KnownModel
@@ -133,11 +133,10 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     """
     key = {"Idempotency-Key": str(uuid4())}
     wait = ("wait", f"{seconds:g}")
-    if isinstance(data, str | Path):
-        data = Path(data).read_bytes()
-    if isinstance(data, bytes):
+    if is_file(data):
+        data = read_bytes(data)
         roles = Roles(listed(arguments.get("target")), item=listed(arguments.get("item")), time=arguments.get("time"))
-        kind = _PARQUET if data.startswith(b"PAR1") else _EXCEL if is_excel(data) else _CSV
+        kind = _PARQUET if is_parquet(data) else _EXCEL if is_excel(data) else _CSV
         return Training(Call("POST", "/train", (wait, *csv_query(arguments)), data, {**kind, **key}), roles)
     of_data: dict[str, Any] = {name: value for name, value in arguments.items() if name in _OF_DATA}
     sent = read_series(data, **of_data)
@@ -186,7 +185,7 @@ def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, An
             asked.get("date_format"),
             items,
         )
-        body["future_covariates"] = values_ahead(asked["future_covariates"], columns)
+        body["future_covariates"] = values_ahead(_of_file(asked["future_covariates"], model, asked), columns)
     return json_call("POST", "/forecast", _given(body)), form
 
 
@@ -228,6 +227,7 @@ def _levels(level: float | Sequence[float] | None) -> list[float] | None:
 def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSeries:
     """Read data for a model; arguments that are not given default to those of its training."""
     given = _given(of_data)
+    data = _of_file(data, model, given)
     if model is None or isinstance(data, Mapping):
         return read_series(data, **given)
     targets = model.names("targets")
@@ -244,3 +244,21 @@ def series_for(model: KnownModel | None, data: Any, **of_data: Any) -> SentSerie
     if model.time_column is not None and model.time_column in table.columns:
         given.setdefault("time", model.time_column)
     return read_series(table, known_as=targets[0] if len(targets) == 1 else None, **given)
+
+
+def _of_file(data: Any, model: KnownModel | None, of_data: Mapping[str, Any]) -> Any:
+    """Return a file as a frame, other data unchanged; of_data: the roles of its columns."""
+    if not is_file(data):
+        return data
+    time, item = of_data.get("time"), listed(of_data.get("item"))
+    known: tuple[str, ...] = ()
+    needed = listed(of_data.get("target"))
+    if model is not None:
+        known, needed = model.item_columns, needed_columns(model, needed)
+    return read_file(data, needed, (*known, *item), time if isinstance(time, str) else None)
+
+
+def needed_columns(model: KnownModel, target: Names) -> tuple[str, ...]:
+    """Return the columns that a model requires, and those named as its targets."""
+    kinds = ("targets", "covariates", "future_covariates")
+    return (*listed(target), *(name for kind in kinds for name in model.names(kind)))

@@ -148,7 +148,7 @@ def _from_array(data: Any, names: Sequence[str] | None) -> Table:
     except (TypeError, ValueError) as error:
         raise InvalidSeries(
             f"a {type(data).__name__} cannot be read as a series ({error}): give a frame of pandas or polars, an "
-            "array, a list of numbers, or a Path of a CSV file"
+            "array, a list of numbers, or the path of a file"
         ) from None
     if array.ndim == 1:
         return Table({names[0] if names and len(names) == 1 else UNNAMED: array})

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from service.client import Client, Job, Model
 from service.client.connection import run_blocking
 from service.client.operations import backtest_answer, forecast_answer
+from service.client.requests import needed_columns
 from service.client.waiting import stage_of
 from service.command_line.output import (
     STDIN,
-    columns_of,
     draw,
     item_of,
     moment,
@@ -170,7 +170,7 @@ def forecast(client: Client, asked: argparse.Namespace) -> None:
     options = _options(asked, _FORECASTING)
     for name, file in (("history", asked.history), ("future_covariates", asked.future_covariates)):
         if file:
-            options[name] = read_frame(file, asked, columns_of(model, asked.target), model.item_columns)
+            options[name] = read_frame(file, asked, needed_columns(model, asked.target), model.item_columns)
             options["item"] = item_of(asked, options[name].columns)
     answer, form = run_blocking(forecast_answer(model, asked.horizon, options))
     if not _wants_frame(asked, answer):
@@ -187,7 +187,7 @@ def forecast(client: Client, asked: argparse.Namespace) -> None:
 def backtest(client: Client, asked: argparse.Namespace) -> None:
     """Backtest on a file; the errors go to stdout, and the forecasts into files if any are named."""
     model = client.model(asked.model)
-    data = read_frame(asked.file, asked, columns_of(model, asked.target), model.item_columns)
+    data = read_frame(asked.file, asked, needed_columns(model, asked.target), model.item_columns)
     is_row = asked.start is not None and asked.start.isdecimal() and int(asked.start) < len(data)
     start = int(asked.start) if is_row else asked.start
     options = {**_options(asked, _BACKTESTING), "start": start, "item": item_of(asked, data.columns)}

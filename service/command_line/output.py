@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.client.records import KnownModel
-from service.errors import AmbiguousNumbers, ServiceError
-from service.tables.column_roles import says_time
-from service.tables.csv_table import CsvTable, read_table
+from service.client.files import read_file
+from service.errors import ServiceError
 from service.tables.item_ids import named_columns
 
 if TYPE_CHECKING:
@@ -97,12 +95,6 @@ def read_bytes(file: str) -> bytes:
     return sys.stdin.buffer.read()
 
 
-def columns_of(model: KnownModel, target: list[str] | None) -> tuple[str, ...]:
-    """Return the columns of a file that a model requires, and those named as its target."""
-    kinds = ("targets", "covariates", "future_covariates")
-    return (*(target or ()), *(name for kind in kinds for name in model.names(kind)))
-
-
 def item_of(asked: argparse.Namespace, columns: Iterable[Any]) -> list[str] | None:
     """Return the item columns of ``--item``, which may name several in one text."""
     return list(named_columns(asked.item, [str(name) for name in columns])) if asked.item else None
@@ -111,38 +103,19 @@ def item_of(asked: argparse.Namespace, columns: Iterable[Any]) -> list[str] | No
 def read_frame(
     file: str, asked: argparse.Namespace, values: Collection[str] = (), items: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Read a file as the server does: numeric columns become numbers, except columns of times and items.
+    """Read a file as `read_file` does.
 
-    asked: has ``item`` and ``time``, and the format of the file; values: columns that the model reads, if the file
-    contains them; items: the item columns of the model.
+    asked: has ``item`` and ``time``, and the format of a CSV file; values: columns that the model reads; items: the
+    item columns of the model.
 
-    Raises OSError, and the errors of `read_table` and its columns, with the name of the file.
+    Raises OSError, and the errors of `read_file` with the name of the file.
     """
-    import pandas as pd
-
     data = read_bytes(file)
+    of_csv = {"separator": asked.separator, "decimal": asked.decimal, "thousands": asked.thousands}
     try:
-        table = read_table(data, asked.separator, decimal=asked.decimal, thousands=asked.thousands)
-        texts = (*items, *(item_of(asked, table.columns) or ()), asked.time)
-        columns = {name: _column(table, name, texts, values) for name in table.columns}
+        return read_file(data, values, (*items, *(asked.item or ())), asked.time, **of_csv)
     except ServiceError as error:
         raise type(error)(f"{file}: {error.detail}", error.faults) from None
-    return pd.DataFrame(columns)
-
-
-def _column(
-    table: CsvTable, name: str, texts: tuple[str | None, ...], values: Collection[str]
-) -> list[str] | list[float | None]:
-    cells = table.columns[name]
-    if name not in values and (name in texts or says_time(name, cells) or not table.is_numeric(name)):
-        return cells
-    try:
-        return table.cells(name)
-    except AmbiguousNumbers:
-        if name not in values and any(value in table.columns for value in values):
-            # A required column is present; the format of this one does not matter.
-            return cells
-        raise
 
 
 def print_frame(frame: pd.DataFrame) -> None:

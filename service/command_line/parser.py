@@ -25,9 +25,9 @@ def add_commands(commands: Any) -> None:
         parser.add_argument("--json", action="store_true", help="print the JSON of the server")
         return parser
 
-    _add_training(add("train", "train a model on a CSV file", "Train a model on a CSV file and wait for it."))
+    _add_training(add("train", "train a model on a file", "Train a model on a file and wait for it."))
     _add_forecasting(add("forecast", "forecast from a model"))
-    _add_backtesting(add("backtest", "forecast every point of a CSV file from those before it"))
+    _add_backtesting(add("backtest", "forecast every point of a file from those before it"))
     models = add("models", "list models, or show one")
     models.add_argument("model", nargs="?", help=_MODEL)
     models.add_argument("--name", help="only models of this name")
@@ -51,7 +51,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="a CSV file with a header row; - reads from stdin")
+    parser.add_argument("file", help="a CSV, Excel or Parquet file; - reads from stdin")
     _add_columns(parser)
     parser.add_argument("--covariates", action="append", metavar="COLUMN", help="past covariate; repeat for several")
     parser.add_argument("--future-covariates", action="append", metavar="COLUMN", help="future covariate; repeat")
@@ -78,11 +78,11 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
     bands = parser.add_mutually_exclusive_group()
     bands.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
     bands.add_argument("--quantiles", type=_numbers, metavar="0.1,0.9", help="quantiles instead of intervals")
-    parser.add_argument("--history", metavar="CSV", help="forecast from the end of this file, not of the model's data")
+    parser.add_argument("--history", metavar="FILE", help="forecast from the end of this file, not of the model's data")
     parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
     parser.add_argument(
         "--future-covariates",
-        metavar="CSV",
+        metavar="FILE",
         help="file of the future covariates; each step uses the row of its time, other rows are ignored",
     )
     parser.add_argument("--num-samples", type=_count, help="number of sample paths to add; with --json")
@@ -93,7 +93,7 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
 
 def _add_backtesting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=_MODEL)
-    parser.add_argument("file", help="a CSV file with a header row; - reads from stdin")
+    parser.add_argument("file", help="a CSV, Excel or Parquet file; - reads from stdin")
     parser.add_argument("--horizon", type=_count, default=1, help="steps ahead from each point (default: 1)")
     parser.add_argument("--stride", type=_count, default=1, help="points from one origin to the next (default: 1)")
     parser.add_argument("--start", help="row number or time of the first point; by default as early as possible")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from service.client import Client, Model
 from service.errors import HistoryTooShort, InvalidInput, InvalidOption, ModelNotFound, SeriesTooShort, ServiceError
 from tests.client.data import QUICK, ROWS, daily, panel
+from tests.factories import workbook
 
 LONG = ["unique_id", "ds", "mean", "lo-80", "hi-80", "lo-95", "hi-95"]
 
@@ -150,6 +152,27 @@ def test_a_csv_file(client: Client, tmp_path: Path) -> None:
     same = client.train(path.read_bytes(), target=["units"], candidates=["naive", "drift"], horizon=2)
     assert {one["candidate"] for one in same.record["candidates"]} >= {"naive", "drift"}
     assert client.train(str(path), target="units", candidates=["naive"]).status == "ready"
+
+
+def test_files_are_histories_and_future_covariates(client: Client, tmp_path: Path) -> None:
+    known = pd.concat([daily().assign(store=store, sku=sku) for store, sku in (("N", 1), ("S", 2))])
+    known["price"] = np.arange(len(known)) % 5.0
+    known = known.assign(units=known["units"].round(2), day=known["day"].dt.strftime("%d.%m.%Y"))
+    past, ahead = known.groupby("store").head(ROWS - 5), known.groupby("store").tail(5)
+    columns: dict[str, Any] = {"target": "units", "item": ["store", "sku"], "future_covariates": "price"}
+    model = client.train(past, **columns, **QUICK)
+    files: dict[str, Any] = {}
+    for name, frame in (("past", past), ("ahead", ahead)):
+        csv = frame.to_csv(index=False, sep=";", decimal=",").encode()
+        files[name] = (csv, tmp_path / f"{name}.xlsx", str(tmp_path / f"{name}.parquet"))
+        files[name][1].write_bytes(workbook([list(frame), *frame.itertuples(index=False)]))
+        frame.to_parquet(files[name][2], index=False)
+    expected = model.forecast(history=past, future_covariates=ahead), model.backtest(past, start=ROWS - 10)
+    for history, future in zip(files["past"], files["ahead"], strict=True):
+        found = model.forecast(history=history, future_covariates=future)
+        pd.testing.assert_frame_equal(found, expected[0])
+        assert len(np.ravel(found.plot())) > 0
+        pd.testing.assert_frame_equal(model.backtest(history, start=ROWS - 10), expected[1])
 
 
 def test_a_parquet_file(client: Client, tmp_path: Path) -> None:

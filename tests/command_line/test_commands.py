@@ -27,7 +27,7 @@ from service.client.table import Table
 from service.errors import AmbiguousNumbers
 from service.tables.csv_table import read_table
 from tests.client.data import ENDLESS, ROWS, daily, panel
-from tests.factories import seasonal, warm_months
+from tests.factories import seasonal, warm_months, workbook
 from tests.tables.csv_cases import CASES, Numbers
 
 Run = Callable[..., tuple[int, str, str]]
@@ -502,6 +502,29 @@ def test_files_as_the_server_reads_them(tmp_path: Path) -> None:
     assert frame["units"].fillna(-1).tolist() == [1.5, -1]
     assert frame["month"].tolist() == ["2024-01", "2024-02"]
     assert frame["note"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("suffix", ["xlsx", "parquet"])
+def test_workbooks_and_parquet_files(run: Run, sales: Path, name: str, tmp_path: Path, suffix: str) -> None:
+    path, bad, csv = (tmp_path / one for one in (f"sales.{suffix}", f"bad.{suffix}", "sales.csv"))
+    # Excel keeps 16 digits.
+    frame = pd.read_csv(sales).round(2)
+    frame.to_csv(csv)
+    rows = [list(frame), *frame.itertuples(index=False)]
+    path.write_bytes(workbook(rows) if suffix == "xlsx" else frame.to_parquet())
+    for command in (("forecast", name, "--history"), ("backtest", name)):
+        assert run(*command, path) == run(*command, csv)
+    assert run("train", path, "--target", "units", *QUICK)[0] == 0
+    bad.write_bytes(path.read_bytes()[:-50])
+    code, _, err = run("forecast", name, "--history", bad)
+    assert (code, f"{bad}: the {'Excel' if suffix == 'xlsx' else 'Parquet'} file cannot be read" in err) == (1, True)
+
+
+def test_a_workbook_has_no_decimal_mark(run: Run, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(workbook([["ds", "units"], ["2024-01-01", 1.5]]))
+    code, _, err = run("backtest", name, path, "--decimal", "comma")
+    assert (code, "an Excel file has no decimal: leave it out" in err) == (1, True)
 
 
 def test_escapes_in_names_do_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,12 @@ export function lookLikeTimes(texts) {
   return cells.length > 0 && TIME.some((shape) => cells.every((cell) => shape.test(cell)));
 }
 
+// Tells whether columns of numbers are a table on its side, as fault_of_names.
+export function areTimes(names) {
+  const times = names.filter((name) => lookLikeTimes([name]) || lookLikeYears([name]));
+  return times.length >= Math.max(2, names.length / 2);
+}
+
 function lookLikeYears(texts) {
   const cells = known(texts);
   return cells.length > 0 && cells.every((cell) => YEAR.test(cell));

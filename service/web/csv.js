@@ -1,6 +1,6 @@
 // A CSV for drawing: the server reads it again, and decides. Separator, numbers and missing cells are read as it does.
 
-import { itemOf, saysTime, timeOf } from "./column_roles.js";
+import { areTimes, itemOf, saysTime, timeOf } from "./column_roles.js";
 import { isNumber, readNumbers } from "./number_format.js";
 
 export class UnreadableCsv extends Error {}
@@ -42,6 +42,9 @@ export function readCsv(sent, decimal = "") {
 function refuseWithoutValues(columns) {
   const numeric = columns.filter((column) => column.numbers);
   if (!numeric.length) throw new UnreadableCsv("No column has only numbers, so there is nothing to forecast.");
+  if (areTimes(numeric.map((column) => column.name))) {
+    throw new UnreadableCsv("The first line has the times. Transpose the table, so that it has one row for each time.");
+  }
   if (numeric.every((column) => column.saysTime)) {
     throw new UnreadableCsv(
       `${numeric[0].name} says when rows are, and no other column has only numbers, so there is nothing to forecast. ` +

@@ -1,15 +1,26 @@
 // From a file or pasted text to a table.
 
+import { ask } from "./api.js";
 import { UnreadableCsv } from "./csv.js";
 
-export async function readFile(file) {
+const XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+// Workbooks are zip archives.
+const ZIP = [0x50, 0x4b, 0x03, 0x04];
+
+export async function readFile(file, signal) {
   const bytes = new Uint8Array(await file.arrayBuffer());
+  if (ZIP.every((byte, place) => bytes[place] === byte)) return readText(await csvOfWorkbook(bytes, signal), "point");
   const text = decoded(bytes);
   if (text === null) {
     throw new UnreadableCsv(`${file.name} is not a text file in UTF-8. Save the sheet as CSV (UTF-8) and try again.`);
   }
   if (text.includes("\0")) throw new UnreadableCsv(`${file.name} is not a text file. Save the sheet as CSV and try again.`);
   return readText(text);
+}
+
+async function csvOfWorkbook(bytes, signal) {
+  const headers = { "Content-Type": XLSX_TYPE };
+  return (await ask("/csv", { method: "POST", body: bytes, headers, signal, lasting: true })).text();
 }
 
 // UTF-8, UTF-16 or Windows-1252, null for damaged UTF-8: the rule of service/tables/csv_text.py.

@@ -14,11 +14,11 @@ const EXAMPLES = [
 // take: is given {name, table} once something can be used.
 export function dataSourceCard(take, signal) {
   const said = element("div", { "aria-live": "polite" });
-  const input = element("input", { type: "file", id: "file", class: "unseen", accept: ".csv,.tsv,.txt,text/csv,text/plain" });
+  const input = element("input", { type: "file", id: "file", class: "unseen", accept: ".csv,.tsv,.txt,.xlsx,text/csv,text/plain" });
   const drop = element(
     "div",
     { class: "drop" },
-    element("p", { class: "drop-title" }, "Drop a CSV file here"),
+    element("p", { class: "drop-title" }, "Drop a CSV or Excel file here"),
     element("p", { class: "hint" }, "A first line with names; a column of times, if you have them; a column of numbers."),
     input,
     element("label", { for: "file", class: "button primary" }, "Choose a file"),
@@ -36,7 +36,7 @@ export function dataSourceCard(take, signal) {
       said.replaceChildren(problemNotice(error));
     }
   }
-  const useFile = (file) => file && use(file.name, () => readFile(file));
+  const useFile = (file) => file && use(file.name, () => readFile(file, signal));
 
   input.addEventListener("change", () => {
     useFile(input.files[0]);

@@ -52,6 +52,7 @@ function setupCard(source, result, signal, before = {}) {
   };
   const form = new TrainingForm(source, draw, reread, signal);
   if (before.query) form.restore(before.query);
+  form.more.open = before.focus === "decimal";
   draw();
   const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });
   const heading = element("h2", { id: "setup", tabindex: -1 }, source.name);

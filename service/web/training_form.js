@@ -10,11 +10,14 @@ import { frequencyWords, stepsWords, whole } from "./format.js";
 
 const PAUSE = 300;
 const LONGEST_HISTORY = 5000;
+const AGGREGATIONS = ["mean", "sum", "last", "first", "max", "min"];
 const DECIMAL_MARKS = [["", "find it"], ["point", "point: 1234.5"], ["comma", "comma: 1234,5"]];
 // Where the form has the options that the server asks for.
 const CURES = {
   "give decimal": "Choose it under “Decimal mark” in “More options”.",
   date_format: "It is “Form of the dates” in “More options”: %d for the day, %m the month, %Y or %y the year.",
+  time_zone: "It is “Time zone” in “More options”.",
+  "give resample": "It is “Combine rows” in “More options”: the step, and what becomes of its rows.",
 };
 
 export class TrainingForm {
@@ -36,6 +39,9 @@ export class TrainingForm {
     this.shown = element("select", {});
     this.season = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", placeholder: "automatic" });
     this.dates = element("input", { type: "text", placeholder: "%d-%m-%Y" });
+    this.zone = element("input", { type: "text", placeholder: "Europe/Berlin" });
+    this.step = element("input", { type: "text", placeholder: "5min, D, W" });
+    this.how = element("select", {}, options(AGGREGATIONS.map((name) => [name, name]), "mean"));
     this.nonnegative = element("input", { type: "checkbox", id: "nonnegative" });
     const helping = columns.filter((column) => numeric.includes(column) || (!column.saysTime && areLabels(column.texts)));
     this.helping = new CovariateFields(helping.map((column) => column.name));
@@ -70,7 +76,7 @@ export class TrainingForm {
       ),
       (this.more = element(
         "details",
-        { open: this.table.decimal !== "" },
+        {},
         element("summary", {}, "More options"),
         element(
           "div",
@@ -79,6 +85,9 @@ export class TrainingForm {
           labelled("Item column", this.item),
           labelled("Steps in a season", this.season, "1: none"),
           labelled("Form of the dates", this.dates, "If they are ambiguous or in an unknown form"),
+          labelled("Time zone", this.zone, "If clocks are changed, and the times are local"),
+          labelled("Combine rows", this.step, "Into steps of: rows at irregular times, or days into weeks"),
+          labelled("Combined to their", this.how),
           labelled("Decimal mark", this.decimal, "If 1.005 may be 1.005 or 1005"),
         ),
         element("div", { class: "check" }, this.nonnegative, element("label", { for: "nonnegative" }, "It is never below 0")),
@@ -136,6 +145,9 @@ export class TrainingForm {
       season_length: this.season.value,
       date_format: this.dates.value.trim(),
       decimal: this.decimal.value,
+      time_zone: this.zone.value.trim(),
+      "resample.freq": this.step.value.trim(),
+      "resample.how": this.step.value.trim() && this.how.value,
       name: this.name.value.trim(),
     };
     for (const [name, value] of Object.entries(given)) if (value) query.set(name, value);
@@ -155,6 +167,9 @@ export class TrainingForm {
     this.season.value = text("season_length");
     this.dates.value = text("date_format");
     this.decimal.value = text("decimal");
+    this.zone.value = text("time_zone");
+    this.step.value = text("resample.freq");
+    this.how.value = text("resample.how") || "mean";
     this.name.value = text("name");
     this.nonnegative.checked = query.has("nonnegative");
     this.helping.choose(query.getAll("covariates"));

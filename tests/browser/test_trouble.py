@@ -74,7 +74,7 @@ def test_gaps_are_counted_and_a_fault_is_told_once(seen: Watched) -> None:
     expect(page.locator(".understood")).to_contain_text("3 gaps between times")
     drop(page, "item.csv", "date,shop,sold\n" + "\n".join(f"2024-01-{day:02d},{'x' * 300},1" for day in range(1, 29)))
     expect(page.locator("#setup")).to_have_text("item.csv")
-    page.get_by_text("More options").click()
+    page.get_by_text("More options", exact=True).click()
     page.get_by_label("Item column").select_option("shop")
     notice = page.locator(".understood").get_by_role("alert")
     expect(notice).to_contain_text("at most 200 are allowed")

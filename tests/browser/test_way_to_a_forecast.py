@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from service.tables.column_roles import PERIOD_NAMES, TIME_NAMES, UNSURE_NAMES, look_like_times, role_of_name
 from tests.browser.conftest import PATIENCE, Watched, drop, example
+from tests.factories import workbook
 from tests.tables.csv_cases import CASES
 
 pytestmark = pytest.mark.browser
@@ -146,7 +147,7 @@ def test_columns_that_help(seen: Watched) -> None:
         for step in range(80)
     ]
     drop(page, "units.csv", "day,units,price,visits,kind,promo,note\n" + "".join(days))
-    page.get_by_text("More options").click()
+    page.get_by_text("More options", exact=True).click()
     helping = page.get_by_role("group", name="Columns that help")
     expect(helping.get_by_label("units")).to_be_hidden()
     helping.get_by_label("price").check()
@@ -157,16 +158,66 @@ def test_columns_that_help(seen: Watched) -> None:
     # What is forecast itself is no help, chosen or not.
     page.get_by_label("Forecast this column").select_option("visits")
     expect(helping.get_by_label("visits")).to_be_hidden()
-    expect(page.locator(".understood")).to_contain_text("columns not used: units, note;")
+    expect(page.locator(".understood")).to_contain_text(
+        "columns not used: units, note; choose what helps under “Columns that help” in “More options”"
+    )
     seen.picture("columns_that_help")
     train(page)
     assert record_of(seen, page)["covariates"] == ["price", "kind", "promo"]
     page.get_by_role("link", name="Everything about this model").click()
     assert drawn(page, "Forecast of visits")
     page.get_by_role("link", name="Train", exact=True).click()
-    page.get_by_text("More options").click()
+    page.get_by_text("More options", exact=True).click()
     expect(helping.get_by_label("price")).to_be_checked()
     expect(helping.get_by_label("units")).not_to_be_checked()
+
+
+def test_a_workbook_is_read_by_the_server(seen: Watched) -> None:
+    page = seen.go()
+    dated = [date(2024, 1, 1) + timedelta(days=step) for step in range(60)]
+    rows: list[list[Any]] = [["day", "sold; in EUR", "note"]]
+    rows += [[day, 1.005 + step % 7, f"{step % 3};x"] for step, day in enumerate(dated)]
+    drop(page, "sales.xlsx", workbook(rows))
+    expect(page.locator(".understood")).to_contain_text("60 values from 2024-01-01 to 2024-02-29 · one each day")
+    expect(page.get_by_label("Forecast this column").locator("option")).to_have_text(["sold; in EUR"])
+    expect(page.get_by_label("Name of the model")).to_have_value("sales")
+    table = page.get_by_role("group", name="The series sold; in EUR")
+    table.get_by_text("as a table").click()
+    expect(table.locator("tbody tr").first).to_contain_text("1.005")
+    train(page)
+    assert drawn(page, "Forecast of sold; in EUR")
+    drop(page, "formulas.xlsx", workbook([*rows[:30], [dated[30], "=B2+1"]]))
+    expect(page.get_by_role("alert")).to_contain_text("cell B31 is a formula without a saved value")
+    assert len(seen.answers) == 1
+
+
+def test_irregular_readings_are_combined(seen: Watched) -> None:
+    page = seen.go()
+    start = datetime(2024, 1, 1, 10)
+    times = [start + timedelta(seconds=61 * step + 7 * (step * step % 5)) for step in range(300)]
+    drop(page, "readings.csv", "time,heat\n" + "".join(f"{time},{10 + row % 6}\n" for row, time in enumerate(times)))
+    understood = page.locator(".understood")
+    expect(understood).to_contain_text("It is “Combine rows” in “More options”")
+    page.get_by_label("Combine rows").fill("5min")
+    page.get_by_label("Combined to their").select_option("max")
+    expect(understood).to_contain_text("values from 2024-01-01 10:00:00")
+    train(page)
+    assert record_of(seen, page)["series"]["resample"] == {"freq": "5min", "how": "max"}
+    page.get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="Train", exact=True).click()
+    expect(page.get_by_label("Combine rows")).to_have_value("5min")
+    expect(page.get_by_label("Combined to their")).to_have_value("max")
+
+
+def test_rows_of_several_items_are_told_by_the_control(seen: Watched) -> None:
+    page = seen.go()
+    rows = [f"2024-01-{day:02},{number},{10 + day % 7}\n" for number in (7, 8) for day in range(1, 31)]
+    drop(page, "shops.csv", "date,number,sold\n" + "".join(rows))
+    page.get_by_label("Forecast this column").select_option("sold")
+    expect(page.get_by_role("alert")).to_contain_text("choose number under “Item column” in “More options”")
+    page.get_by_text("More options", exact=True).click()
+    page.get_by_label("Item column").select_option("number")
+    expect(page.locator(".understood")).to_contain_text("2 series, 60 values")
 
 
 def test_by_keyboard_alone(seen: Watched) -> None:
@@ -255,7 +306,7 @@ def test_a_decimal_mark_that_fits_no_number_is_told(seen: Watched) -> None:
     page = seen.go()
     drop(page, "plain.csv", "date,value\n" + "".join(f"2024-01-{day:02},{day / 8}\n" for day in range(1, 29)))
     expect(page.locator(".understood")).to_contain_text("28 values")
-    page.get_by_text("More options").click()
+    page.get_by_text("More options", exact=True).click()
     page.get_by_label("Decimal mark").select_option("comma: 1234,5")
     expect(page.locator(".understood").get_by_role("alert")).to_contain_text(
         re.compile("No column has only numbers|separates")
@@ -303,7 +354,7 @@ def test_names_are_text_whatever_they_hold(seen: Watched) -> None:
     rows = "".join(f'2024-01-{day:02d},"{quoted}",{day % 7}\n' for day in range(1, 29))
     drop(page, f"{name}.csv", f"<b>when</b>,<i>who</i>,<u>{'x' * 40}</u>\n{rows}")
     expect(page.locator("#setup")).to_have_text(f"{name}.csv")
-    page.get_by_text("More options").click()
+    page.get_by_text("More options", exact=True).click()
     assert page.locator("main img, main b, main i:not(.swatch), main u").count() == 0
 
 

@@ -14,6 +14,7 @@ from service.client.times import TimeStyle, WrittenTimes, is_dated, write_times
 from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
 from service.tables.column_roles import CELLS_TRIED
 from service.tables.labels import are_labels, label_of
+from service.tables.number_format import is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ FloatArray = NDArray[np.float64]
 UNNAMED = "value"
 """The column name of unnamed data, as in the service."""
 
+_CURE = ": send numbers, or, for categories, text that is no number (k1 for 1)"
 _NUMBERS = (int, float, np.number, np.bool_)
 
 
@@ -49,7 +51,7 @@ class Table:
     def cells(self, name: str, may_be_categories: bool = True) -> FloatArray | NDArray[np.object_]:
         """Return a column as `numbers` does, or as booleans or text, None if missing, if it holds such labels.
 
-        Raises what `numbers` raises.
+        Raises what `numbers` raises, and InvalidSeries for categories that are numbers.
         """
         column = self.column(name)
         if column.dtype.is_numeric() if isinstance(column, nw.Series) else column.dtype.kind in "fiu":
@@ -61,6 +63,7 @@ class Table:
         if any(isinstance(one, str) for one in cells):
             cells = [None if one is None else label_of(one) for one in cells]
         elif not all(isinstance(one, bool | None) for one in cells):
+            _refuse_numbers_as_categories(column, name)
             return self.numbers(name)
         return np.array(cells, dtype=object) if are_labels(cells, may_be_categories) else self.numbers(name)
 
@@ -176,6 +179,12 @@ def _times(times: Any) -> nw.Series[Any]:
     return nw.from_native(_without_periods(column), series_only=True)
 
 
+def _refuse_numbers_as_categories(column: nw.Series[Any] | NDArray[Any], name: str) -> None:
+    """Raise InvalidSeries for a categorical column of numbers, which would be taken as numbers."""
+    if isinstance(column, nw.Series) and column.dtype in (nw.Categorical, nw.Enum):
+        raise InvalidSeries.at((name,), f"column {name!r} has categories that are numbers{_CURE}")
+
+
 def _floats(column: nw.Series[Any] | NDArray[Any], name: str) -> FloatArray:
     if isinstance(column, nw.Series):
         if column.dtype.is_numeric() or column.dtype == nw.Boolean:
@@ -186,7 +195,8 @@ def _floats(column: nw.Series[Any] | NDArray[Any], name: str) -> FloatArray:
     row = next((row for row, value in enumerate(column) if not _is_number(value)), None)
     if row is not None:
         shown = str(column[row])[:60]
-        raise InvalidSeries.at((name, row), f"column {name!r} has {shown!r} in row {row}, which is not a number")
+        cure = _CURE if isinstance(column[row], str) and is_number(column[row].strip()) else ""
+        raise InvalidSeries.at((name, row), f"column {name!r} has {shown!r} in row {row}, which is not a number{cure}")
     return np.array([None if _is_missing(value) else value for value in column], dtype=np.float64)
 
 

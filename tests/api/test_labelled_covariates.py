@@ -125,6 +125,30 @@ def test_a_model_of_booleans(application: Application, numeric: Record) -> None:
     problem_of(answer, 422, "invalid-series", "#/future_covariates/x/1", "'maybe'; .* send these")
 
 
+def test_booleans_among_categories(application: Application) -> None:
+    kinds = [{"none": "no", "flyer": "maybe", "radio": "yes"}[kind] for kind in KINDS]
+    mixed = [{"no": False, "yes": True}.get(kind, kind) for kind in kinds]
+    sent = [train(application, series(cells, KIND_SALES, future_covariates=["x"])) for cells in (kinds, mixed)]
+    assert sent[0]["configuration"]["categories"] == {"x": ["maybe", "no", "yes"]}
+    assert sent[1]["configuration"]["categories"] == {"x": ["false", "maybe", "true"]}
+    no, maybe, yes = mean(ahead(application, sent[0], ["no", "maybe", "yes"]))
+    assert [maybe - no, yes - no] == pytest.approx([20, 40], abs=1.5)
+    for model in sent:
+        found = ahead(application, model, [False, "maybe", True])
+        assert mean(found) == pytest.approx([no, maybe, yes], abs=0.2)
+        assert found["warnings"] == []
+        found = ahead(application, model, [False, True, False], history=series(mixed, KIND_SALES))
+        assert mean(found) == pytest.approx([no, yes, no], abs=0.2)
+        assert found["warnings"] == []
+
+
+@pytest.mark.parametrize("cells", [["k", 1, True], [True, 1.5, None], [1, "k"]])
+def test_numbers_among_categories_are_refused(application: Application, cells: Cells) -> None:
+    answer = application.client.post("/train", json={"series": series((cells * ROWS)[:ROWS], ON_SALES)})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith("#/series/columns/x/")
+
+
 def test_categories_have_effects_of_their_own(application: Application, categorical: Record) -> None:
     assert categorical["future_covariates"] == ["x"]
     assert categorical["configuration"]["categories"] == {"x": ["flyer", "none", "radio"]}

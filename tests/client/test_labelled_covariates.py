@@ -69,6 +69,14 @@ def test_every_type_of_frame_is_sent_alike(data: Any) -> None:
     assert (sent["kind"], sent["open"], sent["always"]) == (KINDS.tolist(), OPEN.tolist(), ["yes"] * ROWS)
 
 
+@pytest.mark.parametrize("kind", ["category", "string"])
+def test_categories_that_are_numbers_are_refused_with_the_cure(kind: str) -> None:
+    codes = pd.Series(KINDS).map({"none": 1, "flyer": 2, "radio": 3})
+    with pytest.raises(InvalidSeries, match=r"for categories, text that is no number \(k1 for 1\)"):
+        columns(SALES.assign(kind=codes).astype({"kind": kind}))
+    assert columns(SALES.assign(kind="k" + codes.astype(str)))["kind"][0] in ("k1", "k2", "k3")
+
+
 def test_forecasts(client: Client, sold: Model) -> None:
     assert sold.record["future_covariates"] == ["kind", "open"]
     assert "always is 1 in all rows, so it is not used" in sold.warnings

@@ -27,7 +27,7 @@ from service.tables.column_roles import role_of_name
 _CURE = "send times as timestamps, name columns to forecast in targets"
 
 SentValues = list[float | None]
-SentCells = SentValues | list[bool | None] | list[str | None]
+SentCells = SentValues | list[bool | None] | list[str | bool | None]
 SentRows = ValuesSeries | ColumnsSeries | ItemsSeries
 SentSeries = SentValues | SentRows
 

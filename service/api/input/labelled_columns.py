@@ -20,11 +20,11 @@ from service.tables.labels import (
     truth_of,
 )
 
-_CURE = "send numbers without quotes, or, for categories, text that is no number"
+_CURE = "send numbers without quotes, or, for categories, text that is no number (k1 for 1)"
 
 
 def has_text(values: Sequence[object]) -> bool:
-    """Return whether a column holds text or booleans; its cells all have one type."""
+    """Return whether a column holds text or booleans, and so no numbers."""
     if values and values[0].__class__ is float:  # the usual case
         return False
     return isinstance(next((one for one in values if one is not None), None), str | bool)

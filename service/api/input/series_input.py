@@ -188,10 +188,8 @@ def _inside_items(series: SentSeries | None, path: Path) -> Iterator[tuple[str, 
 
 
 def _read(sent: Mapping[str, SentCells] | TimedColumns, path: Path) -> SentCovariates:
-    columns = {
-        name: [label_of(cell) or None for cell in values] if has_text(values) else values
-        for name, values in (sent.columns if isinstance(sent, TimedColumns) else sent).items()
-    }
+    cells = sent.columns if isinstance(sent, TimedColumns) else sent
+    columns = {name: _labels(values) if has_text(values) else values for name, values in cells.items()}
     read = SentCovariates(columns, path)
     if isinstance(sent, TimedColumns):
         read = SentCovariates(columns, path, sent.timestamps, sent.date_format)
@@ -202,3 +200,8 @@ def _read(sent: Mapping[str, SentCells] | TimedColumns, path: Path) -> SentCovar
             raise InvalidSeries.at(column.path, detail)
         read_numbers(column)
     return read
+
+
+def _labels(cells: SentCells) -> SentCells:
+    labels: list[str | bool | None] = [label_of(cell) or None for cell in cells]
+    return labels

@@ -29,11 +29,11 @@ Values = Annotated[list[Number | None], Field(fail_fast=True)]
 def _tag_of_cells(value: Any) -> str:
     if not isinstance(value, list) or (value and value[0].__class__ is float):  # the usual case
         return "<numbers>"
-    first = next((one for one in value if one is not None), None)
-    if isinstance(first, bool):
-        return "<booleans>"
+    kinds = set(map(type, value)) - {type(None)}
     # Text among numbers is a mistake, wherever the first of it is.
-    return "<texts>" if isinstance(first, str) and all(isinstance(one, str | None) for one in value) else "<numbers>"
+    if not kinds or not kinds <= {bool, str}:
+        return "<booleans>" if isinstance(next((one for one in value if one is not None), None), bool) else "<numbers>"
+    return "<texts>" if str in kinds else "<booleans>"
 
 
 # Numbers, booleans, or text: the reader decides whether text is used, and how.
@@ -41,7 +41,9 @@ Cells = Annotated[
     Annotated[Values, Tag("<numbers>")]
     | Annotated[list[Annotated[bool, Field(strict=True)] | None], Field(fail_fast=True), Tag("<booleans>")]
     | Annotated[
-        list[Annotated[str, Field(strict=True, max_length=LONGEST_CELL)] | None], Field(fail_fast=True), Tag("<texts>")
+        list[Annotated[str, Field(strict=True, max_length=LONGEST_CELL)] | Annotated[bool, Field(strict=True)] | None],
+        Field(fail_fast=True),
+        Tag("<texts>"),
     ],
     Discriminator(_tag_of_cells),
     WithJsonSchema(

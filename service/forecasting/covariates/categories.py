@@ -110,9 +110,11 @@ def reader_of(name: str, panel: Panel, levels: Sequence[str] | None, path: Path)
 
 
 def place_of(label: str, levels: Sequence[str]) -> float:
-    """Return the place of a label in the categories of a model, `UNKNOWN` if it has none."""
-    found = next((one for one in (label, canonical(label)) if one in levels), None)
-    return UNKNOWN if found is None else float(levels.index(found))
+    """Return the place of a label in the categories of a model, `UNKNOWN` if it has none; true and yes are the same."""
+    if label in levels:
+        return float(levels.index(label))
+    word = canonical(label)
+    return next((float(place) for place, level in enumerate(levels) if canonical(level) == word), UNKNOWN)
 
 
 def changes(panel: Panel, specification: Specification) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from service.errors import AmbiguousNumbers, MalformedBody, UnsupportedContentType
-from service.tables.column_roles import says_time
+from service.tables.column_roles import part_of_name, says_time
 from service.tables.csv_table import CsvTable, read_table
 from service.tables.excel import INSTALL, csv_of_excel, has_reader, is_excel, read_sheet, refuse_csv_options
 from service.tables.item_ids import named_columns, type_of_texts
+from service.tables.time_parts import TimeParts, times_of_parts, times_with_clock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ def read_file(
     file: File, values: Collection[str] = (), item: Sequence[str] = (), time: str | None = None, **of_csv: str | None
 ) -> pd.DataFrame:
     """Read a file: columns become numbers, booleans or categories, except those of times, and of items as integers.
+    Times in several columns become one.
 
     values: columns that are needed, if the file contains them; item: the columns that identify items, several also in
     one text; of_csv: ``separator``, ``decimal`` and ``thousands``. A Parquet file has its own types.
@@ -52,7 +54,12 @@ def read_file(
         return _read_parquet(data)
     table = _read_table(data, **of_csv)
     items = named_columns(item, table.columns)
-    columns: dict[str, Any] = {name: _column(table, name, (*items, time), values) for name in table.columns}
+    parts = _time_parts(table, time, {*items, *values})
+    texts = (*items, *(parts.names[:1] if parts else ()), time)
+    columns: dict[str, Any] = {name: _column(table, name, texts, values) for name in table.columns}
+    if parts:
+        columns = {name: cells for name, cells in columns.items() if name not in parts.names}
+        columns[parts.names[0]] = parts.texts
     for name in items:
         if name not in values and name in columns and type_of_texts(columns[name]) == "integer":
             columns[name] = [int(cell) for cell in columns[name]]
@@ -80,6 +87,16 @@ def _read_table(
     if not has_reader():
         raise UnsupportedContentType(f"Excel files cannot be read: {INSTALL}")
     return read_sheet(csv_of_excel(data))
+
+
+def _time_parts(table: CsvTable, time: str | None, taken: Collection[str]) -> TimeParts | None:
+    """Return the times that several columns hold together, if they do; time: the column that is named."""
+    parts = times_of_parts(table, taken) if time is None or part_of_name(time) == "year" else None
+    if parts is not None:
+        return parts
+    dates = [name for name, cells in table.columns.items() if name not in taken and says_time(name, cells)]
+    found = (times_with_clock(table, name, taken) for name in dates if time in (None, name))
+    return next((one for one in found if one is not None), None)
 
 
 def _column(

@@ -520,6 +520,20 @@ def test_workbooks_and_parquet_files(run: Run, sales: Path, name: str, tmp_path:
     assert (code, f"{bad}: the {'Excel' if suffix == 'xlsx' else 'Parquet'} file cannot be read" in err) == (1, True)
 
 
+def test_times_in_several_columns(run: Run, tmp_path: Path) -> None:
+    hours = [(f"2024-03-{1 + row // 24:02}", f"{row % 24:02}:00") for row in range(240)]
+    months = [(2015 + row // 12, row % 12 + 1) for row in range(100)]
+    for names, times, following in (("Date,Time", hours, "2024-03-11 01:00"), ("year,month", months, "2023-06")):
+        path = tmp_path / "a.csv"
+        rows = [f"{first},{second},{row % 7}" for row, (first, second) in enumerate(times)]
+        path.write_text("\n".join([f"{names},units", *rows]))
+        assert run("train", path, "--name", names, "--target", "units", *QUICK)[0] == 0
+        code, out, err = run("forecast", names, "--history", path, "--horizon", 2)
+        assert (code, err) == (0, "")
+        assert table(out)["ds"].astype(str).iloc[-1].startswith(following)
+        assert run("backtest", names, path, "--start", 90)[0] == 0
+
+
 def test_a_workbook_has_no_decimal_mark(run: Run, name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     path.write_bytes(workbook([["ds", "units"], ["2024-01-01", 1.5]]))

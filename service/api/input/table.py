@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from service.api.input.items import listed
 from service.api.input.parquet_body import ParquetTable
-from service.api.input.time_parts import TimeParts, times_of_parts, times_with_clock
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from service.forecasting.series.time_parsing import read_times
 from service.tables.column_roles import (
@@ -27,6 +26,7 @@ from service.tables.column_roles import (
 from service.tables.csv_table import CsvTable
 from service.tables.item_ids import MOST_ID_COLUMNS, joined_id, named_columns, too_long, type_of_texts
 from service.tables.number_format import PATH
+from service.tables.time_parts import TimeParts, times_of_parts, times_with_clock
 
 # A month of the year, a day of the month, a week, or a row count: not a time on its own.
 _LONGEST_PART = 3

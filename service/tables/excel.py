@@ -38,9 +38,18 @@ def refuse_csv_options(**given: str | None) -> None:
             raise InvalidOption.at((option,), f"an Excel file has no {option}: leave it out")
 
 
-def read_sheet(csv: bytes, most_rows: int | None = None) -> CsvTable:
+class SheetTable(CsvTable):
+    """The cells of a sheet by column."""
+
+    def hint(self) -> str:
+        """Return an empty hint: a sheet has no separators that could be misread."""
+        return ""
+
+
+def read_sheet(csv: bytes, most_rows: int | None = None) -> SheetTable:
     """Split the CSV of a workbook into columns. Raises what `read_table` raises."""
-    return read_table(csv, "comma", most_rows, "point")
+    read = read_table(csv, "comma", most_rows, "point")
+    return SheetTable(read.columns, read.lines, read.separator, read.possible, read.warnings)
 
 
 def csv_of_excel(data: bytes, most_bytes: int | None = None, most_cells: int | None = None) -> bytes:

@@ -30,7 +30,7 @@ PATH: Path = ("series",)
 
 MISSING = frozenset(
     (
-        *("", "na", "n/a", "n.a.", "#n/a", "nan", "null", "none", "nil", "missing"),
+        *("", "na", "n/a", "n.a.", "#n/a", "#div/0!", "nan", "null", "none", "nil", "missing"),
         *(".", "..", "...", "?", "-", "--", "\u2013", "\u2014", ":"),
     )
 )
@@ -213,5 +213,7 @@ class NumberReader:
         detail = f"line {self.lines[row]}, column {name[:60]!r}: {cell[:60]!r} is not a number (like {example})"
         if _BOUND.fullmatch(cell):
             return f"{detail}: a bound is no value; write a number, such as 0, or leave the cell empty"
+        if is_number(cell):
+            return f"{detail}: write all numbers with one decimal mark (in Excel, as numbers and not as text)"
         bare = cell.strip(UNIT_MARKS)
         return f"{detail}: write {bare[:60]!r} alone, without a unit" if bare != cell and is_number(bare) else detail

@@ -1,7 +1,7 @@
 // Decimal mark and thousands in the cells of a CSV file: the rules of number_format.py and number_units.py.
 
 const MISSING = new Set([
-  ...["", "na", "n/a", "n.a.", "#n/a", "nan", "null", "none", "nil", "missing"],
+  ...["", "na", "n/a", "n.a.", "#n/a", "#div/0!", "nan", "null", "none", "nil", "missing"],
   ...[".", "..", "...", "?", "-", "--", "\u2013", "\u2014", ":"],
 ]);
 const CURRENCY = "US\\$|R\\$|[$\u20ac\u00a3\u00a5\u20b9\u20a9]|USD|EUR|GBP|CHF|JPY|CNY|INR|kr\\.?|z\u0142";

@@ -86,7 +86,7 @@ export class TrainingForm {
           labelled("Steps in a season", this.season, "1: none"),
           labelled("Form of the dates", this.dates, "If they are ambiguous or in an unknown form"),
           labelled("Time zone", this.zone, "If clocks are changed, and the times are local"),
-          labelled("Combine rows", this.step, "Into steps of: rows at irregular times, or days into weeks"),
+          labelled("Combine rows", this.step, "Into steps of this length: irregular times, or days to weeks"),
           labelled("Combined to their", this.how),
           labelled("Decimal mark", this.decimal, "If 1.005 may be 1.005 or 1005"),
         ),

@@ -58,9 +58,10 @@ def test_times_of_cells(client: httpx.Client, times: list[Any], start: str) -> N
 
 def test_titles_empty_cells_and_two_columns_of_times(client: httpx.Client) -> None:
     rows: list[Sequence[Any]] = [["Sales 2024"], []]
-    rows += sheet({"Date": [DAYS[0]] * 24, "Time": [time(hour) for hour in range(24)], "sold": [None, *range(23)]})
+    sold = [None, "#DIV/0!", *range(22)]
+    rows += sheet({"Date": [DAYS[0]] * 24, "Time": [time(hour) for hour in range(24)], "sold": sold})
     answer = dry_run(client, workbook(rows)).json()
-    assert (answer["series"]["freq"], answer["series"]["missing"], answer["series"]["rows"]) == ("h", 1, 24)
+    assert (answer["series"]["freq"], answer["series"]["missing"], answer["series"]["rows"]) == ("h", 2, 24)
 
 
 def test_the_first_visible_sheet_is_read(client: httpx.Client) -> None:
@@ -137,9 +138,15 @@ def bomb() -> bytes:
             lambda: workbook([["sold"], *([f"x{row}"] for row in range(30))]),
             422,
             "invalid-series",
-            "no column contains numbers",
+            "line 2, column 'sold': 'x0' is not a number",
         ),
         (bomb, 422, "invalid-series", "unpacks"),
+        (
+            lambda: workbook([["day", "sold"], ["", 1.5], *(["", "1,5"] for _ in range(30))]),
+            422,
+            "invalid-series",
+            "and not as text",
+        ),
         (
             lambda: workbook([["sold", "half"], *([n, f"=A{n}/2"] for n in range(2, 30))]),
             422,

@@ -25,6 +25,7 @@ ADMIN, READER = "admin-key-0123456789", "reader-key-0123456789"
         ("header.csv", b"date,value\n", "has no rows"),
         ("ragged.csv", b"date,value\n2024-01-01,1\n2024-01-02\n", "Row 3 has 1 cells, the first line 2"),
         ("words.csv", b"name,town\nAda,London\nAlan,Wilmslow\n", "No column has only numbers"),
+        ("wide.csv", b"store,2024-01,2024-02,2024-03\na,1,2,3\nb,4,5,6\n", "Transpose the table"),
     ],
 )
 def test_a_wrong_file_is_refused_by_the_page(seen: Watched, name: str, content: bytes, told: str) -> None:

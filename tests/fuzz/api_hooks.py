@@ -8,6 +8,8 @@ from typing import Any
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
+from service.tables.excel import XLSX_TYPE
+
 _MOST_SECONDS = 0.5
 _OPERATION = "POST /train"
 # What is rarely made up: without a model, links lead nowhere.
@@ -18,6 +20,8 @@ _TRAINED: tuple[dict[str, Any], ...] = (
     {"series": {"columns": {"x": _SERIES, "y": _SERIES[::-1]}, "targets": ["x"]}, "candidates": ["mean"]},
     {"series": {"items": [{"id": name, "values": _SERIES} for name in "ab"]}, "candidates": ["theta"]},
 )
+
+schemathesis.serializer.alias(XLSX_TYPE, "application/octet-stream")
 
 
 @schemathesis.hook

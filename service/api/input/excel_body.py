@@ -8,7 +8,7 @@ from service.api.input.excel_worker import REFUSED
 from service.api.input.reader_process import TOO_MUCH, run_reader, unreadable
 from service.errors import ServiceError, UnsupportedContentType
 from service.tables.csv_table import CsvTable
-from service.tables.excel import INSTALL, has_reader, read_sheet, refuse_csv_options
+from service.tables.excel import INSTALL, has_reader, is_excel, read_sheet, refuse_csv_options
 
 # Memory that openpyxl needs itself, and bytes that one byte of the largest body may unpack to and be held as.
 _OWN_BYTES = 256 * 2**20
@@ -34,6 +34,8 @@ def csv_of_body(data: bytes, most_rows: int, most_bytes: int) -> bytes:
     """
     if not has_reader():
         raise UnsupportedContentType(f"this server cannot read Excel files: {INSTALL}")
+    if not is_excel(data):
+        raise unreadable("Excel", "it is no workbook; save the sheet as .xlsx or as CSV")
     limits = _OWN_BYTES + _HELD * most_bytes, _GROWTH * most_bytes, CELLS_A_VALUE * most_rows
     done = run_reader("excel_worker", data, limits, "Excel")
     if done.returncode == REFUSED:

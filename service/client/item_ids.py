@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from service.client.table import Table
 from service.errors import InvalidSeries, UnknownColumn
 from service.tables.column_roles import ITEM
-from service.tables.item_ids import IdType, joined_id, split_id, text_of, too_long
+from service.tables.item_ids import IdType, in_order, joined_id, split_id, text_of, too_long
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ def item_columns_in(table: Table, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def find_items(table: Table, names: Sequence[str]) -> tuple[ItemIds, dict[str, Rows]]:
-    """Return the items of a table, and the rows of each ID: in order of appearance, the rows in their original order.
+    """Return the items of a table, and the rows of each ID: in the order of IDs, the rows in their original order.
 
     Raises UnknownColumn, and InvalidSeries at a row without an ID, for an ID that is too long, or for different values
     that are the same as text.
@@ -139,7 +139,8 @@ def find_items(table: Table, names: Sequence[str]) -> tuple[ItemIds, dict[str, R
     )
     rows = np.split(np.argsort(places, kind="stable"), np.cumsum(np.bincount(places))[:-1])
     types = tuple(_type_of(values) for values, _, _ in found)
-    return ItemIds(tuple(names), types, known), dict(zip(ids, rows, strict=True))
+    found_rows = dict(zip(ids, rows, strict=True))
+    return ItemIds(tuple(names), types, known), {name: found_rows[name] for name in in_order(ids)}
 
 
 def _factorized(table: Table, name: str) -> tuple[Rows, pd.Series[Any]]:

@@ -21,6 +21,7 @@ MOST_ID_COLUMNS = 16
 _MARK = "|"
 _SPECIAL = re.compile(r"([\\|])")
 _PART = re.compile(r"((?:[^\\|]|\\[\\|])*)(\||\Z)")
+_DIGITS = re.compile(r"([0-9]+)")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
@@ -67,6 +68,15 @@ def named_columns(named: Iterable[str], columns: Collection[str]) -> tuple[str, 
         parts = [part.strip() for part in name.split(",")]
         found += parts if name not in columns and all(part in columns for part in parts) else [name]
     return tuple(dict.fromkeys(found))
+
+
+def in_order(ids: Iterable[str]) -> list[str]:
+    """Return IDs in an order that does not depend on the order of rows: by text, and the numbers in it by value."""
+    return sorted(ids, key=lambda text: ([*map(_by_value, _DIGITS.split(text))], text))
+
+
+def _by_value(part: str) -> tuple[int, str]:
+    return (int(part), "") if part.isdecimal() else (-1, part)
 
 
 def type_of_texts(texts: Iterable[str]) -> IdType:

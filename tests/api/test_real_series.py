@@ -200,6 +200,21 @@ def test_all_formats_and_orders_of_rows_give_the_same_model(client: httpx.Client
     assert found == expected
 
 
+@pytest.mark.parametrize("write", [lambda frame: frame, *CSV_DIALECTS.values()], ids=["data frame", *CSV_DIALECTS])
+def test_any_order_of_rows_of_items_gives_the_same_model(
+    client: httpx.Client, write: Callable[[pd.DataFrame], Any]
+) -> None:
+    days = pd.date_range("2024-01-01", periods=60, freq="D").strftime(DAILY)
+    shops = [pd.DataFrame({"shop": f"shop {shop}", "day": days, "sold": numbers(60)}) for shop in (2, 10, 1)]
+    frame = pd.concat([shop.assign(sold=shop["sold"] * place) for place, shop in enumerate(shops, 1)])
+    options = {"target": "sold", "item": "shop"}
+    orders = [write(one) for one in (frame, frame.sample(frac=1, random_state=2, ignore_index=True))]
+    models = [trained_by_client(client, one, options) for one in orders]
+    expected, found = (forecast(client, model, horizon=3)["forecasts"] for model in models)
+    assert [one["item"] for one in found] == ["shop 1", "shop 2", "shop 10"]
+    assert found == expected
+
+
 def trained_by_client(client: httpx.Client, data: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Train as a `service.client.Client` does; JSON has its own targets."""
     options = {name: value for name, value in options.items() if name != "target" or not isinstance(data, dict)}

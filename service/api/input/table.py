@@ -24,7 +24,7 @@ from service.tables.column_roles import (
     says_time,
 )
 from service.tables.csv_table import CsvTable
-from service.tables.item_ids import MOST_ID_COLUMNS, joined_id, named_columns, too_long, type_of_texts
+from service.tables.item_ids import MOST_ID_COLUMNS, in_order, joined_id, named_columns, too_long, type_of_texts
 from service.tables.number_format import PATH
 from service.tables.time_parts import TimeParts, times_of_parts, times_with_clock
 
@@ -235,7 +235,7 @@ def _refuse_years_alone(table: Table, time: str, used: Sequence[str]) -> None:
 
 
 def _items_series(table: Table, whole: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Return a series with the rows of each item, items in order of appearance."""
+    """Return a series with the rows of each item, items in the order of their IDs."""
     if len(names) > MOST_ID_COLUMNS:
         raise InvalidSeries.at(("item",), f"items have at most {MOST_ID_COLUMNS} columns, got {len(names)}")
     cells = {name: table.columns[name] for name in names}
@@ -246,7 +246,8 @@ def _items_series(table: Table, whole: dict[str, Any], names: Sequence[str]) -> 
             raise InvalidSeries.at(PATH, f"line {table.lines[row]}: the cell of the item column {empty!r} is empty")
         rows_of.setdefault(joined_id(parts), []).append(row)
     items = []
-    for name, rows in rows_of.items():
+    for name in in_order(rows_of):
+        rows = rows_of[name]
         if fault := too_long(name):
             raise InvalidSeries.at(PATH, f"line {table.lines[rows[0]]}: {fault}")
         columns = {column: [values[row] for row in rows] for column, values in whole["columns"].items()}

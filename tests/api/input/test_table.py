@@ -150,8 +150,8 @@ def test_items() -> None:
     rows = ["b,2024-01-01,1", "a,2024-01-01,10", "b,2024-01-02,2", "a,2024-01-02,20", "b,2024-01-03,3", "a,2024-01-03,"]
     text = "\n".join(["store,date,y", *rows])
     got = panel(text, item=["store"])
-    assert [series.item for series in got.panel] == ["b", "a"]
-    np.testing.assert_array_equal(got.panel.series[1].values[:, 0], [10, 20, np.nan])
+    assert [series.item for series in got.panel] == ["a", "b"]
+    np.testing.assert_array_equal(got.panel.series[0].values[:, 0], [10, 20, np.nan])
     assert got.summary["freq"] == "D"
     with pytest.raises(InvalidSeries, match="line 3"):
         read_csv(b"store,y\na,1\n,2\n", item=["store"])

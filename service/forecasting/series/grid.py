@@ -26,14 +26,16 @@ class Grid:
     """The times at which there are rows: those of a frequency that a calendar includes.
 
     form: the format of the client's times, which says what local time is. Steps of days and more are steps of local
-    time; shorter steps have a constant length. how: how rows that a client sends are aggregated to rows of the grid;
-    None: each is one.
+    time; shorter steps have a constant length, unless they are by_clock: then rows are at the same local times each
+    day, which are hours apart where clocks change. how: how rows that a client sends are aggregated to rows of the
+    grid; None: each is one.
     """
 
     freq: str
     form: TimestampFormat
     calendar: Calendar | None = None
     how: How | None = None
+    by_clock: bool = False
 
     @property
     def is_restricted(self) -> bool:
@@ -71,7 +73,7 @@ class Grid:
         """Place ordered times; return None if one of them does not lie on the grid."""
         steps = self.steps_of(times)
         placement = self._locate(steps)
-        if placement is None or not self.is_restricted:
+        if placement is None or not (self.is_restricted or self._may_skip):
             return placement and Placement(self, times, *placement)
         positions, length = placement
         if length > _MOST_EXCLUDED * len(times) + _LONGEST_CLOSED:
@@ -103,14 +105,15 @@ class Grid:
         return self.form.absolute(steps) if self._is_local else steps
 
     def steps_of(self, times: TimeArray) -> TimeArray:
-        """Return times as the steps of the frequency count them: local if it has steps of days or more."""
+        """Return times as the steps of the frequency count them: local if it has steps of days or more, or by clock."""
         return self.form.local_days(times) if self._is_local else times
 
     def includes(self, steps: TimeArray) -> NDArray[np.bool_]:
-        """Return which times, as `steps_of` returns them, the calendar includes."""
+        """Return which times, as `steps_of` returns them, exist and are included by the calendar."""
+        exist = self._exist(steps) if self._may_skip else np.ones(len(steps), np.bool_)
         if self.calendar is None or not self.is_restricted:
-            return np.ones(len(steps), np.bool_)
-        return self.calendar.includes(steps if self._is_local else self.form.local(steps))
+            return exist
+        return exist & self.calendar.includes(steps if self._is_local else self.form.local(steps))
 
     @property
     def season_length(self) -> int | None:
@@ -149,7 +152,17 @@ class Grid:
 
     @property
     def _is_local(self) -> bool:
-        return frequency.unit_of(self.freq) in (*_PERIODS, "W", "D")
+        return self.by_clock or frequency.unit_of(self.freq) in (*_PERIODS, "W", "D")
+
+    @property
+    def _may_skip(self) -> bool:
+        """Whether clocks may skip rows: times of day, or a whole day, as Samoa did in 2011."""
+        return self.form.zone is not None and (self.by_clock or frequency.name_of(self.freq) in ("D", "B"))
+
+    def _exist(self, steps: TimeArray) -> NDArray[np.bool_]:
+        kept = self.steps_of(self.form.absolute(steps))
+        unit = "ns" if self.by_clock else "D"
+        return np.asarray(kept.astype(f"datetime64[{unit}]") == steps.astype(f"datetime64[{unit}]"))
 
     def _without_calendar(self, first: np.datetime64, length: int) -> TimeArray:
         if self._day is None:

@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.series import frequency
-from service.forecasting.series.calendar import Calendar, day_of_month, on_day, weekday_of
+from service.forecasting.series.calendar import Calendar, clock_of, day_of_month, on_day, weekday_of
 from service.forecasting.series.calendar_inference import infer_calendar
 from service.forecasting.series.frequency import DAY, MONTHS, WEEKDAYS
 from service.forecasting.series.grid import Grid, Placement, nanoseconds_between
-from service.forecasting.series.time_format import TimeArray, TimestampFormat
+from service.forecasting.series.time_format import LAST, TimeArray, TimestampFormat
 
 # Regular absence is looked for in grids of at most so many rows for each that was sent.
 _SPARSEST = 200
 # A calendar is used only if it has at most so many rows for each that was sent.
 _MOST_ROWS = 1.5
+_YEAR = np.timedelta64(366, "D")
 _STARTS_AND_ENDS = ("MS", "ME", "BMS", "BME")
 
 
@@ -31,8 +32,29 @@ def infer(times: TimeArray, form: TimestampFormat) -> Placement | None:
     """
     local = form.local_days(times)
     calendar_steps = (Grid(freq, form) for freq in _calendar_candidates(local))
-    constant_steps = (Grid(freq, form) for freq in _constant_candidates(local))
+    constant_steps = (grid for freq in _constant_candidates(local, times) for grid in grids_of_alias(freq, times, form))
     return fewest_rows(times, chain(calendar_steps, grids_of_one_day(times, form), constant_steps))
+
+
+def grids_of_alias(freq: str, times: TimeArray, form: TimestampFormat) -> list[Grid]:
+    """Return the grids that an alias may mean, the likelier first.
+
+    Steps of hours are constant, or those of local clocks, which makes a difference where a change of clocks is no
+    multiple of them. Without a change between the rows, those at 00:00, 06:00 and so on of local time are by clock.
+    """
+    grid, step = Grid(freq, form), frequency.step_of(freq)
+    if form.zone is None or step is None or step >= DAY or DAY % step or _shift_of_clocks(times, form) % step == 0:
+        return [grid]
+    by_clock = replace(grid, by_clock=True)
+    on_clock, on_utc = (int(clock_of(first)[0]) % step == 0 for first in (form.local(times[:1]), times[:1]))
+    is_written_locally = form.offset is None and not form.is_epoch
+    return [by_clock, grid] if on_clock and (is_written_locally or not on_utc) else [grid, by_clock]
+
+
+def _shift_of_clocks(times: TimeArray, form: TimestampFormat) -> int:
+    """Return the nanoseconds by which clocks change, the greatest common divisor; 0 if they do not change."""
+    days = np.arange(times[0], min(times[-1], LAST - _YEAR) + _YEAR, np.timedelta64(14, "D"))
+    return int(np.gcd.reduce(np.diff((form.local(days) - days).astype(np.int64))))
 
 
 def fewest_rows(times: TimeArray, grids: Iterable[Grid]) -> Placement | None:
@@ -151,8 +173,8 @@ def _alias(name: str, month: int, count: int) -> str:
     return f"{'' if multiple == 1 else multiple}{alias}"
 
 
-def _constant_candidates(local: TimeArray) -> Iterator[str]:
-    """Yield the usual step, business days, and the longest step that contains all times."""
+def _constant_candidates(local: TimeArray, times: TimeArray) -> Iterator[str]:
+    """Yield the usual step, business days, and the longest step that contains all local times, and all times."""
     steps = nanoseconds_between(local[:-1], local[1:])
     values, counts = np.unique(steps, return_counts=True)
     weekday = int(weekday_of(local[:1])[0])
@@ -162,6 +184,8 @@ def _constant_candidates(local: TimeArray) -> Iterator[str]:
     if skips_weekend and np.is_busday(days).all():
         yield "B"
     yield frequency.alias_of_step(int(np.gcd.reduce(steps)), weekday)
+    if times is not local:
+        yield frequency.alias_of_step(int(np.gcd.reduce(nanoseconds_between(times[:-1], times[1:]))), weekday)
 
 
 def _calendar_candidates(local: TimeArray) -> Iterator[str]:

@@ -32,9 +32,9 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
     """Convert local times (row,) in the order in which they were sent.
 
     Of a local time that occurs twice, as clocks were set back, the rows are in order of time, whether times ascend or
-    descend; a single one is the earlier. Of days, a midnight that clocks skipped is the first time of the day. Raises
-    InvalidTimestamps at another time that clocks which were set forward skipped, and at one that occurs twice in rows
-    that neither ascend nor descend.
+    descend; a single one is the earlier, unless only the later is a multiple of the usual step from the row before. Of
+    days, a midnight that clocks skipped is the first time of the day. Raises InvalidTimestamps at another time that
+    clocks which were set forward skipped, and at one that occurs twice in rows that neither ascend nor descend.
     """
     import pandas as pd
 
@@ -66,7 +66,29 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
     if repeated.any() and (steps > 0).any() and (steps < 0).any():
         detail = "it occurs twice, as clocks were set back, and the rows have no order: sort the rows by time"
         refuse(raw, int(repeated.argmax()), path, detail)
-    return found
+    return np.where(twice & _is_single(local), _on_step(found, later), found)
+
+
+def _is_single(local: TimeArray) -> NDArray[np.bool_]:
+    _, inverse, counts = np.unique(local, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse] == 1)
+
+
+def _on_step(times: TimeArray, later: TimeArray) -> TimeArray:
+    """Return the later of two possible times where it, and not the other, is some usual steps from the row before."""
+    order = np.argsort(times, kind="stable")
+    steps = np.diff(times[order]).astype(np.int64)
+    if not len(steps) or not steps.max():
+        return times
+    values, counts = np.unique(steps[steps > 0], return_counts=True)
+    usual = int(values[counts.argmax()])
+    # The first row is compared with the second.
+    before = times[np.insert(order[:-1], 0, order[1])]
+    is_on, is_later_on = ((one[order] - before).astype(np.int64) % usual == 0 for one in (times, later))
+    chosen = times.copy()
+    on_later = order[~is_on & is_later_on]
+    chosen[on_later] = later[on_later]
+    return chosen
 
 
 def _is_repeated(local: TimeArray) -> NDArray[np.bool_]:

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from service.errors import InvalidTimestamps, Path, ServiceError
 from service.forecasting.series.frequency import aliases_of, unit_of
 from service.forecasting.series.grid import Grid, Placement
-from service.forecasting.series.grid_inference import fewest_rows, grids_of_one_day, infer, one_row_a_period
+from service.forecasting.series.grid_inference import (
+    fewest_rows,
+    grids_of_alias,
+    grids_of_one_day,
+    infer,
+    one_row_a_period,
+)
 from service.forecasting.series.resampling import Resample, bucket_rows, proposal, resampling_alias
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, ReadTimes, TimeArray, TimestampFormat
@@ -122,7 +128,7 @@ def _resampled(read: ReadTimes, order: NDArray[np.intp], resample: Resample) -> 
     alias = resampling_alias(resample.freq, freq_path)
     times = read.times[order]
     buckets = bucket_rows(times, read.form, alias, freq_path)
-    placement = _place_on_given(buckets.labels, read.form, [alias])
+    placement = fewest_rows(buckets.labels, [Grid(alias, read.form)])
     if placement is None:
         raise InvalidTimestamps.at(freq_path, f"the steps of {alias!r} are not regular: give another frequency")
     placement = replace(placement, grid=replace(placement.grid, how=resample.how))
@@ -196,8 +202,9 @@ def _beside(
 
 def _place_on_given(times: TimeArray, form: TimestampFormat, aliases: Sequence[str]) -> Placement | None:
     """Place times on the first matching grid of those that an alias may mean."""
-    for grid in (Grid(alias, form) for alias in aliases):
-        placement = fewest_rows(grid.snap(times, form.unit), [grid])
+    for alias in aliases:
+        snapped = Grid(alias, form).snap(times, form.unit)
+        placement = fewest_rows(snapped, grids_of_alias(alias, snapped, form))
         if placement:
             return placement
     on_one_day = [grid for grid in grids_of_one_day(times, form) if unit_of(grid.freq) == unit_of(aliases[0])]

@@ -117,7 +117,8 @@ class TimeAxis:
     def to_record(self) -> dict[str, Any]:
         """Return the axis as plain JSON values: start, frequency and length if it is regular, else every time."""
         calendar = self.calendar and self.calendar.to_record()
-        record = {"freq": self.freq, "form": self.form.to_record(), "calendar": calendar, "how": self.grid.how}
+        record: dict[str, Any] = {"freq": self.freq, "form": self.form.to_record(), "calendar": calendar}
+        record |= {"how": self.grid.how, "by_clock": self.grid.by_clock}
         counts = self.index.astype(np.int64).tolist()
         with suppress(IndexError, OverflowError):
             if np.array_equal(self.grid.range(self.index[0], len(self)), self.index):
@@ -135,7 +136,10 @@ class TimeAxis:
             how = record.get("how")
             if how not in (None, *get_args(How)):
                 raise ValueError(_NO_RECORD)
-            grid = Grid(freq, form, Calendar.from_record(calendar) if calendar is not None else None, how)
+            by_clock = record.get("by_clock", False)
+            if type(by_clock) is not bool or (by_clock and frequency.unit_of(freq) in ("Y", "Q", "M", "W", "D")):
+                raise ValueError(_NO_RECORD)
+            grid = Grid(freq, form, Calendar.from_record(calendar) if calendar is not None else None, how, by_clock)
             if "calendar" not in record:
                 grid = replace(grid, form=replace(form, offset=None))  # written before days were those of local time
             if "index" in record:

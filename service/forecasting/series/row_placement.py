@@ -21,7 +21,7 @@ from service.forecasting.series.grid_inference import (
 from service.forecasting.series.resampling import Resample, bucket_rows, proposal, resampling_alias
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, ReadTimes, TimeArray, TimestampFormat
-from service.forecasting.series.time_parsing import errors_at, read_times
+from service.forecasting.series.time_parsing import errors_at, in_zone, read_times
 
 _HOLIDAY_SHARE = 0.1
 _GROWTH = 2
@@ -79,18 +79,25 @@ class PlacedRows:
 
 
 def axis_from_timestamps(
-    raw: Sequence[RawTime], freq: str | None, date_format: str | None, path: Path, reading: Reading = AS_SENT
+    raw: Sequence[RawTime],
+    freq: str | None,
+    date_format: str | None,
+    path: Path,
+    reading: Reading = AS_SENT,
+    read: ReadTimes | None = None,
 ) -> PlacedRows:
     """Place rows (at least one) by their times at ``path``.
 
-    freq: the frequency; None: that of the model, if the times lie on its grid, else it is inferred.
+    freq: the frequency; None: that of the model, if the times lie on its grid, else it is inferred. read: the times if
+    they are parsed already, without the time zone.
 
     Raises InvalidTimestamps (unreadable, duplicate, not on a grid, or on one with far more rows than were sent),
     AmbiguousDates, UnknownFrequency, and InvalidOption for ``date_format`` and ``resample``.
     """
     freq_path = (*path[:-1], "freq")
     aliases = aliases_of(freq, freq_path) if freq is not None else ()
-    read = read_times(raw, date_format, path, reading.time_zone)
+    read = read or read_times(raw, date_format, path)
+    read = read if reading.time_zone is None else in_zone(read, reading.time_zone, raw, path)
     order = np.argsort(read.times, kind="stable")
     if reading.resample is None:
         refuse_duplicates(read.times[order], order, raw, read.form, path)

@@ -12,7 +12,8 @@ import numpy as np
 from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, InvalidTimestamps, Path
 from service.forecasting.series.grid import Grid
 from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading, axis_from_start, axis_from_timestamps
-from service.forecasting.series.time_format import RawTime
+from service.forecasting.series.time_format import RawTime, ReadTimes
+from service.forecasting.series.time_parsing import read_together
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class SentTimes:
     """The times of one item as sent.
 
     timestamps: one time for each row; start: the first time instead, with ``freq``; neither: rows only have an order.
-    path: the location of the item in the request.
+    path: the location of the item in the request. read: the timestamps if they are parsed already.
     """
 
     length: int
@@ -29,6 +30,7 @@ class SentTimes:
     freq: str | None
     date_format: str | None
     path: Path
+    read: ReadTimes | None = None
 
 
 def place_items(items: Sequence[SentTimes], reading: Reading = AS_SENT) -> list[PlacedRows]:
@@ -45,7 +47,7 @@ def place_items(items: Sequence[SentTimes], reading: Reading = AS_SENT) -> list[
     if untimed:
         detail = "this item has no times while others have: give all of them timestamps or a start, or none"
         raise InvalidSeries.at(untimed[0].path, detail)
-    settled, placed = _settle_dates(items, reading)
+    settled, placed = _settle_dates(_read_in_batches(items), reading)
     return _one_calendar(settled, _one_frequency(settled, placed, reading), reading)
 
 
@@ -60,6 +62,21 @@ def _refuse_without_times(item: SentTimes, reading: Reading) -> None:
         freq, how = reading.resample.freq, reading.resample.how
         detail = f"the model aggregates rows to {freq!r} (how: {how!r}): send timestamps, or a start and freq"
         raise InvalidSeries.at(item.path, detail)
+
+
+def _read_in_batches(items: Sequence[SentTimes]) -> list[SentTimes]:
+    """Parse the times of items that are alike in one go; the others are parsed one by one as they are placed."""
+    formats: dict[str | None, dict[tuple[RawTime, ...], list[int]]] = {}
+    for index, item in enumerate(items):
+        if item.timestamps:
+            formats.setdefault(item.date_format, {}).setdefault(tuple(item.timestamps), []).append(index)
+    found = list(items)
+    for date_format, columns in formats.items():
+        batch = read_together(list(columns), date_format) if len(columns) > 1 else None
+        for read, places in zip(batch or (), columns.values(), strict=False):
+            for index in places:
+                found[index] = replace(items[index], read=read)
+    return found
 
 
 def _settle_dates(items: Sequence[SentTimes], reading: Reading) -> tuple[Sequence[SentTimes], list[PlacedRows]]:
@@ -110,7 +127,7 @@ def _place(item: SentTimes, reading: Reading) -> PlacedRows:
             raise InvalidSeries.at(path, "give timestamps or a start, not both")
         if len(item.timestamps) != item.length:
             raise InvalidSeries.at(path, f"{len(item.timestamps)} timestamps for {item.length} rows: send one for each")
-        return axis_from_timestamps(item.timestamps, item.freq, item.date_format, path, reading)
+        return axis_from_timestamps(item.timestamps, item.freq, item.date_format, path, reading, item.read)
     if item.start is None or item.freq is None:
         raise InvalidSeries.at(path, "a start also needs a freq, such as D, MS or h")
     axis = axis_from_start(item.start, item.freq, item.length, path, item.date_format, reading)

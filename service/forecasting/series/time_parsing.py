@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, Path
+from service.forecasting.series.fixed_width import Codes, codes_of, numbers_at, times_of
 from service.forecasting.series.local_time import to_utc_of_zone
 from service.forecasting.series.period_parsing import in_english, read_named_months, read_parts, read_periods
 from service.forecasting.series.time_format import (
@@ -41,6 +43,7 @@ _COMPACT = re.compile(
     r"(?P<date>[0-9]{8})(?P<mark>[T _-])(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<seconds>[0-9]{2})?"
     rf"(?P<offset>{OFFSET_PATTERN})?"
 )
+_PARTS = ("first", "second", "third", "hour", "minute", "seconds", "fraction")
 _RANGE = re.compile(
     r"([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}) ?(?:[-/]|to|\u2013) ?([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})"
 )
@@ -75,15 +78,33 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path, time
     if not raw:
         return ReadTimes(np.empty(0, "datetime64[ns]"), TimestampFormat())
     kind = type(raw[0])
-    others = (type(value) is not kind or kind not in (str, int) for value in raw)
-    refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
+    if set(map(type, raw)) not in ({str}, {int}):
+        others = (type(value) is not kind or kind not in (str, int) for value in raw)
+        refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
     texts = _without_zeros([str(value) for value in raw])
     read = _read_known(texts, path) if date_format is None else _read_pattern(texts, date_format, path)
     read = replace(read, form=replace(read.form, numeric=kind is int))
-    return read if time_zone is None else _in_zone(read, time_zone, raw, path)
+    return read if time_zone is None else in_zone(read, time_zone, raw, path)
 
 
-def _in_zone(read: ReadTimes, time_zone: str, raw: Sequence[RawTime], path: Path) -> ReadTimes:
+def read_together(columns: Sequence[Sequence[RawTime]], date_format: str | None) -> list[ReadTimes] | None:
+    """Parse several columns of times that differ in digits only; return None if each has to be parsed by itself.
+
+    That is so if one of them cannot be read, and the error is to name it, or if there are warnings.
+    """
+    texts = [text for column in columns for text in column]
+    if not all(isinstance(text, str) for text in texts) or codes_of([str(text) for text in texts]) is None:
+        return None
+    try:
+        read = read_times(texts, date_format, ())
+    except InvalidSeries:
+        return None
+    ends = np.cumsum([len(column) for column in columns])
+    return None if read.warnings else [ReadTimes(part, read.form) for part in np.split(read.times, ends[:-1])]
+
+
+def in_zone(read: ReadTimes, time_zone: str, raw: Sequence[RawTime], path: Path) -> ReadTimes:
+    """Take times without an offset from UTC as local times. Raises InvalidTimestamps at one that clocks skip."""
     form = replace(read.form, zone=time_zone)
     if form.offset is not None or form.is_epoch:
         # That they have several offsets needs no warning.
@@ -119,6 +140,8 @@ def _read_known(texts: list[str], path: Path) -> ReadTimes:
 
 def _without_zeros(texts: list[str]) -> list[str]:
     """Return whole numbers without the decimals that they have where a column with missing cells was written."""
+    if not _NUMBER_WITH_ZEROS.fullmatch(texts[0]):
+        return texts
     matches = [match for text in texts if (match := _NUMBER_WITH_ZEROS.fullmatch(text))]
     return [match[1] for match in matches] if len(matches) == len(texts) else texts
 
@@ -207,40 +230,57 @@ def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
         refuse(texts, 0, path, "it is a range: write the first day of each alone")
     if _TIME_OF_DAY.fullmatch(texts[0]):
         refuse(texts, 0, path, "it is a time of day: write the date before it, as in 2024-01-31 07:30")
-    dates = match_all(_DATE, texts, path, f"expected {KNOWN_FORMS}")
+    first, codes = _DATE.fullmatch(texts[0]), codes_of(texts)
+    if first and codes is not None:
+        offsets = codes[:, slice(*first.span("offset"))]
+        codes = codes if (offsets == offsets[0]).all() else None
+    # Of texts that differ in digits only, the first says where their parts are.
+    dates = match_all(_DATE, texts if codes is None else texts[:1], path, f"expected {KNOWN_FORMS}")
     year_first = len(dates[0]["first"]) == 4
     year, other = ("first", "third") if year_first else ("third", "first")
     refuse_first(texts, (len(one[year]) != 4 or len(one[other]) > 2 for one in dates), path, _FOUR_DIGITS)
     separator = dates[0]["separator"]
     others = (one["separator"] != separator for one in dates)
     refuse_first(texts, others, path, f"the rows before it are written with {separator!r}")
-    order = "Ymd" if year_first else _order_of(dates, texts, path)
-    year, month, day = (("first", "second", "third")[order.index(letter)] for letter in "Ymd")
-    days = [f"{one[year]}-{one[month]:0>2}-{one[day]:0>2}" for one in dates]
-    iso = [f"{text}T{_clock_of(one)}" if one["hour"] else text for text, one in zip(days, dates, strict=True)]
-    local = from_pattern(iso, "ISO8601", texts, path)
+    numbers = _numbers_of(dates, codes)
+    order = "Ymd" if year_first else _order_of(numbers, dates, texts, path)
+    names = dict(zip(order, ("first", "second", "third"), strict=True))
+    days = {part: numbers[names[letter]] for part, letter in (("year", "Y"), ("month", "m"), ("day", "d"))}
+    local, exist = times_of(numbers | days)
+    if not exist.all():
+        refuse(texts, int(exist.argmin()), path, f"it is not a calendar time, or lies outside {YEARS}")
     return to_utc(local, [one["offset"] for one in dates], _form_of(dates, order), texts, path)
 
 
-def _clock_of(date: re.Match[str]) -> str:
-    """Return the time of day in ISO 8601; an hour that there is not becomes 99."""
-    hour, half = int(date["hour"]), date["half"]
-    if half:
-        hour = hour % 12 + (12 if "p" in half.lower() else 0) if 1 <= hour <= 12 else 99
-    seconds = f":{date['seconds']}" if date["seconds"] else ""
-    fraction = f".{date['fraction']}" if date["fraction"] else ""
-    return f"{hour:02}:{date['minute'] or '00'}{seconds}{fraction}"
+def _numbers_of(dates: Sequence[re.Match[str]], codes: Codes | None) -> dict[str, NDArray[np.int64]]:
+    """Return the parts of dates as numbers (text,). codes: those of texts of which ``dates`` has only the first."""
+    if codes is not None:
+        spans = {name: dates[0].span(name) for name in _PARTS if dates[0][name]}
+        numbers = {name: numbers_at(codes, span) for name, span in spans.items()}
+    else:
+        numbers = {name: np.array([int(one[name] or 0) for one in dates]) for name in _PARTS}
+    if "fraction" in numbers:
+        digits = np.array([len(one["fraction"] or "") for one in dates])
+        numbers["nanoseconds"] = numbers["fraction"] * 10 ** (9 - digits)
+    if any(one["half"] for one in dates):
+        halves = np.array(["p" in (one["half"] or "").lower() for one in dates])
+        is_half = np.array([bool(one["half"]) for one in dates])
+        hour = numbers["hour"]
+        of_day = np.where((hour >= 1) & (hour <= 12), hour % 12 + 12 * halves, 99)  # there is no hour 99
+        numbers["hour"] = np.where(is_half, of_day, hour)
+    return numbers
 
 
-def _order_of(dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path) -> str:
+def _order_of(
+    numbers: Mapping[str, NDArray[np.int64]], dates: Sequence[re.Match[str]], texts: Sequence[str], path: Path
+) -> str:
     """Decide between day-first and month-first by a row that only one of them allows."""
-    day_first = next((i for i, one in enumerate(dates) if int(one["first"]) > 12), None)
-    month_first = next((i for i, one in enumerate(dates) if int(one["second"]) > 12), None)
-    if day_first is not None and month_first is not None:
-        later = max(day_first, month_first)
+    day_first, month_first = numbers["first"] > 12, numbers["second"] > 12
+    if day_first.any() and month_first.any():
+        later = max(int(day_first.argmax()), int(month_first.argmax()))
         refuse(texts, later, path, "its day and month are in the opposite order to those of other rows")
-    if day_first is not None or month_first is not None:
-        return "mdY" if day_first is None else "dmY"
+    if day_first.any() or month_first.any():
+        return "dmY" if day_first.any() else "mdY"
     cures = " or ".join(_pattern_to_give(dates, order) for order in ("dmY", "mdY"))
     detail = f"{texts[0]!r} can be day first or month first, no other row decides: give date_format (such as {cures})"
     raise AmbiguousDates.at((*path, 0), detail)

@@ -28,11 +28,16 @@ class Limits:
 
     def check_panel(self, panel: Panel, path: Path) -> None:
         """Raise InvalidSeries if the panel is too large."""
-        encoded = " with one for each category" if panel.encoded_width > len(panel.columns) else ""
+        columns = panel.encoded_width
+        encoded = " with one for each category" if columns > len(panel.columns) else ""
+        self.check_sizes(len(panel), columns, panel.points // len(panel.columns) * columns, path, encoded)
+
+    def check_sizes(self, items: int, columns: int, values: int, path: Path, encoded: str = "") -> None:
+        """Raise InvalidSeries if a panel of such sizes is too large."""
         sizes = (
-            ("items", len(panel), self.settings.max_items),
-            (f"columns{encoded}", panel.encoded_width, self.settings.max_columns),
-            (f"values{encoded}", panel.points // len(panel.columns) * panel.encoded_width, self.settings.max_points),
+            ("items", items, self.settings.max_items),
+            (f"columns{encoded}", columns, self.settings.max_columns),
+            (f"values{encoded}", values, self.settings.max_points),
         )
         for what, size, most in sizes:
             if size > most:

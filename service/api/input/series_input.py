@@ -27,6 +27,7 @@ from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Readin
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.series.time_alignment import place_items
 from service.tables.labels import label_of
+from service.usecases.limits import Limits
 
 _GAPS = "the option missing says how they are treated"
 _UNPLACED = (PlacedRows(None, np.arange(0)),)
@@ -80,6 +81,7 @@ def read_panel(
     choose_targets: bool = False,
     reading: Reading = AS_SENT,
     model_targets: Sequence[str] = (),
+    limits: Limits | None = None,
 ) -> ReadPanel:
     """Read a validated series located at ``path`` of the request.
 
@@ -88,6 +90,7 @@ def read_panel(
     model knows its columns.
     reading: how rows become rows of the series: as the request says, or as those of the model were read.
     model_targets: what an existing model forecasts; other columns are covariates, also if no targets are named.
+    limits: checked before times are read; of rows that are aggregated, those of the items and columns only.
 
     Rows are sorted by time; absent rows and nulls become NaN. Raises what `sent_items` and `place_items` raise, and
     InvalidSeries for a value beyond 1e100.
@@ -95,12 +98,18 @@ def read_panel(
     if isinstance(series, list) and not future_covariates and not reading.needs_times:
         return _plain(series, path)
     sent = ValuesSeries(values=series) if isinstance(series, list) else series
+    if limits is not None and isinstance(sent, ItemsSeries):
+        limits.check_sizes(len(sent.items), 0, 0, path)
     items = sent_items(sent, path, future_covariates, choose_targets)
     targets, ahead = items[0].targets, items[0].future_covariates
     if model_targets and set(model_targets) <= set(targets):
         targets = tuple(model_targets)
     used = {*targets, *ahead}
     covariates = tuple(name for name in items[0].columns if name not in used)
+    if limits is not None:
+        rows_sent = 0 if reading.resample else sum(item.times.length for item in items)
+        width = len(items[0].columns)
+        limits.check_sizes(len(items), width, rows_sent * width, path)
     placed = place_items([item.times for item in items], reading)
     columns = (*targets, *covariates, *ahead)
     labels = labels_by_column(items, targets)

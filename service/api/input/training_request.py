@@ -59,9 +59,9 @@ def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> 
     refuse_values_ahead(sent.series, ("series",))
     if sent.time_zone is not None:
         check_time_zone(sent.time_zone, ("time_zone",))
-    reading = Reading(sent.time_zone, sent.resample)
+    reading, limits = Reading(sent.time_zone, sent.resample), resources_of(request).limits
     try:
-        read = read_panel(sent.series, ("series",), sent.future_covariates, True, reading)
+        read = read_panel(sent.series, ("series",), sent.future_covariates, True, reading, limits=limits)
     except (InvalidTimestamps, AmbiguousDates) as error:
         if time is None:
             raise

@@ -19,6 +19,7 @@ from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
 from service.usecases.backtest import backtest_model
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
+from service.usecases.limits import Limits
 from service.usecases.resources import Resources
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
@@ -68,13 +69,12 @@ def _items_asked(asked: ForecastRequest) -> int | None:
 def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: LoadedModel | None) -> Response:
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
     model = model or load_model(resources, tenant, asked.model_id, asked.name)
-    history = _read_rows(asked.history, ("history",), model) if asked.history is not None else None
+    limits = resources.limits
+    history = _read_rows(limits, asked.history, ("history",), model) if asked.history is not None else None
     panel = history.panel if history else None
-    if panel:
-        resources.limits.check_panel(panel, ("history",))
     future = read_future_covariates(asked)
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
-    answer = make_forecast(resources.limits, model, asked.horizon, bands, panel, asked.items, future, draw)
+    answer = make_forecast(limits, model, asked.horizon, bands, panel, asked.items, future, draw)
     resources.measured.count_forecast(model.forecaster)
     body = forecast_answer(answer)
     if history:
@@ -82,10 +82,12 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
     return json_response(body)
 
 
-def _read_rows(series: SentSeries, path: Path, model: LoadedModel) -> ReadPanel:
-    """Read a series as the rows of a model were read."""
-    forecaster = model.forecaster
-    return read_panel(series, path, reading=forecaster.reading, model_targets=forecaster.targets)
+def _read_rows(limits: Limits, series: SentSeries, path: Path, model: LoadedModel) -> ReadPanel:
+    """Read a series as the rows of a model were read. Raises InvalidSeries if it is too large."""
+    reading, targets = model.forecaster.reading, model.forecaster.targets
+    read = read_panel(series, path, reading=reading, model_targets=targets, limits=limits)
+    limits.check_panel(read.panel, path)
+    return read
 
 
 @router.post(
@@ -109,8 +111,7 @@ def _backtest(request: Request, sent: bytes) -> Response:
     refuse_values_ahead(asked.series, ("series",))
     resources.limits.check_horizon(asked.horizon)
     model = load_model(resources, tenant, asked.model_id, asked.name)
-    read = _read_rows(asked.series, ("series",), model)
-    resources.limits.check_panel(read.panel, ("series",))
+    read = _read_rows(resources.limits, asked.series, ("series",), model)
     bands = Bands(asked.levels)
     answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)
     body = backtest_answer(answer, asked.horizon, asked.stride)

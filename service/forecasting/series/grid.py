@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from service.forecasting.series.resampling import How
 from service.forecasting.series.time_format import TimeArray, TimestampFormat
 
 _LAST = np.iinfo(np.int64).max
+_LAST_DAY = np.datetime64(_LAST, "ns").astype("datetime64[D]")
 # The rows of a frequency that are generated for one row that its calendar includes (an hour of a week is one of 168),
 # and for the longest time without any: minutes of a week, hours of a year.
 _MOST_EXCLUDED = 200
@@ -178,6 +180,14 @@ class Grid:
             if np.any(since % step) or (name.endswith("W") and anchor != WEEKDAYS[weekday_of(steps[:1])[0]]):
                 return None
             return (since // step).astype(np.intp), int(since[-1] // step) + 1
+        if cycle := _cycle_of(self.freq):
+            months = steps.astype("datetime64[M]")
+            since_months = (months - months[0]).astype(np.int64)
+            days = cycle.days(months) + (steps[:1] - steps[:1].astype("datetime64[D]"))
+            rows = days if self._day is None else on_day(days, self._day)
+            if np.any(since_months % cycle.step) or cycle.until(months[:1])[0] or not np.array_equal(rows, steps):
+                return None
+            return (since_months // cycle.step).astype(np.intp), int(since_months[-1] // cycle.step) + 1
         grid = self._between(steps[0], steps[-1])
         if grid is None or not len(grid) or grid[0] != steps[0] or grid[-1] != steps[-1]:
             return None
@@ -224,6 +234,35 @@ class Placement:
     length: int
 
 
+@dataclass(frozen=True)
+class _Cycle:
+    """The starts or ends of every ``step`` months, of months that are ``anchor`` modulo ``period``; 0 is January."""
+
+    step: int
+    period: int
+    anchor: int
+    is_end: bool
+
+    def days(self, months: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+        """Return the first or last day of each month."""
+        return np.asarray((months + self.is_end).astype("datetime64[D]") - int(self.is_end))
+
+    def until(self, months: NDArray[np.datetime64]) -> NDArray[np.int64]:
+        """Return the number of months from each one until the next of the cycle."""
+        return np.asarray((self.anchor - months.astype(np.int64)) % self.period)
+
+
+@lru_cache(maxsize=256)
+def _cycle_of(freq: str) -> _Cycle | None:
+    """Return the cycle of starts or ends of months, quarters or years, or None of another frequency."""
+    name, anchor = frequency.name_of(freq), freq.partition("-")[2]
+    if name not in ("MS", "ME", "QS", "QE", "YS", "YE"):
+        return None
+    period = {"M": 1, "Q": 3, "Y": 12}[name[0]]
+    month = frequency.MONTHS.index(anchor) if anchor else 0
+    return _Cycle(period * frequency.multiple_of(freq), period, month, name.endswith("E"))
+
+
 def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
     """Return ``length`` times of a frequency from ``start`` on, which must lie on it.
 
@@ -235,6 +274,11 @@ def date_range(freq: str, start: np.datetime64, length: int) -> TimeArray:
         if first + step * (length - 1) > _LAST:
             raise OverflowError(freq)
         return (first + step * np.arange(length)).astype("datetime64[ns]")
+    if cycle := _cycle_of(freq):
+        days = cycle.days(start.astype("datetime64[M]") + cycle.step * np.arange(length))
+        if days[-1] >= _LAST_DAY:
+            raise OverflowError(freq)
+        return np.asarray(days + (start - start.astype("datetime64[D]")))
     if frequency.name_of(freq) == "B":
         return _business_days(frequency.multiple_of(freq), start, length)
     import pandas as pd
@@ -250,13 +294,17 @@ def _business_days(multiple: int, start: np.datetime64, length: int) -> TimeArra
     """Return ``length`` business days; pandas raises an error if they are more than 292 years. See `date_range`."""
     first = start.astype("datetime64[D]")
     days = np.busday_offset(first, multiple * np.arange(length))
-    if days[-1] > np.datetime64(_LAST, "ns").astype("datetime64[D]") - 1:
+    if days[-1] >= _LAST_DAY:
         raise OverflowError(length)
     return np.asarray(days + (start - first))
 
 
 def next_on(freq: str, times: TimeArray) -> TimeArray:
     """Move each time that does not lie on a frequency to the next one that does."""
+    if cycle := _cycle_of(freq):
+        months, days = times.astype("datetime64[M]"), times.astype("datetime64[D]")
+        months = months + (cycle.days(months) < days).astype("timedelta64[M]")
+        return np.asarray(cycle.days(months + cycle.until(months)) + (times - days))
     import pandas as pd
 
     offset = pd.tseries.frequencies.to_offset(freq)

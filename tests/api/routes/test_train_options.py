@@ -364,3 +364,16 @@ def test_the_limits_of_the_server_are_named(limited: Application) -> None:
     for options, slug, pointer in cases:
         response = limited.client.post("/train", json={"series": VALUES, **options})
         problem_of(response, 422, slug, pointer, r"at most \d+|limit of \d+")
+
+
+def test_limits_come_before_the_times(limited: Application) -> None:
+    unreadable = ["no time"] * len(VALUES)
+    many: dict[str, Any] = {"values": VALUES, "timestamps": unreadable}
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"items": [{"id": name, **many} for name in "abcd"]}, "4 items"),
+        ({"columns": dict.fromkeys("abc", VALUES), "timestamps": unreadable}, "3 columns"),
+        ({"values": [1.0] * 4001, "timestamps": ["no time"] * 4001}, "4001 values"),
+    ]
+    for series, size in cases:
+        response = limited.client.post("/train", json={"series": series})
+        problem_of(response, 422, "invalid-series", "#/series", f"{size}; this server takes at most")

@@ -17,6 +17,7 @@ from service.client.item_ids import encoded_items, item_columns_in
 from service.client.records import AnswerForm, KnownModel
 from service.client.series import SentSeries, read_series, write_json
 from service.client.table import read_table
+from service.client.times import name_of_zone
 from service.errors import InvalidOption
 from service.tables.excel import XLSX_TYPE, is_excel
 
@@ -147,6 +148,7 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     if time_zone is not None and sent.zone is not None and str(sent.zone) != time_zone:
         cure = f"convert them with tz_convert({time_zone!r}), or leave time_zone out"
         raise InvalidOption.at(("time_zone",), f"the times of the data are in time zone {str(sent.zone)!r}: {cure}")
+    body["time_zone"] = time_zone or name_of_zone(sent.zone)
     validation = arguments.get("validation")
     if validation and "start" in validation:
         body["validation"] = {**validation, "start": sent.moment(validation["start"])}

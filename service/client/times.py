@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -80,6 +81,18 @@ def write_times(column: nw.Series[Any], name: str, style: TimeStyle | None = Non
     raise InvalidTimestamps.at((name,), f"column {name!r} contains {kind}, not times: convert it to dates first")
 
 
+def name_of_zone(zone: Zone | None) -> str | None:
+    """Return the IANA name of a time zone, or None if it has none or is UTC."""
+    name = str(zone)
+    if zone is None or name.upper() in _UTC:
+        return None
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return None
+    return name
+
+
 def is_dated(column: Any) -> bool:
     """Return whether a column has a date or time type."""
     return isinstance(column, nw.Series) and (column.dtype in (nw.Date, nw.Datetime) or _has_zone_of_pandas(column))
@@ -135,7 +148,8 @@ def _written(times: TimeArray, suffix: str = "") -> list[str]:
 def parse_times(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]:
     """Return times as the service wrote them as a column: dates if they are ISO 8601, else unchanged.
 
-    zone: the time zone to convert times with an offset to, or to localize naive times in.
+    zone: the time zone to convert times with an offset to, or to localize naive times in. Without one, times of several
+    offsets are converted to UTC.
     """
     import pandas as pd
 
@@ -143,7 +157,9 @@ def parse_times(texts: Sequence[str | int], zone: Zone | None) -> pd.Series[Any]
     if not texts or not isinstance(texts[0], str):
         return column
     try:
-        times = pd.to_datetime(column, format="ISO8601")
+        # Offsets differ where clocks change.
+        is_utc = is_absolute(texts[0]) and len({str(text)[-6:] for text in texts}) > 1
+        times = pd.to_datetime(column, format="ISO8601", utc=is_utc)
     except ValueError:
         return column
     if times.dt.tz is None and zone:

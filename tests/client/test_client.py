@@ -74,6 +74,19 @@ def test_a_zone_is_kept(client: Client) -> None:
     assert list(ahead) == list(pd.date_range(hours[-1], periods=3, freq="h")[1:])
 
 
+def test_opening_hours_are_those_of_the_zone(client: Client) -> None:
+    hours = pd.date_range("2024-02-19", "2024-03-30", freq="h", tz="Europe/Berlin", inclusive="left")
+    hours = hours[(hours.hour >= 8) & (hours.hour <= 20)]
+    series = pd.Series(np.arange(len(hours)) % 13 + 1.0, hours, name="visitors")
+    model = client.train(series, **QUICK)
+    assert model.record["series"]["time_zone"] == "Europe/Berlin"
+    assert all(ranges == ["08:00-20:00"] for ranges in model.record["series"]["calendar"]["hours"].values())
+    ahead = model.forecast(26)["ds"]
+    following = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin")
+    assert list(ahead) == [time for time in following if 8 <= time.hour <= 20]
+    assert list(client.model(model.id).forecast(26)["ds"].dt.tz_convert("Europe/Berlin")) == list(ahead)
+
+
 def test_a_panel_of_pandas_and_polars(client: Client) -> None:
     model = client.train(panel(), **QUICK)
     frame = model.forecast(2)

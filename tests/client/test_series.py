@@ -88,6 +88,26 @@ def test_zones_of_other_kinds_come_back(zone: dt.tzinfo, freq: str) -> None:
     assert orjson.loads(listed.call.content or b"")["series"]["timestamps"] == texts
 
 
+@pytest.mark.parametrize(
+    ("zone", "given", "time_zone"),
+    [
+        ("Europe/Berlin", None, "Europe/Berlin"),
+        ("America/New_York", "America/New_York", "America/New_York"),
+        ("UTC", None, None),
+        ("+03:30", None, None),
+        (None, None, None),
+        (None, "Europe/Berlin", "Europe/Berlin"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_zone_with_a_name_is_sent(zone: str | None, given: str | None, time_zone: str | None, kind: str) -> None:
+    frame: Any = pd.DataFrame({"ds": pd.date_range("2024-03-30", periods=ROWS, freq="h", tz=zone), "y": 1.0})
+    if kind == "polars" and zone != "+03:30":
+        frame = pl.from_pandas(frame)
+    call = train_call(frame, 0, {} if given is None else {"time_zone": given}).call
+    assert orjson.loads(call.content or b"").get("time_zone") == time_zone
+
+
 def test_hours_of_the_clock_on_the_wall() -> None:
     index = pd.date_range("2024-03-30", periods=ROWS, freq="12h").tz_localize("Europe/Berlin")
     assert sent(pd.Series(1.0, index))["timestamps"][:2] == ["2024-03-30T00:00:00", "2024-03-30T12:00:00"]

@@ -11,6 +11,7 @@ from itertools import islice
 from service.errors import InvalidOption, InvalidSeries, MalformedBody
 from service.tables.column_roles import look_like_times
 from service.tables.csv_text import decoded, split_off_titles
+from service.tables.extra_rows import are_units, ends_with_total
 from service.tables.labels import are_labels
 from service.tables.number_format import PATH, NumberReader, is_number, possible_marks
 
@@ -56,7 +57,7 @@ def read_table(
     """Split a CSV body into columns; the separator is detected if it is None.
 
     Empty cells beyond the header are dropped, and cells of the last columns may be missing if these columns have no
-    name.
+    name. Lines of titles above the header, of units below it and of a total at the end are left out, with a warning.
 
     decimal, thousands: the marks in numbers, detected if they are None; see `number_format`. most_rows: a body with
     more rows is refused while it is read, before all rows are in memory.
@@ -91,15 +92,28 @@ def read_table(
         raise MalformedBody.at((), f"line {reader.line_num} of the CSV cannot be read: {error}") from None
     if not rows:
         raise InvalidSeries.at(PATH, f"the CSV has {'a header but no rows' if names else 'no content'}")
+    warnings = [warning] if warning else []
+    if titles.strip():
+        warnings.append(f"the lines above the header are left out: {' '.join(titles.split())[:80]!r}")
+    rows, lines, left_out = _without_extra_rows(rows, lines)
     columns = {
         name: [cell.strip() for cell in cells] for name, cells in zip(names, zip(*rows, strict=True), strict=True)
     }
     if any(look_like_times([name, *cells]) for name, cells in columns.items()):
         raise InvalidSeries.at(PATH, _no_names(names))
-    warnings = [warning] if warning else []
-    if titles.strip():
-        warnings.append(f"the lines above the header are left out: {' '.join(titles.split())[:80]!r}")
-    return CsvTable(columns, lines, separator, possible, tuple(warnings))
+    return CsvTable(columns, lines, separator, possible, (*warnings, *left_out))
+
+
+def _without_extra_rows(rows: list[list[str]], lines: list[int]) -> tuple[list[list[str]], list[int], list[str]]:
+    """Return rows and their lines without units below the header and a total at the end, and warnings about these."""
+    warnings = []
+    if len(rows) > 1 and are_units(rows[0]):
+        warnings.append(f"the units below the header are left out: {' '.join(' '.join(rows[0]).split())[:80]!r}")
+        rows, lines = rows[1:], lines[1:]
+    if len(rows) > 1 and ends_with_total(rows):
+        warnings.append(f"line {lines[-1]} is left out: it is a total")
+        rows, lines = rows[:-1], lines[:-1]
+    return rows, lines, warnings
 
 
 def _fitted(cells: list[str], header: list[str]) -> list[str] | None:

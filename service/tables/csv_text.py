@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections.abc import Sequence
 from itertools import islice
 
 from service.errors import MalformedBody
+from service.tables.column_roles import look_like_times, role_of_name
 from service.tables.number_format import is_number
 
 _MARKS = {
@@ -15,6 +17,8 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+# In UTF-16, letters such as U+0400 have the NUL byte on the other side.
+_FEWEST_NULS = 4
 _MOST_TITLES = 20
 _ROWS_BELOW = 5
 
@@ -37,11 +41,12 @@ def decoded(data: bytes) -> tuple[str, str | None]:
 
 
 def _without_mark(data: bytes) -> str:
-    """Return UTF-16 if every other byte of the start is NUL, as in text of mostly Latin letters and digits."""
+    """Return UTF-16 if there are NUL bytes at every other place only: those of separators, digits and line ends."""
     start = data[:1000]
-    if len(start) >= 4 and not any(start[1::2]) and all(start[::2]):
-        return "utf-16-le"
-    return "utf-16-be" if len(start) >= 4 and not any(start[::2]) and all(start[1::2]) else "utf-8"
+    even, odd = (half.count(0) for half in (start[::2], start[1::2]))
+    if max(even, odd) < _FEWEST_NULS * max(1, min(even, odd)):
+        return "utf-8"
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _as_windows_1252(data: bytes, encoding: str, fault: UnicodeDecodeError) -> tuple[str, str]:
@@ -60,8 +65,8 @@ def _as_windows_1252(data: bytes, encoding: str, fault: UnicodeDecodeError) -> t
 def split_off_titles(text: str, separator: str) -> tuple[str, str]:
     """Return the lines above the header, and the rest: single cells above rows of several cells, as Google Trends has.
 
-    There are none if the first line already has several cells that are not empty, or if the rows below do not have as
-    many as each other.
+    The header is the first row of several cells, or a later one if only that has the name of a column of times. There
+    are no lines above it if it is the first, or if the rows below do not have as many cells as each other.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[tuple[int, list[str]]] = []
@@ -69,7 +74,8 @@ def split_off_titles(text: str, separator: str) -> tuple[str, str]:
         rows.extend((reader.line_num, cells) for cells in islice(reader, _MOST_TITLES + _ROWS_BELOW))
     except csv.Error:
         return "", text
-    first = next((place for place, (_, cells) in enumerate(rows) if sum(map(bool, map(str.strip, cells))) > 1), 0)
+    several = [place for place, (_, cells) in enumerate(rows) if sum(map(bool, map(str.strip, cells))) > 1]
+    first = next((place for place in several if _names_times(rows[place][1])), several[0] if several else 0)
     below = [cells for _, cells in rows[first:] if any(cells)]
     if not 0 < first <= _MOST_TITLES or len(below) < 2 or len(set(map(len, below))) > 1:
         return "", text
@@ -78,3 +84,11 @@ def split_off_titles(text: str, separator: str) -> tuple[str, str]:
     lines = text.splitlines(keepends=True)
     end = rows[first - 1][0]
     return "".join(lines[:end]), "".join(lines[end:])
+
+
+def _names_times(cells: Sequence[str]) -> bool:
+    """Return whether one of these cells is the name of a column of times, and none is a time."""
+    names = [cell.strip() for cell in cells]
+    return any(role_of_name(name) in ("time", "period") for name in names) and not any(
+        look_like_times([name]) for name in names
+    )

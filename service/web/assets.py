@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from service.tables import column_roles
+from service.tables import column_roles, extra_rows
 
 _FOLDER = Path(__file__).parent
 _FIRST_PAGE = "index.html"
@@ -43,9 +43,11 @@ def _path_of(path: Path) -> str:
 
 
 def _column_names() -> bytes:
-    """Return a JavaScript module with the names and shapes of `service.tables.column_roles`."""
+    """Return a JavaScript module with the names and shapes of `column_roles` and `extra_rows` of `service.tables`."""
     names = ("CELLS_TRIED", "ITEM", "PERIOD_NAMES", "TARGET", "TIME_NAMES", "TIME_SHAPES", "UNSURE_NAMES", "YEAR_SHAPE")
-    lines = [f"export const {name} = {json.dumps(getattr(column_roles, name))};" for name in names]
+    values = {name: getattr(column_roles, name) for name in names}
+    values |= {"UNIT_SHAPE": extra_rows.UNIT_SHAPE, "TOTAL_SHAPE": extra_rows.TOTAL_SHAPE}
+    lines = [f"export const {name} = {json.dumps(value)};" for name, value in values.items()]
     return "\n".join([*lines, ""]).encode()
 
 

@@ -34,6 +34,12 @@ function lookLikeYears(texts) {
   return cells.length > 0 && cells.every((cell) => YEAR.test(cell));
 }
 
+// Tells whether one of these cells is the name of a column of times, and none is a time.
+export function namesTimes(cells) {
+  const names = cells.map((cell) => cell.trim());
+  return names.some((name) => ["time", "period"].includes(roleOfName(name))) && !names.some((name) => lookLikeTimes([name]));
+}
+
 export function saysTime({ name, texts }) {
   return ["time", "period"].includes(roleOfName(name)) || lookLikeTimes(texts);
 }

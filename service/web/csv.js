@@ -1,7 +1,8 @@
 // A CSV for drawing: the server reads it again, and decides. Separator, numbers and missing cells are read as it does.
 
-import { areTimes, itemOf, saysTime, timeOf } from "./column_roles.js";
-import { isNumber, readNumbers } from "./number_format.js";
+import { TOTAL_SHAPE, UNIT_SHAPE } from "./column_names.js";
+import { areTimes, itemOf, namesTimes, saysTime, timeOf } from "./column_roles.js";
+import { isMissing, isNumber, readNumbers } from "./number_format.js";
 
 export class UnreadableCsv extends Error {}
 
@@ -13,6 +14,8 @@ const SAMPLE = 100_000;
 // The most lines above the header, and how many below it show that they are none of the table.
 const MOST_TITLES = 20;
 const ROWS_BELOW = 5;
+const UNIT = new RegExp(`^(?:${UNIT_SHAPE})$`, "i");
+const TOTAL = new RegExp(`^(?:${TOTAL_SHAPE})$`, "i");
 
 // Returns {text, decimal, columns: [{name, numbers: Float64Array | null, asked, texts}], rows, time, item}.
 // text: what to send, with a header where there was none. decimal: as it was given ("point", "comma"), else "".
@@ -22,13 +25,14 @@ export function readCsv(sent, decimal = "") {
   const [separator, rest] = splitOffSeparator(text.replace(/^\uFEFF/, ""));
   const [header, ...rows] = withoutTitles(cellsOf(rest, separator));
   if (!header || !rows.length) throw new UnreadableCsv("The file has no rows.");
-  const lines = rows.map((cells) => fitted(cells, header));
-  const odd = lines.findIndex((cells) => !cells);
+  const fittedRows = rows.map((cells) => fitted(cells, header));
+  const odd = fittedRows.findIndex((cells) => !cells);
   if (odd >= 0) {
     throw new UnreadableCsv(
       `Row ${odd + 2} has ${rows[odd].length} cells, the first line ${header.length}: this is no table of values.`,
     );
   }
+  const lines = withoutExtraRows(fittedRows);
   const columns = header.map((name, place) => {
     const column = { name: name.trim() || `column ${place + 1}`, texts: lines.map((cells) => cells[place].trim()) };
     return { ...column, saysTime: saysTime(column) };
@@ -84,11 +88,23 @@ function splitOffSeparator(text) {
 // Single cells above a header of several are no rows: the rule of service/tables/csv_text.py.
 function withoutTitles(rows) {
   const start = rows.slice(0, MOST_TITLES + ROWS_BELOW);
-  const first = start.findIndex((row) => row.filter((cell) => cell.trim()).length > 1);
+  const several = start.filter((row) => row.filter((cell) => cell.trim()).length > 1);
+  const first = start.indexOf(several.find(namesTimes) ?? several[0]);
   const [header, ...below] = start.slice(Math.max(first, 0));
   if (first < 1 || first > MOST_TITLES || !below.length || below.some((row) => row.length !== header.length)) return rows;
-  const isHeader = !header.some((cell) => isNumber(cell.trim())) && below.some((row) => row.some((cell) => isNumber(cell.trim())));
+  const hasNumber = (row) => row.map((cell) => cell.trim()).some((cell) => isNumber(cell) && !isMissing(cell));
+  const isHeader = !hasNumber(header) && below.some(hasNumber);
   return isHeader ? rows.slice(first) : rows;
+}
+
+// Units below the header and a total at the end are no rows: the rules of service/tables/extra_rows.py.
+function withoutExtraRows(rows) {
+  const filled = (row) => row.map((cell) => cell.trim()).filter(Boolean);
+  const areUnits = (row) => filled(row).length > 0 && filled(row).every((cell) => UNIT.test(cell));
+  const kept = rows.length > 1 && areUnits(rows[0]) ? rows.slice(1) : rows;
+  const place = kept.at(-1).findIndex((cell) => cell.trim());
+  const isTotal = (row) => place >= 0 && TOTAL.test(row[place].trim());
+  return kept.length > 1 && kept.findIndex(isTotal) === kept.length - 1 ? kept.slice(0, -1) : kept;
 }
 
 function foundSeparator(text) {

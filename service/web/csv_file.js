@@ -6,6 +6,8 @@ import { UnreadableCsv } from "./csv.js";
 const XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 // Workbooks are zip archives.
 const ZIP = [0x50, 0x4b, 0x03, 0x04];
+// In UTF-16, letters such as U+0400 have the NUL byte on the other side.
+const FEWEST_NULS = 4;
 
 export async function readFile(file, signal) {
   const bytes = new Uint8Array(await file.arrayBuffer());
@@ -36,12 +38,12 @@ function decoded(bytes) {
   }
 }
 
-// Every other byte of Latin letters and digits in UTF-16 is zero.
+// Separators, digits and line ends have a NUL byte in UTF-16, all at the same one of two places.
 function withoutMark(bytes) {
   const start = [...bytes.slice(0, 1000)];
-  const [even, odd] = [0, 1].map((rest) => start.filter((_, place) => place % 2 === rest));
-  if (start.length >= 4 && even.every(Boolean) && !odd.some(Boolean)) return "utf-16le";
-  return start.length >= 4 && odd.every(Boolean) && !even.some(Boolean) ? "utf-16be" : "utf-8";
+  const [even, odd] = [0, 1].map((rest) => start.filter((byte, place) => !byte && place % 2 === rest).length);
+  if (Math.max(even, odd) < FEWEST_NULS * Math.max(1, Math.min(even, odd))) return "utf-8";
+  return odd > even ? "utf-16le" : "utf-16be";
 }
 
 // decimal: "point", "comma", or "" where it is to be found.

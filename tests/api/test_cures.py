@@ -56,11 +56,6 @@ CURES: dict[str, tuple[Request, str, Request]] = {
         "give date_format (%b-%y for Jan-24)",
         timed([f"Jan {year}" for year in range(10, 30)], date_format="%b %y"),
     ),
-    "ranges": (
-        timed([f"{day}/{day}" for day in DAYS]),
-        "write the first day of each alone",
-        timed([f"{day}/{day}".split("/")[0] for day in DAYS]),
-    ),
     "times of day": (
         timed([f"{hour:02}:00" for hour in range(24)]),
         "write the date before it, as in 2024-01-31 07:30",

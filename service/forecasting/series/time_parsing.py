@@ -227,7 +227,10 @@ def _padded_as(texts: list[str], times: TimeArray, form: TimestampFormat) -> Tim
 def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     """Parse a column of dates. Raises InvalidTimestamps, and AmbiguousDates if no row distinguishes day from month."""
     if _RANGE.fullmatch(texts[0]):
-        refuse(texts, 0, path, "it is a range: write the first day of each alone")
+        ranges = match_all(_RANGE, texts, path, "the rows before it are ranges of days")
+        read = read_dates([one[1] for one in ranges], path)
+        told = f"the times are ranges of days: {texts[0]!r} was read as the period from {ranges[0][1]} on"
+        return replace(read, warnings=(*read.warnings, told))
     if _TIME_OF_DAY.fullmatch(texts[0]):
         refuse(texts, 0, path, "it is a time of day: write the date before it, as in 2024-01-31 07:30")
     first, codes = _DATE.fullmatch(texts[0]), codes_of(texts)

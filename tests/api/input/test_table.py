@@ -299,3 +299,65 @@ def test_a_column_that_counts_rows_is_no_column_of_times() -> None:
 def test_a_bound_is_no_value() -> None:
     with pytest.raises(InvalidSeries, match=r"line 3, column 'y'.*a bound is no value"):
         read_csv(b"date,y\n2024-01-01,1\n2024-01-02,<1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "freq", "first", "following"),
+    [
+        ("date,y\n2024-01-01 23:00,1\n2024-01-01 24:00,2\n", "h", "2024-01-01 23:00", "2024-01-02 01:00"),
+        ("date,time,y\n2024-01-01,23:00,1\n2024-01-01,24:00,2\n", "h", "2024-01-01 23:00", "2024-01-02 01:00"),
+        ("date,hour,y\n2023-12-31,23,1\n2023-12-31,24,2\n", "h", "2023-12-31 23:00", "2024-01-01 01:00"),
+        ("year,month,day,hour,y\n2024,2,29,23,1\n2024,2,29,24,2\n", "h", "2024-02-29T23:00", "2024-03-01T01:00"),
+        (
+            "date,time,y\n2024-01-01,22:00+01:00,1\n2024-01-01,23:00+01:00,2\n",
+            "h",
+            "2024-01-01 22:00+01:00",
+            "2024-01-02 00:00+01:00",
+        ),
+        ("year,month,y\n2023,November,1\n2023,December,2\n", "MS", "2023-11", "2024-01"),
+        ("year,month,y\n2023,nov,1\n2023,dec,2\n", "MS", "2023-11", "2024-01"),
+        ("Jahr;Monat;y\n2023;März;1\n2023;April;2\n", "MS", "2023-03", "2023-05"),
+        ("year,month,day,y\n2023,Dec,30,1\n2023,Dec,31,2\n", "D", "2023-12-30", "2024-01-01"),
+        ("year,quarter,y\n2023,Q3,1\n2023,Q4,2\n", "QS-JAN", "2023Q3", "2024Q1"),
+        ("Jahr;KW;y\n2023;KW 51;1\n2023;KW 52;2\n", "W-MON", "2023-W51", "2024-W01"),
+        ("date,y\n2024-01-01,1\n2024-01-15,2\n2024-02-01,3\n", "SMS-15", "2024-01-01", "2024-02-15"),
+        ("week,y\n2024-01-01/2024-01-07,1\n2024-01-08/2024-01-14,2\n", "W-MON", "2024-01-01", "2024-01-15"),
+        ("period;y\n14.01.2024 - 20.01.2024;1\n21.01.2024 - 27.01.2024;2\n", "W-SUN", "14.01.2024", "28.01.2024"),
+    ],
+)
+def test_times_as_they_are_exported(text: str, freq: str, first: str, following: str) -> None:
+    axis = panel(text).placed[0].axis
+    assert axis is not None
+    assert (axis.freq, axis.written()[0], axis.future(1).written()) == (freq, first, [following])
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "Report,Shop 7\ndate,y\n2024-01-01,1\n2024-01-02,2\n",
+            "the lines above the header are left out: 'Report,Shop 7'",
+        ),
+        ("date,y\n,EUR\n2024-01-01,1\n2024-01-02,2\n", "the units below the header are left out: 'EUR'"),
+        ("date,y\n2024-01-01,1\n2024-01-02,2\nTotal,3\n", "line 4 is left out: it is a total"),
+    ],
+)
+def test_lines_that_are_left_out_are_named(text: str, warning: str) -> None:
+    read = read_csv(text.encode())
+    assert warning in read.warnings
+    assert read.series["columns"]["y"] == [1, 2]
+
+
+def test_an_item_may_be_named_total() -> None:
+    text = "item,date,y\n" + "".join(f"{name},2024-01-0{day},1\n" for name in ("Total", "north") for day in (1, 2))
+    assert [item["id"] for item in read_csv(text.encode(), item=["item"]).series["items"]] == ["Total", "north"]
+    turned = "item,date,y\n" + "".join(f"{name},2024-01-0{day},1\n" for name in ("north", "Total") for day in (1, 2))
+    assert [item["id"] for item in read_csv(turned.encode(), item=["item"]).series["items"]] == ["north", "Total"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["продажи", "売上", "πωλήσεις", "sales"])
+def test_utf_16_without_a_mark_in_any_script(encoding: str, name: str) -> None:
+    read = read_csv(f"date;{name}\n2024-01-01;1,5\n2024-01-02;2\n".encode(encoding))
+    assert read.series["columns"] == {name: [1.5, 2]}
+    assert not read.warnings

@@ -226,7 +226,7 @@ def test_a_given_date_format_reads_the_rest(raw: list[str], date_format: str, fo
         (["01.02.2024 07:00", "01.02.2024 08:00"], AmbiguousDates, "%d.%m.%Y %H:%M or"),
         (["1/2/2024 7:00:01.5 PM+01:00"], AmbiguousDates, "%m/%d/%Y %I:%M:%S.%f %p%z"),
         (["15-Jan-01", "15-Jan-02"], AmbiguousDates, "%y-%b-%d"),
-        (["2024-01-01/2024-01-07"], InvalidTimestamps, "first day"),
+        (["2024-01-01/2024-01-07", "2024-01-08"], InvalidTimestamps, "ranges of days"),
         (["07:30:00", "07:45:00"], InvalidTimestamps, "write the date before it"),
         (["1", "2"], InvalidTimestamps, "leave the timestamps out"),
         (["1/31/2024 13:00 PM"], InvalidTimestamps, "calendar time"),

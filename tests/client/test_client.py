@@ -14,7 +14,7 @@ import pytest
 from service.client import Client, Model
 from service.errors import HistoryTooShort, InvalidInput, InvalidOption, ModelNotFound, SeriesTooShort, ServiceError
 from tests.client.data import QUICK, ROWS, daily, panel
-from tests.factories import workbook
+from tests.factories import warm_months, workbook
 
 LONG = ["unique_id", "ds", "mean", "lo-80", "hi-80", "lo-95", "hi-95"]
 
@@ -85,6 +85,18 @@ def test_opening_hours_are_those_of_the_zone(client: Client) -> None:
     following = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin")
     assert list(ahead) == [time for time in following if 8 <= time.hour <= 20]
     assert list(client.model(model.id).forecast(26)["ds"].dt.tz_convert("Europe/Berlin")) == list(ahead)
+
+
+def test_future_covariates_of_days_for_a_model_of_weeks(client: Client) -> None:
+    _, temp, y = warm_months()
+    weeks = np.repeat(np.arange(len(temp)), 7)
+    days = pd.date_range("2024-01-01", periods=len(weeks), freq="D")
+    frame = pd.DataFrame({"ds": days, "temp": np.array(temp)[weeks] + days.day_of_week - 3.0, "y": np.array(y)[weeks]})
+    options: dict[str, Any] = {"candidates": ["naive", "drift"], "transform": "none", "season_length": 1}
+    resample = {"freq": "W", "how": "mean"}
+    model = client.train(frame[: 48 * 7], target="y", future_covariates="temp", resample=resample, **options)
+    for ahead in (frame[["ds", "temp"]], frame[48 * 7 :][["ds", "temp"]]):
+        assert list(model.forecast(3, future_covariates=ahead)["mean"]) == pytest.approx([140, 180, 220], abs=2)
 
 
 def test_a_panel_of_pandas_and_polars(client: Client) -> None:

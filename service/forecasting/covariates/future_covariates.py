@@ -21,6 +21,7 @@ from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.calendar_features import calendar_columns, calendar_widths
 from service.forecasting.covariates.categories import UNKNOWN, Categories, is_change, place_of, with_indicators
 from service.forecasting.preprocessing.missing import fill
+from service.forecasting.series.resampling import How, how_of, step_of_times
 from service.forecasting.series.row_placement import refuse_duplicates
 from service.forecasting.series.series import FloatArray, Series
 from service.forecasting.series.time_axis import TimeAxis
@@ -37,7 +38,8 @@ class SentCovariates(NamedTuple):
     """Values by column, None if missing, and their location in the request.
 
     timestamps: one for each row, in any order, and may include the past; None: the rows are the steps of the horizon,
-    starting with the first. date_format: the format of the timestamps, if it was sent.
+    starting with the first. Where the model aggregates rows, they may be rows such as it was trained with.
+    date_format: the format of the timestamps, if it was sent.
     """
 
     values: Mapping[str, Sequence[Cell]]
@@ -144,8 +146,9 @@ class CovariateColumns:
         # Items usually have the same times.
         parsed: dict[object, tuple[TimeArray, Rows]] = {}
         found = []
-        for tail, one in zip(tails, sent, strict=True):
-            _require_columns(one, self.covariates, declared, horizon)
+        for tail, rows_sent in zip(tails, sent, strict=True):
+            _require_columns(rows_sent, self.covariates, declared, horizon)
+            one = _aggregated(rows_sent, tail.times, horizon)
             rows = _matching_rows(one, tail, horizon, self.covariates, parsed)
             columns = [self._column(name, one, tail, rows) for name in self.covariates]
             places = np.array([column for column, _ in columns], dtype=np.float64).reshape(len(columns), horizon).T
@@ -188,6 +191,42 @@ def _require_columns(sent: SentCovariates, needed: Sequence[str], declared: Sequ
         if sent.timestamps is None and count < horizon:
             detail = f"{name[:60]!r} has {count} values, horizon {horizon} needs as many: send more or ask for fewer"
             raise HorizonTooLong.at((*sent.columns_path, name), detail)
+
+
+def _aggregated(sent: SentCovariates, axis: TimeAxis | None, horizon: int) -> SentCovariates:
+    """Aggregate rows to the steps of a resampled model as its training data were, unless they are rows of steps.
+
+    Raises what `TimeAxis.read` raises.
+    """
+    how = axis.grid.how if axis else None
+    if axis is None or how is None or not sent.timestamps:
+        return sent
+    times = axis.read(sent.timestamps, sent.date_format, sent.timestamps_path)
+    ahead, grid = axis.future(horizon + 1), axis.grid
+    is_ahead = (times > axis.index[-1]) & (times <= ahead.index[-1])
+    if np.isin(times[is_ahead], ahead.index).all():
+        return sent
+    order = np.argsort(times, kind="stable")
+    steps = step_of_times(
+        grid.steps_of(times), grid.steps_of(ahead.index), grid.steps_of(axis.index[-1:])[0], axis.freq
+    )
+    found = np.unique(steps[steps >= 0])
+    rows = [order[steps[order] == step] for step in found]
+    values = {
+        name: [_combined([cells[row] for row in one], how) for one in rows] for name, cells in sent.values.items()
+    }
+    return sent._replace(values=values, timestamps=TimeAxis(ahead.index[found], grid).written(), date_format=None)
+
+
+def _combined(cells: Sequence[Cell], how: How) -> Cell:
+    """Return the value of a step: of labels the last, of numbers as the option says."""
+    known = [cell for cell in cells if cell is not None]
+    if not known or any(isinstance(cell, str | bool) for cell in known):
+        return known[-1] if known else None
+    numbers = np.array(known, dtype=np.float64)
+    own = how_of(how, is_target=False, is_label=False)
+    ends = {"first": numbers[0], "last": numbers[-1], "max": numbers.max(), "min": numbers.min()}
+    return float(ends.get(own, numbers.mean()))
 
 
 def _cells(name: str, sent: SentCovariates, tail: Series, rows: Rows, may_be_empty: bool) -> list[Cell]:

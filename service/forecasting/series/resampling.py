@@ -117,6 +117,20 @@ def _edges(labels: TimeArray, alias: str) -> tuple[TimeArray, np.datetime64]:
     return labels, np.asarray((index[-1:] + offset).to_numpy())[0]
 
 
+def step_of_times(times: TimeArray, labels: TimeArray, before: np.datetime64, alias: str) -> NDArray[np.intp]:
+    """Return the step (row,) of each time, in order of ``labels``; -1: none, or the last, whose end is not known.
+
+    labels: of consecutive steps after the step ``before``, all as the steps of the frequency count them.
+    """
+    if name_of(alias) in _ENDS:
+        days = labels.astype("datetime64[D]")
+        steps = np.searchsorted(days, times.astype("datetime64[D]"))
+        steps[times.astype("datetime64[D]") <= before.astype("datetime64[D]")] = len(labels)
+    else:
+        steps = np.searchsorted(labels, times, side="right") - 1
+    return np.where(steps < len(labels) - 1, steps, -1)
+
+
 def how_of(how: How, is_target: bool, is_label: bool) -> How:
     """Return how a column is aggregated: of categories the last, of covariates the mean where targets are summed."""
     if is_label:

@@ -234,3 +234,23 @@ def test_a_table_of_items_names_the_column_to_give(client: httpx.Client) -> None
     assert "give item=shop" in problem_of(refused, 422, "invalid-timestamps")["errors"][0]["detail"]
     answer = client.post("/train", params={**query, "item": "shop"}, content=table, headers=CSV)
     assert answer.json()["series"]["items"] == 2
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_items_with_other_calendars_keep_theirs_and_the_season_is_that_of_most(
+    client: httpx.Client, order: int
+) -> None:
+    def shop(name: str, days: int) -> dict[str, Any]:
+        rows = pd.date_range("2024-01-01", periods=140, freq="D")
+        rows = rows[rows.day_of_week < days]
+        return {"id": name, "values": (20.0 + rows.day_of_week**2).tolist(), "timestamps": list(rows.strftime(DAILY))}
+
+    shops = [shop("six days", 6), shop("a", 4), shop("b", 4), shop("c", 4)][::order]
+    model = trained(client, {"items": shops}, candidates=["seasonal_naive"], season_length=None)
+    assert model["series"]["calendar"] == {"weekdays": ["MON", "TUE", "WED", "THU"]}
+    assert any("2 different calendars: each keeps its own" in one for one in model["warnings"])
+    assert model["configuration"]["season_length"] == 4
+    assert "of most items, whose calendars differ" in model["configuration"]["chosen"]["season_length"]
+    ahead = {one["item"]: one["timestamps"] for one in forecast(client, model, horizon=6)["forecasts"]}
+    assert {pd.Timestamp(time).day_of_week for time in ahead["a"]} == {0, 1, 2, 3}
+    assert 5 in {pd.Timestamp(time).day_of_week for time in ahead["six days"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from service.api.schemas.series import (
 )
 from service.errors import InvalidSeries, Path
 from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SENT, FutureCovariates, SentCovariates
+from service.forecasting.series.calendar import Calendar
 from service.forecasting.series.resampling import Resample, aggregate, how_of
 from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading
 from service.forecasting.series.series import FloatArray, Panel, Series
@@ -65,7 +67,7 @@ class ReadPanel(NamedTuple):
             holidays=sum(rows.holidays for rows in self.placed),
             freq=axes[0].freq if axes else None,
             freq_inferred=bool(axes) and self.freq_inferred,
-            calendar=next((axis.calendar.to_record() for axis in axes if axis.calendar), None),
+            calendar=calendars[0].to_record() if (calendars := _calendars(self.placed)) else None,
             time_zone=axes[0].form.zone if axes else None,
             resample=Resample(freq=axes[0].freq, how=axes[0].grid.how) if axes and axes[0].grid.how else None,
             start=earliest.slice(0, 1).written()[0] if earliest else None,
@@ -121,10 +123,26 @@ def read_panel(
     gaps, total = sum(one.gaps for one in placed), sum(map(len, rows))
     if gaps:
         said = (*said, f"{gaps} of {total} rows were not sent and count as missing values: {_GAPS}")
+    if len(calendars := _calendars(placed)) > 1:
+        said = (*said, _unlike_calendars(calendars))
     warnings = tuple(dict.fromkeys(said))
     inferred = all(item.times.freq is None for item in items)
     item_columns = sent.item_columns if isinstance(sent, ItemsSeries) else None
     return ReadPanel(panel, warnings, tuple(placed), inferred, item_columns)
+
+
+def _calendars(placed: Sequence[PlacedRows]) -> list[Calendar]:
+    """Return the calendars of items, the most frequent first."""
+    found = {str(rows.axis.calendar): rows.axis.calendar for rows in placed if rows.axis and rows.axis.calendar}
+    counts = Counter(str(rows.axis.calendar) for rows in placed if rows.axis and rows.axis.calendar)
+    return [found[text] for text, _ in counts.most_common()]
+
+
+def _unlike_calendars(calendars: Sequence[Calendar]) -> str:
+    return (
+        f"the items have {len(calendars)} different calendars: each keeps its own; the record has the most frequent, "
+        "and season_length is that of most items: give it, or train one model for each, if others matter more"
+    )
 
 
 def _plain(values: SentValues, path: Path) -> ReadPanel:

@@ -22,7 +22,7 @@ from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.characteristics import grows_in_proportion, returns_to_its_mean
 from service.forecasting.series.season_detection import find_season
-from service.forecasting.series.series import FloatArray, Panel
+from service.forecasting.series.series import FloatArray, Panel, Series
 
 _LONGEST_DEFAULT_HORIZON = 24
 _DEFAULT_CONTEXT = 30
@@ -75,11 +75,9 @@ class _Chooser:
         self.fitted = int(np.quantile([split.stopping for split in splits], _SHORT_SHARE, method="lower"))
         self.fitted_total = sum(split.stopping for split in splits)
         targets = range(min(len(panel.targets), _TESTED_TARGETS))
-        self.samples = [
-            _known(panel.series[row].values[: splits[row].test, column])
-            for row in evenly_spaced(len(panel), _TESTED_ITEMS)
-            for column in targets
-        ]
+        tested = [(row, column) for row in evenly_spaced(len(panel), _TESTED_ITEMS) for column in targets]
+        self.samples = [_known(panel.series[row].values[: splits[row].test, column]) for row, column in tested]
+        self.natural_seasons = [_natural_season(panel.series[row]) for row, _ in tested]
 
     def choose(self) -> Choice:
         asked = self.asked
@@ -140,14 +138,15 @@ class _Chooser:
         return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
 
     def _season_length(self) -> tuple[int, str]:
-        times = self.panel.series[0].times
-        expected = times.grid.season_length if times is not None else None
-        found = [find_season(sample, expected) for sample in self.samples]
+        """Return the season of most items; a shop that is closed on Sundays has another one than one that is open."""
+        found = list(map(find_season, self.samples, self.natural_seasons))
         season_length = max(set(found), key=lambda length: (found.count(length), -length))
         if season_length == 1:
             return 1, "an F test finds no season"
-        source = f"frequency {times.freq}" if expected and times else "of several lengths"
-        return season_length, f"an F test finds it ({source})"
+        times = self.panel.series[0].times
+        source = f"frequency {times.freq}" if season_length in self.natural_seasons and times else "of several lengths"
+        several = " of most items, whose calendars differ" if len(set(self.natural_seasons)) > 1 else ""
+        return season_length, f"an F test finds it{several} ({source})"
 
     def _horizon(self, season_length: int) -> tuple[int, str]:
         longest = max(1, self.fitted // 3)
@@ -245,3 +244,7 @@ def _default_rate(asked: options.TrainingOptions, cell: str) -> float:
     if asked.objective == "windows":
         return 1e-3
     return 1e-2 if cell == "rnn" else 2e-2  # without gates, large steps are unstable
+
+
+def _natural_season(series: Series) -> int | None:
+    return series.times.grid.season_length if series.times is not None else None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,7 @@ _COMPACT = re.compile(
     rf"(?P<offset>{OFFSET_PATTERN})?"
 )
 _PARTS = ("first", "second", "third", "hour", "minute", "seconds", "fraction")
+_SHAPE = str.maketrans("123456789", "0" * 9)
 _RANGE = re.compile(
     r"([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}) ?(?:[-/]|to|\u2013) ?([0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4})"
 )
@@ -233,44 +235,70 @@ def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
         return replace(read, warnings=(*read.warnings, told))
     if _TIME_OF_DAY.fullmatch(texts[0]):
         refuse(texts, 0, path, "it is a time of day: write the date before it, as in 2024-01-31 07:30")
-    first, codes = _DATE.fullmatch(texts[0]), codes_of(texts)
-    if first and codes is not None:
-        offsets = codes[:, slice(*first.span("offset"))]
-        codes = codes if (offsets == offsets[0]).all() else None
-    # Of texts that differ in digits only, the first says where their parts are.
-    dates = match_all(_DATE, texts if codes is None else texts[:1], path, f"expected {KNOWN_FORMS}")
+    groups = _alike(texts, path)
+    dates = [one.first for one in groups]
     year_first = len(dates[0]["first"]) == 4
     year, other = ("first", "third") if year_first else ("third", "first")
-    refuse_first(texts, (len(one[year]) != 4 or len(one[other]) > 2 for one in dates), path, _FOUR_DIGITS)
     separator = dates[0]["separator"]
-    others = (one["separator"] != separator for one in dates)
-    refuse_first(texts, others, path, f"the rows before it are written with {separator!r}")
-    numbers = _numbers_of(dates, codes)
+    for rows, date, _ in groups:
+        if len(date[year]) != 4 or len(date[other]) > 2:
+            refuse(texts, int(rows[0]), path, _FOUR_DIGITS)
+        if date["separator"] != separator:
+            refuse(texts, int(rows[0]), path, f"the rows before it are written with {separator!r}")
+    numbers = _numbers_of(groups, len(texts))
     order = "Ymd" if year_first else _order_of(numbers, dates, texts, path)
     names = dict(zip(order, ("first", "second", "third"), strict=True))
     days = {part: numbers[names[letter]] for part, letter in (("year", "Y"), ("month", "m"), ("day", "d"))}
     local, exist = times_of(numbers | days)
     if not exist.all():
         refuse(texts, int(exist.argmin()), path, f"it is not a calendar time, or lies outside {YEARS}")
-    return to_utc(local, [one["offset"] for one in dates], _form_of(dates, order), texts, path)
+    offsets = np.empty(len(texts), dtype=object)
+    for rows, date, _ in groups:
+        offsets[rows] = date["offset"]
+    return to_utc(local, offsets.tolist(), _form_of(dates, order), texts, path)
 
 
-def _numbers_of(dates: Sequence[re.Match[str]], codes: Codes | None) -> dict[str, NDArray[np.int64]]:
-    """Return the parts of dates as numbers (text,). codes: those of texts of which ``dates`` has only the first."""
-    if codes is not None:
-        spans = {name: dates[0].span(name) for name in _PARTS if dates[0][name]}
-        numbers = {name: numbers_at(codes, span) for name, span in spans.items()}
-    else:
-        numbers = {name: np.array([int(one[name] or 0) for one in dates]) for name in _PARTS}
-    if "fraction" in numbers:
-        digits = np.array([len(one["fraction"] or "") for one in dates])
-        numbers["nanoseconds"] = numbers["fraction"] * 10 ** (9 - digits)
-    if any(one["half"] for one in dates):
-        halves = np.array(["p" in (one["half"] or "").lower() for one in dates])
-        is_half = np.array([bool(one["half"]) for one in dates])
-        hour = numbers["hour"]
-        of_day = np.where((hour >= 1) & (hour <= 12), hour % 12 + 12 * halves, 99)  # there is no hour 99
-        numbers["hour"] = np.where(is_half, of_day, hour)
+class _Alike(NamedTuple):
+    """Dates that differ in digits only, and not in their offset: the rows in order, and the match of the first."""
+
+    rows: NDArray[np.intp]
+    first: re.Match[str]
+    codes: Codes
+
+
+def _alike(texts: Sequence[str], path: Path) -> list[_Alike]:
+    """Group dates that are alike, in the order of their first rows: that of each says where their parts are."""
+    alone, shapes = codes_of(texts), {"": list(range(len(texts)))}
+    if alone is None:
+        shapes = {}
+        for row, text in enumerate(texts):
+            shapes.setdefault(text.translate(_SHAPE), []).append(row)
+    groups = []
+    for rows in shapes.values():
+        same = [texts[row] for row in rows]
+        first, codes = _DATE.fullmatch(same[0]), codes_of(same) if alone is None else alone
+        if first is None or codes is None:
+            refuse(texts, rows[0], path, f"expected {KNOWN_FORMS}")
+        start, end = first.span("offset")
+        offsets = np.array([text[start:end] for text in same]) if start >= 0 else np.zeros(len(rows))
+        for offset in np.unique(offsets):
+            own = offsets == offset
+            group = np.array(rows)[own]
+            groups.append(_Alike(group, _DATE.fullmatch(texts[group[0]]) or first, codes[own]))
+    return sorted(groups, key=lambda group: int(group.rows[0]))
+
+
+def _numbers_of(groups: Sequence[_Alike], length: int) -> dict[str, NDArray[np.int64]]:
+    """Return the parts of dates as numbers (text,); an hour that there is not becomes 99."""
+    numbers = {name: np.zeros(length, np.int64) for name in (*_PARTS, "nanoseconds")}
+    for rows, date, codes in groups:
+        for name in _PARTS:
+            if date[name]:
+                numbers[name][rows] = numbers_at(codes, date.span(name))
+        numbers["nanoseconds"][rows] = numbers["fraction"][rows] * 10 ** (9 - len(date["fraction"] or ""))
+        if date["half"]:
+            hour, noon = numbers["hour"][rows], 12 if "p" in date["half"].lower() else 0
+            numbers["hour"][rows] = np.where((hour >= 1) & (hour <= 12), hour % 12 + noon, 99)
     return numbers
 
 

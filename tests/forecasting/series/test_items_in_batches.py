@@ -107,3 +107,32 @@ def test_the_hour_24_is_the_start_of_the_next_day(wrong: str) -> None:
     assert list(read.times.astype("datetime64[h]").astype(str)) == ["2023-12-31T23", "2024-01-01T00", "2024-01-01T01"]
     with pytest.raises(InvalidTimestamps, match="not a calendar time"):
         read_times(["2023-12-31 23:00", f"2023-12-31 {wrong}"], None, ("x",))
+
+
+def test_dates_of_several_widths_and_offsets() -> None:
+    texts = ["1/9/2024 5:00 PM", "1/13/2024 12:00 AM", "12/1/2024 11:30 am", "1/9/2024 6:00 PM"]
+    expected = ["2024-01-09T17:00", "2024-01-13T00:00", "2024-12-01T11:30", "2024-01-09T18:00"]
+    assert list(read_times(texts, None, ("x",)).times.astype("datetime64[m]").astype(str)) == expected
+    mixed = ["2024-03-31T01:00+01:00", "2024-03-31T03:00+02:00", "2024-03-31T04:00:00.5+02:00"]
+    read = read_times(mixed, None, ("x",))
+    assert list(read.times.astype("datetime64[ms]").astype(str)) == [
+        "2024-03-31T00:00:00.000",
+        "2024-03-31T01:00:00.000",
+        "2024-03-31T02:00:00.500",
+    ]
+    assert len(read.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "row"),
+    [
+        (["1/13/2024", "1/14/2024", "1.15.2024", "x"], 3),
+        (["1/13/2024", "x", "1.15.2024"], 1),
+        (["2024-01-01", "2024-01-02", "24-01-03"], 2),
+        (["2024-01-01T00:00Z", "2024-01-01T01:00:00Z", "2024-01-01T02:00"], 2),
+    ],
+)
+def test_the_first_row_of_another_form_is_named(texts: list[str], row: int) -> None:
+    with pytest.raises(InvalidTimestamps) as error:
+        read_times(texts, None, ("x",))
+    assert error.value.faults[0].path == ("x", row)

@@ -89,6 +89,20 @@ def test_local_times_across_a_change_of_clocks(client: httpx.Client) -> None:
     assert times_of(forecast(client, model, horizon=2, history=spring)) == ["2025-03-30 03:00", "2025-03-30 04:00"]
 
 
+def test_shifts_by_the_clock_across_a_change_of_clocks(client: httpx.Client) -> None:
+    shifts = pd.date_range("2024-10-14", "2024-10-26 12:00", freq="6h")
+    model = trained(client, series_of(shifts, MINUTES), time_zone="Europe/Berlin", season_length=4)
+    assert (model["series"]["freq"], model["series"]["gaps"]) == ("6h", 0)
+    ahead = ["2024-10-26 18:00", "2024-10-27 00:00", "2024-10-27 06:00"]
+    assert times_of(forecast(client, model, horizon=3)) == ahead
+    spring = series_of(pd.date_range("2025-03-20", "2025-03-30 00:00", freq="6h"), MINUTES)
+    assert times_of(forecast(client, model, horizon=2, history=spring)) == ["2025-03-30 06:00", "2025-03-30 12:00"]
+    utc = series_of(pd.date_range("2024-10-14", "2024-10-28", freq="6h", tz="UTC").tz_convert("Europe/Berlin"), MINUTES)
+    model = trained(client, utc, time_zone="Europe/Berlin", season_length=4)
+    assert (model["series"]["freq"], model["series"]["gaps"]) == ("6h", 0)
+    assert times_of(forecast(client, model, horizon=1)) == ["2024-10-28 07:00"]
+
+
 def test_local_days_of_times_with_offsets(client: httpx.Client) -> None:
     days = pd.date_range("2024-03-01", periods=60, freq="D", tz="Europe/Berlin")
     series = {"values": numbers(60), "timestamps": [day.isoformat() for day in days]}

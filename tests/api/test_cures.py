@@ -83,6 +83,16 @@ CURES: dict[str, tuple[Request, str, Request]] = {
         "leave freq out",
         timed(READINGS, resample={"freq": "5min", "how": "mean"}),
     ),
+    "a time that clocks skip": (
+        timed(
+            [f"2024-03-{day}T{hour:02}:00" for day in (30, 31) for hour in range(0, 24, 2)], time_zone="Europe/Berlin"
+        ),
+        "leave this row out",
+        timed(
+            [f"2024-03-{day}T{hour:02}:00" for day in (30, 31) for hour in range(0, 24, 2) if (day, hour) != (31, 2)],
+            time_zone="Europe/Berlin",
+        ),
+    ),
     "a repeated hour": (
         timed([f"2024-10-27T{hour:02}:00" for hour in (0, 1, 2, 2, *range(3, 24))]),
         "give time_zone (such as Europe/Berlin)",

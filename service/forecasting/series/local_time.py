@@ -55,7 +55,9 @@ def to_utc_of_zone(local: TimeArray, zone: str, raw: Sequence[RawTime], path: Pa
         starts = np.asarray(first.tz_convert(None).as_unit("ns").to_numpy())
         earlier, later = np.where(is_day, starts, earlier), np.where(is_day, starts, later)
     if np.isnat(earlier).any():
-        detail = f"clocks were set forward in {zone}, and skipped it: is it of another time zone?"
+        detail = (
+            f"clocks were set forward in {zone}, and skipped it: leave this row out, or give the zone of these times"
+        )
         refuse(raw, int(np.isnat(earlier).argmax()), path, detail)
     twice = earlier != later
     if not twice.any():

@@ -8,10 +8,12 @@ from itertools import takewhile
 from typing import NamedTuple, Protocol
 
 from service.errors import InvalidSeries
-from service.forecasting.series.time_format import OFFSET_PATTERN
 from service.tables.column_roles import part_of_name, role_of_name
 from service.tables.month_names import language_of, month_of
 from service.tables.number_format import PATH
+
+OFFSET_PATTERN = r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
+"""An offset from UTC, after a time of day."""
 
 _CLOCK = re.compile(
     rf"[0-9]{{1,2}}:[0-9]{{2}}(?::[0-9]{{2}}(?:\.[0-9]{{1,9}})?)?(?: ?[AaPp]\.?[Mm]\.?)?(?:{OFFSET_PATTERN})?"

@@ -29,7 +29,6 @@ NANOSECONDS_PER = {
     "epoch_microseconds": 1000,
     "epoch_nanoseconds": 1,
 }
-OFFSET_PATTERN = r" ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
 SAFE_DIRECTIVES = frozenset("YymdHIMSfpaAbBjqhNnGVu")
 PARTS_OF_YEARS = frozenset("qhNnGVu")
 """Directives that pandas does not parse: quarters, half-years, the following year, and ISO weeks with their days."""

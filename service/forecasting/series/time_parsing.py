@@ -18,7 +18,6 @@ from service.forecasting.series.period_parsing import in_english, read_named_mon
 from service.forecasting.series.time_format import (
     LAST,
     NANOSECONDS_PER,
-    OFFSET_PATTERN,
     PARTS_OF_YEARS,
     YEARS,
     RawTime,
@@ -33,6 +32,7 @@ from service.forecasting.series.time_format import (
     refuse,
     refuse_first,
 )
+from service.tables.time_parts import OFFSET_PATTERN
 
 _DATE = re.compile(
     r"(?P<first>[0-9]{1,4})(?P<separator>[-/.])(?P<second>[0-9]{1,2})(?P=separator)(?P<third>[0-9]{1,4})"

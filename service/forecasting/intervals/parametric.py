@@ -21,8 +21,8 @@ _DEVIATION = 1.2533
 # Above, (1 + p) / 2 rounds to 1, whose quantile is infinite.
 _HIGHEST_PROBABILITY = 1 - 1e-15
 # The exponents of the prior for the growth, and for the level at the first step. That of a random walk is 0.5; fitted
-# models also have errors in their trend. Chosen on the last rows of the training parts of M3 and Tourism: lower ones make
-# intervals of yearly values too narrow.
+# models also have errors in their trend. Chosen on the last rows of the training parts of M3 and Tourism, where lower
+# ones make intervals of yearly values too narrow.
 _USUAL_GROWTH, _LEVEL_GROWTH = 0.85, 0.7
 # The evidence of the prior: for the growth, in errors times squared logarithms of steps; for the level, in errors.
 _GROWTH_EVIDENCE, _LEVEL_EVIDENCE = 5.0, 3.0

@@ -24,7 +24,9 @@ from benchmarks.accuracy_table import HEADING, Line, Result, failures, line_of, 
 from benchmarks.server import ForecastApi, serving
 
 SERVICE = ("service", "service-items")
-METHODS = ("snaive", "naive2", "auto-ets", "auto-theta", "gru", "gru-standard", *SERVICE)
+# Only where series have two seasons.
+TWO_SEASONS, FOR_TWO_SEASONS = "two-seasons", ("weekly-naive", "mstl-ets")
+METHODS = ("snaive", "naive2", *FOR_TWO_SEASONS, "auto-ets", "auto-theta", "gru", "gru-standard", *SERVICE)
 PUBLIC = "public-table"
 
 
@@ -111,6 +113,8 @@ def chosen_methods(options: Options, peers: CachedPeers, api: ForecastApi | None
     every: dict[str, Method] = {
         "snaive": lambda _, panel, __: [seasonal_naive(series) for series in panel],
         "naive2": lambda _, panel, __: [naive2(series) for series in panel],
+        "weekly-naive": lambda _, panel, __: [seasonal_naive(series, 7) for series in panel],
+        "mstl-ets": lambda group, panel, _: peers.forecast_each("mstl_ets", group, panel),
         "auto-ets": lambda group, panel, _: peers.forecast_each("auto_ets", group, panel),
         "auto-theta": lambda group, panel, _: peers.forecast_each("auto_theta", group, panel),
         "gru": lambda group, panel, seed: peers.forecast_together("gru", group, panel, seed),
@@ -130,6 +134,8 @@ def run_group(
     name = f"{group}-inside" if options.inside else group
     reference = scored(group, "naive2", 0, panel, [naive2(series) for series in panel])
     for method, forecast in methods.items():
+        if method in FOR_TWO_SEASONS and group != TWO_SEASONS:
+            continue
         for seed in range(options.seeds if method in SERVICE else 1):
             results.append(scored(group, method, seed, panel, forecast(name, panel, seed)))
             lines.append(line_of(results[-1], reference))

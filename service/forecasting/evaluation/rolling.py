@@ -198,9 +198,12 @@ def interval_bounds(
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
     """Return the lower and upper bounds (O, H, T) of intervals in the series' own units, by level."""
     transform, around = rolled.evaluated.transform, rolled.transformed
-    widths = errors.widths(levels, around.shape[1]).by_level
-    half = {level: width * rolled.evaluated.item.error_scale for level, width in widths.items()}
-    return {level: (transform.invert(around - one), transform.invert(around + one)) for level, one in half.items()}
+    item, widths = rolled.evaluated.item, errors.widths(levels, around.shape[1])
+    offsets = widths.offsets(item.error_scale[:, None], item.least_width[:, None])[:, 0].swapaxes(1, 2)
+    return {
+        level: (transform.invert(around + below), transform.invert(around + above))
+        for level, below, above in zip(widths.by_level, offsets, offsets[::-1], strict=False)
+    }
 
 
 def score(

@@ -21,7 +21,7 @@ from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import Network, NetworkShape, network_of
-from service.forecasting.preprocessing.scaling import Scaler
+from service.forecasting.preprocessing.scaling import Scaler, last_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import Panel, State, panel_state, restore_panel
 
@@ -110,6 +110,7 @@ def _fitted(
     constant = _numbers(arrays, "constant", (items, channels)) != 0
     if (scale <= 0).any() or min(error_scale.min(), factor.min()) <= 0:
         raise ValueError("the scales, error scales and error factors must be above 0")
+    transform = TRANSFORMS[specification.transform]
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     effects, common = _effects(specification, arrays, items, targets)
     fitted = tuple(
@@ -118,6 +119,7 @@ def _fitted(
             Scaler(offset[row], scale[row]),
             error_scale[row],
             factor[row],
+            last_change(transform.apply(tail.values[:, :targets]), specification.season_length),
             constant[row],
             tail,
             {name: parameters[row] for name, parameters in methods.items()},

@@ -130,7 +130,8 @@ class Forecaster:
             transformed += effects
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         widths = self.errors.widths(bands.levels, horizon)
-        mean, intervals, quantiles = banded(bands, ahead, widths, fitted.error_scale[:, :, None], self._transform)
+        offsets = widths.offsets(fitted.error_scale[:, :, None], fitted.least_width[:, :, None])
+        mean, intervals, quantiles = banded(bands, ahead, offsets, self._transform)
         if not np.isfinite(mean).all():
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
         samples = None if draw is None else self._samples(fitted, ahead, draw)
@@ -158,7 +159,7 @@ class Forecaster:
     def _samples(self, fitted: FittedItems, ahead: FloatArray, draw: Draw) -> FloatArray:
         """Draw paths around transformed forecasts (item, target, horizon): (item, target, path, horizon), inverted."""
         items = [item.item for item in fitted.items]
-        errors = self._sample_paths.draw(draw, items, fitted.error_scale, ahead.shape[2])
+        errors = self._sample_paths.draw(draw, items, fitted.error_scale, fitted.least_width, ahead.shape[2])
         return np.ascontiguousarray(self._transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
 
     @cached_property

@@ -61,7 +61,7 @@ class TrainArguments(DataArguments, total=False):
     centering: str | None
     missing: str | None
     calendar: str | Sequence[str] | None
-    nonnegative: bool | None
+    nonnegative: bool | str | None
     minimum: float | None
     maximum: float | None
     training: Mapping[str, Any] | None

@@ -210,7 +210,7 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
 
 
 def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
-    """Return a warning for each submitted series that leaves the model's bounds, which its forecasts are kept within.
+    """Return a warning for each submitted series that leaves the model's bounds, and what this means for its forecasts.
 
     The panel has the columns that the model knows.
     """
@@ -221,11 +221,13 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
     warnings = []
     for one in panel:
         found = bounds.first_outside(one.values[:, targets])
-        if found is not None:
-            warnings.append(
-                f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}, outside the model's bounds; "
-                "its forecasts are still kept within them"
-            )
+        if found is None:
+            continue
+        where = f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}"
+        if bounds.soft and found[1] < 0:
+            warnings.append(f"{where}, unlike the training data, which have nothing below 0: forecasts may be below 0")
+        else:
+            warnings.append(f"{where}, outside the model's bounds; its forecasts are still kept within them")
     return warnings
 
 

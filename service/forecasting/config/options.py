@@ -173,7 +173,11 @@ class TrainOptions(Options):
         description="Calendar features, used where there are timestamps. `auto`: those that the season does not cover "
         "and that make forecasts before the split better; `none`; or a list of them.",
     )
-    nonnegative: bool = Field(False, description="The same as `minimum` 0, or the higher of both if both are given.")
+    nonnegative: Auto | bool = Field(
+        "auto",
+        description="Whether forecasts and intervals are never below 0. `auto`: where no known value is; later values "
+        "below 0 are accepted, and lift it. true: the same as `minimum` 0, or the higher of both if both are given.",
+    )
     minimum: FiniteNumber | None = Field(None, description="Lower bound of targets and forecasts.", examples=[0])
     maximum: FiniteNumber | None = Field(None, description="Upper bound of targets and forecasts.", examples=[100])
     training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
@@ -187,5 +191,5 @@ class TrainOptions(Options):
     @field_validator("maximum")
     @classmethod
     def _above_the_lower_bound(cls, maximum: float | None, options: ValidationInfo) -> float | None:
-        Bounds.of(options.data.get("nonnegative", False), options.data.get("minimum"), maximum)
+        Bounds.of(options.data.get("nonnegative") is True, options.data.get("minimum"), maximum)
         return maximum

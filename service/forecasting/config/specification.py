@@ -75,6 +75,8 @@ class Specification:
     nonnegative: bool = False
     minimum: options.FiniteNumber | None = None
     maximum: options.FiniteNumber | None = None
+    # The soft lower bound that `nonnegative` "auto" has chosen, see `Bounds`.
+    floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     # The labels of covariates that are categories, and the covariates that changed within no item, which are not used.
     categories: Annotated[dict[str, Labels], Field(max_length=1000)] = dataclasses.field(default_factory=dict)
     constant_covariates: Annotated[dict[str, options.FiniteNumber | str | None], Field(max_length=1000)] = (
@@ -95,12 +97,12 @@ class Specification:
     @property
     def bounds(self) -> Bounds:
         """The bounds of forecasts. Raises ValueError where the lower one is not below the upper one."""
-        return Bounds.of(self.nonnegative, self.minimum, self.maximum)
+        return Bounds.of(self.nonnegative, self.minimum, self.maximum, self.floor)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the specification as JSON-compatible values, without the facts on covariates that do not apply."""
+        """Return the specification as JSON-compatible values, without facts that do not apply."""
         record: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return {name: value for name, value in record.items() if value or name not in _IF_ANY}
+        return {name: value for name, value in record.items() if value not in (None, {}) or name not in _IF_ANY}
 
     @classmethod
     def from_record(cls, record: object) -> Specification:
@@ -109,4 +111,4 @@ class Specification:
 
 
 _ADAPTER = TypeAdapter(Specification)
-_IF_ANY = ("categories", "constant_covariates")
+_IF_ANY = ("categories", "constant_covariates", "floor")

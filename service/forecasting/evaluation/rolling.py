@@ -49,7 +49,8 @@ class Evaluated:
     @property
     def transform(self) -> Transform:
         """The transform of the targets, with the bounds of forecasts."""
-        return transform_of(self.specification)
+        values = self.series.values[:, : len(self.item.error_scale)]
+        return transform_of(self.specification).for_values([values])
 
     def effects_ahead(self, horizon: int) -> FloatArray:
         """Return the effects of future covariates on transformed forecasts: (O, H, T).

@@ -100,8 +100,9 @@ class Forecaster:
         ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            origins = self._history_origins(self.align(history, ("history",)))
-            return self._forecast_from(*origins, horizon, bands, future, draw)
+            aligned = self.align(history, ("history",))
+            transform = self._transform.for_values([one.series.values[:, : len(self.targets)] for one in aligned])
+            return self._forecast_from(*self._history_origins(aligned), horizon, bands, future, draw, transform)
         if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
             return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
         return self._cached(horizon, bands, None if items is None else tuple(items))
@@ -121,7 +122,9 @@ class Forecaster:
         bands: Bands,
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
+        transform: Transform | None = None,
     ) -> list[Forecast]:
+        transform = transform or self._transform
         origins = ForecastOrigins.at_ends(fitted, tails)
         transformed, farthest = origins.forecast(self.specification, self._predictor, horizon)
         changes: Sequence[tuple[Change, ...]] = [()] * len(tails)
@@ -131,10 +134,10 @@ class Forecaster:
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         widths = self.errors.widths(bands.levels, horizon)
         offsets = widths.offsets(fitted.error_scale[:, :, None], fitted.least_width[:, :, None])
-        mean, intervals, quantiles = banded(bands, ahead, offsets, self._transform)
+        mean, intervals, quantiles = banded(bands, ahead, offsets, transform)
         if not np.isfinite(mean).all():
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
-        samples = None if draw is None else self._samples(fitted, ahead, draw)
+        samples = None if draw is None else self._samples(fitted, ahead, draw, transform)
         is_scaled = self.specification.scaling != "none"
         forecasts = []
         for row, tail in enumerate(tails):
@@ -156,11 +159,11 @@ class Forecaster:
                 )
         return forecasts
 
-    def _samples(self, fitted: FittedItems, ahead: FloatArray, draw: Draw) -> FloatArray:
+    def _samples(self, fitted: FittedItems, ahead: FloatArray, draw: Draw, transform: Transform) -> FloatArray:
         """Draw paths around transformed forecasts (item, target, horizon): (item, target, path, horizon), inverted."""
         items = [item.item for item in fitted.items]
         errors = self._sample_paths.draw(draw, items, fitted.error_scale, fitted.least_width, ahead.shape[2])
-        return np.ascontiguousarray(self._transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
+        return np.ascontiguousarray(transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
 
     @cached_property
     def _sample_paths(self) -> SamplePaths:

@@ -80,8 +80,8 @@ def last_change(values: FloatArray, season_length: int) -> FloatArray:
     """
     changes = absolute_changes(values, season_length)
     changed = changes > _VANISHING
-    sizes = np.zeros(values.shape[1])
-    for channel in np.flatnonzero(changed.any(axis=0) & (changed.mean(axis=0) <= _HARDLY_EVER)):
+    sizes, counts = np.zeros(values.shape[1]), changed.sum(axis=0)
+    for channel in np.flatnonzero((counts > 0) & (counts <= _HARDLY_EVER * len(changes))):
         sizes[channel] = changes[changed[:, channel], channel][-1]
     return sizes
 

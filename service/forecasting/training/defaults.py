@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ from service.forecasting.covariates.calendar_features import worth_trying
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
-from service.forecasting.preprocessing.transforms import TRANSFORMS
+from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.seasonality import find_season, grows_in_proportion, returns_to_its_mean
 from service.forecasting.series.series import FloatArray, Panel
 
@@ -49,8 +50,8 @@ class Choice:
 def choose(panel: Panel, splits: Sequence[Split], asked: options.TrainOptions) -> Choice:
     """Choose every option that was left open.
 
-    Depends only on values before the split of each series, with one exception: no logarithm is chosen where any value
-    is 0 or below.
+    Depends only on values before the split of each series, with two exceptions: no logarithm is chosen where any value
+    is 0 or below, and no lower bound where any is below 0.
     """
     return _Chooser(panel, splits, asked).choose()
 
@@ -103,9 +104,10 @@ class _Chooser:
             refit=asked.refit,
             calendar=calendar if calendar != "none" else (),
             future_covariates=self.panel.future_covariates,
-            nonnegative=asked.nonnegative,
+            nonnegative=self._option("nonnegative", self._nonnegative),
             minimum=asked.minimum,
             maximum=asked.maximum,
+            floor=self._floor(transform),
         )
         return Choice(specification, self.reasons)
 
@@ -152,11 +154,29 @@ class _Chooser:
         block = season_length if season_length > 1 else 12
         if not self._most(lambda sample: grows_in_proportion(sample, block)):
             return "none", "the spread does not grow with the level"
-        # The only use of values after the split: those without a logarithm could be neither scored nor forecast from.
-        targets = len(self.panel.targets)
-        if any(np.nanmin(one.values[:, :targets], initial=np.inf) <= 0 for one in self.panel):
+        # A use of values after the split: those without a logarithm could be neither scored nor forecast from.
+        if self._smallest <= 0:
             return "none", "the spread grows with the level, but there are values of 0 or below"
         return "log", "the spread grows with the level"
+
+    @cached_property
+    def _smallest(self) -> float:
+        """The smallest known value of all targets, also after the split."""
+        targets = len(self.panel.targets)
+        return float(min(np.nanmin(one.values[:, :targets], initial=np.inf) for one in self.panel))
+
+    def _nonnegative(self) -> tuple[bool, str]:
+        if self.asked.minimum is not None or (self.asked.maximum is not None and self.asked.maximum <= 0):
+            return False, "another bound is given"
+        if self._smallest < 0:
+            return False, "there are values below 0"
+        return True, "no value is below 0" if self._smallest == 0 else "every value is above 0"
+
+    def _floor(self, transform: options.TransformName) -> float | None:
+        """Return the soft lower bound, above 0 for a positive series unless logarithms keep its forecasts there."""
+        if self.asked.nonnegative != "auto" or not self._nonnegative()[0]:
+            return None
+        return 0.0 if TRANSFORMS[transform].log else SMALLEST_SHARE * self._smallest
 
     def _centering(self, name: options.TransformName) -> tuple[options.Centering, str]:
         transform = TRANSFORMS[name]

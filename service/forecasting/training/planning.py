@@ -91,7 +91,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     """
     warnings = []
     series = []
-    bounds = Bounds.of(options.nonnegative, options.minimum, options.maximum)
+    bounds = Bounds.of(options.nonnegative is True, options.minimum, options.maximum)
     paths = _paths(panel)
     for one, path in zip(panel, paths, strict=True):
         bounds.require(one, len(panel.targets), path)

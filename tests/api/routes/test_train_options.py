@@ -86,7 +86,7 @@ BAD: dict[str, list[Any]] = {
     "validation.start": ["soon", 1.5, True],
     "refit": ["perhaps", 3],
     "calendar": ["moon", 3, ["moon"]],
-    "nonnegative": ["perhaps", 3],
+    "nonnegative": ["perhaps", 3, []],
     "minimum": ["low", "0", True],
     "maximum": ["high", "0", [3]],
 }

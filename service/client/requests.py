@@ -61,6 +61,7 @@ class TrainArguments(DataArguments, total=False):
     centering: str | None
     missing: str | None
     calendar: str | Sequence[str] | None
+    point: str | None
     nonnegative: bool | str | None
     minimum: float | None
     maximum: float | None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
+from service.forecasting.config.options import Point
 from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
 from service.forecasting.preprocessing.missing import open_end_warnings
@@ -28,10 +29,11 @@ _SHOWN = 5
 
 
 class ForecastAnswer(NamedTuple):
-    """The forecasts, one for each item and target, and warnings about them."""
+    """The forecasts, one for each item and target, and warnings about them; point: what ``mean`` in them is."""
 
     model_id: str
     horizon: int
+    point: Point
     forecasts: list[Forecast]
     warnings: tuple[str, ...]
 
@@ -148,7 +150,7 @@ def make_forecast(
     calibrated = forecaster.specification.horizon
     if draw is not None and horizon > calibrated:
         warnings = (*warnings, f"beyond {calibrated} steps ahead, sample paths continue as random walks")
-    return ForecastAnswer(model.id, horizon, forecasts, warnings)
+    return ForecastAnswer(model.id, horizon, forecaster.specification.point_forecast, forecasts, warnings)
 
 
 def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
@@ -238,7 +240,9 @@ def _target_channels(forecaster: Forecaster, panel: Panel) -> list[int]:
 
 
 def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:
-    """Return warnings about intervals that are based on few errors or on none."""
+    """Return warnings about intervals that are based on few errors or on none; those of sporadic demand are on none."""
+    if forecaster.specification.sporadic:
+        return ()
     warnings = []
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:

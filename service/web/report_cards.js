@@ -48,6 +48,8 @@ const CANDIDATES = {
   exponential_smoothing: "Exponential smoothing",
   theta: "Theta",
   harmonic: "Harmonic regression",
+  croston: "Croston's method",
+  tsb: "Teunter, Syntetos and Babai",
 };
 
 export function candidatesCard(model) {

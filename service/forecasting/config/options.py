@@ -25,12 +25,15 @@ Scaling = Literal["minmax", "standard", "robust", "none"]
 TransformName = Literal["none", "log", "difference", "log_difference"]
 Centering = Literal["last", "none"]
 Missing = Literal["error", "interpolate", "forward_fill"]
-MethodName = Literal["naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta", "harmonic"]
+MethodName = Literal[
+    "naive", "seasonal_naive", "drift", "mean", "ridge", "exponential_smoothing", "theta", "harmonic", "croston", "tsb"
+]
 Candidate = Literal["network"] | MethodName
 CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
 Objective = Literal["chunks", "windows"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
 Loss = Literal["mae", "mse", "huber"]
+Point = Literal["mean", "median"]
 
 
 class Options(BaseModel):
@@ -96,7 +99,7 @@ class TrainingOptions(Options):
     )
     learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
     optimizer: Optimizer = Field("adam", description="Optimizer.")
-    loss: Loss = Field("mae", description="Loss on scaled values.")
+    loss: Loss = Field("mae", description="Loss on scaled values; `mae` becomes `mse` where `point` is the mean.")
     clip_norm: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm; null: no clipping.")
     clip_value: float | None = Field(None, gt=0, description="Each gradient is clipped to ± this; null: no clipping.")
     truncate_bptt: Count | None = Field(None, description="Maximum steps that gradients flow back; null: all.")
@@ -145,8 +148,10 @@ class TrainOptions(Options):
     candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
         None,
         min_length=1,
-        description="What is compared and blended: the `network`, and simple methods. By default all of them; only "
-        "the network where an option of `network` or `training`, a context or a chunk length is given.",
+        description="What is compared and blended: the `network`, and simple methods. By default all that suit: "
+        "`croston` and `tsb` only where demand is intermittent or lumpy, `naive`, `seasonal_naive` and `drift` only "
+        "where it is not; only the network where an option of `network` or `training`, a context or a chunk length is "
+        "given.",
         examples=[["network", "theta"]],
     )
     network: NetworkOptions = Field(default_factory=NetworkOptions, description="The recurrent network.")
@@ -172,6 +177,13 @@ class TrainOptions(Options):
         "auto",
         description="Calendar features, used where there are timestamps. `auto`: those that the season does not cover "
         "and that make forecasts before the split better; `none`; or a list of them.",
+    )
+    point: Point | None = Field(
+        None,
+        description="What a point forecast is. `mean`: candidates are weighed by squared errors, and the default loss "
+        "of the network is `mse`; `median`: by absolute errors. By default the mean where demand is intermittent or "
+        "lumpy (most values are 0), else what the loss gives: the median for `mae` and `huber`, the mean for `mse`.",
+        examples=["mean"],
     )
     nonnegative: Auto | bool = Field(
         "auto",

@@ -17,6 +17,7 @@ from service.forecasting.evaluation.metrics import Metrics, average, measure, se
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
+from service.forecasting.intervals.demand import set_demand_bounds
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.subsampling import evenly_spaced
@@ -199,12 +200,12 @@ def interval_bounds(
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
     """Return the lower and upper bounds (O, H, T) of intervals in the series' own units, by level."""
     transform, around = rolled.evaluated.transform, rolled.transformed
-    item, widths = rolled.evaluated.item, errors.widths(levels, around.shape[1])
-    offsets = widths.offsets(item.error_scale[:, None], item.least_width[:, None])[:, 0].swapaxes(1, 2)
-    return {
-        level: (transform.invert(around + below), transform.invert(around + above))
-        for level, below, above in zip(widths.by_level, offsets, offsets[::-1], strict=False)
-    }
+    item, by_target = rolled.evaluated.item, around.swapaxes(1, 2)
+    widths = errors.widths(levels, around.shape[1])
+    bounds = by_target + widths.offsets(item.error_scale[:, None], item.least_width[:, None])
+    set_demand_bounds(bounds, item.sizes, levels)
+    bounds = transform.invert(bounds.swapaxes(2, 3))
+    return dict(zip(levels, zip(bounds, bounds[::-1], strict=True), strict=False))
 
 
 def score(

@@ -13,6 +13,7 @@ from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.effects import Effects, without_effects
 from service.forecasting.forecaster.blend import Blend, MethodBlend
+from service.forecasting.intervals.demand import demand_sizes
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.missing import FilledValues, fill
@@ -31,7 +32,8 @@ class FittedItem:
     least_width: (target,), the smallest half-width of a 95 % interval, see `scaling.last_change`; 0: there is none.
     constant: (channel,), True where the training part has a single value. tail: the last rows of the series, without
     gaps. methods: the parameters of each simple method. effects: of the future covariates on the targets, which are
-    removed from the tail and from all that is fitted here; None: there are none.
+    removed from the tail and from all that is fitted here; None: there are none. sizes: of past demands of each target,
+    see `intervals.demand`; empty where forecasts are not means.
     """
 
     item: str | None
@@ -43,6 +45,7 @@ class FittedItem:
     tail: Series
     methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
     effects: Effects | None = None
+    sizes: tuple[FloatArray, ...] = ()
 
     def with_error_factor(self, factor: FloatArray) -> FittedItem:
         """Return an item that had no error factor (target,) yet with one, and its error scale multiplied by it."""
@@ -83,7 +86,12 @@ def fit_item(
     scale = error_scale(transformed, specification.season_length, usual)
     scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
     constant = constant_channels(filled)
-    return FittedItem(series.item, scaler, scale, np.ones(target_count), least_width, constant, tail, effects=effects)
+    sizes: tuple[FloatArray, ...] = ()
+    if specification.point_forecast == "mean":
+        sizes = tuple(demand_sizes(one, specification.season_length) for one in series.values[:, :target_count].T)
+    return FittedItem(
+        series.item, scaler, scale, np.ones(target_count), least_width, constant, tail, effects=effects, sizes=sizes
+    )
 
 
 def filled_residual(item: FittedItem, series: Series, specification: Specification) -> FilledValues:

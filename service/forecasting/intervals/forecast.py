@@ -59,17 +59,15 @@ def _level_of(quantile: float) -> float:
 
 
 def banded(
-    bands: Bands, transformed: FloatArray, offsets: FloatArray, transform: Transform
+    bands: Bands, around: FloatArray, transform: Transform
 ) -> tuple[FloatArray, dict[float, tuple[FloatArray, FloatArray]], dict[float, FloatArray]]:
     """Return mean, lower and upper bounds by interval level, and values by quantile, in the series' own units.
 
-    transformed: (item, target, horizon), the transformed forecasts. offsets: see `Widths.offsets`.
+    around: (2 levels + 1, item, target, horizon), transformed: the lower bounds of all levels, the forecasts, and the
+    upper bounds in reversed order. They are in one array: calls of numpy cost more than their arithmetic here.
     """
-    if not bands.levels:
-        return transform.invert(transformed), {}, {}
-    # Lower bounds, the forecast and upper bounds in one array: calls of numpy cost more than their arithmetic here.
     count = len(bands.levels)
-    around = transform.invert(transformed + offsets)
+    around = transform.invert(around)
     bounds = {level: (around[row], around[2 * count - row]) for row, level in enumerate(bands.levels)}
     if not bands.quantiles:
         return around[count], bounds, {}

@@ -13,12 +13,19 @@ import numpy as np
 
 from service.errors import InvalidOption
 from service.forecasting.config import options
-from service.forecasting.config.specification import NetworkSpecification, Specification, TrainingSpecification
+from service.forecasting.config.specification import (
+    NetworkSpecification,
+    Specification,
+    TrainingSpecification,
+    point_of,
+)
 from service.forecasting.covariates.calendar_features import worth_trying
+from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, NOT_FOR_SPORADIC_DEMAND
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
+from service.forecasting.series.demand import SPORADIC, Demand, demand_pattern, most_common
 from service.forecasting.series.seasonality import find_season, grows_in_proportion, returns_to_its_mean
 from service.forecasting.series.series import FloatArray, Panel
 
@@ -65,6 +72,7 @@ class _Chooser:
     def __init__(self, panel: Panel, splits: Sequence[Split], asked: options.TrainOptions) -> None:
         self.asked = asked
         self.reasons: dict[str, str] = {}
+        self.demand: Demand | None = None
         self.panel = panel
         self.length = min(split.length for split in splits)
         # A few short items do not decide for all: they do without what they are too short for.
@@ -80,6 +88,8 @@ class _Chooser:
     def choose(self) -> Choice:
         asked = self.asked
         season_length = self._option("season_length", self._season_length)
+        self.demand = most_common([demand_pattern(sample, season_length) for sample in self.samples])
+        point: options.Point = self._option("point", self._point)
         horizon = self._option("horizon", lambda: self._horizon(season_length))
         transform: options.TransformName = self._option("transform", lambda: self._transform(season_length))
         chunk = self._option("output_chunk_length", lambda: self._output_chunk_length(horizon))
@@ -99,7 +109,7 @@ class _Chooser:
             transform=transform,
             centering=self._option("centering", lambda: self._centering(transform)),
             missing=self._option("missing", lambda: ("interpolate", "gaps are interpolated; none is scored")),
-            training=self._training(context),
+            training=self._training(context, point),
             validation=asked.validation,
             refit=asked.refit,
             calendar=calendar if calendar != "none" else (),
@@ -108,6 +118,8 @@ class _Chooser:
             minimum=asked.minimum,
             maximum=asked.maximum,
             floor=self._floor(transform),
+            point=point,
+            demand=self.demand,
         )
         return Choice(specification, self.reasons)
 
@@ -128,7 +140,10 @@ class _Chooser:
         names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
             return ("network",), f"{names[0]} is an option of the network"
-        methods = get_args(options.MethodName)
+        every: tuple[options.MethodName, ...] = get_args(options.MethodName)
+        sporadic = self.demand in SPORADIC and self.asked.point != "median"
+        others = NOT_FOR_SPORADIC_DEMAND if sporadic else FOR_SPORADIC_DEMAND
+        methods = tuple(name for name in every if name not in others)
         if self.fitted_total < _WORTH_A_NETWORK:
             return methods, "too few values to train a network: simple methods, weighted on rolling origins"
         return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
@@ -164,6 +179,12 @@ class _Chooser:
         """The smallest known value of all targets, also after the split."""
         targets = len(self.panel.targets)
         return float(min(np.nanmin(one.values[:, :targets], initial=np.inf) for one in self.panel))
+
+    def _point(self) -> tuple[options.Point, str]:
+        if self.demand in SPORADIC:
+            return "mean", f"demand is {self.demand}: the median of so many zeros says little"
+        loss = self.asked.training.loss
+        return point_of(loss), f"what the loss {loss} gives"
 
     def _nonnegative(self) -> tuple[bool, str]:
         if self.asked.minimum is not None or (self.asked.maximum is not None and self.asked.maximum <= 0):
@@ -215,7 +236,7 @@ class _Chooser:
             self.asked.network.dropout,
         )
 
-    def _training(self, context_length: int) -> TrainingSpecification:
+    def _training(self, context_length: int, point: options.Point) -> TrainingSpecification:
         asked = self.asked.training
         windows = asked.objective == "windows"
         scored = scored_steps(asked.objective, context_length, self.fitted)
@@ -229,7 +250,11 @@ class _Chooser:
         if windows:
             patience = (max(20, epochs // 2), "half of the epochs")
         rate = _default_rate(asked, self.asked.network.cell), f"usual for {asked.optimizer} on {asked.objective}"
+        loss = asked.loss
+        if point == "mean" and loss == "mae":
+            loss, self.reasons["training.loss"] = "mse", "the point forecast is the mean"
         chosen = {
+            "loss": loss,
             "batch_size": batch,
             "epochs": epochs,
             "learning_rate": self._option("training.learning_rate", lambda: rate),

@@ -20,7 +20,7 @@ from service.forecasting.covariates.categories import (
     without_columns,
 )
 from service.forecasting.covariates.future_covariates import CovariateColumns
-from service.forecasting.methods.catalogue import PRIOR
+from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.splits import (
@@ -70,7 +70,18 @@ class Plan:
     @property
     def trusted(self) -> tuple[Candidate, ...]:
         """The prior set of candidates: those to blend where little is known of their errors."""
+        if self.choice.specification.sporadic:
+            return (*FOR_SPORADIC_DEMAND, "exponential_smoothing")
         return ("naive", "exponential_smoothing") if self.walk else ("network", *PRIOR)
+
+    @property
+    def noise_variance(self) -> float | None:
+        """The variance to add to squared errors where candidates are weighed by them; None: by absolute errors.
+
+        Where few values are not 0, those that happen to be in the validation part say little about a candidate.
+        """
+        specification = self.choice.specification
+        return float(specification.sporadic) if specification.point_forecast == "mean" else None
 
     @property
     def min_history(self) -> int:

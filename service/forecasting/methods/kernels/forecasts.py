@@ -13,12 +13,13 @@ import numpy as np
 from service.forecasting.compilation import compiled, inlined
 from service.forecasting.methods.kernels.autoregression import autoregressive_forecasts, integers
 from service.forecasting.methods.kernels.harmonic import harmonic_forecasts
+from service.forecasting.methods.kernels.intermittent import intermittent_forecasts
 from service.forecasting.methods.kernels.smoothing import smoothing_forecasts
 from service.forecasting.methods.kernels.theta import theta_forecasts
 
 Array = Any
 
-NAIVE, SEASONAL_NAIVE, DRIFT, MEAN, RIDGE, EXPONENTIAL_SMOOTHING, THETA, HARMONIC = range(8)
+NAIVE, SEASONAL_NAIVE, DRIFT, MEAN, RIDGE, EXPONENTIAL_SMOOTHING, THETA, HARMONIC, CROSTON, TSB = range(10)
 
 _LARGEST_LOGARITHM = 700.0
 # The exponent bits of a float64, all ones where it is not finite; with fastmath, comparisons would be optimised away.
@@ -95,10 +96,12 @@ def _forecast(
         models = parameters[2:].reshape((len(parameters) - 2) // 3, 3)
         period = season_length if parameters[0] > 0 else 1
         theta_forecasts(values, origins, window, period, parameters[1] > 0, models, out)
-    else:
+    elif code == HARMONIC:
         count = int(parameters[2])
         lags = integers(parameters[3:], count)
         harmonic_forecasts(values, origins, parameters[0], int(parameters[1]), lags, parameters[3 + count :], out)
+    else:
+        intermittent_forecasts(values, origins, code == CROSTON, parameters[0], parameters[1], out)
     _clip_to_reach(values, origins, out)
 
 

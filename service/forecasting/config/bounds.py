@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,11 +44,17 @@ class Bounds:
 
     def clip(self, values: FloatArray) -> FloatArray:
         """Clip the values to the bounds; NaN stays."""
-        return np.asarray(np.minimum(np.maximum(values, self.lower), self.upper))
+        above = values if self.lower == -math.inf else np.maximum(values, self.lower)
+        return above if self.upper == math.inf else np.minimum(above, self.upper)
 
-    def for_values(self, values: Iterable[FloatArray]) -> Bounds:
+    def for_values(self, values: Sequence[FloatArray]) -> Bounds:
         """Return the bounds of forecasts of these values: a soft lower bound is lowered to 0, or lifted, for them."""
-        if not self.soft or not any((one < self.lower).any() for one in values):
+        if not self.soft:
+            return self
+        # argmin takes a fifth of the time of min; it finds the first NaN if there is any, which is then compared below.
+        if all(one.item(one.argmin()) >= self.lower for one in values):
+            return self
+        if not any((one < self.lower).any() for one in values):
             return self
         return replace(self, lower=-math.inf if any((one < 0).any() for one in values) else 0.0)
 

@@ -164,7 +164,8 @@ class Forecaster:
         if not levels:
             return ahead[None]
         widths = self.errors.widths(levels, ahead.shape[2])
-        bounds = ahead + widths.offsets(fitted.error_scale[:, :, None], fitted.least_width[:, :, None])
+        least_width = None if fitted.least_width is None else fitted.least_width[:, :, None]
+        bounds = ahead + widths.offsets(fitted.error_scale[:, :, None], least_width)
         for row, item in enumerate(fitted.items if self._is_mean else ()):
             set_demand_bounds(bounds[:, row], item.sizes, levels)
         return bounds

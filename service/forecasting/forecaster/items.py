@@ -103,7 +103,8 @@ def filled_residual(item: FittedItem, series: Series, specification: Specificati
 class FittedItems(NamedTuple):
     """Fitted items as arrays; I items, C channels, T targets.
 
-    offset, scale: (I, C), of the scalers. error_scale, least_width, constant: (I, T). network: (I,), the weight of
+    offset, scale: (I, C), of the scalers. error_scale, least_width, constant: (I, T); least_width is None where
+    all are 0. network: (I,), the weight of
     the network in the forecasts; None: there is none. methods: the simple methods in the forecasts; None: there are
     none.
     """
@@ -112,7 +113,7 @@ class FittedItems(NamedTuple):
     offset: FloatArray
     scale: FloatArray
     error_scale: FloatArray
-    least_width: FloatArray
+    least_width: FloatArray | None
     constant: NDArray[np.bool_]
     network: FloatArray | None
     methods: MethodBlend | None
@@ -121,13 +122,14 @@ class FittedItems(NamedTuple):
     def of(cls, items: Sequence[FittedItem], blend: Blend) -> FittedItems:
         """Stack items; blend: with a row for each of them."""
         error_scale = np.array([item.error_scale for item in items])
+        least_width = np.array([item.least_width for item in items])
         fitted = [item.methods for item in items]
         return cls(
             tuple(items),
             np.array([item.scaler.offset for item in items]),
             np.array([item.scaler.scale for item in items]),
             error_scale,
-            np.array([item.least_width for item in items]),
+            least_width if least_width.any() else None,
             np.array([item.constant[: error_scale.shape[1]] for item in items]),
             blend.network_weights,
             MethodBlend.of(fitted, blend.methods, blend.method_weights) if blend.methods else None,
@@ -147,7 +149,7 @@ class FittedItems(NamedTuple):
             self.offset[rows],
             self.scale[rows],
             self.error_scale[rows],
-            self.least_width[rows],
+            None if self.least_width is None else self.least_width[rows],
             self.constant[rows],
             None if self.network is None else self.network[rows],
             None if self.methods is None else self.methods.chosen(rows),

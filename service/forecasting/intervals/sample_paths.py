@@ -50,12 +50,14 @@ class SamplePaths:
         scores = self._dependence.paths(np.concatenate(draws, axis=2)).transpose(2, 1, 0)
         return scores.reshape(targets, len(items), request.paths, horizon).swapaxes(0, 1)
 
-    def errors(self, scores: FloatArray, error_scale: FloatArray, least_width: FloatArray) -> FloatArray:
+    def errors(self, scores: FloatArray, error_scale: FloatArray, least_width: FloatArray | None) -> FloatArray:
         """Return the errors with these scores, to add to transformed forecasts: (I, T, N, H).
 
-        error_scale: (I, T). least_width: (I, T), the smallest half-width of a 95 % interval.
+        error_scale: (I, T). least_width: (I, T), the smallest half-width of a 95 % interval; None: there is none.
         """
         errors = self._errors_at(scores) * error_scale[:, :, None, None]
+        if least_width is None:
+            return errors
         least = scores / normal(0.95) * least_width[:, :, None, None]
         return np.where(np.abs(errors) < np.abs(least), least, errors)
 

@@ -19,22 +19,21 @@ def intermittent_forecasts(
     demand, which also falls with each 0. Smoothing starts as a mean: the first weights are 1, 1/2, 1/3, ... until they
     reach alpha, so that an alpha of 0 is the mean of all values so far.
     """
-    row = -1
-    demands, waited, size, interval, probability = 0, 0, 0.0, 0.0, 0.0
+    row, demands, last = -1, 0, -1
+    size, interval, probability = 0.0, 0.0, 0.0
     for n in range(len(origins)):
         if origins[n] < row:
-            row = -1
-            demands, waited, size, interval, probability = 0, 0, 0.0, 0.0, 0.0
+            row, demands, last = -1, 0, -1
+            size, interval, probability = 0.0, 0.0, 0.0
         while row < origins[n]:
             row += 1
-            waited += 1
             occurred = 0.0
             if values[row] != 0:
                 occurred = 1.0
                 demands += 1
                 size += max(size_alpha, 1 / demands) * (values[row] - size)
-                interval += max(rate_alpha, 1 / demands) * (waited - interval)
-                waited = 0
+                interval += max(rate_alpha, 1 / demands) * (row - last - interval)
+                last = row
             probability += max(rate_alpha, 1 / (row + 1)) * (occurred - probability)
         forecast = size * probability
         if by_interval and demands > 0:

@@ -62,7 +62,8 @@ class TrainArguments(DataArguments, total=False):
     centering: str | None
     missing: str | None
     calendar: str | Sequence[str] | None
-    nonnegative: bool | None
+    point: str | None
+    nonnegative: bool | str | None
     minimum: float | None
     maximum: float | None
     training: Mapping[str, Any] | None

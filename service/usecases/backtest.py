@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from service.errors import HistoryTooShort, InvalidOption
+from service.forecasting.config.options import Point
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.series.series import Panel
 from service.usecases.forecast import LoadedModel, band_warnings, change_warnings, outside_bounds
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BacktestAnswer:
-    """Rolling forecasts of each item with their intervals by level, their score, and the naive forecast's score."""
+    """Rolling forecasts of each item with their intervals by level, their score, and the naive forecast's score.
+
+    point: what the point forecasts are.
+    """
 
     model_id: str
+    point: Point
     targets: tuple[str, ...]
     rolled: list[RollingForecasts]
     intervals: list[dict[float, tuple[FloatArray, FloatArray]]]
@@ -59,6 +64,7 @@ def backtest_model(
     naive = roll_baseline("seasonal_naive", evaluated, horizon, season_length, known)
     return BacktestAnswer(
         model.id,
+        forecaster.specification.point_forecast,
         forecaster.targets,
         rolled,
         [interval_bounds(one, forecaster.errors, bands.levels) for one in rolled],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
+from service.forecasting.config.options import Point
 from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
 from service.forecasting.preprocessing.missing import open_end_warnings
@@ -28,10 +29,11 @@ _SHOWN = 5
 
 
 class ForecastAnswer(NamedTuple):
-    """The forecasts, one for each item and target, and warnings about them."""
+    """The forecasts, one for each item and target, and warnings about them; point: what ``mean`` in them is."""
 
     model_id: str
     horizon: int
+    point: Point
     forecasts: list[Forecast]
     warnings: tuple[str, ...]
 
@@ -148,7 +150,7 @@ def make_forecast(
     calibrated = forecaster.specification.horizon
     if draw is not None and horizon > calibrated:
         warnings = (*warnings, f"beyond {calibrated} steps ahead, sample paths continue as random walks")
-    return ForecastAnswer(model.id, horizon, forecasts, warnings)
+    return ForecastAnswer(model.id, horizon, forecaster.specification.point_forecast, forecasts, warnings)
 
 
 def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:
@@ -210,7 +212,7 @@ def _about_history(forecaster: Forecaster, history: Panel | None) -> list[str]:
 
 
 def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
-    """Return a warning for each submitted series that leaves the model's bounds, which its forecasts are kept within.
+    """Return a warning for each submitted series that leaves the model's bounds, and what this means for its forecasts.
 
     The panel has the columns that the model knows.
     """
@@ -221,11 +223,13 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
     warnings = []
     for one in panel:
         found = bounds.first_outside(one.values[:, targets])
-        if found is not None:
-            warnings.append(
-                f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}, outside the model's bounds; "
-                "its forecasts are still kept within them"
-            )
+        if found is None:
+            continue
+        where = f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}"
+        if bounds.soft and found[1] < 0:
+            warnings.append(f"{where}, unlike the training data, which have nothing below 0: forecasts may be below 0")
+        else:
+            warnings.append(f"{where}, outside the model's bounds; its forecasts are still kept within them")
     return warnings
 
 
@@ -236,7 +240,9 @@ def _target_channels(forecaster: Forecaster, panel: Panel) -> list[int]:
 
 
 def band_warnings(forecaster: Forecaster, bands: Bands, horizon: int) -> tuple[str, ...]:
-    """Return warnings about intervals that are based on few errors or on none."""
+    """Return warnings about intervals that are based on few errors or on none; those of sporadic demand are on none."""
+    if forecaster.specification.sporadic:
+        return ()
     warnings = []
     unsupported = forecaster.errors.widths(bands.levels, horizon).unsupported
     if unsupported:

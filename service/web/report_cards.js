@@ -50,6 +50,8 @@ const CANDIDATES = {
   harmonic: "Harmonic regression",
   long_seasonal_naive: "Last week",
   double_seasonal: "Smoothing by day and week",
+  croston: "Croston's method",
+  tsb: "Teunter, Syntetos and Babai",
 };
 
 export function candidatesCard(model) {

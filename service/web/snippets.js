@@ -46,7 +46,7 @@ export function trainingOf(model) {
   const items = model.series?.item_columns ?? (model.series?.items > 1 ? [{ name: "ITEM_COLUMN" }] : []);
   for (const { name } of items) query.append("item", name);
   if (model.configuration?.horizon) query.append("horizon", model.configuration.horizon);
-  if (model.configuration?.nonnegative) query.append("nonnegative", "true");
+  if (model.configuration?.nonnegative && !model.configuration.chosen?.nonnegative) query.append("nonnegative", "true");
   if (model.name) query.append("name", model.name);
   return { query, file: "series.csv" };
 }

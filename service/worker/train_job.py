@@ -89,6 +89,7 @@ def trained_record(
         covariates=list(forecaster.past_covariates),
         future_covariates=list(specification.future_covariates),
         min_history=forecaster.min_history,
+        demand=specification.demand,
         metrics=records.MetricValues(**_score(trained.score)),
         baseline=records.BaselineValues(method=trained.baseline_method, **_score(trained.baseline)),
         skill=trained.skill,

@@ -41,6 +41,22 @@ def test_bounds_are_told(model: dict[str, Any]) -> None:
     assert not {"nonnegative", "minimum", "maximum"} & set(told["chosen"])
 
 
+def test_the_one_that_the_data_show_is_told_and_lifted_where_a_history_goes_below(client: httpx.Client) -> None:
+    prices = np.linspace(0.01, 0.005, 60) + np.random.default_rng(0).normal(0, 2e-4, 60)
+    model = client.post("/train", json={"series": prices.tolist(), **SIMPLE}).json()
+    told = model["configuration"]
+    assert told["nonnegative"] is True
+    assert told["floor"] == pytest.approx(prices.min() / 10)
+    assert told["chosen"]["nonnegative"] == "every value is above 0"
+    body = {"model_id": model["model_id"], "horizon": 90, "num_samples": 50}
+    [one] = client.post("/forecast", json=body).json()["forecasts"]
+    assert min(map(min, (one["mean"], one["intervals"]["95"]["lower"], *one["samples"]))) == told["floor"]
+    answer = client.post("/forecast", json={**body, "history": (prices - 0.006).tolist()}).json()
+    assert min(answer["forecasts"][0]["mean"]) < 0
+    [warning] = [one for one in answer["warnings"] if "below 0" in one]
+    assert "forecasts may be below 0" in warning
+
+
 @pytest.mark.parametrize("asked", [{"level": [50, 99]}, {"quantiles": [0.01, 0.5, 0.99]}])
 def test_nothing_that_is_forecast_is_outside(
     application: Application, model: dict[str, Any], asked: dict[str, Any]

@@ -100,6 +100,7 @@ def forecast_answer(answer: ForecastAnswer) -> dict[str, Any]:
     return {
         "model_id": answer.model_id,
         "horizon": answer.horizon,
+        "point": answer.point,
         "forecasts": [_forecast(one) for one in answer.forecasts],
         "warnings": list(answer.warnings),
     }
@@ -116,6 +117,7 @@ def backtest_answer(answer: BacktestAnswer, horizon: int, stride: int) -> dict[s
         "model_id": answer.model_id,
         "horizon": horizon,
         "stride": stride,
+        "point": answer.point,
         "forecasts": forecasts,
         "metrics": _score(answer.score),
         "baseline": {"method": "seasonal_naive", **_score(answer.baseline)},

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES, TIMED_COLUMNS
 from service.api.schemas.series import SeriesInput, Start, ValuesAhead, is_timed
+from service.forecasting.config.options import Point
 from service.storage.files.model_record import BaselineValues, MetricValues
 
 
@@ -131,7 +132,8 @@ class ForecastValues(ItemTarget):
 
     timestamps: list[str | int] | None = Field(description="Times, in the form of the input.", examples=[None])
     mean: list[float] = Field(examples=[[47.0, 44.6]])
-    """Point forecasts, one per step ahead: medians with the default loss `mae`, means with `mse`."""
+    """Point forecasts, one per step ahead, which are what `point` says. Where demand is intermittent, they are means,
+    which may lie above the upper bound of a low level, whose bounds are then both 0."""
     intervals: dict[str, Interval] | None = Field(
         None, examples=[{"80": {"lower": [44.1, 41.9], "upper": [49.8, 47.2]}}]
     )
@@ -148,6 +150,10 @@ class ModelForecasts(BaseModel):
 
     model_id: str = Field(description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
     horizon: int = Field(description="Steps ahead from each forecast origin.", examples=[8])
+    point: Point = Field(
+        description="What the point forecasts in `mean` are, as `point` in the configuration of the model.",
+        examples=["median"],
+    )
     warnings: list[str] = Field(description="Warnings about the forecasts.", examples=[[]])
 
 

@@ -36,12 +36,15 @@ MethodName = Literal[
     "harmonic",
     "long_seasonal_naive",
     "double_seasonal",
+    "croston",
+    "tsb",
 ]
 Candidate = Literal["network"] | MethodName
 CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
 Objective = Literal["chunks", "windows"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
 Loss = Literal["mae", "mse", "huber"]
+Point = Literal["mean", "median"]
 
 
 class Options(BaseModel):
@@ -107,7 +110,7 @@ class TrainingOptions(Options):
     )
     learning_rate: float | None = Field(None, gt=0, le=10, description="Step size.", examples=[0.01])
     optimizer: Optimizer = Field("adam", description="Optimizer.")
-    loss: Loss = Field("mae", description="Loss on scaled values.")
+    loss: Loss = Field("mae", description="Loss on scaled values; `mae` becomes `mse` where `point` is the mean.")
     clip_norm: float | None = Field(1.0, gt=0, description="Gradients are clipped to this norm; null: no clipping.")
     clip_value: float | None = Field(None, gt=0, description="Each gradient is clipped to ± this; null: no clipping.")
     truncate_bptt: Count | None = Field(None, description="Maximum steps that gradients flow back; null: all.")
@@ -156,8 +159,10 @@ class TrainOptions(Options):
     candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
         None,
         min_length=1,
-        description="What is compared and blended: the `network`, and simple methods. By default all of them; only "
-        "the network where an option of `network` or `training`, a context or a chunk length is given.",
+        description="What is compared and blended: the `network`, and simple methods. By default all that suit: "
+        "`croston` and `tsb` only where demand is intermittent or lumpy, `naive`, `seasonal_naive` and `drift` only "
+        "where it is not; only the network where an option of `network` or `training`, a context or a chunk length is "
+        "given.",
         examples=[["network", "theta"]],
     )
     network: NetworkOptions = Field(default_factory=NetworkOptions, description="The recurrent network.")
@@ -184,7 +189,18 @@ class TrainOptions(Options):
         description="Calendar features, used where there are timestamps. `auto`: those that the season does not cover "
         "and that make forecasts before the split better; `none`; or a list of them.",
     )
-    nonnegative: bool = Field(False, description="The same as `minimum` 0, or the higher of both if both are given.")
+    point: Point | None = Field(
+        None,
+        description="What a point forecast is. `mean`: candidates are weighed by squared errors, and the default loss "
+        "of the network is `mse`; `median`: by absolute errors. By default the mean where demand is intermittent or "
+        "lumpy (most values are 0), else what the loss gives: the median for `mae` and `huber`, the mean for `mse`.",
+        examples=["mean"],
+    )
+    nonnegative: Auto | bool = Field(
+        "auto",
+        description="Whether forecasts and intervals are never below 0. `auto`: where no known value is; later values "
+        "below 0 are accepted, and lift it. true: the same as `minimum` 0, or the higher of both if both are given.",
+    )
     minimum: FiniteNumber | None = Field(None, description="Lower bound of targets and forecasts.", examples=[0])
     maximum: FiniteNumber | None = Field(None, description="Upper bound of targets and forecasts.", examples=[100])
     training: TrainingOptions = Field(default_factory=TrainingOptions, description="How the network is trained.")
@@ -198,5 +214,5 @@ class TrainOptions(Options):
     @field_validator("maximum")
     @classmethod
     def _above_the_lower_bound(cls, maximum: float | None, options: ValidationInfo) -> float | None:
-        Bounds.of(options.data.get("nonnegative", False), options.data.get("minimum"), maximum)
+        Bounds.of(options.data.get("nonnegative") is True, options.data.get("minimum"), maximum)
         return maximum

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from service.forecasting.config import options
 from service.forecasting.config.bounds import Bounds
+from service.forecasting.series.demand import SPORADIC, Demand
 from service.tables.labels import MOST_LABELS
 
 _CLOSED = ConfigDict(extra="forbid")
@@ -75,6 +76,11 @@ class Specification:
     nonnegative: bool = False
     minimum: options.FiniteNumber | None = None
     maximum: options.FiniteNumber | None = None
+    # What a point forecast is, in earlier models what the loss gives; the pattern of demand, if it is any.
+    point: options.Point | None = None
+    demand: Demand | None = None
+    # The soft lower bound that `nonnegative` "auto" has chosen, see `Bounds`.
+    floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     # The labels of covariates that are categories, and the covariates that changed within no item, which are not used.
     categories: Annotated[dict[str, Labels], Field(max_length=1000)] = dataclasses.field(default_factory=dict)
     constant_covariates: Annotated[dict[str, options.FiniteNumber | str | None], Field(max_length=1000)] = (
@@ -95,12 +101,22 @@ class Specification:
     @property
     def bounds(self) -> Bounds:
         """The bounds of forecasts. Raises ValueError where the lower one is not below the upper one."""
-        return Bounds.of(self.nonnegative, self.minimum, self.maximum)
+        return Bounds.of(self.nonnegative, self.minimum, self.maximum, self.floor)
+
+    @property
+    def point_forecast(self) -> options.Point:
+        """What a point forecast is."""
+        return self.point or point_of(self.training.loss)
+
+    @property
+    def sporadic(self) -> bool:
+        """Whether forecasts are the mean of demand that is intermittent or lumpy."""
+        return self.demand in SPORADIC and self.point_forecast == "mean"
 
     def to_record(self) -> dict[str, Any]:
-        """Return the specification as JSON-compatible values, without the facts on covariates that do not apply."""
+        """Return the specification as JSON-compatible values, without facts that do not apply."""
         record: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return {name: value for name, value in record.items() if value or name not in _IF_ANY}
+        return {name: value for name, value in record.items() if value not in (None, {}) or name not in _IF_ANY}
 
     @classmethod
     def from_record(cls, record: object) -> Specification:
@@ -108,5 +124,10 @@ class Specification:
         return _ADAPTER.validate_python(record)
 
 
+def point_of(loss: options.Loss) -> options.Point:
+    """Return what forecasts that are trained with a loss are."""
+    return "mean" if loss == "mse" else "median"
+
+
 _ADAPTER = TypeAdapter(Specification)
-_IF_ANY = ("categories", "constant_covariates")
+_IF_ANY = ("categories", "constant_covariates", "demand", "floor", "point")

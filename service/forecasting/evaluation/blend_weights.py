@@ -53,11 +53,13 @@ def weigh(
     by_candidate: Mapping[Candidate, Sequence[FloatArray]],
     usable: Blend,
     trusted: Sequence[Candidate],
+    noise: float | None = None,
 ) -> tuple[Blend, tuple[CandidateScore, ...]]:
     """Choose the blend from the transformed forecasts (O, H, T) of each candidate and item.
 
     usable: has a weight above 0 where a candidate can forecast an item; items with the same usable candidates are
-    weighed together. trusted: the prior set, blended equally where nothing is known.
+    weighed together. trusted: the prior set, blended equally where nothing is known. noise: the
+    variance, in the error scale, that is added to the squared errors that are compared; None: absolute errors are.
     """
     names = tuple(by_candidate)
     errors = _errors(evaluated, by_candidate)
@@ -69,7 +71,7 @@ def weigh(
         rows = np.flatnonzero(((usable.weights > 0) == pattern).all(axis=1))
         columns = np.flatnonzero(pattern)
         weights[np.ix_(rows, columns)] = choose_weights(
-            errors[np.ix_(columns, rows)], prior[columns], np.minimum(known, independent)[rows]
+            errors[np.ix_(columns, rows)], prior[columns], np.minimum(known, independent)[rows], noise
         )
     scores = tuple(
         CandidateScore(name, float(weights[:, column].mean()), _mean(errors[column]))
@@ -78,21 +80,22 @@ def weigh(
     return Blend(names, weights), scores
 
 
-def choose_weights(errors: FloatArray, prior: BoolArray, origins: FloatArray) -> FloatArray:
+def choose_weights(errors: FloatArray, prior: BoolArray, origins: FloatArray, noise: float | None = None) -> FloatArray:
     """Return the weights (item, candidate), which sum to 1, from absolute errors (candidate, item, origin, horizon).
 
     Errors are in the error scale of each item, NaN where unknown, for all candidates alike. A candidate that diverged
     (not finite where others are) gets no weight while there are others. prior: (candidate,), the set whose mean is
-    trusted where nothing is known. origins: (item,), how many independent origins the errors are from.
+    trusted where nothing is known. origins: (item,), how many independent origins the errors are from. noise: see
+    `weigh`.
     """
-    losses = mean_known(errors)
+    losses = mean_known(errors if noise is None else errors**2 + noise)
     sound = _sound(losses)
     trusted = np.asarray(prior & sound if (prior & sound).any() else sound)
     scored = np.asarray(~np.isnan(losses[sound]).all(axis=0))
-    panel = _Evidence.of(losses[:, scored], sound, float(origins.sum()))
+    panel = _Evidence.of(losses[:, scored], sound, float(origins.sum()), noise)
     weights = np.empty((losses.shape[1], len(losses)))
     for item, known in enumerate(scored):
-        own = _Evidence.of(losses[:, item][:, known], sound, float(origins[item]))
+        own = _Evidence.of(losses[:, item][:, known], sound, float(origins[item]), noise)
         weights[item] = _weights(own.pooled_with(panel) if len(weights) > 1 else own, trusted)
     return weights
 
@@ -110,16 +113,21 @@ class _Evidence:
     origins: float
 
     @classmethod
-    def of(cls, losses: FloatArray, sound: BoolArray, origins: float) -> _Evidence:
-        """Compare each candidate with the best one; losses: (candidate, origin)."""
+    def of(cls, losses: FloatArray, sound: BoolArray, origins: float, noise: float | None = None) -> _Evidence:
+        """Compare each candidate with the best one; losses: (candidate, origin); noise: see `weigh`."""
         if not losses.shape[1]:
             return cls(np.zeros(len(losses)), ~sound, ~sound, 0.0)
         losses = np.where(sound[:, None], losses, 0)
         means = np.where(sound, losses.mean(axis=1), np.inf)
         best = int(np.argmin(means))
         differences = losses - losses[best]
-        chance = differences.std(axis=1, ddof=1) / np.sqrt(origins) if losses.shape[1] > 1 else np.inf
+        chance = (
+            np.hypot(differences.std(axis=1, ddof=1), noise or 0.0) / np.sqrt(origins)
+            if losses.shape[1] > 1
+            else np.inf
+        )
         worse = ~sound | (differences.mean(axis=1) > (_SIGNIFICANT + _FEW_ORIGINS / origins) * chance)
+        means = means if noise is None else np.sqrt(means)
         out = ~sound | (worse & (means > _CLEARLY_WORSE * means[best]))
         return cls(np.log(np.where(sound, means, 1.0) + _TINY), worse, out, origins)
 

@@ -17,6 +17,7 @@ from service.forecasting.evaluation.metrics import Metrics, average, measure, se
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
+from service.forecasting.intervals.demand import set_demand_bounds
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.subsampling import evenly_spaced
@@ -49,7 +50,8 @@ class Evaluated:
     @property
     def transform(self) -> Transform:
         """The transform of the targets, with the bounds of forecasts."""
-        return transform_of(self.specification)
+        values = self.series.values[:, : len(self.item.error_scale)]
+        return transform_of(self.specification).for_values([values])
 
     def effects_ahead(self, horizon: int) -> FloatArray:
         """Return the effects of future covariates on transformed forecasts: (O, H, T).
@@ -198,9 +200,12 @@ def interval_bounds(
 ) -> dict[float, tuple[FloatArray, FloatArray]]:
     """Return the lower and upper bounds (O, H, T) of intervals in the series' own units, by level."""
     transform, around = rolled.evaluated.transform, rolled.transformed
-    widths = errors.widths(levels, around.shape[1]).by_level
-    half = {level: width * rolled.evaluated.item.error_scale for level, width in widths.items()}
-    return {level: (transform.invert(around - one), transform.invert(around + one)) for level, one in half.items()}
+    item, by_target = rolled.evaluated.item, around.swapaxes(1, 2)
+    widths = errors.widths(levels, around.shape[1])
+    bounds = by_target + widths.offsets(item.error_scale[:, None], item.least_width[:, None])
+    set_demand_bounds(bounds, item.sizes, levels)
+    bounds = transform.invert(bounds.swapaxes(2, 3))
+    return dict(zip(levels, zip(bounds, bounds[::-1], strict=True), strict=False))
 
 
 def score(

@@ -21,7 +21,7 @@ from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import Network, NetworkShape, network_of
-from service.forecasting.preprocessing.scaling import Scaler
+from service.forecasting.preprocessing.scaling import Scaler, last_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import Panel, State, panel_state, restore_panel
 
@@ -50,6 +50,8 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "errors": forecaster.errors.errors,
         "blend": forecaster.blend.weights,
     }
+    if any(len(vector) for item in items for vector in item.sizes):
+        arrays |= _vectors_state("demand", [vector for item in items for vector in item.sizes])
     if forecaster.common is not None:
         effects = [item.effects for item in items if item.effects is not None]
         arrays["effects.beta"] = np.stack([one.beta for one in effects])
@@ -58,7 +60,7 @@ def forecaster_state(forecaster: Forecaster) -> State:
         arrays["effects.common"] = forecaster.common
     for candidate in forecaster.blend.candidates:
         if candidate != "network":
-            arrays |= _methods_state(candidate, items)
+            arrays |= _vectors_state(f"method.{candidate}", [one for item in items for one in item.methods[candidate]])
     for member, network in enumerate(forecaster.networks):
         for name, weight in network.named_weights().items():
             arrays[f"network.{member}.{name}"] = weight
@@ -110,18 +112,22 @@ def _fitted(
     constant = _numbers(arrays, "constant", (items, channels)) != 0
     if (scale <= 0).any() or min(error_scale.min(), factor.min()) <= 0:
         raise ValueError("the scales, error scales and error factors must be above 0")
+    transform = TRANSFORMS[specification.transform]
     methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
     effects, common = _effects(specification, arrays, items, targets)
+    sizes = _sizes(arrays, items, targets)
     fitted = tuple(
         FittedItem(
             tail.item,
             Scaler(offset[row], scale[row]),
             error_scale[row],
             factor[row],
+            last_change(transform.apply(tail.values[:, :targets]), specification.season_length),
             constant[row],
             tail,
             {name: parameters[row] for name, parameters in methods.items()},
             effects[row],
+            sizes[row],
         )
         for row, tail in enumerate(tails)
     )
@@ -176,25 +182,37 @@ def _effects(
     return effects, _numbers(arrays, "effects.common", (width, targets))
 
 
-def _methods_state(name: MethodName, items: Sequence[FittedItem]) -> dict[str, NDArray[Any]]:
-    """Return one flat vector of all parameters, and how many each item and target has."""
-    parameters = [vector for item in items for vector in item.methods[name]]
-    return {
-        f"method.{name}": np.concatenate(parameters),
-        f"method.{name}.lengths": np.array([len(vector) for vector in parameters], np.int64),
-    }
+def _vectors_state(name: str, vectors: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return one flat vector of those of all items and targets, and how long each is."""
+    lengths = np.array([len(vector) for vector in vectors], np.int64)
+    return {name: np.concatenate(vectors), f"{name}.lengths": lengths}
 
 
-def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int, targets: int) -> list[Parameters]:
-    flat, lengths = arrays[f"method.{name}"].astype(np.float64), arrays[f"method.{name}.lengths"]
+def _vectors(name: str, arrays: Mapping[str, NDArray[Any]], items: int, targets: int) -> list[NDArray[np.float64]]:
+    """Undo `_vectors_state`."""
+    flat, lengths = arrays[name].astype(np.float64), arrays[f"{name}.lengths"]
     if (
         lengths.shape != (items * targets,)
         or (lengths < 0).any()
         or flat.shape != (int(lengths.sum()),)
         or not (np.abs(flat) <= _LARGEST).all()
     ):
-        raise ValueError(f"the parameters of {name} do not have the items of the model")
-    vectors = np.split(flat, np.cumsum(lengths)[:-1])
+        raise ValueError(f"the numbers of {name} do not have the items of the model")
+    return np.split(flat, np.cumsum(lengths)[:-1])
+
+
+def _sizes(arrays: Mapping[str, NDArray[Any]], items: int, targets: int) -> list[Parameters]:
+    """Return the sizes of demands of each item."""
+    if "demand" not in arrays:
+        return [()] * items
+    vectors = _vectors("demand", arrays, items, targets)
+    if any((vector <= 0).any() or (np.diff(vector) < 0).any() for vector in vectors):
+        raise ValueError("the sizes of demands must be above 0, in ascending order")
+    return [tuple(vectors[row * targets : (row + 1) * targets]) for row in range(items)]
+
+
+def _parameters(name: MethodName, arrays: Mapping[str, NDArray[Any]], items: int, targets: int) -> list[Parameters]:
+    vectors = _vectors(f"method.{name}", arrays, items, targets)
     if not all(METHODS[name].are_parameters(vector) for vector in vectors):
         raise ValueError(f"the numbers of {name} are no parameters of this method")
     return [tuple(vectors[row * targets : (row + 1) * targets]) for row in range(items)]

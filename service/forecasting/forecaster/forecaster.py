@@ -21,6 +21,8 @@ from service.forecasting.forecaster.forecast_origins import ForecastOrigins
 from service.forecasting.forecaster.items import FittedItem, FittedItems, filled_residual, fit_item
 from service.forecasting.forecaster.new_items import UnseenItems
 from service.forecasting.intervals.conformal import ConformalErrors
+from service.forecasting.intervals.demand import demand_quantiles, set_demand_bounds
+from service.forecasting.intervals.error_correlation import probability
 from service.forecasting.intervals.forecast import Bands, Forecast, banded
 from service.forecasting.intervals.sample_paths import Draw, SamplePaths
 from service.forecasting.methods.method import fit_window, long_season_of
@@ -101,8 +103,9 @@ class Forecaster:
         ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            origins = self._history_origins(self.align(history, ("history",)))
-            return self._forecast_from(*origins, horizon, bands, future, draw)
+            aligned = self.align(history, ("history",))
+            transform = self._transform.for_values([one.series.values[:, : len(self.targets)] for one in aligned])
+            return self._forecast_from(*self._history_origins(aligned), horizon, bands, future, draw, transform)
         if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
             return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
         return self._cached(horizon, bands, None if items is None else tuple(items))
@@ -122,7 +125,9 @@ class Forecaster:
         bands: Bands,
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
+        transform: Transform | None = None,
     ) -> list[Forecast]:
+        transform = transform or self._transform
         origins = ForecastOrigins.at_ends(fitted, tails)
         transformed, farthest = origins.forecast(self.specification, self._predictor, horizon)
         changes: Sequence[tuple[Change, ...]] = [()] * len(tails)
@@ -130,11 +135,10 @@ class Forecaster:
             effects, changes = self._effects_ahead(fitted, tails, horizon, future)
             transformed += effects
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
-        widths = self.errors.widths(bands.levels, horizon)
-        mean, intervals, quantiles = banded(bands, ahead, widths, fitted.error_scale[:, :, None], self._transform)
+        mean, intervals, quantiles = banded(bands, self._around(fitted, ahead, bands.levels), transform)
         if not np.isfinite(mean).all():
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
-        samples = None if draw is None else self._samples(fitted, ahead, draw)
+        samples = None if draw is None else self._samples(fitted, ahead, draw, transform)
         is_scaled = self.specification.scaling != "none"
         forecasts = []
         for row, tail in enumerate(tails):
@@ -156,11 +160,32 @@ class Forecaster:
                 )
         return forecasts
 
-    def _samples(self, fitted: FittedItems, ahead: FloatArray, draw: Draw) -> FloatArray:
+    def _around(self, fitted: FittedItems, ahead: FloatArray, levels: Sequence[float]) -> FloatArray:
+        """Return bounds around transformed forecasts (item, target, horizon), see `banded`."""
+        if not levels:
+            return ahead[None]
+        widths = self.errors.widths(levels, ahead.shape[2])
+        least_width = None if fitted.least_width is None else fitted.least_width[:, :, None]
+        bounds = ahead + widths.offsets(fitted.error_scale[:, :, None], least_width)
+        for row, item in enumerate(fitted.items if self._is_mean else ()):
+            set_demand_bounds(bounds[:, row], item.sizes, levels)
+        return bounds
+
+    @cached_property
+    def _is_mean(self) -> bool:
+        return self.specification.point_forecast == "mean"
+
+    def _samples(self, fitted: FittedItems, ahead: FloatArray, draw: Draw, transform: Transform) -> FloatArray:
         """Draw paths around transformed forecasts (item, target, horizon): (item, target, path, horizon), inverted."""
         items = [item.item for item in fitted.items]
-        errors = self._sample_paths.draw(draw, items, fitted.error_scale, ahead.shape[2])
-        return np.ascontiguousarray(self._transform.invert(ahead[:, :, None, :] + errors))  # for JSON, as above
+        scores = self._sample_paths.scores(draw, items, ahead.shape[2])
+        paths = ahead[:, :, None, :] + self._sample_paths.errors(scores, fitted.error_scale, fitted.least_width)
+        for row, item in enumerate(fitted.items if self._is_mean else ()):
+            for target, sizes in enumerate(item.sizes):
+                if len(sizes):
+                    within = probability(scores[row, target])
+                    paths[row, target] = demand_quantiles(sizes, ahead[row, target], within)
+        return np.ascontiguousarray(transform.invert(paths))  # for JSON, as above
 
     @cached_property
     def _sample_paths(self) -> SamplePaths:

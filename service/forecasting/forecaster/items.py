@@ -13,11 +13,12 @@ from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.effects import Effects, without_effects
 from service.forecasting.forecaster.blend import Blend, MethodBlend
+from service.forecasting.intervals.demand import demand_sizes
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import model_steps
-from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_scale, fit_scaler
+from service.forecasting.preprocessing.scaling import Scaler, constant_channels, error_scale, fit_scaler, last_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
 
@@ -28,19 +29,23 @@ class FittedItem:
 
     error_scale: (target,), in which interval errors are measured: `scaling.error_scale` times error_factor.
     error_factor: (target,), how much larger the item's scaled errors are than those of all items, 1 where unknown.
+    least_width: (target,), the smallest half-width of a 95 % interval, see `scaling.last_change`; 0: there is none.
     constant: (channel,), True where the training part has a single value. tail: the last rows of the series, without
     gaps. methods: the parameters of each simple method. effects: of the future covariates on the targets, which are
-    removed from the tail and from all that is fitted here; None: there are none.
+    removed from the tail and from all that is fitted here; None: there are none. sizes: of past demands of each target,
+    see `intervals.demand`; empty where forecasts are not means.
     """
 
     item: str | None
     scaler: Scaler
     error_scale: FloatArray
     error_factor: FloatArray
+    least_width: FloatArray
     constant: NDArray[np.bool_]
     tail: Series
     methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
     effects: Effects | None = None
+    sizes: tuple[FloatArray, ...] = ()
 
     def with_error_factor(self, factor: FloatArray) -> FittedItem:
         """Return an item that had no error factor (target,) yet with one, and its error scale multiplied by it."""
@@ -73,13 +78,19 @@ def fit_item(
     residual = without_effects(series, known.effects if known else effects, transform)
     filled = fill(residual.values, specification.missing).interpolated
     tail = Series(filled, series.item, series.times, static=series.static)
+    transformed = transform.apply(filled[:, :target_count])
+    least_width = last_change(transformed, specification.season_length)
     if known is not None:
-        return replace(known, tail=tail)
+        return replace(known, tail=tail, least_width=least_width)
     modelled = model_steps(filled, transform, target_count)
-    scale = error_scale(transform.apply(filled[:, :target_count]), specification.season_length, usual)
+    scale = error_scale(transformed, specification.season_length, usual)
     scaler = fit_scaler(specification.scaling, modelled, specification.scaling_range)
+    constant = constant_channels(filled)
+    sizes: tuple[FloatArray, ...] = ()
+    if specification.point_forecast == "mean":
+        sizes = tuple(demand_sizes(one, specification.season_length) for one in series.values[:, :target_count].T)
     return FittedItem(
-        series.item, scaler, scale, np.ones(target_count), constant_channels(filled), tail, effects=effects
+        series.item, scaler, scale, np.ones(target_count), least_width, constant, tail, effects=effects, sizes=sizes
     )
 
 
@@ -92,14 +103,17 @@ def filled_residual(item: FittedItem, series: Series, specification: Specificati
 class FittedItems(NamedTuple):
     """Fitted items as arrays; I items, C channels, T targets.
 
-    offset, scale: (I, C), of the scalers. error_scale: (I, T). constant: (I, T). network: (I,), the weight of the
-    network in the forecasts; None: there is none. methods: the simple methods in the forecasts; None: there are none.
+    offset, scale: (I, C), of the scalers. error_scale, least_width, constant: (I, T); least_width is None where
+    all are 0. network: (I,), the weight of
+    the network in the forecasts; None: there is none. methods: the simple methods in the forecasts; None: there are
+    none.
     """
 
     items: tuple[FittedItem, ...]
     offset: FloatArray
     scale: FloatArray
     error_scale: FloatArray
+    least_width: FloatArray | None
     constant: NDArray[np.bool_]
     network: FloatArray | None
     methods: MethodBlend | None
@@ -108,12 +122,14 @@ class FittedItems(NamedTuple):
     def of(cls, items: Sequence[FittedItem], blend: Blend) -> FittedItems:
         """Stack items; blend: with a row for each of them."""
         error_scale = np.array([item.error_scale for item in items])
+        least_width = np.array([item.least_width for item in items])
         fitted = [item.methods for item in items]
         return cls(
             tuple(items),
             np.array([item.scaler.offset for item in items]),
             np.array([item.scaler.scale for item in items]),
             error_scale,
+            least_width if least_width.any() else None,
             np.array([item.constant[: error_scale.shape[1]] for item in items]),
             blend.network_weights,
             MethodBlend.of(fitted, blend.methods, blend.method_weights) if blend.methods else None,
@@ -133,6 +149,7 @@ class FittedItems(NamedTuple):
             self.offset[rows],
             self.scale[rows],
             self.error_scale[rows],
+            None if self.least_width is None else self.least_width[rows],
             self.constant[rows],
             None if self.network is None else self.network[rows],
             None if self.methods is None else self.methods.chosen(rows),

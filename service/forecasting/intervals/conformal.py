@@ -38,6 +38,19 @@ class Widths:
         """The half-widths of all levels: (level, 1, target, horizon)."""
         return np.array([width.T[None] for width in self.by_level.values()])
 
+    def offsets(self, error_scale: FloatArray, least_width: FloatArray | None) -> FloatArray:
+        """Return `around` in the scale of transformed forecasts: (2 levels + 1, ..., target, horizon).
+
+        error_scale: (..., target, 1). least_width: (..., target, 1), the smallest half-width of a 95 % interval; those
+        of other levels are in proportion to a normal distribution's; None: there is none.
+        """
+        offsets = np.asarray(self.around * error_scale)
+        if least_width is None:
+            return offsets
+        half = np.array([normal(level / 100) for level in self.by_level]) / normal(0.95)
+        least = np.concatenate([-half, [0.0], half[::-1]])[:, None, None, None] * least_width
+        return np.where(np.abs(offsets) < np.abs(least), least, offsets)
+
     @cached_property
     def around(self) -> FloatArray:
         """Offsets of the lower bounds of all levels, of the forecast, and of the upper bounds in reversed order.

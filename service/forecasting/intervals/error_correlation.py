@@ -107,6 +107,11 @@ def normal_score(within: FloatArray) -> FloatArray:
     return np.asarray(np.interp(within, _WITHIN, _NORMAL))
 
 
+def probability(scores: FloatArray) -> FloatArray:
+    """Return the probabilities below values of a standard normal distribution."""
+    return np.asarray(0.5 + 0.5 * np.sign(scores) * np.interp(np.abs(scores), _NORMAL, _WITHIN))
+
+
 def _next(before: FloatArray, fresh: FloatArray, correlation: float) -> FloatArray:
     return np.asarray(correlation * before + math.sqrt(1 - correlation**2) * fresh)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.forecasting.intervals.conformal import Widths, level_key
+from service.forecasting.intervals.conformal import level_key
 from service.forecasting.preprocessing.transforms import Transform
 from service.forecasting.series.series import FloatArray
 from service.forecasting.series.time_axis import TimeAxis
@@ -59,24 +59,16 @@ def _level_of(quantile: float) -> float:
 
 
 def banded(
-    bands: Bands, transformed: FloatArray, widths: Widths, error_scale: FloatArray, transform: Transform
+    bands: Bands, around: FloatArray, transform: Transform
 ) -> tuple[FloatArray, dict[float, tuple[FloatArray, FloatArray]], dict[float, FloatArray]]:
     """Return mean, lower and upper bounds by interval level, and values by quantile, in the series' own units.
 
-    transformed: (item, target, horizon), the transformed forecasts. error_scale: (item, target, 1).
+    around: (2 levels + 1, item, target, horizon), transformed: the lower bounds of all levels, the forecasts, and the
+    upper bounds in reversed order. They are in one array: calls of numpy cost more than their arithmetic here.
     """
-    if bands.quantiles:
-        half = {level: width.T * error_scale for level, width in widths.by_level.items()}
-        values = {
-            quantile: transformed + (1 if quantile > 0.5 else -1) * half[_level_of(quantile)]
-            for quantile in bands.quantiles
-        }
-        mean = transform.invert(transformed)
-        return mean, {}, {quantile: transform.invert(value) for quantile, value in values.items()}
-    if not bands.levels:
-        return transform.invert(transformed), {}, {}
-    # Lower bounds, the forecast and upper bounds in one array: calls of numpy cost more than their arithmetic here.
     count = len(bands.levels)
-    around = transform.invert(transformed + widths.around * error_scale)
-    intervals = {level: (around[row], around[2 * count - row]) for row, level in enumerate(bands.levels)}
-    return around[count], intervals, {}
+    around = transform.invert(around)
+    bounds = {level: (around[row], around[2 * count - row]) for row, level in enumerate(bands.levels)}
+    if not bands.quantiles:
+        return around[count], bounds, {}
+    return around[count], {}, {quantile: bounds[_level_of(quantile)][quantile > 0.5] for quantile in bands.quantiles}

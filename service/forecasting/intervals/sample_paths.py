@@ -17,6 +17,7 @@ import numpy as np
 
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.error_correlation import ErrorDependence, normal_score
+from service.forecasting.intervals.parametric import normal
 from service.forecasting.series.series import FloatArray
 
 # Between these levels, widths are interpolated linearly over normal scores.
@@ -38,17 +39,27 @@ class SamplePaths:
     def __init__(self, errors: ConformalErrors) -> None:
         self._errors = errors
 
-    def draw(self, request: Draw, items: Sequence[str | None], error_scale: FloatArray, horizon: int) -> FloatArray:
-        """Return the errors to add to transformed forecasts: (I, T, N, H).
+    def scores(self, request: Draw, items: Sequence[str | None], horizon: int) -> FloatArray:
+        """Return standard normal scores (I, T, N, H) that depend on one another as errors do.
 
-        error_scale: (I, T). The paths of an item do not depend on which other items are requested, nor their first
-        steps on the horizon.
+        Those of an item do not depend on which other items are requested, nor their first steps on the horizon.
         """
-        shape = (horizon, 2, request.paths, error_scale.shape[1])
+        targets = self._errors.errors.shape[2]
+        shape = (horizon, 2, request.paths, targets)
         draws = [_generator(request.seed, item).standard_normal(shape) for item in items]
         scores = self._dependence.paths(np.concatenate(draws, axis=2)).transpose(2, 1, 0)
-        scores = scores.reshape(error_scale.shape[1], len(items), request.paths, horizon).swapaxes(0, 1)
-        return self._errors_at(scores) * error_scale[:, :, None, None]
+        return scores.reshape(targets, len(items), request.paths, horizon).swapaxes(0, 1)
+
+    def errors(self, scores: FloatArray, error_scale: FloatArray, least_width: FloatArray | None) -> FloatArray:
+        """Return the errors with these scores, to add to transformed forecasts: (I, T, N, H).
+
+        error_scale: (I, T). least_width: (I, T), the smallest half-width of a 95 % interval; None: there is none.
+        """
+        errors = self._errors_at(scores) * error_scale[:, :, None, None]
+        if least_width is None:
+            return errors
+        least = scores / normal(0.95) * least_width[:, :, None, None]
+        return np.where(np.abs(errors) < np.abs(least), least, errors)
 
     @cached_property
     def _dependence(self) -> ErrorDependence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from service.forecasting.config.options import MethodName
-from service.forecasting.methods import exponential_smoothing, harmonic, long_season, ridge, theta
+from service.forecasting.methods import exponential_smoothing, harmonic, intermittent, long_season, ridge, theta
 from service.forecasting.methods.kernels import forecasts as kernels
 from service.forecasting.methods.method import Method
 from service.forecasting.series.series import FloatArray
@@ -33,6 +33,8 @@ METHODS: dict[MethodName, Method] = {
     "harmonic": Method(kernels.HARMONIC, harmonic.fit, harmonic.are_parameters),
     "long_seasonal_naive": Method(kernels.LONG_SEASONAL_NAIVE, long_season.fit_naive, long_season.are_naive_parameters),
     "double_seasonal": Method(kernels.DOUBLE_SEASONAL, long_season.fit_smoothing, long_season.are_smoothing_parameters),
+    "croston": intermittent.croston(),
+    "tsb": intermittent.tsb(),
 }
 """naive: the last value, best for a random walk. seasonal_naive: the last season, or the last value where there is no
 whole season yet. drift: a random walk with drift. mean: of all values so far, best for independent noise.
@@ -40,6 +42,12 @@ long_seasonal_naive: the last week where the season is a day."""
 
 FOR_TWO_SEASONS: tuple[MethodName, ...] = ("long_seasonal_naive", "double_seasonal")
 """The methods for days and weeks, which forecast like others where there is no long season."""
+
+FOR_SPORADIC_DEMAND: tuple[MethodName, ...] = ("croston", "tsb")
+"""The methods that are tried by default only where demand is intermittent or lumpy."""
+
+NOT_FOR_SPORADIC_DEMAND: tuple[MethodName, ...] = ("naive", "seasonal_naive", "drift")
+"""Those that are not tried there: most last values are 0, and so are most of those that they are compared with."""
 
 PRIOR: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
 """The methods whose mean is hard to beat: the prior set where a series is too short to compare errors."""

@@ -16,6 +16,8 @@ _CONSTANT_BELOW = 1e-12
 _VANISHING = 1e-150
 # The half-life of the weights of recent changes: in seasons, and in steps at least.
 _RECENT_SEASONS, _RECENT_STEPS = 2, 30
+# A channel with changes in at most this share of its rows hardly ever changes.
+_HARDLY_EVER = 0.2
 # The recent change is clipped to this factor of the usual one, up and down.
 _MOST_RECENT = 3.0
 
@@ -69,6 +71,19 @@ def error_scale(values: FloatArray, season_length: int, usual: FloatArray | None
     recent = weights @ changes / weights.sum()
     times = np.where((recent > _VANISHING) & np.isfinite(recent), recent, usual) / usual
     return np.asarray(usual * np.sqrt(np.clip(times, 1 / _MOST_RECENT, _MOST_RECENT)))
+
+
+def last_change(values: FloatArray, season_length: int) -> FloatArray:
+    """Return the size of the last change over a season of each channel of (time, channel) that hardly ever changes.
+
+    It is 0 where a channel changes often, whose errors show how far off a forecast may be, and where it never does.
+    """
+    changes = absolute_changes(values, season_length)
+    changed = changes > _VANISHING
+    sizes, counts = np.zeros(values.shape[1]), changed.sum(axis=0)
+    for channel in np.flatnonzero((counts > 0) & (counts <= _HARDLY_EVER * len(changes))):
+        sizes[channel] = changes[changed[:, channel], channel][-1]
+    return sizes
 
 
 def absolute_changes(values: FloatArray, season_length: int) -> FloatArray:

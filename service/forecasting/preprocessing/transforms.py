@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +43,11 @@ class Transform:
         """
         values = np.exp(np.minimum(np.maximum(transformed, -_LARGEST_LOG), _LARGEST_LOG)) if self.log else transformed
         return values if self.bounds is None else self.bounds.clip(values)
+
+    def for_values(self, values: Sequence[FloatArray]) -> Transform:
+        """Return the transform with the bounds of forecasts of these values, see `Bounds.for_values`."""
+        bounds = self.bounds and self.bounds.for_values(values)
+        return self if bounds is self.bounds else replace(self, bounds=bounds or None)
 
     def to_steps(self, transformed: FloatArray) -> FloatArray:
         """Return what the network models: (..., time, target) to (..., time - lookback, target)."""

@@ -119,7 +119,9 @@ class ResumableTraining:
 def fingerprint(plan: Plan) -> str:
     """Return 64 hex digits over all that a network's training depends on, and the format of checkpoints."""
     splits = [(one.stopping, one.test, one.length) for one in plan.splits]
-    decided = [FORMAT, plan.choice.specification.to_record(), splits, plan.long]
+    recipe = {**plan.choice.specification.to_record()}
+    del recipe["point"]  # it decides on the loss, which is here, and on what comes after the networks
+    decided = [FORMAT, recipe, splits, plan.long]
     digest = hashlib.sha256(json.dumps(decided, sort_keys=True).encode())
     for one in plan.panel:
         for rows in (one.values, one.ahead):

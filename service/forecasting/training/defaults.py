@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -12,15 +13,21 @@ import numpy as np
 
 from service.errors import InvalidOption
 from service.forecasting.config import options
-from service.forecasting.config.specification import NetworkSpecification, Specification, TrainingSpecification
+from service.forecasting.config.specification import (
+    NetworkSpecification,
+    Specification,
+    TrainingSpecification,
+    point_of,
+)
 from service.forecasting.covariates.calendar_features import worth_trying
-from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, METHODS
+from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, METHODS, NOT_FOR_SPORADIC_DEMAND
 from service.forecasting.methods.method import long_season_of
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
-from service.forecasting.preprocessing.transforms import TRANSFORMS
+from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.characteristics import grows_in_proportion, returns_to_its_mean
+from service.forecasting.series.demand import SPORADIC, Demand, demand_pattern, most_common
 from service.forecasting.series.season_detection import find_season
 from service.forecasting.series.series import FloatArray, Panel, Series
 
@@ -54,8 +61,8 @@ class Choice:
 def choose(panel: Panel, splits: Sequence[Split], asked: options.TrainOptions) -> Choice:
     """Choose every option that was left open.
 
-    Depends only on values before the split of each series, with one exception: no logarithm is chosen where any value
-    is 0 or below.
+    Depends only on values before the split of each series, with two exceptions: no logarithm is chosen where any value
+    is 0 or below, and no lower bound where any is below 0.
     """
     return _Chooser(panel, splits, asked).choose()
 
@@ -69,6 +76,7 @@ class _Chooser:
     def __init__(self, panel: Panel, splits: Sequence[Split], asked: options.TrainOptions) -> None:
         self.asked = asked
         self.reasons: dict[str, str] = {}
+        self.demand: Demand | None = None
         self.panel = panel
         self.length = min(split.length for split in splits)
         # A few short items do not decide for all: they do without what they are too short for.
@@ -82,6 +90,8 @@ class _Chooser:
     def choose(self) -> Choice:
         asked = self.asked
         season_length = self._option("season_length", self._season_length)
+        self.demand = most_common([demand_pattern(sample, season_length) for sample in self.samples])
+        point: options.Point = self._option("point", self._point)
         horizon = self._option("horizon", lambda: self._horizon(season_length))
         transform: options.TransformName = self._option("transform", lambda: self._transform(season_length))
         chunk = self._option("output_chunk_length", lambda: self._output_chunk_length(horizon))
@@ -102,14 +112,17 @@ class _Chooser:
             transform=transform,
             centering=self._option("centering", lambda: self._centering(transform)),
             missing=self._option("missing", lambda: ("interpolate", "gaps are interpolated; none is scored")),
-            training=self._training(context, candidates),
+            training=self._training(context, point, candidates),
             validation=asked.validation,
             refit=asked.refit,
             calendar=calendar if calendar != "none" else (),
             future_covariates=self.panel.future_covariates,
-            nonnegative=asked.nonnegative,
+            nonnegative=self._option("nonnegative", self._nonnegative),
             minimum=asked.minimum,
             maximum=asked.maximum,
+            floor=self._floor(transform),
+            point=point,
+            demand=self.demand,
         )
         return Choice(specification, self.reasons)
 
@@ -132,7 +145,12 @@ class _Chooser:
             return ("network",), f"{names[0]} is an option of the network"
         long_season = long_season_of(season_length)
         two_seasons = long_season > season_length and self.fitted >= _LONG_SEASONS * long_season
-        methods = tuple(name for name in METHODS if two_seasons or name not in FOR_TWO_SEASONS)
+        sporadic = self.demand in SPORADIC and self.asked.point != "median"
+        others = {
+            *(NOT_FOR_SPORADIC_DEMAND if sporadic else FOR_SPORADIC_DEMAND),
+            *(() if two_seasons else FOR_TWO_SEASONS),
+        }
+        methods = tuple(name for name in METHODS if name not in others)
         if self.fitted_total < _WORTH_A_NETWORK:
             return methods, "too few values to train a network: simple methods, weighted on rolling origins"
         return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
@@ -159,11 +177,35 @@ class _Chooser:
         block = season_length if season_length > 1 else 12
         if not self._most(lambda sample: grows_in_proportion(sample, block)):
             return "none", "the spread does not grow with the level"
-        # The only use of values after the split: those without a logarithm could be neither scored nor forecast from.
-        targets = len(self.panel.targets)
-        if any(np.nanmin(one.values[:, :targets], initial=np.inf) <= 0 for one in self.panel):
+        # A use of values after the split: those without a logarithm could be neither scored nor forecast from.
+        if self._smallest <= 0:
             return "none", "the spread grows with the level, but there are values of 0 or below"
         return "log", "the spread grows with the level"
+
+    @cached_property
+    def _smallest(self) -> float:
+        """The smallest known value of all targets, also after the split."""
+        targets = len(self.panel.targets)
+        return float(min(np.nanmin(one.values[:, :targets], initial=np.inf) for one in self.panel))
+
+    def _point(self) -> tuple[options.Point, str]:
+        if self.demand in SPORADIC:
+            return "mean", f"demand is {self.demand}: the median of so many zeros says little"
+        loss = self.asked.training.loss
+        return point_of(loss), f"what the loss {loss} gives"
+
+    def _nonnegative(self) -> tuple[bool, str]:
+        if self.asked.minimum is not None or (self.asked.maximum is not None and self.asked.maximum <= 0):
+            return False, "another bound is given"
+        if self._smallest < 0:
+            return False, "there are values below 0"
+        return True, "no value is below 0" if self._smallest == 0 else "every value is above 0"
+
+    def _floor(self, transform: options.TransformName) -> float | None:
+        """Return the soft lower bound, above 0 for a positive series unless logarithms keep its forecasts there."""
+        if self.asked.nonnegative != "auto" or not self._nonnegative()[0]:
+            return None
+        return 0.0 if TRANSFORMS[transform].log else SMALLEST_SHARE * self._smallest
 
     def _centering(self, name: options.TransformName) -> tuple[options.Centering, str]:
         transform = TRANSFORMS[name]
@@ -202,7 +244,9 @@ class _Chooser:
             self.asked.network.dropout,
         )
 
-    def _training(self, context_length: int, candidates: Sequence[options.Candidate]) -> TrainingSpecification:
+    def _training(
+        self, context_length: int, point: options.Point, candidates: Sequence[options.Candidate]
+    ) -> TrainingSpecification:
         asked = self.asked.training
         windows = asked.objective == "windows"
         scored = scored_steps(asked.objective, context_length, self.fitted)
@@ -216,7 +260,11 @@ class _Chooser:
         if windows:
             patience = (max(20, epochs // 2), "half of the epochs")
         rate = _default_rate(asked, self.asked.network.cell), f"usual for {asked.optimizer} on {asked.objective}"
+        loss = asked.loss
+        if point == "mean" and loss == "mae":
+            loss, self.reasons["training.loss"] = "mse", "the point forecast is the mean"
         chosen = {
+            "loss": loss,
             "batch_size": batch,
             "epochs": epochs,
             "learning_rate": self._option("training.learning_rate", lambda: rate),

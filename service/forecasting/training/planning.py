@@ -20,7 +20,7 @@ from service.forecasting.covariates.categories import (
     without_columns,
 )
 from service.forecasting.covariates.future_covariates import CovariateColumns
-from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, PRIOR
+from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.splits import (
@@ -72,6 +72,8 @@ class Plan:
     @property
     def trusted(self) -> tuple[Candidate, ...]:
         """The prior set of candidates: those to blend where little is known of their errors."""
+        if self.choice.specification.sporadic:
+            return (*FOR_SPORADIC_DEMAND, "exponential_smoothing")
         if self.walk:
             return ("naive", "exponential_smoothing")
         if self.noise:
@@ -86,6 +88,15 @@ class Plan:
         """Whether the rows are whole seasons: few values with a trend, for which the drift is hard to beat."""
         times = self.panel.series[0].times
         return times is not None and times.grid.season_length == 1
+
+    @property
+    def noise_variance(self) -> float | None:
+        """The variance to add to squared errors where candidates are weighed by them; None: by absolute errors.
+
+        Where few values are not 0, those that happen to be in the validation part say little about a candidate.
+        """
+        specification = self.choice.specification
+        return float(specification.sporadic) if specification.point_forecast == "mean" else None
 
     @property
     def min_history(self) -> int:
@@ -106,7 +117,7 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     """
     warnings = []
     series = []
-    bounds = Bounds.of(options.nonnegative, options.minimum, options.maximum)
+    bounds = Bounds.of(options.nonnegative is True, options.minimum, options.maximum)
     paths = _paths(panel)
     for one, path in zip(panel, paths, strict=True):
         bounds.require(one, len(panel.targets), path)

@@ -158,7 +158,7 @@ def _weighed(
 ) -> tuple[Blend, tuple[CandidateScore, ...], list[RollingForecasts]]:
     """Return the blend without unused candidates, the scores of all candidates, and the forecasts of the blend."""
     by_candidate = roll_candidates(selected, evaluated, plan.choice.specification.horizon)
-    blend, candidates = weigh(evaluated, by_candidate, selected.blend, plan.trusted)
+    blend, candidates = weigh(evaluated, by_candidate, selected.blend, plan.trusted, plan.noise_variance)
     forecasts = blended(by_candidate, blend.weights)
     rolled = [compared(one, ahead) for one, ahead in zip(evaluated, forecasts, strict=True)]
     return blend.pruned(), candidates, rolled
@@ -187,7 +187,12 @@ def _score_warnings(
     total, baseline: scores after the split. earlier, later: forecasts before and after it, item by item. errors: of the
     intervals.
     """
-    gain = skill(total.overall.mae, baseline.overall.mae)
+    specification = plan.choice.specification
+    # A forecast of the mean has larger absolute errors than one of the median.
+    if specification.point_forecast == "mean":
+        error, gain = "root mean squared error", skill(total.overall.rmse, baseline.overall.rmse)
+    else:
+        error, gain = "mean absolute error", skill(total.overall.mae, baseline.overall.mae)
     by_chance = gain is None or gain < _MORE_THAN_CHANCE
     loss = 0.0 if gain is None else -gain
     largest = max(float(np.nanmax(np.abs(one.actual), initial=0.0)) for one in later)
@@ -202,11 +207,11 @@ def _score_warnings(
         (naive_is_exact, "the naive forecast makes no error here, the model does"),
         (
             loss >= _WORTH_WARNING and not plan.noise,
-            f"the model loses to the seasonal naive forecast by {loss:.0%} (mean absolute error)",
+            f"the model loses to the seasonal naive forecast by {loss:.0%} ({error})",
         ),
         (times >= _DIFFERENT, differs),
         *((True, warning) for warning in _missed(total, earlier, later)),
-        (errors.count < _ERRORS_FOR_95, few),
+        (errors.count < _ERRORS_FOR_95 and not specification.sporadic, few),
     ]
     return [warning for applies, warning in found if applies]
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import InvalidModelFile
+from service.forecasting.series.demand import Demand
 from service.keys import DEFAULT_TENANT, TENANT_PATTERN
 from service.storage.files.model_file import ModelFile, write_model_file
 
@@ -116,6 +117,11 @@ class ModelRecord(_Part):
         default=[], description="Future covariates: a forecast needs their values for its steps.", examples=[[]]
     )
     min_history: int | None = Field(None, description="Minimum number of values in a `history`.", examples=[25])
+    demand: Demand | None = Field(
+        None,
+        description="Pattern of demand of most items (Syntetos & Boylan); null where no value is 0 or some are below.",
+        examples=[None],
+    )
     metrics: MetricValues | None = Field(None, description="Errors of the recipe on the part after the split.")
     baseline: BaselineValues | None = Field(None, description="The same errors for a naive baseline forecast.")
     skill: float | None = Field(None, description="1 - MAE / MAE of the baseline.", examples=[0.4])
@@ -163,7 +169,7 @@ class _FileRecord(ModelRecord):
 
 
 # Files of earlier versions lack some fields.
-_ADDED_LATER = {"future_covariates", "skill_by_step", "candidates", "validation_forecast"}
+_ADDED_LATER = {"demand", "future_covariates", "skill_by_step", "candidates", "validation_forecast"}
 _MAY_BE_NULL = {"skill", "loss_curve"}
 
 

@@ -25,7 +25,7 @@ def values_of(application: Application, model: Record, **body: Any) -> Record:
 
 def test_what_is_there_when_nothing_is_asked_for(application: Application, daily_model: Record) -> None:
     answer = application.forecast(model_id=daily_model["model_id"])
-    assert set(answer) == {"model_id", "horizon", "forecasts", "warnings"}
+    assert set(answer) == {"model_id", "horizon", "point", "forecasts", "warnings"}
     assert (answer["model_id"], answer["horizon"]) == (daily_model["model_id"], QUICK["horizon"])
     [one] = answer["forecasts"]
     assert set(one) == {"item", "target", "timestamps", "mean", "intervals"}

@@ -45,6 +45,7 @@ ALL_OPTIONS: dict[str, Any] = {
     "refit": False,
     "calendar": "none",
     "future_covariates": [],
+    "point": "mean",
     "nonnegative": True,
     "minimum": -2.5,
     "maximum": 500.0,
@@ -86,7 +87,8 @@ BAD: dict[str, list[Any]] = {
     "validation.start": ["soon", 1.5, True],
     "refit": ["perhaps", 3],
     "calendar": ["moon", 3, ["moon"]],
-    "nonnegative": ["perhaps", 3],
+    "point": ["mode", 3],
+    "nonnegative": ["perhaps", 3, []],
     "minimum": ["low", "0", True],
     "maximum": ["high", "0", [3]],
 }
@@ -171,6 +173,7 @@ CHANGED: dict[str, Any] = {
     "training": {"epochs": 12, "learning_rate": 0.5},
 }
 OTHER_VALUES: dict[str, Any] = {
+    "point": "mean",
     "candidates": ["network", "theta"],
     "horizon": 5,
     "network.cell": "lstm",

@@ -36,7 +36,8 @@ def sold_out(length: int = 120, seed: int = 0) -> FloatArray:
 
 def trained(values: FloatArray | None = None, **asked: Any) -> Trained:
     values = demand() if values is None else values
-    return train(panel(values), TrainOptions(candidates=["drift", "ridge"], season_length=1, horizon=4, **asked))
+    asked = {"candidates": ["drift", "ridge"], "season_length": 1, "horizon": 4, "nonnegative": False, **asked}
+    return train(panel(values), TrainOptions(**asked))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +108,10 @@ def test_bounds_alone_do_not_ask_for_a_network() -> None:
     chosen = plan_training(panel(demand(300)), TrainOptions(nonnegative=True, maximum=1000)).configuration()
     plain = plan_training(panel(demand(300)), TrainOptions()).configuration()
     assert chosen["candidates"] == plain["candidates"]
-    assert chosen["chosen"] == plain["chosen"]
+    assert {**chosen["chosen"], "nonnegative": "no value is below 0"} == plain["chosen"]
     assert (chosen["nonnegative"], chosen["minimum"], chosen["maximum"]) == (True, None, 1000)
+    assert plain["floor"] == 0
+    assert "floor" not in chosen
 
 
 @pytest.mark.parametrize("quantiles", [False, True])
@@ -173,8 +176,13 @@ def test_bounds_are_in_a_model_file_and_files_without_them_still_load() -> None:
 
 def test_a_model_file_whose_bounds_leave_nothing_is_refused() -> None:
     record = trained().forecaster.specification.to_record()
-    for lie in ({"minimum": 3.0, "maximum": 1.0}, {"minimum": math.inf}, {"nonnegative": True, "maximum": -1.0}):
-        with pytest.raises(ValueError, match=r"above|finite"):
+    for lie in (
+        {"minimum": 3.0, "maximum": 1.0},
+        {"minimum": math.inf},
+        {"nonnegative": True, "maximum": -1.0},
+        {"floor": -1.0},
+    ):
+        with pytest.raises(ValueError, match=r"above|finite|greater"):
             Specification.from_record({**record, **lie})
 
 

@@ -44,7 +44,9 @@ def rolling_errors(values: FloatArray, parameter: float, origins: int, horizon: 
 def drawn(errors: FloatArray, paths: int, horizon: int, seed: int = 0) -> FloatArray:
     """Return paths of errors (path, horizon) of one item and target."""
     sampler = SamplePaths(ConformalErrors(errors[:, :, None]))
-    return np.asarray(sampler.draw(Draw(paths, seed), [None], np.ones((1, 1)), horizon)[0, 0])
+    return np.asarray(
+        sampler.errors(sampler.scores(Draw(paths, seed), [None], horizon), np.ones((1, 1)), np.zeros((1, 1)))[0, 0]
+    )
 
 
 def binomial_bounds(share: float, count: int, deviations: float = 3.5) -> tuple[float, float]:
@@ -190,7 +192,7 @@ def test_targets_depend_on_one_another_as_their_errors_do(correlation: float) ->
     other = numbers.normal(size=(300, 5)).cumsum(axis=1)
     second = correlation * first + np.sqrt(1 - correlation**2) * other
     sampler = SamplePaths(ConformalErrors(np.stack([first, second], axis=-1)))
-    paths = sampler.draw(Draw(5000, 0), [None], np.array([[1.0, 20.0]]), 12)[0]
+    paths = sampler.errors(sampler.scores(Draw(5000, 0), [None], 12), np.array([[1.0, 20.0]]), np.zeros((1, 2)))[0]
     for step in range(12):
         assert np.corrcoef(paths[:, :, step])[0, 1] == pytest.approx(correlation, abs=0.12), step
     assert paths[1].std() > 15 * paths[0].std()
@@ -198,9 +200,9 @@ def test_targets_depend_on_one_another_as_their_errors_do(correlation: float) ->
 
 def test_items_are_independent_and_each_has_its_own_paths() -> None:
     sampler = SamplePaths(ConformalErrors(ERRORS["many"][:, :, None]))
-    both = sampler.draw(Draw(4000, 3), ["a", "b"], np.array([[1.0], [2.0]]), 6)
+    both = sampler.scores(Draw(4000, 3), ["a", "b"], 6)
     assert abs(np.corrcoef(both[0, 0].sum(axis=1), both[1, 0].sum(axis=1))[0, 1]) < 0.06
-    np.testing.assert_array_equal(sampler.draw(Draw(4000, 3), ["b"], np.array([[2.0]]), 6)[0], both[1])
+    np.testing.assert_array_equal(sampler.scores(Draw(4000, 3), ["b"], 6)[0], both[1])
 
 
 def test_same_seed_same_paths_and_a_longer_horizon_goes_on() -> None:
@@ -236,8 +238,8 @@ def test_a_forecast_with_paths_agrees_with_its_intervals(transform: str) -> None
 def test_paths_keep_to_bounds() -> None:
     values = np.random.default_rng(0).poisson(0.7, 120).astype(float)
     free, held = (
-        train(panel(values), TrainOptions(candidates=["mean"], season_length=1, horizon=4, **asked))
-        for asked in ({}, {"nonnegative": True, "maximum": 2 * values.max()})
+        train(panel(values), TrainOptions(candidates=["mean"], season_length=1, horizon=4, point="median", **asked))
+        for asked in ({"nonnegative": False}, {"nonnegative": True, "maximum": 2 * values.max()})
     )
     [before], [after] = samples(free, 500, 9), samples(held, 500, 9)
     assert before.min() < 0

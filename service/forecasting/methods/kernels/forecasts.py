@@ -14,13 +14,14 @@ from service.forecasting.compilation import compiled, inlined
 from service.forecasting.methods.kernels.autoregression import autoregressive_forecasts, integers
 from service.forecasting.methods.kernels.double_seasonal import double_seasonal_forecasts
 from service.forecasting.methods.kernels.harmonic import harmonic_forecasts
+from service.forecasting.methods.kernels.intermittent import intermittent_forecasts
 from service.forecasting.methods.kernels.smoothing import smoothing_forecasts
 from service.forecasting.methods.kernels.theta import theta_forecasts
 
 Array = Any
 
 NAIVE, SEASONAL_NAIVE, DRIFT, MEAN, RIDGE, EXPONENTIAL_SMOOTHING, THETA, HARMONIC = range(8)
-LONG_SEASONAL_NAIVE, DOUBLE_SEASONAL = 8, 9
+LONG_SEASONAL_NAIVE, DOUBLE_SEASONAL, CROSTON, TSB = range(8, 12)
 
 _LARGEST_LOGARITHM = 700.0
 # The exponent bits of a float64, all ones where it is not finite; with fastmath, comparisons would be optimised away.
@@ -104,10 +105,12 @@ def _forecast(
     elif code == DOUBLE_SEASONAL:
         long_season = int(parameters[0])
         double_seasonal_forecasts(values, origins, window, season_length, long_season, parameters[1:], out)
-    else:
+    elif code == HARMONIC:
         count = int(parameters[2])
         lags = integers(parameters[3:], count)
         harmonic_forecasts(values, origins, parameters[0], int(parameters[1]), lags, parameters[3 + count :], out)
+    else:
+        intermittent_forecasts(values, origins, code == CROSTON, parameters[0], parameters[1], out)
     _clip_to_reach(values, origins, out)
 
 

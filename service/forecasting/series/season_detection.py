@@ -8,7 +8,9 @@ season, and a smooth season is found under noise that hides it from the autocorr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import comb
 from operator import itemgetter
 from statistics import NormalDist
 
@@ -38,6 +40,7 @@ _NEARLY = 0.9
 # Makes the products of exactly collinear columns positive definite.
 _TINY = 1e-9
 _FREE = 3
+_COMMON = 0.2
 
 
 def find_season(values: FloatArray, expected: int | None) -> int:
@@ -61,6 +64,18 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     # Weeks of days are two seasons: the long one follows from the short one.
     day, rest = divmod(found, _DAYS)
     return day if not rest and day >= _HOURS and day in gains else found
+
+
+def common_season(found: Sequence[int]) -> int:
+    """Return the season of a panel from those found in its series, 1 if there is none.
+
+    It is the most frequent one, if more series have it than would by chance, and at least a fifth of them. It costs the
+    others little, as candidates without a season are weighed too.
+    """
+    length = max(set(found), key=lambda one: (one > 1, found.count(one), -one))
+    count, tests = found.count(length), len(found)
+    fewer = sum(comb(tests, n) * _LEVEL**n * (1 - _LEVEL) ** (tests - n) for n in range(count))
+    return length if count >= _COMMON * tests and round(1 - fewer, 9) <= _LEVEL else 1
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.characteristics import grows_in_proportion, returns_to_its_mean
 from service.forecasting.series.demand import SPORADIC, Demand, demand_pattern, most_common
-from service.forecasting.series.season_detection import find_season
+from service.forecasting.series.season_detection import common_season, find_season
 from service.forecasting.series.series import FloatArray, Panel, Series
 
 _LONGEST_DEFAULT_HORIZON = 24
@@ -156,9 +156,8 @@ class _Chooser:
         return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
 
     def _season_length(self) -> tuple[int, str]:
-        """Return the season of most items; a shop that is closed on Sundays has another one than one that is open."""
-        found = list(map(find_season, self.samples, self.natural_seasons))
-        season_length = max(set(found), key=lambda length: (found.count(length), -length))
+        """Return the common season; a shop that is closed on Sundays has another one than one that is open."""
+        season_length = common_season(list(map(find_season, self.samples, self.natural_seasons)))
         if season_length == 1:
             return 1, "an F test finds no season"
         times = self.panel.series[0].times

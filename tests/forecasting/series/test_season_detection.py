@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.series.season_detection import find_season
+from service.forecasting.series.season_detection import common_season, find_season
 from service.forecasting.series.series import FloatArray
 from tests.factories import random_walk, seasonal
 
@@ -53,6 +53,23 @@ def test_a_season_that_repeats_exactly_is_found() -> None:
 
 def test_the_season_is_preferred_to_its_multiples() -> None:
     assert find_season(seasonal(480, 24), None) == 24
+
+
+@pytest.mark.parametrize(
+    ("found", "season_length"),
+    [
+        ([12], 12),
+        ([1], 1),
+        ([1, 12], 1),  # one of two tests finds a season in a random walk in 12 % of cases
+        ([12, 12, 1], 12),
+        ([1] * 70 + [12] * 30, 12),
+        ([1] * 90 + [12] * 10, 1),
+        ([7] * 4 + [6] * 6, 6),
+        ([1] * 45 + list(range(2, 7)), 1),
+    ],
+)
+def test_the_season_of_a_panel_is_one_that_is_no_chance(found: list[int], season_length: int) -> None:
+    assert common_season(found) == season_length
 
 
 def test_of_days_and_weeks_the_day_is_the_season() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +26,22 @@ _CLEARLY_WORSE = 1.25
 # The factor of candidates outside the prior set, unless one is better than all of the set beyond chance: it rises to
 # _OUTSIDER, half of it at so many origins.
 _OUTSIDER, _OUTSIDER_ORIGINS = 0.5, 20.0
-# Weights by errors count as much as the prior weights at the cube root of this many independent origins.
-_PRIOR_EVIDENCE = 2.0
 # An outsider counts like the prior set where the logarithm of its error is lower by this, on so many origins.
 _STANDS_OUT, _NOT_FEW = 0.1, 5.0
 # An item's own errors count as much as those of all items when it has this many independent origins.
 _ITEM_ORIGINS = 8.0
 _SMALLEST_WEIGHT = 0.02
 _TINY = 1e-12
+
+
+class Prior(NamedTuple):
+    """The candidates whose mean is trusted where nothing is known of their errors.
+
+    origins: weights by errors count as much as that mean at so many independent origins.
+    """
+
+    candidates: tuple[Candidate, ...]
+    origins: float = 1.25
 
 
 @dataclass(frozen=True)
@@ -52,26 +61,26 @@ def weigh(
     evaluated: Sequence[Evaluated],
     by_candidate: Mapping[Candidate, Sequence[FloatArray]],
     usable: Blend,
-    trusted: Sequence[Candidate],
+    prior: Prior,
     noise: float | None = None,
 ) -> tuple[Blend, tuple[CandidateScore, ...]]:
     """Choose the blend from the transformed forecasts (O, H, T) of each candidate and item.
 
     usable: has a weight above 0 where a candidate can forecast an item; items with the same usable candidates are
-    weighed together. trusted: the prior set, blended equally where nothing is known. noise: the
-    variance, in the error scale, that is added to the squared errors that are compared; None: absolute errors are.
+    weighed together. noise: the variance, in the error scale, that is added to the squared errors that are compared;
+    None: absolute errors are.
     """
     names = tuple(by_candidate)
     errors = _errors(evaluated, by_candidate)
     known = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
     independent = np.array([independent_origins(one.origins, errors.shape[-1]) for one in evaluated])
-    prior = np.array([name in trusted for name in names])
+    trusted = np.array([name in prior.candidates for name in names])
     weights = np.zeros_like(usable.weights)
     for pattern in np.unique(usable.weights > 0, axis=0):
         rows = np.flatnonzero(((usable.weights > 0) == pattern).all(axis=1))
         columns = np.flatnonzero(pattern)
         weights[np.ix_(rows, columns)] = choose_weights(
-            errors[np.ix_(columns, rows)], prior[columns], np.minimum(known, independent)[rows], noise
+            errors[np.ix_(columns, rows)], trusted[columns], np.minimum(known, independent)[rows], prior.origins, noise
         )
     scores = tuple(
         CandidateScore(name, float(weights[:, column].mean()), _mean(errors[column]))
@@ -80,13 +89,15 @@ def weigh(
     return Blend(names, weights), scores
 
 
-def choose_weights(errors: FloatArray, prior: BoolArray, origins: FloatArray, noise: float | None = None) -> FloatArray:
+def choose_weights(
+    errors: FloatArray, prior: BoolArray, origins: FloatArray, prior_origins: float, noise: float | None = None
+) -> FloatArray:
     """Return the weights (item, candidate), which sum to 1, from absolute errors (candidate, item, origin, horizon).
 
     Errors are in the error scale of each item, NaN where unknown, for all candidates alike. A candidate that diverged
     (not finite where others are) gets no weight while there are others. prior: (candidate,), the set whose mean is
-    trusted where nothing is known. origins: (item,), how many independent origins the errors are from. noise: see
-    `weigh`.
+    trusted where nothing is known. origins: (item,), how many independent origins the errors are from.
+    prior_origins: see `Prior`. noise: see `weigh`.
     """
     losses = mean_known(errors if noise is None else errors**2 + noise)
     sound = _sound(losses)
@@ -96,7 +107,7 @@ def choose_weights(errors: FloatArray, prior: BoolArray, origins: FloatArray, no
     weights = np.empty((losses.shape[1], len(losses)))
     for item, known in enumerate(scored):
         own = _Evidence.of(losses[:, item][:, known], sound, float(origins[item]), noise)
-        weights[item] = _weights(own.pooled_with(panel) if len(weights) > 1 else own, trusted)
+        weights[item] = _weights(own.pooled_with(panel) if len(weights) > 1 else own, trusted, prior_origins)
     return weights
 
 
@@ -154,7 +165,7 @@ class _Evidence:
         return _Evidence(logs, worse, out, self.origins + _ITEM_ORIGINS * (1 - share))
 
 
-def _weights(evidence: _Evidence, prior: BoolArray) -> FloatArray:
+def _weights(evidence: _Evidence, prior: BoolArray, prior_origins: float) -> FloatArray:
     origins = evidence.origins
     power = min(_POWER + _POWER_PER_ORIGIN * origins, _HIGHEST_POWER) if origins else 0.0
     trust = np.where(prior, 1.0, _OUTSIDER * origins / (origins + _OUTSIDER_ORIGINS))
@@ -164,7 +175,7 @@ def _weights(evidence: _Evidence, prior: BoolArray) -> FloatArray:
     weights = np.where(evidence.out, 0.0, trust * np.exp(-power * logs))
     weights /= weights.sum()
     # On few origins even a candidate that is far better may be so by chance.
-    share = origins**3 / (origins**3 + _PRIOR_EVIDENCE)
+    share = origins**3 / (origins**3 + prior_origins**3)
     weights = share * weights + (1 - share) * prior / prior.sum()
     weights[weights < _SMALLEST_WEIGHT] = 0
     return np.asarray(weights / weights.sum())

@@ -22,9 +22,9 @@ from service.forecasting.series.series import FloatArray
 # The share of a random walk's tests that find a season; as the tests overlap, 5 % of random walks pass one of them.
 _LEVEL = 0.06
 # An autocorrelation of the changes that is a season without any test.
-_STEEP = 0.4
+_REPETITION = 0.4
 # Without times, several lengths are tested, some of them because they stand out: stricter tests.
-_LEVEL_OF_ANY_LENGTH, _STEEP_OF_ANY_LENGTH = 0.02, 0.7
+_LEVEL_OF_ANY_LENGTH, _REPETITION_OF_ANY_LENGTH = 0.02, 0.7
 # The numbers of harmonics that are tested: few for smooth seasons, more for sharp ones.
 _HARMONICS = (1, 2, 4, 12)
 _MOST_CHANGES = 3
@@ -39,7 +39,8 @@ _TESTED, _TESTED_SEASONS = 2000, 6
 _NEARLY = 0.9
 # Makes the products of exactly collinear columns positive definite.
 _TINY = 1e-9
-_FREE = 3
+# The fewest degrees of freedom of a test, and seasons below which it is stricter.
+_FREE, _FEW_SEASONS = 3, 5.0
 _COMMON = 0.2
 
 
@@ -51,19 +52,25 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     """
     if expected is not None:
         evidence = _Evidence.of(values, expected)
-        return expected if evidence is not None and evidence.supports_season(_LEVEL, _STEEP) else 1
+        return expected if evidence is not None and evidence.supports_season(_LEVEL, _REPETITION) else 1
     lengths = {length for length in _USUAL_SEASONS if len(values) >= 3 * length} | set(_peaks(values))
     gains = {
         length: evidence.gain
         for length in sorted(lengths)
         if (evidence := _Evidence.of(values, length)) is not None
-        and evidence.supports_season(_LEVEL_OF_ANY_LENGTH / len(lengths), _STEEP_OF_ANY_LENGTH)
+        and evidence.supports_season(_LEVEL_OF_ANY_LENGTH / len(lengths), _REPETITION_OF_ANY_LENGTH)
     }
     # A multiple of a season explains as much as the season does.
     found = next((length for length, gain in gains.items() if gain >= _NEARLY * max(gains.values())), 1)
     # Weeks of days are two seasons: the long one follows from the short one.
     day, rest = divmod(found, _DAYS)
     return day if not rest and day >= _HOURS and day in gains else found
+
+
+def shows_weeks(values: FloatArray, day: int) -> bool:
+    """Return whether the means of days of (time,) have a season of seven; day: the number of rows."""
+    days = len(values) // day
+    return find_season(values[len(values) - days * day :].reshape(days, day).mean(axis=1), _DAYS) == _DAYS
 
 
 def common_season(found: Sequence[int]) -> int:
@@ -83,12 +90,13 @@ class _Evidence:
     """Evidence for a season.
 
     score: of the number of harmonics that is the most significant, as a standard normal deviate. tests: how many
-    numbers were tried. gain: how much lower Akaike's criterion is with the season. repetition: the autocorrelation of
-    the changes at the season, 0 where it is no peak.
+    numbers were tried. seasons: that the values have. gain: how much lower Akaike's criterion is with the season.
+    repetition: the autocorrelation of the changes at the season, 0 where it is no peak.
     """
 
     score: float
     tests: int
+    seasons: float
     gain: float
     repetition: float
 
@@ -119,7 +127,8 @@ class _Evidence:
             cls._with_lags(products[np.ix_(kept, kept)], first + used, counts, rows)
             for used, kept in enumerate(without_lags)
         ]
-        return replace(min(found, key=itemgetter(0))[1], repetition=_repetition(changes, season_length))
+        best = min(found, key=itemgetter(0))[1]
+        return replace(best, seasons=rows / season_length, repetition=_repetition(changes, season_length))
 
     @classmethod
     def _with_lags(cls, products: FloatArray, used: int, counts: list[int], rows: int) -> tuple[float, _Evidence]:
@@ -141,11 +150,17 @@ class _Evidence:
             score = max(score, _normal_deviate((without - error) / count / (error / free), count, free))
             criteria.append(_criterion(error, rows, used + count))
             tests += 1
-        return min(criteria), cls(score, tests, criteria[0] - min(criteria), 0.0)
+        return min(criteria), cls(score, tests, 0.0, criteria[0] - min(criteria), 0.0)
 
-    def supports_season(self, level: float, steep: float) -> bool:
-        """Return whether the season is significant at this level, or the changes repeat with this autocorrelation."""
-        return self.repetition > steep or (self.tests > 0 and self.score > NormalDist().inv_cdf(1 - level / self.tests))
+    def supports_season(self, level: float, repetition: float) -> bool:
+        """Return whether the season is significant at this level, or the changes repeat with this autocorrelation.
+
+        Regressions with about as many parameters as rows find too much, so few seasons need more evidence.
+        """
+        if self.repetition > repetition or not self.tests:
+            return self.repetition > repetition
+        level *= min(1.0, self.seasons / _FEW_SEASONS) ** 4
+        return self.score > NormalDist().inv_cdf(1 - level / self.tests)
 
 
 def _repetition(changes: FloatArray, season_length: int) -> float:

@@ -28,6 +28,7 @@ from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.series.characteristics import grows_in_proportion, returns_to_its_mean
 from service.forecasting.series.demand import SPORADIC, Demand, demand_pattern, most_common
+from service.forecasting.series.frequency import DAY, step_of
 from service.forecasting.series.season_detection import common_season, find_season
 from service.forecasting.series.series import FloatArray, Panel, Series
 
@@ -143,8 +144,7 @@ class _Chooser:
         names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
             return ("network",), f"{names[0]} is an option of the network"
-        long_season = long_season_of(season_length)
-        two_seasons = long_season > season_length and self.fitted >= _LONG_SEASONS * long_season
+        two_seasons = self._may_have_weeks(season_length)
         sporadic = self.demand in SPORADIC and self.asked.point != "median"
         others = {
             *(NOT_FOR_SPORADIC_DEMAND if sporadic else FOR_SPORADIC_DEMAND),
@@ -154,6 +154,14 @@ class _Chooser:
         if self.fitted_total < _WORTH_A_NETWORK:
             return methods, "too few values to train a network: simple methods, weighted on rolling origins"
         return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
+
+    def _may_have_weeks(self, season_length: int) -> bool:
+        """Return whether the season is a day, as far as is known, and three weeks of seven days are known."""
+        long_season = long_season_of(season_length)
+        if long_season == season_length or self.fitted < _LONG_SEASONS * long_season:
+            return False
+        grids = [one.times.grid for one in self.panel if one.times is not None]
+        return all(grid.calendar is None and season_length * (step_of(grid.freq) or 0) == DAY for grid in grids)
 
     def _season_length(self) -> tuple[int, str]:
         """Return the common season; a shop that is closed on Sundays has another one than one that is open."""

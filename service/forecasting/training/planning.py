@@ -10,7 +10,7 @@ import numpy as np
 
 from service.errors import Path
 from service.forecasting.config.bounds import Bounds
-from service.forecasting.config.options import Candidate, TrainOptions, Validation
+from service.forecasting.config.options import TrainOptions, Validation
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import (
     categories_of,
@@ -20,6 +20,7 @@ from service.forecasting.covariates.categories import (
     without_columns,
 )
 from service.forecasting.covariates.future_covariates import CovariateColumns
+from service.forecasting.evaluation.blend_weights import Prior
 from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, PRIOR
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
@@ -32,6 +33,8 @@ from service.forecasting.preprocessing.splits import (
 )
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
 from service.forecasting.series.characteristics import looks_like_noise, returns_to_its_mean
+from service.forecasting.series.frequency import unit_of
+from service.forecasting.series.season_detection import common_season, shows_weeks
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.defaults import Choice, choose
 
@@ -45,6 +48,8 @@ _SHORT_SERIES = 30
 _SHORTEST_WALK = 100
 # A test cannot tell fewer values from noise, whatever they are.
 _SHORTEST_NOISE = 40
+# Methods for two seasons are alike in error and differ in kind: their mean is better than most weights.
+_PRIOR_ORIGINS_OF_WEEKS = 6.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Plan:
     long: tuple[bool, ...]
     noise: bool
     walk: bool
+    weeks: bool
     future_covariates: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -70,24 +76,27 @@ class Plan:
         return (*self.warnings, *([NOISE] if self.noise else []), *([WALK] if self.walk else []))
 
     @property
-    def trusted(self) -> tuple[Candidate, ...]:
-        """The prior set of candidates: those to blend where little is known of their errors."""
+    def prior(self) -> Prior:
+        """The candidates to blend where little is known of their errors."""
         if self.choice.specification.sporadic:
-            return (*FOR_SPORADIC_DEMAND, "exponential_smoothing")
+            return Prior((*FOR_SPORADIC_DEMAND, "exponential_smoothing"))
         if self.walk:
-            return ("naive", "exponential_smoothing")
+            return Prior(("naive", "exponential_smoothing"))
         if self.noise:
-            return ("mean",)
+            return Prior(("mean",))
         if self._is_yearly:
-            return ("network", *PRIOR, "drift")
-        two_seasons = set(FOR_TWO_SEASONS) <= set(self.choice.specification.candidates)
-        return ("network", *PRIOR, "seasonal_naive", *FOR_TWO_SEASONS) if two_seasons else ("network", *PRIOR)
+            return Prior(("network", *PRIOR, "drift"))
+        if not set(FOR_TWO_SEASONS) <= set(self.choice.specification.candidates):
+            return Prior(("network", *PRIOR))
+        if self.weeks:
+            return Prior(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _PRIOR_ORIGINS_OF_WEEKS)
+        return Prior(("network", *PRIOR, "seasonal_naive", *FOR_TWO_SEASONS))
 
     @property
     def _is_yearly(self) -> bool:
-        """Whether the rows are whole seasons: few values with a trend, for which the drift is hard to beat."""
+        """Whether rows are years: few values with a trend, for which the drift is hard to beat."""
         times = self.panel.series[0].times
-        return times is not None and times.grid.season_length == 1
+        return times is not None and unit_of(times.grid.freq) == "Y"
 
     @property
     def noise_variance(self) -> float | None:
@@ -170,7 +179,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     season_length = specification.season_length
     noise = sum(_is_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
-    return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
+    weeks = season_length > 1 and common_season([7 if shows_weeks(one, season_length) else 1 for one in targets]) == 7
+    return Plan(panel, splits, choice, long, noise, walk, weeks, named, tuple(warnings))
 
 
 def _unused(name: str, value: float | str | None) -> str:

@@ -20,7 +20,7 @@ IN_PRIOR = np.array([name in PRIOR for name in NAMES])
 def chosen(errors: FloatArray, prior: np.ndarray, spacing: int = 1) -> FloatArray:
     """Return the weights for errors (candidate, item, origin, horizon) from origins that are ``spacing`` rows apart."""
     known = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
-    return choose_weights(errors, prior, np.minimum(known, 1 + (known - 1) * spacing / errors.shape[-1]))
+    return choose_weights(errors, prior, np.minimum(known, 1 + (known - 1) * spacing / errors.shape[-1]), 1.25)
 
 
 def errors_of(values: FloatArray, horizon: int, season_length: int = 1, share: float = 0.6) -> FloatArray:
@@ -100,7 +100,7 @@ def test_close_origins_are_not_much_evidence() -> None:
     close, apart = (chosen(errors, np.ones(2, bool), spacing)[0] for spacing in (1, 24))
     origins = 1 + 23 / 24
     ratio = 1.2 ** -(1 + 0.25 * origins)
-    share = origins**3 / (origins**3 + 2)
+    share = origins**3 / (origins**3 + 1.25**3)
     assert close[1] == pytest.approx(share * ratio / (1 + ratio) + (1 - share) / 2)
     assert apart[1] / apart[0] < close[1] / close[0]
 

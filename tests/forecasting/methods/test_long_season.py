@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from service.forecasting.config.options import MethodName, TrainOptions
 from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, METHODS
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.row_placement import axis_from_start, axis_from_timestamps
+from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.training.planning import plan_training
 from tests.factories import panel, seasonal
 
@@ -53,7 +55,31 @@ def test_less_than_a_week_is_forecast_all_the_same(name: MethodName) -> None:
 def test_they_are_candidates_where_there_are_three_weeks_of_hours(values: FloatArray, two_seasons: bool) -> None:
     plan = plan_training(panel(values), TrainOptions())
     assert (set(FOR_TWO_SEASONS) <= set(plan.choice.specification.candidates)) == two_seasons
-    assert (set(FOR_TWO_SEASONS) <= set(plan.trusted)) == two_seasons
+    assert (set(FOR_TWO_SEASONS) <= set(plan.prior.candidates)) == two_seasons
+
+
+def test_a_week_of_five_days_has_another_length() -> None:
+    hours = [time for time in pd.date_range("2024-01-01", periods=6 * 168, freq="h") if time.weekday() < 5]
+    times = axis_from_timestamps([str(time) for time in hours], None, None, ("series", "timestamps")).axis
+    values = working_hours(6, 5.0)[: len(hours)]
+    plan = plan_training(Panel((Series(values[:, None], None, times),), ("value",)), TrainOptions(season_length=24))
+    assert not set(FOR_TWO_SEASONS) & set(plan.choice.specification.candidates)
+
+
+def test_minutes_have_no_weeks_of_hours() -> None:
+    values = seasonal(3000, 60)
+    times = axis_from_start("2024-01-01T00:00", "min", len(values), ("start",))
+    plan = plan_training(Panel((Series(values[:, None], None, times),), ("value",)), TrainOptions(season_length=60))
+    assert not set(FOR_TWO_SEASONS) & set(plan.choice.specification.candidates)
+
+
+def test_where_days_differ_by_weekday_methods_for_weeks_are_trusted_more() -> None:
+    weeks, days = (
+        plan_training(panel(values), TrainOptions()) for values in (working_hours(6, 5.0), seasonal(1008, 24))
+    )
+    assert set(weeks.prior.candidates) == {"ridge", "seasonal_naive", *FOR_TWO_SEASONS}
+    assert weeks.prior.origins > days.prior.origins
+    assert "network" in days.prior.candidates
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,12 @@ def test_finds_a_season_with_and_without_a_frequency(season_length: int) -> None
     assert find_season(values, None) == season_length
 
 
+@pytest.mark.parametrize(("length", "season_length"), [(26, 12), (50, 24), (60, 24), (120, 52), (16, 4)])
+def test_two_seasons_of_a_random_walk_show_none(length: int, season_length: int) -> None:
+    found = [find_season(random_walk(length, seed), season_length) for seed in range(200)]
+    assert found.count(1) >= 190
+
+
 @pytest.mark.parametrize("expected", [None, 5, 12])
 def test_finds_none_in_noise_or_a_random_walk(expected: int | None) -> None:
     walks = [find_season(random_walk(60, seed), expected) for seed in range(100)]

@@ -5,7 +5,7 @@ series are used whole. Windows with missing values are dropped, and those that a
 percentage errors are meaningless around 0. At most sixteen windows come from one series, spread over its length, so
 that no source outweighs the others.
 
-Two seasons: twelve weeks of hours or half hours, the last two days to forecast, of sources with days and weeks; at most
+Two seasons: twelve weeks of hours or half hours, the last 48 rows to forecast, of sources with days and weeks; at most
 eight windows from one series, which may have zeros.
 """
 
@@ -41,7 +41,7 @@ HOURLY = Cut(24, 48, 960, "%Y-%m-%dT%H:%M:%S")
 DAILY = Cut(7, 14, 714, "%Y-%m-%d")
 BUSINESS_DAILY = Cut(5, 14, 714, "%Y-%m-%d")
 WEEKS_OF_HOURS = Cut(24, 48, 12 * 168 - 48, "%Y-%m-%dT%H:%M:%S")
-WEEKS_OF_HALF_HOURS = Cut(48, 96, 12 * 336 - 96, "%Y-%m-%dT%H:%M:%S")
+WEEKS_OF_HALF_HOURS = Cut(48, 48, 12 * 336 - 48, "%Y-%m-%dT%H:%M:%S")
 # The longest gap that is filled in series with days and weeks, in hours.
 _SHORT_GAP = 6
 

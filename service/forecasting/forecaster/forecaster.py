@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from service.errors import ForecastTooLarge, Path, UnknownColumn
-from service.forecasting.config.options import Candidate
+from service.forecasting.config.options import BaselineMethod, Candidate
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import original_names
 from service.forecasting.covariates.effects import without_effects
@@ -50,7 +50,7 @@ class Forecaster:
     engine: what networks are rolled out with; a property of this object, not of the model. covariates: channels of the
     items, of which a past covariate with categories has one for each. future_covariates: all that were declared; the
     specification has those that are used. common: (column, target), the effects of future covariates in the unit of an
-    item; None: there are none.
+    item; None: there are none. baseline: the naive forecast that the model is compared with.
     """
 
     specification: Specification
@@ -63,6 +63,7 @@ class Forecaster:
     engine: ForecastEngine = field(default_factory=lambda: engine_for("numba"))
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
+    baseline: BaselineMethod = "seasonal_naive"
 
     @cached_property
     def reading(self) -> Reading:

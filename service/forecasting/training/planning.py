@@ -10,7 +10,7 @@ import numpy as np
 
 from service.errors import Path
 from service.forecasting.config.bounds import Bounds
-from service.forecasting.config.options import Candidate, TrainOptions, Validation
+from service.forecasting.config.options import BaselineMethod, Candidate, TrainOptions, Validation
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import (
     categories_of,
@@ -80,6 +80,11 @@ class Plan:
             return ("network", *PRIOR, "drift")
         two_seasons = set(FOR_TWO_SEASONS) <= set(self.choice.specification.candidates)
         return ("network", *PRIOR, "seasonal_naive", *FOR_TWO_SEASONS) if two_seasons else ("network", *PRIOR)
+
+    @property
+    def known_baseline(self) -> BaselineMethod | None:
+        """The naive forecast that is best in theory; None: past errors have to show it."""
+        return "mean" if self.noise else "naive" if self.walk else None
 
     @property
     def _is_yearly(self) -> bool:

@@ -232,13 +232,6 @@ def test_the_drift_is_trusted_where_rows_are_years(freq: str, trusted: bool) -> 
     assert ("drift" in plan.trusted) == trusted
 
 
-def test_losing_to_naive_gives_a_warning() -> None:
-    trained = train(panel(random_walk(200)), options(training={"epochs": 1, "learning_rate": 1e-6}, centering="none"))
-    assert trained.skill is not None
-    assert trained.skill < 0
-    assert any("loses to the seasonal naive" in warning for warning in trained.warnings)
-
-
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e-300, 1e90])
 def test_a_constant_is_forecast_as_itself(value: float) -> None:
     trained = train(panel(np.full(40, value)), options())

@@ -27,6 +27,7 @@ from service.forecasting.methods.method import fit_window, long_season_of
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import ForecastEngine, Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
+from service.forecasting.preprocessing.level_shift import without_shifts
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
@@ -102,8 +103,11 @@ class Forecaster:
         ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            origins = self._history_origins(self.align(history, ("history",)))
-            return self._forecast_from(*origins, horizon, bands, future, draw)
+            aligned, shifted = self._levelled(self.align(history, ("history",)))
+            forecasts = self._forecast_from(*self._history_origins(aligned), horizon, bands, future, draw)
+            if not any(shifted):
+                return forecasts
+            return [one._replace(shifted=text) for one, text in zip(forecasts, shifted, strict=True)]
         if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
             return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
         return self._cached(horizon, bands, None if items is None else tuple(items))
@@ -259,6 +263,14 @@ class Forecaster:
     @cached_property
     def _transform(self) -> Transform:
         return transform_of(self.specification)
+
+    def _levelled(self, history: list[AlignedSeries]) -> tuple[list[AlignedSeries], list[str | None]]:
+        """Remove late level shifts, as in the training, and return a warning, or None, for each item and target."""
+        if self.future_covariates:
+            return history, []
+        found = [without_shifts(one.series, self.targets, self.specification.season_length) for one in history]
+        levelled = [one._replace(series=two.series) for one, two in zip(history, found, strict=True)]
+        return levelled, [text for one in found for text in one.warnings]
 
     def _history_origins(self, history: Sequence[AlignedSeries]) -> tuple[FittedItems, Sequence[Series]]:
         """Return the items of a history, and the last rows of each, without gaps."""

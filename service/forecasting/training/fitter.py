@@ -175,8 +175,10 @@ class Fitter:
         ends: of the rows that it was fitted on.
         """
         items = []
-        for item, one, factor, end in zip(fitted.items, self._panel, calibration.factors, ends, strict=True):
-            whole = fit_item(one, self._specification, len(self._panel.targets), item).with_error_factor(factor)
+        for item, one, factor, wider, end in zip(
+            fitted.items, self._panel, calibration.factors, self._plan.widening, ends, strict=True
+        ):
+            whole = fit_item(one, self._specification, len(self._panel.targets), item).with_error_factor(factor * wider)
             after = len(one) - end
             kept = max(fitted.memory, min(after + RECOGNISED, _MOST_KEPT))
             items.append(replace(whole, tail=whole.tail.tail(kept), rows_after_fit=after))

@@ -21,6 +21,7 @@ from service.forecasting.covariates.categories import (
 )
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, PRIOR
+from service.forecasting.preprocessing.level_shift import without_shifts
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.splits import (
@@ -52,7 +53,8 @@ class Plan:
     """A panel that can be trained on, its splits and its specification.
 
     panel: its future covariates are separate from the values. long: whether each item is long enough for the network.
-    future_covariates: all that were declared; the specification has those that are, or may be, used.
+    future_covariates: all that were declared; the specification has those that are, or may be, used. widening: for
+    each item (target,), how much wider its intervals are after a late level shift, which is removed from the panel.
     """
 
     panel: Panel
@@ -63,6 +65,7 @@ class Plan:
     walk: bool
     future_covariates: tuple[str, ...]
     warnings: tuple[str, ...]
+    widening: tuple[FloatArray, ...]
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -136,6 +139,9 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         for one, path in zip(panel, paths, strict=True):
             require_positive(one.values[:, : len(panel.targets)], options.transform, path)
     choice = choose(panel, splits, options)
+    panel, shifts, widening = _without_shifts(panel, choice.specification.season_length)
+    choice = choose(panel, splits, options) if shifts else choice
+    warnings += shifts
     for one, split in zip(panel, splits, strict=True):
         require_transformed(one, split, TRANSFORMS[choice.specification.transform].lookback)
     specification = replace(
@@ -164,7 +170,19 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     season_length = specification.season_length
     noise = sum(_is_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
-    return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings))
+    return Plan(panel, splits, choice, long, noise, walk, named, tuple(warnings), widening)
+
+
+def _without_shifts(panel: Panel, season_length: int) -> tuple[Panel, list[str], tuple[FloatArray, ...]]:
+    """Return the panel without late level shifts, warnings, and how much wider intervals are, for each item.
+
+    Future covariates may explain a shift, so where there are any, none is looked for.
+    """
+    if panel.future_covariates:
+        return panel, [], (np.ones(len(panel.targets)),) * len(panel)
+    found = [without_shifts(one, panel.targets, season_length) for one in panel]
+    warnings = [text for one in found for text in one.warnings if text]
+    return replace(panel, series=tuple(one.series for one in found)), warnings, tuple(one.widening for one in found)
 
 
 def _unused(name: str, value: float | str | None) -> str:

@@ -483,3 +483,12 @@ def test_a_history_far_outside_the_training_data_is_reported(scaling: str) -> No
     far = forecaster.forecast(3, BANDS, panel(values * 1e6))[0]
     assert far.far_outside
     assert np.isfinite(far.mean).all()
+
+
+def test_errors_of_another_regime_do_not_set_the_widths() -> None:
+    rng = np.random.default_rng(0)
+    levels = np.concatenate([np.full(36, 500.0), np.full(24, 8.0), np.linspace(200, 400, 12)])
+    asked = TrainOptions.model_validate({"horizon": 6, "transform": "log", "candidates": ["ridge", "theta"]})
+    trained = train(panel(levels * np.exp(rng.normal(0, 0.1, 72))), asked)
+    low, high = trained.forecaster.forecast(6, BANDS)[0].intervals[95.0]
+    assert high[0] / low[0] < 30

@@ -88,10 +88,10 @@ def backtest_model(
         baseline_words(forecaster.baseline, season_length, times.freq if times else None),
         skill_interval(rolled, naive),
         (
-            *([FITTED_ON] if seen else []),
             *change_warnings(forecaster, panel),
             *outside_bounds(forecaster, panel),
             *band_warnings(forecaster, bands, horizon),
+            *([FITTED_ON] if seen else []),
         ),
     )
 

@@ -24,7 +24,7 @@ from service.forecasting.training.planning import Plan
 logger = logging.getLogger(__name__)
 
 # Increased with every change to trainings that gives earlier checkpoints another meaning.
-FORMAT = 2
+FORMAT = 1
 
 NetworkStage = Literal["select", "score", "refit"]
 FitKey = tuple[NetworkStage, int]

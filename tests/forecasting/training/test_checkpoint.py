@@ -199,7 +199,7 @@ def test_a_checkpoint_of_something_else_is_ignored(
 def test_a_checkpoint_of_another_format_is_ignored(
     kept: Checkpoint, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.forecasting.training.checkpoint.FORMAT", 3)
+    monkeypatch.setattr("service.forecasting.training.checkpoint.FORMAT", 2)
     check_ignored(*plain(), kept, caplog)
 
 

@@ -128,15 +128,18 @@ class BacktestFrame(_Frame):
     """A row for each series, origin and step: ``unique_id``, ``origin``, ``step``, ``ds``, ``y``, ``mean``, intervals.
 
     ``origin`` is the row (from 0) of the last value that the forecast used; ``ds`` is the forecast row if the series
-    has no times; ``y`` is the actual value. metrics, baseline: errors of the model, and of the seasonal naive forecast
-    on the same points; skill: 1 - MAE / MAE of the baseline; warnings: caveats about these numbers.
+    has no times; ``y`` is the actual value. metrics, baseline: errors of the model, and of its baseline on the same
+    points; skill: 1 - MAE / MAE of the baseline; skill_interval: its 90 % interval; warnings: caveats about
+    these numbers.
     """
 
-    _metadata: ClassVar[list[str]] = ["metrics", "baseline", "skill", "warnings", "model_id", "_item_columns"]
+    _attributes: ClassVar[list[str]] = ["metrics", "baseline", "skill", "skill_interval", "warnings", "model_id"]
+    _metadata: ClassVar[list[str]] = [*_attributes, "_item_columns"]
 
     metrics: Mapping[str, Any] = MappingProxyType({})
     baseline: Mapping[str, Any] = MappingProxyType({})
     skill: float | None = None
+    skill_interval: Sequence[float] | None = None
     warnings: Sequence[str] = ()
     model_id: str | None = None
 
@@ -162,8 +165,8 @@ def backtest_frame(answer: Mapping[str, Any], form: AnswerForm) -> BacktestFrame
     items = _items(forecasts, form.ids)
     identities = _repeated(items, forecasts, lengths)
     frame = BacktestFrame({**identities, "origin": origins, "step": steps, "ds": ds, **values})
-    for name in ("metrics", "baseline", "skill", "warnings", "model_id"):
-        object.__setattr__(frame, name, answer[name])
+    for name in BacktestFrame._attributes:
+        object.__setattr__(frame, name, answer.get(name))
     frame._item_columns = tuple(items)
     return frame
 

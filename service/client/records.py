@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,17 @@ class AnswerForm:
 
     zone: Zone | None = None
     ids: ItemIds | None = None
+
+
+def skill_words(answer: Mapping[str, Any]) -> str | None:
+    """Return the skill of a model's record or of a backtest in words; None where it is unknown."""
+    skill, interval = answer.get("skill"), answer.get("skill_interval")
+    if skill is None:
+        return None
+    baseline = (answer.get("baseline") or {}).get("words") or "the naive forecast"
+    if interval and interval[0] <= 0 <= interval[1]:
+        return f"about as good as {baseline}"
+    return f"{abs(skill):.0%} {'better' if skill > 0 else 'worse'} than {baseline}"
 
 
 @dataclass(eq=False, repr=False)
@@ -38,8 +50,8 @@ class KnownModel:
 
     def __repr__(self) -> str:
         name = f" {self.name!r}" if self.name else ""
-        skill = f", skill {self.skill:.2f}" if self.skill is not None else ""
-        return f"<{type(self).__name__} {self.id}{name}: {self.status}{skill}>"
+        words = skill_words(self.record)
+        return f"<{type(self).__name__} {self.id}{name}: {self.status}{f', {words}' if words else ''}>"
 
     @property
     def id(self) -> str:
@@ -72,6 +84,12 @@ class KnownModel:
         """1 - MAE / MAE of the baseline."""
         skill: float | None = self.record.get("skill")
         return skill
+
+    @property
+    def skill_interval(self) -> tuple[float, float] | None:
+        """The 90 % interval of the skill; None where it is unknown."""
+        interval = self.record.get("skill_interval")
+        return tuple(interval) if interval else None
 
     @property
     def configuration(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from service.client import Client, Job, Model
 from service.client.connection import run_blocking
 from service.client.operations import backtest_answer, forecast_answer
+from service.client.records import skill_words
 from service.client.requests import needed_columns
 from service.client.waiting import stage_of
 from service.command_line.output import (
@@ -72,6 +73,7 @@ def print_model(model: Model, as_json: bool) -> None:
         "season_length": model.configuration.get("season_length"),
         "candidates": ", ".join(f"{name} {weight:.0%}" for name, weight in weights.items() if weight) or None,
         "skill": model.skill,
+        "skill in words": skill_words(model.record),
         "error detail": (model.record.get("error") or {}).get("detail"),
     }
     print_fields(as_json, model.record, fields)
@@ -201,6 +203,9 @@ def backtest(client: Client, asked: argparse.Namespace) -> None:
     if not (asked.json or asked.csv == STDIN):
         rows = [*_errors(frame.metrics, frame.baseline), ("skill", frame.skill, None)]
         print_table(("error", "model", str(frame.baseline.get("method"))), rows)
+        words = skill_words(answer)
+        if words:
+            print(f"\n{words}")
     print_notes(frame.warnings)
 
 

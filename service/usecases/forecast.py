@@ -141,6 +141,7 @@ def make_forecast(
     forecasts = forecaster.forecast(horizon, bands, history, items, future, draw)
     warnings = (
         *_far_outside(forecasts),
+        *(one.shifted for one in forecasts if one.shifted),
         *change_warnings(forecaster, history),
         *_changes_ahead(forecaster, forecasts, future, horizon),
         *_about_history(forecaster, history),

@@ -17,7 +17,9 @@ export function percent(share) {
   return share === null || share === undefined ? "–" : `${Math.round(share * 100)} %`;
 }
 
+// `words` is absent from the records of earlier versions.
 export function baselineName(model) {
+  if (model.baseline?.words) return model.baseline.words;
   if (model.baseline?.method === "mean") return "the mean of the past";
   return (model.configuration?.season_length ?? 1) > 1 ? "last season’s values" : "the last value";
 }
@@ -26,6 +28,8 @@ export function baselineName(model) {
 export function skillWords(model) {
   const name = baselineName(model);
   if (model.skill === null || model.skill === undefined) return { text: `Cannot be compared with ${name}`, tone: "even" };
+  const [low, high] = model.skill_interval ?? [];
+  if (low <= 0 && high >= 0) return { text: `About as good as ${name}`, tone: "even" };
   const share = Math.round(Math.abs(model.skill) * 100);
   if (share === 0) return { text: `No better than ${name}`, tone: "even" };
   return model.skill > 0

@@ -91,8 +91,11 @@ def trained_record(
         min_history=forecaster.min_history,
         demand=specification.demand,
         metrics=records.MetricValues(**_score(trained.score)),
-        baseline=records.BaselineValues(method=trained.baseline_method, **_score(trained.baseline)),
+        baseline=records.BaselineValues(
+            method=trained.baseline_method, words=trained.baseline_words, **_score(trained.baseline)
+        ),
         skill=trained.skill,
+        skill_interval=None if trained.skill_interval is None else list(trained.skill_interval),
         skill_by_step=list(trained.skill_by_step),
         calibration={
             "n_errors": forecaster.errors.count,

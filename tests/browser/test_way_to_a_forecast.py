@@ -59,7 +59,7 @@ def test_from_a_dropped_file_to_a_forecast(seen: Watched, tmp_path: Path) -> Non
     train(page)
     model = record_of(seen, page)
     skill = round(model["skill"] * 100)
-    expect(page.locator("#result")).to_have_text(f"{skill} % better than last season’s values")
+    expect(page.locator("#result")).to_have_text(f"{skill} % better than repeating last year")
     assert drawn(page, "Forecast of visitors")
     assert drawn(page, "Forecast and actual values")
     asked = {"model_id": model["model_id"]}

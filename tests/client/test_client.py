@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from service.client import Client, Model
+from service.client.records import KnownModel, skill_words
 from service.errors import HistoryTooShort, InvalidInput, InvalidOption, ModelNotFound, SeriesTooShort, ServiceError
 from tests.client.data import QUICK, ROWS, daily, panel
 from tests.factories import warm_months, workbook
@@ -275,3 +276,21 @@ def test_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="characters") as caught:
         Client(api_key="unseen\nby all")
     assert "unseen" not in str(caught.value)
+
+
+def test_a_skill_that_may_be_chance_is_not_called_better() -> None:
+    record = {
+        "skill": 0.17,
+        "skill_interval": [-0.1, 0.4],
+        "baseline": {"method": "seasonal_naive", "words": "repeating last year"},
+    }
+    assert skill_words(record) == "about as good as repeating last year"
+    assert skill_words({**record, "skill_interval": [0.1, 0.3]}) == "17% better than repeating last year"
+    assert (
+        skill_words({**record, "skill": -0.5, "skill_interval": [-0.7, -0.2]}) == "50% worse than repeating last year"
+    )
+    assert skill_words({"skill": 0.17, "baseline": {"method": "mean"}}) == "17% better than the naive forecast"
+    assert skill_words({"skill": None}) is None
+    model = {**record, "model_id": "abc", "status": "ready"}
+    assert repr(KnownModel(model)) == "<KnownModel abc: ready, about as good as repeating last year>"
+    assert KnownModel(model).skill_interval == (-0.1, 0.4)

@@ -120,8 +120,9 @@ def backtest_answer(answer: BacktestAnswer, horizon: int, stride: int) -> dict[s
         "point": answer.point,
         "forecasts": forecasts,
         "metrics": _score(answer.score),
-        "baseline": {"method": "seasonal_naive", **_score(answer.baseline)},
+        "baseline": {"method": answer.baseline_method, "words": answer.baseline_words, **_score(answer.baseline)},
         "skill": answer.skill,
+        "skill_interval": answer.skill_interval,
         "warnings": list(answer.warnings),
     }
 

@@ -174,10 +174,15 @@ class BacktestValues(ItemTarget):
 
 
 class BacktestAnswer(ModelForecasts):
-    """Rolling forecasts and their errors, compared with the naive forecast."""
+    """Rolling forecasts and their errors, compared with those of the baseline."""
 
     stride: int = Field(description="Points from one origin to the next.", examples=[1])
     forecasts: list[BacktestValues] = Field(description="One element per item and target.")
     metrics: MetricValues = Field(description="Errors of the model.")
-    baseline: BaselineValues = Field(description="Errors of the seasonal naive forecast on the same points.")
+    baseline: BaselineValues = Field(description="Errors of the model's baseline on the same points.")
     skill: float | None = Field(description="1 - MAE / MAE of the baseline.", examples=[0.4])
+    skill_interval: list[float] | None = Field(
+        None,
+        description="90 % interval of the skill; if it includes 0, the model is about as good as the baseline.",
+        examples=[[0.2, 0.6]],
+    )

@@ -40,6 +40,7 @@ MethodName = Literal[
     "tsb",
 ]
 Candidate = Literal["network"] | MethodName
+BaselineMethod = Literal["naive", "seasonal_naive", "long_seasonal_naive", "drift", "mean"]
 CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
 Objective = Literal["chunks", "windows"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -18,13 +17,10 @@ from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
 from service.forecasting.intervals.demand import set_demand_bounds
-from service.forecasting.methods.catalogue import METHODS
-from service.forecasting.preprocessing.missing import FilledValues, fill
+from service.forecasting.preprocessing.missing import FilledValues
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.series.series import FloatArray, IntArray, Series
-
-BaselineMethod = Literal["seasonal_naive", "mean"]
 
 SCORED_LEVELS = (80.0, 95.0)
 # The most origins of a panel, and the most steps ahead from all of them; more only cost time and, for each candidate,
@@ -140,36 +136,6 @@ def _columns(
     evaluated: Sequence[Evaluated],
 ) -> tuple[list[FittedItem], list[FilledValues], list[IntArray]]:
     return [one.item for one in evaluated], [one.filled for one in evaluated], [one.origins for one in evaluated]
-
-
-def roll_baseline(
-    method: BaselineMethod, evaluated: Sequence[Evaluated], horizon: int, season_length: int, known: Sequence[int]
-) -> list[RollingForecasts]:
-    """Forecast every item from all its origins by a baseline; ``known``: rows of each item that a mean may use."""
-    rolled = []
-    for one, rows in zip(evaluated, known, strict=True):
-        target_count = len(one.item.error_scale)
-        values = one.filled.forward_filled[:, :target_count]
-        if one.item.effects is not None:  # a baseline ignores them
-            values = fill(one.series.values[:, :target_count], one.specification.missing).forward_filled
-        values = one.transform.apply(values)
-        ahead = baseline_forecasts(method, values, one.origins, horizon, season_length, rows)
-        rolled.append(compared(one, ahead))
-    return rolled
-
-
-def baseline_forecasts(
-    method: BaselineMethod, values: FloatArray, origins: IntArray, horizon: int, season_length: int, known: int
-) -> FloatArray:
-    """Forecast (time, target) without gaps from each origin: (origin, horizon, target).
-
-    ``mean`` is that of the first ``known`` rows, not of all rows up to the origin.
-    """
-    if method == "mean":
-        return np.broadcast_to(values[:known].mean(axis=0), (len(origins), horizon, values.shape[1])).copy()
-    rule = METHODS[method]
-    columns = [rule.forecast(np.empty(0), column, origins, horizon, season_length) for column in values.T]
-    return np.stack(columns, axis=-1)
 
 
 def compared(one: Evaluated, transformed: FloatArray) -> RollingForecasts:

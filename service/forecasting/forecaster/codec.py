@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
-from service.forecasting.config.options import Candidate, MethodName
+from service.forecasting.config.options import BaselineMethod, Candidate, MethodName
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import indicator_names, original_names
 from service.forecasting.covariates.effects import Effects
@@ -27,6 +27,8 @@ from service.forecasting.series.series import Panel, State, panel_state, restore
 
 # Far above what series of up to 1e100 lead to; the product of two of these is still finite.
 _LARGEST = 1e150
+_BASELINE: TypeAdapter[BaselineMethod] = TypeAdapter(BaselineMethod)
+_ROWS: TypeAdapter[list[Annotated[int, Field(ge=0)] | None]] = TypeAdapter(list[Annotated[int, Field(ge=0)] | None])
 _CANDIDATES: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(Annotated[tuple[Candidate, ...], Field(min_length=1)])
 
 
@@ -39,6 +41,8 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "tails": tails,
         "blend": list(forecaster.blend.candidates),
         "future_covariates": list(forecaster.future_covariates),
+        "baseline": forecaster.baseline,
+        "rows_after_fit": [item.rows_after_fit for item in items],
     }
     arrays = {
         "tails": arrays["values"],
@@ -78,7 +82,11 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     if indicator_names(names, specification.categories) != tails.covariates:
         raise ValueError("the past covariates do not have the categories of the specification")
     blend = _blend(record["blend"], arrays, len(tails))
-    fitted, common = _fitted(tails, arrays, specification, blend)
+    # Files of earlier versions have neither of these; a model that was refitted was fitted on all rows.
+    rows_after_fit = _ROWS.validate_python(
+        record.get("rows_after_fit", [0 if specification.refit else None] * len(tails)), strict=True
+    )
+    fitted, common = _fitted(tails, arrays, specification, blend, rows_after_fit)
     networks: tuple[Network, ...] = ()
     if "network" in blend.candidates:
         members = range(specification.training.ensemble_size)
@@ -93,6 +101,7 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         ConformalErrors(_errors(arrays["errors"], len(tails.targets))),
         future_covariates=_future_covariates(record.get("future_covariates", []), specification),
         common=common,
+        baseline=_BASELINE.validate_python(record.get("baseline", "seasonal_naive")),
     )
     if any(len(item.tail) < forecaster.needed_rows(item) for item in fitted):
         raise ValueError("the tails are shorter than what a forecast reads")
@@ -100,7 +109,11 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
 
 
 def _fitted(
-    tails: Panel, arrays: Mapping[str, NDArray[Any]], specification: Specification, blend: Blend
+    tails: Panel,
+    arrays: Mapping[str, NDArray[Any]],
+    specification: Specification,
+    blend: Blend,
+    rows_after_fit: Sequence[int | None],
 ) -> tuple[tuple[FittedItem, ...], NDArray[np.float64] | None]:
     """Return the items, and their common effects."""
     items, channels, targets = len(tails), len(tails.columns), len(tails.targets)
@@ -128,8 +141,9 @@ def _fitted(
             {name: parameters[row] for name, parameters in methods.items()},
             effects[row],
             sizes[row],
+            rows,
         )
-        for row, tail in enumerate(tails)
+        for row, (tail, rows) in enumerate(zip(tails, rows_after_fit, strict=True))
     )
     return fitted, common
 

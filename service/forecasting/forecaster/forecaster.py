@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from service.errors import ForecastTooLarge, Path, UnknownColumn
-from service.forecasting.config.options import Candidate
+from service.forecasting.config.options import BaselineMethod, Candidate
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import original_names
 from service.forecasting.covariates.effects import without_effects
@@ -29,6 +29,7 @@ from service.forecasting.methods.method import fit_window, long_season_of
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import ForecastEngine, Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
+from service.forecasting.preprocessing.level_shift import without_shifts
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
@@ -52,7 +53,7 @@ class Forecaster:
     engine: what networks are rolled out with; a property of this object, not of the model. covariates: channels of the
     items, of which a past covariate with categories has one for each. future_covariates: all that were declared; the
     specification has those that are used. common: (column, target), the effects of future covariates in the unit of an
-    item; None: there are none.
+    item; None: there are none. baseline: the naive forecast that the model is compared with.
     """
 
     specification: Specification
@@ -65,6 +66,7 @@ class Forecaster:
     engine: ForecastEngine = field(default_factory=lambda: engine_for("numba"))
     future_covariates: tuple[str, ...] = ()
     common: FloatArray | None = None
+    baseline: BaselineMethod = "seasonal_naive"
 
     @cached_property
     def reading(self) -> Reading:
@@ -103,9 +105,12 @@ class Forecaster:
         ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            aligned = self.align(history, ("history",))
+            aligned, shifted = self._levelled(self.align(history, ("history",)))
             transform = self._transform.for_values([one.series.values[:, : len(self.targets)] for one in aligned])
-            return self._forecast_from(*self._history_origins(aligned), horizon, bands, future, draw, transform)
+            forecasts = self._forecast_from(*self._history_origins(aligned), horizon, bands, future, draw, transform)
+            if not any(shifted):
+                return forecasts
+            return [one._replace(shifted=text) for one, text in zip(forecasts, shifted, strict=True)]
         if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
             return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
         return self._cached(horizon, bands, None if items is None else tuple(items))
@@ -283,6 +288,14 @@ class Forecaster:
     @cached_property
     def _transform(self) -> Transform:
         return transform_of(self.specification)
+
+    def _levelled(self, history: list[AlignedSeries]) -> tuple[list[AlignedSeries], list[str | None]]:
+        """Remove late level shifts, as in the training, and return a warning, or None, for each item and target."""
+        if self.future_covariates:
+            return history, []
+        found = [without_shifts(one.series, self.targets, self.specification.season_length) for one in history]
+        levelled = [one._replace(series=two.series) for one, two in zip(history, found, strict=True)]
+        return levelled, [text for one in found for text in one.warnings]
 
     def _history_origins(self, history: Sequence[AlignedSeries]) -> tuple[FittedItems, Sequence[Series]]:
         """Return the items of a history, and the last rows of each, without gaps."""

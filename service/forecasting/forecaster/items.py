@@ -22,6 +22,9 @@ from service.forecasting.preprocessing.scaling import Scaler, constant_channels,
 from service.forecasting.preprocessing.transforms import TRANSFORMS
 from service.forecasting.series.series import FloatArray, Series
 
+RECOGNISED = 32
+"""The number of last rows that an item was fitted on by which they are recognised in a series without times."""
+
 
 @dataclass(frozen=True)
 class FittedItem:
@@ -33,7 +36,8 @@ class FittedItem:
     constant: (channel,), True where the training part has a single value. tail: the last rows of the series, without
     gaps. methods: the parameters of each simple method. effects: of the future covariates on the targets, which are
     removed from the tail and from all that is fitted here; None: there are none. sizes: of past demands of each target,
-    see `intervals.demand`; empty where forecasts are not means.
+    see `intervals.demand`; empty where forecasts are not means. rows_after_fit: how many of the last rows nothing was
+    fitted on; None: unknown.
     """
 
     item: str | None
@@ -46,6 +50,7 @@ class FittedItem:
     methods: Mapping[MethodName, Parameters] = field(default_factory=dict)
     effects: Effects | None = None
     sizes: tuple[FloatArray, ...] = ()
+    rows_after_fit: int | None = None
 
     def with_error_factor(self, factor: FloatArray) -> FittedItem:
         """Return an item that had no error factor (target,) yet with one, and its error scale multiplied by it."""

@@ -40,7 +40,7 @@ class Forecast(NamedTuple):
     mean: (horizon,), the point forecast. intervals: lower and upper (horizon,) by level. quantiles: (horizon,) by
     probability, in place of intervals where they were requested. far_outside: the context lies far outside the training
     data. samples: (path, horizon), where they were requested. changes: columns and values of the future covariates that
-    the training data did not have.
+    the training data did not have. shifted: a warning of a late level shift in the history.
     """
 
     item: str | None
@@ -52,6 +52,7 @@ class Forecast(NamedTuple):
     far_outside: bool = False
     samples: FloatArray | None = None
     changes: tuple[tuple[str, str], ...] = ()
+    shifted: str | None = None
 
 
 def _level_of(quantile: float) -> float:

@@ -14,7 +14,7 @@ from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation.error_scale import Calibration
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
-from service.forecasting.forecaster.items import FittedItem, filled_residual, fit_item
+from service.forecasting.forecaster.items import RECOGNISED, FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.networks.architecture import Network, NetworkShape
 from service.forecasting.networks.engine_choice import FASTEST, EngineChoice, engine_for
@@ -36,6 +36,9 @@ from service.forecasting.training.checkpoint import Checkpoints, NetworkStage, R
 from service.forecasting.training.defaults import scored_steps
 from service.forecasting.training.planning import Plan
 from service.forecasting.training.progress import Stage, TrainingProgress
+
+# The most rows that are kept only to recognise those that were fitted on.
+_MOST_KEPT = 5000
 
 
 class Fitter:
@@ -166,12 +169,19 @@ class Fitter:
             common,
         )
 
-    def served(self, fitted: Forecaster, calibration: Calibration) -> Forecaster:
-        """Return the forecaster to serve: with intervals, with the last rows of each series as tails, on the CPU."""
+    def served(self, fitted: Forecaster, calibration: Calibration, ends: Sequence[int]) -> Forecaster:
+        """Return the forecaster to serve: with intervals, with the last rows of each series as tails, on the CPU.
+
+        ends: of the rows that it was fitted on.
+        """
         items = []
-        for item, one, factor in zip(fitted.items, self._panel, calibration.factors, strict=True):
-            whole = fit_item(one, self._specification, len(self._panel.targets), item).with_error_factor(factor)
-            items.append(replace(whole, tail=whole.tail.tail(fitted.memory)))
+        for item, one, factor, wider, end in zip(
+            fitted.items, self._panel, calibration.factors, self._plan.widening, ends, strict=True
+        ):
+            whole = fit_item(one, self._specification, len(self._panel.targets), item).with_error_factor(factor * wider)
+            after = len(one) - end
+            kept = max(fitted.memory, min(after + RECOGNISED, _MOST_KEPT))
+            items.append(replace(whole, tail=whole.tail.tail(kept), rows_after_fit=after))
         return replace(fitted, items=tuple(items), errors=calibration.errors.kept(), engine=engine_for("numba"))
 
     def _fit(self, stage: NetworkStage, member: int, fit: Callable[[FitRun], Fit]) -> Fit:

@@ -10,7 +10,7 @@ import numpy as np
 
 from service.errors import Path
 from service.forecasting.config.bounds import Bounds
-from service.forecasting.config.options import TrainOptions, Validation
+from service.forecasting.config.options import BaselineMethod, TrainOptions, Validation
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import (
     categories_of,
@@ -22,6 +22,7 @@ from service.forecasting.covariates.categories import (
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation.blend_weights import Prior
 from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, PRIOR
+from service.forecasting.preprocessing.level_shift import without_shifts
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.splits import (
@@ -57,7 +58,8 @@ class Plan:
     """A panel that can be trained on, its splits and its specification.
 
     panel: its future covariates are separate from the values. long: whether each item is long enough for the network.
-    future_covariates: all that were declared; the specification has those that are, or may be, used.
+    future_covariates: all that were declared; the specification has those that are, or may be, used. widening: for
+    each item (target,), how much wider its intervals are after a late level shift, which is removed from the panel.
     """
 
     panel: Panel
@@ -69,6 +71,7 @@ class Plan:
     weeks: bool
     future_covariates: tuple[str, ...]
     warnings: tuple[str, ...]
+    widening: tuple[FloatArray, ...]
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -91,6 +94,11 @@ class Plan:
         if self.weeks:
             return Prior(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _PRIOR_ORIGINS_OF_WEEKS)
         return Prior(("network", *PRIOR, "seasonal_naive", *FOR_TWO_SEASONS))
+
+    @property
+    def known_baseline(self) -> BaselineMethod | None:
+        """The naive forecast that is best in theory; None: past errors have to show it."""
+        return "mean" if self.noise else "naive" if self.walk else None
 
     @property
     def _is_yearly(self) -> bool:
@@ -151,6 +159,9 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
         for one, path in zip(panel, paths, strict=True):
             require_positive(one.values[:, : len(panel.targets)], options.transform, path)
     choice = choose(panel, splits, options)
+    panel, shifts, widening = _without_shifts(panel, choice.specification.season_length)
+    choice = choose(panel, splits, options) if shifts else choice
+    warnings += shifts
     for one, split in zip(panel, splits, strict=True):
         require_transformed(one, split, TRANSFORMS[choice.specification.transform].lookback)
     specification = replace(
@@ -180,7 +191,19 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     noise = sum(_is_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
     weeks = season_length > 1 and common_season([7 if shows_weeks(one, season_length) else 1 for one in targets]) == 7
-    return Plan(panel, splits, choice, long, noise, walk, weeks, named, tuple(warnings))
+    return Plan(panel, splits, choice, long, noise, walk, weeks, named, tuple(warnings), widening)
+
+
+def _without_shifts(panel: Panel, season_length: int) -> tuple[Panel, list[str], tuple[FloatArray, ...]]:
+    """Return the panel without late level shifts, warnings, and how much wider intervals are, for each item.
+
+    Future covariates may explain a shift, so where there are any, none is looked for.
+    """
+    if panel.future_covariates:
+        return panel, [], (np.ones(len(panel.targets)),) * len(panel)
+    found = [without_shifts(one, panel.targets, season_length) for one in panel]
+    warnings = [text for one in found for text in one.warnings if text]
+    return replace(panel, series=tuple(one.series for one in found)), warnings, tuple(one.widening for one in found)
 
 
 def _unused(name: str, value: float | str | None) -> str:

@@ -13,29 +13,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
-from service.forecasting.config.options import TrainOptions
+from service.forecasting.config.options import BaselineMethod, TrainOptions
+from service.forecasting.evaluation.baseline import baseline_words, best_baseline, roll_baseline
 from service.forecasting.evaluation.blend_weights import CandidateScore, weigh
 from service.forecasting.evaluation.error_scale import calibrate
 from service.forecasting.evaluation.metrics import skill
 from service.forecasting.evaluation.rolling import (
     SCORED_LEVELS,
-    BaselineMethod,
     Evaluated,
     RollingForecasts,
     Score,
     compared,
     evaluated_item,
     mean_known,
-    roll_baseline,
     roll_candidates,
     roll_model,
     rolling_origins,
     score,
 )
+from service.forecasting.evaluation.skill_interval import skill_interval
 from service.forecasting.evaluation.validation_forecast import ValidationForecast, validation_forecast
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster, blended
@@ -60,6 +60,8 @@ _DIFFERENT, _ENOUGH = 2.0, 20
 _UNLIKELY, _HANDFUL = 0.01, 10
 # Errors below this share of the largest value are rounding.
 _ROUNDING = 1e-12
+# Errors of logarithms beyond so many times the median of their step are of another regime, where so many are known.
+_OTHER_REGIME, _ENOUGH_OF_A_REGIME = 6.0, 8
 # The fewest errors that support a 95 % interval.
 _ERRORS_FOR_95 = 19
 
@@ -69,7 +71,7 @@ class Trained:
     """A forecaster, and the scores of the same specification on the part after the split.
 
     curve, best_epochs: of the networks, None and empty where there is none. engine: its name and device; None without
-    a network. skill_by_step: (horizon,).
+    a network. skill_by_step: (horizon,). skill_interval: see the module of that name.
     """
 
     forecaster: Forecaster
@@ -81,6 +83,7 @@ class Trained:
     curve: LossCurve | None
     best_epochs: tuple[int, ...]
     engine: tuple[EngineName, str] | None
+    skill_interval: tuple[float, float] | None
     skill_by_step: tuple[float | None, ...]
     validation_forecast: ValidationForecast | None
     warnings: tuple[str, ...]
@@ -89,6 +92,11 @@ class Trained:
     def skill(self) -> float | None:
         """1 - MAE / MAE of the baseline."""
         return skill(self.score.overall.mae, self.baseline.overall.mae)
+
+    @property
+    def baseline_words(self) -> str:
+        """What the baseline does, in words."""
+        return _words(self.plan, self.baseline_method)
 
 
 def train(
@@ -130,15 +138,19 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
     after = roll_model(scored, later, horizon)
     rescaled = first.rescaled(after)
     total = score(scored, rescaled, first.errors, test)
-    method: BaselineMethod = "mean" if plan.noise else "seasonal_naive"
-    naive_errors = calibrate(roll_baseline(method, earlier, horizon, season_length, stopping))
-    naive = roll_baseline(method, later, horizon, season_length, test)
+    # Naive forecasts are not fitted, so errors of half of the values before the split compare them.
+    half = _evaluated(plan, selected, [min(one // 2, two) for one, two in zip(test, stopping, strict=True)], test, True)
+    method = plan.known_baseline or best_baseline(half, horizon, season_length)
+    naive_errors = calibrate(roll_baseline(method, earlier, horizon, season_length))
+    naive = roll_baseline(method, later, horizon, season_length)
     baseline = score(scored, naive_errors.rescaled(naive), naive_errors.errors, test)
 
-    calibration = calibrate(before, after)
+    calibration = calibrate(*_of_one_regime(before, after))
     fitted = fitter.refit("refit", end, blend, fits) if specification.refit else scored
+    interval = skill_interval(after, naive)
+    served = fitter.served(fitted, calibration, end if specification.refit else test)
     return Trained(
-        fitter.served(fitted, calibration),
+        replace(served, baseline=method),
         plan,
         total,
         baseline,
@@ -147,10 +159,37 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
         fits[0].curve if fits else None,
         tuple(fit.best_epoch for fit in fits),
         fitter.engine.engines[0] if fits else None,
+        interval,
         tuple(_skill_by_step(after, naive)),
         validation_forecast(scored.targets[0], rescaled, naive, first.errors),
-        (*plan.warnings, *_score_warnings(plan, total, baseline, before, after, calibration.errors)),
+        (
+            *plan.warnings,
+            *_score_warnings(plan, total, baseline, _words(plan, method), interval, before, after, calibration.errors),
+        ),
     )
+
+
+def _of_one_regime(*parts: list[RollingForecasts]) -> list[list[RollingForecasts]]:
+    """Return parts of rolling forecasts with errors of logarithms that are no larger than those of one regime.
+
+    A fall to a fiftieth and a recovery are in the errors of as many origins as the horizon has steps, which would make
+    intervals for what follows as wide.
+    """
+    capped = []
+    for item in zip(*parts, strict=True):
+        errors = np.abs(np.concatenate([one.errors for one in item]))
+        if item[0].evaluated.transform.log and len(errors) >= _ENOUGH_OF_A_REGIME:
+            enough = (~np.isnan(errors)).sum(axis=0) >= _ENOUGH_OF_A_REGIME
+            usual = np.nanmedian(np.where(enough, errors, np.inf), axis=0)
+            most = np.where(usual > 0, _OTHER_REGIME * usual, np.inf)
+            item = tuple(replace(one, errors=np.clip(one.errors, -most, most)) for one in item)
+        capped.append(item)
+    return [list(part) for part in zip(*capped, strict=True)]
+
+
+def _words(plan: Plan, method: BaselineMethod) -> str:
+    times = plan.panel.series[0].times
+    return baseline_words(method, plan.choice.specification.season_length, times.freq if times else None)
 
 
 def _weighed(
@@ -178,14 +217,16 @@ def _score_warnings(
     plan: Plan,
     total: Score,
     baseline: Score,
+    words: str,
+    interval: tuple[float, float] | None,
     earlier: Sequence[RollingForecasts],
     later: Sequence[RollingForecasts],
     errors: ConformalErrors,
 ) -> list[str]:
     """Return warnings.
 
-    total, baseline: scores after the split. earlier, later: forecasts before and after it, item by item. errors: of the
-    intervals.
+    total, baseline: scores after the split. words: what the baseline does. interval: of the skill. earlier, later:
+    forecasts before and after the split, item by item. errors: of the intervals.
     """
     specification = plan.choice.specification
     # A forecast of the mean has larger absolute errors than one of the median.
@@ -195,6 +236,7 @@ def _score_warnings(
         error, gain = "mean absolute error", skill(total.overall.mae, baseline.overall.mae)
     by_chance = gain is None or gain < _MORE_THAN_CHANCE
     loss = 0.0 if gain is None else -gain
+    by_luck = interval is not None and interval[0] <= 0 <= interval[1]
     largest = max(float(np.nanmax(np.abs(one.actual), initial=0.0)) for one in later)
     naive_is_exact = gain is None and (total.overall.mae or 0.0) > _ROUNDING * largest
     times = _growth(earlier, later)
@@ -206,8 +248,8 @@ def _score_warnings(
         (plan.walk and by_chance, WALK),
         (naive_is_exact, "the naive forecast makes no error here, the model does"),
         (
-            loss >= _WORTH_WARNING and not plan.noise,
-            f"the model loses to the seasonal naive forecast by {loss:.0%} ({error})",
+            loss >= _WORTH_WARNING and not plan.noise and not by_luck,
+            f"the model loses to {words} by {loss:.0%} ({error})",
         ),
         (times >= _DIFFERENT, differs),
         *((True, warning) for warning in _missed(total, earlier, later)),

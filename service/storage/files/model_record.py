@@ -54,10 +54,17 @@ class MetricValues(_Part):
 class BaselineValues(MetricValues):
     """The same errors for a naive baseline forecast."""
 
-    method: Literal["seasonal_naive", "mean"] = Field(
-        description="`seasonal_naive`: same as last season, with season_length 1 same as the last value; "
-        "`mean`: where the series looks like noise.",
+    method: Literal["naive", "seasonal_naive", "long_seasonal_naive", "drift", "mean"] = Field(
+        description="The naive forecast with the smallest error before the split. `naive`: the last value; "
+        "`seasonal_naive`: the last season (in records of earlier versions, with season_length 1, the last value); "
+        "`long_seasonal_naive`: the last week, where the season is a day; `drift`: the line through the first and the "
+        "last value; `mean`: the mean of the past.",
         examples=["seasonal_naive"],
+    )
+    words: Annotated[str | None, Field(max_length=80)] = Field(
+        None,
+        description="What the baseline does; null in records of earlier versions.",
+        examples=["repeating the last season"],
     )
 
 
@@ -125,6 +132,13 @@ class ModelRecord(_Part):
     metrics: MetricValues | None = Field(None, description="Errors of the recipe on the part after the split.")
     baseline: BaselineValues | None = Field(None, description="The same errors for a naive baseline forecast.")
     skill: float | None = Field(None, description="1 - MAE / MAE of the baseline.", examples=[0.4])
+    skill_interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None,
+        description="90 % interval of the skill, from the paired errors of model and baseline. If it includes 0, the "
+        "model is about as good as the baseline. The lowest bound is -9. Null where fewer than two errors are known, "
+        "and in records of earlier versions.",
+        examples=[[0.2, 0.6]],
+    )
     skill_by_step: list[float | None] = Field(
         default=[], description="The same for each step ahead; null where it is unknown.", examples=[[0.5, 0.3]]
     )
@@ -169,7 +183,7 @@ class _FileRecord(ModelRecord):
 
 
 # Files of earlier versions lack some fields.
-_ADDED_LATER = {"demand", "future_covariates", "skill_by_step", "candidates", "validation_forecast"}
+_ADDED_LATER = {"demand", "future_covariates", "skill_interval", "skill_by_step", "candidates", "validation_forecast"}
 _MAY_BE_NULL = {"skill", "loss_curve"}
 
 

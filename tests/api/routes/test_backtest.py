@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from service.usecases.backtest import FITTED_ON
 from tests.api.application import Application
 from tests.api.contract import problem_of
 from tests.api.series import CLOSE, DAYS, LENGTH, OPEN, VALUES
-from tests.factories import QUICK
+from tests.factories import QUICK, seasonal
 
 Record = dict[str, Any]
 Numbers = NDArray[np.float64]
@@ -113,10 +114,10 @@ def test_metrics_are_those_of_the_textbook(
 
 
 def test_the_baseline_repeats_the_last_season(application: Application) -> None:
-    model = application.train(VALUES, season_length=12)
-    answer = backtest(application, model, horizon=14, stride=5, start=30)
+    series = seasonal()
+    model = application.train(series.tolist(), season_length=12)
+    answer = backtest(application, model, series.tolist(), horizon=14, stride=5, start=30)
     [one] = answer["forecasts"]
-    series = array(VALUES)
     naive = np.array([[series[origin + 1 + step % 12 - 12] for step in range(14)] for origin in one["origins"]])
     naive_error = float(np.mean(np.abs(series[12:30] - series[: 30 - 12])))
     check_scores(answer["baseline"], scores(array(one["actual"]), naive, naive_error))
@@ -249,3 +250,40 @@ def test_a_monthly_series_is_walked_from_a_date_on(application: Application, pla
     series = {"values": VALUES, "start": "2015-01", "freq": "MS"}
     [one] = backtest(application, plain_model, series, start=start)["forecasts"]
     assert one["timestamps"][0] == ["2016-09"]
+
+
+def dated(first: int, last: int) -> Record:
+    """Return rows of noise by day."""
+    rng, days = np.random.default_rng(5), np.datetime64("2024-01-01") + np.arange(150)
+    return {
+        "values": rng.normal(50, 5, 150)[first:last].tolist(),
+        "timestamps": [str(day) for day in days[first:last]],
+    }
+
+
+def plain(first: int, last: int) -> list[float]:
+    values: list[float] = dated(first, last)["values"]
+    return values
+
+
+@pytest.mark.parametrize("series", [dated, plain])
+def test_rows_that_the_model_was_fitted_on_give_a_warning(application: Application, series: Any) -> None:
+    def warned(model: Record, first: int, last: int, start: int) -> bool:
+        return FITTED_ON in backtest(application, model, series(first, last), start=start)["warnings"]
+
+    refitted = application.train(series(0, 120), season_length=1)
+    assert warned(refitted, 0, 120, 96)
+    assert warned(refitted, 20, 130, 60)
+    assert not warned(refitted, 0, 150, 120)
+    scored = application.train(series(0, 120), season_length=1, refit=False)
+    assert warned(scored, 0, 120, 90)
+    assert not warned(scored, 0, 120, 96)
+
+
+def test_a_backtest_has_the_baseline_of_its_model(application: Application) -> None:
+    model = application.train(plain(0, 120), season_length=1, refit=False)
+    answer = backtest(application, model, plain(0, 120), start=96, horizon=3)
+    assert answer["baseline"]["method"] == model["baseline"]["method"] == "mean"
+    assert answer["baseline"]["words"] == "the mean of the past"
+    low, high = answer["skill_interval"]
+    assert low < answer["skill"] < high

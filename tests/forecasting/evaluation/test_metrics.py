@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from service.forecasting.evaluation.metrics import Metrics, average, measure, seasonal_naive_error, skill
-from service.forecasting.evaluation.rolling import baseline_forecasts
 
 ACTUAL = np.array([[10.0, 20.0], [30.0, np.nan]])
 MEAN = np.array([[12.0, 16.0], [30.0, 99.0]])
@@ -47,22 +46,3 @@ def test_naive_error() -> None:
     assert seasonal_naive_error(np.array([1.0, 2, 4, np.nan, 9]), 1) == pytest.approx(1.5)
     assert seasonal_naive_error(np.array([1.0, 2, 4, 5]), 2) == pytest.approx(3)
     assert seasonal_naive_error(np.array([1.0, 2]), 12) == pytest.approx(1)
-
-
-def test_seasonal_naive_repeats_the_last_season() -> None:
-    values = np.arange(10.0)[:, None]
-    ahead = baseline_forecasts("seasonal_naive", values, np.array([5, 9]), 5, 3, known=6)[:, :, 0]
-    assert ahead.tolist() == [[3, 4, 5, 3, 4], [7, 8, 9, 7, 8]]
-    same = baseline_forecasts("seasonal_naive", values, np.array([9]), 3, 1, known=6)[:, :, 0]
-    assert same.tolist() == [[9, 9, 9]]
-
-
-def test_mean_uses_the_known_part_alone() -> None:
-    values = np.array([1.0, 3.0, 1000.0])[:, None]
-    assert baseline_forecasts("mean", values, np.array([1]), 2, 1, known=2)[:, :, 0].tolist() == [[2, 2]]
-
-
-def test_the_seasonal_baseline_repeats_the_last_value_where_there_is_no_season_yet() -> None:
-    values = np.arange(10.0)[:, None]
-    ahead = baseline_forecasts("seasonal_naive", values, np.array([4, 6]), 3, 7, known=6)[:, :, 0]
-    assert ahead.tolist() == [[4, 4, 4], [0, 1, 2]]

@@ -232,13 +232,6 @@ def test_the_drift_is_trusted_where_rows_are_years(freq: str, trusted: bool) -> 
     assert ("drift" in plan.prior.candidates) == trusted
 
 
-def test_losing_to_naive_gives_a_warning() -> None:
-    trained = train(panel(random_walk(200)), options(training={"epochs": 1, "learning_rate": 1e-6}, centering="none"))
-    assert trained.skill is not None
-    assert trained.skill < 0
-    assert any("loses to the seasonal naive" in warning for warning in trained.warnings)
-
-
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e-300, 1e90])
 def test_a_constant_is_forecast_as_itself(value: float) -> None:
     trained = train(panel(np.full(40, value)), options())
@@ -490,3 +483,12 @@ def test_a_history_far_outside_the_training_data_is_reported(scaling: str) -> No
     far = forecaster.forecast(3, BANDS, panel(values * 1e6))[0]
     assert far.far_outside
     assert np.isfinite(far.mean).all()
+
+
+def test_errors_of_another_regime_do_not_set_the_widths() -> None:
+    rng = np.random.default_rng(0)
+    levels = np.concatenate([np.full(36, 500.0), np.full(24, 8.0), np.linspace(200, 400, 12)])
+    asked = TrainOptions.model_validate({"horizon": 6, "transform": "log", "candidates": ["ridge", "theta"]})
+    trained = train(panel(levels * np.exp(rng.normal(0, 0.1, 72))), asked)
+    low, high = trained.forecaster.forecast(6, BANDS)[0].intervals[95.0]
+    assert high[0] / low[0] < 30

@@ -76,7 +76,11 @@ def in_order(ids: Iterable[str]) -> list[str]:
 
 
 def _by_value(part: str) -> tuple[int, str]:
-    return (int(part), "") if part.isdecimal() else (-1, part)
+    """Return a key whose order is that of values; without `int`, which refuses more than 4300 digits."""
+    if not part.isdecimal():
+        return -1, part
+    digits = part.lstrip("0")
+    return len(digits), digits
 
 
 def type_of_texts(texts: Iterable[str]) -> IdType:

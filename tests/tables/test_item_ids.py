@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.tables.item_ids import LONGEST_ID, joined_id, named_columns, split_id, text_of, too_long, type_of_texts
+from service.tables.item_ids import (
+    LONGEST_ID,
+    in_order,
+    joined_id,
+    named_columns,
+    split_id,
+    text_of,
+    too_long,
+    type_of_texts,
+)
 
 _PARTS = st.lists(st.text(st.sampled_from("a1|\\ ,é"), max_size=6), min_size=2, max_size=4)
 
@@ -67,3 +76,8 @@ def test_types_and_lengths() -> None:
     assert {type_of_texts([text]) for text in ("007", "1.0", "a", "")} == {"string"}
     assert too_long("x" * LONGEST_ID) is None
     assert f"{LONGEST_ID + 1} characters" in str(too_long("x" * (LONGEST_ID + 1)))
+
+
+def test_ids_are_ordered_by_the_numbers_in_them_however_long() -> None:
+    ordered = ["0", "2", "9", "10", "10a", "9" * 5000, "1" + "0" * 5000, "a2b", "a10b", "a010c"]
+    assert in_order(ordered[::-1]) == ordered

@@ -240,7 +240,7 @@ def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     year_first = len(dates[0]["first"]) == 4
     year, other = ("first", "third") if year_first else ("third", "first")
     separator = dates[0]["separator"]
-    for rows, date, _ in groups:
+    for rows, date, _, _ in groups:
         if len(date[year]) != 4 or len(date[other]) > 2:
             refuse(texts, int(rows[0]), path, _FOUR_DIGITS)
         if date["separator"] != separator:
@@ -253,17 +253,18 @@ def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     if not exist.all():
         refuse(texts, int(exist.argmin()), path, f"it is not a calendar time, or lies outside {YEARS}")
     offsets = np.empty(len(texts), dtype=object)
-    for rows, date, _ in groups:
-        offsets[rows] = date["offset"]
+    for group in groups:
+        offsets[group.rows] = group.offsets
     return to_utc(local, offsets.tolist(), _form_of(dates, order), texts, path)
 
 
 class _Alike(NamedTuple):
-    """Dates that differ in digits only, and not in their offset: the rows in order, and the match of the first."""
+    """Dates that differ in digits only: their rows in order, the match of the first, and the offsets of all."""
 
     rows: NDArray[np.intp]
     first: re.Match[str]
     codes: Codes
+    offsets: list[str] | None
 
 
 def _alike(texts: Sequence[str], path: Path) -> list[_Alike]:
@@ -280,18 +281,15 @@ def _alike(texts: Sequence[str], path: Path) -> list[_Alike]:
         if first is None or codes is None:
             refuse(texts, rows[0], path, f"expected {KNOWN_FORMS}")
         start, end = first.span("offset")
-        offsets = np.array([text[start:end] for text in same]) if start >= 0 else np.zeros(len(rows))
-        for offset in np.unique(offsets):
-            own = offsets == offset
-            group = np.array(rows)[own]
-            groups.append(_Alike(group, _DATE.fullmatch(texts[group[0]]) or first, codes[own]))
+        offsets = [text[start:end] for text in same] if start >= 0 else None
+        groups.append(_Alike(np.array(rows), first, codes, offsets))
     return sorted(groups, key=lambda group: int(group.rows[0]))
 
 
 def _numbers_of(groups: Sequence[_Alike], length: int) -> dict[str, NDArray[np.int64]]:
     """Return the parts of dates as numbers (text,); an hour that there is not becomes 99."""
     numbers = {name: np.zeros(length, np.int64) for name in (*_PARTS, "nanoseconds")}
-    for rows, date, codes in groups:
+    for rows, date, codes, _ in groups:
         for name in _PARTS:
             if date[name]:
                 numbers[name][rows] = numbers_at(codes, date.span(name))
@@ -344,8 +342,8 @@ def to_utc(
     local: TimeArray, offsets: Sequence[str | None], form: TimestampFormat, raw: Sequence[RawTime], path: Path
 ) -> ReadTimes:
     """Convert local times to UTC: one common offset is kept in the format, mixed ones become UTC with a warning."""
-    found = set(offsets)
-    if found == {None}:
+    found = dict.fromkeys(offsets)
+    if found.keys() == {None}:
         return ReadTimes(local, form)
     if None in found:
         mixed = ((offset is None) != (offsets[0] is None) for offset in offsets)

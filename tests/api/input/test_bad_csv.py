@@ -44,6 +44,7 @@ def send(client: httpx.Client, table: str | bytes, **query: str) -> httpx.Respon
         (TWO, {"target": "open", "covariates": "open"}, "invalid-series", "#/series", "cannot be two of"),
         (TABLE, {"time": "when"}, "unknown-column", "#/time", "'date', 'units'"),
         (TABLE, {"item": "store"}, "unknown-column", "#/item", "'date', 'units'"),
+        (f"date,id,n\n2024-01-01,{'9' * 5000},1\n", {"item": "id"}, "invalid-series", "#/series", "5000 characters"),
         (TABLE, {"freq": "fortnight"}, "unknown-frequency", "#/series/freq", "common ones are"),
         (TABLE, {"freq": "W"}, "invalid-timestamps", "#/series/freq", "look like 'D'"),
         (TABLE, {"date_format": "%d.%m.%Y"}, "invalid-timestamps", "#/series/timestamps/0", "not of the form"),

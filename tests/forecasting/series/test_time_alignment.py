@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from service.errors import (
     AmbiguousDates,
@@ -16,6 +17,7 @@ from service.errors import (
     ServiceError,
     UnknownFrequency,
 )
+from service.forecasting.series.fixed_width import Codes, numbers_at
 from service.forecasting.series.row_placement import PlacedRows, axis_from_start, axis_from_timestamps
 from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import RawTime, TimestampFormat
@@ -311,6 +313,30 @@ def test_mixed_offsets_become_utc_with_a_warning() -> None:
     assert placed.axis is not None
     assert placed.axis.written() == ["2024-03-31T00:00Z", "2024-03-31T01:00Z", "2024-03-31T02:00Z"]
     assert "+01:00, +02:00" in placed.warnings[0]
+
+
+def test_dates_with_many_offsets_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    offsets = [f"{sign}{hour:02}:{minute:02}" for sign in "+-" for hour in range(12) for minute in range(60)]
+    raw = ["2024-01-01T00:00Z", *(f"2024-01-01T12:00{offset}" for offset in offsets)]
+    calls: list[object] = []
+
+    def count(codes: Codes, span: tuple[int, int]) -> NDArray[np.int64]:
+        calls.append(span)
+        return numbers_at(codes, span)
+
+    monkeypatch.setattr("service.forecasting.series.time_parsing.numbers_at", count)
+    read = read_times(raw, None, PATH)
+    assert len(calls) < 20
+    assert read.times[[1, 61, -1]].tolist() == [
+        np.datetime64(f"2024-01-01T{at}", "ns").item() for at in ("12:00", "11:00", "23:59")
+    ]
+
+
+def test_the_first_offset_that_does_not_exist_is_refused() -> None:
+    raw = [f"2024-01-01T00:00+{19 + row % 7}:{row % 60:02}" for row in range(50)]
+    with pytest.raises(InvalidTimestamps, match="no such offset from UTC") as caught:
+        read_times(["2024-01-01T00:00+18:00", *raw], None, PATH)
+    assert caught.value.faults[0].path == (*PATH, 1)
 
 
 def test_daily_midnights_across_daylight_saving_say_why_they_fit_no_grid() -> None:

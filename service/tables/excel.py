@@ -19,6 +19,9 @@ INSTALL = "install the extra [excel] (pip install openpyxl), or save the sheet a
 # Excel stores times as fractions of days, which are off by up to this when read.
 _NOISE = timedelta(milliseconds=1)
 _SECOND = timedelta(seconds=1)
+_MOST_ROWS = 1_048_576
+"""Rows of a sheet in Excel. A file may name a later one, and openpyxl makes all rows before it."""
+_CURE = "save the sheet as .xlsx or as CSV"
 
 
 def is_excel(data: bytes) -> bool:
@@ -67,9 +70,11 @@ def csv_of_excel(data: bytes, most_bytes: int | None = None, most_cells: int | N
         if most_bytes is not None and size > most_bytes:
             raise InvalidSeries.at(PATH, f"the workbook unpacks to {size} bytes, at most {most_bytes} are read")
         return _written(data, most_bytes, most_cells)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, StopIteration, SyntaxError, OSError) as error:
+    except (IndexError, AttributeError):  # of openpyxl: a text that is missing, or a workbook of charts
+        raise MalformedBody(f"the Excel file cannot be read: it is damaged or has no cells; {_CURE}") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, SyntaxError, OSError) as error:
         said = f"{str(error).splitlines()[0] if str(error) else type(error).__name__:.200}"
-        raise MalformedBody(f"the Excel file cannot be read: {said}; save the sheet as .xlsx or as CSV") from None
+        raise MalformedBody(f"the Excel file cannot be read: {said}; {_CURE}") from None
 
 
 def _rows(data: bytes, with_formulas: bool = False) -> Iterator[tuple[Any, ...]]:
@@ -77,7 +82,9 @@ def _rows(data: bytes, with_formulas: bool = False) -> Iterator[tuple[Any, ...]]
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=not with_formulas, keep_links=False)
-    sheet = next(one for one in book.worksheets if one.sheet_state == "visible")
+    sheet = next((one for one in book.worksheets if one.sheet_state == "visible"), None)
+    if sheet is None:
+        raise MalformedBody(f"the Excel file has no visible sheet with cells: {_CURE}")
     # Programs write wrong ones, and formats make them far larger than what is filled.
     sheet.reset_dimensions()
     rows: Iterator[tuple[Any, ...]] = sheet.iter_rows()
@@ -89,7 +96,9 @@ def _written(data: bytes, most_bytes: int | None, most_cells: int | None) -> byt
     writer = csv.writer(text)
     cells = width = 0
     blank: set[str] = set()
-    for row in _rows(data):
+    for number, row in enumerate(_rows(data)):
+        if number >= _MOST_ROWS:
+            raise InvalidSeries.at(PATH, f"the sheet has more than {_MOST_ROWS} rows: drop rows")
         values = [_text(cell.value) for cell in row]
         while values and not values[-1]:
             values.pop()

@@ -85,6 +85,20 @@ def replaced(file: bytes, old: bytes, new: bytes) -> bytes:
     return made.getvalue()
 
 
+def without_sheet(file: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(file)) as source, zipfile.ZipFile(made, "w") as archive:
+        for one in source.infolist():
+            if not one.filename.endswith("sheet1.xml"):
+                archive.writestr(one, source.read(one))
+    return made.getvalue()
+
+
+def chart_alone(book: Any) -> None:
+    book.create_chartsheet("chart")
+    book.remove(book.worksheets[0])
+
+
 def read_sheet(file: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(file)) as archive:
         return archive.read("xl/worksheets/sheet1.xml")
@@ -133,6 +147,20 @@ def bomb() -> bytes:
         (lambda: b"date,y\n2024-01-01,1\n", 400, "malformed-body", "Excel"),
         (lambda: b"PK\x03\x04" + bytes(100), 400, "malformed-body", "Excel"),
         (lambda: workbook(sheet({"sold": VALUES}))[:-200], 400, "malformed-body", "Excel"),
+        (lambda: without_sheet(workbook([["sold"], [1.0]])), 400, "malformed-body", "no visible sheet"),
+        (lambda: workbook([["sold"]], chart_alone), 400, "malformed-body", "has no cells"),
+        (
+            lambda: replaced(workbook([["sold"], [1.0]]), b't="n"><v>1</v>', b't="s"><v>99</v>'),
+            400,
+            "malformed-body",
+            "is damaged or has no cells",
+        ),
+        (
+            lambda: replaced(workbook([["sold"], [1.0]]), b'<row r="2"', b'<row r="99999999999"'),
+            422,
+            "invalid-series",
+            "more than 1048576 rows",
+        ),
         (lambda: workbook([]), 422, "invalid-series", "no content"),
         (
             lambda: workbook([["sold"], *([f"x{row}"] for row in range(30))]),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, Path
+from service.errors import AmbiguousDates, InvalidOption, InvalidSeries, InvalidTimestamps, Path
 from service.forecasting.series.fixed_width import Codes, codes_of, numbers_at, times_of
 from service.forecasting.series.local_time import to_utc_of_zone
 from service.forecasting.series.period_parsing import in_english, read_named_months, read_parts, read_periods
@@ -84,7 +84,7 @@ def read_times(raw: Sequence[RawTime], date_format: str | None, path: Path, time
         others = (type(value) is not kind or kind not in (str, int) for value in raw)
         refuse_first(raw, others, path, "times must all be strings, or all be whole numbers")
     texts = _without_zeros([str(value) for value in raw])
-    read = _read_known(texts, path) if date_format is None else _read_pattern(texts, date_format, path)
+    read = _read_ranges(texts, date_format, path) if _RANGE.fullmatch(texts[0]) else _read(texts, date_format, path)
     read = replace(read, form=replace(read.form, numeric=kind is int))
     return read if time_zone is None else in_zone(read, time_zone, raw, path)
 
@@ -132,7 +132,25 @@ def check_date_format(date_format: str, path: Path) -> None:
         raise InvalidOption.at(path, fault)
 
 
-def _read_known(texts: list[str], path: Path) -> ReadTimes:
+def _read_ranges(texts: list[str], date_format: str | None, path: Path) -> ReadTimes:
+    """Parse ranges of days as their first days; the last days help to distinguish day from month."""
+    ranges = match_all(_RANGE, texts, path, "the rows before it are ranges of days")
+    rows = len(texts)
+    try:
+        read = _read([*(one[1] for one in ranges), *(one[2] for one in ranges)], date_format, path)
+    except (InvalidTimestamps, AmbiguousDates) as error:
+        *column, index = error.faults[0].path
+        raise type(error).at((*column, int(index) % rows), error.detail) from None
+    starts, ends = read.times[:rows], read.times[rows:]
+    if (is_reversed := ends < starts).any():
+        refuse(texts, int(is_reversed.argmax()), path, "it ends before it starts")
+    told = f"the times are ranges of days: {texts[0]!r} was read as the period from {ranges[0][1]} on"
+    return ReadTimes(starts, read.form, (*read.warnings, told))
+
+
+def _read(texts: list[str], date_format: str | None, path: Path) -> ReadTimes:
+    if date_format is not None:
+        return _read_pattern(texts, date_format, path)
     if _NUMBER.fullmatch(texts[0]):
         return _read_numbers(texts, path)
     if _COMPACT.fullmatch(texts[0]):
@@ -228,11 +246,6 @@ def _padded_as(texts: list[str], times: TimeArray, form: TimestampFormat) -> Tim
 
 def read_dates(texts: Sequence[str], path: Path) -> ReadTimes:
     """Parse a column of dates. Raises InvalidTimestamps, and AmbiguousDates if no row distinguishes day from month."""
-    if _RANGE.fullmatch(texts[0]):
-        ranges = match_all(_RANGE, texts, path, "the rows before it are ranges of days")
-        read = read_dates([one[1] for one in ranges], path)
-        told = f"the times are ranges of days: {texts[0]!r} was read as the period from {ranges[0][1]} on"
-        return replace(read, warnings=(*read.warnings, told))
     if _TIME_OF_DAY.fullmatch(texts[0]):
         refuse(texts, 0, path, "it is a time of day: write the date before it, as in 2024-01-31 07:30")
     groups = _alike(texts, path)

@@ -229,6 +229,9 @@ def test_a_given_date_format_reads_the_rest(raw: list[str], date_format: str, fo
         (["1/2/2024 7:00:01.5 PM+01:00"], AmbiguousDates, "%m/%d/%Y %I:%M:%S.%f %p%z"),
         (["15-Jan-01", "15-Jan-02"], AmbiguousDates, "%y-%b-%d"),
         (["2024-01-01/2024-01-07", "2024-01-08"], InvalidTimestamps, "ranges of days"),
+        (["2024-01-01/2024-01-07", "2024-01-14/2024-01-08"], InvalidTimestamps, "ends before it starts"),
+        (["2024-01-01/2024-01-07", "2024-01-08/2024-02-30"], InvalidTimestamps, "'2024-02-30'"),
+        (["01/01/2020-01/07/2020"], AmbiguousDates, "%m/%d/%Y"),
         (["07:30:00", "07:45:00"], InvalidTimestamps, "write the date before it"),
         (["1", "2"], InvalidTimestamps, "leave the timestamps out"),
         (["1/31/2024 13:00 PM"], InvalidTimestamps, "calendar time"),
@@ -306,6 +309,20 @@ def test_the_first_unreadable_time_is_blamed(raw: list[Any], index: int) -> None
         place(raw, "D")
     assert caught.value.faults[0].path == (*PATH, index)
     assert len(caught.value.detail) < 300
+
+
+@pytest.mark.parametrize("date_format", [None, "%m/%d/%Y"])
+def test_ranges_of_days_are_read_with_the_order_of_their_ends(date_format: str | None) -> None:
+    placed = place(["01/01/2020-01/31/2020", "02/01/2020-02/29/2020", "03/01/2020-03/31/2020"], None, date_format)
+    assert placed.axis is not None
+    assert placed.axis.future(1).written() == ["04/01/2020"]
+    assert "ranges of days" in placed.warnings[0]
+
+
+def test_the_row_of_a_range_whose_last_day_does_not_exist_is_named() -> None:
+    with pytest.raises(InvalidTimestamps) as caught:
+        place(["2024-01-01/2024-01-07", "2024-01-08/2024-02-30"])
+    assert caught.value.faults[0].path == (*PATH, 1)
 
 
 def test_mixed_offsets_become_utc_with_a_warning() -> None:

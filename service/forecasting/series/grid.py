@@ -108,6 +108,8 @@ class Grid:
 
     def steps_of(self, times: TimeArray) -> TimeArray:
         """Return times as the steps of the frequency count them: local if it has steps of days or more, or by clock."""
+        if self.by_clock:  # local times as they are: a skipped midnight is no row
+            return self.form.local(times)
         return self.form.local_days(times) if self._is_local else times
 
     def includes(self, steps: TimeArray) -> NDArray[np.bool_]:

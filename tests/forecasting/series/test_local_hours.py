@@ -24,6 +24,12 @@ CHANGES = [
     ("Australia/Lord_Howe", "2024-04-05"),
     ("Australia/Lord_Howe", "2024-10-04"),
 ]
+SKIPPED_MIDNIGHTS = [
+    ("America/Sao_Paulo", "2018-11-01"),
+    ("Asia/Beirut", "2024-03-28"),
+    ("Africa/Cairo", "2024-04-23"),
+    ("America/Asuncion", "2024-10-03"),
+]
 
 
 def check(texts: Sequence[str], zone: str, freq: str, trained: int, by_clock: bool) -> TimeAxis:
@@ -46,7 +52,7 @@ def times_by_clock(zone: str, start: str, step: int) -> list[str]:
     return list(local[exist].strftime(NAIVE))
 
 
-@pytest.mark.parametrize(("zone", "start"), CHANGES)
+@pytest.mark.parametrize(("zone", "start"), CHANGES + SKIPPED_MIDNIGHTS)
 @pytest.mark.parametrize("step", [2, 3, 4, 6, 8, 12])
 def test_local_times_by_clock(zone: str, start: str, step: int) -> None:
     check(times_by_clock(zone, start, step), zone, f"{step}h", 24 // step, by_clock=True)
@@ -62,6 +68,14 @@ def test_local_times_of_constant_steps(zone: str, start: str, freq: str) -> None
     assert (placed.axis.freq, placed.axis.grid.by_clock, placed.gaps) == (freq, False, 0)
     assert (placed.axis.index == times.tz_localize(None).to_numpy()).all()
     assert placed.axis.written() == texts
+
+
+@pytest.mark.parametrize(("zone", "start"), SKIPPED_MIDNIGHTS)
+def test_a_skipped_midnight_is_no_gap_of_a_given_frequency(zone: str, start: str) -> None:
+    texts = times_by_clock(zone, start, 6)
+    placed = axis_from_timestamps(texts, "6h", None, PATH, Reading(zone))
+    assert placed.axis is not None
+    assert (len(placed.axis), placed.gaps, placed.axis.grid.by_clock) == (len(texts), 0, True)
 
 
 def test_times_in_utc_have_constant_steps() -> None:

@@ -67,7 +67,7 @@ class ReadPanel(NamedTuple):
             holidays=sum(rows.holidays for rows in self.placed),
             freq=axes[0].freq if axes else None,
             freq_inferred=bool(axes) and self.freq_inferred,
-            calendar=calendars[0].to_record() if (calendars := _calendars(self.placed)) else None,
+            calendar=usual.to_record() if (usual := next(iter(_calendars(self.placed)), None)) else None,
             time_zone=axes[0].form.zone if axes else None,
             resample=Resample(freq=axes[0].freq, how=axes[0].grid.how) if axes and axes[0].grid.how else None,
             start=earliest.slice(0, 1).written()[0] if earliest else None,
@@ -131,17 +131,19 @@ def read_panel(
     return ReadPanel(panel, warnings, tuple(placed), inferred, item_columns)
 
 
-def _calendars(placed: Sequence[PlacedRows]) -> list[Calendar]:
-    """Return the calendars of items, the most frequent first."""
-    found = {str(rows.axis.calendar): rows.axis.calendar for rows in placed if rows.axis and rows.axis.calendar}
-    counts = Counter(str(rows.axis.calendar) for rows in placed if rows.axis and rows.axis.calendar)
+def _calendars(placed: Sequence[PlacedRows]) -> list[Calendar | None]:
+    """Return the calendars of items that have times, the most frequent first; None: there are rows at all times."""
+    found = {str(rows.axis.calendar): rows.axis.calendar for rows in placed if rows.axis}
+    counts = Counter(str(rows.axis.calendar) for rows in placed if rows.axis)
     return [found[text] for text, _ in counts.most_common()]
 
 
-def _unlike_calendars(calendars: Sequence[Calendar]) -> str:
+def _unlike_calendars(calendars: Sequence[Calendar | None]) -> str:
+    some = " (some have rows at all times)" if None in calendars else ""
     return (
-        f"the items have {len(calendars)} different calendars: each keeps its own; the record has the most frequent, "
-        "and season_length is that of most items: give it, or train one model for each, if others matter more"
+        f"the items have {len(calendars)} different calendars{some}: each keeps its own; the record has the most "
+        "frequent, and season_length is the most frequent one: give it, or train one model for each, if others matter "
+        "more"
     )
 
 

@@ -165,7 +165,12 @@ def _one_calendar(items: Sequence[SentTimes], placed: list[PlacedRows], reading:
         return placed
     records = [str(grid.calendar) for grid in grids]
     usual = grids[records.index(Counter(records).most_common(1)[0][0])]
-    return [
-        rows if rows.axis is None or rows.axis.grid.is_restricted else _place(item, replace(reading, known=usual))
-        for item, rows in zip(items, placed, strict=True)
-    ]
+    return [_on_usual(item, rows, usual, reading) for item, rows in zip(items, placed, strict=True)]
+
+
+def _on_usual(item: SentTimes, rows: PlacedRows, usual: Grid, reading: Reading) -> PlacedRows:
+    """Return rows without regular absence on the usual grid, or as they are if it does not contain them."""
+    if rows.axis is None or rows.axis.grid.is_restricted:
+        return rows
+    moved = _place(item, replace(reading, known=usual))
+    return moved if moved.axis and moved.axis.calendar == usual.calendar else rows

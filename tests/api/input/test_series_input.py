@@ -327,3 +327,25 @@ def test_rows_of_a_model_are_aggregated_by_the_columns_that_it_forecasts() -> No
     assert (read_as_sent.targets, of_model.targets) == (("price", "sold"), ("sold",))
     np.testing.assert_array_equal(read_as_sent.series[0].values, [[56, 7]] * 4)
     np.testing.assert_array_equal(of_model.series[0].values, [[7, 8]] * 4)
+
+
+@pytest.mark.parametrize(
+    ("open_days", "weekdays"),
+    [
+        ([7, 6, 6], ["MON", "TUE", "WED", "THU", "FRI", "SAT"]),
+        ([7, 7, 6], None),
+        ([7, 6, 5], None),
+        ([7, 7], None),
+    ],
+)
+def test_items_with_and_without_closed_days(open_days: list[int], weekdays: list[str] | None) -> None:
+    items = []
+    for name, number in enumerate(open_days):
+        dates = pd.date_range("2024-01-01", periods=140)
+        dates = dates[dates.day_of_week < number]
+        items.append({"id": str(name), "values": [1.0] * len(dates), "timestamps": list(dates.strftime("%Y-%m-%d"))})
+    got = read({"items": items})
+    number = len(set(open_days))
+    says = [f"the items have {number} different calendars (some have rows at all times)"] if number > 1 else []
+    assert [warning.partition(":")[0] for warning in got.warnings] == says
+    assert got.summary["calendar"] == (weekdays and {"weekdays": weekdays})

@@ -9,6 +9,7 @@ from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailabl
 from service.forecasting.config.options import Point
 from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
+from service.forecasting.covariates.incomplete_steps import incomplete_steps
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.series.series import Panel
 from service.storage.registry.entries import ModelEntry
@@ -144,6 +145,7 @@ def make_forecast(
         *(one.shifted for one in forecasts if one.shifted),
         *change_warnings(forecaster, history),
         *_changes_ahead(forecaster, forecasts, future, horizon),
+        *_incomplete_ahead(forecaster, forecasts, future),
         *_about_history(forecaster, history),
         *outside_bounds(forecaster, history),
         *band_warnings(forecaster, bands, horizon),
@@ -169,6 +171,19 @@ def _changes_ahead(
     if future and constants:
         found += future.changes(horizon, constants)
     return _changed("future_covariates", found)
+
+
+def _incomplete_ahead(forecaster: Forecaster, forecasts: Sequence[Forecast], future: FutureCovariates) -> list[str]:
+    """Return a warning for each step that has only some of the rows which the model aggregates."""
+    if not future or not forecaster.specification.future_covariates:
+        return []
+    # Items usually have the same times.
+    found: dict[object, list[str]] = {}
+    for one in forecasts:
+        sent = future.by_item.get(one.item or "", future.for_all)
+        if one.times is not None and (key := (id(sent), one.times.index[0])) not in found:
+            found[key] = incomplete_steps(sent, one.times)
+    return list(dict.fromkeys(warning for warnings in found.values() for warning in warnings))
 
 
 def change_warnings(forecaster: Forecaster, panel: Panel | None) -> list[str]:

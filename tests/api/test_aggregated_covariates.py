@@ -57,11 +57,35 @@ def test_rows_are_aggregated_as_those_of_the_training(application: Application, 
         {"timestamps": labels, "columns": {"temp": WARM}},
         {"temp": WARM},
     ):
-        [found] = application.forecast(**asked, future_covariates=future)["forecasts"]
+        answer = application.forecast(**asked, future_covariates=future)
+        assert not any("of its rows" in warning for warning in answer["warnings"])
+        [found] = answer["forecasts"]
         assert found["mean"] == pytest.approx(RIGHT, abs=2)
     short = timed(ahead[ahead["step"] < TRAINED + 2])
-    answer = application.client.post("/forecast", json={**asked, "future_covariates": short})
-    problem_of(answer, 422, "missing-values", "#/future_covariates/timestamps", "there is no row for")
+    refused = application.client.post("/forecast", json={**asked, "future_covariates": short})
+    problem_of(refused, 422, "missing-values", "#/future_covariates/timestamps", "there is no row for")
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+def test_a_step_with_some_of_its_rows_is_named(application: Application, horizon: int) -> None:
+    frame = raw_rows("W")
+    end = int(np.argmax(frame["step"] == TRAINED)) + 3  # a Wednesday
+    known = frame[:end]
+    series = {"timestamps": [str(one) for one in known["ds"]], "columns": {n: known[n].tolist() for n in ("temp", "y")}}
+    resample = {"freq": "W", "how": "mean"}
+    model = application.train({**series, "future_covariates": ["temp"]}, resample=resample, **OPTIONS)
+    asked = {"model_id": model["model_id"], "horizon": horizon}
+
+    def warnings(rows: pd.DataFrame) -> list[str]:
+        said = application.forecast(**asked, future_covariates=timed(rows))["warnings"]
+        return [warning for warning in said if "of its rows" in warning]
+
+    [warning] = warnings(frame[end:])
+    assert "step '2024-12-08 00:00:00' has only 4 of its rows" in warning
+    assert warnings(frame[end - 3 :]) == warnings(frame) == []
+    if horizon == 3:
+        last = end - 3 + 7 * horizon - 2
+        assert ["has only 5 of its rows" in warning for warning in warnings(frame[:last])] == [True]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.calendar_features import calendar_columns, calendar_widths
 from service.forecasting.covariates.categories import UNKNOWN, Categories, is_change, place_of, with_indicators
 from service.forecasting.preprocessing.missing import fill
-from service.forecasting.series.resampling import How, how_of, step_of_times
+from service.forecasting.series.resampling import How, aggregate, how_of, step_of_times
 from service.forecasting.series.row_placement import refuse_duplicates
 from service.forecasting.series.series import FloatArray, Series
 from service.forecasting.series.time_axis import TimeAxis
@@ -210,23 +210,27 @@ def _aggregated(sent: SentCovariates, axis: TimeAxis | None, horizon: int) -> Se
     steps = step_of_times(
         grid.steps_of(times), grid.steps_of(ahead.index), grid.steps_of(axis.index[-1:])[0], axis.freq
     )
-    found = np.unique(steps[steps >= 0])
-    rows = [order[steps[order] == step] for step in found]
+    found, positions = np.unique(steps[order], return_inverse=True)
+    is_before = int(found[0] < 0)
+    positions, found = positions - is_before, found[is_before:]
     values = {
-        name: [_combined([cells[row] for row in one], how) for one in rows] for name, cells in sent.values.items()
+        name: _combined([cells[row] for row in order], positions, len(found), how)
+        for name, cells in sent.values.items()
     }
     return sent._replace(values=values, timestamps=TimeAxis(ahead.index[found], grid).written(), date_format=None)
 
 
-def _combined(cells: Sequence[Cell], how: How) -> Cell:
-    """Return the value of a step: of labels the last, of numbers as the option says."""
-    known = [cell for cell in cells if cell is not None]
-    if not known or any(isinstance(cell, str | bool) for cell in known):
-        return known[-1] if known else None
-    numbers = np.array(known, dtype=np.float64)
+def _combined(cells: Sequence[Cell], positions: Rows, length: int, how: How) -> list[Cell]:
+    """Return the values of steps from those of rows in order: of labels the last, of numbers as the option says.
+
+    positions: (row,) the step of each; -1: none.
+    """
+    if any(isinstance(cell, str | bool) for cell in cells):
+        last = {int(step): cell for step, cell in zip(positions, cells, strict=True) if cell is not None}
+        return [last.get(step) for step in range(length)]
     own = how_of(how, is_target=False, is_label=False)
-    ends = {"first": numbers[0], "last": numbers[-1], "max": numbers.max(), "min": numbers.min()}
-    return float(ends.get(own, numbers.mean()))
+    numbers = aggregate(np.array(cells, dtype=np.float64)[:, None], positions, length, [own])[:, 0]
+    return [None if np.isnan(number) else float(number) for number in numbers]
 
 
 def _cells(name: str, sent: SentCovariates, tail: Series, rows: Rows, may_be_empty: bool) -> list[Cell]:

@@ -82,7 +82,7 @@ def bucket_rows(times: TimeArray, form: TimestampFormat, alias: str, path: Path)
     try:
         counts = pd.Series(1, index=pd.DatetimeIndex(local)).resample(alias).count()
         labels = np.asarray(pd.DatetimeIndex(counts.index).as_unit("ns").to_numpy())
-        starts, stop = _edges(labels, alias)
+        starts, stop = edges(labels, alias)
     except (OverflowError, pd.errors.OutOfBoundsDatetime):
         raise InvalidOption.at(
             path, f"steps of {alias!r} go beyond the years 1678 to 2261: give a shorter one"
@@ -105,7 +105,7 @@ def bucket_rows(times: TimeArray, form: TimestampFormat, alias: str, path: Path)
     return Buckets(form.absolute(labelled) if step is None or step >= DAY else labelled - shift, bucket, warnings)
 
 
-def _edges(labels: TimeArray, alias: str) -> tuple[TimeArray, np.datetime64]:
+def edges(labels: TimeArray, alias: str) -> tuple[TimeArray, np.datetime64]:
     """Return the starts of buckets with these labels, and the end of the last one."""
     import pandas as pd
 

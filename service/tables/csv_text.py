@@ -10,7 +10,7 @@ from itertools import islice
 
 from service.errors import MalformedBody
 from service.tables.column_roles import look_like_times, role_of_name
-from service.tables.number_format import is_number
+from service.tables.number_format import MISSING, is_number
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -65,8 +65,9 @@ def _as_windows_1252(data: bytes, encoding: str, fault: UnicodeDecodeError) -> t
 def split_off_titles(text: str, separator: str) -> tuple[str, str]:
     """Return the lines above the header, and the rest: single cells above rows of several cells, as Google Trends has.
 
-    The header is the first row of several cells, or a later one if only that has the name of a column of times. There
-    are no lines above it if it is the first, or if the rows below do not have as many cells as each other.
+    The header is the first row of several cells, or a later one if only that has the name of a column of times, no
+    fewer cells with text, and more of them if there are numbers between. There are no lines above it if it is the
+    first, or if the rows below do not have as many cells as each other.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[tuple[int, list[str]]] = []
@@ -75,7 +76,10 @@ def split_off_titles(text: str, separator: str) -> tuple[str, str]:
     except csv.Error:
         return "", text
     several = [place for place, (_, cells) in enumerate(rows) if sum(map(bool, map(str.strip, cells))) > 1]
-    first = next((place for place in several if _names_times(rows[place][1])), several[0] if several else 0)
+    tried = ([rows[place][1] for place in several[: count + 1]] for count in range(len(several)))
+    first = next(
+        (place for place, read in zip(several, tried, strict=True) if _is_header(read)), min(several, default=0)
+    )
     below = [cells for _, cells in rows[first:] if any(cells)]
     if not 0 < first <= _MOST_TITLES or len(below) < 2 or len(set(map(len, below))) > 1:
         return "", text
@@ -84,6 +88,14 @@ def split_off_titles(text: str, separator: str) -> tuple[str, str]:
     lines = text.splitlines(keepends=True)
     end = rows[first - 1][0]
     return "".join(lines[:end]), "".join(lines[end:])
+
+
+def _is_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the last of these rows is the header, and those before it are titles rather than values."""
+    if not _names_times(rows[-1]):
+        return False
+    first, last = (sum(cell.strip().lower() not in MISSING for cell in row) for row in (rows[0], rows[-1]))
+    return last > first or (last == first and not any(is_number(cell.strip()) for row in rows[:-1] for cell in row))
 
 
 def _names_times(cells: Sequence[str]) -> bool:

@@ -23,24 +23,24 @@ const TOTAL = new RegExp(`^(?:${TOTAL_SHAPE})$`, "i");
 export function readCsv(sent, decimal = "") {
   const text = withHeader(sent);
   const [separator, rest] = splitOffSeparator(text.replace(/^\uFEFF/, ""));
-  const [header, ...rows] = withoutTitles(cellsOf(rest, separator));
-  if (!header || !rows.length) throw new UnreadableCsv("The file has no rows.");
-  const fittedRows = rows.map((cells) => fitted(cells, header));
+  const [header, ...sentRows] = withoutTitles(cellsOf(rest, separator));
+  if (!header || !sentRows.length) throw new UnreadableCsv("The file has no rows.");
+  const fittedRows = sentRows.map((cells) => fitted(cells, header));
   const odd = fittedRows.findIndex((cells) => !cells);
   if (odd >= 0) {
     throw new UnreadableCsv(
-      `Row ${odd + 2} has ${rows[odd].length} cells, the first line ${header.length}: this is no table of values.`,
+      `Row ${odd + 2} has ${sentRows[odd].length} cells, the first line ${header.length}: this is no table of values.`,
     );
   }
-  const lines = withoutExtraRows(fittedRows);
+  const rows = withoutExtraRows(fittedRows);
   const columns = header.map((name, place) => {
-    const column = { name: name.trim() || `column ${place + 1}`, texts: lines.map((cells) => cells[place].trim()) };
+    const column = { name: name.trim() || `column ${place + 1}`, texts: rows.map((cells) => cells[place].trim()) };
     return { ...column, saysTime: saysTime(column) };
   });
   readNumbers(columns, separator, decimal).forEach((read, place) => Object.assign(columns[place], read));
   refuseWithoutValues(columns);
   const time = timeOf(columns);
-  return { text, decimal, columns, rows: lines.length, time, item: itemOf(columns, time) };
+  return { text, decimal, columns, rows: rows.length, time, item: itemOf(columns, time) };
 }
 
 function refuseWithoutValues(columns) {
@@ -89,12 +89,20 @@ function splitOffSeparator(text) {
 function withoutTitles(rows) {
   const start = rows.slice(0, MOST_TITLES + ROWS_BELOW);
   const several = start.filter((row) => row.filter((cell) => cell.trim()).length > 1);
-  const first = start.indexOf(several.find(namesTimes) ?? several[0]);
+  const first = start.indexOf(several.find((_, place) => isHeader(several.slice(0, place + 1))) ?? several[0]);
   const [header, ...below] = start.slice(Math.max(first, 0));
   if (first < 1 || first > MOST_TITLES || !below.length || below.some((row) => row.length !== header.length)) return rows;
-  const hasNumber = (row) => row.map((cell) => cell.trim()).some((cell) => isNumber(cell) && !isMissing(cell));
-  const isHeader = !hasNumber(header) && below.some(hasNumber);
-  return isHeader ? rows.slice(first) : rows;
+  return !hasNumber(header) && below.some(hasNumber) ? rows.slice(first) : rows;
+}
+
+// Whether the last of these rows is the header, and those before it are titles rather than values.
+function isHeader(rows) {
+  const [first, last] = [rows[0], rows.at(-1)].map((row) => row.filter((cell) => !isMissing(cell.trim())).length);
+  return namesTimes(rows.at(-1)) && (last > first || (last === first && !rows.slice(0, -1).some(hasNumber)));
+}
+
+function hasNumber(row) {
+  return row.map((cell) => cell.trim()).some((cell) => isNumber(cell) && !isMissing(cell));
 }
 
 // Units below the header and a total at the end are no rows: the rules of service/tables/extra_rows.py.

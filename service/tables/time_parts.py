@@ -114,6 +114,11 @@ def _numbers(cells: list[str], part: str) -> list[int | None] | None:
     return [next(numbers) if cell else None for cell in cells]
 
 
+def first_not_of_part(cells: list[str], part: str) -> str | None:
+    """Return the first cell that is not empty and no number of a part of times, or None."""
+    return next((cell for cell in dict.fromkeys(cells) if cell and _numbers([cell], part) is None), None)
+
+
 def _written(parts: dict[str, list[int | None]], kind: str) -> list[str]:
     """Return times of parts by name of the column; kind: the part after the year."""
     rows = []

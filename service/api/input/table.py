@@ -26,7 +26,7 @@ from service.tables.column_roles import (
 from service.tables.csv_table import CsvTable
 from service.tables.item_ids import MOST_ID_COLUMNS, in_order, joined_id, named_columns, too_long, type_of_texts
 from service.tables.number_format import PATH
-from service.tables.time_parts import TimeParts, times_of_parts, times_with_clock
+from service.tables.time_parts import TimeParts, first_not_of_part, times_of_parts, times_with_clock
 
 # A month of the year, a day of the month, a week, or a row count: not a time on its own.
 _LONGEST_PART = 3
@@ -138,11 +138,17 @@ def _counts_rows(cells: Sequence[str]) -> bool:
 
 
 def _cure_of_duplicates(table: Table, times: Sequence[str], used: Sequence[str]) -> str:
-    """Return the option that makes items of rows with the same time, "" if no column does."""
+    """Return why hours are not read, or the option that makes items of rows with the same time; "" if unknown."""
     if len(set(times)) == len(times):
         return ""
     counts = {name: len(set(cells)) for name, cells in table.columns.items() if name not in used}
+    for name in counts:
+        if part_of_name(name) == "hour" and (cell := first_not_of_part(table.columns[name], "hour")):
+            cure = "number them as clocks show them, and give time_zone if clocks change"
+            return f"; column {name!r} has {cell[:20]!r}, and hours are 0 to 24: {cure}"
     for name in sorted(counts, key=lambda name: counts[name]):
+        if part_of_name(name) or role_of_name(name) in ("time", "period"):
+            continue
         if counts[name] > 1 and len(set(zip(times, table.columns[name], strict=True))) == len(times):
             return f"; column {name!r} seems to identify items: give item={name}"
     return ""

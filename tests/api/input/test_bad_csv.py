@@ -13,6 +13,12 @@ TWO = csv_of({"date": DAYS, "open": OPEN, "close": CLOSE})
 # Twelve days of January, or the first days of twelve months.
 UNTOLD = [f"{number:02}-01-2021" for number in range(1, 13)]
 
+# The hours of the day before clocks are set back, and of the day with 25 hours.
+LONG_DAY = "date,hour,n\n" + "".join(
+    f"2024-10-{day},{hour},{hour}\n" for day, hours in ((26, 24), (27, 25)) for hour in range(1, hours + 1)
+)
+WEEKDAYS = "date,weekday,day,n\n" + "".join(f"2024-01-0{1 + row % 2},x,{row},1\n" for row in range(12))
+
 
 def send(client: httpx.Client, table: str | bytes, **query: str) -> httpx.Response:
     return client.post("/train", params=query, content=table, headers={"Content-Type": "text/csv"})
@@ -45,6 +51,20 @@ def send(client: httpx.Client, table: str | bytes, **query: str) -> httpx.Respon
         (TABLE, {"time": "when"}, "unknown-column", "#/time", "'date', 'units'"),
         (TABLE, {"item": "store"}, "unknown-column", "#/item", "'date', 'units'"),
         (f"date,id,n\n2024-01-01,{'9' * 5000},1\n", {"item": "id"}, "invalid-series", "#/series", "5000 characters"),
+        (
+            LONG_DAY,
+            {"target": "n"},
+            "invalid-timestamps",
+            "#/series/timestamps/1",
+            "'hour' has '25', and hours are 0 to 24",
+        ),
+        (
+            WEEKDAYS,
+            {"target": "n"},
+            "invalid-timestamps",
+            "#/series/timestamps/2",
+            "each item where there are several$",
+        ),
         (TABLE, {"freq": "fortnight"}, "unknown-frequency", "#/series/freq", "common ones are"),
         (TABLE, {"freq": "W"}, "invalid-timestamps", "#/series/freq", "look like 'D'"),
         (TABLE, {"date_format": "%d.%m.%Y"}, "invalid-timestamps", "#/series/timestamps/0", "not of the form"),

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from service.forecasting.config import options
 from service.forecasting.config.bounds import Bounds
-from service.forecasting.series.demand import SPORADIC, Demand
+from service.forecasting.diagnostics.demand import SPORADIC, Demand
 from service.tables.labels import MOST_LABELS
 
 _CLOSED = ConfigDict(extra="forbid")

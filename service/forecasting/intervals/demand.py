@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.forecasting.series.demand import SPORADIC, demand_pattern
+from service.forecasting.diagnostics.demand import SPORADIC, demand_pattern
 from service.forecasting.series.series import FloatArray
 
 _MOST_ROWS = 2000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.forecasting.diagnostics.characteristics import grows_in_proportion
 from service.forecasting.methods.kernels.autoregression import (
     CHANGES,
     SEASONAL_CHANGES,
@@ -19,7 +20,6 @@ from service.forecasting.methods.kernels.autoregression import (
 )
 from service.forecasting.methods.method import contiguous_copy
 from service.forecasting.preprocessing.ridge_regression import ridge_weights
-from service.forecasting.series.characteristics import grows_in_proportion
 from service.forecasting.series.series import FloatArray, IntArray
 
 _MOST_LAGS = 30

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from service.forecasting.diagnostics.characteristics import autocorrelation
 from service.forecasting.methods.kernels.nelder_mead import DYNAMIC_THETA, THETA, minimise
 from service.forecasting.methods.kernels.theta import take_out_season
 from service.forecasting.methods.method import contiguous_copy, fit_window, scale_of
-from service.forecasting.series.characteristics import autocorrelation
 from service.forecasting.series.series import FloatArray
 
 _STEPS = 200

@@ -20,16 +20,16 @@ from service.forecasting.config.specification import (
     point_of,
 )
 from service.forecasting.covariates.calendar_features import worth_trying
+from service.forecasting.diagnostics.characteristics import grows_in_proportion, returns_to_its_mean
+from service.forecasting.diagnostics.demand import SPORADIC, Demand, demand_pattern, most_common
+from service.forecasting.diagnostics.season_detection import common_season, find_season
 from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, METHODS, NOT_FOR_SPORADIC_DEMAND
 from service.forecasting.methods.method import long_season_of
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
-from service.forecasting.series.characteristics import grows_in_proportion, returns_to_its_mean
-from service.forecasting.series.demand import SPORADIC, Demand, demand_pattern, most_common
 from service.forecasting.series.frequency import DAY, step_of
-from service.forecasting.series.season_detection import common_season, find_season
 from service.forecasting.series.series import FloatArray, Panel, Series
 
 _LONGEST_DEFAULT_HORIZON = 24

@@ -20,6 +20,8 @@ from service.forecasting.covariates.categories import (
     without_columns,
 )
 from service.forecasting.covariates.future_covariates import CovariateColumns
+from service.forecasting.diagnostics.characteristics import looks_like_noise, returns_to_its_mean
+from service.forecasting.diagnostics.season_detection import common_season, shows_weeks
 from service.forecasting.evaluation.blend_weights import Prior
 from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, PRIOR
 from service.forecasting.preprocessing.level_shift import without_shifts
@@ -33,9 +35,7 @@ from service.forecasting.preprocessing.splits import (
     split_series,
 )
 from service.forecasting.preprocessing.transforms import TRANSFORMS, require_positive
-from service.forecasting.series.characteristics import looks_like_noise, returns_to_its_mean
 from service.forecasting.series.frequency import unit_of
-from service.forecasting.series.season_detection import common_season, shows_weeks
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.defaults import Choice, choose
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.json_schema import SkipJsonSchema
 
 from service.errors import InvalidModelFile
-from service.forecasting.series.demand import Demand
+from service.forecasting.diagnostics.demand import Demand
 from service.keys import DEFAULT_TENANT, TENANT_PATTERN
 from service.storage.files.model_file import ModelFile, write_model_file
 

@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from service.forecasting.series.characteristics import autocorrelation, grows_in_proportion
+from service.forecasting.diagnostics.characteristics import autocorrelation, grows_in_proportion
 from service.forecasting.series.series import FloatArray
 
 # The share of a random walk's tests that find a season; as the tests overlap, 5 % of random walks pass one of them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.series.demand import Demand, demand_pattern, most_common
+from service.forecasting.diagnostics.demand import Demand, demand_pattern, most_common
 from service.forecasting.series.series import FloatArray
 
 NUMBERS = np.random.default_rng(0)

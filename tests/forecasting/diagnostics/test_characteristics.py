@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.series.characteristics import (
+from service.forecasting.diagnostics.characteristics import (
     autocorrelation,
     grows_in_proportion,
     looks_like_noise,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.series.season_detection import common_season, find_season
+from service.forecasting.diagnostics.season_detection import common_season, find_season
 from service.forecasting.series.series import FloatArray
 from tests.factories import random_walk, seasonal
 

@@ -20,10 +20,8 @@ from service.forecasting.series.series import FloatArray
 _DEVIATION = 1.2533
 # Above, (1 + p) / 2 rounds to 1, whose quantile is infinite.
 _HIGHEST_PROBABILITY = 1 - 1e-15
-# The exponents of the prior for the growth, and for the level at the first step. That of a random walk is 0.5; fitted
-# models also have errors in their trend. Chosen on the last rows of the training parts of M3 and Tourism, where lower
-# ones make intervals of yearly values too narrow.
-_USUAL_GROWTH, _LEVEL_GROWTH = 0.85, 0.7
+# The exponent of a random walk is 0.5; fitted models also have errors in their trend.
+_USUAL_GROWTH, _WALK_GROWTH = 0.7, 0.5
 # The evidence of the prior: for the growth, in errors times squared logarithms of steps; for the level, in errors.
 _GROWTH_EVIDENCE, _LEVEL_EVIDENCE = 5.0, 3.0
 # Errors are capped at this multiple of the median.
@@ -54,7 +52,7 @@ class UsualErrors:
         together = (weights * (steps - middle) * (logs - level)).sum(axis=0) + _GROWTH_EVIDENCE * _USUAL_GROWTH
         growth = np.maximum(together / ((weights * (steps - middle) ** 2).sum(axis=0) + _GROWTH_EVIDENCE), 0.0)
         evidence = weights.max(axis=0)
-        prior = _LEVEL_GROWTH * middle
+        prior = _WALK_GROWTH * middle
         shrunk = (evidence * level + _LEVEL_EVIDENCE * prior) / (evidence + _LEVEL_EVIDENCE)
         return cls(np.exp(shrunk + growth * (steps - middle)), evidence)
 

@@ -46,6 +46,7 @@ SHORT = {
     "overload": Short("--seconds 2 --times 2 --alone 1 --jobs 2 --no-goals", 11),
     "page": Short("--points 2000 --rounds 1", 7),
     "quick": Short("--seeds 1 --rounds 1 --seconds 1 --epochs 2", 14),
+    "regimes": Short("--series 1", 4),
     "round_trip": Short("--rounds 1 --epochs 2", 6),
     "scale": Short("--jobs 12 --calls 2 --trainers 1", 17),
     "soak": Short("--minutes 0.3 --clients 2 --no-goals", 8),

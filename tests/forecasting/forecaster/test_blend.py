@@ -64,8 +64,8 @@ def test_what_is_after_the_split_changes_no_choice_and_no_weight(monthly: Traine
     assert other.plan.configuration() == monthly.plan.configuration()
     # The last bits of sums depend on where arrays begin in memory.
     assert [one.candidate for one in other.candidates] == [one.candidate for one in monthly.candidates]
-    weights = [[one.weight for one in each.candidates] for each in (other, monthly)]
-    np.testing.assert_allclose(*weights, rtol=1e-12)
+    weights, expected = ([one.weight for one in each.candidates] for each in (other, monthly))
+    np.testing.assert_allclose(weights, expected, rtol=1e-12)
 
 
 def test_nothing_after_an_origin_changes_a_forecast_from_it(monthly: Trained) -> None:

@@ -106,13 +106,13 @@ class _Evidence:
         values = values[-max(_TESTED, _TESTED_SEASONS * season_length) :]
         if grows_in_proportion(values, season_length):
             values = np.log(values)
-        spread = float(np.ptp(values))
         # Where fewer changes than a season are known, recent ones could stand for the season.
         lags = max(0, min(_MOST_CHANGES, (season_length - 1) // 2, (len(values) - season_length) // 4 - 1))
         rows = len(values) - 1 - lags
-        if season_length < 2 or spread <= 0 or rows < max(season_length + 4, 2 * season_length - lags):
+        if season_length < 2 or rows < max(season_length + 4, 2 * season_length - lags) or not np.ptp(values):
             return None
-        values = (values - values.mean()) / spread
+        values = values / np.abs(values).max()
+        values = (values - values.mean()) / np.ptp(values)
         changes = np.diff(values)
         common = [np.ones(rows), values[lags:-1], np.linspace(-1, 1, rows)]
         earlier = [changes[lags - back : len(changes) - back] for back in range(1, lags + 1)]

@@ -190,7 +190,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     season_length = specification.season_length
     noise = sum(_is_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
-    weeks = season_length > 1 and common_season([7 if shows_weeks(one, season_length) else 1 for one in targets]) == 7
+    two_seasons = set(FOR_TWO_SEASONS) <= set(specification.candidates)
+    weeks = two_seasons and common_season([7 if shows_weeks(one, season_length) else 1 for one in targets]) == 7
     return Plan(panel, splits, choice, long, noise, walk, weeks, named, tuple(warnings), widening)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from service.forecasting.diagnostics.season_detection import common_season, find_season
+from service.forecasting.diagnostics.season_detection import common_season, find_season, shows_weeks
 from service.forecasting.series.series import FloatArray
 from tests.factories import random_walk, seasonal
 
@@ -82,6 +82,16 @@ def test_of_days_and_weeks_the_day_is_the_season() -> None:
     rows = np.arange(1000)
     rides = np.where(rows // 24 % 7 < 5, 100 + 50 * np.sin(2 * np.pi * rows / 24), 20.0)
     assert find_season(rides + np.random.default_rng(0).normal(0, 5, 1000), None) == 24
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 11, 12, 40])
+def test_less_than_some_weeks_of_days_show_none(length: int) -> None:
+    assert not shows_weeks(np.random.default_rng(0).normal(size=length), 12)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-9, 1e9, 1e150])
+def test_the_unit_of_a_series_does_not_decide_whether_it_has_a_season(scale: float) -> None:
+    assert find_season(seasonal(120, 12) / 1000 * scale, 12) == 12
 
 
 @pytest.mark.parametrize("values", [np.ones(50), np.arange(50.0), np.array([1.0, 2.0]), np.array([5.0] * 49 + [9.0])])

@@ -109,7 +109,8 @@ def _files(draw: st.DrawFn, good: _Good) -> bytes:
     record, tensors = copy.deepcopy(one.record), dict(one.tensors)
     with np.errstate(all="ignore"):
         for _ in range(draw(_LIES)):
-            _spoil_record(draw, record)
+            if record:
+                _spoil_record(draw, record)
         for _ in range(draw(_LIES)):
             if tensors:
                 _spoil_tensors(draw, tensors)

@@ -294,6 +294,8 @@ class Forecaster:
         if self.future_covariates:
             return history, []
         found = [without_shifts(one.series, self.targets, self.specification.season_length) for one in history]
+        if all(two.series is one.series for one, two in zip(history, found, strict=True)):
+            return history, []
         levelled = [one._replace(series=two.series) for one, two in zip(history, found, strict=True)]
         return levelled, [text for one in found for text in one.warnings]
 

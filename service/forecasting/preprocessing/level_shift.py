@@ -91,11 +91,15 @@ def find_shift(values: FloatArray, season_length: int) -> LevelShift | None:
     length = len(values)
     rows = min(length, max(_ROWS, _ROWS_IN_SEASONS * season_length))
     values = values[-rows:]
-    known = np.flatnonzero(~np.isnan(values))
-    if len(known) < _FEWEST_EARLIER + _FEWEST:
+    filled, missing = values, np.isnan(values)
+    if missing.any():
+        known = np.flatnonzero(~missing)
+        if len(known) < _FEWEST_EARLIER + _FEWEST:
+            return None
+        # A gap continues the value before it: it neither makes nor hides a shift.
+        filled = values[known[np.maximum(np.searchsorted(known, np.arange(rows), side="right") - 1, 0)]]
+    if rows < _FEWEST_EARLIER + _FEWEST:
         return None
-    # A gap continues the value before it: it neither makes nor hides a shift.
-    filled = values[known[np.maximum(np.searchsorted(known, np.arange(rows), side="right") - 1, 0)]]
     most = min(max(_MOST, 2 * season_length), rows // 4)
     counts = _jumps(filled, season_length, most)
     if not counts or np.mean(filled == 0) > _ZEROS:
@@ -120,9 +124,10 @@ def _jumps(values: FloatArray, season_length: int, most: int) -> list[int]:
         )
         middle = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
         values = values[_SEASONS * season_length :] - middle
-    steps = np.abs(np.diff(values))
+    steps = np.abs(values[1:] - values[:-1])
     first = max(len(steps) - most, 1)
-    if len(steps) <= first:
+    # Most series have none: the rest is only computed for those that may have one.
+    if len(steps) <= first or steps[first:].max() <= _JUMP * steps[:first].max():
         return []
     largest = np.maximum.accumulate(steps)
     found = np.flatnonzero(steps[first:] > _JUMP * largest[first - 1 : -1]) + first

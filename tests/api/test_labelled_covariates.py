@@ -142,6 +142,13 @@ def test_booleans_among_categories(application: Application) -> None:
         assert found["warnings"] == []
 
 
+@pytest.mark.parametrize("cells", [[True, None], [None, False], [None, "yes"]])
+def test_one_boolean_and_empty_cells_are_no_target(application: Application, cells: Cells) -> None:
+    refused = application.client.post("/train", json={"series": {"columns": {"x": cells * 10}}})
+    assert refused.status_code == 422
+    assert "is to be forecast, and has" in refused.text
+
+
 @pytest.mark.parametrize("cells", [["k", 1, True], [True, 1.5, None], [1, "k"]])
 def test_numbers_among_categories_are_refused(application: Application, cells: Cells) -> None:
     answer = application.client.post("/train", json={"series": series((cells * ROWS)[:ROWS], ON_SALES)})

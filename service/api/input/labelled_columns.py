@@ -49,7 +49,9 @@ def labels_by_column(items: Sequence[SentItem], targets: Sequence[str]) -> dict[
             cell, path = _first(columns, truths=True)
             raise InvalidSeries.at(path, f"column {name[:60]!r} has {cell[:60]!r} among numbers or times: {_CURE}")
         if name in targets and not are_booleans(labels):
-            cell, path = _first(columns, truths=False)
+            # A column of one boolean and empty cells has no other text to name.
+            only_truths = all(truth_of(label) is not None for label in different if label != EMPTY)
+            cell, path = _first(columns, truths=only_truths)
             cure = "name the columns to forecast in targets, or send numbers"
             raise InvalidSeries.at(path, f"column {name[:60]!r} is to be forecast, and has {cell[:60]!r}: {cure}")
         if len(labels) > MOST_LABELS:

@@ -1,7 +1,7 @@
 """Demand that is often 0, from simulations whose rate is known, and series that barely change or come near 0.
 
 Demand: the total of the forecasts relative to the true one, the pinball loss of seven quantiles relative to that of the
-empirical quantiles of the known values, and how often intervals held what came. The other rows print their intervals'
+empirical quantiles of the known values, and the coverage of the intervals. The other rows print their intervals'
 narrowest width and lowest bound, relative to the last change and to the smallest value. Run ``python -m
 benchmarks.demand``.
 """

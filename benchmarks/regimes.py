@@ -1,10 +1,10 @@
 """Simulated series whose past misleads: a late level shift, a recovery, a smooth season in few values, and noise.
 
-Late shift: a level of 100 with a weekly pattern that falls to 40 eight days before the end; the mean absolute error of
-14 days relative to the last week repeated, and how often the 95 % interval held what came. Recovery: 500, then 8 for
-two years, then 400; upper bound relative to the lower one. Smooth season: 48 months with noise a third as large; how
-often the season was found, and the error relative to a model that is told the season. Noise: how often the record calls
-the model better than its baseline. Run ``python -m benchmarks.regimes``.
+Late shift: a level of 100 with a weekly pattern falls to 40 eight days before the end; the mean absolute error over 14
+days, relative to that of repeating the last week, and the coverage of the 95 % interval. Recovery: 500, then 8 for two
+years, then 400; the upper bound relative to the lower one. Smooth season: 48 months with noise a third as large; the
+share of series whose season is found, and the error relative to that of a model with the season given. Noise: the share
+of models whose skill interval is above 0. Run ``python -m benchmarks.regimes``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     with serving() as api:
         warm_up(api)
         error, held = np.mean([late_shift(api, np.random.default_rng(seed)) for seed in seeds], axis=0)
-        print(f"late shift: error {error:.2f} of last week's, 95 % intervals held {held:.3f}", flush=True)
+        print(f"late shift: error {error:.2f} of last week's, coverage of 95 % intervals {held:.3f}", flush=True)
         first, last = np.median([recovery(api, np.random.default_rng(seed)) for seed in seeds], axis=0)
         print(f"recovery: 95 % upper over lower bound {first:.1f} at step 1, {last:.1f} at step 6", flush=True)
         found, ratio = np.mean([smooth_season(api, np.random.default_rng(seed)) for seed in seeds], axis=0)
@@ -59,10 +59,10 @@ def recovery(api: ForecastApi, generator: np.random.Generator) -> tuple[float, f
 
 
 def smooth_season(api: ForecastApi, generator: np.random.Generator) -> tuple[bool, float]:
-    """Return whether the season was found, and the error relative to that of a model which is told the season."""
+    """Return whether the season was found, and the error relative to that of a model with the season given."""
     rows = np.arange(60)
     values = 30 + 0.1 * rows + 3 * np.sin(2 * np.pi * rows / 12) + generator.normal(0, 1, 60)
-    records = [train(api, values[:48], horizon=12, **told) for told in ({}, {"season_length": 12})]
+    records = [train(api, values[:48], horizon=12, **given) for given in ({}, {"season_length": 12})]
     errors = [np.abs(np.array(forecast(api, one)["mean"]) - values[48:]).mean() for one in records]
     return records[0]["configuration"]["season_length"] == 12, errors[0] / errors[1]
 

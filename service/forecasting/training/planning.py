@@ -132,20 +132,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
 
     Raises InvalidSeries, MissingValues, SeriesTooShort, InvalidOption.
     """
-    warnings = []
-    series = []
-    bounds = Bounds.of(options.nonnegative is True, options.minimum, options.maximum)
     paths = _paths(panel)
-    for one, path in zip(panel, paths, strict=True):
-        bounds.require(one, len(panel.targets), path)
-        require_shortest(one, path)
-        if options.missing == "error":
-            refuse_missing(one, path)
-        whole, dropped = drop_leading(one, panel.columns, path)
-        if dropped:
-            warnings.append(f"{one.prefix}{dropped} leading rows without a value in every column were left out")
-        series.append(whole)
-    panel = replace(panel, series=tuple(series))
+    panel, warnings = _whole_rows(panel, options, paths)
     named, categories, constants = (
         panel.future_covariates,
         categories_of(panel, ("series",)),
@@ -193,6 +181,22 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     two_seasons = set(FOR_TWO_SEASONS) <= set(specification.candidates)
     weeks = two_seasons and common_season([7 if shows_weeks(one, season_length) else 1 for one in targets]) == 7
     return Plan(panel, splits, choice, long, noise, walk, weeks, named, tuple(warnings), widening)
+
+
+def _whole_rows(panel: Panel, options: TrainOptions, paths: Sequence[Path]) -> tuple[Panel, list[str]]:
+    """Check the series, and return them from their first complete rows on, and warnings of the rows left out."""
+    warnings, series = [], []
+    bounds = Bounds.of(options.nonnegative is True, options.minimum, options.maximum)
+    for one, path in zip(panel, paths, strict=True):
+        bounds.require(one, len(panel.targets), path)
+        require_shortest(one, path)
+        if options.missing == "error":
+            refuse_missing(one, path)
+        whole, dropped = drop_leading(one, panel.columns, path)
+        if dropped:
+            warnings.append(f"{one.prefix}{dropped} leading rows without a value in every column were left out")
+        series.append(whole)
+    return replace(panel, series=tuple(series)), warnings
 
 
 def _without_shifts(panel: Panel, season_length: int) -> tuple[Panel, list[str], tuple[FloatArray, ...]]:

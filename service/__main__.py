@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return compile_ahead(asked.folder, asked.levels)
         case "keys":
             return create_key(asked.tenant, asked.role, asked.file)
+        case "prior":
+            return train_prior(asked.file, asked.steps, asked.seed)
         case "reconcile":
             return _with_settings(lambda settings: reconcile(settings, asked))
         case "trainer":
@@ -67,9 +69,22 @@ def _parser() -> argparse.ArgumentParser:
         help="delete files that the database does not know and that are older than an hour, instead of adopting models",
     )
     reconciling.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _add_prior(commands.add_parser("prior", help="train the prior, which forecasts series it has never seen"))
     _add_keys(commands.add_parser("keys", help="create API keys"))
     add_commands(commands)
     return parser
+
+
+def _add_prior(prior: argparse.ArgumentParser) -> None:
+    training = prior.add_subparsers(dest="action", required=True).add_parser(
+        "train",
+        help="train it on synthetic series",
+        description="Train the prior on synthetic series and write its weights and card to a file. The same steps and "
+        "seed give the same weights on one machine; the package's own are from the defaults.",
+    )
+    training.add_argument("file", type=Path, help="file of safetensors to write")
+    training.add_argument("--steps", type=int, default=36_000, help="batches of 64 series (default: %(default)s)")
+    training.add_argument("--seed", type=int, default=0, help="seed of weights and series (default: %(default)s)")
 
 
 def _add_keys(keys: argparse.ArgumentParser) -> None:
@@ -103,6 +118,30 @@ def compile_ahead(folder: str, levels: bool) -> int:
         return _failed(f"{folder}: {error.strerror or error}")
     except Unavailable as error:
         return _failed(error)
+    return 0
+
+
+def train_prior(file: Path, steps: int, seed: int) -> int:
+    """Train the prior, print the mean loss of each thousand batches, and write it; return 2 if that fails."""
+    from service.forecasting.prior.training import write_prior
+    from service.kernel_cache import forget_stale_kernels, use_kernel_cache
+
+    every, losses = 1000, list[float]()
+
+    def report(step: int, loss: float) -> None:
+        losses.append(loss)
+        if step % every == 0 or step == steps:
+            print(f"{step} of {steps} batches, loss {sum(losses) / len(losses):.4f}", flush=True)
+            losses.clear()
+
+    if steps < 1 or seed < 0:
+        return _failed("steps must be 1 or more, and the seed 0 or more")
+    use_kernel_cache(None)
+    forget_stale_kernels()
+    try:
+        write_prior(file, steps, seed, report)
+    except OSError as error:
+        return _failed(f"{file}: {error.strerror or error}")
     return 0
 
 

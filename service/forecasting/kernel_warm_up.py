@@ -16,6 +16,8 @@ from service.forecasting.networks.architecture import NetworkShape, initial_netw
 from service.forecasting.networks.engine import Recipe
 from service.forecasting.networks.engine_choice import engine_for
 from service.forecasting.networks.kernels.training import gather, loss_and_gradient, seed_dropout, train_epoch
+from service.forecasting.prior.recipe import Seasonality
+from service.forecasting.prior.weights import load_prior
 from service.forecasting.series.series import FloatArray
 
 
@@ -63,6 +65,11 @@ def warm_contexts() -> None:
     add_network_forecasts(total.copy(), origins, origins, numbers, numbers, last, constant, np.ones(1), False, total)
 
 
+def warm_prior() -> None:
+    """Load the kernel that forecasts with the prior."""
+    load_prior().quantiles(np.ones(3), np.zeros(1, np.int64), np.full(1, 2), Seasonality(1), 1)
+
+
 def warm_training() -> None:
     """Load the kernels of trainings."""
     seed_dropout(0)
@@ -82,7 +89,8 @@ WARM_UPS = {
     "rollouts": warm_rollouts,
     "contexts": warm_contexts,
     "methods": warm_methods,
+    "prior": warm_prior,
     "fits": warm_fits,
     "training": warm_training,
 }
-"""What loads each group of kernels; forecasts need the first three, trainings need all."""
+"""What loads each group of kernels; forecasts need the first four, trainings need all."""

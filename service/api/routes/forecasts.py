@@ -17,10 +17,12 @@ from service.api.schemas.series import ItemsSeries
 from service.errors import Path
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.usecases.backtest import backtest_model
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 from service.usecases.limits import Limits
 from service.usecases.resources import Resources
+from service.usecases.zero_shot import forecast_zero_shot
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 
@@ -46,6 +48,10 @@ async def forecast(request: Request) -> Response:
     asked = parse_json(ForecastRequest, body)
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
+    if asked.model_id == ZERO_SHOT:
+        if asked.num_samples is None and (_items_asked(asked) or 1) == 1:
+            return _forecast_zero_shot(resources, asked)
+        return await in_turn(request, _forecast_zero_shot, resources, asked)
     model = await lookups_of(request).find(tenant, asked.model_id, asked.name)
     if asked.num_samples is None and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
         return _forecast(resources, tenant, asked, model)
@@ -55,6 +61,8 @@ async def forecast(request: Request) -> Response:
 def _read_and_forecast(request: Request, body: bytes) -> Response:
     asked = parse_json(ForecastRequest, body)
     check_model_in_query(request, asked)
+    if asked.model_id == ZERO_SHOT:
+        return _forecast_zero_shot(resources_of(request), asked)
     return _forecast(resources_of(request), tenant_of(request), asked, None)
 
 
@@ -79,6 +87,18 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
     body = forecast_answer(answer)
     if history:
         body["warnings"] = [*history.warnings, *body["warnings"]]
+    return json_response(body)
+
+
+def _forecast_zero_shot(resources: Resources, asked: ForecastRequest) -> Response:
+    assert asked.history is not None  # noqa: S101 - the schema requires it
+    bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
+    read = read_panel(asked.history, ("history",), choose_targets=True, limits=resources.limits)
+    resources.limits.check_panel(read.panel, ("history",))
+    draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
+    answer = forecast_zero_shot(resources.limits, read.panel, asked.horizon, bands, asked.season_length, draw)
+    body = forecast_answer(answer)
+    body["warnings"] = [*read.warnings, *body["warnings"]]
     return json_response(body)
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES, TIMED_COLUMNS
 from service.api.schemas.series import SeriesInput, Start, ValuesAhead, is_timed
 from service.forecasting.config.options import Point
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.storage.files.model_record import BaselineValues, MetricValues
 
 
@@ -41,7 +42,13 @@ class AskedModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    model_id: str | None = Field(None, max_length=64, description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
+    model_id: str | None = Field(
+        None,
+        max_length=64,
+        description="ID of the model, or `zero-shot`: the "
+        "pre-trained prior, which forecasts a history without a training.",
+        examples=[PLACEHOLDER_MODEL_ID],
+    )
     name: str | None = Field(None, max_length=200, description="Name, instead of `model_id`.", examples=[None])
     level: list[Level] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[[80, 95]])
     """Levels of the central intervals in percent, from 1 on; by default 80 and 95."""
@@ -68,6 +75,9 @@ class ForecastRequest(AskedModel):
     """Series to forecast from the end of, instead of the model's own."""
     items: Annotated[list[str], Field(fail_fast=True)] | None = Field(None, min_length=1, examples=[None])
     """Selection of the model's own items."""
+    season_length: int | None = Field(None, ge=1, le=10_000, examples=[None])
+    """Steps in a season for `zero-shot`, 1 for none; by default that of the frequency, or the one that is found. A
+    trained model has its own."""
     quantiles: list[Quantile] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[None])
     """Quantiles instead of intervals."""
     num_samples: int | None = Field(None, ge=1, examples=[None])
@@ -94,6 +104,12 @@ class ForecastRequest(AskedModel):
             raise ValueError("give either level or quantiles, not both")
         if self.history is not None and self.items is not None:
             raise ValueError("give either history or items: every item of a history is forecast")
+        if self.model_id == ZERO_SHOT and self.history is None:
+            raise ValueError(f"{ZERO_SHOT} forecasts a history: send one, or give the model_id of a trained model")
+        if self.model_id == ZERO_SHOT and self.future_covariates is not None:
+            raise ValueError(f"{ZERO_SHOT} uses no future covariates: leave them out, or train a model")
+        if self.model_id != ZERO_SHOT and self.season_length is not None:
+            raise ValueError(f"season_length is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
         return self
 
 
@@ -148,7 +164,11 @@ class ForecastValues(ItemTarget):
 class ModelForecasts(BaseModel):
     """What the responses of a forecast and of a backtest have in common."""
 
-    model_id: str = Field(description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
+    model_id: str = Field(
+        description="ID of the model, or `zero-shot`: the "
+        "pre-trained prior, which forecasts a history without a training.",
+        examples=[PLACEHOLDER_MODEL_ID],
+    )
     horizon: int = Field(description="Steps ahead from each forecast origin.", examples=[8])
     point: Point = Field(
         description="What the point forecasts in `mean` are, as `point` in the configuration of the model.",

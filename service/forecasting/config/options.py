@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeGuard, get_args
 
 from pydantic import (
     AfterValidator,
@@ -39,13 +39,18 @@ MethodName = Literal[
     "croston",
     "tsb",
 ]
-Candidate = Literal["network"] | MethodName
+Candidate = Literal["network", "prior"] | MethodName
 BaselineMethod = Literal["naive", "seasonal_naive", "long_seasonal_naive", "drift", "mean"]
 CalendarFeature = Literal["day_of_week", "hour_of_day", "time_of_year"]
 Objective = Literal["chunks", "windows"]
 Optimizer = Literal["adam", "adamw", "rmsprop", "sgd"]
 Loss = Literal["mae", "mse", "huber"]
 Point = Literal["mean", "median"]
+
+
+def is_method(candidate: Candidate) -> TypeGuard[MethodName]:
+    """Return whether a candidate is a simple method, not the trained network or the prior."""
+    return candidate not in ("network", "prior")
 
 
 class Options(BaseModel):
@@ -160,7 +165,8 @@ class TrainOptions(Options):
     candidates: Annotated[list[Candidate], AfterValidator(_once_each)] | None = Field(
         None,
         min_length=1,
-        description="What is compared and blended: the `network`, and simple methods. By default all that suit: "
+        description="What is compared and blended: the `network` trained on the series, the `prior` trained on "
+        "synthetic series, and simple methods. By default all that suit: "
         "`croston` and `tsb` only where demand is intermittent or lumpy, `naive`, `seasonal_naive` and `drift` only "
         "where it is not; only the network where an option of `network` or `training`, a context or a chunk length is "
         "given.",

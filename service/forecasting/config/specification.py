@@ -13,6 +13,8 @@ from service.forecasting.config.bounds import Bounds
 from service.forecasting.diagnostics.demand import SPORADIC, Demand
 from service.tables.labels import MOST_LABELS
 
+LONGEST_SEASON = 1_000_000
+
 _CLOSED = ConfigDict(extra="forbid")
 
 # A model file is untrusted input: these bounds limit the memory and time that it can cost.
@@ -53,6 +55,18 @@ class TrainingSpecification:
 
 
 @dataclass(frozen=True, config=_CLOSED)
+class PriorSpecification:
+    """Which version of the prior forecasts, and the seasons that it is told of; long_season_length: 0 if there is none.
+
+    The season may be one that no test finds: the prior itself sees how strong it is.
+    """
+
+    version: Annotated[int, Field(ge=1, le=1000)]
+    season_length: Annotated[int, Field(ge=1, le=LONGEST_SEASON)]
+    long_season_length: Annotated[int, Field(ge=0, le=LONGEST_SEASON)]
+
+
+@dataclass(frozen=True, config=_CLOSED)
 class Specification:
     """All that a training needs besides the series."""
 
@@ -81,6 +95,7 @@ class Specification:
     demand: Demand | None = None
     # The soft lower bound that `nonnegative` "auto" has chosen, see `Bounds`.
     floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    prior: PriorSpecification | None = None
     # The labels of covariates that are categories, and the covariates that changed within no item, which are not used.
     categories: Annotated[dict[str, Labels], Field(max_length=1000)] = dataclasses.field(default_factory=dict)
     constant_covariates: Annotated[dict[str, options.FiniteNumber | str | None], Field(max_length=1000)] = (
@@ -130,4 +145,4 @@ def point_of(loss: options.Loss) -> options.Point:
 
 
 _ADAPTER = TypeAdapter(Specification)
-_IF_ANY = ("categories", "constant_covariates", "demand", "floor", "point")
+_IF_ANY = ("categories", "constant_covariates", "demand", "floor", "point", "prior")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.forecasting.config.options import Candidate
 from service.forecasting.evaluation.rolling import Evaluated, compared, independent_origins, mean_known
 from service.forecasting.forecaster.blend import Blend
+from service.forecasting.forecaster.forecaster import blended
 from service.forecasting.series.series import FloatArray
 
 BoolArray = NDArray[np.bool_]
@@ -31,17 +32,21 @@ _STANDS_OUT, _NOT_FEW = 0.1, 5.0
 # An item's own errors count as much as those of all items when it has this many independent origins.
 _ITEM_ORIGINS = 8.0
 _SMALLEST_WEIGHT = 0.02
+# The independent origins whose errors count as much as the share that the prior has without any.
+_PRIOR_ORIGINS = 6.0
 _TINY = 1e-12
 
 
-class Prior(NamedTuple):
-    """The candidates whose mean is trusted where nothing is known of their errors.
+class Trusted(NamedTuple):
+    """What is trusted where nothing is known of the errors of candidates.
 
-    origins: weights by errors count as much as that mean at so many independent origins.
+    candidates: those whose mean is, apart from the prior. origins: weights by errors count as much as that mean at so
+    many independent origins. prior_share: the weight of the prior beside the blend of all others.
     """
 
     candidates: tuple[Candidate, ...]
     origins: float = 1.25
+    prior_share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -61,27 +66,38 @@ def weigh(
     evaluated: Sequence[Evaluated],
     by_candidate: Mapping[Candidate, Sequence[FloatArray]],
     usable: Blend,
-    prior: Prior,
+    trusted: Trusted,
     noise: float | None = None,
 ) -> tuple[Blend, tuple[CandidateScore, ...]]:
     """Choose the blend from the transformed forecasts (O, H, T) of each candidate and item.
 
-    usable: has a weight above 0 where a candidate can forecast an item; items with the same usable candidates are
-    weighed together. noise: the variance, in the error scale, that is added to the squared errors that are compared;
-    None: absolute errors are.
+    The prior is weighed against the blend of all others: it has seen more series than any item has origins, so that
+    their errors move its weight slowly. usable: has a weight above 0 where a candidate can forecast an item; items with
+    the same usable candidates are weighed together. noise: the variance, in the error scale, that is added to the
+    squared errors that are compared; None: absolute errors are.
     """
     names = tuple(by_candidate)
-    errors = _errors(evaluated, by_candidate)
+    errors = _errors(evaluated, list(by_candidate.values()))
+    others = [column for column, name in enumerate(names) if name != "prior"]
     known = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
-    independent = np.array([independent_origins(one.origins, errors.shape[-1]) for one in evaluated])
-    trusted = np.array([name in prior.candidates for name in names])
+    origins = np.minimum(known, [independent_origins(one.origins, errors.shape[-1]) for one in evaluated])
+    shares = np.array([float(name in trusted.candidates) for name in names])
     weights = np.zeros_like(usable.weights)
-    for pattern in np.unique(usable.weights > 0, axis=0):
-        rows = np.flatnonzero(((usable.weights > 0) == pattern).all(axis=1))
-        columns = np.flatnonzero(pattern)
-        weights[np.ix_(rows, columns)] = choose_weights(
-            errors[np.ix_(columns, rows)], trusted[columns], np.minimum(known, independent)[rows], prior.origins, noise
-        )
+    for pattern in np.unique(usable.weights[:, others] > 0, axis=0):
+        rows = np.flatnonzero(((usable.weights[:, others] > 0) == pattern).all(axis=1))
+        columns = np.array(others)[pattern]
+        if len(columns):
+            weights[np.ix_(rows, columns)] = choose_weights(
+                errors[np.ix_(columns, rows)], shares[columns], origins[rows], trusted.origins, noise
+            )
+    if "prior" in names:
+        column, share = names.index("prior"), np.ones(len(evaluated))
+        if others:
+            both = _errors(evaluated, [blended(by_candidate, weights), by_candidate["prior"]])
+            start = np.array([1 - trusted.prior_share, trusted.prior_share])
+            share = choose_weights(both, start, origins, _PRIOR_ORIGINS, noise)[:, 1]
+        weights *= 1 - share[:, None]
+        weights[:, column] = share
     scores = tuple(
         CandidateScore(name, float(weights[:, column].mean()), _mean(errors[column]))
         for column, name in enumerate(names)
@@ -90,18 +106,19 @@ def weigh(
 
 
 def choose_weights(
-    errors: FloatArray, prior: BoolArray, origins: FloatArray, prior_origins: float, noise: float | None = None
+    errors: FloatArray, shares: FloatArray, origins: FloatArray, prior_origins: float, noise: float | None = None
 ) -> FloatArray:
     """Return the weights (item, candidate), which sum to 1, from absolute errors (candidate, item, origin, horizon).
 
     Errors are in the error scale of each item, NaN where unknown, for all candidates alike. A candidate that diverged
-    (not finite where others are) gets no weight while there are others. prior: (candidate,), the set whose mean is
-    trusted where nothing is known. origins: (item,), how many independent origins the errors are from.
-    prior_origins: see `Prior`. noise: see `weigh`.
+    (not finite where others are) gets no weight while there are others. shares: (candidate,), the relative weights that
+    are trusted where nothing is known, 0 for candidates that are not. origins: (item,), how many independent origins
+    the errors are from. prior_origins: weights by errors count as much as the shares at so many independent origins.
+    noise: see `weigh`.
     """
     losses = mean_known(errors if noise is None else errors**2 + noise)
     sound = _sound(losses)
-    trusted = np.asarray(prior & sound if (prior & sound).any() else sound)
+    trusted = np.where(sound, shares if (shares[sound] > 0).any() else 1.0, 0.0)
     scored = np.asarray(~np.isnan(losses[sound]).all(axis=0))
     panel = _Evidence.of(losses[:, scored], sound, float(origins.sum()), noise)
     weights = np.empty((losses.shape[1], len(losses)))
@@ -165,18 +182,18 @@ class _Evidence:
         return _Evidence(logs, worse, out, self.origins + _ITEM_ORIGINS * (1 - share))
 
 
-def _weights(evidence: _Evidence, prior: BoolArray, prior_origins: float) -> FloatArray:
-    origins = evidence.origins
+def _weights(evidence: _Evidence, shares: FloatArray, prior_origins: float) -> FloatArray:
+    origins, prior = evidence.origins, shares > 0
     power = min(_POWER + _POWER_PER_ORIGIN * origins, _HIGHEST_POWER) if origins else 0.0
-    trust = np.where(prior, 1.0, _OUTSIDER * origins / (origins + _OUTSIDER_ORIGINS))
+    trust = np.where(prior, shares / shares[prior].min(), _OUTSIDER * origins / (origins + _OUTSIDER_ORIGINS))
     if origins and (evidence.worse[prior].all() or evidence.stands_out(prior)):
-        trust[evidence.best] = 1.0
+        trust[evidence.best] = max(trust[evidence.best], 1.0)
     logs = np.where(evidence.out, 0.0, evidence.logs - evidence.logs[evidence.best])
     weights = np.where(evidence.out, 0.0, trust * np.exp(-power * logs))
     weights /= weights.sum()
     # On few origins even a candidate that is far better may be so by chance.
     share = origins**3 / (origins**3 + prior_origins**3)
-    weights = share * weights + (1 - share) * prior / prior.sum()
+    weights = share * weights + (1 - share) * shares / shares.sum()
     weights[weights < _SMALLEST_WEIGHT] = 0
     return np.asarray(weights / weights.sum())
 
@@ -188,15 +205,15 @@ def _sound(losses: FloatArray) -> BoolArray:
     return sound if sound.any() else np.ones(len(losses), bool)
 
 
-def _errors(evaluated: Sequence[Evaluated], by_candidate: Mapping[Candidate, Sequence[FloatArray]]) -> FloatArray:
+def _errors(evaluated: Sequence[Evaluated], candidates: Sequence[Sequence[FloatArray]]) -> FloatArray:
     """Return absolute errors (candidate, item, origin, step ahead), the mean over targets; NaN where unknown."""
     most = max(len(one.origins) for one in evaluated)
     rows = []
-    for forecasts in by_candidate.values():
+    for forecasts in candidates:
         for one, ahead in zip(evaluated, forecasts, strict=True):
             errors = np.abs(compared(one, ahead).errors).mean(axis=-1)
             rows.append(np.pad(errors, ((0, most - len(errors)), (0, 0)), constant_values=np.nan))
-    return np.array(rows).reshape(len(by_candidate), len(evaluated), most, -1)
+    return np.array(rows).reshape(len(candidates), len(evaluated), most, -1)
 
 
 def _mean(errors: FloatArray) -> float | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.forecasting.config.options import Candidate, MethodName
+from service.forecasting.config.options import Candidate, MethodName, is_method
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.series.series import FloatArray, IntArray
@@ -33,17 +33,25 @@ class Blend:
     @property
     def methods(self) -> tuple[MethodName, ...]:
         """The candidates that are simple methods."""
-        return tuple(name for name in self.candidates if name != "network")
+        return tuple(name for name in self.candidates if is_method(name))
 
     @property
     def network_weights(self) -> FloatArray | None:
         """The weights (I,) of the network; None where it is no candidate."""
-        return self.weights[:, self.candidates.index("network")].copy() if "network" in self.candidates else None
+        return self._weights_of("network")
+
+    @property
+    def prior_weights(self) -> FloatArray | None:
+        """The weights (I,) of the prior; None where it is no candidate."""
+        return self._weights_of("prior")
 
     @property
     def method_weights(self) -> FloatArray:
         """The weights (I, K) of the simple methods."""
-        return self.weights[:, [column for column, name in enumerate(self.candidates) if name != "network"]]
+        return self.weights[:, [column for column, name in enumerate(self.candidates) if is_method(name)]]
+
+    def _weights_of(self, name: Candidate) -> FloatArray | None:
+        return self.weights[:, self.candidates.index(name)].copy() if name in self.candidates else None
 
     def pruned(self) -> Blend:
         """Return the same blend without candidates that no item uses."""

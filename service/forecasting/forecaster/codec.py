@@ -23,6 +23,7 @@ from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import Network, NetworkShape, network_of
 from service.forecasting.preprocessing.scaling import Scaler, last_change
 from service.forecasting.preprocessing.transforms import TRANSFORMS
+from service.forecasting.prior.weights import load_prior
 from service.forecasting.series.series import Panel, State, panel_state, restore_panel
 
 # Far above what series of up to 1e100 lead to; the product of two of these is still finite.
@@ -62,12 +63,11 @@ def forecaster_state(forecaster: Forecaster) -> State:
         arrays["effects.centre"] = np.stack([one.centre for one in effects])
         arrays["effects.unit"] = np.stack([one.scale for one in effects])
         arrays["effects.common"] = forecaster.common
-    for candidate in forecaster.blend.candidates:
-        if candidate != "network":
-            arrays |= _vectors_state(f"method.{candidate}", [one for item in items for one in item.methods[candidate]])
+    for name in forecaster.blend.methods:
+        arrays |= _vectors_state(f"method.{name}", [one for item in items for one in item.methods[name]])
     for member, network in enumerate(forecaster.networks):
-        for name, weight in network.named_weights().items():
-            arrays[f"network.{member}.{name}"] = weight
+        for key, weight in network.named_weights().items():
+            arrays[f"network.{member}.{key}"] = weight
     return record, arrays
 
 
@@ -91,6 +91,10 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     if "network" in blend.candidates:
         members = range(specification.training.ensemble_size)
         networks = tuple(_network(specification, len(tails.columns), member, arrays) for member in members)
+    if "prior" in blend.candidates:
+        if specification.prior is None:
+            raise ValueError("the specification does not say which prior")
+        load_prior(specification.prior.version)
     forecaster = Forecaster(
         specification,
         tails.targets,
@@ -126,7 +130,7 @@ def _fitted(
     if (scale <= 0).any() or min(error_scale.min(), factor.min()) <= 0:
         raise ValueError("the scales, error scales and error factors must be above 0")
     transform = TRANSFORMS[specification.transform]
-    methods = {name: _parameters(name, arrays, items, targets) for name in blend.candidates if name != "network"}
+    methods = {name: _parameters(name, arrays, items, targets) for name in blend.methods}
     effects, common = _effects(specification, arrays, items, targets)
     sizes = _sizes(arrays, items, targets)
     fitted = tuple(

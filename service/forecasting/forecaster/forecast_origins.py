@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.forecasting.config.specification import Specification
+from service.forecasting.config.specification import PriorSpecification, Specification
 from service.forecasting.forecaster.items import FittedItems
 from service.forecasting.forecaster.kernels.contexts import add_network_forecasts, read_contexts
 from service.forecasting.methods.kernels.forecasts import add_method_forecasts
@@ -21,6 +21,9 @@ from service.forecasting.networks.engine import Predictor
 from service.forecasting.preprocessing.missing import FilledValues
 from service.forecasting.preprocessing.network_inputs import FARTHEST
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
+from service.forecasting.prior.quantile_functions import mean, median
+from service.forecasting.prior.recipe import Seasonality
+from service.forecasting.prior.weights import load_prior
 from service.forecasting.series.series import FloatArray, IntArray, Series
 
 # The numbers in the contexts of one rollout; bounds the memory however many origins there are.
@@ -85,7 +88,28 @@ class ForecastOrigins(NamedTuple):
                 self.known, self.stops, self.items, self.rows, *self.fitted.methods, season_length,
                 fit_window(season_length), logarithmic, SMALLEST_SHARE, total,
             )  # fmt: skip
+        if specification.prior is not None and self.fitted.prior is not None:
+            self._add_prior(specification, specification.prior, self.fitted.prior, total)
         return total, farthest
+
+    def _add_prior(
+        self, specification: Specification, told: PriorSpecification, weights: FloatArray, total: FloatArray
+    ) -> None:
+        """Add the prior's weighted forecasts to the total."""
+        chosen = np.flatnonzero(weights[self.items] > 0)
+        if not len(chosen):
+            return
+        prior, items, firsts = load_prior(told.version), self.items[chosen], np.append(0, self.stops[:-1])
+        seasonality = Seasonality(told.season_length, told.long_season_length)
+        logarithmic = TRANSFORMS[specification.transform].log
+        point = mean if specification.point_forecast == "mean" else median
+        for target in range(total.shape[2]):
+            values = self.known[:, target].copy()
+            ahead = point(prior.quantiles(values, firsts[items], self.rows[chosen], seasonality, total.shape[1]))
+            if logarithmic:
+                floor = SMALLEST_SHARE * np.minimum.reduceat(values, firsts)[items]
+                ahead = np.log(np.maximum(ahead, floor[:, None]))
+            total[chosen, :, target] += weights[items][:, None] * ahead
 
     def _add_network(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
@@ -33,6 +33,7 @@ from service.forecasting.preprocessing.level_shift import without_shifts
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
+from service.forecasting.prior.recipe import SHAPE, Seasonality
 from service.forecasting.series.row_placement import Reading
 from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
 
@@ -205,7 +206,11 @@ class Forecaster:
         methods = (len(self.blend.candidates) - bool(self.networks)) * _METHOD_COST * self._longest
         layers = len(self.networks) * specification.network.num_layers
         overhead = steps * layers * self.engine.step_overhead
-        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods) + overhead
+        prior = 0
+        if specification.prior is not None and "prior" in self.blend.candidates:
+            seasonality = Seasonality(specification.prior.season_length)
+            prior = (seasonality.read_length + min(horizon, seasonality.most_ahead)) * SHAPE.size
+        return rows * (steps * sum(len(network.weights) for network in self.networks) + methods + prior) + overhead
 
     @cached_property
     def _longest(self) -> int:
@@ -365,7 +370,7 @@ def _by_item(values: FloatArray, origins: Sequence[IntArray]) -> list[FloatArray
     return np.split(values, np.cumsum([len(rows) for rows in origins])[:-1])
 
 
-def blended(by_candidate: dict[Candidate, list[FloatArray]], weights: FloatArray) -> list[FloatArray]:
+def blended(by_candidate: Mapping[Candidate, Sequence[FloatArray]], weights: FloatArray) -> list[FloatArray]:
     """Return the weighted mean of the candidates' forecasts for each item; weights: (item, candidate)."""
     return [
         np.sum([weight * ahead for weight, ahead in zip(row, candidates, strict=True) if weight > 0], axis=0)

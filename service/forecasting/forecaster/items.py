@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.config.options import Candidate, MethodName
+from service.forecasting.config.options import Candidate, MethodName, is_method
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.effects import Effects, without_effects
 from service.forecasting.forecaster.blend import Blend, MethodBlend
@@ -61,7 +61,7 @@ class FittedItem:
         fitted = {
             name: tuple(METHODS[name].fit(np.ascontiguousarray(column), season_length) for column in values.T)
             for name in candidates
-            if name != "network"
+            if is_method(name)
         }
         return replace(self, methods=fitted)
 
@@ -109,9 +109,8 @@ class FittedItems(NamedTuple):
     """Fitted items as arrays; I items, C channels, T targets.
 
     offset, scale: (I, C), of the scalers. error_scale, least_width, constant: (I, T); least_width is None where
-    all are 0. network: (I,), the weight of
-    the network in the forecasts; None: there is none. methods: the simple methods in the forecasts; None: there are
-    none.
+    all are 0. network, prior: (I,), their weights in the forecasts; None: no item has it. methods: the simple methods
+    in the forecasts; None: there are none.
     """
 
     items: tuple[FittedItem, ...]
@@ -121,6 +120,7 @@ class FittedItems(NamedTuple):
     least_width: FloatArray | None
     constant: NDArray[np.bool_]
     network: FloatArray | None
+    prior: FloatArray | None
     methods: MethodBlend | None
 
     @classmethod
@@ -137,13 +137,14 @@ class FittedItems(NamedTuple):
             least_width if least_width.any() else None,
             np.array([item.constant[: error_scale.shape[1]] for item in items]),
             blend.network_weights,
+            blend.prior_weights,
             MethodBlend.of(fitted, blend.methods, blend.method_weights) if blend.methods else None,
         )
 
     def weighted(self, blend: Blend) -> FittedItems:
         """Return the same items with other weights of the same candidates."""
         methods = self.methods and self.methods._replace(weights=blend.method_weights.copy(order="C"))
-        return self._replace(network=blend.network_weights, methods=methods)
+        return self._replace(network=blend.network_weights, prior=blend.prior_weights, methods=methods)
 
     def chosen(self, rows: Sequence[int]) -> FittedItems:
         """Return some of the items, in that order."""
@@ -157,5 +158,6 @@ class FittedItems(NamedTuple):
             None if self.least_width is None else self.least_width[rows],
             self.constant[rows],
             None if self.network is None else self.network[rows],
+            None if self.prior is None else self.prior[rows],
             None if self.methods is None else self.methods.chosen(rows),
         )

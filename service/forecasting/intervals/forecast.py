@@ -11,6 +11,9 @@ from service.forecasting.preprocessing.transforms import Transform
 from service.forecasting.series.series import FloatArray
 from service.forecasting.series.time_axis import TimeAxis
 
+Interval = tuple[FloatArray, FloatArray]
+"""The lower and the upper bounds (horizon,) of a level."""
+
 
 @dataclass(frozen=True)
 class Bands:
@@ -26,6 +29,19 @@ class Bands:
     def from_quantiles(cls, quantiles: Sequence[float]) -> Bands:
         """Return the bands of quantiles, each of which is a bound of a central interval."""
         return cls(tuple(sorted({_level_of(quantile) for quantile in quantiles})), tuple(quantiles))
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """The probabilities of all bounds: the quantiles, or the lower and the upper bound of each level."""
+        if self.quantiles:
+            return self.quantiles
+        return tuple(side for level in self.levels for side in (0.5 - level / 200, 0.5 + level / 200))
+
+    def arranged(self, bounds: FloatArray) -> tuple[dict[float, Interval], dict[float, FloatArray]]:
+        """Return intervals by level and values by quantile, from bounds (probability, horizon) of `probabilities`."""
+        if self.quantiles:
+            return {}, dict(zip(self.quantiles, bounds, strict=True))
+        return dict(zip(self.levels, zip(bounds[::2], bounds[1::2], strict=True), strict=True)), {}
 
     def named(self, levels: Sequence[float]) -> str:
         """Return the name, for messages, of what was requested at some of these levels."""
@@ -47,7 +63,7 @@ class Forecast(NamedTuple):
     target: str
     times: TimeAxis | None
     mean: FloatArray
-    intervals: dict[float, tuple[FloatArray, FloatArray]]
+    intervals: dict[float, Interval]
     quantiles: dict[float, FloatArray]
     far_outside: bool = False
     samples: FloatArray | None = None

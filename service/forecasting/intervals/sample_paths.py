@@ -46,7 +46,7 @@ class SamplePaths:
         """
         targets = self._errors.errors.shape[2]
         shape = (horizon, 2, request.paths, targets)
-        draws = [_generator(request.seed, item).standard_normal(shape) for item in items]
+        draws = [generator_of(request.seed, item).standard_normal(shape) for item in items]
         scores = self._dependence.paths(np.concatenate(draws, axis=2)).transpose(2, 1, 0)
         return scores.reshape(targets, len(items), request.paths, horizon).swapaxes(0, 1)
 
@@ -91,7 +91,7 @@ class SamplePaths:
         return widths, growth[..., :horizon]
 
 
-def _generator(seed: int, item: str | None) -> np.random.Generator:
+def generator_of(seed: int, item: str | None) -> np.random.Generator:
     """Return an independent random generator for each seed and item."""
     name = hashlib.blake2b((item or "").encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return np.random.default_rng([seed, int.from_bytes(name)])

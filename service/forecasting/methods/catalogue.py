@@ -49,5 +49,5 @@ FOR_SPORADIC_DEMAND: tuple[MethodName, ...] = ("croston", "tsb")
 NOT_FOR_SPORADIC_DEMAND: tuple[MethodName, ...] = ("naive", "seasonal_naive", "drift")
 """Those that are not tried there: most last values are 0, and so are most of those that they are compared with."""
 
-PRIOR: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
+TRUSTED: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
 """The methods whose mean is hard to beat: the prior set where a series is too short to compare errors."""

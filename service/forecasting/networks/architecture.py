@@ -33,13 +33,17 @@ LARGEST_WEIGHT = 1e9
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """The dimensions of a network, which determine the number of its weights and their meaning."""
+    """The dimensions of a network, which determine the number of its weights and their meaning.
+
+    head_size: the numbers that the head emits for each step of a chunk; None: one for each channel.
+    """
 
     cell: Cell
     channels: int
     hidden_size: int
     num_layers: int
     output_chunk_length: int
+    head_size: int | None = None
 
     @classmethod
     def of(cls, specification: NetworkSpecification, channels: int, output_chunk_length: int) -> NetworkShape:
@@ -61,7 +65,7 @@ class NetworkShape:
     @property
     def outputs(self) -> int:
         """Numbers that the head emits after a step."""
-        return self.output_chunk_length * self.channels
+        return self.output_chunk_length * (self.head_size or self.channels)
 
     def named(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield torch's names and shapes of all weights, in their order in the vector."""

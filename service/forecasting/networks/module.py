@@ -20,7 +20,8 @@ class RecurrentForecaster(nn.Module):
     """Recurrent layers and a linear head that emits a chunk of steps at once.
 
     Elman RNN (tanh), LSTM (Hochreiter & Schmidhuber 1997) or GRU (Cho et al. 2014). The keys of `state_dict` are those
-    of a model file's networks behind their prefix: ``recurrent.weight_ih_l0``, ..., ``head.bias``.
+    of a model file's networks behind their prefix: ``recurrent.weight_ih_l0``, ..., ``head.bias``. head_size: what a
+    step of a chunk has in place of the channels, as the quantiles of the prior.
     """
 
     def __init__(
@@ -31,12 +32,13 @@ class RecurrentForecaster(nn.Module):
         num_layers: int = 1,
         output_chunk_length: int = 1,
         dropout: float = 0.0,
+        head_size: int | None = None,
     ) -> None:
         super().__init__()
-        self.chunk_shape = output_chunk_length, channels
+        self.chunk_shape = output_chunk_length, head_size or channels
         self.recurrent = _CELLS[cell](channels, hidden_size, num_layers)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(hidden_size, output_chunk_length * channels)
+        self.head = nn.Linear(hidden_size, output_chunk_length * self.chunk_shape[1])
         # cuDNN draws the dropout between its layers from a state that outlives a training (pytorch/pytorch#104697), so
         # that no seed repeats it in a process with several trainings. Hence single layers, with dropout after each.
         self.single_layers = _single_layers(self.recurrent) if dropout > 0 else []

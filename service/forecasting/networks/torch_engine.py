@@ -286,8 +286,9 @@ def module_of(network: Network, device: str, dropout: float = 0.0) -> RecurrentF
     """Return a network as a module on a device."""
     shape = network.shape
     module = RecurrentForecaster(
-        shape.cell, shape.channels, shape.hidden_size, shape.num_layers, shape.output_chunk_length, dropout
-    )
+        shape.cell, shape.channels, shape.hidden_size, shape.num_layers, shape.output_chunk_length, dropout,
+        shape.head_size,
+    )  # fmt: skip
     module.load_state_dict({name: torch.from_numpy(weight) for name, weight in network.named_weights().items()})
     module.to(device)
     for layer in module.single_layers:

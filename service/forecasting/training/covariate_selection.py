@@ -15,7 +15,7 @@ import numpy as np
 from service.forecasting.covariates.calendar_features import calendar_widths
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.evaluation import rolling
-from service.forecasting.methods.catalogue import PRIOR
+from service.forecasting.methods.catalogue import TRUSTED
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.series.series import FloatArray
 from service.forecasting.training.fitter import Fitter
@@ -106,7 +106,7 @@ def _errors(plan: Plan, groups: Sequence[_Group]) -> tuple[FloatArray, float]:
         panel=replace(plan.panel, series=tuple(plan.panel.series[row] for row in rows)),
         splits=tuple(plan.splits[row] for row in rows),
         long=tuple(plan.long[row] for row in rows),
-        choice=replace(plan.choice, specification=replace(plan.choice.specification, candidates=PRIOR)),
+        choice=replace(plan.choice, specification=replace(plan.choice.specification, candidates=TRUSTED)),
     )
     part = _with(part, groups)
     stopping, test = [one.stopping for one in part.splits], [one.test for one in part.splits]

@@ -15,6 +15,7 @@ from service.errors import InvalidOption
 from service.forecasting.config import options
 from service.forecasting.config.specification import (
     NetworkSpecification,
+    PriorSpecification,
     Specification,
     TrainingSpecification,
     point_of,
@@ -29,10 +30,11 @@ from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
+from service.forecasting.prior.recipe import VERSION
+from service.forecasting.prior.zero_shot import LONGEST_USUAL_HORIZON, usual_horizon
 from service.forecasting.series.frequency import DAY, step_of
 from service.forecasting.series.series import FloatArray, Panel, Series
 
-_LONGEST_DEFAULT_HORIZON = 24
 _DEFAULT_CONTEXT = 30
 _LONGEST_DEFAULT_CONTEXT = 200
 _SCORED_STEPS = 64
@@ -123,6 +125,7 @@ class _Chooser:
             maximum=asked.maximum,
             floor=self._floor(transform),
             point=point,
+            prior=self._prior(season_length) if "prior" in candidates else None,
             demand=self.demand,
         )
         return Choice(specification, self.reasons)
@@ -134,6 +137,14 @@ class _Chooser:
             return asked
         value, self.reasons[name] = default()
         return value
+
+    def _prior(self, season_length: int) -> PriorSpecification:
+        """Return the prior with the season that was asked for or found, else that of the frequency."""
+        if season_length == 1 and self.asked.season_length is None:
+            natural = self.panel.series[0].times.grid.season_length if self.panel.series[0].times else None
+            season_length = natural or 1
+        long = long_season_of(season_length)
+        return PriorSpecification(VERSION, season_length, long if self._may_have_weeks(season_length) else 0)
 
     def _most(self, test: Callable[[FloatArray], bool]) -> bool:
         return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
@@ -152,8 +163,8 @@ class _Chooser:
         }
         methods = tuple(name for name in METHODS if name not in others)
         if self.fitted_total < _WORTH_A_NETWORK:
-            return methods, "too few values to train a network: simple methods, weighted on rolling origins"
-        return ("network", *methods), "the network and simple methods, weighted on rolling origins before the split"
+            return ("prior", *methods), "too few values to train a network: the others, weighted on rolling origins"
+        return ("network", "prior", *methods), "all that suit, weighted on rolling origins before the split"
 
     def _may_have_weeks(self, season_length: int) -> bool:
         """Return whether the season is a day, as far as is known, and three weeks of seven days are known."""
@@ -174,11 +185,10 @@ class _Chooser:
         return season_length, f"an F test finds it{several} ({source})"
 
     def _horizon(self, season_length: int) -> tuple[int, str]:
-        longest = max(1, self.fitted // 3)
-        if 1 < season_length <= longest:
-            return season_length, "one season"
-        horizon = min(max(1, self.length // 10), _LONGEST_DEFAULT_HORIZON, longest)
-        return horizon, f"a tenth of the series, up to {_LONGEST_DEFAULT_HORIZON}"
+        horizon = usual_horizon(season_length, self.length, self.fitted // 3)
+        if 1 < season_length == horizon:
+            return horizon, "one season"
+        return horizon, f"a tenth of the series, up to {LONGEST_USUAL_HORIZON}"
 
     def _transform(self, season_length: int) -> tuple[options.TransformName, str]:
         block = season_length if season_length > 1 else 12

@@ -22,8 +22,8 @@ from service.forecasting.covariates.categories import (
 from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.diagnostics.characteristics import looks_like_noise, returns_to_its_mean
 from service.forecasting.diagnostics.season_detection import common_season, shows_weeks
-from service.forecasting.evaluation.blend_weights import Prior
-from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, PRIOR
+from service.forecasting.evaluation.blend_weights import Trusted
+from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, TRUSTED
 from service.forecasting.preprocessing.level_shift import without_shifts
 from service.forecasting.preprocessing.missing import drop_leading, open_end_warnings, refuse_missing
 from service.forecasting.preprocessing.network_inputs import min_history
@@ -50,7 +50,9 @@ _SHORTEST_WALK = 100
 # A test cannot tell fewer values from noise, whatever they are.
 _SHORTEST_NOISE = 40
 # Methods for two seasons are alike in error and differ in kind: their mean is better than most weights.
-_PRIOR_ORIGINS_OF_WEEKS = 6.0
+_ORIGINS_OF_WEEKS = 6.0
+# The share of the prior where methods for two seasons, which it knows less of, are candidates.
+_PRIOR_SHARE_OF_DAYS = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,21 @@ class Plan:
         return (*self.warnings, *([NOISE] if self.noise else []), *([WALK] if self.walk else []))
 
     @property
-    def prior(self) -> Prior:
+    def trusted(self) -> Trusted:
         """The candidates to blend where little is known of their errors."""
         if self.choice.specification.sporadic:
-            return Prior((*FOR_SPORADIC_DEMAND, "exponential_smoothing"))
+            return Trusted((*FOR_SPORADIC_DEMAND, "exponential_smoothing"), prior_share=0.0)
         if self.walk:
-            return Prior(("naive", "exponential_smoothing"))
+            return Trusted(("naive", "exponential_smoothing"), prior_share=0.0)
         if self.noise:
-            return Prior(("mean",))
+            return Trusted(("mean",), prior_share=0.0)
         if self._is_yearly:
-            return Prior(("network", *PRIOR, "drift"))
+            return Trusted(("network", *TRUSTED, "drift"))
         if not set(FOR_TWO_SEASONS) <= set(self.choice.specification.candidates):
-            return Prior(("network", *PRIOR))
+            return Trusted(("network", *TRUSTED))
         if self.weeks:
-            return Prior(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _PRIOR_ORIGINS_OF_WEEKS)
-        return Prior(("network", *PRIOR, "seasonal_naive", *FOR_TWO_SEASONS))
+            return Trusted(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _ORIGINS_OF_WEEKS, _PRIOR_SHARE_OF_DAYS)
+        return Trusted(("network", *TRUSTED, "seasonal_naive", *FOR_TWO_SEASONS), prior_share=_PRIOR_SHARE_OF_DAYS)
 
     @property
     def known_baseline(self) -> BaselineMethod | None:

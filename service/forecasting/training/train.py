@@ -197,7 +197,7 @@ def _weighed(
 ) -> tuple[Blend, tuple[CandidateScore, ...], list[RollingForecasts]]:
     """Return the blend without unused candidates, the scores of all candidates, and the forecasts of the blend."""
     by_candidate = roll_candidates(selected, evaluated, plan.choice.specification.horizon)
-    blend, candidates = weigh(evaluated, by_candidate, selected.blend, plan.prior, plan.noise_variance)
+    blend, candidates = weigh(evaluated, by_candidate, selected.blend, plan.trusted, plan.noise_variance)
     forecasts = blended(by_candidate, blend.weights)
     rolled = [compared(one, ahead) for one, ahead in zip(evaluated, forecasts, strict=True)]
     return blend.pruned(), candidates, rolled

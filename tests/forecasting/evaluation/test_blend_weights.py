@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from service.forecasting.evaluation.blend_weights import choose_weights
-from service.forecasting.methods.catalogue import METHODS, PRIOR
+from service.forecasting.methods.catalogue import METHODS, TRUSTED
 from service.forecasting.series.series import FloatArray
 from tests.factories import noisy_sine, random_walk, seasonal
 
 NAMES = list(METHODS)
-IN_PRIOR = np.array([name in PRIOR for name in NAMES])
+IN_PRIOR = np.array([name in TRUSTED for name in NAMES])
 
 
 def chosen(errors: FloatArray, prior: np.ndarray, spacing: int = 1) -> FloatArray:
     """Return the weights for errors (candidate, item, origin, horizon) from origins that are ``spacing`` rows apart."""
     known = (~np.isnan(errors)).any(axis=(0, 3)).sum(axis=1)
-    return choose_weights(errors, prior, np.minimum(known, 1 + (known - 1) * spacing / errors.shape[-1]), 1.25)
+    return choose_weights(
+        errors, prior.astype(float), np.minimum(known, 1 + (known - 1) * spacing / errors.shape[-1]), 1.25
+    )
 
 
 def errors_of(values: FloatArray, horizon: int, season_length: int = 1, share: float = 0.6) -> FloatArray:
@@ -46,7 +48,7 @@ def weights_of(values: FloatArray, horizon: int, season_length: int = 1) -> dict
 )
 def test_weights_sum_to_one_whatever_is_known(errors: FloatArray, prior: FloatArray) -> None:
     errors[:, :, :, :] = np.where(np.isnan(errors).any(axis=0), np.nan, errors)
-    for row in chosen(errors, prior.astype(bool)):
+    for row in chosen(errors, prior):
         assert (row >= 0).all()
         assert row.sum() == pytest.approx(1)
 
@@ -136,7 +138,7 @@ def test_an_outsider_that_is_better_beyond_chance_counts_in_full() -> None:
 
 def test_a_season_with_a_trend_needs_methods_that_know_both() -> None:
     weights = weights_of(seasonal(144), 12, 12)
-    assert sum(weights[name] for name in PRIOR) > 0.95
+    assert sum(weights[name] for name in TRUSTED) > 0.95
 
 
 def test_a_nonlinear_map_is_left_to_what_knows_it() -> None:

@@ -55,7 +55,7 @@ def test_less_than_a_week_is_forecast_all_the_same(name: MethodName) -> None:
 def test_they_are_candidates_where_there_are_three_weeks_of_hours(values: FloatArray, two_seasons: bool) -> None:
     plan = plan_training(panel(values), TrainOptions())
     assert (set(FOR_TWO_SEASONS) <= set(plan.choice.specification.candidates)) == two_seasons
-    assert (set(FOR_TWO_SEASONS) <= set(plan.prior.candidates)) == two_seasons
+    assert (set(FOR_TWO_SEASONS) <= set(plan.trusted.candidates)) == two_seasons
 
 
 def test_a_week_of_five_days_has_another_length() -> None:
@@ -77,9 +77,9 @@ def test_where_days_differ_by_weekday_methods_for_weeks_are_trusted_more() -> No
     weeks, days = (
         plan_training(panel(values), TrainOptions()) for values in (working_hours(6, 5.0), seasonal(1008, 24))
     )
-    assert set(weeks.prior.candidates) == {"ridge", "seasonal_naive", *FOR_TWO_SEASONS}
-    assert weeks.prior.origins > days.prior.origins
-    assert "network" in days.prior.candidates
+    assert set(weeks.trusted.candidates) == {"ridge", "seasonal_naive", *FOR_TWO_SEASONS}
+    assert weeks.trusted.origins > days.trusted.origins
+    assert "network" in days.trusted.candidates
 
 
 @pytest.mark.parametrize(

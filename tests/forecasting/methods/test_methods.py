@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from service.forecasting.config.options import MethodName
-from service.forecasting.methods.catalogue import METHODS, PRIOR
+from service.forecasting.methods.catalogue import METHODS, TRUSTED
 from service.forecasting.series.series import FloatArray
 from tests.factories import noisy_sine, random_walk, seasonal
 
@@ -19,7 +19,7 @@ SEASON_LENGTHS = st.sampled_from([1, 2, 4, 7, 12])
 VALUES = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e3, 1e3, width=32))
 POSITIVE = arrays(np.float64, st.integers(1, 60), elements=st.floats(1, 1e3, width=32))
 every_method = pytest.mark.parametrize("name", METHODS)
-fitted_method = pytest.mark.parametrize("name", PRIOR)
+fitted_method = pytest.mark.parametrize("name", TRUSTED)
 
 
 def last(values: FloatArray) -> np.ndarray:

@@ -229,7 +229,7 @@ def test_the_drift_is_trusted_where_rows_are_years(freq: str, trusted: bool) -> 
     (one,) = panel(random_walk(40)).series
     dated = replace(one, times=axis_from_start("1980-01-01", freq, 40, ("start",)))
     plan = plan_training(Panel((dated,), ("value",)), options().model_validate({}))
-    assert ("drift" in plan.prior.candidates) == trusted
+    assert ("drift" in plan.trusted.candidates) == trusted
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e-300, 1e90])

@@ -10,13 +10,21 @@ from service.forecasting.compilation import part
 
 Array = Any
 
-MAE, MSE, HUBER = 0, 1, 2
-LOSSES = {"mae": MAE, "mse": MSE, "huber": HUBER}
+MAE, MSE, HUBER, PINBALL = 0, 1, 2, 3
+LOSSES = {"mae": MAE, "mse": MSE, "huber": HUBER, "pinball": PINBALL}
+
+QUANTILES = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
+"""The quantiles that a network with the pinball loss emits after each step."""
+
+_LEVELS = np.array(QUANTILES)
 
 
 @part
 def weighted_loss(loss: int, forecasts: Array, targets: Array, known: Array) -> float:
-    """Return the weighted mean of the loss, and replace ``forecasts`` by its gradient. All arrays are (R, K C)."""
+    """Return the weighted mean of the loss, and replace ``forecasts`` by its gradient.
+
+    All arrays are (R, K C); with the pinball loss (Koenker & Bassett 1978) (R, Q), a target repeated for each quantile.
+    """
     weight, total = 0.0, 0.0
     f, y, w = forecasts.reshape(-1), targets.reshape(-1), known.reshape(-1)
     for n in range(len(f)):
@@ -32,6 +40,12 @@ def weighted_loss(loss: int, forecasts: Array, targets: Array, known: Array) -> 
             error = f[n] - y[n]
             total += w[n] * scale * error * error
             f[n] = w[n] * scale * 2 * error
+    elif loss == PINBALL:
+        for n in range(len(f)):
+            error = f[n] - y[n]
+            slope = (1.0 if error > 0 else 0.0) - _LEVELS[n % len(_LEVELS)]
+            total += w[n] * scale * slope * error
+            f[n] = w[n] * scale * slope
     else:
         for n in range(len(f)):
             error = f[n] - y[n]

@@ -1,0 +1,81 @@
+"""Conformal correction of the prior's quantiles by the errors of its own forecasts of the past.
+
+The errors of rolling-origin forecasts, in units of the half-widths of the 80 % interval (scaled residuals, as in Romano
+et al. 2019), tell by which factor intervals are too wide or too narrow. The factor is shrunk towards 1: few origins say
+little about a series, and the network has seen many.
+
+Legend: S series, N origins, H horizon, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from service.forecasting.networks.kernels.losses import QUANTILES
+from service.forecasting.prior.recipe import Seasonality
+from service.forecasting.series.series import FloatArray, IntArray
+
+_ORIGINS = 8
+# The quantiles that bound the 80 % interval.
+_LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
+_LEVEL = QUANTILES[_HIGH] - QUANTILES[_LOW]
+# The errors of so many independent origins count as much as what the network says.
+_TRUST = 20.0
+_LEAST_KNOWN = 8
+_TINY = 1e-12
+
+
+def rolling_rows(
+    firsts: IntArray, stops: IntArray, seasonality: Seasonality, horizon: int
+) -> tuple[IntArray, IntArray]:
+    """Return the series (N,) and the last known row (N,) of each origin before the ends of the series.
+
+    firsts, stops: (S,), the first row of each series and the row after its last one. Origins are a horizon apart,
+    closer where the series is short.
+    """
+    least = max(_LEAST_KNOWN, 2 * seasonality.season_length + 2)
+    room = stops - firsts - least
+    stride = np.clip(room // _ORIGINS, 1, horizon)
+    back = np.arange(1, _ORIGINS + 1) * stride[:, None]
+    series, which = np.nonzero(back <= room[:, None])
+    return series, stops[series] - 1 - back[series, which]
+
+
+def widening(
+    forecast: Callable[[IntArray, IntArray], FloatArray],
+    values: FloatArray,
+    firsts: IntArray,
+    stops: IntArray,
+    seasonality: Seasonality,
+    horizon: int,
+) -> FloatArray:
+    """Return the factor (S,) of the widths of each series' intervals.
+
+    forecast: returns the quantiles (N, H, Q) from the origins of series; its arguments are those of `rolling_rows`.
+    """
+    series, rows = rolling_rows(firsts, stops, seasonality, horizon)
+    factors = np.ones(len(firsts))
+    if not len(series):
+        return factors
+    quantiles = forecast(series, rows)
+    ahead = rows[:, None] + np.arange(1, horizon + 1)
+    known = ahead < stops[series][:, None]
+    middle = quantiles[:, :, len(QUANTILES) // 2]
+    errors = values[np.minimum(ahead, len(values) - 1)] - middle
+    side = np.where(errors > 0, quantiles[:, :, _HIGH] - middle, middle - quantiles[:, :, _LOW])
+    ratios = np.where(known, np.abs(errors) / np.maximum(side, _TINY), np.nan)
+    begins = np.flatnonzero(np.append(True, np.diff(series) > 0))
+    for begin, end in zip(begins, np.append(begins[1:], len(series)), strict=True):
+        found = ratios[begin:end][known[begin:end]]
+        independent = 1 + (rows[begin] - rows[end - 1]) / horizon
+        share = independent / (independent + _TRUST)
+        factors[series[begin]] = max(float(np.quantile(found, _LEVEL)), _TINY) ** share
+    return factors
+
+
+def widened(quantiles: FloatArray, factors: FloatArray) -> FloatArray:
+    """Return quantiles (S, H, Q) whose distances from the median are multiplied by the factors (S,)."""
+    middle = quantiles[:, :, len(QUANTILES) // 2, None]
+    return np.asarray(middle + factors[:, None, None] * (quantiles - middle))

@@ -1,0 +1,1 @@
+"""Kernels of the prior: synthetic series, inputs of the network, and its forecasts."""

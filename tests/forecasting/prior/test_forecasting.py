@@ -1,0 +1,79 @@
+"""Quantiles of the prior: independent of what else is forecast, ascending, and equivariant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from service.forecasting.networks.kernels.losses import QUANTILES
+from service.forecasting.prior.recipe import Seasonality
+from service.forecasting.prior.weights import load_prior
+from service.forecasting.series.series import FloatArray
+
+MONTHS = Seasonality(12)
+MIDDLE = len(QUANTILES) // 2
+
+
+def quantiles(values: FloatArray, seasonality: Seasonality = MONTHS, horizon: int = 12) -> FloatArray:
+    values = np.ascontiguousarray(values, np.float64)
+    ends = np.array([len(values) - 1])
+    return np.asarray(load_prior().quantiles(values, np.zeros(1, np.int64), ends, seasonality, horizon)[0])
+
+
+def months(count: int = 120, seed: int = 0) -> FloatArray:
+    t = np.arange(count)
+    return np.asarray(100 + 0.2 * t + 10 * np.sin(2 * np.pi * t / 12) + np.random.default_rng(seed).normal(size=count))
+
+
+@pytest.mark.parametrize("seasonality", [Seasonality(1), MONTHS, Seasonality(7), Seasonality(24, 168)], ids=str)
+def test_origins_do_not_depend_on_each_other(seasonality: Seasonality) -> None:
+    one, two = months(700), np.exp(np.random.default_rng(1).normal(size=90)) - 1
+    values, firsts = np.concatenate([one, two]), np.array([0, 700])
+    items = np.array([0] * 20 + [1] * 13)
+    origins = np.concatenate([np.arange(680, 700), 700 + np.arange(10, 75, 5)])
+    together = load_prior().quantiles(values, firsts[items], origins, seasonality, 30)
+    for item, origin, found in zip(items, origins, together, strict=True):
+        np.testing.assert_allclose(
+            found, quantiles(values[firsts[item] : origin + 1], seasonality, 30), rtol=1e-3, atol=1e-4
+        )
+
+
+def test_quantiles_are_ascending_and_finite() -> None:
+    rng = np.random.default_rng(2)
+    for count in (3, 4, 7, 8, 30, 200):
+        for values in (
+            rng.normal(size=count),
+            np.cumsum(rng.standard_cauchy(count)),
+            np.zeros(count),
+            rng.random(count),
+        ):
+            found = quantiles(values, Seasonality(1), 200)
+            assert np.isfinite(found).all()
+            assert (np.diff(found, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("factor", [1e-9, 0.01, 1e9])
+def test_forecasts_follow_the_unit_of_the_values(factor: float) -> None:
+    np.testing.assert_allclose(quantiles(factor * months()), factor * quantiles(months()), rtol=1e-3)
+
+
+def test_constants_are_forecast_to_stay() -> None:
+    for level in (-3.0, 0.0, 5.0, 1e12):
+        found = quantiles(np.full(40, level))
+        np.testing.assert_array_equal(found, level)
+
+
+def test_a_season_and_a_trend_are_continued() -> None:
+    known, ahead = months(132)[:120], months(132)[120:]
+    found = quantiles(known)
+    assert np.abs(found[:, MIDDLE] - ahead).mean() < 2
+    assert ((found[:, 0] <= ahead) & (ahead <= found[:, -1])).mean() > 0.7
+
+
+def test_beyond_its_reach_the_last_season_is_repeated() -> None:
+    most = MONTHS.most_ahead
+    found = quantiles(months(), horizon=most + 24)
+    np.testing.assert_array_equal(found[:most], quantiles(months(), horizon=most))
+    np.testing.assert_allclose(found[most:, MIDDLE], np.tile(found[most - 12 : most, MIDDLE], 2))
+    widths = found[:, -1] - found[:, 0]
+    assert (widths[most:] > np.tile(widths[most - 12 : most], 2)).all()

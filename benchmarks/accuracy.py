@@ -15,18 +15,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import accuracy_service, public_table
+from benchmarks.accuracy_bootstrap import difference
 from benchmarks.accuracy_data import GROUPS, describe, load_group
 from benchmarks.accuracy_metrics import score
 from benchmarks.accuracy_naive import naive2, seasonal_naive
 from benchmarks.accuracy_peers import CachedPeers
 from benchmarks.accuracy_series import AccuracySeries, Forecast
-from benchmarks.accuracy_table import HEADING, Line, Result, failures, line_of, mean_lines, seed_spread
+from benchmarks.accuracy_table import HEADING, Line, Result, failures, given_season, line_of, mean_lines, seed_spread
 from benchmarks.server import ForecastApi, serving
 
 SERVICE = ("service", "service-items")
 # Only where series have two seasons.
 TWO_SEASONS, FOR_TWO_SEASONS = "two-seasons", ("weekly-naive", "mstl-ets")
-METHODS = ("snaive", "naive2", *FOR_TWO_SEASONS, "auto-ets", "auto-theta", "gru", "gru-standard", *SERVICE)
+# The peers that the service is compared with in each group.
+PEERS = ("auto-ets", "auto-theta")
+DEFAULTS = ("snaive", "naive2", *FOR_TWO_SEASONS, *PEERS, "gru", "gru-standard", *SERVICE)
+# What the service knows of the season: each goal is how much higher the mean OWA may be than with the season given.
+SEASON_GIVEN, SEASON_GOALS = "season-given", {"service": 0.01, "values-alone": 0.02}
+ONE_EACH = (SERVICE[0], "values-alone", SEASON_GIVEN)
+METHODS = (*DEFAULTS, *ONE_EACH[1:])
 PUBLIC = "public-table"
 
 
@@ -67,7 +74,7 @@ def main() -> None:
     if len(lines) > 1:
         print("\n".join([f"\nmean over {len(lines)} groups", HEADING, *map(str, mean_lines(lines))]))
     notes = [*failures(results, groups), *(spread for one in SERVICE if (spread := seed_spread(lines, one)))]
-    print("\n".join(notes))
+    print("\n".join([*notes, *given_season(lines, SEASON_GOALS, SEASON_GIVEN)]))
     if options.json:
         options.json.write_text(json.dumps(record_of(options, groups, results, lines), indent=1))
 
@@ -77,9 +84,9 @@ def parse_options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     everything = ",".join((*GROUPS, PUBLIC))
     parser.add_argument("--groups", default=everything, help=f"of {everything}")
-    parser.add_argument("--methods", default=",".join(METHODS), help=f"of {','.join(METHODS)}")
+    parser.add_argument("--methods", default=",".join(DEFAULTS), help=f"of {','.join(METHODS)}")
     parser.add_argument("--sample", type=int, default=100, help="series a group, of a fixed order (default 100)")
-    parser.add_argument("--seeds", type=int, default=1, help="seeds of the service (default 1)")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of the service's training (default 1)")
     parser.add_argument("--inside", action="store_true", help="hold out the end of the training parts instead")
     parser.add_argument("--json", type=Path, help="file to write every score to")
     parser.add_argument("--server-log", type=Path, help="file to keep the server's output in")
@@ -101,7 +108,7 @@ def parse_options() -> Options:
 
 def open_service(stack: ExitStack, options: Options) -> ForecastApi | None:
     """Start a server and warm it up, if a method needs one."""
-    if not set(SERVICE) & set(options.methods):
+    if not {*SERVICE, *ONE_EACH} & set(options.methods):
         return None
     api = stack.enter_context(serving(options.server_log))
     accuracy_service.warm_up(api)
@@ -123,6 +130,8 @@ def chosen_methods(options: Options, peers: CachedPeers, api: ForecastApi | None
     if api:
         every["service"] = lambda _, panel, seed: accuracy_service.forecast_each(api, panel, seed)
         every["service-items"] = lambda _, panel, seed: accuracy_service.forecast_together(api, panel, seed)
+        every["values-alone"] = lambda _, panel, seed: accuracy_service.forecast_values(api, panel, seed)
+        every[SEASON_GIVEN] = lambda _, panel, seed: accuracy_service.forecast_each(api, panel, seed, True)
     return {name: every[name] for name in options.methods}
 
 
@@ -140,6 +149,10 @@ def run_group(
             results.append(scored(group, method, seed, panel, forecast(name, panel, seed)))
             lines.append(line_of(results[-1], reference))
             print(lines[-1], flush=True)
+    peers = [one for one in results if one.method in PEERS]
+    ours = [one for one in results if one.method in SERVICE and one.seed == 0]
+    for one in ours if peers else []:
+        print(difference(one, peers, reference), flush=True)
     return results
 
 

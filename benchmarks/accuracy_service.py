@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,16 +19,24 @@ def warm_up(api: ForecastApi) -> None:
     api.train({"series": (10 + np.sin(np.arange(60) * np.pi / 6)).tolist(), "horizon": 6})
 
 
-def forecast_each(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
+def forecast_each(
+    api: ForecastApi, panel: Sequence[AccuracySeries], seed: int, season_given: bool = False
+) -> list[Forecast]:
     """Train and forecast with one model per series; seconds are those of both requests."""
-    return [forecast_one(api, series, seed) for series in panel]
+    return [forecast_one(api, series, seed, season_given) for series in panel]
 
 
-def forecast_one(api: ForecastApi, series: AccuracySeries, seed: int = 0) -> Forecast:
-    """Train on a series and forecast it."""
+def forecast_values(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
+    """Train and forecast with one model per series, without dates."""
+    return [forecast_one(api, replace(series, timestamps=None), seed) for series in panel]
+
+
+def forecast_one(api: ForecastApi, series: AccuracySeries, seed: int = 0, season_given: bool = False) -> Forecast:
+    """Train on a series and forecast it. season_given: the request has the season length that the peers receive."""
+    options = {"season_length": series.season_length} if season_given else {}
     started = time.perf_counter()
     try:
-        answer = train_and_ask(api, series_form(series), series.horizon, seed)
+        answer = train_and_ask(api, series_form(series), series.horizon, seed, options)
     except (RequestError, httpx.HTTPError) as error:
         return last_value(series, str(error))
     return forecast_of(answer["forecasts"][0], time.perf_counter() - started)
@@ -46,10 +55,10 @@ def forecast_together(api: ForecastApi, panel: Sequence[AccuracySeries], seed: i
     return [forecast_of(by_item[series.name], seconds) for series in panel]
 
 
-def train_and_ask(api: ForecastApi, series: Any, horizon: int, seed: int) -> Json:
+def train_and_ask(api: ForecastApi, series: Any, horizon: int, seed: int, options: Json | None = None) -> Json:
     """Train and forecast the same horizon; seed 0 is the default and is not sent."""
-    options = {"training": {"seed": seed}} if seed else {}
-    record = api.train({"series": series, "horizon": horizon, **options})
+    sent = (options or {}) | ({"training": {"seed": seed}} if seed else {})
+    record = api.train({"series": series, "horizon": horizon, **sent})
     return api.forecast({"model_id": record["model_id"], "horizon": horizon, "level": list(LEVELS)})
 
 

@@ -10,6 +10,8 @@ from benchmarks.accuracy_metrics import Score, mean_score, owa
 from benchmarks.accuracy_series import LEVELS, AccuracySeries, Forecast
 
 COLUMNS = ("sMAPE", "MASE", "OWA", *(f"in {level}" for level in LEVELS), *(f"MSIS {level}" for level in LEVELS))
+# The goal of the difference between the highest and the lowest mean OWA of five seeds.
+SPREAD_GOAL = 0.005
 HEADING = f"{'method':<22}" + "".join(f"{name:>9}" for name in (*COLUMNS, "seconds"))
 
 
@@ -85,4 +87,19 @@ def seed_spread(lines: Mapping[str, Sequence[Line]], method: str) -> str | None:
     means = [line.owa for line in mean_lines(lines) if line.method.split(" seed ")[0] == method and line.owa]
     if len(means) < 2:
         return None
-    return f"{method}: OWA {min(means):.4f} to {max(means):.4f} over {len(means)} seeds"
+    ends = f"{min(means):.4f} to {max(means):.4f}"
+    return f"{method}: OWA {ends} over {len(means)} seeds, spread {max(means) - min(means):.4f} (goal {SPREAD_GOAL})"
+
+
+def given_season(lines: Mapping[str, Sequence[Line]], goals: Mapping[str, float], method: str) -> list[str]:
+    """Describe how much higher the mean OWA over all groups is than that of ``method``, which is given the season.
+
+    goals: the highest difference of each of the methods to compare. Methods that did not run are left out.
+    """
+    means = {line.method: line.owa for line in mean_lines(lines)}
+    season = means.get(method)
+    return [
+        f"{name} - {method}: OWA {owa - season:+.4f} (goal at most {goal})"
+        for name, goal in goals.items()
+        if season is not None and (owa := means.get(name)) is not None
+    ]

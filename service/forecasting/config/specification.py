@@ -19,6 +19,7 @@ _CLOSED = ConfigDict(extra="forbid")
 
 # A model file is untrusted input: these bounds limit the memory and time that it can cost.
 Size = Annotated[int, Field(ge=1, le=10_000_000)]
+LongSeason = Annotated[int, Field(ge=2, le=1_000_000)]
 Layers = Annotated[int, Field(ge=1, le=16)]
 Members = Annotated[int, Field(ge=1, le=32)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -101,6 +102,8 @@ class Specification:
     constant_covariates: Annotated[dict[str, options.FiniteNumber | str | None], Field(max_length=1000)] = (
         dataclasses.field(default_factory=dict)
     )
+    # Rows of a week where the season is a day, if they are not those of `long_season_of`.
+    long_season_length: LongSeason | None = None
 
     @model_validator(mode="after")
     def _labels_are_different(self) -> Specification:
@@ -145,4 +148,4 @@ def point_of(loss: options.Loss) -> options.Point:
 
 
 _ADAPTER = TypeAdapter(Specification)
-_IF_ANY = ("categories", "constant_covariates", "demand", "floor", "point", "prior")
+_IF_ANY = ("categories", "constant_covariates", "demand", "floor", "long_season_length", "point", "prior")

@@ -67,10 +67,13 @@ def find_season(values: FloatArray, expected: int | None) -> int:
     return day if not rest and day >= _HOURS and day in gains else found
 
 
-def shows_weeks(values: FloatArray, day: int) -> bool:
-    """Return whether the means of days of (time,) have a season of seven; day: the number of rows."""
+def shows_weeks(values: FloatArray, day: int, week: int = _DAYS) -> bool:
+    """Return whether the means of days of (time,) have a season of a week.
+
+    day: rows of a day. week: days of a week with rows.
+    """
     days = len(values) // day
-    return find_season(values[len(values) - days * day :].reshape(days, day).mean(axis=1), _DAYS) == _DAYS
+    return find_season(values[len(values) - days * day :].reshape(days, day).mean(axis=1), week) == week
 
 
 def common_season(found: Sequence[int]) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.forecasting.config.options import BaselineMethod
 from service.forecasting.evaluation.rolling import Evaluated, RollingForecasts, compared, mean_known
-from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.catalogue import METHODS, fit_method
 from service.forecasting.methods.method import long_season_of
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.series.series import FloatArray, IntArray
@@ -47,7 +47,8 @@ def best_baseline(evaluated: Sequence[Evaluated], horizon: int, season_length: i
     """
     methods: list[BaselineMethod] = ["seasonal_naive"] if season_length > 1 else []
     shortest = min((int(one.origins[0]) + 1 for one in evaluated if len(one.origins)), default=0)
-    if season_length < long_season_of(season_length) <= shortest:
+    week = evaluated[0].specification.long_season_length or long_season_of(season_length)
+    if season_length < week <= shortest:
         methods.append("long_seasonal_naive")
     methods += ["naive", "drift", "mean"]
     losses = [_loss(roll_baseline(method, evaluated, horizon, season_length)) for method in methods]
@@ -72,16 +73,24 @@ def roll_baseline(
         if one.item.effects is not None:  # a baseline ignores them
             values = fill(one.series.values[:, :target_count], one.specification.missing).forward_filled
         values = one.transform.apply(values)
-        rolled.append(compared(one, baseline_forecasts(method, values, one.origins, horizon, season_length)))
+        week = one.specification.long_season_length
+        rolled.append(compared(one, baseline_forecasts(method, values, one.origins, horizon, season_length, week)))
     return rolled
 
 
 def baseline_forecasts(
-    method: BaselineMethod, values: FloatArray, origins: IntArray, horizon: int, season_length: int
+    method: BaselineMethod,
+    values: FloatArray,
+    origins: IntArray,
+    horizon: int,
+    season_length: int,
+    long_season: int | None = None,
 ) -> FloatArray:
     """Forecast (time, target) without gaps from each origin: (origin, horizon, target)."""
+    fitted = [fit_method(method, column, season_length, long_season) for column in values.T]
     rule = METHODS[method]
     columns = [
-        rule.forecast(rule.fit(column, season_length), column, origins, horizon, season_length) for column in values.T
+        rule.forecast(parameters, column, origins, horizon, season_length)
+        for parameters, column in zip(fitted, values.T, strict=True)
     ]
     return np.stack(columns, axis=-1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from service.forecasting.config.options import MethodName
+from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.methods import exponential_smoothing, harmonic, intermittent, long_season, ridge, theta
 from service.forecasting.methods.kernels import forecasts as kernels
-from service.forecasting.methods.method import Method
+from service.forecasting.methods.method import Method, Parameters
 from service.forecasting.series.series import FloatArray
 
 
@@ -40,6 +42,8 @@ METHODS: dict[MethodName, Method] = {
 whole season yet. drift: a random walk with drift. mean: of all values so far, best for independent noise.
 long_seasonal_naive: the last week where the season is a day."""
 
+_FITS_OF_TWO_SEASONS = {"long_seasonal_naive": long_season.fit_naive, "double_seasonal": long_season.fit_smoothing}
+
 FOR_TWO_SEASONS: tuple[MethodName, ...] = ("long_seasonal_naive", "double_seasonal")
 """The methods for days and weeks, which forecast like others where there is no long season."""
 
@@ -51,3 +55,23 @@ NOT_FOR_SPORADIC_DEMAND: tuple[MethodName, ...] = ("naive", "seasonal_naive", "d
 
 TRUSTED: tuple[MethodName, ...] = ("ridge", "exponential_smoothing", "theta")
 """The methods whose mean is hard to beat: the prior set where a series is too short to compare errors."""
+
+
+def fit_method(name: MethodName, values: FloatArray, season_length: int, long_season: int | None) -> FloatArray:
+    """Fit a method on values (time,) and return its parameters.
+
+    long_season: rows of a week for the methods with two seasons; None: that of `long_season_of`.
+    """
+    fit = _FITS_OF_TWO_SEASONS.get(name)
+    return fit(values, season_length, long_season) if fit else METHODS[name].fit(values, season_length)
+
+
+def fit_methods(
+    candidates: Sequence[Candidate], values: FloatArray, season_length: int, long_season: int | None
+) -> dict[MethodName, Parameters]:
+    """Fit the methods among the candidates on (time, target) without gaps."""
+    return {
+        name: tuple(fit_method(name, np.ascontiguousarray(one), season_length, long_season) for one in values.T)
+        for name in candidates
+        if name != "network"
+    }

@@ -16,9 +16,9 @@ _LONGEST = 1_000_000
 _SMOOTHING = 5
 
 
-def fit_naive(values: FloatArray, season_length: int) -> FloatArray:  # noqa: ARG001
-    """Return the length of the long season."""
-    return np.array([float(long_season_of(season_length))])
+def fit_naive(values: FloatArray, season_length: int, long_season: int | None = None) -> FloatArray:  # noqa: ARG001
+    """Return the length of the long season; None: that of `long_season_of`."""
+    return np.array([float(long_season or long_season_of(season_length))])
 
 
 def are_naive_parameters(numbers: FloatArray) -> bool:
@@ -26,9 +26,9 @@ def are_naive_parameters(numbers: FloatArray) -> bool:
     return len(numbers) == 1 and 1 <= numbers[0] <= _LONGEST
 
 
-def fit_smoothing(values: FloatArray, season_length: int) -> FloatArray:
-    """Return the length of the long season, alpha, delta, omega and phi."""
-    long_season = long_season_of(season_length)
+def fit_smoothing(values: FloatArray, season_length: int, long_season: int | None = None) -> FloatArray:
+    """Return the length of the long season, alpha, delta, omega and phi; None: that of `long_season_of`."""
+    long_season = long_season or long_season_of(season_length)
     values = values[-2 * fit_window(season_length) :]
     values = contiguous_copy(values / scale_of(values))
     point, parameters = np.empty(4), np.empty(4)

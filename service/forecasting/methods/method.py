@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.forecasting.methods.kernels.forecasts import method_forecasts
+from service.forecasting.series.grid import Grid
 from service.forecasting.series.series import FloatArray, IntArray
 
 _HOURS = 24
+# The fewest days of a week, fewer of which are hardly a season.
+_SHORTEST_WEEK = 3
 
 Array = TypeVar("Array", bound=NDArray[Any])
 Parameters = tuple[FloatArray, ...]
@@ -62,3 +65,13 @@ def fit_window(season_length: int) -> int:
 def long_season_of(season_length: int) -> int:
     """Return the length of a week where the season is a day of hours or shorter rows, else of the season itself."""
     return 7 * season_length if season_length >= _HOURS else season_length
+
+
+def week_of(grids: Sequence[Grid], season_length: int) -> int | None:
+    """Return the rows of a week where the season is a day, as far as the grids of items say, else None."""
+    if not grids:
+        week = long_season_of(season_length)
+        return week if week > season_length else None
+    days = {grid.days_of_week if grid.rows_of_day == season_length else None for grid in grids}
+    found = days.pop()
+    return season_length * found if found and found >= _SHORTEST_WEEK and not days else None

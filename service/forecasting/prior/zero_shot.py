@@ -18,7 +18,7 @@ from service.forecasting.intervals.demand import demand_quantiles, demand_sizes
 from service.forecasting.intervals.error_correlation import probability
 from service.forecasting.intervals.forecast import Bands, Forecast
 from service.forecasting.intervals.sample_paths import Draw
-from service.forecasting.methods.method import long_season_of
+from service.forecasting.methods.method import week_of
 from service.forecasting.preprocessing.missing import drop_leading, fill
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE
@@ -26,7 +26,6 @@ from service.forecasting.prior.calibration import widened, widening
 from service.forecasting.prior.quantile_functions import at_probabilities, at_scores, mean, median, sample_scores
 from service.forecasting.prior.recipe import Seasonality
 from service.forecasting.prior.weights import load_prior
-from service.forecasting.series.frequency import DAY, step_of
 from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
 
 ZERO_SHOT = "zero-shot"
@@ -163,9 +162,5 @@ def seasonality_of(series: list[Series], columns: list[FloatArray], season_lengt
     if season_length is None:
         tested = [columns[row] for row in evenly_spaced(len(columns), _TESTED_ITEMS)]
         season_length = common_season([find_season(values, None) for values in tested])
-    long = long_season_of(season_length)
-    grids = [one.times.grid for one in series if one.times]
-    days = all(grid.calendar is None and season_length * (step_of(grid.freq) or 0) == DAY for grid in grids)
-    shortest = min(len(one) for one in series)
-    has_weeks = long > season_length and days and shortest >= _LONG_SEASONS * long
-    return Seasonality(season_length, long if has_weeks else 0)
+    week = week_of([one.times.grid for one in series if one.times], season_length) or 0
+    return Seasonality(season_length, week if min(map(len, series)) >= _LONG_SEASONS * week else 0)

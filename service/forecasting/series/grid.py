@@ -141,6 +141,17 @@ class Grid:
         return self.rows_of_week / (5 if self.freq == "B" else days)
 
     @property
+    def days_of_week(self) -> int | None:
+        """Days of a week with rows, if each of them has the same several rows all year round, else None."""
+        step = frequency.step_of(self.freq)
+        if step is None or step >= DAY or DAY % step:
+            return None
+        if self.calendar is None:
+            return 7
+        alike = self.calendar.months is None and self.calendar.rows_of_day(step)
+        return len(self.calendar.weekdays or WEEKDAYS) if alike else None
+
+    @property
     def rows_of_week(self) -> float:
         """Rows of a week, on average over those of months with rows."""
         if self.freq == "B":

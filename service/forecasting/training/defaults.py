@@ -25,14 +25,13 @@ from service.forecasting.diagnostics.characteristics import grows_in_proportion,
 from service.forecasting.diagnostics.demand import SPORADIC, Demand, demand_pattern, most_common
 from service.forecasting.diagnostics.season_detection import common_season, find_season
 from service.forecasting.methods.catalogue import FOR_SPORADIC_DEMAND, FOR_TWO_SEASONS, METHODS, NOT_FOR_SPORADIC_DEMAND
-from service.forecasting.methods.method import long_season_of
+from service.forecasting.methods.method import long_season_of, week_of
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.splits import Split
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE, TRANSFORMS
 from service.forecasting.prior.recipe import VERSION
 from service.forecasting.prior.zero_shot import LONGEST_USUAL_HORIZON, usual_horizon
-from service.forecasting.series.frequency import DAY, step_of
 from service.forecasting.series.series import FloatArray, Panel, Series
 
 _DEFAULT_CONTEXT = 30
@@ -127,6 +126,7 @@ class _Chooser:
             point=point,
             prior=self._prior(season_length) if "prior" in candidates else None,
             demand=self.demand,
+            long_season_length=self._long_season_length(season_length),
         )
         return Choice(specification, self.reasons)
 
@@ -143,8 +143,8 @@ class _Chooser:
         if season_length == 1 and self.asked.season_length is None:
             natural = self.panel.series[0].times.grid.season_length if self.panel.series[0].times else None
             season_length = natural or 1
-        long = long_season_of(season_length)
-        return PriorSpecification(VERSION, season_length, long if self._may_have_weeks(season_length) else 0)
+        week = week_of([one.times.grid for one in self.panel if one.times is not None], season_length) or 0
+        return PriorSpecification(VERSION, season_length, week if self.fitted >= _LONG_SEASONS * week else 0)
 
     def _most(self, test: Callable[[FloatArray], bool]) -> bool:
         return sum(test(sample) for sample in self.samples) * 2 > len(self.samples)
@@ -155,7 +155,8 @@ class _Chooser:
         names += [name for group in ("network", "training") for name in changed.get(group, ()) if name not in _NEUTRAL]
         if names:
             return ("network",), f"{names[0]} is an option of the network"
-        two_seasons = self._may_have_weeks(season_length)
+        week = self._week(season_length)
+        two_seasons = week is not None and self.fitted >= _LONG_SEASONS * week
         sporadic = self.demand in SPORADIC and self.asked.point != "median"
         others = {
             *(NOT_FOR_SPORADIC_DEMAND if sporadic else FOR_SPORADIC_DEMAND),
@@ -166,13 +167,17 @@ class _Chooser:
             return ("prior", *methods), "too few values to train a network: the others, weighted on rolling origins"
         return ("network", "prior", *methods), "all that suit, weighted on rolling origins before the split"
 
-    def _may_have_weeks(self, season_length: int) -> bool:
-        """Return whether the season is a day, as far as is known, and three weeks of seven days are known."""
-        long_season = long_season_of(season_length)
-        if long_season == season_length or self.fitted < _LONG_SEASONS * long_season:
-            return False
-        grids = [one.times.grid for one in self.panel if one.times is not None]
-        return all(grid.calendar is None and season_length * (step_of(grid.freq) or 0) == DAY for grid in grids)
+    def _week(self, season_length: int) -> int | None:
+        """Return the rows of a week if the season is a day, as far as is known, else None."""
+        week = week_of([one.times.grid for one in self.panel if one.times is not None], season_length)
+        if week is None:
+            return None
+        # Items that a model has not seen are fitted without the specification's week.
+        return week if week == long_season_of(season_length) or self.panel.series[0].item is None else None
+
+    def _long_season_length(self, season_length: int) -> int | None:
+        week = self._week(season_length)
+        return week if week != long_season_of(season_length) else None
 
     def _season_length(self) -> tuple[int, str]:
         """Return the common season; a shop that is closed on Sundays has another one than one that is open."""

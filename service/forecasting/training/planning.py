@@ -181,7 +181,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     noise = sum(_is_noise(one, season_length) for one in targets) * 2 > len(targets)
     walk = not noise and sum(_is_walk(one, season_length) for one in targets) * 2 > len(targets)
     two_seasons = set(FOR_TWO_SEASONS) <= set(specification.candidates)
-    weeks = two_seasons and common_season([7 if shows_weeks(one, season_length) else 1 for one in targets]) == 7
+    days = (specification.long_season_length or 7 * season_length) // season_length
+    weeks = two_seasons and common_season([days if shows_weeks(one, season_length, days) else 1 for one in targets]) > 1
     return Plan(panel, splits, choice, long, noise, walk, weeks, named, tuple(warnings), widening)
 
 

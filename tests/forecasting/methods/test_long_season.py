@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from service.forecasting.config.options import MethodName, TrainOptions
+from service.forecasting.config.specification import Specification
+from service.forecasting.intervals.forecast import Bands
 from service.forecasting.methods.catalogue import FOR_TWO_SEASONS, METHODS
 from service.forecasting.series.row_placement import axis_from_start, axis_from_timestamps
 from service.forecasting.series.series import FloatArray, Panel, Series
 from service.forecasting.training.planning import plan_training
+from service.forecasting.training.train import train
 from tests.factories import panel, seasonal
 
 
@@ -17,6 +22,20 @@ def working_hours(weeks: int, noise: float = 0.0, day: int = 24) -> FloatArray:
     rows = np.arange(weeks * 7 * day)
     rides = np.where(rows // day % 7 < 5, 100 + 50 * np.sin(2 * np.pi * rows / day), 20.0)
     return np.asarray(rides + np.random.default_rng(0).normal(0, noise, len(rows)))
+
+
+def on_days(series: Callable[[pd.DatetimeIndex], FloatArray], freq: str, days: int, first: int, last: int) -> Panel:
+    """Return eight weeks of a series on the first days of the week, between two hours of the day."""
+    every = pd.date_range("2024-01-01", "2024-02-25T23:59", freq=freq)
+    kept = every[(every.day_of_week < days) & (every.hour >= first) & (every.hour <= last)]
+    times = axis_from_timestamps([str(time) for time in kept], None, None, ("series", "timestamps")).axis
+    return Panel((Series(series(kept)[:, None], None, times),), ("value",))
+
+
+def busy_on_mondays(times: pd.DatetimeIndex) -> FloatArray:
+    """Return values that depend on the hour, and are higher on the first day of the week."""
+    noise = np.random.default_rng(0).normal(0, 2, len(times))
+    return np.asarray(100 + 30 * (times.day_of_week == 0) + 20 * np.sin(2 * np.pi * times.hour / 24) + noise)
 
 
 def ahead(name: MethodName, values: FloatArray, day: int = 24) -> FloatArray:
@@ -58,11 +77,43 @@ def test_they_are_candidates_where_there_are_three_weeks_of_hours(values: FloatA
     assert (set(FOR_TWO_SEASONS) <= set(plan.trusted.candidates)) == two_seasons
 
 
-def test_a_week_of_five_days_has_another_length() -> None:
-    hours = [time for time in pd.date_range("2024-01-01", periods=6 * 168, freq="h") if time.weekday() < 5]
-    times = axis_from_timestamps([str(time) for time in hours], None, None, ("series", "timestamps")).axis
-    values = working_hours(6, 5.0)[: len(hours)]
-    plan = plan_training(Panel((Series(values[:, None], None, times),), ("value",)), TrainOptions(season_length=24))
+@pytest.mark.parametrize(
+    ("freq", "days", "first", "last", "rows"),
+    [
+        ("h", 5, 0, 23, (24, 120)),
+        ("h", 6, 0, 23, (24, 144)),
+        ("h", 5, 9, 17, (9, 45)),
+        ("30min", 6, 8, 19, (24, 144)),
+        ("3h", 7, 0, 23, (8, 56)),
+    ],
+)
+def test_the_calendar_gives_the_length_of_a_week(
+    freq: str, days: int, first: int, last: int, rows: tuple[int, int]
+) -> None:
+    plan = plan_training(on_days(busy_on_mondays, freq, days, first, last), TrainOptions())
+    specification = plan.choice.specification
+    assert (specification.season_length, specification.long_season_length) == rows
+    assert set(FOR_TWO_SEASONS) <= set(specification.candidates)
+    assert plan.weeks
+    assert Specification.from_record(specification.to_record()) == specification
+
+
+def test_a_model_of_five_days_a_week_knows_mondays() -> None:
+    known = on_days(busy_on_mondays, "h", 5, 0, 23)
+    trained = train(known, TrainOptions(horizon=24, candidates=["double_seasonal"]))
+    parameters = trained.forecaster.items[0].methods["double_seasonal"][0]
+    assert parameters[0] == 120
+    mean = trained.forecaster.forecast(24, Bands((80.0,)))[0].mean
+    assert abs(mean.mean() - 130) < 2
+
+
+def test_days_of_different_opening_hours_are_one_season() -> None:
+    every = pd.date_range("2024-01-01", "2024-02-25T23:59", freq="h")
+    kept = every[(every.day_of_week < 5) & (every.hour >= 8) & ((every.hour <= 17) | (every.day_of_week == 3))]
+    times = axis_from_timestamps([str(time) for time in kept], None, None, ("series", "timestamps")).axis
+    plan = plan_training(
+        Panel((Series(busy_on_mondays(kept)[:, None], None, times),), ("value",)), TrainOptions(season_length=10)
+    )
     assert not set(FOR_TWO_SEASONS) & set(plan.choice.specification.candidates)
 
 

@@ -22,6 +22,7 @@ from service.forecasting.evaluation.baseline import baseline_words, best_baselin
 from service.forecasting.evaluation.blend_weights import CandidateScore, weigh
 from service.forecasting.evaluation.error_scale import calibrate
 from service.forecasting.evaluation.metrics import skill
+from service.forecasting.evaluation.regimes import of_one_regime
 from service.forecasting.evaluation.rolling import (
     SCORED_LEVELS,
     Evaluated,
@@ -60,8 +61,6 @@ _DIFFERENT, _ENOUGH = 2.0, 20
 _UNLIKELY, _HANDFUL = 0.01, 10
 # Errors below this share of the largest value are rounding.
 _ROUNDING = 1e-12
-# Errors of logarithms beyond so many times the median of their step are of another regime, where so many are known.
-_OTHER_REGIME, _ENOUGH_OF_A_REGIME = 6.0, 8
 # The fewest errors that support a 95 % interval.
 _ERRORS_FOR_95 = 19
 
@@ -145,7 +144,7 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
     naive = roll_baseline(method, later, horizon, season_length)
     baseline = score(scored, naive_errors.rescaled(naive), naive_errors.errors, test)
 
-    calibration = calibrate(*_of_one_regime(before, after))
+    calibration = calibrate(*of_one_regime(before, after))
     fitted = fitter.refit("refit", end, blend, fits) if specification.refit else scored
     interval = skill_interval(after, naive)
     served = fitter.served(fitted, calibration, end if specification.refit else test)
@@ -167,24 +166,6 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
             *_score_warnings(plan, total, baseline, _words(plan, method), interval, before, after, calibration.errors),
         ),
     )
-
-
-def _of_one_regime(*parts: list[RollingForecasts]) -> list[list[RollingForecasts]]:
-    """Return parts of rolling forecasts with errors of logarithms that are no larger than those of one regime.
-
-    A fall to a fiftieth and a recovery are in the errors of as many origins as the horizon has steps, which would make
-    intervals for what follows as wide.
-    """
-    capped = []
-    for item in zip(*parts, strict=True):
-        errors = np.abs(np.concatenate([one.errors for one in item]))
-        if item[0].evaluated.transform.log and len(errors) >= _ENOUGH_OF_A_REGIME:
-            enough = (~np.isnan(errors)).sum(axis=0) >= _ENOUGH_OF_A_REGIME
-            usual = np.nanmedian(np.where(enough, errors, np.inf), axis=0)
-            most = np.where(usual > 0, _OTHER_REGIME * usual, np.inf)
-            item = tuple(replace(one, errors=np.clip(one.errors, -most, most)) for one in item)
-        capped.append(item)
-    return [list(part) for part in zip(*capped, strict=True)]
 
 
 def _words(plan: Plan, method: BaselineMethod) -> str:

@@ -83,7 +83,7 @@ def _add_prior(prior: argparse.ArgumentParser) -> None:
         "seed give the same weights on one machine; the package's own are from the defaults.",
     )
     training.add_argument("file", type=Path, help="file of safetensors to write")
-    training.add_argument("--steps", type=int, default=36_000, help="batches of 64 series (default: %(default)s)")
+    training.add_argument("--steps", type=int, default=20_000, help="batches of 64 series (default: %(default)s)")
     training.add_argument("--seed", type=int, default=0, help="seed of weights and series (default: %(default)s)")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
-
-import numpy as np
 
 from service.errors import HistoryTooShort, Path, UnknownColumn
 from service.forecasting.config.specification import Specification
@@ -16,7 +15,7 @@ from service.forecasting.covariates.future_covariates import CovariateColumns
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.preprocessing.missing import drop_leading, refuse_missing
 from service.forecasting.preprocessing.transforms import require_positive
-from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.series.series import FloatArray, Panel, Series, smallest
 from service.tables.column_roles import role_of_name
 
 
@@ -61,13 +60,12 @@ class Columns:
             ordered = series if order is None else replace(series, values=series.values[:, order])
             if readers:
                 ordered = replace(ordered, values=_read(ordered.values, readers))
-            complete = len(series) > 0 and not np.isnan(ordered.values).any()
+            complete = len(series) > 0 and not math.isnan(smallest(ordered.values))
             usable, dropped = (ordered, 0) if complete else self._usable(ordered, place)
             self._require(usable, place, needed)
             if self._past_categories:
                 usable = replace(usable, values=with_indicators(usable.values, self._wanted, self._past_categories))
-            without_covariates = CovariateColumns.of(self.specification).split_off(usable)
-            aligned.append(AlignedSeries(without_covariates, dropped, known(series.item), complete))
+            aligned.append(AlignedSeries(self._ahead.split_off(usable), dropped, known(series.item), complete))
         return aligned
 
     def _usable(self, series: Series, path: Path) -> tuple[Series, int]:
@@ -84,6 +82,10 @@ class Columns:
     @cached_property
     def _wanted(self) -> tuple[str, ...]:
         return self.targets + self.covariates + self.specification.future_covariates
+
+    @cached_property
+    def _ahead(self) -> CovariateColumns:
+        return CovariateColumns.of(self.specification)
 
     @cached_property
     def _past_categories(self) -> dict[str, tuple[str, ...]]:

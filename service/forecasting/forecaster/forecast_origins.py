@@ -78,7 +78,7 @@ class ForecastOrigins(NamedTuple):
         total = np.zeros((len(self.rows), horizon, self.fitted.error_scale.shape[1]))
         farthest = np.zeros(len(self.rows))
         if predictor is not None and self.fitted.network is not None:
-            chosen = np.flatnonzero(self.fitted.network[self.items] > 0)
+            [chosen] = (self.fitted.network[self.items] > 0).nonzero()
             block = max(1, _BLOCK_NUMBERS // (specification.context_length * self.values.shape[1]))
             for first in range(0, len(chosen), block):
                 self._add_network(specification, predictor, chosen[first : first + block], total, farthest)

@@ -299,10 +299,11 @@ class Forecaster:
         if self.future_covariates:
             return history, []
         found = [without_shifts(one.series, self.targets, self.specification.season_length) for one in history]
-        if all(two.series is one.series for one, two in zip(history, found, strict=True)):
+        if not any(found):
             return history, []
-        levelled = [one._replace(series=two.series) for one, two in zip(history, found, strict=True)]
-        return levelled, [text for one in found for text in one.warnings]
+        none = (None,) * len(self.targets)
+        levelled = [one._replace(series=two.series) if two else one for one, two in zip(history, found, strict=True)]
+        return levelled, [text for two in found for text in (two.warnings if two else none)]
 
     def _history_origins(self, history: Sequence[AlignedSeries]) -> tuple[FittedItems, Sequence[Series]]:
         """Return the items of a history, and the last rows of each, without gaps."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.forecasting.config.options import Candidate, MethodName
+from service.forecasting.config.options import Candidate, MethodName, is_method
 from service.forecasting.methods import exponential_smoothing, harmonic, intermittent, long_season, ridge, theta
 from service.forecasting.methods.kernels import forecasts as kernels
 from service.forecasting.methods.method import Method, Parameters
@@ -73,5 +73,5 @@ def fit_methods(
     return {
         name: tuple(fit_method(name, np.ascontiguousarray(one), season_length, long_season) for one in values.T)
         for name in candidates
-        if name != "network"
+        if is_method(name)
     }

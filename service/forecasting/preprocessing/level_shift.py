@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from service.forecasting.preprocessing.kernels.late_steps import larger_steps
 from service.forecasting.series.series import FloatArray, Series
 
 # The fewest rows after a shift; the most are two seasons, or so many.
@@ -59,11 +60,14 @@ class Levelled(NamedTuple):
     widening: FloatArray
 
 
-def without_shifts(series: Series, targets: Sequence[str], season_length: int) -> Levelled:
-    """Move the rows before late level shifts of the targets, the first columns of a series, to the new level."""
-    shifts = [find_shift(column, season_length) for column in series.values[:, : len(targets)].T]
+def without_shifts(series: Series, targets: Sequence[str], season_length: int) -> Levelled | None:
+    """Move the rows before late level shifts of the targets, the first columns of a series, to the new level.
+
+    None: no target shifted.
+    """
+    shifts = [find_shift(series.values[:, column], season_length) for column in range(len(targets))]
     if not any(shifts):
-        return Levelled(series, (None,) * len(targets), np.ones(len(targets)))
+        return None
     values = series.values.copy()
     for column, shift in enumerate(shifts):
         if shift is not None:
@@ -89,24 +93,14 @@ def _warning(series: Series, target: str, targets: int, shift: LevelShift) -> st
 def find_shift(values: FloatArray, season_length: int) -> LevelShift | None:
     """Return the late level shift of (N,), which may have NaN; None where there is none."""
     length = len(values)
-    rows = min(length, max(_ROWS, _ROWS_IN_SEASONS * season_length))
-    values = values[-rows:]
-    filled, missing = values, np.isnan(values)
-    if missing.any():
-        known = np.flatnonzero(~missing)
-        if len(known) < _FEWEST_EARLIER + _FEWEST:
-            return None
-        # A gap continues the value before it: it neither makes nor hides a shift.
-        filled = values[known[np.maximum(np.searchsorted(known, np.arange(rows), side="right") - 1, 0)]]
-    if rows < _FEWEST_EARLIER + _FEWEST:
-        return None
-    most = min(max(_MOST, 2 * season_length), rows // 4)
-    counts = _jumps(filled, season_length, most)
+    # A gap continues the value before it: it neither makes nor hides a shift.
+    filled = values[-max(_ROWS, _ROWS_IN_SEASONS * season_length) :].copy()
+    counts = _larger_steps(filled, season_length)
     if not counts or np.mean(filled == 0) > _ZEROS:
         return None
     if filled.min() > 0:
         relative = np.log(filled)
-        counts = [one for one in counts if one in _jumps(relative, season_length, most)]
+        counts = [one for one in counts if one in _larger_steps(relative, season_length)]
         counts = [one for one in counts if _is_shift(relative, season_length, one)]
     for count in counts:
         if _is_shift(filled, season_length, count):
@@ -114,24 +108,15 @@ def find_shift(values: FloatArray, season_length: int) -> LevelShift | None:
     return None
 
 
-def _jumps(values: FloatArray, season_length: int, most: int) -> list[int]:
-    """Return how many rows ago, descending, (N,) without its season changed more than in any step before."""
-    if season_length > 1:
-        if len(values) <= (_SEASONS + 1) * season_length:
-            return []
-        one, two, three = (
-            values[(_SEASONS - back) * season_length : -back * season_length] for back in range(1, _SEASONS + 1)
-        )
-        middle = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
-        values = values[_SEASONS * season_length :] - middle
-    steps = np.abs(values[1:] - values[:-1])
-    first = max(len(steps) - most, 1)
-    # Most series have none: the rest is only computed for those that may have one.
-    if len(steps) <= first or steps[first:].max() <= _JUMP * steps[:first].max():
-        return []
-    largest = np.maximum.accumulate(steps)
-    found = np.flatnonzero(steps[first:] > _JUMP * largest[first - 1 : -1]) + first
-    return [len(steps) - int(one) for one in found if len(steps) - one >= _FEWEST]
+def _larger_steps(values: FloatArray, season_length: int) -> list[int]:
+    """Return how many rows ago, descending, (N,) without its season changed more than in any step before.
+
+    Gaps of the values, which have to be contiguous, are filled forward. Most series have no such step.
+    """
+    most = min(max(_MOST, 2 * season_length), len(values) // 4)
+    ago = np.empty(most, np.int64)
+    count = larger_steps(values, season_length, _FEWEST_EARLIER + _FEWEST, _JUMP, ago)
+    return [one for one in ago[:count].tolist() if one >= _FEWEST] if count else []
 
 
 def _is_shift(values: FloatArray, season_length: int, count: int) -> bool:

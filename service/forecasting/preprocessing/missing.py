@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -62,7 +63,7 @@ def open_end_warnings(panel: Iterable[Series], targets: Sequence[int]) -> list[s
 
 
 def _open_end(values: FloatArray, targets: Sequence[int]) -> int:
-    if not len(values) or not np.isnan(values[-1, targets]).all():
+    if not len(values) or not all(math.isnan(values[-1, target]) for target in targets):
         return 0
     known = np.flatnonzero(~np.isnan(values[:, targets]).all(axis=1))
     return len(values) - 1 - int(known[-1]) if len(known) else len(values)

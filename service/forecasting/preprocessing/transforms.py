@@ -11,7 +11,7 @@ from service.errors import InvalidSeries, Path
 from service.forecasting.config.bounds import Bounds
 from service.forecasting.config.options import TransformName
 from service.forecasting.config.specification import Specification
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import FloatArray, smallest
 
 # exp of more is no longer a finite float64.
 _LARGEST_LOG = 700.0
@@ -73,7 +73,7 @@ def require_positive(values: FloatArray, name: TransformName, path: Path) -> Non
 
     Raises InvalidSeries at ``path``.
     """
-    if not TRANSFORMS[name].log or values.min(initial=np.inf) > 0 or not (values <= 0).any():
+    if not TRANSFORMS[name].log or not values.size or smallest(values) > 0 or not (values <= 0).any():
         return
     row = int(np.argwhere(values <= 0)[0][0])
     found = f"transform {name!r} needs values above 0, row {row} has {np.nanmin(values[row]):g}"

@@ -21,8 +21,7 @@ STEPS = 36_000
 SHAPE = NetworkShape("gru", INPUTS, hidden_size=96, num_layers=1, output_chunk_length=1, head_size=len(QUANTILES))
 
 _MOST_READ, _LEAST_READ = 96, 48
-# Few batches have fewer values than two seasons.
-SHORTEST_CONTEXT, _USUAL_SHORTEST = 3, 8
+_SHORTEST_CONTEXT = 8
 # Some batches ask for so many times the usual horizon.
 _FAR, _SHARE_OF_FAR = 3, 0.12
 
@@ -81,7 +80,7 @@ KINDS = (
 _LONGEST_SEASON = 100
 _HALF_HOURS = Seasonality(48, 336)
 _SHARE_OF_HALF_HOURS = 0.3
-_SHARE_OF_FULL, _SHARE_OF_SHORT = 0.25, 0.12
+_SHARE_OF_FULL = 0.25
 
 
 class BatchPlan(NamedTuple):
@@ -104,13 +103,9 @@ def draw_batch_plan(generator: np.random.Generator) -> BatchPlan:
     else:
         seasonality = Seasonality(int(np.exp(generator.uniform(np.log(2), np.log(_LONGEST_SEASON)))))
     longest, m = seasonality.context_length, seasonality.season_length
-    usual = seasonality.long + m if seasonality.long else min(max(_USUAL_SHORTEST, 2 * m + 2), longest)
-    u = generator.random()
-    if u < _SHARE_OF_SHORT:
-        context = int(generator.integers(SHORTEST_CONTEXT, usual + 1))
-    elif u < _SHARE_OF_SHORT + _SHARE_OF_FULL:
-        context = longest
-    else:
-        context = int(usual + (longest - usual) * generator.random() ** 0.8)
+    shortest = seasonality.long + m if seasonality.long else min(max(_SHORTEST_CONTEXT, 2 * m + 2), longest)
+    context = longest
+    if generator.random() >= _SHARE_OF_FULL:
+        context = int(shortest + (longest - shortest) * generator.random() ** 0.8)
     horizon = seasonality.most_ahead if generator.random() < _SHARE_OF_FAR else seasonality.usual_horizon
     return BatchPlan(seasonality, context, min(seasonality.read_length, context), horizon)

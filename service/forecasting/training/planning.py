@@ -207,11 +207,13 @@ def _without_shifts(panel: Panel, season_length: int) -> tuple[Panel, list[str],
 
     Future covariates may explain a shift, so where there are any, none is looked for.
     """
+    unchanged = np.ones(len(panel.targets))
     if panel.future_covariates:
-        return panel, [], (np.ones(len(panel.targets)),) * len(panel)
+        return panel, [], (unchanged,) * len(panel)
     found = [without_shifts(one, panel.targets, season_length) for one in panel]
-    warnings = [text for one in found for text in one.warnings if text]
-    return replace(panel, series=tuple(one.series for one in found)), warnings, tuple(one.widening for one in found)
+    series = tuple(two.series if two else one for one, two in zip(panel, found, strict=True))
+    warnings = [text for two in found if two for text in two.warnings if text]
+    return replace(panel, series=series), warnings, tuple(two.widening if two else unchanged for two in found)
 
 
 def _unused(name: str, value: float | str | None) -> str:

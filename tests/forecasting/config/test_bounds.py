@@ -189,3 +189,18 @@ def test_a_model_file_whose_bounds_leave_nothing_is_refused() -> None:
 def test_without_bounds_nothing_is_done() -> None:
     specification = trained().forecaster.specification
     assert transform_of(specification) is TRANSFORMS[specification.transform]
+
+
+@pytest.mark.parametrize(
+    ("values", "outside"),
+    [
+        ([1.0, 2.0], None),
+        ([1.0, math.nan, 2.0], None),
+        ([1.0, math.nan, -2.0], (2, -2.0)),
+        ([1.0, 11.0, -2.0], (1, 11.0)),
+        ([], None),
+    ],
+)
+def test_the_first_value_outside_is_found_beside_gaps(values: list[float], outside: tuple[int, float] | None) -> None:
+    assert Bounds(0.0, 10.0).first_outside(np.array(values)[:, None]) == outside
+    assert Bounds(-math.inf, 10.0).first_outside(np.array(values)[:, None]) == (outside if 11.0 in values else None)

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.forecasting.config.options import Candidate, MethodName, is_method
+from service.forecasting.config.options import Candidate, MethodName
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.effects import Effects, without_effects
 from service.forecasting.forecaster.blend import Blend, MethodBlend
 from service.forecasting.intervals.demand import demand_sizes
-from service.forecasting.methods.catalogue import METHODS
+from service.forecasting.methods.catalogue import fit_methods
 from service.forecasting.methods.method import Parameters
 from service.forecasting.preprocessing.missing import FilledValues, fill
 from service.forecasting.preprocessing.network_inputs import model_steps
@@ -56,14 +56,12 @@ class FittedItem:
         """Return an item that had no error factor (target,) yet with one, and its error scale multiplied by it."""
         return replace(self, error_scale=self.error_scale * factor, error_factor=factor)
 
-    def with_methods(self, candidates: Sequence[Candidate], values: FloatArray, season_length: int) -> FittedItem:
+    def with_methods(
+        self, candidates: Sequence[Candidate], values: FloatArray, specification: Specification
+    ) -> FittedItem:
         """Fit the simple methods among the candidates on (time, target) without gaps, in the series' own units."""
-        fitted = {
-            name: tuple(METHODS[name].fit(np.ascontiguousarray(column), season_length) for column in values.T)
-            for name in candidates
-            if is_method(name)
-        }
-        return replace(self, methods=fitted)
+        seasons = specification.season_length, specification.long_season_length
+        return replace(self, methods=fit_methods(candidates, values, *seasons))
 
 
 def fit_item(

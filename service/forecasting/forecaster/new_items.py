@@ -50,7 +50,7 @@ class UnseenItems:
         guessed = item.constant[: self._targets] & (scale > 0)
         item = replace(item, error_scale=np.where(guessed, scale, item.error_scale))
         item = item.with_error_factor(self._error_factor(series))
-        return item.with_methods(self._blend.candidates, values, self._specification.season_length)
+        return item.with_methods(self._blend.candidates, values, self._specification)
 
     def weights(self, series: Series) -> FloatArray:
         """Return the weights of candidates (candidate,): the mean over the peers, or over all items."""

@@ -143,7 +143,7 @@ class _Chooser:
         if season_length == 1 and self.asked.season_length is None:
             natural = self.panel.series[0].times.grid.season_length if self.panel.series[0].times else None
             season_length = natural or 1
-        week = week_of([one.times.grid for one in self.panel if one.times is not None], season_length) or 0
+        week = self._week(season_length) or 0
         return PriorSpecification(VERSION, season_length, week if self.fitted >= _LONG_SEASONS * week else 0)
 
     def _most(self, test: Callable[[FloatArray], bool]) -> bool:
@@ -169,11 +169,7 @@ class _Chooser:
 
     def _week(self, season_length: int) -> int | None:
         """Return the rows of a week if the season is a day, as far as is known, else None."""
-        week = week_of([one.times.grid for one in self.panel if one.times is not None], season_length)
-        if week is None:
-            return None
-        # Items that a model has not seen are fitted without the specification's week.
-        return week if week == long_season_of(season_length) or self.panel.series[0].item is None else None
+        return week_of([one.times.grid for one in self.panel if one.times is not None], season_length)
 
     def _long_season_length(self, season_length: int) -> int | None:
         week = self._week(season_length)

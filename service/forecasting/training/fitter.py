@@ -16,7 +16,6 @@ from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import RECOGNISED, FittedItem, filled_residual, fit_item
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.methods.catalogue import fit_methods
 from service.forecasting.networks.architecture import Network, NetworkShape
 from service.forecasting.networks.engine_choice import FASTEST, EngineChoice, engine_for
 from service.forecasting.networks.fitting import Fit, FitRun, fit_network, refit_network
@@ -120,8 +119,7 @@ class Fitter:
         for head, usual, effect in self._progress.track(fitted, len(heads)):
             item = fit_item(head, specification, targets, usual=usual, effects=effect)
             known = filled_residual(item, head, specification).forward_filled[:, :targets]
-            seasons = specification.season_length, specification.long_season_length
-            items.append(replace(item, methods=fit_methods(candidates, known, *seasons)))
+            items.append(item.with_methods(candidates, known, specification))
         return items, common
 
     def _sequences(

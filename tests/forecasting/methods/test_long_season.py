@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -105,6 +106,14 @@ def test_a_model_of_five_days_a_week_knows_mondays() -> None:
     assert parameters[0] == 120
     mean = trained.forecaster.forecast(24, Bands((80.0,)))[0].mean
     assert abs(mean.mean() - 130) < 2
+
+
+def test_an_item_that_a_model_has_not_seen_has_weeks_of_five_days_too() -> None:
+    known = on_days(busy_on_mondays, "h", 5, 0, 23).series[0]
+    panel_of_two = Panel((replace(known, item="a"), replace(known, item="b")), ("value",))
+    trained = train(panel_of_two, TrainOptions(horizon=24, candidates=["double_seasonal"]))
+    unseen = trained.forecaster.unseen.fit(replace(known, item="c", values=2 * known.values))
+    assert unseen.methods["double_seasonal"][0][0] == 120
 
 
 def test_days_of_different_opening_hours_are_one_season() -> None:

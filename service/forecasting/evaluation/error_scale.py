@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.forecasting.evaluation.rolling import RollingForecasts, independent_origins
+from service.forecasting.evaluation.rolling import Evaluated, RollingForecasts, independent_origins
 from service.forecasting.intervals.conformal import ConformalErrors
+from service.forecasting.intervals.error_prior import ErrorPrior, prior_of_changes
 from service.forecasting.intervals.parametric import outlier_bound, robust_mean
+from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.series.series import FloatArray, IntArray
 
 # An item's own errors count as much as those of all items when it has this many independent origins; fewer where items
@@ -25,6 +27,8 @@ _ITEM_ORIGINS = 2.0
 # Variance of the logarithm of an item's mean error from one independent origin.
 _ONE_ORIGIN = 0.3
 _LEAST, _MOST = 1e-3, 1e3
+# The most items of a panel whose changes are measured.
+_PRIOR_ITEMS = 100
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,10 @@ class Calibration:
 def calibrate(*parts: Sequence[RollingForecasts]) -> Calibration:
     """Calibrate on rolling forecasts of the same items, in parts that follow one another."""
     errors = [np.concatenate([one.errors for one in item]) for item in zip(*parts, strict=True)]
-    targets = errors[0].shape[-1]
+    horizon, targets = errors[0].shape[1:]
+    prior = _prior([one.evaluated for one in parts[-1]], horizon)
     if len(errors) == 1:
-        return Calibration(ConformalErrors(errors[0]), np.ones((1, targets)))
+        return Calibration(ConformalErrors(errors[0], prior), np.ones((1, targets)))
     pooled = np.concatenate([one.errors for part in parts for one in part])
     usual = robust_mean(np.sort(np.abs(pooled), axis=0))
     usual = np.where(usual > 0, usual, 1.0)
@@ -56,7 +61,18 @@ def calibrate(*parts: Sequence[RollingForecasts]) -> Calibration:
     own = [_OwnErrors.of(np.abs(one) / usual, rows) for one, rows in zip(errors, origins, strict=True)]
     needed = _needed(own)
     scaled = [one / errors_of.others.shrunk(needed)[:, None] for one, errors_of in zip(errors, own, strict=True)]
-    return Calibration(ConformalErrors(np.concatenate(scaled)), np.array([one.total.shrunk(needed) for one in own]))
+    factors = np.array([one.total.shrunk(needed) for one in own])
+    return Calibration(ConformalErrors(np.concatenate(scaled), prior), factors)
+
+
+def _prior(evaluated: Sequence[Evaluated], horizon: int) -> ErrorPrior:
+    """Return what the changes of the series up to the last origins lead to expect of errors."""
+    chosen = [evaluated[row] for row in evenly_spaced(len(evaluated), _PRIOR_ITEMS)]
+    items = [
+        (one.transform.apply(one.filled.interpolated[:, : len(one.item.error_scale)]), one.item.error_scale)
+        for one in chosen
+    ]
+    return prior_of_changes(items, chosen[0].specification.season_length, horizon)
 
 
 @dataclass(frozen=True)

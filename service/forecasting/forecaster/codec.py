@@ -18,6 +18,7 @@ from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.intervals.conformal import ConformalErrors
+from service.forecasting.intervals.error_prior import ErrorPrior
 from service.forecasting.methods.catalogue import METHODS
 from service.forecasting.methods.method import Parameters
 from service.forecasting.networks.architecture import Network, NetworkShape, network_of
@@ -29,6 +30,7 @@ from service.forecasting.series.series import Panel, State, panel_state, restore
 # Far above what series of up to 1e100 lead to; the product of two of these is still finite.
 _LARGEST = 1e150
 _BASELINE: TypeAdapter[BaselineMethod] = TypeAdapter(BaselineMethod)
+_PRIOR: TypeAdapter[ErrorPrior] = TypeAdapter(ErrorPrior)
 _ROWS: TypeAdapter[list[Annotated[int, Field(ge=0)] | None]] = TypeAdapter(list[Annotated[int, Field(ge=0)] | None])
 _CANDIDATES: TypeAdapter[tuple[Candidate, ...]] = TypeAdapter(Annotated[tuple[Candidate, ...], Field(min_length=1)])
 
@@ -44,6 +46,7 @@ def forecaster_state(forecaster: Forecaster) -> State:
         "future_covariates": list(forecaster.future_covariates),
         "baseline": forecaster.baseline,
         "rows_after_fit": [item.rows_after_fit for item in items],
+        "error_prior": _PRIOR.dump_python(forecaster.errors.prior, mode="json"),
     }
     arrays = {
         "tails": arrays["values"],
@@ -102,7 +105,10 @@ def restore_forecaster(record: Mapping[str, Any], arrays: Mapping[str, NDArray[A
         fitted,
         networks,
         blend,
-        ConformalErrors(_errors(arrays["errors"], len(tails.targets))),
+        ConformalErrors(
+            _errors(arrays["errors"], len(tails.targets)),
+            _error_prior(record.get("error_prior", {}), len(tails.targets)),
+        ),
         future_covariates=_future_covariates(record.get("future_covariates", []), specification),
         common=common,
         baseline=_BASELINE.validate_python(record.get("baseline", "seasonal_naive")),
@@ -166,6 +172,14 @@ def _errors(errors: NDArray[Any], targets: int) -> NDArray[Any]:
     if errors.dtype.kind != "f" or (np.abs(errors.astype(np.float64)) > _LARGEST).any():
         raise ValueError(f"errors must be floating-point numbers up to {_LARGEST:g}")
     return errors
+
+
+def _error_prior(record: object, targets: int) -> ErrorPrior:
+    """Return the prior of a model; files of earlier versions have none."""
+    prior = _PRIOR.validate_python(record)
+    if {len(prior.level), len(prior.growth), len(prior.level_growth)} - {1, targets}:
+        raise ValueError("the prior of errors must be for each target")
+    return prior
 
 
 def _blend(names: object, arrays: Mapping[str, NDArray[Any]], items: int) -> Blend:

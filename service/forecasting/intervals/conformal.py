@@ -8,13 +8,14 @@ parametric distribution.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.intervals.error_prior import EARLIER, ErrorPrior
 from service.forecasting.intervals.parametric import UsualErrors, effective_count, normal, robust_mean, student
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.series.series import FloatArray
@@ -72,15 +73,19 @@ _CACHED = 32
 
 @dataclass(frozen=True, eq=False)
 class ConformalErrors:
-    """Out-of-sample errors (origin, step ahead, target), in the error scale of each item, NaN where unknown."""
+    """Out-of-sample errors (origin, step ahead, target), in the error scale of each item, NaN where unknown.
+
+    prior: what is expected of errors where few are known.
+    """
 
     errors: NDArray[np.floating[Any]]
+    prior: ErrorPrior = EARLIER
 
     def kept(self) -> ConformalErrors:
         """Return the errors that a model stores: of evenly spaced origins, as float32 where their size allows it."""
         errors = self.errors[evenly_spaced(len(self.errors), _KEPT_ORIGINS)]
         fits = np.nanmax(np.abs(errors), initial=0.0) < np.finfo(np.float32).max
-        return ConformalErrors(errors.astype(np.float32) if fits else errors)
+        return replace(self, errors=errors.astype(np.float32) if fits else errors)
 
     @property
     def count(self) -> int:
@@ -115,7 +120,7 @@ class ConformalErrors:
         """The usual errors, and how many independent ones are known (step ahead, target)."""
         sizes, counts = self._sorted
         effective = effective_count(counts)
-        return UsualErrors.of(robust_mean(sizes.astype(np.float64)), effective), effective
+        return UsualErrors.of(robust_mean(sizes.astype(np.float64)), effective, self.prior), effective
 
     def _widths(self, levels: tuple[float, ...], horizon: int) -> Widths:
         ahead = np.arange(horizon)

@@ -1,8 +1,8 @@
 """Parametric intervals, for where few errors are known.
 
 The usual size of errors is a power of the step ahead, their distribution Student's t. The exponent and the size at the
-first step are estimated from the errors and shrunk, the more the fewer errors there are, towards prior values: those of
-a forecast whose error is an item's error scale.
+first step are estimated from the errors and shrunk, the more the fewer errors there are, towards those that the changes
+of the series lead to expect.
 """
 
 from __future__ import annotations
@@ -14,32 +14,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.forecasting.intervals.error_prior import ErrorPrior
 from service.forecasting.series.series import FloatArray
 
 # The standard deviation of a normal distribution with a mean absolute deviation of 1, which is that of scaled errors.
 _DEVIATION = 1.2533
 # Above, (1 + p) / 2 rounds to 1, whose quantile is infinite.
 _HIGHEST_PROBABILITY = 1 - 1e-15
-# The exponent of a random walk is 0.5; fitted models also have errors in their trend.
-_USUAL_GROWTH, _WALK_GROWTH = 0.7, 0.5
-# The evidence of the prior: for the growth, in errors times squared logarithms of steps; for the level, in errors.
-_GROWTH_EVIDENCE, _LEVEL_EVIDENCE = 5.0, 3.0
 # Errors are capped at this multiple of the median.
 _OUTLIER = 10.0
-# Degrees of freedom of Student's t where no error is known.
+# The fewest degrees of freedom of Student's t.
 _LEAST_FREEDOM = 2.0
 
 
 @dataclass(frozen=True)
 class UsualErrors:
-    """Usual absolute errors (step ahead, target), and the number of independent errors of each target, (target,)."""
+    """Usual absolute errors (step ahead, target), and degrees of freedom of their Student's t, (target,)."""
 
     sizes: FloatArray
-    evidence: FloatArray
+    freedom: FloatArray
 
     @classmethod
-    def of(cls, means: FloatArray, effective: FloatArray) -> UsualErrors:
-        """Fit to mean absolute errors (step ahead, target) by weighted least squares, shrunk towards the prior values.
+    def of(cls, means: FloatArray, effective: FloatArray, prior: ErrorPrior) -> UsualErrors:
+        """Fit to mean absolute errors (step ahead, target) by weighted least squares, shrunk towards a prior.
 
         effective: (step ahead, target), the number of independent errors of each mean; 0: it is unknown.
         """
@@ -49,16 +46,18 @@ class UsualErrors:
         steps = np.log(np.arange(1, len(means) + 1))[:, None]
         total = np.maximum(weights.sum(axis=0), np.finfo(np.float64).tiny)
         middle, level = (weights * steps).sum(axis=0) / total, (weights * logs).sum(axis=0) / total
-        together = (weights * (steps - middle) * (logs - level)).sum(axis=0) + _GROWTH_EVIDENCE * _USUAL_GROWTH
-        growth = np.maximum(together / ((weights * (steps - middle) ** 2).sum(axis=0) + _GROWTH_EVIDENCE), 0.0)
+        together = (weights * (steps - middle) * (logs - level)).sum(axis=0)
+        together += prior.growth_evidence * np.array(prior.growth)
+        growth = np.maximum(together / ((weights * (steps - middle) ** 2).sum(axis=0) + prior.growth_evidence), 0.0)
         evidence = weights.max(axis=0)
-        prior = _WALK_GROWTH * middle
-        shrunk = (evidence * level + _LEVEL_EVIDENCE * prior) / (evidence + _LEVEL_EVIDENCE)
-        return cls(np.exp(shrunk + growth * (steps - middle)), evidence)
+        expected = np.log(prior.level) + np.array(prior.level_growth) * middle
+        shrunk = (evidence * level + prior.level_evidence * expected) / (evidence + prior.level_evidence)
+        freedom = np.maximum(evidence + prior.freedom, _LEAST_FREEDOM)
+        return cls(np.exp(shrunk + growth * (steps - middle)), freedom)
 
     def widths(self, probability: float) -> FloatArray:
         """Return the half-widths (step ahead, target) of the central interval of a probability."""
-        return np.asarray(student(probability, self.evidence + _LEAST_FREEDOM) * _DEVIATION * self.sizes)
+        return np.asarray(student(probability, self.freedom) * _DEVIATION * self.sizes)
 
 
 def effective_count(counts: NDArray[np.integer[Any]]) -> FloatArray:

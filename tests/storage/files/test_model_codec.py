@@ -12,6 +12,7 @@ import pytest
 
 from service.errors import ForecastTooLarge, InvalidModelFile
 from service.forecasting.forecaster.codec import forecaster_state
+from service.forecasting.intervals.error_prior import EARLIER
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.series.row_placement import axis_from_start
 from service.forecasting.series.series import Panel, Series
@@ -46,6 +47,14 @@ def test_a_model_comes_back_the_same(trained: Trained) -> None:
     assert after.times
     assert before.times.written() == after.times.written()
     assert loaded.specification == trained.forecaster.specification
+    assert loaded.errors.prior == trained.forecaster.errors.prior != EARLIER
+
+
+def test_a_model_of_an_earlier_version_has_the_prior_of_that_time(trained: Trained) -> None:
+    state, arrays = forecaster_state(trained.forecaster)
+    without = {name: value for name, value in state.items() if name != "error_prior"}
+    loaded = load_forecaster(write_model_file({"forecaster": without, "model": {}}, arrays))
+    assert loaded.errors.prior == EARLIER
 
 
 def test_many_items_come_back_the_same() -> None:
@@ -96,6 +105,9 @@ SPOILINGS: dict[str, Callable[[State, State], Any]] = {
     "difficulties of nobody": lambda state, arrays: arrays.update(difficulty=arrays["difficulty"][:0]),
     "a unit whose product with an error is no number": lambda state, arrays: arrays.update(unit=arrays["unit"] * 1e200),
     "errors beyond all": lambda state, arrays: arrays.update(errors=arrays["errors"].astype(float) * 1e200),
+    "a prior of nobody": lambda state, arrays: state["error_prior"].update(level=[1.0] * 3),
+    "a prior of text": lambda state, arrays: state.update(error_prior="none"),
+    "a prior beyond all": lambda state, arrays: state["error_prior"].update(growth=[1e9]),
     "huge unit": lambda state, arrays: arrays.update(unit=arrays["unit"] / 0),
 }
 

@@ -100,14 +100,16 @@ class Score:
     by_target: dict[str, Metrics]
 
 
-def rolling_origins(first: int, end: int, horizon: int, items: int = 1, partial: bool = False) -> IntArray:
-    """Return origins whose forecasts fall on rows first..end-1, evenly thinned where there are too many.
+def rolling_origins(
+    first: int, end: int, horizon: int, items: int = 1, partial: bool = False, most: int = _MOST_ORIGINS
+) -> IntArray:
+    """Return origins whose forecasts fall on rows first..end-1, evenly thinned where there are more than ``most``.
 
     The whole horizon of each lies before ``end``, unless there is no such origin or ``partial`` is true.
     """
     last = end - 2 if partial else max(first - 1, end - 1 - horizon)
     origins = np.arange(first - 1, last + 1, dtype=np.int64)
-    most = max(1, min(_MOST_ORIGINS, _MOST_STEPS // horizon) // items)
+    most = max(1, min(most, min(_MOST_ORIGINS, _MOST_STEPS // horizon) // items))
     return np.asarray(origins[evenly_spaced(len(origins), most)])
 
 

@@ -1,4 +1,7 @@
-"""Split each series: the part before the split is fitted on, the part after it is only scored."""
+"""Split each series: the part before the split is fitted on, the part after it is only scored.
+
+The last fifth of the part before the split, or its last year where the series is long enough, is kept for validation.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,15 @@ from service.errors import InvalidOption, Path, SeriesTooShort
 from service.forecasting.config.options import Validation, ValidationFraction, ValidationStart
 from service.forecasting.series.series import Series
 
-# Share of the part before the split that is kept for early stopping and interval errors.
+# Share of the part before the split that is kept for early stopping and interval errors, except in long series.
 STOPPING_SHARE = 0.2
 # With fewer values, nothing is left to fit on once two parts are held out.
 SHORTEST_SERIES = 5
 _FEWEST_BEFORE = 2
+# A year has so many rows at least where they are days or shorter, of days of trade too.
+_WEEKS_OF_A_YEAR, _ROWS_OF_A_YEAR = 365.25 / 7, 200
+# A validation part of a year leaves so many rows, and so many times the longest training window, to fit on at least.
+_ENOUGH_TO_FIT, _WINDOWS = 365, 4
 
 
 @dataclass(frozen=True)
@@ -26,9 +33,16 @@ class Split:
     test: int
     length: int
 
+    @property
+    def usual_stopping(self) -> int:
+        """Where the validation part of a series that is not long starts: a year of validation costs no more."""
+        return fit_length(self.test)
 
-def split_series(series: Series, validation: Validation, path: Path) -> Split:
+
+def split_series(series: Series, validation: Validation, path: Path, reach: int = 1) -> Split:
     """Split one series.
+
+    reach: how many values the first fit needs at least for each of its training windows, as far as that is known.
 
     Raises SeriesTooShort with the number of values needed, and InvalidOption where nothing is left before or after the
     split.
@@ -36,7 +50,7 @@ def split_series(series: Series, validation: Validation, path: Path) -> Split:
     require_shortest(series, path)
     length = len(series)
     test = _test_start(series, validation)
-    stopping = fit_length(test)
+    stopping = min(fit_length(test), _year_start(series, test, reach))
     if stopping < 1 or test >= length:
         found = f"the split leaves {max(test, 0)} values before it and {max(length - test, 0)} after it"
         detail = f"{found}; at least {_FEWEST_BEFORE} before and 1 after are needed"
@@ -57,6 +71,18 @@ def require_shortest(series: Series, path: Path) -> None:
     if len(series) < SHORTEST_SERIES:
         detail = f"{series.prefix}training needs at least {SHORTEST_SERIES} values, got {len(series)}"
         raise SeriesTooShort.at(path, detail)
+
+
+def _year_start(series: Series, test: int, reach: int) -> int:
+    """Return where the last year before ``test`` starts, or the second half of the rows before it if that is shorter.
+
+    Errors of a whole year are those of all its times, of which the next may be any. It is ``test`` where rows are
+    longer than days, where less than a year is known, and where too few rows would be left to fit on.
+    """
+    year = round(series.times.grid.rows_of_week * _WEEKS_OF_A_YEAR) if series.times else 0
+    start = max(test - year, test // 2)
+    is_long = year >= _ROWS_OF_A_YEAR and test > year and start >= max(_ENOUGH_TO_FIT, _WINDOWS * reach)
+    return start if is_long else test
 
 
 def fit_length(test: int) -> int:

@@ -83,7 +83,8 @@ class _Chooser:
         self.length = min(split.length for split in splits)
         # A few short items do not decide for all: they do without what they are too short for.
         self.fitted = int(np.quantile([split.stopping for split in splits], _SHORT_SHARE, method="lower"))
-        self.fitted_total = sum(split.stopping for split in splits)
+        # Epochs are also those of later fits, which have more rows.
+        self.fitted_total = sum(split.usual_stopping for split in splits)
         targets = range(min(len(panel.targets), _TESTED_TARGETS))
         tested = [(row, column) for row in evenly_spaced(len(panel), _TESTED_ITEMS) for column in targets]
         self.samples = [_known(panel.series[row].values[: splits[row].test, column]) for row, column in tested]

@@ -144,7 +144,8 @@ def plan_training(panel: Panel, options: TrainOptions) -> Plan:
     warnings += [_unused(name, value) for name, value in constants.items()]
     panel = without_columns(panel, constants)
     warnings += open_end_warnings(panel, list(range(len(panel.targets))))
-    splits = tuple(split_series(one, options.validation, path) for one, path in zip(panel, paths, strict=True))
+    reach = (options.context_length or 0) + max(options.output_chunk_length or 0, options.horizon or 1)
+    splits = tuple(split_series(one, options.validation, path, reach) for one, path in zip(panel, paths, strict=True))
     if options.transform != "auto":
         for one, path in zip(panel, paths, strict=True):
             require_positive(one.values[:, : len(panel.targets)], options.transform, path)

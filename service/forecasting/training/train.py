@@ -127,7 +127,8 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
 
     selected, fits = fitter.fit_first(stopping, test)
     progress.begin("weigh", "rolling")
-    earlier = _evaluated(plan, selected, stopping, test, partial=True)
+    most = [one.test - one.usual_stopping for one in plan.splits]
+    earlier = _evaluated(plan, selected, stopping, test, partial=True, most=most)
     blend, candidates, before = _weighed(plan, selected, earlier)
     first = calibrate(before)
 
@@ -185,12 +186,21 @@ def _weighed(
 
 
 def _evaluated(
-    plan: Plan, forecaster: Forecaster, firsts: Sequence[int], ends: Sequence[int], partial: bool
+    plan: Plan,
+    forecaster: Forecaster,
+    firsts: Sequence[int],
+    ends: Sequence[int],
+    partial: bool,
+    most: Sequence[int] | None = None,
 ) -> list[Evaluated]:
     horizon, items = plan.choice.specification.horizon, len(plan.panel)
+    origins = [
+        rolling_origins(first, end, horizon, items, partial, limit)
+        for first, end, limit in zip(firsts, ends, most or ends, strict=True)
+    ]
     return [
-        evaluated_item(forecaster, item, one.head(end), rolling_origins(first, end, horizon, items, partial))
-        for item, one, first, end in zip(forecaster.items, plan.panel, firsts, ends, strict=True)
+        evaluated_item(forecaster, item, one.head(end), rows)
+        for item, one, end, rows in zip(forecaster.items, plan.panel, ends, origins, strict=True)
     ]
 
 

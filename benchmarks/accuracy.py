@@ -32,20 +32,26 @@ PEERS = ("auto-ets", "auto-theta")
 DEFAULTS = ("snaive", "naive2", *FOR_TWO_SEASONS, *PEERS, "gru", "gru-standard", *SERVICE)
 # What the service knows of the season: each goal is how much higher the mean OWA may be than with the season given.
 SEASON_GIVEN, SEASON_GOALS = "season-given", {"service": 0.01, "values-alone": 0.02}
-ONE_EACH = (SERVICE[0], "values-alone", SEASON_GIVEN)
+# Nothing is trained; and what the pre-trained prior adds.
+ZERO_SHOT, WITHOUT_PRIOR = "zero-shot", "without-prior"
+ONE_EACH = (SERVICE[0], "values-alone", SEASON_GIVEN, ZERO_SHOT, WITHOUT_PRIOR)
 METHODS = (*DEFAULTS, *ONE_EACH[1:])
 PUBLIC = "public-table"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to run. seeds: for the service only; the first is its default, so it is not sent."""
+    """What to run.
+
+    seeds: for the service only; the first is its default, so it is not sent. last: see the command line.
+    """
 
     groups: tuple[str, ...]
     methods: tuple[str, ...]
     sample: int
     seeds: int
     inside: bool
+    last: int | None
     public: bool
     json: Path | None
     server_log: Path | None
@@ -67,6 +73,9 @@ def main() -> None:
         for group in options.groups:
             panel = load_group(group, options.sample)
             groups[group] = [series.inside() for series in panel] if options.inside else panel
+            if options.last:
+                short = [series.cut(options.last) for series in groups[group]]
+                groups[group] = [series for series in short if series.scale > 0]
             print(f"\n{group}: {describe(groups[group])}\n{HEADING}", flush=True)
             results += run_group(group, groups[group], methods, options, lines.setdefault(group, []))
         if options.public and api:
@@ -88,6 +97,7 @@ def parse_options() -> Options:
     parser.add_argument("--sample", type=int, default=100, help="series a group, of a fixed order (default 100)")
     parser.add_argument("--seeds", type=int, default=1, help="seeds of the service's training (default 1)")
     parser.add_argument("--inside", action="store_true", help="hold out the end of the training parts instead")
+    parser.add_argument("--last", type=int, help="keep only so many last values of the training parts (not for peers)")
     parser.add_argument("--json", type=Path, help="file to write every score to")
     parser.add_argument("--server-log", type=Path, help="file to keep the server's output in")
     given = parser.parse_args()
@@ -100,6 +110,7 @@ def parse_options() -> Options:
         given.sample,
         given.seeds,
         given.inside,
+        given.last,
         PUBLIC in groups,
         given.json,
         given.server_log,
@@ -131,6 +142,8 @@ def chosen_methods(options: Options, peers: CachedPeers, api: ForecastApi | None
         every["service"] = lambda _, panel, seed: accuracy_service.forecast_each(api, panel, seed)
         every["service-items"] = lambda _, panel, seed: accuracy_service.forecast_together(api, panel, seed)
         every["values-alone"] = lambda _, panel, seed: accuracy_service.forecast_values(api, panel, seed)
+        every[ZERO_SHOT] = lambda _, panel, __: accuracy_service.forecast_zero_shot(api, panel)
+        every[WITHOUT_PRIOR] = lambda _, panel, seed: accuracy_service.forecast_without_prior(api, panel, seed)
         every[SEASON_GIVEN] = lambda _, panel, seed: accuracy_service.forecast_each(api, panel, seed, True)
     return {name: every[name] for name in options.methods}
 

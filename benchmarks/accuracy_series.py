@@ -51,6 +51,11 @@ class AccuracySeries:
         times = self.timestamps[:cut] if self.timestamps else None
         return replace(self, train=self.train[:cut], test=self.train[cut:], timestamps=times)
 
+    def cut(self, last: int) -> AccuracySeries:
+        """Keep only so many last values of the training set."""
+        times = self.timestamps[-last:] if self.timestamps else None
+        return replace(self, train=self.train[-last:], timestamps=times)
+
 
 @dataclass(frozen=True)
 class Interval:

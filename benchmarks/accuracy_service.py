@@ -31,6 +31,38 @@ def forecast_values(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int
     return [forecast_one(api, replace(series, timestamps=None), seed) for series in panel]
 
 
+def forecast_zero_shot(api: ForecastApi, panel: Sequence[AccuracySeries]) -> list[Forecast]:
+    """Forecast each series with the pre-trained prior."""
+    forecasts = []
+    for series in panel:
+        asked = {"model_id": "zero-shot", "history": series_form(series), "horizon": series.horizon}
+        started = time.perf_counter()
+        try:
+            answer = api.forecast(asked | {"level": list(LEVELS)})
+        except (RequestError, httpx.HTTPError) as error:
+            forecasts.append(last_value(series, str(error)))
+            continue
+        forecasts.append(forecast_of(answer["forecasts"][0], time.perf_counter() - started))
+    return forecasts
+
+
+def forecast_without_prior(api: ForecastApi, panel: Sequence[AccuracySeries], seed: int) -> list[Forecast]:
+    """Train and forecast with one model per series, from the default candidates but the prior."""
+    forecasts = []
+    for series in panel:
+        form = series_form(series)
+        started = time.perf_counter()
+        try:
+            default = api.train({"series": form, "horizon": series.horizon})["configuration"]["candidates"]
+            options = {"candidates": [name for name in default if name != "prior"]}
+            answer = train_and_ask(api, form, series.horizon, seed, options)
+        except (RequestError, httpx.HTTPError) as error:
+            forecasts.append(last_value(series, str(error)))
+            continue
+        forecasts.append(forecast_of(answer["forecasts"][0], time.perf_counter() - started))
+    return forecasts
+
+
 def forecast_one(api: ForecastApi, series: AccuracySeries, seed: int = 0, season_given: bool = False) -> Forecast:
     """Train on a series and forecast it. season_given: the request has the season length that the peers receive."""
     options = {"season_length": series.season_length} if season_given else {}

@@ -46,7 +46,7 @@ class Trusted(NamedTuple):
 
     candidates: tuple[Candidate, ...]
     origins: float = 1.25
-    prior_share: float = 0.5
+    prior_share: float = 0.0
 
 
 @dataclass(frozen=True)

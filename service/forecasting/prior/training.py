@@ -14,7 +14,7 @@ from service.forecasting.networks.kernels.training import loss_and_gradient
 from service.forecasting.prior.card import prior_card
 from service.forecasting.prior.kernels.training_batches import training_batch
 from service.forecasting.prior.recipe import BATCH_SIZE, SHAPE, BatchPlan, draw_batch_plan
-from service.forecasting.prior.weights import save_prior
+from service.forecasting.prior.weights import rounded, save_prior
 
 _PARTS = 2
 _RATE, _DECAY, _WARM_UP = 3e-3, 0.02, 200
@@ -60,7 +60,7 @@ def train_prior(
 
 def write_prior(path: Path, steps: int, seed: int, report: Callable[[int, float], None]) -> None:
     """Train the prior, and write its file with its card; see `train_prior`."""
-    network = train_prior(steps, seed, report=report)
+    network = rounded(train_prior(steps, seed, report=report))
     save_prior(network, prior_card(network, steps, seed), path)
 
 

@@ -51,6 +51,11 @@ def read_card(version: int = VERSION) -> dict[str, Any]:
     return card
 
 
+def rounded(network: Network) -> Network:
+    """Return a network with the weights that its file will have: in half precision."""
+    return Network(network.shape, network.weights.astype(np.float16).astype(np.float32))
+
+
 def save_prior(network: Network, card: Mapping[str, Any], path: Path) -> None:
     """Write the weights of a network in half precision, and its card."""
     tensors = {name: weights.astype(np.float16) for name, weights in network.named_weights().items()}

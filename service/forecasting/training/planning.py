@@ -51,6 +51,8 @@ _SHORTEST_WALK = 100
 _SHORTEST_NOISE = 40
 # Methods for two seasons are alike in error and differ in kind: their mean is better than most weights.
 _ORIGINS_OF_WEEKS = 6.0
+# The weight of the prior beside the others, where little is known, and where a series is too short for a network.
+_PRIOR_SHARE, _PRIOR_SHARE_OF_SHORT = 0.5, 0.7
 # The share of the prior where methods for two seasons, which it knows less of, are candidates.
 _PRIOR_SHARE_OF_DAYS = 0.1
 
@@ -84,15 +86,17 @@ class Plan:
     def trusted(self) -> Trusted:
         """The candidates to blend where little is known of their errors."""
         if self.choice.specification.sporadic:
-            return Trusted((*FOR_SPORADIC_DEMAND, "exponential_smoothing"), prior_share=0.0)
+            return Trusted((*FOR_SPORADIC_DEMAND, "exponential_smoothing"))
         if self.walk:
-            return Trusted(("naive", "exponential_smoothing"), prior_share=0.0)
+            return Trusted(("naive", "exponential_smoothing"))
         if self.noise:
-            return Trusted(("mean",), prior_share=0.0)
+            return Trusted(("mean",))
+        candidates = self.choice.specification.candidates
+        share = _PRIOR_SHARE if "network" in candidates else _PRIOR_SHARE_OF_SHORT
         if self._is_yearly:
-            return Trusted(("network", *TRUSTED, "drift"))
-        if not set(FOR_TWO_SEASONS) <= set(self.choice.specification.candidates):
-            return Trusted(("network", *TRUSTED))
+            return Trusted(("network", *TRUSTED, "drift"), prior_share=share)
+        if not set(FOR_TWO_SEASONS) <= set(candidates):
+            return Trusted(("network", *TRUSTED), prior_share=share)
         if self.weeks:
             return Trusted(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _ORIGINS_OF_WEEKS, _PRIOR_SHARE_OF_DAYS)
         return Trusted(("network", *TRUSTED, "seasonal_naive", *FOR_TWO_SEASONS), prior_share=_PRIOR_SHARE_OF_DAYS)

@@ -136,6 +136,8 @@ def train_prior(file: Path, steps: int, seed: int) -> int:
 
     if steps < 1 or seed < 0:
         return _failed("steps must be 1 or more, and the seed 0 or more")
+    if not file.parent.is_dir():
+        return _failed(f"{file.parent} is no folder")
     use_kernel_cache(None)
     forget_stale_kernels()
     try:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from service.forecasting.networks.architecture import Network, network_of
 from service.forecasting.prior.forecasting import PriorForecaster
@@ -59,4 +59,4 @@ def rounded(network: Network) -> Network:
 def save_prior(network: Network, card: Mapping[str, Any], path: Path) -> None:
     """Write the weights of a network in half precision, and its card."""
     tensors = {name: weights.astype(np.float16) for name, weights in network.named_weights().items()}
-    save_file(tensors, path, metadata={_CARD: json.dumps(card)})
+    path.write_bytes(save(tensors, metadata={_CARD: json.dumps(card)}))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from service.__main__ import main
 from service.forecasting.networks.architecture import Network, initial_network
 from service.forecasting.networks.kernels.losses import LOSSES, QUANTILES
 from service.forecasting.networks.kernels.training import loss_and_gradient
@@ -15,6 +17,7 @@ from service.forecasting.prior.card import synthetic_scores
 from service.forecasting.prior.kernels.training_batches import training_batch
 from service.forecasting.prior.recipe import KINDS, SHAPE, Seasonality, draw_batch_plan
 from service.forecasting.prior.training import train_prior
+from service.forecasting.prior.weights import read_network
 
 SMALL = replace(SHAPE, hidden_size=16)
 KIND = pytest.mark.parametrize("seasonality", [kind.seasonality for kind in KINDS], ids=str)
@@ -93,8 +96,17 @@ def test_training_repeats_itself_and_learns() -> None:
     assert all(trained[kind] < untrained[kind] for kind in untrained)
 
 
+def test_the_command_writes_a_file_with_its_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "prior.safetensors"
+    assert main(["prior", "train", str(file), "--steps", "2", "--seed", "4"]) == 0
+    assert "2 of 2 batches, loss" in capsys.readouterr().out
+    assert read_network(file).weights.size == SHAPE.size
+    assert main(["prior", "train", str(file), "--steps", "0"]) == 2
+    assert main(["prior", "train", str(tmp_path / "absent" / "file"), "--steps", "1"]) == 2
+
+
 def test_the_first_steps_are_those_of_the_recipe() -> None:
     # Of the machine that the shipped weights are from; others round sums in another order.
     weights = train_prior(5, seed=1, shape=SMALL).weights
-    assert [round(float(one), 4) for one in weights[:3]] == pytest.approx([0.0, 0.0, 0.0], abs=2e-3)
-    assert float(np.abs(weights).mean()) == pytest.approx(0.0, rel=1e-3)
+    assert [round(float(one), 4) for one in weights[:3]] == pytest.approx([0.0059, 0.2253, -0.178], abs=2e-3)
+    assert float(np.abs(weights).mean()) == pytest.approx(0.12392, rel=1e-3)

@@ -14,11 +14,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from service.forecasting.config.specification import PriorSpecification
 from service.forecasting.evaluation.rolling import Evaluated, RollingForecasts, independent_origins
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.intervals.error_prior import ErrorPrior, prior_of_changes
+from service.forecasting.intervals.error_prior import ErrorPrior, prior_of_changes, prior_of_widths
 from service.forecasting.intervals.parametric import outlier_bound, robust_mean
 from service.forecasting.preprocessing.subsampling import evenly_spaced
+from service.forecasting.preprocessing.transforms import SMALLEST_SHARE
+from service.forecasting.prior.quantile_functions import mean_deviation
+from service.forecasting.prior.recipe import Seasonality
+from service.forecasting.prior.weights import load_prior
 from service.forecasting.series.series import FloatArray, IntArray
 
 # An item's own errors count as much as those of all items when it has this many independent origins; fewer where items
@@ -66,13 +71,29 @@ def calibrate(*parts: Sequence[RollingForecasts]) -> Calibration:
 
 
 def _prior(evaluated: Sequence[Evaluated], horizon: int) -> ErrorPrior:
-    """Return what the changes of the series up to the last origins lead to expect of errors."""
+    """Return what is expected of errors: by the pre-trained network where it is used, else by the series' changes."""
     chosen = [evaluated[row] for row in evenly_spaced(len(evaluated), _PRIOR_ITEMS)]
+    if chosen[0].specification.prior is not None:
+        return prior_of_widths(np.array([_expected(one, chosen[0].specification.prior, horizon) for one in chosen]))
     items = [
         (one.transform.apply(one.filled.interpolated[:, : len(one.item.error_scale)]), one.item.error_scale)
         for one in chosen
     ]
     return prior_of_changes(items, chosen[0].specification.season_length, horizon)
+
+
+def _expected(one: Evaluated, told: PriorSpecification, horizon: int) -> FloatArray:
+    """Return the mean absolute errors (H, T), in error scales, that the network expects after the series."""
+    seasonality = Seasonality(told.season_length, told.long_season_length)
+    found = []
+    for values in one.filled.interpolated[:, : len(one.item.error_scale)].T:
+        known = np.ascontiguousarray(values)
+        rows = np.zeros(1, np.int64), np.array([len(known) - 1])
+        quantiles = load_prior(told.version).quantiles(known, *rows, seasonality, horizon)[0]
+        if one.transform.log:
+            quantiles = np.maximum(quantiles, SMALLEST_SHARE * known.min())
+        found.append(mean_deviation(one.transform.apply(quantiles)))
+    return np.array(found).T / one.item.error_scale
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What is expected of errors before any is known: their size one step ahead, and how it grows with the step.
 
-Both are read from the changes of the series itself. Over several steps, those of noise are hardly larger than those
+The pre-trained network says both. Without it, they are read from the changes of the series itself. Over several steps, those of noise are hardly larger than those
 over one; those of a random walk grow with the square root of the step, those of a trend in proportion to it; and
 the errors of forecasts grow much as they do.
 """
@@ -23,6 +23,7 @@ Evidence = Annotated[float, Field(ge=0, le=1000)]
 _LEAST_GROWTH, _MOST_GROWTH = 0.15, 1.0
 # That of a random walk, where changes cannot be measured.
 _WALK_GROWTH = 0.5
+_EVIDENCE_OF_WIDTHS = 10.0, 40.0
 # Errors one step ahead, in error scales: the bounds of what is expected.
 _SMALLEST, _LARGEST = 0.1, 10.0
 
@@ -66,6 +67,19 @@ def prior_of_changes(items: Iterable[tuple[FloatArray, FloatArray]], season_leng
     slope = np.array([_slope(np.log(lags), *one) for one in zip(curve.T, counts.T > 0, strict=True)])
     growth = tuple(float(one) for one in _LEAST_GROWTH + (_MOST_GROWTH - _LEAST_GROWTH) * slope)
     return ErrorPrior(tuple(map(float, level)), growth, growth, level_evidence=5.0, growth_evidence=20.0, freedom=1.0)
+
+
+def prior_of_widths(items: FloatArray) -> ErrorPrior:
+    """Return the prior of items from the mean absolute errors that are expected of each: (item, step, target).
+
+    They are in the error scale of the item, and what the pre-trained network expects of its own forecasts.
+    """
+    curve = np.log(np.clip(items, _SMALLEST / 10, _LARGEST * 10)).mean(axis=0)
+    steps = np.log(np.arange(1, len(curve) + 1))
+    known = np.ones(len(steps), bool)
+    growth = tuple(_slope(steps, one, known) if len(steps) > 1 else _WALK_GROWTH for one in curve.T)
+    level = tuple(float(np.exp(one.mean() - slope * steps.mean())) for one, slope in zip(curve.T, growth, strict=True))
+    return ErrorPrior(level, growth, growth, *_EVIDENCE_OF_WIDTHS, freedom=1.0)
 
 
 def _changes(values: FloatArray, season_length: int, lags: list[int]) -> FloatArray:

@@ -5,6 +5,7 @@ Legend: S series, H horizon, Q quantiles, P probabilities, N paths.
 
 from __future__ import annotations
 
+from math import pi, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -15,6 +16,8 @@ from service.forecasting.series.series import FloatArray
 
 _SCORES = np.array([NormalDist().inv_cdf(one) for one in QUANTILES])
 _MIDDLE = len(QUANTILES) // 2
+_LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
+_DEVIATION = sqrt(2 / pi) / (NormalDist().inv_cdf(0.9) - NormalDist().inv_cdf(0.1))
 # The mass around each quantile.
 _MASSES = np.diff([0.0, *((np.array(QUANTILES[1:]) + QUANTILES[:-1]) / 2), 1.0])
 
@@ -27,6 +30,11 @@ def median(quantiles: FloatArray) -> FloatArray:
 def mean(quantiles: FloatArray) -> FloatArray:
     """Return the mean (...) of distributions with the quantiles (..., Q), constant beyond the outer ones."""
     return np.asarray(quantiles @ _MASSES)
+
+
+def mean_deviation(quantiles: FloatArray) -> FloatArray:
+    """Return the mean absolute deviation (...) of normal distributions whose 80 % intervals are as wide as (..., Q)."""
+    return np.asarray((quantiles[..., _HIGH] - quantiles[..., _LOW]) * _DEVIATION)
 
 
 def at_probabilities(quantiles: FloatArray, probabilities: tuple[float, ...]) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.forecasting.intervals.conformal import ConformalErrors
-from service.forecasting.intervals.error_prior import EARLIER, ErrorPrior, prior_of_changes
+from service.forecasting.intervals.error_prior import EARLIER, ErrorPrior, prior_of_changes, prior_of_widths
 from service.forecasting.series.series import FloatArray
 
 NOISE = np.random.default_rng(0).normal(size=400)
@@ -66,3 +66,14 @@ def test_a_model_without_a_prior_has_the_widths_that_it_was_trained_with() -> No
     few = ConformalErrors(np.array([[0.5, 1.0], [0.8, np.nan]])[:, :, None], EARLIER)
     before = [1.4060786574673179, 2.482427706500267, 3.040340602136587, 3.5106829301434153]
     np.testing.assert_allclose(few.widths([80], 4).by_level[80].ravel(), before, rtol=1e-14)
+
+
+def test_widths_of_the_network_give_level_and_growth() -> None:
+    steps = np.arange(1, 13)
+    first = 2.0 * steps[:, None] ** np.array([0.5, 0.0])
+    second = 0.5 * steps[:, None] ** np.array([0.3, 0.0])
+    found = prior_of_widths(np.array([first, second]))
+    assert found.level == pytest.approx((1.0, 1.0))
+    assert found.growth == pytest.approx((0.4, 0.0))
+    assert prior_of_widths(np.full((1, 1, 1), 3.0)).level == pytest.approx((3.0,))
+    assert prior_of_widths(np.zeros((2, 4, 1))).level[0] > 0  # constants

@@ -1,8 +1,8 @@
 """What is expected of errors before any is known: their size one step ahead, and how it grows with the step.
 
-The pre-trained network says both. Without it, they are read from the changes of the series itself. Over several steps, those of noise are hardly larger than those
-over one; those of a random walk grow with the square root of the step, those of a trend in proportion to it; and
-the errors of forecasts grow much as they do.
+The pre-trained network says both where it is a candidate. Else they are read from the changes of the series itself:
+over several steps, those of noise are hardly larger than those over one; those of a random walk grow with the square
+root of the step, those of a trend in proportion to it; and the errors of forecasts grow much as they do.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ SHORT = {
     "model_cache": Short("--models 20 --cached 5 --seconds 1 --rounds 1", 6),
     "overload": Short("--seconds 2 --times 2 --alone 1 --jobs 2 --no-goals", 11),
     "page": Short("--points 2000 --rounds 1", 7),
+    "prior": Short("--seconds 1 --rounds 1 --items 200", 5),
     "quick": Short("--seeds 1 --rounds 1 --seconds 1 --epochs 2", 14),
     "regimes": Short("--series 1", 4),
     "round_trip": Short("--rounds 1 --epochs 2", 6),

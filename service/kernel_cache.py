@@ -118,7 +118,7 @@ def _temporary_cache() -> Path:
 
 def warm_forecasts_once() -> None:
     """Prepare forecasts, for a server: another process may prepare trainings at the same time."""
-    _warm_once("methods", "contexts", "rollouts")
+    _warm_once("methods", "contexts", "rollouts", "prior")
 
 
 def warm_fits_once() -> None:
@@ -132,7 +132,7 @@ def warm_training_once() -> None:
     Groups that a server waits for come first, in the reverse of its order. Rollouts and trainings, which have parts in
     common, are compiled in the same process.
     """
-    _warm_once("rollouts", "contexts", "training", "fits", "methods")
+    _warm_once("rollouts", "contexts", "training", "fits", "methods", "prior")
     mark_compiled()
 
 

@@ -132,7 +132,7 @@ def warm_training_once() -> None:
     Groups that a server waits for come first, in the reverse of its order. Rollouts and trainings, which have parts in
     common, are compiled in the same process.
     """
-    _warm_once("rollouts", "contexts", "training", "fits", "methods", "prior")
+    _warm_once("prior", "rollouts", "contexts", "training", "fits", "methods")
     mark_compiled()
 
 

@@ -53,6 +53,8 @@ _SHORTEST_NOISE = 40
 _ORIGINS_OF_WEEKS = 6.0
 # The weight of the prior beside the others, where little is known, and where a series is too short for a network.
 _PRIOR_SHARE, _PRIOR_SHARE_OF_SHORT = 0.5, 0.7
+# Years have trends that last longer than the prior expects.
+_PRIOR_SHARE_OF_YEARS = 0.3
 # The share of the prior where methods for two seasons, which it knows less of, are candidates.
 _PRIOR_SHARE_OF_DAYS = 0.1
 
@@ -94,7 +96,7 @@ class Plan:
         candidates = self.choice.specification.candidates
         share = _PRIOR_SHARE if "network" in candidates else _PRIOR_SHARE_OF_SHORT
         if self._is_yearly:
-            return Trusted(("network", *TRUSTED, "drift"), prior_share=share)
+            return Trusted(("network", *TRUSTED, "drift"), prior_share=_PRIOR_SHARE_OF_YEARS)
         if not set(FOR_TWO_SEASONS) <= set(candidates):
             return Trusted(("network", *TRUSTED), prior_share=share)
         if self.weeks:

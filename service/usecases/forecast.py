@@ -238,7 +238,7 @@ def outside_bounds(forecaster: Forecaster, panel: Panel | None) -> list[str]:
     targets = _target_channels(forecaster, panel)
     warnings = []
     for one in panel:
-        found = bounds.first_outside(one.values[:, targets])
+        found = bounds.first_outside(one.values if one.values.shape[1] == 1 else one.values[:, targets])
         if found is None:
             continue
         where = f"{_named(one.item)} has {found[1]:.12g} in row {found[0]}"

@@ -26,7 +26,7 @@ from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SE
 from service.forecasting.series.calendar import Calendar
 from service.forecasting.series.resampling import Resample, aggregate, how_of
 from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading
-from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.series.series import FloatArray, Panel, Series, largest, smallest
 from service.forecasting.series.time_alignment import place_items
 from service.tables.labels import label_of
 from service.usecases.limits import Limits
@@ -176,6 +176,8 @@ def read_numbers(column: SentColumn) -> FloatArray:
     """Return the values of a column, NaN where missing. Raises InvalidSeries for a value beyond 1e100."""
     values = [None] * len(column.values) if has_text(column.values) else column.values  # text without a label is empty
     numbers = np.array(values, dtype=np.float64)
+    if len(numbers) and smallest(numbers) >= -LARGEST and largest(numbers) <= LARGEST:  # none is missing
+        return numbers
     large = np.abs(numbers) > LARGEST
     if large.any():
         index = int(np.argmax(large))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from service.errors import Fault, InvalidOption, Path
-from service.forecasting.series.series import FloatArray, Series, smallest
+from service.forecasting.series.series import FloatArray, Series, largest, smallest
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Bounds:
         """
         lower = 0.0 if self.soft else self.lower
         # Usually none is missing or outside; NaN is compared below.
-        if values.size and smallest(values) >= lower and (self.upper == math.inf or values.max() <= self.upper):
+        if values.size and smallest(values) >= lower and largest(values) <= self.upper:
             return None
         outside = np.argwhere((values < lower) | (values > self.upper))
         return (int(outside[0, 0]), float(values[tuple(outside[0])])) if len(outside) else None

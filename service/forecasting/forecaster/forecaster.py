@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +36,7 @@ from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.prior.recipe import SHAPE, Seasonality
 from service.forecasting.series.row_placement import Reading
-from service.forecasting.series.series import FloatArray, IntArray, Panel, Series
+from service.forecasting.series.series import FloatArray, IntArray, Panel, Series, largest, smallest
 
 # Cached forecasts from the model's own series, and the most steps of one, over all items.
 _CACHED, _CACHED_STEPS = 4, 1000
@@ -142,7 +143,7 @@ class Forecaster:
             transformed += effects
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
         mean, intervals, quantiles = banded(bands, self._around(fitted, ahead, bands.levels), transform)
-        if not np.isfinite(mean).all():
+        if not math.isfinite(largest(mean)) or not math.isfinite(smallest(mean)):
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
         samples = None if draw is None else self._samples(fitted, ahead, draw, transform)
         is_scaled = self.specification.scaling != "none"

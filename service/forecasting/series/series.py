@@ -71,6 +71,11 @@ def smallest(values: FloatArray) -> float:
     return float(values.item(values.argmin()))
 
 
+def largest(values: FloatArray) -> float:
+    """Return the largest of at least one value, NaN if any is missing."""
+    return float(values.item(values.argmax()))
+
+
 @dataclass(frozen=True)
 class Panel:
     """One or more series with the same columns.

@@ -349,3 +349,10 @@ def test_items_with_and_without_closed_days(open_days: list[int], weekdays: list
     says = [f"the items have {number} different calendars (some have rows at all times)"] if number > 1 else []
     assert [warning.partition(":")[0] for warning in got.warnings] == says
     assert got.summary["calendar"] == (weekdays and {"weekdays": weekdays})
+
+
+@pytest.mark.parametrize("large", [1e101, -1e101])
+def test_a_value_that_is_too_large_is_found_beside_a_gap(large: float) -> None:
+    path, detail = refused([1.0, None, 2.0, large, 3.0], InvalidSeries)
+    assert path == ("series", 3)
+    assert "too large" in detail

@@ -11,13 +11,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from service.errors import HistoryTooShort, InvalidOption
 from service.forecasting.config.options import Point
 from service.forecasting.evaluation.metrics import skill
-from service.forecasting.series.series import Panel
+from service.forecasting.series.series import Panel, Series
 from service.usecases.forecast import LoadedModel, band_warnings, change_warnings, outside_bounds
 from service.usecases.limits import Limits
 
 if TYPE_CHECKING:
     from service.forecasting.config.options import BaselineMethod
-    from service.forecasting.evaluation.rolling import Evaluated, RollingForecasts, Score
+    from service.forecasting.evaluation.rolling import Bounds, Evaluated, RollingForecasts, Score
     from service.forecasting.forecaster.alignment import AlignedSeries
     from service.forecasting.forecaster.forecaster import Forecaster
     from service.forecasting.forecaster.items import FittedItem
@@ -45,7 +45,7 @@ class BacktestAnswer:
     point: Point
     targets: tuple[str, ...]
     rolled: list[RollingForecasts]
-    intervals: list[dict[float, tuple[FloatArray, FloatArray]]]
+    intervals: list[Bounds]
     score: Score
     baseline: Score
     baseline_method: BaselineMethod
@@ -106,7 +106,7 @@ def _evaluated(forecaster: Forecaster, aligned: AlignedSeries, start: int | str 
     from service.forecasting.evaluation.rolling import Evaluated
 
     series = aligned.series
-    first = _first_row(forecaster, aligned, start)
+    first = first_row(series, aligned.dropped, start, forecaster.min_history)
     # An unseen item is scaled by the values before the first forecast, never by the values to be forecast.
     item = forecaster.item_at_end(series.head(first), aligned.item)
     origins = np.arange(first - 1, len(series) - 1, stride, dtype=np.int64)
@@ -135,25 +135,30 @@ def _holds(values: FloatArray, part: FloatArray) -> bool:
     return bool(np.isclose(sliding_window_view(values, len(part)), part, rtol=1e-9, atol=0).all(axis=1).any())
 
 
-def _first_row(forecaster: Forecaster, aligned: AlignedSeries, start: int | str | None) -> int:
-    series = aligned.series
+def first_row(series: Series, dropped: int, start: int | str | None, least: int, usual: int | None = None) -> int:
+    """Return the first row to forecast.
+
+    dropped: the leading rows of the request's series that are not in this one. start: a row of that series, or a time;
+    None: ``usual``, by default the earliest. least: the rows before it that are needed. Raises HistoryTooShort,
+    InvalidOption.
+    """
     if start is None:
-        first = forecaster.min_history
-        if first >= len(series):
+        if least >= len(series):
             item = "" if series.item is None else f"item {series.item!r}: "
-            detail = f"{item}needs {first + 1} values, one more than min_history, got {len(series)}"
+            detail = f"{item}needs {least + 1} values, {least} of them before the first forecast, got {len(series)}"
             raise HistoryTooShort.at(("series",), detail)
+        first = least if usual is None else usual
     elif isinstance(start, int):
-        first = start - aligned.dropped
+        first = start - dropped
     elif series.times is None:
         detail = "a start by time needs timestamps, or start and freq, in the series; or give a row number"
         raise InvalidOption.at(("start",), detail)
     else:
         first = series.times.position(start, ("start",))
-    if not forecaster.min_history <= first < len(series):
+    if not least <= first < len(series):
         detail = (
-            f"start must leave at least {forecaster.min_history} values before it and one from it on; "
-            f"it is row {first + aligned.dropped} of {len(series) + aligned.dropped}"
+            f"start must leave at least {least} values before it and one from it on; "
+            f"it is row {first + dropped} of {len(series) + dropped}"
         )
         raise InvalidOption.at(("start",), detail)
     return first

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
 
 
-_NO_NETWORK = "none"
+_NO_NETWORK, _PRIOR = "none", "zero-shot"
 
 
 class Measurements:
@@ -31,10 +31,13 @@ class Measurements:
         self.registry = new_registry()
         self.trained = training_observer(self.registry, (CPU, GPU))
         """Records a training attempt made by this server's own worker."""
-        meaning = "Forecasts answered, by the cell of the model's network; none: a model of simple methods alone."
+        meaning = (
+            "Forecasts answered, by the cell of the model's network; none: a model of simple methods alone; "
+            "zero-shot: the prior."
+        )
         forecasts = Counter("forecast_forecasts", meaning, ("cell",), registry=self.registry)
         # Looked up once, and exported as zero from the start.
-        self._forecasts = {cell: forecasts.labels(cell) for cell in (*get_args(Cell), _NO_NETWORK)}
+        self._forecasts = {cell: forecasts.labels(cell) for cell in (*get_args(Cell), _NO_NETWORK, _PRIOR)}
 
         meaning = "Failures of the GPU, at its start or at a forecast, which the CPU made."
         self._gpu_failures = Counter("forecast_gpu_failures", meaning, registry=self.registry)
@@ -43,9 +46,13 @@ class Measurements:
         """Count one failure of the GPU."""
         self._gpu_failures.inc()
 
-    def count_forecast(self, forecaster: Forecaster) -> None:
-        """Count one forecast made by a model."""
-        self._forecasts[forecaster.specification.network.cell if forecaster.networks else _NO_NETWORK].inc()
+    def count_forecast(self, forecaster: Forecaster | None) -> None:
+        """Count one forecast made by a model; None: by the prior alone."""
+        if forecaster is None:
+            cell = _PRIOR
+        else:
+            cell = forecaster.specification.network.cell if forecaster.networks else _NO_NETWORK
+        self._forecasts[cell].inc()
 
 
 @dataclass(frozen=True)

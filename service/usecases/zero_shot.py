@@ -1,17 +1,27 @@
-"""Forecasts without a training: the prior forecasts a submitted series at once."""
+"""Forecasts and backtests without a training: the prior forecasts a submitted series at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.prior.recipe import Seasonality
-from service.forecasting.prior.zero_shot import ZERO_SHOT, ZeroShot
+from service.forecasting.prior.zero_shot import SHORTEST_HISTORY, ZERO_SHOT, ZeroShot, natural_season
 from service.forecasting.series.series import Panel
+from service.usecases.backtest import BacktestAnswer, first_row
 from service.usecases.forecast import ForecastAnswer
 from service.usecases.limits import Limits
+
+if TYPE_CHECKING:
+    from service.forecasting.evaluation.rolling import Bounds
+
+_FEW = 8
 
 
 def forecast_zero_shot(
@@ -39,6 +49,79 @@ def forecast_zero_shot(
         *_far_ahead(zero_shot.seasonality, horizon),
     )
     return ForecastAnswer(ZERO_SHOT, horizon, zero_shot.point, forecasts, warnings)
+
+
+def backtest_zero_shot(
+    limits: Limits,
+    panel: Panel,
+    horizon: int,
+    stride: int,
+    start: int | str | None,
+    bands: Bands,
+    season_length: int | None = None,
+) -> BacktestAnswer:
+    """Forecast each target ``horizon`` steps from every ``stride``-th point with the prior.
+
+    start: row number or time of the first point to forecast; None: the first one with two seasons before it, or the
+    middle of the series where that is earlier, or where neither its frequency nor ``season_length`` tells the season.
+    No forecast depends on values after its origin: gaps are filled forward, and the season, what point forecasts are
+    and the sizes of sporadic demand are those of the values before the start. Intervals are the quantiles of the prior
+    as they are: those of a forecast are corrected by its errors of the past, which would have to be rolled from every
+    origin again. Raises InvalidInput.
+    """
+    from service.forecasting.evaluation.baseline import baseline_words, roll_baseline
+    from service.forecasting.evaluation.rolling import SCORED_LEVELS, score_within
+    from service.forecasting.evaluation.rolling_prior import evaluated_by_prior, roll_prior, usual_baseline
+    from service.forecasting.evaluation.skill_interval import skill_interval
+
+    whole = ZeroShot.of(panel, season_length or 1, "forward_fill", ("series",))
+    dropped = [len(sent) - len(one) for sent, one in zip(panel, whole.panel, strict=True)]
+    season = season_length or natural_season(whole.panel)
+    first = [
+        first_row(one, rows, start, SHORTEST_HISTORY, _usual_start(len(one), season))
+        for one, rows in zip(whole.panel, dropped, strict=True)
+    ]
+    origins = [
+        np.arange(row - 1, len(one) - 1, stride, dtype=np.int64) for row, one in zip(first, whole.panel, strict=True)
+    ]
+    numbers = sum(map(len, origins)) * horizon * len(panel.targets)
+    limits.check_answer(numbers * (3 + 2 * len(bands.levels)))
+
+    heads = tuple(one.head(row) for row, one in zip(first, whole.panel, strict=True))
+    known = ZeroShot.of(replace(whole.panel, series=heads), season_length, "forward_fill", ("series",))
+    whole = replace(whole, seasonality=known.seasonality)
+    evaluated = [
+        evaluated_by_prior(one, rows, whole, before)
+        for one, rows, before in zip(whole.panel, origins, dropped, strict=True)
+    ]
+    levels = tuple(dict.fromkeys((*bands.levels, *SCORED_LEVELS)))
+    rolled, intervals = roll_prior(whole, known, evaluated, horizon, levels)
+    targets, season = panel.targets, known.seasonality.season_length
+    method = usual_baseline(known, horizon)
+    naive = roll_baseline(method, evaluated, horizon, season)
+    times = evaluated[0].series.times
+    return BacktestAnswer(
+        ZERO_SHOT,
+        known.point,
+        targets,
+        rolled,
+        [_only(bands.levels, one) for one in intervals],
+        score_within(targets, season, rolled, [_only(SCORED_LEVELS, one) for one in intervals], first),
+        score_within(targets, season, naive, None, first),
+        method,
+        baseline_words(method, season, times.freq if times else None),
+        skill_interval(rolled, naive),
+        (*_unused(panel), *_far_ahead(known.seasonality, horizon)),
+    )
+
+
+def _only(levels: Iterable[float], intervals: Bounds) -> Bounds:
+    return {level: intervals[level] for level in levels}
+
+
+def _usual_start(length: int, season_length: int | None) -> int:
+    middle = max(length // 2, SHORTEST_HISTORY)
+    return middle if season_length is None else min(max(2 * season_length + 2, _FEW), middle)
 
 
 def _unused(history: Panel) -> Sequence[str]:

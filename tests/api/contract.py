@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from service.api.output.problems import TYPE_PREFIX
 from service.api.schemas.forecasting import BacktestAnswer, ForecastAnswer
 from service.api.schemas.jobs import Alive, JobAnswer, JobList, Problem, Ready
-from service.api.schemas.models import ModelAnswer, ModelList
+from service.api.schemas.models import ModelAnswer, ModelList, PriorCard
 from service.api.schemas.training import AcceptedTraining, DryRun
 
 PROBLEM_TYPE = "application/problem+json"
@@ -29,6 +29,7 @@ _SCHEMAS: tuple[tuple[str, str, int, type[BaseModel]], ...] = (
     ("POST", r"/backtest", 200, BacktestAnswer),
     ("GET", r"/models", 200, ModelList),
     ("POST", r"/models", 201, ModelAnswer),
+    ("GET", r"/models/zero-shot", 200, PriorCard),
     ("GET|PATCH", r"/models/\w+", 200, ModelAnswer),
     ("GET", r"/jobs", 200, JobList),
     ("GET", r"/jobs/\w+", 200, JobAnswer),

@@ -22,7 +22,7 @@ from service.usecases.backtest import backtest_model
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 from service.usecases.limits import Limits
 from service.usecases.resources import Resources
-from service.usecases.zero_shot import forecast_zero_shot
+from service.usecases.zero_shot import backtest_zero_shot, forecast_zero_shot
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 
@@ -93,13 +93,20 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
 def _forecast_zero_shot(resources: Resources, asked: ForecastRequest) -> Response:
     assert asked.history is not None  # noqa: S101 - the schema requires it
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
-    read = read_panel(asked.history, ("history",), choose_targets=True, limits=resources.limits)
-    resources.limits.check_panel(read.panel, ("history",))
+    read = _read_new(resources.limits, asked.history, ("history",))
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
     answer = forecast_zero_shot(resources.limits, read.panel, asked.horizon, bands, asked.season_length, draw)
+    resources.measured.count_forecast(None)
     body = forecast_answer(answer)
     body["warnings"] = [*read.warnings, *body["warnings"]]
     return json_response(body)
+
+
+def _read_new(limits: Limits, series: SentSeries, path: Path) -> ReadPanel:
+    """Read a series that no model has seen, as a training would. Raises InvalidSeries if it is too large."""
+    read = read_panel(series, path, choose_targets=True, limits=limits)
+    limits.check_panel(read.panel, path)
+    return read
 
 
 def _read_rows(limits: Limits, series: SentSeries, path: Path, model: LoadedModel) -> ReadPanel:
@@ -129,11 +136,16 @@ def _backtest(request: Request, sent: bytes) -> Response:
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
     refuse_values_ahead(asked.series, ("series",))
-    resources.limits.check_horizon(asked.horizon)
-    model = load_model(resources, tenant, asked.model_id, asked.name)
-    read = _read_rows(resources.limits, asked.series, ("series",), model)
-    bands = Bands(asked.levels)
-    answer = backtest_model(resources.limits, model, read.panel, asked.horizon, asked.stride, asked.start, bands)
+    limits, bands = resources.limits, Bands(asked.levels)
+    limits.check_horizon(asked.horizon)
+    rolling = asked.horizon, asked.stride, asked.start, bands
+    if asked.model_id == ZERO_SHOT:
+        read = _read_new(limits, asked.series, ("series",))
+        answer = backtest_zero_shot(limits, read.panel, *rolling, asked.season_length)
+    else:
+        model = load_model(resources, tenant, asked.model_id, asked.name)
+        read = _read_rows(limits, asked.series, ("series",), model)
+        answer = backtest_model(limits, model, read.panel, *rolling)
     body = backtest_answer(answer, asked.horizon, asked.stride)
     body["warnings"] = [*read.warnings, *body["warnings"]]
     return json_response(body)

@@ -11,8 +11,11 @@ from service.api.input.query import WholeNumber
 from service.api.output.openapi import json_body, model_links, page_links, problems
 from service.api.output.responses import json_response, model_answer
 from service.api.request_context import in_thread, in_turn, resources_of, tenant_of
-from service.api.schemas.models import ModelAnswer, ModelList, RenameRequest
+from service.api.schemas.models import ModelAnswer, ModelList, PriorCard, RenameRequest
 from service.api.schemas.training import ModelName
+from service.errors import ModelNotFound
+from service.forecasting.prior.weights import read_card
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.storage.registry.entries import ModelStatus
 from service.usecases.models import delete_model, export_model, keep_import, read_import
 
@@ -63,6 +66,19 @@ async def upload(
 
 
 @router.get(
+    f"/{ZERO_SHOT}",
+    summary="The pre-trained prior",
+    responses={200: {"model": PriorCard}, **problems()},
+)
+async def show_prior() -> Response:
+    """Return the card of the prior, which forecasts and backtests with the model ID `zero-shot` without a training.
+
+    It is part of the service: it is in no list, and can neither be renamed, deleted nor downloaded.
+    """
+    return json_response({"model_id": ZERO_SHOT, **read_card()})
+
+
+@router.get(
     "/{model_id}",
     summary="One model",
     responses={200: {"model": ModelAnswer, "links": model_links()}, **problems(404)},
@@ -81,6 +97,7 @@ async def show(request: Request, model_id: ModelId) -> Response:
 )
 async def rename(request: Request, model_id: ModelId) -> Response:
     """Rename a model; null removes its name."""
+    _refuse_prior(model_id, "renamed")
     asked = await in_turn(request, parse_json, RenameRequest, await read_json_body(request))
     model = await in_thread(resources_of(request).registry.rename, tenant_of(request), model_id, asked.name)
     return json_response(model_answer(model))
@@ -91,6 +108,7 @@ async def rename(request: Request, model_id: ModelId) -> Response:
 )
 async def delete(request: Request, model_id: ModelId) -> None:
     """Delete a model, its file and its training data; a running training is stopped."""
+    _refuse_prior(model_id, "deleted")
     await in_thread(delete_model, resources_of(request), tenant_of(request), model_id)
 
 
@@ -102,6 +120,13 @@ async def delete(request: Request, model_id: ModelId) -> None:
 )
 async def download(request: Request, model_id: ModelId) -> Response:
     """Return the model as one safetensors file."""
+    _refuse_prior(model_id, "downloaded")
     data = await in_thread(export_model, resources_of(request), tenant_of(request), model_id)
     headers = {"Content-Disposition": f'attachment; filename="{model_id}.safetensors"'}
     return Response(data, 200, headers, FILE_TYPE)
+
+
+def _refuse_prior(model_id: str, done: str) -> None:
+    if model_id == ZERO_SHOT:
+        detail = f"{ZERO_SHOT} is the prior, which is part of the service and cannot be {done}"
+        raise ModelNotFound(f"{detail}: name a trained model, see GET /models; GET /models/{ZERO_SHOT} describes it")

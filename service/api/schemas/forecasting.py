@@ -52,6 +52,9 @@ class AskedModel(BaseModel):
     name: str | None = Field(None, max_length=200, description="Name, instead of `model_id`.", examples=[None])
     level: list[Level] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[[80, 95]])
     """Levels of the central intervals in percent, from 1 on; by default 80 and 95."""
+    season_length: int | None = Field(None, ge=1, le=10_000, examples=[None])
+    """Steps in a season for `zero-shot`, 1 for none; by default that of the frequency, or the one that is found. A
+    trained model has its own."""
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -62,6 +65,8 @@ class AskedModel(BaseModel):
     def _one_model(self) -> AskedModel:
         if (self.model_id is None) == (self.name is None):
             raise ValueError("give either model_id or name")
+        if self.model_id != ZERO_SHOT and self.season_length is not None:
+            raise ValueError(f"season_length is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
         return self
 
 
@@ -75,9 +80,6 @@ class ForecastRequest(AskedModel):
     """Series to forecast from the end of, instead of the model's own."""
     items: Annotated[list[str], Field(fail_fast=True)] | None = Field(None, min_length=1, examples=[None])
     """Selection of the model's own items."""
-    season_length: int | None = Field(None, ge=1, le=10_000, examples=[None])
-    """Steps in a season for `zero-shot`, 1 for none; by default that of the frequency, or the one that is found. A
-    trained model has its own."""
     quantiles: list[Quantile] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[None])
     """Quantiles instead of intervals."""
     num_samples: int | None = Field(None, ge=1, examples=[None])
@@ -108,8 +110,6 @@ class ForecastRequest(AskedModel):
             raise ValueError(f"{ZERO_SHOT} forecasts a history: send one, or give the model_id of a trained model")
         if self.model_id == ZERO_SHOT and self.future_covariates is not None:
             raise ValueError(f"{ZERO_SHOT} uses no future covariates: leave them out, or train a model")
-        if self.model_id != ZERO_SHOT and self.season_length is not None:
-            raise ValueError(f"season_length is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
         return self
 
 
@@ -124,7 +124,8 @@ class BacktestRequest(AskedModel):
     horizon: int = Field(1, ge=1, description="Steps ahead from each point.", examples=[1])
     stride: int = Field(1, ge=1, lt=2**31, description="Points from one origin to the next.", examples=[1])
     start: Start | None = Field(None, examples=[32])
-    """Row (from 0) or time of the first point to forecast; by default the earliest."""
+    """Row (from 0) or time of the first point to forecast; by default the earliest; for `zero-shot` the first with two
+    seasons before it, or the middle, if that is earlier or the season has to be found."""
 
 
 class Interval(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID
 from service.api.schemas.training import ModelName
+from service.forecasting.config.options import Cell
 from service.storage.files.model_record import ModelRecord
 
 
@@ -32,6 +33,27 @@ class ModelAnswer(ModelRecord, _State):
         examples=[{"type": "urn:forecast:problem:training-failed", "title": "The training failed", "status": 500}],
     )
     links: dict[str, str] = Field(description="Related URLs.", examples=[{"self": f"/models/{PLACEHOLDER_MODEL_ID}"}])
+
+
+class PriorCard(BaseModel):
+    """What the prior was made from, how well it forecasts, and what it cannot do."""
+
+    model_id: Literal["zero-shot"] = Field(description="What forecasts and backtests name.", examples=["zero-shot"])
+    version: int = Field(description="Version of its weights, which never change.", examples=[1])
+    data: str = Field(description="What it was trained on.", examples=["synthetic series only"])
+    series: int = Field(description="Number of series that it was trained on.", examples=[2304000])
+    seed: int = Field(description="Seed of its training.", examples=[1])
+    command: str = Field(description="Command that makes it again.", examples=["python -m service prior train"])
+    cell: Cell = Field(description="Cell of the network.", examples=["gru"])
+    hidden_size: int = Field(description="Units of its layer.", examples=[96])
+    weights: int = Field(description="Number of its weights.", examples=[36000])
+    quantiles: list[float] = Field(description="Quantiles that it forecasts.", examples=[[0.1, 0.5, 0.9]])
+    scores: dict[str, float] = Field(
+        description="Pinball loss on synthetic series that were not in its training, by season length; with the length "
+        "of a week where it has one.",
+        examples=[{"12": 0.31, "24/168": 0.25}],
+    )
+    limits: list[str] = Field(description="What it cannot do.", examples=[["It reads one series at a time."]])
 
 
 class ModelList(BaseModel):

@@ -35,6 +35,7 @@ NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
         ("POST", "/forecast"): "read",
         ("POST", "/backtest"): "read",
         ("GET", "/models"): "read",
+        ("GET", "/models/zero-shot"): "read",
         ("GET", "/models/{model_id}"): "read",
         ("GET", "/models/{model_id}/file"): "read",
         ("GET", "/jobs"): "read",

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from service.forecasting.config.options import Candidate
-from service.forecasting.config.specification import Specification
 from service.forecasting.evaluation.metrics import Metrics, average, measure, seasonal_naive_error
 from service.forecasting.forecaster.forecaster import Forecaster
 from service.forecasting.forecaster.items import FittedItem
@@ -19,7 +18,7 @@ from service.forecasting.intervals.conformal import ConformalErrors, level_key
 from service.forecasting.intervals.demand import set_demand_bounds
 from service.forecasting.preprocessing.missing import FilledValues
 from service.forecasting.preprocessing.subsampling import evenly_spaced
-from service.forecasting.preprocessing.transforms import Transform, transform_of
+from service.forecasting.preprocessing.transforms import Rules, Transform, transform_of
 from service.forecasting.series.series import FloatArray, IntArray, Series
 
 SCORED_LEVELS = (80.0, 95.0)
@@ -27,20 +26,23 @@ SCORED_LEVELS = (80.0, 95.0)
 # memory.
 _MOST_ORIGINS, _MOST_STEPS = 4096, 2**21
 
+Bounds = dict[float, tuple[FloatArray, FloatArray]]
+"""The lower and the upper bounds (O, H, T) of intervals by level, in the series' own units."""
+
 
 @dataclass(frozen=True)
 class Evaluated:
     """One item to forecast from many origins.
 
-    filled: the series without the effects of future covariates and without gaps. dropped: the number of leading rows of
-    the request's series that are not in this one.
+    filled: the series without the effects of future covariates and without gaps. specification: what forecasts and
+    baselines follow. dropped: the number of leading rows of the request's series that are not in this one.
     """
 
     item: FittedItem
     series: Series
     filled: FilledValues
     origins: IntArray
-    specification: Specification
+    specification: Rules
     dropped: int = 0
 
     @property
@@ -163,9 +165,7 @@ def mean_known(values: FloatArray) -> FloatArray:
     return np.where(counts > 0, np.where(known, values, 0).sum(axis=-1) / np.maximum(counts, 1), np.nan)
 
 
-def interval_bounds(
-    rolled: RollingForecasts, errors: ConformalErrors, levels: Sequence[float]
-) -> dict[float, tuple[FloatArray, FloatArray]]:
+def interval_bounds(rolled: RollingForecasts, errors: ConformalErrors, levels: Sequence[float]) -> Bounds:
     """Return the lower and upper bounds (O, H, T) of intervals in the series' own units, by level."""
     transform, around = rolled.evaluated.transform, rolled.transformed
     item, by_target = rolled.evaluated.item, around.swapaxes(1, 2)
@@ -184,14 +184,24 @@ def score(
     errors: what the intervals are made of; None: there are none, and coverage is unknown. known: the number of rows of
     each item before those that are scored.
     """
-    season_length = forecaster.specification.season_length
-    by_target: dict[str, list[Metrics]] = {target: [] for target in forecaster.targets}
-    for one, rows in zip(rolled, known, strict=True):
+    bounds = None if errors is None else [interval_bounds(one, errors, SCORED_LEVELS) for one in rolled]
+    return score_within(forecaster.targets, forecaster.specification.season_length, rolled, bounds, known)
+
+
+def score_within(
+    targets: Sequence[str],
+    season_length: int,
+    rolled: Sequence[RollingForecasts],
+    intervals: Sequence[Bounds] | None,
+    known: Sequence[int],
+) -> Score:
+    """Score rolling forecasts with the bounds of their intervals by level; see `score` for ``known``."""
+    by_target: dict[str, list[Metrics]] = {target: [] for target in targets}
+    for one, bounds, rows in zip(rolled, intervals or [{}] * len(rolled), known, strict=True):
         if not len(one.evaluated.origins):
             continue
         mean = one.mean
-        bounds = interval_bounds(one, errors, SCORED_LEVELS) if errors is not None else {}
-        for column, target in enumerate(forecaster.targets):
+        for column, target in enumerate(targets):
             by_target[target].append(
                 measure(
                     one.actual[:, :, column],
@@ -200,7 +210,7 @@ def score(
                     seasonal_naive_error(one.evaluated.series.values[:rows, column], season_length),
                 )
             )
-    if errors is None:
+    if intervals is None:
         unknown: dict[str, float | None] = {level_key(level): None for level in SCORED_LEVELS}
         by_target = {
             target: [replace(one, coverage=unknown) for one in metrics] for target, metrics in by_target.items()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from service.errors import InvalidSeries, Path
 from service.forecasting.config.bounds import Bounds
-from service.forecasting.config.options import TransformName
-from service.forecasting.config.specification import Specification
+from service.forecasting.config.options import Missing, TransformName
 from service.forecasting.series.series import FloatArray, smallest
 
 # exp of more is no longer a finite float64.
@@ -62,7 +62,27 @@ TRANSFORMS: dict[TransformName, Transform] = {
 }
 
 
-def transform_of(specification: Specification) -> Transform:
+class Rules(Protocol):
+    """The part of a specification that rolling forecasts and their baselines follow."""
+
+    @property
+    def transform(self) -> TransformName:
+        """What is taken of the targets."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds of forecasts."""
+
+    @property
+    def missing(self) -> Missing:
+        """How gaps are filled."""
+
+    @property
+    def long_season_length(self) -> int | None:
+        """The rows of a week, if it is not that of the season."""
+
+
+def transform_of(specification: Rules) -> Transform:
     """Return the transform of a specification, with the bounds of its forecasts."""
     transform, bounds = TRANSFORMS[specification.transform], specification.bounds
     return replace(transform, bounds=bounds) if bounds else transform

@@ -18,6 +18,9 @@ from service.forecasting.prior.recipe import Seasonality
 from service.forecasting.series.series import FloatArray, IntArray
 
 _ORIGINS = 8
+# The most origins of all series together, and the most steps ahead from them, which bound the time and the memory that
+# the correction takes. Where there are more series than that, there is none.
+_MOST_ORIGINS, _MOST_STEPS = 8192, 2**18
 # The quantiles that bound the 80 % interval.
 _LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
 _LEVEL = QUANTILES[_HIGH] - QUANTILES[_LOW]
@@ -33,12 +36,15 @@ def rolling_rows(
     """Return the series (N,) and the last known row (N,) of each origin before the ends of the series.
 
     firsts, stops: (S,), the first row of each series and the row after its last one. Origins are a horizon apart,
-    closer where the series is short.
+    closer where the series is short. Where there are many series, each has fewer, or none.
     """
+    count = min(_ORIGINS, min(_MOST_ORIGINS, _MOST_STEPS // horizon) // len(firsts))
+    if not count:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
     least = max(_LEAST_KNOWN, 2 * seasonality.season_length + 2)
     room = stops - firsts - least
-    stride = np.clip(room // _ORIGINS, 1, horizon)
-    back = np.arange(1, _ORIGINS + 1) * stride[:, None]
+    stride = np.clip(room // count, 1, horizon)
+    back = np.arange(1, count + 1) * stride[:, None]
     series, which = np.nonzero(back <= room[:, None])
     return series, stops[series] - 1 - back[series, which]
 
@@ -78,4 +84,7 @@ def widening(
 def widened(quantiles: FloatArray, factors: FloatArray) -> FloatArray:
     """Return quantiles (S, H, Q) whose distances from the median are multiplied by the factors (S,)."""
     middle = quantiles[:, :, len(QUANTILES) // 2, None]
-    return np.asarray(middle + factors[:, None, None] * (quantiles - middle))
+    distances = quantiles - middle
+    distances *= factors[:, None, None]
+    distances += middle
+    return distances

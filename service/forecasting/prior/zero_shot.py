@@ -6,19 +6,21 @@ Legend: S series, one for each item and target, H horizon, Q quantiles.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from service.errors import HistoryTooShort
-from service.forecasting.config.options import Point
+from service.errors import HistoryTooShort, Path
+from service.forecasting.config.options import Missing, Point
 from service.forecasting.diagnostics.season_detection import common_season, find_season
 from service.forecasting.intervals.demand import demand_quantiles, demand_sizes
 from service.forecasting.intervals.error_correlation import probability
 from service.forecasting.intervals.forecast import Bands, Forecast
 from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.methods.method import week_of
+from service.forecasting.networks.kernels.losses import QUANTILES
 from service.forecasting.preprocessing.missing import drop_leading, fill
 from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE
@@ -52,36 +54,59 @@ class ZeroShot:
     stops: IntArray
 
     @classmethod
-    def of(cls, panel: Panel, season_length: int | None = None) -> ZeroShot:
-        """Return the targets of a panel; season_length: None: that of its frequency, or that is found.
+    def of(
+        cls,
+        panel: Panel,
+        season_length: int | None = None,
+        missing: Missing = "interpolate",
+        path: Path = ("history",),
+    ) -> ZeroShot:
+        """Return the targets of a panel, which is at ``path`` of the request.
 
-        Raises HistoryTooShort, MissingValues.
+        season_length: None: that of its frequency, or that is found. missing: how gaps are filled. Raises
+        HistoryTooShort, MissingValues.
         """
         columns = []
         series = []
         for row, one in enumerate(panel):
-            path = ("history",) if one.item is None else ("history", "items", row)
-            whole, _ = drop_leading(replace(one, values=one.values[:, : len(panel.targets)]), panel.targets, path)
+            place = path if one.item is None else (*path, "items", row)
+            whole, _ = drop_leading(replace(one, values=one.values[:, : len(panel.targets)]), panel.targets, place)
             if len(whole) < SHORTEST_HISTORY:
                 found = f"{one.prefix}a forecast needs at least {SHORTEST_HISTORY} values, got {len(whole)}"
-                raise HistoryTooShort.at(path, found)
+                raise HistoryTooShort.at(place, found)
             series.append(whole)
-            columns += [np.ascontiguousarray(one) for one in fill(whole.values, "interpolate").interpolated.T]
+            columns += [np.ascontiguousarray(one) for one in fill(whole.values, missing).interpolated.T]
         stops = np.cumsum([len(column) for column in columns])
         seasonality = seasonality_of(series, columns, season_length)
         targets = Panel(tuple(series), panel.targets)
         return cls(targets, seasonality, np.concatenate(columns), np.append(0, stops[:-1]), stops)
 
     def quantiles(self, series: IntArray, rows: IntArray, horizon: int) -> FloatArray:
-        """Return the quantiles (N, H, Q) from origins: the last known rows of some of the series; within bounds."""
-        found = load_prior().quantiles(self.values, self.firsts[series], rows, self.seasonality, horizon)
-        return np.maximum(found, self.floors[series][:, None, None])
+        """Return the quantiles (N, H, Q) from origins: the last known rows of some of the series; within bounds.
+
+        They depend on no value after their origin. The week is used from where three are known.
+        """
+        firsts = self.firsts[series]
+        has_weeks = rows + 1 - firsts >= _LONG_SEASONS * self.seasonality.long
+        found = np.empty((len(rows), horizon, len(QUANTILES)))
+        for chosen, seasonality in ((has_weeks, self.seasonality), (~has_weeks, self.seasonality._replace(long=0))):
+            if chosen.any():
+                found[chosen] = load_prior().quantiles(self.values, firsts[chosen], rows[chosen], seasonality, horizon)
+        return np.maximum(found, self.floors(rows)[:, None, None], out=found)
+
+    def floors(self, rows: IntArray) -> FloatArray:
+        """Return the lower bounds (N,) of forecasts from origins: none where a value up to there is below 0.
+
+        They are those that `nonnegative` "auto" chooses.
+        """
+        lowest = self._lowest[rows]
+        return np.where(lowest < 0, -np.inf, SMALLEST_SHARE * lowest)
 
     @cached_property
-    def floors(self) -> FloatArray:
-        """The lower bounds (S,) of forecasts, as `nonnegative` "auto" chooses them: none where a value is below 0."""
-        smallest = np.minimum.reduceat(self.values, self.firsts)
-        return np.where(smallest < 0, -np.inf, SMALLEST_SHARE * smallest)
+    def _lowest(self) -> FloatArray:
+        """The smallest value of each series up to each row (row,)."""
+        bounds = zip(self.firsts, self.stops, strict=True)
+        return np.concatenate([np.minimum.accumulate(self.values[first:stop]) for first, stop in bounds])
 
     @cached_property
     def sizes(self) -> list[FloatArray]:
@@ -100,21 +125,18 @@ class ZeroShot:
 
     def forecast(self, horizon: int, bands: Bands, draw: Draw | None = None) -> list[Forecast]:
         """Return a forecast for each target of every item."""
-        every = np.arange(len(self.firsts))
-        quantiles = self.quantiles(every, self.stops - 1, horizon)
+        every, last = np.arange(len(self.firsts)), self.stops - 1
+        quantiles = self.quantiles(every, last, horizon)
         factors = widening(
             lambda series, rows: self.quantiles(series, rows, horizon),
             self.values, self.firsts, self.stops, self.seasonality, horizon,
         )  # fmt: skip
-        quantiles = np.maximum(widened(quantiles, factors), self.floors[:, None, None])
-        points = mean(quantiles) if self.point == "mean" else median(quantiles)
-        probabilities = bands.probabilities
-        bounds = at_probabilities(quantiles, probabilities)
+        floors = self.floors(last)
+        quantiles = widened(quantiles, factors)
+        np.maximum(quantiles, floors[:, None, None], out=quantiles)
+        points = self.points(quantiles)
+        bounds = self.bounds(quantiles, points, bands.probabilities, every, floors)
         samples = self._samples(quantiles, points, draw) if draw else None
-        for row, sizes in enumerate(self.sizes):
-            if len(sizes):
-                bounds[:, row] = demand_quantiles(sizes, points[row], np.array(probabilities)[:, None])
-        bounds = np.ascontiguousarray(np.maximum(bounds, self.floors[:, None]))  # for JSON
         forecasts = []
         row = 0
         for one in self.panel:
@@ -130,6 +152,30 @@ class ZeroShot:
                 row += 1
         return forecasts
 
+    def points(self, quantiles: FloatArray) -> FloatArray:
+        """Return the point forecasts (N, H) of quantiles (N, H, Q)."""
+        return mean(quantiles) if self.point == "mean" else median(quantiles)
+
+    def bounds(
+        self,
+        quantiles: FloatArray,
+        points: FloatArray,
+        probabilities: tuple[float, ...],
+        series: IntArray,
+        floors: FloatArray,
+    ) -> FloatArray:
+        """Return the values (P, N, H) that forecasts of some of the series are below with these probabilities.
+
+        quantiles, points: (N, H, Q) and (N, H). series, floors: (N,), in ascending order, and lower bounds.
+        """
+        bounds = at_probabilities(quantiles, probabilities)
+        ends = np.searchsorted(series, np.arange(len(self.sizes) + 1))
+        for sizes, begin, end in zip(self.sizes, ends, ends[1:], strict=False):
+            if len(sizes):
+                shares = np.array(probabilities)[:, None, None]
+                bounds[:, begin:end] = demand_quantiles(sizes, points[begin:end], shares)
+        return np.ascontiguousarray(np.maximum(bounds, floors[:, None]))  # for JSON
+
     def usual_horizon(self) -> int:
         """Return the horizon that a training would choose."""
         lengths = [len(one) for one in self.panel]
@@ -143,7 +189,7 @@ class ZeroShot:
         for row, sizes in enumerate(self.sizes):
             if len(sizes):
                 samples[row] = demand_quantiles(sizes, points[row], probability(scores[row]))
-        return np.maximum(samples, self.floors[:, None, None])
+        return np.maximum(samples, self.floors(self.stops - 1)[:, None, None])
 
 
 def usual_horizon(season_length: int, length: int, longest: int) -> int:
@@ -156,11 +202,15 @@ def usual_horizon(season_length: int, length: int, longest: int) -> int:
 
 def seasonality_of(series: list[Series], columns: list[FloatArray], season_length: int | None) -> Seasonality:
     """Return the seasonality of a panel: as asked, else that of most items' frequency, else the one that is found."""
-    naturals = Counter(one.times.grid.season_length if one.times else None for one in series)
     if season_length is None:
-        season_length = max(naturals, key=naturals.__getitem__)
+        season_length = natural_season(series)
     if season_length is None:
         tested = [columns[row] for row in evenly_spaced(len(columns), _TESTED_ITEMS)]
         season_length = common_season([find_season(values, None) for values in tested])
-    week = week_of([one.times.grid for one in series if one.times], season_length) or 0
-    return Seasonality(season_length, week if min(map(len, series)) >= _LONG_SEASONS * week else 0)
+    return Seasonality(season_length, week_of([one.times.grid for one in series if one.times], season_length) or 0)
+
+
+def natural_season(series: Iterable[Series]) -> int | None:
+    """Return the season of most items' frequency, None where it has none."""
+    naturals = Counter(one.times.grid.season_length if one.times else None for one in series)
+    return max(naturals, key=naturals.__getitem__)

@@ -26,6 +26,7 @@ CONTRACT = {
     ("post", "/backtest"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("get", "/models"): ACCESS | {"200", "422", "500", "503"},
     ("post", "/models"): ACCESS | {"201", "400", "413", "415", "422", "500", "503"},
+    ("get", "/models/zero-shot"): ACCESS | {"200", "500", "503"},
     ("get", "/models/{model_id}"): ACCESS | {"200", "404", "500", "503"},
     ("patch", "/models/{model_id}"): ACCESS | {"200", "400", "404", "413", "415", "422", "500", "503"},
     ("delete", "/models/{model_id}"): ACCESS | {"204", "404", "500", "503"},

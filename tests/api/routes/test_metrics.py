@@ -128,12 +128,19 @@ def test_forecasts_are_counted_by_cell(
         for _ in range(3):
             one.forecast(model_id=model_id, horizon=3)
         samples = scraped(one)
-        for name in ("rnn", "lstm", "gru", "none"):
+        for name in ("rnn", "lstm", "gru", "none", "zero-shot"):
             assert value(samples, "forecast_forecasts_total", cell=name) == (3 if name == cell else 0)
         assert value(samples, "forecast_model_cache_misses_total") == 1
         assert value(samples, "forecast_model_cache_hits_total") == 2
         assert value(samples, "forecast_model_cache_models") == 1
         assert 0 < value(samples, "forecast_model_cache_bytes") < value(samples, "forecast_model_cache_limit_bytes")
+
+
+def test_forecasts_of_the_prior_are_counted(tmp_path: Path) -> None:
+    with running(tmp_path, training_processes=0, device="cpu") as one:
+        for _ in range(2):
+            one.forecast(model_id="zero-shot", history=SERIES, horizon=3)
+        assert value(scraped(one), "forecast_forecasts_total", cell="zero-shot") == 2
 
 
 def test_trainings_are_counted_by_outcome_and_queues_are_told(tmp_path: Path) -> None:

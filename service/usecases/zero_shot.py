@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.errors import InvalidOption
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.preprocessing.missing import open_end_warnings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from service.forecasting.evaluation.rolling import Bounds
 
 _FEW = 8
+# About 10 seconds of one core.
+_MOST_READ = 500_000_000
 
 
 def forecast_zero_shot(
@@ -90,6 +93,9 @@ def backtest_zero_shot(
     heads = tuple(one.head(row) for row, one in zip(first, whole.panel, strict=True))
     known = ZeroShot.of(replace(whole.panel, series=heads), season_length, "forward_fill", ("series",))
     whole = replace(whole, seasonality=known.seasonality)
+    _check_work(
+        sum(map(len, origins)) * len(panel.targets), min(whole.seasonality.context_length, max(map(len, panel)))
+    )
     evaluated = [
         evaluated_by_prior(one, rows, whole, before)
         for one, rows, before in zip(whole.panel, origins, dropped, strict=True)
@@ -113,6 +119,14 @@ def backtest_zero_shot(
         skill_interval(rolled, naive),
         (*_unused(panel), *_far_ahead(known.seasonality, horizon)),
     )
+
+
+def _check_work(origins: int, context: int) -> None:
+    """Raise InvalidOption where so many forecasts read so many values that they would take many seconds."""
+    if origins * context > _MOST_READ:
+        found = f"{origins} forecasts that read up to {context} values each"
+        detail = f"{found} are too many with a season this long; use a larger stride, a later start or a shorter season"
+        raise InvalidOption.at(("stride",), detail)
 
 
 def _only(levels: Iterable[float], intervals: Bounds) -> Bounds:

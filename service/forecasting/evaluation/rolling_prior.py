@@ -65,9 +65,8 @@ def roll_prior(
     )
     rows = np.concatenate([np.tile(one.origins, targets) for one in evaluated]) + whole.firsts[series]
     quantiles = whole.quantiles(series, rows, horizon)
-    points = known.points(quantiles)
     bands = Bands(tuple(levels))
-    bounds = known.bounds(quantiles, points, bands.probabilities, series, whole.floors(rows))
+    points, bounds = known.points_and_bounds(quantiles, bands.probabilities, series, whole.floors(rows))
     rolled, intervals = [], []
     stops = np.cumsum([len(one.origins) * targets for one in evaluated])
     for one, stop in zip(evaluated, stops, strict=True):

@@ -134,9 +134,8 @@ class ZeroShot:
         floors = self.floors(last)
         quantiles = widened(quantiles, factors)
         np.maximum(quantiles, floors[:, None, None], out=quantiles)
-        points = self.points(quantiles)
-        bounds = self.bounds(quantiles, points, bands.probabilities, every, floors)
-        samples = self._samples(quantiles, points, draw) if draw else None
+        points, bounds = self.points_and_bounds(quantiles, bands.probabilities, every, floors)
+        samples = self._samples(quantiles, draw) if draw else None
         forecasts = []
         row = 0
         for one in self.panel:
@@ -152,43 +151,38 @@ class ZeroShot:
                 row += 1
         return forecasts
 
-    def points(self, quantiles: FloatArray) -> FloatArray:
-        """Return the point forecasts (N, H) of quantiles (N, H, Q)."""
-        return mean(quantiles) if self.point == "mean" else median(quantiles)
+    def points_and_bounds(
+        self, quantiles: FloatArray, probabilities: tuple[float, ...], series: IntArray, floors: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return point forecasts (N, H), and the values (P, N, H) that are not exceeded with these probabilities.
 
-    def bounds(
-        self,
-        quantiles: FloatArray,
-        points: FloatArray,
-        probabilities: tuple[float, ...],
-        series: IntArray,
-        floors: FloatArray,
-    ) -> FloatArray:
-        """Return the values (P, N, H) that forecasts of some of the series are below with these probabilities.
-
-        quantiles, points: (N, H, Q) and (N, H). series, floors: (N,), in ascending order, and lower bounds.
+        quantiles: (N, H, Q), of forecasts of some of the series. series, floors: (N,), in ascending order, and lower
+        bounds.
         """
+        points = mean(quantiles) if self.point == "mean" else median(quantiles).copy()
         bounds = at_probabilities(quantiles, probabilities)
         ends = np.searchsorted(series, np.arange(len(self.sizes) + 1))
         for sizes, begin, end in zip(self.sizes, ends, ends[1:], strict=False):
             if len(sizes):
-                shares = np.array(probabilities)[:, None, None]
-                bounds[:, begin:end] = demand_quantiles(sizes, points[begin:end], shares)
-        return np.ascontiguousarray(np.maximum(bounds, floors[:, None]))  # for JSON
+                expected, shares = mean(quantiles[begin:end]), np.array(probabilities)[:, None, None]
+                bounds[:, begin:end] = demand_quantiles(sizes, expected, shares)
+                if self.point == "median":
+                    points[begin:end] = demand_quantiles(sizes, expected, np.array(0.5))
+        return points, np.ascontiguousarray(np.maximum(bounds, floors[:, None]))  # for JSON
 
     def usual_horizon(self) -> int:
         """Return the horizon that a training would choose."""
         lengths = [len(one) for one in self.panel]
         return usual_horizon(self.seasonality.season_length, min(lengths), min(lengths) // 3)
 
-    def _samples(self, quantiles: FloatArray, points: FloatArray, draw: Draw) -> FloatArray:
+    def _samples(self, quantiles: FloatArray, draw: Draw) -> FloatArray:
         """Draw sample paths (S, N, H)."""
         names = self.panel.targets if len(self.panel.targets) > 1 else ("",)
         scores = sample_scores(quantiles, draw, [f"{one.item or ''}{name}" for one in self.panel for name in names])
         samples = at_scores(quantiles, scores)
         for row, sizes in enumerate(self.sizes):
             if len(sizes):
-                samples[row] = demand_quantiles(sizes, points[row], probability(scores[row]))
+                samples[row] = demand_quantiles(sizes, mean(quantiles[row]), probability(scores[row]))
         return np.maximum(samples, self.floors(self.stops - 1)[:, None, None])
 
 

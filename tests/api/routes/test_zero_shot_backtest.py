@@ -145,6 +145,7 @@ def test_a_constant_is_forecast_without_error(application: Application) -> None:
         ({"start": "2024-02-01"}, "invalid-option", "#/start", "needs timestamps"),
         ({"horizon": 10_001}, "horizon-too-long", "#/horizon", "limit of 10000"),
         ({"horizon": 10_000, "season_length": 1}, "invalid-option", None, "larger stride"),
+        ({"series": [1, 2] * 30_000, "season_length": 10_000}, "invalid-option", "#/stride", "larger stride, a later"),
         ({"season_length": 0}, "invalid-request", "#/season_length", "greater than or equal to 1"),
         ({"season_length": 10_001}, "invalid-request", "#/season_length", "less than or equal to 10000"),
         ({"model_id": "x", "season_length": 7}, "invalid-request", None, "option of zero-shot"),

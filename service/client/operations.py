@@ -32,6 +32,8 @@ Started = TypeVar("Started")
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
 _PAGE = 500
+ZERO_SHOT = "zero-shot"
+"""The model ID of the pre-trained forecaster."""
 
 
 async def forecast_answer(
@@ -61,7 +63,8 @@ class ModelOperations(KnownModel, Generic[ModelT]):
         """Forecast ``horizon`` steps, by default the horizon of the training; return a frame in long format.
 
         level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
-        data instead of the training data, of any type that `Client.train` takes; items: forecast only these.
+        data instead of the training data, of any type that `Client.train` takes; season_length: of the history, for the
+        pre-trained forecaster; items: forecast only these.
         future_covariates: values of the future covariates, as a frame, a file or by name; rows that have times are
         matched with the steps by time, and other rows are ignored. num_samples, seed: return sample paths too, in
         ``frame.samples``.
@@ -266,7 +269,9 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
 
     @operation
     async def model(self, id_or_name: str) -> ModelT:
-        """Return the model with this ID, or the newest model with this name."""
+        """Return the model with this ID, or the newest with this name; "zero-shot" is the pre-trained forecaster."""
+        if id_or_name == ZERO_SHOT:
+            return self._zero_shot()
         if _ID.fullmatch(id_or_name):
             with suppress(ModelNotFound):
                 return self._model(await self._connection.record("models", id_or_name), connection=self._connection)
@@ -275,6 +280,24 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
             for record in await self._listed("models", 1, name=id_or_name, status=status):
                 return self._model(record, connection=self._connection)
         raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
+
+    @operation
+    async def forecast(
+        self, data: Any, horizon: int | None = None, **asked: Unpack[ForecastArguments]
+    ) -> ForecastFrame:
+        """Forecast data without a training, by the pre-trained forecaster; return a frame in long format.
+
+        data: of any type that `train` takes. season_length: steps in a season, by default that of the frequency or
+        the one that is found. Other arguments are those of `Model.forecast`.
+        """
+        from service.client.frames import forecast_frame
+
+        model = self._zero_shot()
+        answer, form = await forecast_answer(model, horizon, {**asked, "history": data})
+        return forecast_frame(answer, form, model, data)
+
+    def _zero_shot(self) -> ModelT:
+        return self._model({"model_id": ZERO_SHOT, "status": "ready"}, connection=self._connection)
 
     @operation
     async def models(

@@ -77,6 +77,7 @@ class ForecastArguments(ColumnArguments, total=False):
     level: float | Sequence[float] | None
     quantiles: Sequence[float] | None
     history: Any
+    season_length: int | None
     items: Any
     future_covariates: Any
     num_samples: int | None
@@ -90,6 +91,7 @@ class BacktestArguments(ColumnArguments, total=False):
     stride: int
     start: Any
     level: float | Sequence[float] | None
+    season_length: int | None
     future_covariates: Names
 
 
@@ -124,7 +126,7 @@ _EXCEL = {"Content-Type": XLSX_TYPE}
 _PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 FILE = {"Content-Type": "application/octet-stream"}
 _OF_DATA = {*DataArguments.__annotations__, "static"}
-_OF_FORECAST = ("level", "quantiles", "items", "num_samples", "seed")
+_OF_FORECAST = ("level", "quantiles", "season_length", "items", "num_samples", "seed")
 
 
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
@@ -200,12 +202,13 @@ def backtest_call(
     stride: int = 1,
     start: Any = None,
     level: float | Sequence[float] | None = None,
+    season_length: int | None = None,
     **of_data: Any,
 ) -> tuple[Call, AnswerForm]:
     """Build a backtest request; start: row or time of the first point to forecast."""
     sent = series_for(model, data, **of_data)
     body = {"model_id": model.id, "series": sent.series, "horizon": horizon, "stride": stride}
-    body |= {"start": sent.moment(start), "level": _levels(level)}
+    body |= {"start": sent.moment(start), "level": _levels(level), "season_length": season_length}
     return json_call("POST", "/backtest", _given(body)), AnswerForm(sent.zone, sent.ids or model.ids)
 
 

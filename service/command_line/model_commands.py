@@ -44,8 +44,8 @@ _TRAINING = (
     "name",
     "horizon",
 )
-_FORECASTING = (*_READING, "level", "quantiles", "items", "num_samples", "seed")
-_BACKTESTING = (*_READING, "horizon", "stride", "level")
+_FORECASTING = (*_READING, "level", "quantiles", "season_length", "items", "num_samples", "seed")
+_BACKTESTING = (*_READING, "horizon", "stride", "level", "season_length")
 
 
 def show_models(client: Client, asked: argparse.Namespace) -> None:

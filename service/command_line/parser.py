@@ -13,6 +13,7 @@ from service.command_line.exit_codes import MEANING
 _LARGEST = 2**63 - 1
 
 _MODEL = "ID of a model, or its name, which selects the newest"
+_MODEL_OR_ZERO_SHOT = f"{_MODEL}; or zero-shot, the pre-trained forecaster, which needs no training"
 
 
 def add_commands(commands: Any) -> None:
@@ -73,12 +74,13 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_forecasting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help=_MODEL)
+    parser.add_argument("model", help=_MODEL_OR_ZERO_SHOT)
     parser.add_argument("--horizon", type=_count, help="steps ahead; by default what the model was trained for")
     bands = parser.add_mutually_exclusive_group()
     bands.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
     bands.add_argument("--quantiles", type=_numbers, metavar="0.1,0.9", help="quantiles instead of intervals")
     parser.add_argument("--history", metavar="FILE", help="forecast from the end of this file, not of the model's data")
+    parser.add_argument("--season-length", type=_count, help="steps in a season; only for zero-shot")
     parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
     parser.add_argument(
         "--future-covariates",
@@ -92,12 +94,13 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_backtesting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help=_MODEL)
+    parser.add_argument("model", help=_MODEL_OR_ZERO_SHOT)
     parser.add_argument("file", help="a CSV, Excel or Parquet file; - reads from stdin")
     parser.add_argument("--horizon", type=_count, default=1, help="steps ahead from each point (default: 1)")
     parser.add_argument("--stride", type=_count, default=1, help="points from one origin to the next (default: 1)")
     parser.add_argument("--start", help="row number or time of the first point; by default as early as possible")
     parser.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
+    parser.add_argument("--season-length", type=_count, help="steps in a season; only for zero-shot")
     _add_columns(parser)
     _add_files(parser, "backtest.png")
 

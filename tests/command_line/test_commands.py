@@ -162,6 +162,16 @@ def test_booleans_and_categories(run: Run, tmp_path: Path) -> None:
     assert run("backtest", "kinds", file, "--start", "50")[0] == 0
 
 
+def test_zero_shot(run: Run, sales: Path) -> None:
+    code, out, err = run("forecast", "zero-shot", "--history", sales, "--horizon", 4, "--season-length", 7)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) > 4
+    assert run("backtest", "zero-shot", sales, "--horizon", 2)[0] == 0
+    code, _, err = run("forecast", "zero-shot")
+    assert code != 0
+    assert "send one" in err
+
+
 def test_forecast_into_files(run: Run, name: str, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("forecast", name, "--history", sales, "--csv", "out.csv", "--plot")

@@ -49,8 +49,6 @@ async def forecast(request: Request) -> Response:
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
     if asked.model_id == ZERO_SHOT:
-        if asked.num_samples is None and (_items_asked(asked) or 1) == 1:
-            return _forecast_zero_shot(resources, asked)
         return await in_turn(request, _forecast_zero_shot, resources, asked)
     model = await lookups_of(request).find(tenant, asked.model_id, asked.name)
     if asked.num_samples is None and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):

@@ -242,7 +242,7 @@ def test_positive_series_stay_positive(application: Application) -> None:
             {"history": {"items": [{"id": "a", "values": VALUES}, {"id": "b", "values": [1]}]}},
             "history-too-short",
             "#/history/items/1",
-            "item 'b': .*got 1",
+            "item 'b': .*got 1; send earlier values too, or leave the item out",
         ),
         (
             {"history": {"items": [{"id": "a", "values": VALUES}, {"id": "b", "values": [None] * 9}]}},

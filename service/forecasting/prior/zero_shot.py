@@ -72,8 +72,9 @@ class ZeroShot:
             place = path if one.item is None else (*path, "items", row)
             whole, _ = drop_leading(replace(one, values=one.values[:, : len(panel.targets)]), panel.targets, place)
             if len(whole) < SHORTEST_HISTORY:
+                cure = "send earlier values too" + ("" if one.item is None else ", or leave the item out")
                 found = f"{one.prefix}a forecast needs at least {SHORTEST_HISTORY} values, got {len(whole)}"
-                raise HistoryTooShort.at(place, found)
+                raise HistoryTooShort.at(place, f"{found}; {cure}")
             series.append(whole)
             columns += [np.ascontiguousarray(one) for one in fill(whole.values, missing).interpolated.T]
         stops = np.cumsum([len(column) for column in columns])

@@ -66,9 +66,9 @@ def months(count: int, seed: int) -> list[float]:
 
 def many_series(url: str, items: int) -> str:
     """Forecast many series in one request."""
-    series = [{"id": f"item-{n}", "values": months(_ITEM_LENGTH, n)} for n in range(items)]
-    history = {"items": series, "start": "2015-01-01", "freq": "MS"}
-    body = json.dumps({"model_id": "zero-shot", "horizon": _HORIZON, "history": history}).encode()
+    times = {"start": "2015-01-01", "freq": "MS"}
+    series = [{"id": f"item-{n}", "values": months(_ITEM_LENGTH, n), **times} for n in range(items)]
+    body = json.dumps({"model_id": "zero-shot", "horizon": _HORIZON, "history": {"items": series}}).encode()
     headers = {"Content-Type": "application/json"}
     started = time.perf_counter()
     answer = httpx.post(f"{url}/forecast", content=body, headers=headers, timeout=300)
@@ -86,10 +86,12 @@ def beside_noop(seconds: int, rounds: int) -> Iterator[str]:
         service = stack.enter_context(running_server(folder / "models"))
         noop = stack.enter_context(running_noop())
         yield f"{'200 values':<14} requests/s      no-op   ratio  (goal)   p50 ms alone  (goal)"
+        plain = folder / "plain.lua"
+        plain.write_text(same_request(json.dumps(requests()["values alone"])))  # of the form that the no-op route takes
         for name, request in requests().items():
             script = folder / f"{name}.lua"
             script.write_text(same_request(json.dumps(request)))
-            runs = [(load(service, script, seconds), load(noop, script, seconds)) for _ in range(rounds)]
+            runs = [(load(service, script, seconds), load(noop, plain, seconds)) for _ in range(rounds)]
             rate, noop_rate = (statistics.median(one.rate for one in side) for side in zip(*runs, strict=True))
             ratio = statistics.median(one.rate / other.rate for one, other in runs)
             alone = statistics.median(one_at_a_time(service, request))

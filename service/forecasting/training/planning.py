@@ -55,8 +55,6 @@ _ORIGINS_OF_WEEKS = 6.0
 _PRIOR_SHARE, _PRIOR_SHARE_OF_SHORT = 0.5, 0.7
 # Years have trends that last longer than the prior expects.
 _PRIOR_SHARE_OF_YEARS = 0.3
-# The share of the prior where methods for two seasons, which it knows less of, are candidates.
-_PRIOR_SHARE_OF_DAYS = 0.1
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ class Plan:
         if not set(FOR_TWO_SEASONS) <= set(candidates):
             return Trusted(("network", *TRUSTED), prior_share=share)
         if self.weeks:
-            return Trusted(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _ORIGINS_OF_WEEKS, _PRIOR_SHARE_OF_DAYS)
-        return Trusted(("network", *TRUSTED, "seasonal_naive", *FOR_TWO_SEASONS), prior_share=_PRIOR_SHARE_OF_DAYS)
+            return Trusted(("ridge", "seasonal_naive", *FOR_TWO_SEASONS), _ORIGINS_OF_WEEKS)
+        return Trusted(("network", *TRUSTED, "seasonal_naive", *FOR_TWO_SEASONS))
 
     @property
     def known_baseline(self) -> BaselineMethod | None:

@@ -89,8 +89,12 @@ def beside_noop(seconds: int, rounds: int) -> Iterator[str]:
         plain = folder / "plain.lua"
         plain.write_text(same_request(json.dumps(requests()["values alone"])))  # of the form that the no-op route takes
         for name, request in requests().items():
-            script = folder / f"{name}.lua"
+            script = folder / f"{name.replace(' ', '-')}.lua"
             script.write_text(same_request(json.dumps(request)))
+            if name == "values alone":  # in threads, of which few may wait
+                alone = statistics.median(one_at_a_time(service, request))
+                yield f"{name:<14} {'':>10} {'':>10} {'':>7} {'':>7} {alone:>14.2f} {_GOAL_MS:>7.1f}"
+                continue
             runs = [(load(service, script, seconds), load(noop, plain, seconds)) for _ in range(rounds)]
             rate, noop_rate = (statistics.median(one.rate for one in side) for side in zip(*runs, strict=True))
             ratio = statistics.median(one.rate / other.rate for one, other in runs)

@@ -13,7 +13,7 @@ from service.api.output.openapi import MODEL_PARAMETERS, json_body, problems
 from service.api.output.responses import backtest_answer, forecast_answer, json_response
 from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
 from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
-from service.api.schemas.series import ItemsSeries
+from service.api.schemas.series import ItemsSeries, ValuesSeries
 from service.errors import Path
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
@@ -23,6 +23,8 @@ from service.usecases.forecast import LoadedModel, load_model, make_forecast, ta
 from service.usecases.limits import Limits
 from service.usecases.resources import Resources
 from service.usecases.zero_shot import backtest_zero_shot, forecast_zero_shot
+
+_AT_ONCE_VALUES, _AT_ONCE_STEPS = 1000, 100
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 
@@ -49,6 +51,8 @@ async def forecast(request: Request) -> Response:
     check_model_in_query(request, asked)
     resources, tenant = resources_of(request), tenant_of(request)
     if asked.model_id == ZERO_SHOT:
+        if _is_one_of_known_season(asked):
+            return _forecast_zero_shot(resources, asked)
         return await in_turn(request, _forecast_zero_shot, resources, asked)
     model = await lookups_of(request).find(tenant, asked.model_id, asked.name)
     if asked.num_samples is None and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
@@ -62,6 +66,18 @@ def _read_and_forecast(request: Request, body: bytes) -> Response:
     if asked.model_id == ZERO_SHOT:
         return _forecast_zero_shot(resources_of(request), asked)
     return _forecast(resources_of(request), tenant_of(request), asked, None)
+
+
+def _is_one_of_known_season(asked: ForecastRequest) -> bool:
+    """Return whether a zero-shot forecast is of one short series and its season is known."""
+    history = asked.history
+    if asked.num_samples is not None or (asked.horizon or 1) > _AT_ONCE_STEPS:
+        return False
+    if isinstance(history, list):
+        return asked.season_length is not None and len(history) <= _AT_ONCE_VALUES
+    if not isinstance(history, ValuesSeries) or len(history.values) > _AT_ONCE_VALUES:
+        return False
+    return asked.season_length is not None or history.freq is not None
 
 
 def _items_asked(asked: ForecastRequest) -> int | None:

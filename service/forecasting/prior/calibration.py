@@ -17,7 +17,7 @@ from service.forecasting.networks.kernels.losses import QUANTILES
 from service.forecasting.prior.recipe import Seasonality
 from service.forecasting.series.series import FloatArray, IntArray
 
-_ORIGINS = 8
+_ORIGINS = 4
 # The most origins of all series together, and the most steps ahead from them, which bound the time and the memory that
 # the correction takes. Where there are more series than that, there is none.
 _MOST_ORIGINS, _MOST_STEPS = 8192, 2**18

@@ -20,7 +20,7 @@ from service.forecasting.series.series import FloatArray, IntArray
 _ORIGINS = 4
 # The most origins of all series together, and the most steps ahead from them, which bound the time and the memory that
 # the correction takes. Where there are more series than that, there is none.
-_MOST_ORIGINS, _MOST_STEPS = 8192, 2**18
+_MOST_ORIGINS, _MOST_STEPS = 4096, 2**17
 # The quantiles that bound the 80 % interval.
 _LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
 _LEVEL = QUANTILES[_HIGH] - QUANTILES[_LOW]

@@ -59,7 +59,7 @@ def test_series_of_any_length_are_forecast(season_length: int | None) -> None:
         assert np.all((low <= one.mean) & (one.mean <= high))
 
 
-@pytest.mark.parametrize(("series", "horizon", "count"), [(1, 5, 8), (1024, 5, 8), (2000, 5, 4), (8193, 5, 0)])
+@pytest.mark.parametrize(("series", "horizon", "count"), [(1, 5, 4), (1024, 5, 4), (2000, 5, 2), (4097, 5, 0)])
 def test_origins_are_few_where_series_are_many(series: int, horizon: int, count: int) -> None:
     stops = 100 * (1 + np.arange(series))
     found, rows = rolling_rows(stops - 100, stops, Seasonality(1), horizon)

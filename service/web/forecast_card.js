@@ -11,6 +11,15 @@ const MOST_LISTED = 200;
 const SHOWN_SEASONS = 4;
 const FEWEST_SHOWN = 48;
 
+// A forecast after the last seasons of its history.
+export function recentPlot(history, forecast, title, seasonLength = 1) {
+  const plot = forecastPlot(history, forecast, title);
+  const past = history.values.length;
+  const wide = Math.max(FEWEST_SHOWN, SHOWN_SEASONS * seasonLength, 2 * forecast.mean.length);
+  plot.show(Math.max(0, past - wide), past + forecast.mean.length);
+  return plot;
+}
+
 // historyOf: {values, labels} of an item that its forecast is drawn after.
 export async function forecastCard(model, historyOf, signal, item = null) {
   const horizon = element("input", { type: "number", min: 1, step: 1, inputmode: "numeric", value: model.configuration?.horizon ?? 1 });
@@ -26,11 +35,7 @@ export async function forecastCard(model, historyOf, signal, item = null) {
     const forecast = forecasts[Number(many ? 0 : series.value)] ?? forecasts[0];
     const name = [forecast.target, forecast.item].filter((one) => one !== null).join(" of ");
     const history = historyOf(forecast.item, forecast.target);
-    const plot = forecastPlot(history, forecast, `Forecast of ${name}`);
-    const past = history.values.length;
-    const wide = Math.max(FEWEST_SHOWN, SHOWN_SEASONS * (model.configuration?.season_length ?? 1), 2 * forecast.mean.length);
-    plot.show(Math.max(0, past - wide), past + forecast.mean.length);
-    place.replaceChildren(plot.node);
+    place.replaceChildren(recentPlot(history, forecast, `Forecast of ${name}`, model.configuration?.season_length).node);
   }
 
   async function ask() {

@@ -46,6 +46,7 @@ const CANDIDATES = {
   mean: "Mean",
   ridge: "Ridge regression",
   exponential_smoothing: "Exponential smoothing",
+  prior: "Pre-trained prior",
   theta: "Theta",
   harmonic: "Harmonic regression",
   long_seasonal_naive: "Last week",

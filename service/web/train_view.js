@@ -4,6 +4,7 @@ import { askJson, isAbort, newIdempotencyKey, postCsv } from "./api.js";
 import { readText } from "./csv_file.js";
 import { button, element } from "./dom.js";
 import { forecastCard } from "./forecast_card.js";
+import { InstantForecast } from "./instant_forecast.js";
 import { headlineCard, validationCard } from "./report_cards.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { seriesPlot } from "./series_plot.js";
@@ -39,7 +40,11 @@ export async function trainView(root, { signal }) {
 
 function setupCard(source, result, signal, before = {}) {
   const plot = element("div", {});
-  const draw = () => plot.replaceChildren(seriesPlot(form.series()).node);
+  const instant = new InstantForecast(signal);
+  const draw = () => {
+    instant.clear();
+    plot.replaceChildren(seriesPlot(form.series()).node);
+  };
   const reread = async (decimal) => {
     const query = form.query();
     try {
@@ -50,11 +55,12 @@ function setupCard(source, result, signal, before = {}) {
       form.refuse(error);
     }
   };
-  const form = new TrainingForm(source, draw, reread, signal);
+  const understood = (configuration) => instant.show(form, configuration);
+  const form = new TrainingForm(source, { changed: draw, reread, understood }, signal);
   if (before.query) form.restore(before.query);
   form.more.open = before.focus === "decimal";
   draw();
-  const train = button("Train", () => trained(form, source, result, train, signal), { class: "primary big" });
+  const train = button("Train", () => trained(form, instant, source, result, train, signal), { class: "primary big" });
   const heading = element("h2", { id: "setup", tabindex: -1 }, source.name);
   const card = element(
     "section",
@@ -62,15 +68,16 @@ function setupCard(source, result, signal, before = {}) {
     heading,
     plot,
     form.node,
+    instant.node,
     element("div", { class: "row end" }, train),
   );
   // Once the card is in the page, which alone can have the focus.
-  if (before.accepted) queueMicrotask(() => followed(before.accepted, form, result, signal));
+  if (before.accepted) queueMicrotask(() => followed(before.accepted, form, instant, result, signal));
   else queueMicrotask(() => (before.focus ? document.getElementById(before.focus) : heading).focus());
   return card;
 }
 
-async function trained(form, source, result, train, signal) {
+async function trained(form, instant, source, result, train, signal) {
   train.disabled = true;
   const query = form.query();
   const asked = new URLSearchParams([...query, ["wait", "0"]]);
@@ -78,12 +85,12 @@ async function trained(form, source, result, train, signal) {
   const accepted = postCsv("/train", asked, source.table.text, { headers: { "Idempotency-Key": newIdempotencyKey() } });
   kept = { source, query, accepted };
   result.replaceChildren();
-  await followed(accepted, form, result, signal);
+  await followed(accepted, form, instant, result, signal);
   train.disabled = false;
 }
 
 // accepted: a promise of what POST /train answers.
-async function followed(accepted, form, result, signal) {
+async function followed(accepted, form, instant, result, signal) {
   try {
     const { job_id: jobId, model_id: modelId } = await accepted;
     if (signal.aborted) return;
@@ -94,6 +101,7 @@ async function followed(accepted, form, result, signal) {
     if (job?.status !== "succeeded") return;
     const model = await askJson(`/models/${modelId}`, { signal });
     panel.finish(model);
+    instant.end();
     result.append(...(await report(model, form, signal)));
     result.querySelector("#result").focus();
   } catch (error) {

@@ -21,9 +21,11 @@ const CURES = {
 };
 
 export class TrainingForm {
-  // source: {name, table}; changed: called when another series is to be shown; reread: with another decimal mark.
-  constructor(source, changed, reread, signal) {
+  // source: {name, table}; changed: called when another series is to be shown; reread: with another decimal mark;
+  // understood: with the configuration of a training, once the server understands what is chosen.
+  constructor(source, { changed, reread, understood }, signal) {
     this.source = source;
+    this.whenUnderstood = understood;
     this.table = source.table;
     this.signal = signal;
     const { time, item, columns } = this.table;
@@ -188,7 +190,9 @@ export class TrainingForm {
     try {
       const query = this.query();
       query.set("dry_run", "true");
-      this.understood.replaceChildren(...told(await postCsv("/train", query, this.table.text, { signal })));
+      const answer = await postCsv("/train", query, this.table.text, { signal });
+      this.understood.replaceChildren(...told(answer));
+      this.whenUnderstood(answer.configuration);
     } catch (error) {
       if (!isAbort(error)) this.refuse(error);
     }

@@ -14,7 +14,7 @@ const WORDS =
 export class InstantForecast {
   constructor(signal) {
     this.signal = signal;
-    this.node = element("div", { "aria-live": "polite" });
+    this.node = element("div", {});
   }
 
   // Takes away what is shown, and what was asked for.
@@ -29,14 +29,16 @@ export class InstantForecast {
     this.clear();
   }
 
-  // configuration: what the server would choose for a training. Nothing is shown where there is no forecast.
+  // configuration: what the server would choose for a training, null where it refuses the series.
+  // Nothing is shown where there is no forecast.
   async show(form, configuration) {
     this.asking?.abort();
     const series = form.series();
     const query = form.query();
     const tooLarge = series.values.length > MOST_VALUES || form.table.text.length > MOST_CHARACTERS;
-    // Combined rows are known to the server only.
-    if (this.ended || tooLarge || query.has("resample.freq")) return this.clear();
+    // Combined rows and local times are known to the server only.
+    const readByServer = query.has("resample.freq") || query.has("time_zone");
+    if (this.ended || !configuration || tooLarge || readByServer) return this.clear();
     this.asking = new AbortController();
     const signal = AbortSignal.any([this.asking.signal, this.signal]);
     const { horizon, season_length: seasonLength } = configuration;
@@ -44,7 +46,7 @@ export class InstantForecast {
     try {
       const { forecasts } = await post("/forecast", asked, { signal, lasting: false });
       const plot = recentPlot(form.historyOf(series.item), forecasts[0], `Instant forecast of ${series.name}`, seasonLength);
-      this.node.replaceChildren(plot.node, element("p", { class: "hint" }, WORDS));
+      this.node.replaceChildren(element("p", { class: "hint" }, WORDS), plot.node);
     } catch (error) {
       // It is an extra: what is wrong with a series is said of its training.
       if (!isAbort(error)) this.clear();
@@ -56,6 +58,6 @@ function historyOf({ values, labels }, query) {
   const history = { values: Array.from(values, (value) => (Number.isNaN(value) ? null : value)) };
   if (!labels) return history;
   history.timestamps = labels;
-  for (const option of ["date_format", "time_zone"]) if (query.has(option)) history[option] = query.get(option);
+  if (query.has("date_format")) history.date_format = query.get("date_format");
   return history;
 }

@@ -22,7 +22,7 @@ const CURES = {
 
 export class TrainingForm {
   // source: {name, table}; changed: called when another series is to be shown; reread: with another decimal mark;
-  // understood: with the configuration of a training, once the server understands what is chosen.
+  // understood: with the configuration of a training, once the server understands what is chosen; null if it refuses.
   constructor(source, { changed, reread, understood }, signal) {
     this.source = source;
     this.whenUnderstood = understood;
@@ -180,6 +180,7 @@ export class TrainingForm {
 
   #askSoon() {
     clearTimeout(this.soon);
+    this.asking?.abort();
     this.soon = setTimeout(() => this.#ask(), PAUSE);
   }
 
@@ -200,6 +201,7 @@ export class TrainingForm {
 
   // Says why the series cannot be used, and where in this form it can be mended.
   refuse(error) {
+    this.whenUnderstood(null);
     const [, cure] = Object.entries(CURES).find(([words]) => error.message.includes(words)) ?? [];
     this.understood.replaceChildren(problemNotice(error), ...(cure ? [element("p", {}, cure)] : []));
     if (cure) this.more.open = true;

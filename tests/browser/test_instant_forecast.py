@@ -64,3 +64,16 @@ def test_a_long_series_is_not_sent(seen: Watched) -> None:
     expect(page.locator(".understood")).to_contain_text("100,002 values", timeout=PATIENCE)
     expect(page.get_by_text(WORDS)).to_have_count(0)
     assert asked == []
+
+
+def test_it_goes_when_the_series_is_refused(seen: Watched) -> None:
+    page = seen.go()
+    days = [f"{day:02d}-02-2021,{day % 7}\n" for day in range(1, 29)]
+    drop(page, "days.csv", "date,value\n" + "".join(days))
+    expect(page.get_by_text(WORDS)).to_be_visible()
+    page.get_by_text("More options", exact=True).click()
+    page.get_by_label("Form of the dates").fill("%Y-%m-%d")
+    expect(page.locator(".understood").get_by_role("alert")).to_be_visible()
+    expect(page.get_by_text(WORDS)).to_have_count(0)
+    page.get_by_label("Form of the dates").fill("%d-%m-%Y")
+    expect(page.get_by_text(WORDS)).to_be_visible()

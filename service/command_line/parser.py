@@ -79,7 +79,9 @@ def _add_forecasting(parser: argparse.ArgumentParser) -> None:
     bands = parser.add_mutually_exclusive_group()
     bands.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
     bands.add_argument("--quantiles", type=_numbers, metavar="0.1,0.9", help="quantiles instead of intervals")
-    parser.add_argument("--history", metavar="FILE", help="forecast from the end of this file, not of the model's data")
+    parser.add_argument(
+        "--history", metavar="FILE", help="forecast from the end of this file (-: stdin), not of the model's data"
+    )
     parser.add_argument("--season-length", type=_count, help="steps in a season; only for zero-shot")
     parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
     parser.add_argument(

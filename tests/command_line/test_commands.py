@@ -172,6 +172,13 @@ def test_zero_shot(run: Run, sales: Path) -> None:
     assert "send one" in err
 
 
+def test_zero_shot_from_stdin(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = run("forecast", "zero-shot", "--history", sales, "--horizon", 4)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sales.read_bytes())))
+    assert run("forecast", "zero-shot", "--history", "-", "--horizon", 4) == expected
+    assert expected[0] == 0
+
+
 def test_forecast_into_files(run: Run, name: str, sales: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, err = run("forecast", name, "--history", sales, "--csv", "out.csv", "--plot")

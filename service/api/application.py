@@ -42,8 +42,12 @@ class Application(FastAPI):
     _direct: Mapping[tuple[str, str], DirectRoute] = MappingProxyType({})
 
     def __init__(self, admission: Sequence[Middleware], **options: Any) -> None:
-        """Build the application from the middleware for HTTP requests, outermost first, and FastAPI's options."""
+        """Build the application from the middleware for HTTP requests, outermost first, and FastAPI's options.
+
+        methods_of_paths: the methods of each path without parameters.
+        """
         super().__init__(**options)
+        self.methods_of_paths: dict[str, set[str]] = {}
         admitted: ASGIApp = self._route
         for middleware, arguments, keywords in reversed(admission):
             admitted = middleware(admitted, *arguments, **keywords)
@@ -53,6 +57,9 @@ class Application(FastAPI):
         """Include routers and register their direct routes."""
         for router in routers:
             self.include_router(router)
+            for route in router.routes:
+                if isinstance(route, APIRoute) and not route.param_convertors:
+                    self.methods_of_paths.setdefault(route.path, set()).update(route.methods or ())
         self._direct = {
             (route.path, method): route
             for router in routers

@@ -152,7 +152,8 @@ def _http_response(error: HTTPException, request: Request) -> Response:
     if error.status_code == 404:
         problem = errors.RouteNotFound(f"there is nothing at {path}; GET /docs lists the routes")
     elif error.status_code == 405:
-        methods = [method for method in _METHODS if _takes(request, method)]
+        fixed = request.app.methods_of_paths.get(request.scope["path"])
+        methods = [method for method in _METHODS if (method in fixed if fixed else _takes(request, method))]
         problem = errors.MethodNotAllowed(f"{path} accepts {' and '.join(methods)}, not {request.method[:20]}")
         # Starlette lists the methods of the first route with this path, not those of all of them.
         headers["Allow"] = ", ".join(methods)

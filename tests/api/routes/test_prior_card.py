@@ -34,9 +34,10 @@ def test_the_prior_is_no_model_of_a_tenant(client: httpx.Client, method: str, pa
     problem_of(answer, 404, "model-not-found", contains=f"cannot be {done}.*GET /models/zero-shot")
 
 
-@pytest.mark.parametrize("method", ["PUT", "POST"])
+@pytest.mark.parametrize("method", ["PUT", "POST", "OPTIONS"])
 def test_other_methods_are_refused(client: httpx.Client, method: str) -> None:
-    assert client.request(method, PATH).status_code == 405
+    answer = client.request(method, PATH)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
 
 
 def test_it_is_in_no_list(application: Application, plain_model: dict[str, Any]) -> None:

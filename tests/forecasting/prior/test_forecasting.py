@@ -52,9 +52,12 @@ def test_quantiles_are_ascending_and_finite() -> None:
             assert (np.diff(found, axis=1) >= 0).all()
 
 
-@pytest.mark.parametrize("factor", [1e-9, 0.01, 1e9])
-def test_forecasts_follow_the_unit_of_the_values(factor: float) -> None:
-    np.testing.assert_allclose(quantiles(factor * months()), factor * quantiles(months()), rtol=1e-3)
+@pytest.mark.parametrize("factor", [1e-99, 1e-30, 1e-9, 0.01, 1e9, 1e22, 1e99])
+@pytest.mark.parametrize("offset", [0.0, -100.0])
+def test_forecasts_follow_the_unit_of_the_values(factor: float, offset: float) -> None:
+    expected = quantiles(months() + offset)
+    tolerance = 1e-3 * np.abs(expected).max()
+    np.testing.assert_allclose(quantiles(factor * (months() + offset)) / factor, expected, atol=tolerance)
 
 
 def test_constants_are_forecast_to_stay() -> None:

@@ -26,7 +26,7 @@ Pointer = Any
 _TOGETHER = 8
 # Logarithms are read where no value is below this share of the mean, and there are so many values.
 _SMALLEST_SHARE, _LEAST_LOGARITHMS = 0.02, 8
-_LARGEST_LOGARITHM = 50.0
+_LARGEST_LOGARITHM = 600.0
 _REACH, _REACH_PER_STEP = 3, 2
 
 
@@ -46,7 +46,7 @@ def prior_quantiles(
     units, columns = blocks_of(size) * LANES, blocks_of(quantiles) * LANES
     most = read + horizon
     inputs = np.empty((most, _TOGETHER, INPUTS), np.float32)
-    around, scale = np.empty((_TOGETHER, horizon)), np.empty(_TOGETHER)
+    around, scale, sizes = np.empty((_TOGETHER, horizon)), np.empty(_TOGETHER), np.empty(_TOGETHER)
     logarithmic = np.empty(_TOGETHER, np.bool_)
     memory = aligned(_TOGETHER * ((most + 1) * units * 2 + most * units * (gate_count + 1) + horizon * columns), packed)
     n = 0
@@ -64,12 +64,16 @@ def prior_quantiles(
             series = values[first:end].copy()
             is_constant = series.min() == series.max()
             logarithmic[b] = not is_constant and _to_logarithms(series)
+            # In units of their mean size: what the inputs add to a unit is not in proportion to the values.
+            sizes[b] = 1.0 if is_constant or logarithmic[b] else np.abs(series).mean()
+            series /= sizes[b]
             scale[b], _ = write_inputs(series, m, long, horizon, steps, b, batch, around[b])
             if is_constant:
                 scale[b] = 0.0
         forecasts = _run(cell, packed, size, gate_count, columns, batch, horizon, memory)
         for b in range(count):
             _write(forecasts, b, count, columns, quantiles, around[b], scale[b], logarithmic[b], out[n + b])
+            out[n + b, :horizon] *= sizes[b]
             _repeat(out[n + b], horizon, max(m, long))
             _clip(values[max(firsts[n + b], origins[n + b] + 1 - context) : origins[n + b] + 1], out[n + b])
         n += count

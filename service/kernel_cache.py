@@ -26,7 +26,7 @@ SHIPPED = Path(sys.prefix) / "share" / "forecast-service" / "kernels"
 _FORECASTING = Path(__file__).parent / "forecasting"
 _MADE = ("*.nbi", "*.nbc", "compiled-*")
 # Groups that have kernels in common are compiled one after another.
-_SHARED_LOCKS = {"fits": "methods"}
+_SHARED_LOCKS = {"fits": "methods", "prior": "rollouts"}
 
 
 def use_kernel_cache(folder: str | None) -> None:

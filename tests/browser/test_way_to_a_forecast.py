@@ -81,7 +81,7 @@ def test_what_one_model_shows_and_lets_do(seen: Watched, tmp_path: Path) -> None
     assert model["configuration"]["horizon"] == 6
     page.get_by_role("link", name="Everything about this model").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("kept")
-    assert page.title() == "kept · Forecast service"
+    expect(page).to_have_title("kept · Forecast service")
     for title in ("Better by step ahead", "Loss by epoch", "Forecast of visitors"):
         assert drawn(page, title), title
     heaviest = max(model["candidates"], key=lambda one: one["weight"])

@@ -23,7 +23,7 @@ from service.api.output import openapi, problems
 from service.api.output.problems import ProblemResponses
 from service.api.request_context import RequestId
 from service.api.request_metrics import RequestMetrics
-from service.api.routes import forecasts, jobs, models, operations, page, tables, training
+from service.api.routes import forecasts, jobs, models, observations, operations, page, tables, training
 from service.api.routes.operations import ReadinessProbe
 from service.api.security.admission import Load, LoadLimit
 from service.api.security.authentication import Authentication
@@ -49,6 +49,7 @@ from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
+from service.usecases.model_series import SeriesReader
 from service.usecases.resources import Measurements, Resources
 from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.serving_engine import ServingEngine
@@ -133,7 +134,9 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
-    app.include_routers([routes.router for routes in (training, tables, forecasts, models, jobs, operations, page)])
+    app.include_routers(
+        [routes.router for routes in (training, tables, forecasts, observations, models, jobs, operations, page)]
+    )
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=parameters)
@@ -221,7 +224,9 @@ def _open(settings: Settings, devices: Sequence[str], measured: Measurements) ->
         queue = RemoteWorkers(queue_url(settings.registry_url, SILENCE_OPTIONS))
     engine = ServingEngine(settings.engine, next(iter(devices), None), settings.only_gpu, measured.gpu_failed)
     forecasters = ForecasterCache(store, settings.cache_bytes, engine)
-    return Resources(store, registry, queue, forecasters, engine, Limits(settings), watch, measured)
+    limits = Limits(settings)
+    series = SeriesReader(store, limits)
+    return Resources(store, registry, queue, forecasters, engine, limits, watch, measured, series)
 
 
 def _warm_up(engine: ServingEngine, done: threading.Event) -> None:

@@ -36,7 +36,8 @@
     ├── Conflict                     valid, but not in this state
     │   ├── ModelNotReady            still training: try again later
     │   ├── ModelFailed              its training failed: train again
-    │   └── JobFinished              nothing left to cancel
+    │   ├── JobFinished              nothing left to cancel
+    │   └── ObservationConflict      another value is known already
     ├── TrainingFailed               our fault, not the data's
     ├── ModelFileCorrupt             a stored model is damaged
     ├── TooManyRequests              a key exceeds its request rate: try again later
@@ -323,6 +324,12 @@ class JobFinished(Conflict):
     """The job has already ended and cannot be cancelled."""
 
     title = "The job has already ended"
+
+
+class ObservationConflict(Conflict):
+    """An observation differs from the value that the model has; nothing of the request was applied."""
+
+    title = "Another value is known already"
 
 
 class TrainingFailed(ServiceError):

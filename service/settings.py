@@ -159,6 +159,9 @@ class Settings(BaseSettings):
 
     max_body_bytes: PositiveInt = Field(32 * 2**20, description="Maximum size of a request body; beyond it 413.")
     max_points: PositiveInt = Field(2_000_000, description="Maximum values in one request, over all items and columns.")
+    max_kept_rows: int = Field(100_000, ge=10_000)
+    """Maximum rows of an item that a model keeps of its training data and observations, at least 10000; older ones are
+    dropped."""
     max_items: PositiveInt = Field(10_000, description="Maximum items in one request.")
     max_columns: PositiveInt = Field(100, description="Maximum targets and covariates together.")
     max_horizon: PositiveInt = Field(10_000, description="Maximum horizon.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
@@ -12,12 +12,15 @@ from service.forecasting.covariates.future_covariates import NONE_SENT, Change, 
 from service.forecasting.covariates.incomplete_steps import incomplete_steps
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.series.series import Panel
+from service.storage.identifiers import unknown_model
 from service.storage.registry.entries import ModelEntry
 from service.usecases.limits import Limits
+from service.usecases.model_series import ObservedSeries
 from service.usecases.resources import Resources
 
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
+    from service.forecasting.forecaster.series_ends import ObservedEnds
     from service.forecasting.intervals.forecast import Bands, Forecast
     from service.forecasting.intervals.sample_paths import Draw
 
@@ -40,10 +43,21 @@ class ForecastAnswer(NamedTuple):
 
 
 class LoadedModel(NamedTuple):
-    """A model that is ready to forecast."""
+    """A model that is ready to forecast, and its series as far as this server knows it."""
 
     id: str
     forecaster: Forecaster
+    observed: ObservedSeries | None = None
+
+    @property
+    def ends(self) -> ObservedEnds | None:
+        """The ends from which it forecasts; None: those of its training."""
+        return self.observed and self.observed.ends
+
+    @property
+    def items(self) -> Collection[object]:
+        """The items that it forecasts if none are chosen."""
+        return self.forecaster.items if self.ends is None else self.ends.by_item
 
 
 def find_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> ModelEntry:
@@ -65,9 +79,9 @@ def find_model(resources: Resources, tenant: str, model_id: str | None, name: st
 def load_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
     """Return a tenant's ready model, from the cache if it was confirmed recently. Raises what `fetch_model` raises."""
     if model_id is not None:
-        forecaster, is_due = resources.forecasters.confirmed(tenant, model_id)
-        if forecaster is not None and not is_due:
-            return LoadedModel(model_id, forecaster)
+        cached, is_due = resources.forecasters.confirmed(tenant, model_id)
+        if cached is not None and not is_due:
+            return LoadedModel(model_id, *cached)
     return fetch_model(resources, tenant, model_id, name)
 
 
@@ -79,9 +93,10 @@ def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: s
     try:
         if model_id is None:
             return _load_newest(resources, tenant, name)
-        attempt = resources.registry.ready_attempt(tenant, model_id)
-        if attempt is None:
-            attempt = find_model(resources, tenant, model_id, None).attempt
+        found = resources.registry.ready_state(tenant, model_id)
+        if found is None:
+            model = find_model(resources, tenant, model_id, None)
+            found = model.attempt, model.series_revision
     except ModelNotFound:
         if model_id is not None:
             resources.forecasters.forget(tenant, model_id)
@@ -91,8 +106,29 @@ def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: s
         remembered = resources.forecasters.remembered(tenant, model_id, name)
         if remembered is None:
             raise
-        return LoadedModel(*remembered)
-    return LoadedModel(model_id, resources.forecasters.get(tenant, model_id, attempt))
+        return LoadedModel(remembered[0], *remembered[1])
+    return _load(resources, tenant, model_id, *found)
+
+
+def _load(
+    resources: Resources, tenant: str, model_id: str, attempt: int, revision: int, name: str | None = None
+) -> LoadedModel:
+    """Return a ready model whose series has this revision, or a later one."""
+    cached = resources.forecasters.get(tenant, model_id, attempt, name)
+    known = 0 if cached.observed is None else cached.observed.revision
+    if known < revision:
+        return read_series(resources, tenant, LoadedModel(model_id, *cached))
+    return LoadedModel(model_id, *cached)
+
+
+def read_series(resources: Resources, tenant: str, model: LoadedModel) -> LoadedModel:
+    """Return a model with its latest series. Raises ModelNotFound, ModelFileCorrupt, Conflict, Unavailable."""
+    known = model.observed
+    log = resources.registry.observations.log(tenant, model.id, known.revision if known else 0)
+    if log is None:
+        raise unknown_model(model.id)
+    observed = resources.series.read(model.forecaster, log, known)
+    return LoadedModel(model.id, *resources.forecasters.observe(tenant, model.id, model.forecaster, observed))
 
 
 def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedModel:
@@ -101,21 +137,21 @@ def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedM
     while True:
         model = find_model(resources, tenant, None, name)
         try:
-            return LoadedModel(model.id, resources.forecasters.get(tenant, model.id, model.attempt, name))
+            return _load(resources, tenant, model.id, model.attempt, model.series_revision, name)
         except ModelNotFound:
             if model.id == gone:
                 raise
             gone = model.id
 
 
-def takes_microseconds(forecaster: Forecaster, horizon: int | None, items: int | None) -> bool:
+def takes_microseconds(model: LoadedModel, horizon: int | None, items: int | None) -> bool:
     """Return whether computing a forecast costs less than handing it to a thread.
 
-    items: number of requested items; None: all stored items.
+    items: number of requested items; None: all of the model's.
     """
-    rows = len(forecaster.items) if items is None else items
-    steps = horizon or forecaster.specification.horizon
-    return forecaster.cost(rows, steps) <= _AT_ONCE and rows * steps <= _NUMBERS_AT_ONCE
+    rows = len(model.items) if items is None else items
+    steps = horizon or model.forecaster.specification.horizon
+    return model.forecaster.cost(rows, steps) <= _AT_ONCE and rows * steps <= _NUMBERS_AT_ONCE
 
 
 def make_forecast(
@@ -136,24 +172,39 @@ def make_forecast(
     forecaster = model.forecaster
     horizon = horizon or forecaster.specification.horizon
     limits.check_horizon(horizon)
-    count = len(items or history or forecaster.items)
+    count = len(items or history or model.items)
     per_step = 1 + (len(bands.quantiles) or 2 * len(bands.levels)) + (draw.paths if draw else 0)
     limits.check_answer(count * len(forecaster.targets) * horizon * per_step)
-    forecasts = forecaster.forecast(horizon, bands, history, items, future, draw)
+    forecasts = forecaster.forecast(horizon, bands, history, items, future, draw, model.ends)
+    series = history if history is not None else _observed(model, items)
     warnings = (
         *_far_outside(forecasts),
         *(one.shifted for one in forecasts if one.shifted),
-        *change_warnings(forecaster, history),
+        *change_warnings(forecaster, series),
         *_changes_ahead(forecaster, forecasts, future, horizon),
         *_incomplete_ahead(forecaster, forecasts, future),
-        *_about_history(forecaster, history),
-        *outside_bounds(forecaster, history),
+        *_about_history(forecaster, series),
+        *outside_bounds(forecaster, series),
         *band_warnings(forecaster, bands, horizon),
+        *(_too_short(model.ends) if history is None and items is None else ()),
     )
     calibrated = forecaster.specification.horizon
     if draw is not None and horizon > calibrated:
         warnings = (*warnings, f"beyond {calibrated} steps ahead, sample paths continue as random walks")
     return ForecastAnswer(model.id, horizon, forecaster.specification.point_forecast, forecasts, warnings)
+
+
+def _observed(model: LoadedModel, items: Sequence[str] | None) -> Panel | None:
+    """Return the series from whose observed ends a model forecasts; None: nothing was observed."""
+    if model.observed is None or model.ends is None:
+        return None
+    kept = model.observed.kept
+    return kept.panel_of(model.ends.by_item if items is None else items)
+
+
+def _too_short(ends: ObservedEnds | None) -> list[str]:
+    """Return a warning for each item that arrived after the training and cannot be forecast yet."""
+    return [f"item {item!r} is left out: it {why}" for item, why in (ends.too_short if ends else {}).items()]
 
 
 def _far_outside(forecasts: Sequence[Forecast]) -> list[str]:

@@ -15,6 +15,7 @@ from service.usecases.serving_engine import ServingEngine
 
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
+    from service.usecases.model_series import ObservedSeries
 
 
 CONFIRMED_SECONDS = 5.0
@@ -48,12 +49,24 @@ class CacheMetrics(NamedTuple):
     max_bytes: int
 
 
+class CachedModel(NamedTuple):
+    """A loaded model, and its series as far as this server knows it; None: it was not needed yet."""
+
+    forecaster: Forecaster
+    observed: ObservedSeries | None = None
+
+
 @dataclass
 class _Loaded:
-    forecaster: Forecaster
+    model: CachedModel
     size: int
     confirmed_at: float = 0.0
     refresh_at: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """The approximate memory in bytes, with that of the series."""
+        return self.size + (self.model.observed.size if self.model.observed else 0)
 
     def confirm(self) -> None:
         """Mark the model as confirmed now."""
@@ -86,7 +99,7 @@ class ForecasterCache:
         with self._lock:
             return CacheMetrics(self._hits, self._misses, len(self._loaded), self._bytes, self._max_bytes)
 
-    def confirmed(self, tenant: str, model_id: str) -> tuple[Forecaster | None, bool]:
+    def confirmed(self, tenant: str, model_id: str) -> tuple[CachedModel | None, bool]:
         """Return the tenant's model if it is loaded and was recently confirmed by the registry, else None.
 
         The second value is True if the caller should confirm the model again; at most one caller gets True every
@@ -102,9 +115,9 @@ class ForecasterCache:
             is_due = now >= loaded.refresh_at
             if is_due:
                 loaded.refresh_at = now + _REFRESH_AGAIN_SECONDS
-            return loaded.forecaster, is_due
+            return loaded.model, is_due
 
-    def remembered(self, tenant: str, model_id: str | None, name: str | None) -> tuple[str, Forecaster] | None:
+    def remembered(self, tenant: str, model_id: str | None, name: str | None) -> tuple[str, CachedModel] | None:
         """Return a tenant's loaded model by its ID or its last requested name, while the registry is unavailable.
 
         It counts as confirmed for a short time, so that not every request waits for a database that does not answer.
@@ -117,9 +130,9 @@ class ForecasterCache:
             self._hits += 1
             loaded.confirmed_at = time.monotonic() - CONFIRMED_SECONDS + _TRUSTED_SECONDS
             loaded.refresh_at = loaded.confirmed_at + CONFIRMED_SECONDS
-            return found, loaded.forecaster
+            return found, loaded.model
 
-    def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None) -> Forecaster:
+    def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None) -> CachedModel:
         """Return a model that the registry has just reported as the tenant's and ready, made by this attempt.
 
         It is loaded from the store if it is not cached.
@@ -138,7 +151,7 @@ class ForecasterCache:
                 self._hits += 1
                 self._loaded.move_to_end(key)
                 self._loaded[key].confirm()
-                return self._loaded[key].forecaster
+                return self._loaded[key].model
             self._misses += 1
         data = self._store.get_model(model_id, attempt)
         try:
@@ -149,12 +162,30 @@ class ForecasterCache:
         size = room_of(data)
         with self._lock:
             self._drop(key)
-            self._loaded[key] = loaded = _Loaded(forecaster, size)
+            self._loaded[key] = loaded = _Loaded(CachedModel(forecaster), size)
             loaded.confirm()
             self._bytes += size
-            while self._bytes > self._max_bytes and len(self._loaded) > 1:
-                self._drop(next(iter(self._loaded)))
-        return forecaster
+            self._shrink()
+        return loaded.model
+
+    def observe(self, tenant: str, model_id: str, forecaster: Forecaster, observed: ObservedSeries) -> CachedModel:
+        """Keep a model's series, unless a later revision is known already; return the model with the later one."""
+        key = tenant, model_id
+        with self._lock:
+            loaded = self._loaded.get(key)
+            if loaded is None or loaded.model.forecaster is not forecaster:
+                return CachedModel(forecaster, observed)
+            known = loaded.model.observed
+            if known is None or known.revision < observed.revision or known.ends is None:
+                self._bytes -= loaded.total
+                loaded.model = CachedModel(forecaster, observed)
+                self._bytes += loaded.total
+                self._shrink()
+            return loaded.model
+
+    def _shrink(self) -> None:
+        while self._bytes > self._max_bytes and len(self._loaded) > 1:
+            self._drop(next(iter(self._loaded)))
 
     def forget(self, tenant: str, model_id: str) -> None:
         """Remove a tenant's deleted model from the cache."""
@@ -163,4 +194,4 @@ class ForecasterCache:
 
     def _drop(self, key: _Key) -> None:
         if key in self._loaded:
-            self._bytes -= self._loaded.pop(key).size
+            self._bytes -= self._loaded.pop(key).total

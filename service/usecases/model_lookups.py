@@ -34,11 +34,11 @@ class ModelLookups:
         """Return a tenant's ready model by its ID or name. Raises what `fetch_model` raises, and Overloaded."""
         key = tenant, model_id, name
         if model_id is not None:
-            forecaster, is_due = self._resources.forecasters.confirmed(tenant, model_id)
+            cached, is_due = self._resources.forecasters.confirmed(tenant, model_id)
             if is_due:
                 self._look_up(key).add_done_callback(_retrieve)
-            if forecaster is not None:
-                return LoadedModel(model_id, forecaster)
+            if cached is not None:
+                return LoadedModel(model_id, *cached)
         # Other requests may wait for it too.
         return await asyncio.shield(self._look_up(key))
 

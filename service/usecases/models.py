@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import InvalidModelFile, ModelFileCorrupt, QuotaExceeded
-from service.storage.files.model_codec import restore
+from service.forecasting.observations.kept_series import KeptSeries
+from service.storage.files.model_codec import (
+    StoredSeries,
+    observations_of,
+    restore,
+    series_file,
+    with_observations,
+)
 from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry
-from service.usecases.forecast import find_model
+from service.usecases.forecast import find_model, load_model, read_series
+from service.usecases.model_series import check_series
 from service.usecases.resources import Resources
 
 
@@ -20,6 +28,8 @@ def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
     model, attempts = resources.registry.delete(tenant, model_id)
     # First, because the store may be unavailable.
     resources.forecasters.forget(tenant, model_id)
+    if model.series_file is not None:
+        resources.store.delete_series(model.series_file)
     if model.job_id is not None:
         resources.queue.cancel(model.job_id)
         resources.store.delete_training_input(model.job_id)
@@ -30,7 +40,7 @@ def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
 
 
 def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
-    """Return the file of a tenant's ready model.
+    """Return the file of a tenant's ready model, with what it has observed.
 
     Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt if the stored file is damaged.
     """
@@ -38,20 +48,28 @@ def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
     data = resources.store.get_model(model.id, model.attempt)
     try:
         read_model_file(data)
+        if not model.series_revision:
+            return data
+        loaded = read_series(resources, tenant, load_model(resources, tenant, model_id, None))
+        assert loaded.observed is not None  # noqa: S101 - it was read
+        return with_observations(data, loaded.observed.kept)
     except InvalidModelFile as error:
         detail = f"the stored file of model {model_id} is damaged: {error.detail}; train or import it again"
         raise ModelFileCorrupt(detail) from error
-    return data
 
 
 @dataclass(frozen=True)
 class Import:
-    """A checked model file with its new ID, name and record. data: the bytes of the file to store."""
+    """A checked model file with its new ID, name and record.
+
+    data: the bytes of the file to store. observed: the series of the model; None: nothing was observed.
+    """
 
     model_id: str
     name: str | None
     record: dict[str, Any]
     data: bytes
+    observed: KeptSeries | None = None
 
 
 def read_import(tenant: str, data: bytes, name: str | None) -> Import:
@@ -62,11 +80,13 @@ def read_import(tenant: str, data: bytes, name: str | None) -> Import:
     file = read_model_file(data)
     model_id = new_id()
     inherited = inherited_record(file, model_id)
-    restore(file)
+    forecaster, observed = restore(file), observations_of(file)
+    if observed is not None:
+        check_series(forecaster, observed)
     if inherited.tenant != tenant:
         # Whatever the uploaded file says, the stored one names its owner, in case the database is lost.
         data = owned_file(file, tenant)
-    return Import(model_id, name if name is not None else inherited.name, inherited.record, data)
+    return Import(model_id, name if name is not None else inherited.name, inherited.record, data, observed)
 
 
 def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
@@ -77,7 +97,18 @@ def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
     registry.check_quota(tenant, quota, size, training=False)
     store.put_model(taken.model_id, taken.data)
     try:
-        return registry.add(tenant, taken.model_id, taken.name, taken.record, size, quota)
+        model = registry.add(tenant, taken.model_id, taken.name, taken.record, size, quota)
     except QuotaExceeded:
         store.delete_model(taken.model_id)
         raise
+    if taken.observed is None:
+        return model
+    data, file = series_file(StoredSeries(model.id, 1, taken.observed)), new_id()
+    store.put_series(file, data)
+    try:
+        registry.observations.fold(tenant, model.id, 0, file, len(data), quota)
+    except QuotaExceeded:
+        store.delete_series(file)
+        delete_model(resources, tenant, model.id)
+        raise
+    return registry.get(tenant, model.id)

@@ -15,6 +15,7 @@ from service.telemetry.metrics import new_registry, training_observer
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
+from service.usecases.model_series import SeriesReader
 from service.usecases.serving_engine import ServingEngine
 
 if TYPE_CHECKING:
@@ -67,3 +68,4 @@ class Resources:
     limits: Limits
     watch: JobWatch
     measured: Measurements
+    series: SeriesReader

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Literal
 
 from service.errors import Conflict, InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
 from service.settings import UnusableSetting
-from service.storage.files.model_codec import restore
+from service.storage.files.model_codec import StoredSeries, read_series_file, restore
 from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import Inherited, inherited_record
 from service.storage.files.store import ModelStore, StoredFile
@@ -95,6 +96,7 @@ def reconcile(
         # Last attempt first: that is the one to adopt if the database has lost the model.
         *comparison.files_without_model(sorted(files.values(), key=lambda one: -one.attempt), later),
         *comparison.inputs_and_jobs(),
+        *comparison.series_files(),
     ]
     differences = tuple(difference for difference, repair in found if not apply or repair())
     return Reconciliation(len(later), len(files), apply, differences)
@@ -190,6 +192,41 @@ class _Comparison:
                 difference = Difference("queued job without input", job_id, "fail", "it has nothing to train on")
                 yield difference, partial(self._fail, job_id)
 
+    def series_files(self) -> Iterator[_Found]:
+        files = {one.id: one for one in self._store.series_files()}
+        current, replaced = self._registry.inventory.series_files()
+        for file, model_id in current.items():
+            if file not in files and self._registry.inventory.series_files()[0].get(file) == model_id:
+                detail = "the file of its observations is not in the store: restore it, or train again"
+                yield Difference("observations without file", model_id, "leave", detail), lambda: True
+        unknown = [one for one in files.values() if one.id not in current and one.id not in replaced]
+        for one, stored in self._latest_first([one for one in unknown if self._now - one.written_at > _IMPORT]):
+            if stored is not None and not self._delete_orphans and self._has_model(stored.model_id):
+                detail = f"revision {stored.revision} of what model {stored.model_id} has observed"
+                taken = partial(self._regain, one, stored)
+                yield Difference("file of observations", one.id, "adopt", detail), taken
+            else:
+                detail = "no model needs it" if stored else "it is damaged"
+                yield self._orphan("file of observations", one, detail, self._is_series)
+
+    def _latest_first(self, files: Iterable[StoredFile]) -> list[tuple[StoredFile, StoredSeries | None]]:
+        read: list[tuple[StoredFile, StoredSeries | None]] = []
+        for one in files:
+            with suppress(ModelFileCorrupt):
+                try:
+                    read.append((one, read_series_file(self._store.get_series(one.id))))
+                except InvalidModelFile:
+                    read.append((one, None))
+        return sorted(read, key=lambda pair: -pair[1].revision if pair[1] else 0)
+
+    def _regain(self, one: StoredFile, stored: StoredSeries) -> bool:
+        found = stored.model_id, one.id, stored.revision, one.size_bytes
+        return self._registry.inventory.regain_series(*found)
+
+    def _is_series(self, file: str) -> bool:
+        current, replaced = self._registry.inventory.series_files()
+        return file in current or file in replaced
+
     def _fail(self, job_id: str) -> bool:
         detail = "the job's training data is not in the store: send the training again"
         error = TrainingFailed(detail).to_record()
@@ -209,6 +246,8 @@ class _Comparison:
             match kind:
                 case "input without job":
                     self._store.delete_training_input(one.id)
+                case "file of observations":
+                    self._store.delete_series(one.id)
                 case "checkpoint without running job":
                     self._store.delete_checkpoint(one.id)
                 case _:

@@ -14,6 +14,7 @@ from service.api.output.problems import TYPE_PREFIX
 from service.api.schemas.forecasting import BacktestAnswer, ForecastAnswer
 from service.api.schemas.jobs import Alive, JobAnswer, JobList, Problem, Ready
 from service.api.schemas.models import ModelAnswer, ModelList, PriorCard
+from service.api.schemas.observations import ObservationsAnswer, ObservationsList
 from service.api.schemas.training import AcceptedTraining, DryRun
 
 PROBLEM_TYPE = "application/problem+json"
@@ -31,6 +32,8 @@ _SCHEMAS: tuple[tuple[str, str, int, type[BaseModel]], ...] = (
     ("POST", r"/models", 201, ModelAnswer),
     ("GET", r"/models/zero-shot", 200, PriorCard),
     ("GET|PATCH", r"/models/\w+", 200, ModelAnswer),
+    ("POST|DELETE", r"/models/\w+/observations", 200, ObservationsAnswer),
+    ("GET", r"/models/\w+/observations", 200, ObservationsList),
     ("GET", r"/jobs", 200, JobList),
     ("GET", r"/jobs/\w+", 200, JobAnswer),
     ("GET", r"/livez", 200, Alive),

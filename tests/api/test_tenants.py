@@ -94,6 +94,12 @@ def attempts(model_id: str, job_id: str) -> dict[tuple[str, str], list[dict[str,
         ("GET", "/models/{model_id}/file"): [{}],
         ("PATCH", "/models/{model_id}"): [{"json": {"name": "taken"}}, {"json": {"name": None}}],
         ("DELETE", "/models/{model_id}"): [{}],
+        ("GET", "/models/{model_id}/observations"): [{}, {"params": {"start": "0"}}],
+        ("POST", "/models/{model_id}/observations"): [
+            {"json": {"series": [1.0], "start_index": 0}},
+            {"json": {"series": [1.0]}, "headers": {"Idempotency-Key": "k"}},
+        ],
+        ("DELETE", "/models/{model_id}/observations"): [{"params": {"start": "0"}}],
         ("GET", "/jobs/{job_id}"): [{}],
         ("GET", "/jobs/{job_id}/events"): [{}, {"headers": {"Last-Event-ID": "0"}}, {"params": {"last_event_id": 1}}],
         ("DELETE", "/jobs/{job_id}"): [{}],
@@ -233,7 +239,7 @@ def test_a_loaded_model_is_not_at_hand_for_others_while_the_database_is_away(
     def away(*_: object) -> object:
         raise Unavailable("away")
 
-    for method in ("ready_attempt", "newest_ready", "get"):
+    for method in ("ready_state", "newest_ready", "get"):
         monkeypatch.setattr(type(resources.registry), method, away)
     assert house.acme.forecast(name="sales").status_code == 200
     problem_of(house.other.forecast(name="sales"), 503, "unavailable")

@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from service.api.input.series_input import read_panel
 from service.api.output.problems import invalid, status_of
-from service.api.schemas.series import LARGEST
 from service.api.schemas.training import TrainRequest
 from service.errors import ServiceError
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
-from service.forecasting.series.series import FloatArray
+from service.forecasting.series.series import LARGEST, FloatArray
 from service.forecasting.training.train import Trained, train
 from service.storage.files.model_codec import load_forecaster, model_file
 from service.worker.train_job import trained_record

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.api.schemas.series import (
-    LARGEST,
     ColumnsItem,
     ColumnsSeries,
     ItemsSeries,
@@ -19,6 +18,7 @@ from service.api.schemas.series import (
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.preprocessing.splits import SHORTEST_SERIES
 from service.forecasting.series.frequency import aliases_of
+from service.forecasting.series.series import LARGEST
 from service.forecasting.series.time_alignment import SentTimes
 from service.forecasting.series.time_parsing import check_date_format
 from service.tables.column_roles import role_of_name

@@ -12,7 +12,6 @@ from service.api.input.items import SentCells, SentColumn, SentItem, SentSeries,
 from service.api.input.labelled_columns import has_text, labels_by_column, read_labels
 from service.api.schemas.forecasting import ForecastRequest
 from service.api.schemas.series import (
-    LARGEST,
     ColumnsItem,
     ItemColumn,
     ItemsSeries,
@@ -26,7 +25,7 @@ from service.forecasting.covariates.future_covariates import NO_COLUMNS, NONE_SE
 from service.forecasting.series.calendar import Calendar
 from service.forecasting.series.resampling import Resample, aggregate, how_of
 from service.forecasting.series.row_placement import AS_SENT, PlacedRows, Reading
-from service.forecasting.series.series import FloatArray, Panel, Series, largest, smallest
+from service.forecasting.series.series import LARGEST, FloatArray, Panel, Series, largest, smallest
 from service.forecasting.series.time_alignment import place_items
 from service.tables.labels import label_of
 from service.usecases.limits import Limits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -67,7 +67,9 @@ def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> 
             raise
         raise type(error).at(error.faults[0].path, f"column {time[:60]!r}: {error.detail}{cure}") from None
     warnings += read.warnings
-    asked = TrainingRequest(read.panel, sent.options(), sent.name, read.summary, warnings, _idempotency(request, body))
+    asked = TrainingRequest(
+        read.panel, sent.options(), sent.name, read.summary, warnings, idempotency_of(request, body)
+    )
     return asked, decide(resources_of(request), asked)
 
 
@@ -78,14 +80,7 @@ def _not_used(columns: tuple[str, ...]) -> str:
 
 def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest, TableSeries]:
     query = table_options(request.query_params)
-    most = resources_of(request).limits.settings.max_points
-    if kind == CSV_TYPE:
-        read: Table = read_table(body, most_rows=most, **query.format)
-    elif kind == XLSX_TYPE:
-        read = read_excel(body, most, request.app.state.max_body_bytes, **query.format)
-    else:
-        read = read_parquet(body, CELLS_A_VALUE * most, request.app.state.max_body_bytes, **query.format)
-    table = table_series(read, **query.roles)
+    table = table_series(read_any_table(request, kind, body, query.format), **query.roles)
     sent = {**query.options, "series": table.series}
     try:
         # Not strict: all numbers in a query are strings.
@@ -94,7 +89,18 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
         raise invalid(error, lambda: sent) from None
 
 
-def _idempotency(request: Request, body: bytes) -> tuple[str, str] | None:
+def read_any_table(request: Request, kind: str, body: bytes, form: Mapping[str, str | None]) -> Table:
+    """Return the table of a body that is not JSON. kind: its content type. Raises what its reader raises."""
+    most = resources_of(request).limits.settings.max_points
+    if kind == CSV_TYPE:
+        return read_table(body, most_rows=most, **form)
+    if kind == XLSX_TYPE:
+        return read_excel(body, most, request.app.state.max_body_bytes, **form)
+    return read_parquet(body, CELLS_A_VALUE * most, request.app.state.max_body_bytes, **form)
+
+
+def idempotency_of(request: Request, body: bytes) -> tuple[str, str] | None:
+    """Return the idempotency key of a request and a hash of all of it; None without a key. Raises InvalidInput."""
     key = request.headers.get("idempotency-key")
     if key is None:
         return None

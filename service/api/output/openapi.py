@@ -12,11 +12,19 @@ from service.api.output.problems import MEDIA_TYPE
 from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
 from service.api.schemas.jobs import Problem
 from service.api.schemas.models import RenameRequest
+from service.api.schemas.observations import ObservationsRequest
 from service.api.schemas.training import TrainRequest
 from service.api.security.permissions import is_open
 
 _REF = "#/components/schemas/{model}"
-_READ_BY_HAND: tuple[type[BaseModel], ...] = (TrainRequest, ForecastRequest, BacktestRequest, RenameRequest, Problem)
+_READ_BY_HAND: tuple[type[BaseModel], ...] = (
+    TrainRequest,
+    ForecastRequest,
+    BacktestRequest,
+    ObservationsRequest,
+    RenameRequest,
+    Problem,
+)
 _MEANINGS = {
     400: "The body cannot be read",
     401: "The server has keys, and the request has none of them, or several",

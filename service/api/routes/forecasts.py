@@ -56,7 +56,7 @@ async def forecast(request: Request) -> Response:
             return _forecast_zero_shot(resources, asked)
         return await in_turn(request, _forecast_zero_shot, resources, asked)
     model = await lookups_of(request).find(tenant, asked.model_id, asked.name)
-    if asked.num_samples is None and takes_microseconds(model.forecaster, asked.horizon, _items_asked(asked)):
+    if asked.num_samples is None and takes_microseconds(model, asked.horizon, _items_asked(asked)):
         return _forecast(resources, tenant, asked, model)
     return await in_turn(request, _forecast, resources, tenant, asked, model)
 

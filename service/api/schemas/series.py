@@ -11,10 +11,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonS
 
 from service.api.schemas import examples as examples
 from service.forecasting.series.resampling import Resample
-from service.forecasting.series.series import MOST_CATEGORIES
+from service.forecasting.series.series import LARGEST, MOST_CATEGORIES
 from service.tables.item_ids import LONGEST_ID, MOST_ID_COLUMNS, IdType
 
-LARGEST = 1e100
 LONGEST_CELL = 200
 
 # The reader checks the bounds in bulk, and reports a violation concisely.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -14,13 +14,13 @@ from service.errors import ForecastTooLarge, Path, UnknownColumn
 from service.forecasting.config.options import BaselineMethod, Candidate
 from service.forecasting.config.specification import Specification
 from service.forecasting.covariates.categories import original_names
-from service.forecasting.covariates.effects import without_effects
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, CovariateColumns, FutureCovariates
 from service.forecasting.forecaster.alignment import AlignedSeries, Columns
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecast_origins import ForecastOrigins
 from service.forecasting.forecaster.items import FittedItem, FittedItems, filled_residual, fit_item
 from service.forecasting.forecaster.new_items import UnseenItems
+from service.forecasting.forecaster.series_ends import ObservedEnds, SeriesEnd, read_ends, unknown_item
 from service.forecasting.intervals.conformal import ConformalErrors
 from service.forecasting.intervals.demand import demand_quantiles, set_demand_bounds
 from service.forecasting.intervals.error_correlation import probability
@@ -30,8 +30,7 @@ from service.forecasting.methods.method import fit_window, long_season_of
 from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import ForecastEngine, Predictor, Recipe
 from service.forecasting.networks.engine_choice import engine_for
-from service.forecasting.preprocessing.level_shift import without_shifts
-from service.forecasting.preprocessing.missing import FilledValues, fill
+from service.forecasting.preprocessing.missing import FilledValues
 from service.forecasting.preprocessing.network_inputs import min_history
 from service.forecasting.preprocessing.transforms import Transform, transform_of
 from service.forecasting.prior.recipe import SHAPE, Seasonality
@@ -80,7 +79,7 @@ class Forecaster:
     @cached_property
     def min_history(self) -> int:
         """The fewest values of a history."""
-        return min_history(self.specification) if self.networks else self._transform.lookback + 1
+        return min_history(self.specification) if self.networks else self.transform.lookback + 1
 
     @cached_property
     def memory(self) -> int:
@@ -99,30 +98,57 @@ class Forecaster:
         items: Sequence[str] | None = None,
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
+        observed: ObservedEnds | None = None,
     ) -> list[Forecast]:
-        """Return a forecast for each target of every item of the history, or of the stored items, or of ``items``.
+        """Return a forecast for each target of every item of the history, or of the model's items, or of ``items``.
 
-        future: the future covariates of the steps ahead. draw: the sample paths to return as well.
+        future: the future covariates of the steps ahead. draw: the sample paths to return as well. observed: the ends
+        of the model's items since the training; None: as they were trained.
         Raises HistoryTooShort, UnknownColumn, InvalidSeries, HorizonTooLong where ``future`` has too few steps, and
         ForecastTooLarge where the forecast is not finite.
         """
         if history is not None:
-            aligned, shifted = self._levelled(self.align(history, ("history",)))
-            transform = self._transform.for_values([one.series.values[:, : len(self.targets)] for one in aligned])
-            forecasts = self._forecast_from(*self._history_origins(aligned), horizon, bands, future, draw, transform)
-            if not any(shifted):
-                return forecasts
-            return [one._replace(shifted=text) for one, text in zip(forecasts, shifted, strict=True)]
-        if draw or future or horizon * len(items or self.items) > _CACHED_STEPS:
-            return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
-        return self._cached(horizon, bands, None if items is None else tuple(items))
+            return self._forecast_from_ends(read_ends(self, history, ("history",)), horizon, bands, future, draw)
+        count = len(items or (self.items if observed is None else observed.by_item))
+        if draw or future or horizon * count > _CACHED_STEPS:
+            return self._forecast_own(horizon, bands, items, observed, future, draw)
+        return self._cached(horizon, bands, None if items is None else tuple(items), observed)
 
     @cached_property
-    def _cached(self) -> Callable[[int, Bands, tuple[str, ...] | None], list[Forecast]]:
-        """Forecasts from the model's own series, which never change and are requested repeatedly."""
-        return lru_cache(_CACHED)(
-            lambda horizon, bands, items: self._forecast_from(*self._stored_origins(items), horizon, bands)
-        )
+    def _cached(
+        self,
+    ) -> Callable[[int, Bands, tuple[str, ...] | None, ObservedEnds | None], list[Forecast]]:
+        """Forecasts from the model's own series, which change rarely and are requested repeatedly."""
+        return lru_cache(_CACHED)(self._forecast_own)
+
+    def _forecast_own(
+        self,
+        horizon: int,
+        bands: Bands,
+        items: Sequence[str] | None,
+        observed: ObservedEnds | None,
+        future: FutureCovariates = NONE_SENT,
+        draw: Draw | None = None,
+    ) -> list[Forecast]:
+        if observed is None:
+            return self._forecast_from(*self._stored_origins(items), horizon, bands, future, draw)
+        return self._forecast_from_ends(observed.chosen(items), horizon, bands, future, draw)
+
+    def _forecast_from_ends(
+        self, ends: Sequence[SeriesEnd], horizon: int, bands: Bands, future: FutureCovariates, draw: Draw | None
+    ) -> list[Forecast]:
+        if any(one.is_new for one in ends):
+            fitted = self._stacked([one.item for one in ends])
+        else:
+            fitted = self._fitted.chosen([self._rows[one.item.item] for one in ends])
+        # Soft bounds are those of all series of a request.
+        transform = next((one.transform for one in ends if one.transform is not self.transform), self.transform)
+        forecasts = self._forecast_from(fitted, [one.tail for one in ends], horizon, bands, future, draw, transform)
+        if not any(one.shifted for one in ends):
+            return forecasts
+        none = (None,) * len(self.targets)
+        shifted = [text for one in ends for text in one.shifted or none]
+        return [one._replace(shifted=text) for one, text in zip(forecasts, shifted, strict=True)]
 
     def _forecast_from(
         self,
@@ -134,7 +160,7 @@ class Forecaster:
         draw: Draw | None = None,
         transform: Transform | None = None,
     ) -> list[Forecast]:
-        transform = transform or self._transform
+        transform = transform or self.transform
         origins = ForecastOrigins.at_ends(fitted, tails)
         transformed, farthest = origins.forecast(self.specification, self._predictor, horizon)
         changes: Sequence[tuple[Change, ...]] = [()] * len(tails)
@@ -245,7 +271,7 @@ class Forecaster:
         if "network" not in self.blend.candidates:
             return self.min_history
         weight = self.weights_of([item])[0, self.blend.candidates.index("network")]
-        return self.min_history if weight > 0 else self._transform.lookback + 1
+        return self.min_history if weight > 0 else self.transform.lookback + 1
 
     def weights_of(self, items: Sequence[FittedItem]) -> FloatArray:
         """Return the weights of the candidates in the forecasts of each item: (item, candidate)."""
@@ -293,35 +319,9 @@ class Forecaster:
         return self.engine.predictor(self.networks, Recipe.of(self.specification)) if self.networks else None
 
     @cached_property
-    def _transform(self) -> Transform:
+    def transform(self) -> Transform:
+        """The transform of the targets, with the bounds of forecasts."""
         return transform_of(self.specification)
-
-    def _levelled(self, history: list[AlignedSeries]) -> tuple[list[AlignedSeries], list[str | None]]:
-        """Remove late level shifts, as in the training, and return a warning, or None, for each item and target."""
-        if self.future_covariates:
-            return history, []
-        found = [without_shifts(one.series, self.targets, self.specification.season_length) for one in history]
-        if not any(found):
-            return history, []
-        none = (None,) * len(self.targets)
-        levelled = [one._replace(series=two.series) if two else one for one, two in zip(history, found, strict=True)]
-        return levelled, [text for two in found for text in (two.warnings if two else none)]
-
-    def _history_origins(self, history: Sequence[AlignedSeries]) -> tuple[FittedItems, Sequence[Series]]:
-        """Return the items of a history, and the last rows of each, without gaps."""
-        rows = [self._rows[one.item.item] for one in history if one.item is not None]
-        if len(rows) < len(history):
-            return _with_tails(self._stacked([self.item_at_end(one.series, one.item) for one in history]))
-        fitted = self._fitted.chosen(rows)
-        return fitted, [self._tail(item, one) for item, one in zip(fitted.items, history, strict=True)]
-
-    def _tail(self, item: FittedItem, aligned: AlignedSeries) -> Series:
-        """Return the last rows of the residual, without gaps; the rows before are read only to fill gaps."""
-        tail = without_effects(aligned.series.tail(self.memory), item.effects, self._transform)
-        if aligned.complete or not np.isnan(tail.values).any():
-            return tail
-        residual = without_effects(aligned.series, item.effects, self._transform)
-        return replace(residual, values=fill(residual.values, self.specification.missing).interpolated)
 
     def _effects_ahead(
         self, fitted: FittedItems, tails: Sequence[Series], horizon: int, future: FutureCovariates
@@ -336,12 +336,16 @@ class Forecaster:
         effects = np.zeros((len(names), horizon, len(self.targets)))
         for row, item in enumerate(fitted.items):
             if item.effects is not None:
-                effects[row] = item.effects.of(ahead[row].columns, self._transform)
+                effects[row] = item.effects.of(ahead[row].columns, self.transform)
         return effects, [one.changes for one in ahead]
 
     @cached_property
     def _rows(self) -> dict[str | None, int]:
         return {item.item: row for row, item in enumerate(self.items)}
+
+    def knows(self, item: str | None) -> bool:
+        """Return whether the model was trained on an item."""
+        return item in self._rows
 
     def _known(self, item: str | None) -> FittedItem | None:
         row = self._rows.get(item)
@@ -359,8 +363,7 @@ class Forecaster:
             return _with_tails(self._fitted)
         for position, name in enumerate(items):
             if name not in self._rows:
-                detail = f"the model has no item {name!r}; send its history to forecast an item it has not seen"
-                raise UnknownColumn.at(("items", position), detail)
+                raise UnknownColumn.at(("items", position), unknown_item(name))
         return _with_tails(self._fitted.chosen([self._rows[name] for name in items]))
 
 

@@ -36,12 +36,14 @@ class Reading:
     """How rows that are sent become rows of a series.
 
     time_zone: IANA name of the zone of times without an offset from UTC, and of days. resample: the step to which rows
-    are aggregated. known: the grid of a model, on which rows are placed if their times lie on it.
+    are aggregated. known: the grid of a model, on which rows are placed if their times lie on it. continues: they are
+    not placed at all, as they continue the rows of a model; see `time_merging`.
     """
 
     time_zone: str | None = None
     resample: Resample | None = None
     known: Grid | None = None
+    continues: bool = False
 
     @property
     def needs_times(self) -> bool:
@@ -109,6 +111,8 @@ def axis_from_timestamps(
     if reading.resample is not None:
         return _resampled(read, order, reading.resample)
     times = read.times[order]
+    if reading.continues and reading.known is not None:
+        return _unplaced(replace(read, times=times), order, reading.known, aliases, freq_path)
     placement = _placed(times, read.form, aliases, reading.known)
     if placement is None and len(raw) == 1 and freq is None:
         alone = "one timestamp alone gives no frequency: give freq to get timestamps with the forecast"
@@ -123,10 +127,23 @@ def axis_from_timestamps(
         raise InvalidTimestamps.at(freq_path if freq else path, "; ".join([*read.warnings, detail]))
     if _is_sparse(placement):
         raise _too_sparse(placement, _cure(times, read.form, freq), path, read.warnings)
-    placed = _on_rows(placement, (*warnings, *_unlike(placement.grid, reading.known)))
+    placed = rows_of(placement, (*warnings, *_unlike(placement.grid, reading.known)))
     positions = np.empty(len(order), np.intp)
     positions[order] = placed.positions
     return replace(placed, positions=positions)
+
+
+def _unplaced(
+    read: ReadTimes, order: NDArray[np.intp], known: Grid, aliases: Sequence[str], freq_path: Path
+) -> PlacedRows:
+    """Return ordered times as they are."""
+    if aliases and known.freq not in aliases:
+        detail = f"the rows of the model have frequency {known.freq!r}: leave freq out"
+        raise InvalidTimestamps.at(freq_path, detail)
+    grid = replace(known, form=read.form.at_least(unit_of(known.freq)))
+    positions = np.empty(len(order), np.intp)
+    positions[order] = np.arange(len(order))
+    return PlacedRows(TimeAxis(grid.snap(read.times, read.form.unit), grid), positions, warnings=read.warnings)
 
 
 def _resampled(read: ReadTimes, order: NDArray[np.intp], resample: Resample) -> PlacedRows:
@@ -141,7 +158,7 @@ def _resampled(read: ReadTimes, order: NDArray[np.intp], resample: Resample) -> 
     placement = replace(placement, grid=replace(placement.grid, how=resample.how))
     if _is_sparse(placement):
         raise _too_sparse(placement, proposal(times), freq_path, read.warnings)
-    placed = _on_rows(placement, (*read.warnings, *buckets.warnings))
+    placed = rows_of(placement, (*read.warnings, *buckets.warnings))
     positions = np.full(len(order), -1, np.intp)
     is_kept = buckets.bucket >= 0
     positions[order[is_kept]] = placed.positions[buckets.bucket[is_kept]]
@@ -229,7 +246,7 @@ def _too_sparse(placement: Placement, cure: str, path: Path, warnings: Sequence[
     return InvalidTimestamps.at(path, "; ".join([*warnings, detail]))
 
 
-def _on_rows(placement: Placement, warnings: tuple[str, ...]) -> PlacedRows:
+def rows_of(placement: Placement, warnings: tuple[str, ...] = ()) -> PlacedRows:
     """Return ordered times on the rows of their grid, without holidays.
 
     Where days are absent regularly, other days without rows are holidays, unless they are many.

@@ -20,6 +20,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 State = tuple[dict[str, Any], dict[str, NDArray[Any]]]
 MOST_CATEGORIES = 20
+LARGEST = 1e100
+"""The largest value of a series."""
 
 
 @dataclass(frozen=True)

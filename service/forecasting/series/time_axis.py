@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -69,9 +69,10 @@ class TimeAxis:
         """Return the times in the client's format."""
         return self.form.write(self.index)
 
-    def position(self, timestamp: RawTime, path: Path) -> int:
+    def position(self, timestamp: RawTime, path: Path, side: Literal["left", "right"] = "left") -> int:
         """Return the first row at or after a time in any accepted format, or the length if all rows are earlier.
 
+        side: "right" returns the first row after the time.
         A time without an offset is assumed to have the offset of the series. Raises InvalidTimestamps at ``path``.
         """
         with errors_at(path):
@@ -81,7 +82,7 @@ class TimeAxis:
             raise InvalidTimestamps.at(path, f"{timestamp!r} has an offset from UTC, the series has none: leave it out")
         if not read.form.is_absolute:
             time = self.form.absolute(read.times)[0]
-        return int(np.searchsorted(self.index, time))
+        return int(np.searchsorted(self.index, time, side))
 
     def read(self, timestamps: Sequence[RawTime], date_format: str | None, path: Path) -> TimeArray:
         """Parse times at ``path`` in any accepted format, to the values that they have in ``index``.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from service.errors import InvalidModelFile
 from service.forecasting.config.options import TrainOptions
+from service.forecasting.observations.kept_series import KeptSeries, kept_series_state, restore_kept_series
 from service.forecasting.series.series import Panel, panel_state, restore_panel
 from service.keys import DEFAULT_TENANT
 from service.storage.files.model_file import ModelFile, read_model_file, write_model_file
@@ -17,6 +18,7 @@ from service.storage.files.model_file import ModelFile, read_model_file, write_m
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
 
+_OBSERVATIONS = "observations."
 _UNFITTING = (KeyError, TypeError, ValueError, ValidationError, IndexError, AttributeError, OverflowError)
 
 
@@ -80,3 +82,51 @@ def read_training_input(data: bytes) -> TrainingInput:
     panel = restore_panel(record["panel"], file.tensors["values"])
     read = {"panel": panel, "options": TrainOptions.model_validate(record["options"])}
     return TrainingInput(**{**record, **read, "warnings": tuple(record["warnings"])})
+
+
+def with_observations(data: bytes, kept: KeptSeries) -> bytes:
+    """Return a model's file with its series. Raises InvalidModelFile."""
+    file = read_model_file(data)
+    record, arrays = kept_series_state(kept)
+    return write_model_file(
+        {**file.record, "observations": record},
+        {**file.tensors, **{_OBSERVATIONS + name: one for name, one in arrays.items()}},
+    )
+
+
+def observations_of(file: ModelFile) -> KeptSeries | None:
+    """Return the series in a model's file; None if it has none. Raises InvalidModelFile."""
+    record = file.record.get("observations")
+    if record is None:
+        return None
+    arrays = {
+        name.removeprefix(_OBSERVATIONS): one for name, one in file.tensors.items() if name.startswith(_OBSERVATIONS)
+    }
+    try:
+        return restore_kept_series(record, arrays)
+    except _UNFITTING as error:
+        raise InvalidModelFile(f"the file is whole but its observations cannot be used: {error!s:.200}") from error
+
+
+class StoredSeries(NamedTuple):
+    """The series of a model at a revision."""
+
+    model_id: str
+    revision: int
+    kept: KeptSeries
+
+
+def series_file(stored: StoredSeries) -> bytes:
+    """Return the series of a model as the bytes of one file, in the format of model files."""
+    record, arrays = kept_series_state(stored.kept)
+    return write_model_file({**record, "model_id": stored.model_id, "revision": stored.revision}, arrays)
+
+
+def read_series_file(data: bytes) -> StoredSeries:
+    """Read a file of `series_file`. Raises InvalidModelFile if it is damaged."""
+    file = read_model_file(data)
+    try:
+        model_id, revision = str(file.record["model_id"]), int(file.record["revision"])
+        return StoredSeries(model_id, revision, restore_kept_series(file.record, file.tensors))
+    except _UNFITTING as error:
+        raise InvalidModelFile(f"the file is whole but holds no series: {error!s:.200}") from error

@@ -1,10 +1,11 @@
-"""Models, and the inputs and checkpoints of training jobs, in a folder or an S3 bucket::
+"""Models, their observed series, and the inputs and checkpoints of training jobs, in a folder or an S3 bucket::
 
 models/{model_id}-{attempt}.safetensors
 inputs/{job_id}.safetensors
 checkpoints/{job_id}.safetensors
+series/{file_id}.safetensors
 
-Models and inputs never change; a checkpoint replaces the previous one.
+A checkpoint replaces the previous one; the other files never change.
 
 Each attempt of a job writes a file of its own, so that an attempt that was taken over cannot affect another one; the
 registry records which attempt's file is the model. An imported model has no attempt: models/{model_id}.safetensors.
@@ -23,13 +24,13 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
-from service.errors import Conflict, ServiceError, Unavailable
+from service.errors import Conflict, ModelFileCorrupt, ServiceError, Unavailable
 from service.storage.files.bucket import Bucket, S3Access
 from service.storage.files.folder import Folder, read_folder_url
 from service.storage.identifiers import check_id, new_id, unknown_job, unknown_model
 
 _HOUR = 3600.0
-_FILE = re.compile(r"(?:models|inputs|checkpoints)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
+_FILE = re.compile(r"(?:models|inputs|checkpoints|series)/([0-9a-f]{32})(?:-([1-9][0-9]{0,8}))?\.safetensors")
 
 
 class Backend(Protocol):
@@ -139,6 +140,23 @@ class ModelStore:
         """Yield every checkpoint, as `models` does."""
         return self._files("checkpoints")
 
+    def put_series(self, file_id: str, data: bytes) -> None:
+        """Store the series of a model under a new ID. Raises Conflict."""
+        self._put(_series_path(file_id), data)
+
+    def get_series(self, file_id: str) -> bytes:
+        """Return the series of a model. Raises ModelFileCorrupt if there is no such file."""
+        lost = "the file of the model's observations is not in the store: restore it from a backup"
+        return self._get(_series_path(file_id), ModelFileCorrupt(lost))
+
+    def delete_series(self, file_id: str) -> None:
+        """Delete the series of a model; do nothing if it does not exist."""
+        self._delete(_series_path(file_id))
+
+    def series_files(self) -> Iterator[StoredFile]:
+        """Yield every file of a model's series, as `models` does."""
+        return self._files("series")
+
     def check_writable(self) -> None:
         """Write and delete a small file, as a readiness check. Raises Unavailable with the reason."""
         path = f"models/probe-{new_id()}"
@@ -223,3 +241,7 @@ def _input_path(job_id: str) -> str:
 
 def _checkpoint_path(job_id: str) -> str:
     return f"checkpoints/{check_id(job_id, unknown_job)}.safetensors"
+
+
+def _series_path(file_id: str) -> str:
+    return f"series/{check_id(file_id, unknown_model)}.safetensors"

@@ -29,7 +29,8 @@ class ModelEntry:
     record: the details shown by the API (configuration, metrics, ...); for a failed model, the reason is under
     ``error``. job_id: the job that trained it; None if it was imported. ready_at, size_bytes: None until it is ready.
     attempt: the attempt of its job that wrote its file; 0 if it was imported. input_bytes: size of its training input
-    in the store. Times are UTC.
+    in the store. series_revision: number of changes of its series since the training, of which ``series_file`` holds
+    the first ``series_file_revision``, and the registry the others; series_bytes: size of both. Times are UTC.
     """
 
     id: str
@@ -42,6 +43,10 @@ class ModelEntry:
     size_bytes: int | None
     attempt: int = 0
     input_bytes: int = 0
+    series_revision: int = 0
+    series_file: str | None = None
+    series_file_revision: int = 0
+    series_bytes: int = 0
     tenant: str = DEFAULT_TENANT
 
 

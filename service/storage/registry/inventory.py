@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, JobStatus, ModelStatus
 from service.storage.registry.jobs import set_model_status
-from service.storage.registry.tables import jobs, models
+from service.storage.registry.tables import jobs, models, replaced_series_files
 
 
 class Inventory:
@@ -36,6 +36,21 @@ class Inventory:
         """Return the IDs of the jobs that trained, or train, existing models; old jobs may have been deleted."""
         with self._database.reading() as connection:
             return set(connection.scalars(select(models.c.job_id).where(models.c.job_id.is_not(None))))
+
+    def series_files(self) -> tuple[dict[str, str], set[str]]:
+        """Return the model of each file of observations by the file's ID, and the files that were replaced."""
+        with self._database.reading() as connection:
+            named = select(models.c.series_file, models.c.id).where(models.c.series_file.is_not(None))
+            current = {row.series_file: row.id for row in connection.execute(named)}
+            return current, set(connection.scalars(select(replaced_series_files.c.id)))
+
+    def regain_series(self, model_id: str, file: str, revision: int, size_bytes: int) -> bool:
+        """Give a ready model without observations a file of them; return False if it has some."""
+        found = {"series_file": file, "series_file_revision": revision, "series_revision": revision}
+        with self._database.writing() as connection:
+            empty = (models.c.id == model_id, models.c.status == "ready", models.c.series_revision == 0)
+            change = update(models).where(*empty).values(**found, series_bytes=size_bytes)
+            return bool(connection.execute(change).rowcount)
 
     def lose_model(self, model_id: str, error: Mapping[str, JSON]) -> bool:
         """Mark a ready model whose file is missing as failed; return False if it is not ready any more."""

@@ -31,7 +31,10 @@ from service.storage.registry.tables import idempotency_keys, jobs, models
 Idempotency = tuple[str, str]
 """A client's key, and a hash of the request."""
 
-_KEY_LIFETIME = timedelta(hours=24)
+KEY_LIFETIME = timedelta(hours=24)
+KEY_REUSED = (
+    "This idempotency key was used for another request in the last 24 hours. Send a new key, or the same request again."
+)
 _CANCELLED: Mapping[str, JSON] = {
     "slug": ModelFailed.slug,
     "title": "The training was cancelled",
@@ -193,16 +196,13 @@ class Jobs:
         query = select(idempotency_keys.c.request_hash, idempotency_keys.c.job_id).where(
             idempotency_keys.c.tenant == tenant,
             idempotency_keys.c.key == key,
-            idempotency_keys.c.created_at > self._database.clock() - _KEY_LIFETIME,
+            idempotency_keys.c.created_at > self._database.clock() - KEY_LIFETIME,
         )
         row = connection.execute(query).first()
         if row is None:
             return None
         if row.request_hash != request_hash:
-            raise IdempotencyKeyReused(
-                "This idempotency key was used for another request in the last 24 hours. "
-                "Send a new key, or the same request again."
-            )
+            raise IdempotencyKeyReused(KEY_REUSED)
         return find_job(connection, row.job_id, tenant)
 
     def _store_key(self, connection: Connection, tenant: str, idempotency: Idempotency | None, job_id: str) -> None:
@@ -210,7 +210,7 @@ class Jobs:
         if idempotency is None:
             return
         now, (key, request_hash) = self._database.clock(), idempotency
-        connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at <= now - _KEY_LIFETIME))
+        connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at <= now - KEY_LIFETIME))
         row = {"tenant": tenant, "key": key, "request_hash": request_hash, "job_id": job_id, "created_at": now}
         connection.execute(insert(idempotency_keys).values(row))
 

@@ -15,13 +15,14 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
+from service.storage.registry.observations import Observations
 from service.storage.registry.pagination import has_text, read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import jobs, models
 
 
 class Registry(Database):
-    """The registry of models, with their ``jobs``, the ``leases`` of workers on them, and the ``inventory``.
+    """The registry of models, with their ``jobs``, ``leases`` of workers on them, ``observations`` and ``inventory``.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` disconnects, ``check()`` is the readiness check. All
     methods are synchronous, thread-safe and one short transaction each; all may raise Unavailable.
@@ -32,6 +33,7 @@ class Registry(Database):
         self.jobs = Jobs(self)
         self.leases = Leases(self)
         self.inventory = Inventory(self)
+        self.observations = Observations(self)
 
     def get(self, tenant: str, model_id: str) -> ModelEntry:
         """Return one model of a tenant. Raises ModelNotFound, also for a model of another tenant."""
@@ -43,16 +45,17 @@ class Registry(Database):
         with self.reading() as connection:
             return _find_model(connection, model_id)
 
-    def ready_attempt(self, tenant: str, model_id: str) -> int | None:
-        """Return the attempt that wrote the file of a tenant's ready model, without reading its record.
+    def ready_state(self, tenant: str, model_id: str) -> tuple[int, int] | None:
+        """Return the attempt that wrote the file of a tenant's ready model, and the revision of its series.
 
-        Return None if the tenant has no ready model with this ID.
+        The record is not read. Return None if the tenant has no ready model with this ID.
         """
-        query = select(models.c.attempt).where(
+        query = select(models.c.attempt, models.c.series_revision).where(
             models.c.id == check_id(model_id, unknown_model), models.c.tenant == tenant, models.c.status == "ready"
         )
         with self.reading() as connection:
-            return connection.execute(query).scalar()
+            row = connection.execute(query).first()
+            return None if row is None else (row.attempt, row.series_revision)
 
     def newest_ready(self, tenant: str, name: str) -> ModelEntry:
         """Return the tenant's most recently created ready model with this name. Raises ModelNotFound."""

@@ -57,6 +57,10 @@ models = Table(
     Column("size_bytes", BigInteger),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("input_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("series_revision", Integer, nullable=False, server_default="0"),
+    Column("series_file", String(32)),
+    Column("series_file_revision", Integer, nullable=False, server_default="0"),
+    Column("series_bytes", BigInteger, nullable=False, server_default="0"),
     _tenant(),
     # Each list contains the models of one tenant.
     Index(None, "tenant", "created_at", "id"),
@@ -64,7 +68,7 @@ models = Table(
     Index(None, "tenant", "status", "created_at", "id"),
     Index(None, "tenant", "name", "status", "created_at", "id"),
     # A tenant's usage is computed from this index alone.
-    Index(None, "tenant", "size_bytes", "input_bytes"),
+    Index(None, "tenant", "size_bytes", "input_bytes", "series_bytes"),
 )
 
 jobs = Table(
@@ -114,4 +118,34 @@ idempotency_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
     Index(None, "job_id"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("model_id", String(32), ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("change", JSON, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+)
+
+observation_keys = Table(
+    "observation_keys",
+    metadata,
+    Column("tenant", String(LONGEST_TENANT), primary_key=True, server_default=DEFAULT_TENANT),
+    Column("key", String, primary_key=True),
+    Column("model_id", String(32), ForeignKey("models.id", ondelete="CASCADE"), nullable=False),
+    Column("request_hash", String(128), nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "created_at"),
+    Index(None, "model_id"),
+)
+
+replaced_series_files = Table(
+    "replaced_series_files",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("replaced_at", UtcDateTime, nullable=False),
+    Index(None, "replaced_at"),
 )

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from service.api.schemas import forecasting, jobs, models, series, training
+from service.api.schemas import forecasting, jobs, models, observations, series, training
 from service.api.schemas.series import SeriesInput
 from service.storage.files.model_record import MetricValues
 from tests.api.application import Application, running
@@ -31,6 +31,10 @@ CONTRACT = {
     ("patch", "/models/{model_id}"): ACCESS | {"200", "400", "404", "413", "415", "422", "500", "503"},
     ("delete", "/models/{model_id}"): ACCESS | {"204", "404", "500", "503"},
     ("get", "/models/{model_id}/file"): ACCESS | {"200", "404", "409", "500", "503"},
+    ("get", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("post", "/models/{model_id}/observations"): ACCESS
+    | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
+    ("delete", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("get", "/jobs"): ACCESS | {"200", "422", "500", "503"},
     ("get", "/jobs/{job_id}"): ACCESS | {"200", "404", "500", "503"},
     ("get", "/jobs/{job_id}/events"): ACCESS | {"200", "204", "404", "422", "500", "503"},
@@ -106,7 +110,7 @@ def test_the_schemas_are_those_that_the_tests_hold_answers_to(document: Document
 
 
 def test_the_examples_of_fields_are_values_that_these_fields_take() -> None:
-    for module in (forecasting, jobs, models, series, training):
+    for module in (forecasting, jobs, models, observations, series, training):
         for schema in vars(module).values():
             if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
                 continue
@@ -146,6 +150,7 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
         ("post", "/train", "text/csv"),
         ("post", "/forecast", "application/json"),
         ("post", "/backtest", "application/json"),
+        ("post", "/models/{model_id}/observations", "application/json"),
         ("patch", "/models/{model_id}", "application/json"),
     }
     # A server that is as new as the reader of the page, who goes from top to bottom.
@@ -160,6 +165,7 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
             ("/train", "text/csv"): 201,
             ("/forecast", "application/json"): 200,
             ("/backtest", "application/json"): 200,
+            ("/models/{model_id}/observations", "application/json"): 200,
             ("/models/{model_id}", "application/json"): 200,
         }
 

@@ -19,7 +19,7 @@ from service.forecasting.networks.gpu_forecasts import GpuForecasts
 from service.forecasting.networks.module import RecurrentForecaster
 from service.forecasting.networks.torch_device import computing
 from service.forecasting.training.train import train
-from service.usecases.forecast import takes_microseconds
+from service.usecases.forecast import LoadedModel, takes_microseconds
 from tests.factories import noisy_sine, options, panel
 from tests.forecasting.networks.engines import NUMBA, TORCH
 
@@ -139,8 +139,8 @@ def test_a_gpu_without_memory_at_the_start_is_not_tried_again(monkeypatch: pytes
 def test_the_event_loop_does_not_wait_for_a_gpu_that_must_be_used() -> None:
     forecaster = train(panel(noisy_sine()), options(training={"epochs": 1})).forecaster
     may, must = (replace(forecaster, engine=started(only_gpu)) for only_gpu in (False, True))
-    assert takes_microseconds(may, 1, 1)
-    assert not takes_microseconds(must, 1, 1)
+    assert takes_microseconds(LoadedModel("", may), 1, 1)
+    assert not takes_microseconds(LoadedModel("", must), 1, 1)
 
 
 def test_many_contexts_share_batches_of_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,8 +308,8 @@ def test_a_tenant_cannot_reach_what_is_anothers(registry: Registry) -> None:
     assert registry.jobs.get("acme", job_id) == job
     assert registry.leases.claim(job_id, 0, "here", 5) == 1
     assert registry.publish(job_id, 1, {}, 1)
-    assert registry.ready_attempt("acme", model_id) == 1
-    assert registry.ready_attempt("other", model_id) is None
+    assert registry.ready_state("acme", model_id) == (1, 0)
+    assert registry.ready_state("other", model_id) is None
     with pytest.raises(ModelNotFound):
         registry.newest_ready("other", "sales")
     assert registry.newest_ready("acme", "sales").name == "sales"

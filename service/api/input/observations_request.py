@@ -1,0 +1,90 @@
+"""Read the body of POST /models/{model_id}/observations: JSON, CSV, Excel or Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
+from service.api.input.query import refuse_query, table_options
+from service.api.input.series_input import read_panel, refuse_values_ahead
+from service.api.input.table import table_series
+from service.api.input.training_request import idempotency_of, read_any_table
+from service.api.output.problems import invalid
+from service.api.request_context import forget_body
+from service.api.schemas.observations import ObservationsRequest
+from service.tables.excel import XLSX_TYPE
+from service.usecases.forecast import LoadedModel, load_model
+from service.usecases.observations import Idempotency, change_series
+from service.usecases.observed_rows import addition_of
+from service.usecases.resources import Resources
+
+
+@dataclass(frozen=True)
+class SentObservations:
+    """The body of a request, which is read as the model's columns and times say."""
+
+    request: Request
+    kind: str
+    body: bytes
+    idempotency: Idempotency | None
+
+    def apply(self, resources: Resources, tenant: str, model_id: str) -> Mapping[str, Any]:
+        """Add the values to a tenant's model; return the answer. Raises what reading them and `change_series` raise."""
+        model = load_model(resources, tenant, model_id, None)
+        asked, warnings = self._asked(model)
+        refuse_values_ahead(asked.series, ("series",))
+        reading = replace(model.forecaster.reading, continues=True)
+        targets, limits = model.forecaster.targets, resources.limits
+        read = read_panel(asked.series, reading=reading, model_targets=targets, limits=limits)
+        limits.check_panel(read.panel, ("series",))
+        forget_body(self.request)
+        answer = change_series(
+            resources,
+            tenant,
+            model,
+            lambda kept: addition_of(
+                model.forecaster, kept, read.panel, asked.start_index, asked.replace, self.idempotency is not None
+            ),
+            self.idempotency,
+        )
+        return {**answer._asdict(), "warnings": [*warnings, *read.warnings, *answer.warnings]}
+
+    def _asked(self, model: LoadedModel) -> tuple[ObservationsRequest, tuple[str, ...]]:
+        query = self.request.query_params
+        if self.kind == JSON_TYPE:
+            refuse_query(query)
+            return parse_json(ObservationsRequest, self.body), ()
+        options = table_options(query)
+        table = read_any_table(self.request, self.kind, self.body, options.format)
+        forecaster = model.forecaster
+        named = {
+            "targets": forecaster.targets,
+            "covariates": forecaster.past_covariates,
+            "future_covariates": forecaster.specification.future_covariates,
+        }
+        roles = dict(options.roles)
+        if not any(roles[name] for name in named) and set(forecaster.targets) <= set(table.columns):
+            roles |= {name: [one for one in names if one in table.columns] for name, names in named.items()}
+        series = table_series(table, **roles)
+        sent = {**options.options, "series": series.series}
+        if isinstance(number := sent.get("start_index"), str) and number.isdigit():
+            sent["start_index"] = int(number)
+        if sent.get("replace") in ("true", "false"):
+            sent["replace"] = sent["replace"] == "true"
+        try:
+            return ObservationsRequest.model_validate(sent), series.warnings
+        except ValidationError as error:
+            raise invalid(error, lambda: sent) from None
+
+
+async def read_observations_request(request: Request) -> SentObservations:
+    """Read a request. Raises MalformedBody, BodyTooLarge, UnsupportedContentType, Overloaded."""
+    kind = media_type(request, JSON_TYPE, CSV_TYPE, PARQUET_TYPE, XLSX_TYPE)
+    body = await read_body(request)
+    key = idempotency_of(request, body)
+    return SentObservations(request, kind, body, None if key is None else Idempotency(*key))

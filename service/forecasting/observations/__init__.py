@@ -1,0 +1,1 @@
+"""What a model observes after its training: the series that it keeps, and changes of it."""

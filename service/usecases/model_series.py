@@ -1,0 +1,110 @@
+"""The series of models, read from the store and the registry: what they were trained on, with all later changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from service.errors import Conflict, InvalidInput, InvalidModelFile, JobNotFound, ModelFileCorrupt
+from service.forecasting.observations.changes import Addition, Applied, Removal, change_of
+from service.forecasting.observations.kept_series import KeptSeries
+from service.forecasting.series.series import Panel
+from service.storage.files.model_codec import read_series_file, read_training_input
+from service.storage.files.store import ModelStore
+from service.storage.registry.observations import SeriesLog
+from service.usecases.limits import Limits
+
+if TYPE_CHECKING:
+    from service.forecasting.forecaster.forecaster import Forecaster
+    from service.forecasting.forecaster.series_ends import ObservedEnds
+
+
+def check_series(forecaster: Forecaster, kept: KeptSeries) -> None:
+    """Raise InvalidModelFile if a model cannot forecast from the end of a series that an uploaded file has."""
+    from service.forecasting.forecaster.series_ends import ObservedEnds
+
+    try:
+        ObservedEnds.of(forecaster, kept.panel)
+    except InvalidInput as error:
+        raise InvalidModelFile(
+            f"the file is whole but its observations do not fit its model: {error.detail}"
+        ) from error
+
+
+class ObservedSeries(NamedTuple):
+    """A model's series at a revision.
+
+    file_revision: that of the file which holds the earlier changes. ends: from which the model forecasts; None: those
+    of the model itself, as nothing was observed.
+    """
+
+    revision: int
+    file_revision: int
+    kept: KeptSeries
+    ends: ObservedEnds | None = None
+
+    @property
+    def size(self) -> int:
+        """The approximate memory in bytes: of the values, their times, and the tails that forecasts read."""
+        return 3 * 8 * self.kept.panel.points
+
+
+@dataclass(frozen=True)
+class SeriesReader:
+    """Reads the series of models from the store and the registry's logs."""
+
+    store: ModelStore
+    limits: Limits
+
+    def read(self, forecaster: Forecaster, log: SeriesLog, known: ObservedSeries | None) -> ObservedSeries:
+        """Return a model's series at the latest revision of a log.
+
+        known: the series at the revision after which the log was read, if any. Raises ModelFileCorrupt, and Conflict
+        where the series of a model from an earlier version was not kept.
+        """
+        from service.forecasting.forecaster.series_ends import ObservedEnds
+
+        if known is None or known.revision < log.file_revision:
+            kept = self._file(log) if log.file is not None else self._training(forecaster, log)
+            known = ObservedSeries(log.file_revision, log.file_revision, kept)
+        if not log.revision or (known.ends is not None and known.revision == log.revision):
+            return known
+        kept, items = known.kept, set[str | None]()
+        for record in log.changes:
+            applied = self.apply(kept, change_of(record))
+            kept = applied.series
+            items.update(applied.items)
+        if known.ends is None:
+            return ObservedSeries(log.revision, log.file_revision, kept, ObservedEnds.of(forecaster, kept.panel))
+        ends = known.ends.updated(forecaster, kept.panel_of(items)).without(items - kept.places.keys())
+        return ObservedSeries(log.revision, log.file_revision, kept, ends)
+
+    def apply(self, kept: KeptSeries, change: Addition | Removal) -> Applied:
+        """Return the series after a change. Raises what the change does."""
+        if isinstance(change, Addition):
+            return change.apply(kept, self.limits.settings.max_points)
+        return change.apply(kept)
+
+    def _file(self, log: SeriesLog) -> KeptSeries:
+        assert log.file is not None  # noqa: S101 - the caller has checked
+        try:
+            return read_series_file(self.store.get_series(log.file)).kept
+        except InvalidModelFile as error:
+            raise ModelFileCorrupt(
+                f"the stored observations are damaged: restore their file from a backup ({error})"
+            ) from error
+
+    def _training(self, forecaster: Forecaster, log: SeriesLog) -> KeptSeries:
+        """Return the series that a model was trained on; where it is not kept, what the model itself remembers."""
+        if log.job_id is not None:
+            try:
+                return KeptSeries.of_training(read_training_input(self.store.get_training_input(log.job_id)).panel)
+            except JobNotFound:
+                pass
+        if forecaster.common is not None or forecaster.specification.categories:
+            raise Conflict(
+                "the model's training data is not kept, as the model was imported, and it has covariates: "
+                "train it here to add observations"
+            )
+        tails = tuple(item.tail for item in forecaster.items)
+        return KeptSeries.of_training(Panel(tails, forecaster.targets, forecaster.covariates))

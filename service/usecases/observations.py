@@ -1,0 +1,208 @@
+"""Add actual values to a model's series, remove them again, and read them back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import orjson
+
+from service.errors import (
+    InvalidInput,
+    ObservationConflict,
+    Overloaded,
+    ServiceError,
+    Unavailable,
+)
+from service.forecasting.observations.changes import Addition, Applied, Removal
+from service.forecasting.observations.kept_series import KeptSeries
+from service.forecasting.series.series import Series
+from service.storage.files.model_codec import StoredSeries, series_file
+from service.storage.identifiers import new_id
+from service.storage.registry.observations import RecordedAnswer
+from service.telemetry.logs import reason
+from service.usecases.forecast import LoadedModel, read_series
+from service.usecases.model_series import ObservedSeries
+from service.usecases.resources import Resources
+
+if TYPE_CHECKING:
+    pass
+
+logger = logging.getLogger(__name__)
+
+# A log of more changes, or a larger change, is folded into a file.
+_LONGEST_LOG = 256
+_LARGEST_CHANGE = 32_000
+# A backup copies the store after the database: the files that a copy of the database names must still be there.
+REPLACED_FILES_KEPT = timedelta(hours=6)
+_MOST_ATTEMPTS = 100
+_RETRY_SECONDS = 1
+
+MakeChange = Callable[[KeptSeries], Addition | Removal]
+"""Returns the change of a series as it is now; called again if another request was faster."""
+
+
+class ObservationsAnswer(NamedTuple):
+    """The effect of a change: numbers of values, rows that became missing values, and the last time or row count."""
+
+    model_id: str
+    appended: int
+    ignored: int
+    replaced: int
+    removed: int
+    gaps: int
+    end: str | int
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """The idempotency key of a request, and a hash of the whole request."""
+
+    key: str
+    request_hash: str
+
+
+def change_series(
+    resources: Resources, tenant: str, model: LoadedModel, make: MakeChange, idempotency: Idempotency | None = None
+) -> ObservationsAnswer:
+    """Apply a change to a model's series, as a whole or not at all; forecasts start from its new end at once.
+
+    idempotency: the same request within 24 hours changes nothing and has the same answer. Raises what the change
+    raises, InvalidInput for values from which the model cannot forecast, IdempotencyKeyReused, QuotaExceeded,
+    Overloaded if other changes of the same series are always faster, and what `read_series` raises.
+    """
+    is_latest = model.observed is None
+    for _ in range(_MOST_ATTEMPTS):
+        if idempotency is not None and (found := _earlier(resources, tenant, idempotency)) is not None:
+            return found
+        if is_latest:
+            model = read_series(resources, tenant, model)
+        try:
+            done = _try(resources, tenant, model, make, idempotency)
+        except (InvalidInput, ObservationConflict):
+            # Another server may have changed the series: what is refused is refused by its latest revision.
+            if is_latest:
+                raise
+            done = None
+        if done is not None and (done.changed or is_latest):
+            return done.answer
+        is_latest = True
+    raise Overloaded("the model's series changes too often at once; try again", retry_after=_RETRY_SECONDS)
+
+
+class _Done(NamedTuple):
+    answer: ObservationsAnswer
+    changed: bool
+
+
+def _try(
+    resources: Resources, tenant: str, model: LoadedModel, make: MakeChange, idempotency: Idempotency | None
+) -> _Done | None:
+    """Apply a change to a model's series as it is known; return None if another change was faster."""
+    before = model.observed
+    assert before is not None  # noqa: S101 - it was read
+    change = make(before.kept)
+    applied = resources.series.apply(before.kept, change)
+    answer = _answer(model, applied)
+    if not applied.changes:
+        return _Done(answer, changed=False)
+    after = _after(model, before, applied)
+    recorded = None
+    if idempotency is not None:
+        recorded = RecordedAnswer(idempotency.key, idempotency.request_hash, answer._asdict())
+    stored = _store(resources, tenant, model.id, before, after, change, recorded)
+    if stored is None:
+        return None
+    resources.forecasters.observe(tenant, model.id, model.forecaster, stored)
+    return _Done(answer, changed=True)
+
+
+def _after(model: LoadedModel, before: ObservedSeries, applied: Applied) -> ObservedSeries:
+    """Return the series after a change. Raises InvalidInput if the model cannot forecast from its end."""
+    from service.forecasting.forecaster.series_ends import ObservedEnds
+
+    ends = before.ends or ObservedEnds.of(model.forecaster, before.kept.panel)
+    gone = set(applied.items) - applied.series.places.keys()
+    ends = ends.updated(model.forecaster, applied.panel).without(gone)
+    return ObservedSeries(before.revision + 1, before.file_revision, applied.series, ends)
+
+
+def _store(
+    resources: Resources,
+    tenant: str,
+    model_id: str,
+    before: ObservedSeries,
+    after: ObservedSeries,
+    change: Addition | Removal,
+    recorded: RecordedAnswer | None,
+) -> ObservedSeries | None:
+    """Store a change; return the series as it is kept, None if another change was faster."""
+    record = change.to_record()
+    size, log = len(orjson.dumps(record)), resources.registry.observations
+    if size <= _LARGEST_CHANGE and after.revision - before.file_revision <= _LONGEST_LOG:
+        return after if log.add(tenant, model_id, before.revision, record, size, recorded) else None
+    settings = resources.limits.settings
+    kept = after.kept.limited(settings.max_kept_rows, settings.max_points)
+    data, file = series_file(StoredSeries(model_id, after.revision, kept)), new_id()
+    resources.store.put_series(file, data)
+    try:
+        folded = log.fold(tenant, model_id, before.revision, file, len(data), resources.limits.quota, recorded)
+    except ServiceError as error:
+        # After a lost connection, the change may be there: then the file is needed.
+        if not isinstance(error, Unavailable):
+            resources.store.delete_series(file)
+        raise
+    if not folded:
+        resources.store.delete_series(file)
+        return None
+    _delete_replaced(resources)
+    return after._replace(kept=kept, file_revision=after.revision)
+
+
+def _delete_replaced(resources: Resources) -> None:
+    """Delete files that were replaced long ago; errors are logged, as the next call tries again."""
+    try:
+        files = resources.registry.observations.replaced_files(REPLACED_FILES_KEPT)
+        for file in files:
+            resources.store.delete_series(file)
+        if files:
+            resources.registry.observations.forget_files(files)
+    except ServiceError as error:
+        logger.warning("replaced files of observations could not be deleted: %s", reason(error))
+
+
+def _earlier(resources: Resources, tenant: str, idempotency: Idempotency) -> ObservationsAnswer | None:
+    answer = resources.registry.observations.answer_of(tenant, idempotency.key, idempotency.request_hash)
+    return None if answer is None else ObservationsAnswer(**{**answer, "warnings": tuple(answer["warnings"])})
+
+
+def _answer(model: LoadedModel, applied: Applied) -> ObservationsAnswer:
+    kept = applied.series
+    latest = max((one for one in kept.panel if one.times), key=_end, default=None)
+    end: str | int = max(kept.end(one.item) for one in kept.panel)
+    if latest is not None and latest.times is not None:
+        end = latest.times.slice(len(latest) - 1, len(latest)).written()[0]
+    warnings = []
+    if applied.gaps:
+        warnings.append(f"{applied.gaps} rows between were not sent and count as missing values")
+    needed = model.forecaster.min_history
+    warnings += [
+        f"{one.prefix}it is new and has {len(one)} values; it is forecast once it has {needed}"
+        for one in applied.panel
+        if len(one) < needed and not model.forecaster.knows(one.item)
+    ]
+    return ObservationsAnswer(
+        model.id, applied.appended, applied.ignored, applied.replaced, applied.removed, applied.gaps, end,
+        tuple(warnings),
+    )  # fmt: skip
+
+
+def _end(series: Series) -> np.datetime64:
+    assert series.times is not None  # noqa: S101 - the caller has checked
+    last: np.datetime64 = series.times.index[-1]
+    return last

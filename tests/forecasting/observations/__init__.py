@@ -1,0 +1,1 @@
+"""What a model observes after its training."""

@@ -171,6 +171,35 @@ def backtest_frame(answer: Mapping[str, Any], form: AnswerForm) -> BacktestFrame
     return frame
 
 
+class ObservationsFrame(_Frame):
+    """A row for each series and time: ``unique_id``, ``ds``, then the columns of the training.
+
+    ``ds`` is the row, counted from the first one of the training, if the series has no times. ``observed``: whether a
+    row came after the training.
+    """
+
+
+def observations_frame(answer: Mapping[str, Any], form: AnswerForm) -> ObservationsFrame:
+    """Return the observations of a model as a frame."""
+    found = [{**one, "target": next(iter(one["columns"]))} for one in answer["items"]]
+    lengths = [len(one["columns"][one["target"]]) for one in found]
+    rows = [
+        np.arange(one["start_index"], one["start_index"] + length) for one, length in zip(found, lengths, strict=True)
+    ]
+    if any(one["timestamps"] is None for one in found):
+        ds = pd.Series(np.concatenate(rows))
+    else:
+        ds = parse_times([text for one in found for text in one["timestamps"]], form.zone)
+    items = _items(found, form.ids)
+    columns = {
+        name: pd.Series([value for one in found for value in one["columns"][name]]) for name in found[0]["columns"]
+    }
+    observed = np.concatenate([one >= each["trained_rows"] for one, each in zip(rows, found, strict=True)])
+    frame = ObservationsFrame({**_repeated(items, found, lengths), "ds": ds, **columns, "observed": observed})
+    frame._item_columns = tuple(items)
+    return frame
+
+
 def _items(forecasts: Sequence[Record], ids: ItemIds | None) -> dict[str, pd.Series[Any]]:
     """Return the columns that identify the item of each forecast; a series without items is named after its target."""
     items = [one["item"] for one in forecasts]

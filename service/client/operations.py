@@ -13,8 +13,9 @@ from uuid import uuid4
 from service.client import requests
 from service.client.columns import Roles
 from service.client.connection import FIELDS, MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
+from service.client.observations import ObservationOperations
 from service.client.problems import document
-from service.client.records import AnswerForm, KnownModel
+from service.client.records import AnswerForm
 from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
 from service.client.waiting import model_of, progress_bar
 from service.errors import ModelNotFound, ServiceError
@@ -53,7 +54,7 @@ async def backtest_answer(
 
 
 @dataclass(eq=False, repr=False)
-class ModelOperations(KnownModel, Generic[ModelT]):
+class ModelOperations(ObservationOperations, Generic[ModelT]):
     """The operations of a model."""
 
     connection: Connection = field(kw_only=True)

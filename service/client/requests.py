@@ -212,6 +212,16 @@ def backtest_call(
     return json_call("POST", "/backtest", _given(body)), AnswerForm(sent.zone, sent.ids or model.ids)
 
 
+def observe_call(
+    model: KnownModel, data: Any, start_index: int | Mapping[str, int] | None, correct: bool, **of_data: Any
+) -> Call:
+    """Build the request that adds values to a model's series; its idempotency key lets it be sent again."""
+    sent = series_for(model, data, **of_data)
+    body = {"series": sent.series, "start_index": start_index, "replace": correct}
+    headers = {**_JSON, "Idempotency-Key": str(uuid4())}
+    return json_call("POST", path_of("models", model.id, "observations"), _given(body), headers=headers)
+
+
 def json_call(method: str, path: str, body: Any, **options: Any) -> Call:
     """Build a request with a JSON body."""
     return Call(method, path, content=write_json(body), **{"headers": _JSON, **options})

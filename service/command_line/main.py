@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
     "train": model_commands.train,
     "forecast": model_commands.forecast,
     "backtest": model_commands.backtest,
+    "observe": model_commands.observe,
     "models": model_commands.show_models,
     "jobs": model_commands.show_jobs,
     "delete": model_commands.delete,

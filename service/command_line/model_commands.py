@@ -209,6 +209,18 @@ def backtest(client: Client, asked: argparse.Namespace) -> None:
     print_notes(frame.warnings)
 
 
+def observe(client: Client, asked: argparse.Namespace) -> None:
+    """Add the values of a file to a model's series, and print what was changed."""
+    model = client.model(asked.model)
+    data = read_frame(asked.file, asked, needed_columns(model, asked.target), model.item_columns)
+    options = {**_options(asked, _READING), "item": item_of(asked, data.columns)}
+    done = model.observe(data, start_index=asked.start_index, replace=asked.replace, **options)
+    counts = ("appended", "ignored", "replaced", "gaps", "end")
+    print_fields(asked.json, done, {"model_id": model.id, **{name: done[name] for name in counts}})
+    if not asked.json:
+        print_notes(done["warnings"])
+
+
 def _wants_frame(asked: argparse.Namespace, answer: dict[str, Any]) -> bool:
     """Print the answer if it is wanted as JSON; return whether more than that is wanted."""
     if asked.json:

@@ -29,6 +29,17 @@ def add_commands(commands: Any) -> None:
     _add_training(add("train", "train a model on a file", "Train a model on a file and wait for it."))
     _add_forecasting(add("forecast", "forecast from a model"))
     _add_backtesting(add("backtest", "forecast every point of a file from those before it"))
+    observe = add("observe", "add actual values from a file to a model's series")
+    observe.add_argument("model", help=_MODEL)
+    observe.add_argument("file", help="a CSV, Excel or Parquet file; - reads from stdin")
+    observe.add_argument("--replace", action="store_true", help="correct values that differ from those that are known")
+    observe.add_argument(
+        "--start-index",
+        type=_seed,
+        metavar="ROW",
+        help="row of the first value, without times; by default the next one",
+    )
+    _add_columns(observe)
     models = add("models", "list models, or show one")
     models.add_argument("model", nargs="?", help=_MODEL)
     models.add_argument("--name", help="only models of this name")

@@ -43,6 +43,7 @@ SHORT = {
     "known_limits": Short("--series 1", 3),
     "listing": Short("--models 1000 --calls 2", 16),
     "model_cache": Short("--models 20 --cached 5 --seconds 1 --rounds 1", 6),
+    "observations": Short("--rounds 5 --values 20", 5),
     "overload": Short("--seconds 2 --times 2 --alone 1 --jobs 2 --no-goals", 11),
     "page": Short("--points 2000 --rounds 1", 7),
     "prior": Short("--seconds 1 --rounds 1 --items 200", 5),

@@ -12,13 +12,15 @@ import pytest
 from examples.cluster import S3Server
 from service.errors import JobNotFound, ModelFileCorrupt, ModelNotFound
 from service.forecasting.intervals.forecast import Bands
+from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.training.train import train
 from service.keys import DEFAULT_TENANT
 from service.settings import UnusableSetting
 from service.storage.files.bucket import S3Access
-from service.storage.files.model_codec import load_forecaster, model_file
+from service.storage.files.model_codec import StoredSeries, load_forecaster, model_file, series_file
 from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
+from service.storage.registry.quotas import Quota
 from service.storage.registry.registry import Registry
 from service.usecases.storage_repair import Reconciliation, reconcile
 from service.worker.train_job import trained_record
@@ -117,6 +119,52 @@ def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None
     for apply in (False, True):
         assert kept.reconcile(apply, delete_orphans=True, later=MUCH_LATER) == expected
     assert kept.registry.get_of_any_tenant(model_id) == before
+
+
+def observed(kept: Kept, model_id: str, revision: int) -> str:
+    """Give a model a file of observations; return its ID."""
+    series = KeptSeries.of_training(panel(noisy_sine(80)))
+    data, file = series_file(StoredSeries(model_id, revision, series)), new_id()
+    kept.store.put_series(file, data)
+    quota = Quota(10, 10**9, 10)
+    assert kept.registry.observations.fold(DEFAULT_TENANT, model_id, revision - 1, file, len(data), quota)
+    return file
+
+
+def test_a_lost_file_of_observations_is_reported(kept: Kept) -> None:
+    model_id = kept.model(b"model")
+    file = observed(kept, model_id, 1)
+    assert kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER) == []
+    kept.store.delete_series(file)
+    for apply in (False, True):
+        assert kept.reconcile(apply) == [("observations without file", model_id, "leave")]
+
+
+def test_replaced_files_of_observations_stay_until_their_time(kept: Kept) -> None:
+    model_id = kept.model(b"model")
+    observed(kept, model_id, 1)
+    observed(kept, model_id, 2)
+    assert len(list(kept.store.series_files())) == 2
+    assert kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER) == []
+
+
+def test_a_model_that_the_database_lost_is_adopted_with_its_latest_observations(kept: Kept) -> None:
+    model_id = new_id()
+    kept.store.put_model(model_id, trained_file(model_id, "sales"))
+    series = KeptSeries.of_training(panel(noisy_sine(80)))
+    older, newer = new_id(), new_id()
+    for file, revision in ((older, 3), (newer, 7)):
+        kept.store.put_series(file, series_file(StoredSeries(model_id, revision, series)))
+    kept.store.put_series(damaged := new_id(), b"damaged")
+    assert kept.reconcile(apply=True)[0] == ("file without model", model_id, "adopt")
+    found = kept.reconcile(apply=True, later=MUCH_LATER)
+    assert ("file of observations", newer, "adopt") in found
+    log = kept.registry.observations.log(DEFAULT_TENANT, model_id)
+    assert log is not None
+    assert (log.revision, log.file, log.file_revision) == (7, newer, 7)
+    gone = kept.reconcile(apply=True, delete_orphans=True, later=MUCH_LATER)
+    assert sorted(gone) == sorted(("file of observations", one, "delete") for one in (older, damaged))
+    assert [one.id for one in kept.store.series_files()] == [newer]
 
 
 def test_only_the_file_of_the_attempt_that_was_published_is_the_model(kept: Kept) -> None:

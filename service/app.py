@@ -23,7 +23,7 @@ from service.api.output import openapi, problems
 from service.api.output.problems import ProblemResponses
 from service.api.request_context import RequestId
 from service.api.request_metrics import RequestMetrics
-from service.api.routes import forecasts, jobs, models, observations, operations, page, tables, training
+from service.api.routes import batches, forecasts, jobs, models, observations, operations, page, tables, training
 from service.api.routes.operations import ReadinessProbe
 from service.api.security.admission import Load, LoadLimit
 from service.api.security.authentication import Authentication
@@ -135,7 +135,10 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     app.state.stopping = False
     app.state.load = load
     app.include_routers(
-        [routes.router for routes in (training, tables, forecasts, observations, models, jobs, operations, page)]
+        [
+            routes.router
+            for routes in (training, tables, forecasts, batches, observations, models, jobs, operations, page)
+        ]
     )
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}

@@ -108,7 +108,7 @@ def attempts(model_id: str, job_id: str) -> dict[tuple[str, str], list[dict[str,
 
 NOT_BY_ID = {
     *(("GET", path) for path in ("/metrics", "/models", "/models/zero-shot", "/jobs")),
-    *(("POST", path) for path in ("/train", "/csv", "/models")),
+    *(("POST", path) for path in ("/train", "/csv", "/models", "/forecast/batch", "/observations/batch")),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +14,6 @@ from service.api.input.series_input import read_panel, refuse_values_ahead
 from service.api.input.table import table_series
 from service.api.input.training_request import idempotency_of, read_any_table
 from service.api.output.problems import invalid
-from service.api.request_context import forget_body
 from service.api.schemas.observations import ObservationsRequest
 from service.tables.excel import XLSX_TYPE
 from service.usecases.forecast import LoadedModel, load_model
@@ -33,26 +31,12 @@ class SentObservations:
     body: bytes
     idempotency: Idempotency | None
 
-    def apply(self, resources: Resources, tenant: str, model_id: str) -> Mapping[str, Any]:
+    def apply(self, resources: Resources, tenant: str, model_id: str) -> dict[str, Any]:
         """Add the values to a tenant's model; return the answer. Raises what reading them and `change_series` raise."""
         model = load_model(resources, tenant, model_id, None)
         asked, warnings = self._asked(model)
-        refuse_values_ahead(asked.series, ("series",))
-        reading = replace(model.forecaster.reading, continues=True)
-        targets, limits = model.forecaster.targets, resources.limits
-        read = read_panel(asked.series, reading=reading, model_targets=targets, limits=limits)
-        limits.check_panel(read.panel, ("series",))
-        forget_body(self.request)
-        answer = change_series(
-            resources,
-            tenant,
-            model,
-            lambda kept: addition_of(
-                model.forecaster, kept, read.panel, asked.start_index, asked.replace, self.idempotency is not None
-            ),
-            self.idempotency,
-        )
-        return {**answer._asdict(), "warnings": [*warnings, *read.warnings, *answer.warnings]}
+        answer = add_observations(resources, tenant, model, asked, self.idempotency)
+        return {**answer, "warnings": [*warnings, *answer["warnings"]]}
 
     def _asked(self, model: LoadedModel) -> tuple[ObservationsRequest, tuple[str, ...]]:
         query = self.request.query_params
@@ -80,6 +64,31 @@ class SentObservations:
             return ObservationsRequest.model_validate(sent), series.warnings
         except ValidationError as error:
             raise invalid(error, lambda: sent) from None
+
+
+def add_observations(
+    resources: Resources,
+    tenant: str,
+    model: LoadedModel,
+    asked: ObservationsRequest,
+    idempotency: Idempotency | None = None,
+) -> dict[str, Any]:
+    """Read values as the rows of a model were read, and add them; return the answer. Raises as `change_series` does."""
+    refuse_values_ahead(asked.series, ("series",))
+    forecaster, limits = model.forecaster, resources.limits
+    reading = replace(forecaster.reading, continues=True)
+    read = read_panel(asked.series, reading=reading, model_targets=forecaster.targets, limits=limits)
+    limits.check_panel(read.panel, ("series",))
+    answer = change_series(
+        resources,
+        tenant,
+        model,
+        lambda kept: addition_of(
+            forecaster, kept, read.panel, asked.start_index, asked.replace, idempotency is not None
+        ),
+        idempotency,
+    )
+    return {**answer._asdict(), "warnings": [*read.warnings, *answer.warnings]}
 
 
 async def read_observations_request(request: Request) -> SentObservations:

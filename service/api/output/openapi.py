@@ -12,16 +12,18 @@ from service.api.output.problems import MEDIA_TYPE
 from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
 from service.api.schemas.jobs import Problem
 from service.api.schemas.models import RenameRequest
-from service.api.schemas.observations import ObservationsRequest
+from service.api.schemas.observations import ObservationsOfModel, ObservationsRequest
 from service.api.schemas.training import TrainRequest
 from service.api.security.permissions import is_open
 
+NDJSON_TYPE = "application/x-ndjson"
 _REF = "#/components/schemas/{model}"
 _READ_BY_HAND: tuple[type[BaseModel], ...] = (
     TrainRequest,
     ForecastRequest,
     BacktestRequest,
     ObservationsRequest,
+    ObservationsOfModel,
     RenameRequest,
     Problem,
 )
@@ -52,6 +54,18 @@ def problems(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     """Document a JSON body that the route parses from the raw bytes."""
     return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
+
+
+def json_lines(model: type[BaseModel]) -> dict[str, Any]:
+    """Document a body of lines of JSON, https://github.com/ndjson/ndjson-spec."""
+    return {"requestBody": {"required": True, "content": {NDJSON_TYPE: {"schema": schema_of(model)["schema"]}}}}
+
+
+def answered_lines(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Document an answer of lines of JSON, each of this model or a problem."""
+    schemas = [{"$ref": _REF.format(model=name)} for name in (model.__name__, "Problem")]
+    content = {NDJSON_TYPE: {"schema": {"anyOf": schemas}}}
+    return {200: {"description": "A line for each line: its answer, or a problem", "content": content}}
 
 
 def parameter(name: str, place: Literal["query", "header"], schema: dict[str, Any], text: str) -> dict[str, Any]:

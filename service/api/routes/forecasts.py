@@ -45,7 +45,7 @@ async def forecast(request: Request) -> Response:
     """
     body = await read_json_body(request)
     if len(body) > SMALL_BODY:
-        answer = await in_turn(request, _read_and_forecast, request, body)
+        answer = await in_turn(request, read_and_forecast, request, body)
         forget_body(request)
         return answer
     asked = parse_json(ForecastRequest, body)
@@ -61,7 +61,8 @@ async def forecast(request: Request) -> Response:
     return await in_turn(request, _forecast, resources, tenant, asked, model)
 
 
-def _read_and_forecast(request: Request, body: bytes) -> Response:
+def read_and_forecast(request: Request, body: bytes) -> Response:
+    """Answer a forecast request in a thread. Raises ServiceError."""
     asked = parse_json(ForecastRequest, body)
     check_model_in_query(request, asked)
     if asked.model_id == ZERO_SHOT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from service.api.schemas.examples import PLACEHOLDER_MODEL_ID
 from service.api.schemas.series import SeriesInput
@@ -42,6 +42,23 @@ class ObservationsRequest(BaseModel):
     number of values that the model has if they follow the last one. The same for all items, or by item."""
     replace: bool = Field(False, strict=True, examples=[False])
     """Whether values that differ from known ones replace them. By default, such a request is refused with 409."""
+
+
+class ObservationsOfModel(ObservationsRequest):
+    """Actual values of a model's series, and the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"model_id": PLACEHOLDER_MODEL_ID, "series": [47.0, 36.0], "start_index": 40}]}
+    )
+
+    model_id: str | None = Field(None, max_length=64, description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
+    name: str | None = Field(None, max_length=200, description="Name, instead of `model_id`.", examples=[None])
+
+    @model_validator(mode="after")
+    def _one_model(self) -> ObservationsOfModel:
+        if (self.model_id is None) == (self.name is None):
+            raise ValueError("give either model_id or name")
+        return self
 
 
 class ObservationsAnswer(BaseModel):

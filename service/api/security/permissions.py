@@ -33,6 +33,7 @@ OPEN = (
 NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
     {
         ("POST", "/forecast"): "read",
+        ("POST", "/forecast/batch"): "read",
         ("POST", "/backtest"): "read",
         ("GET", "/models"): "read",
         ("GET", "/models/zero-shot"): "read",
@@ -40,6 +41,7 @@ NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
         ("GET", "/models/{model_id}/file"): "read",
         ("GET", "/models/{model_id}/observations"): "read",
         ("POST", "/models/{model_id}/observations"): "train",
+        ("POST", "/observations/batch"): "train",
         ("DELETE", "/models/{model_id}/observations"): "train",
         ("GET", "/jobs"): "read",
         ("GET", "/jobs/{job_id}"): "read",

@@ -1,8 +1,8 @@
 """An observed value and a forecast from it, against the same forecast alone; and whether many values slow it down.
 
 Run ``python -m benchmarks.observations``. Each pair of requests is sent over one connection to a server on the same
-machine, alternating with single forecasts from the same model, which the server has cached. A value is confirmed when it
-is on disk.
+machine, alternating with single forecasts from the same model, which the server has cached. A value is confirmed when
+it is on disk.
 """
 
 from __future__ import annotations

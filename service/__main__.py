@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return train_prior(asked.file, asked.steps, asked.seed)
         case "reconcile":
             return _with_settings(lambda settings: reconcile(settings, asked))
+        case "reproduce":
+            return _with_settings(lambda settings: reproduce(settings, asked.model))
         case "trainer":
             return _with_settings(train)
         case "serve" | None:
@@ -69,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
         help="delete files that the database does not know and that are older than an hour, instead of adopting models",
     )
     reconciling.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    reproducing = commands.add_parser(
+        "reproduce",
+        help="train a stored model again and compare its numbers",
+        description="Train a stored model again from its training data, with the settings of the service, and compare "
+        "the numbers of both. Exit code 0: they are the same, 1: they differ, 2: they could not be compared, "
+        "3: the training data is not kept any more.",
+    )
+    reproducing.add_argument("model", help="ID of the model")
     _add_prior(commands.add_parser("prior", help="train the prior, which forecasts series it has never seen"))
     _add_keys(commands.add_parser("keys", help="create API keys"))
     add_commands(commands)
@@ -200,6 +210,23 @@ def reconcile(settings: Settings, asked: argparse.Namespace) -> int:
     found = reconcile_stored(settings, asked.apply, asked.delete_orphans)
     print(found.to_json() if asked.json else found.to_table())
     return int(found.open > 0)
+
+
+def reproduce(settings: Settings, model_id: str) -> int:
+    """Train a model again and print how it differs; return 0 if it does not, 1 if it does, 3 without its data."""
+    from service.errors import ServiceError
+    from service.worker.reproduction import DataNotKept
+    from service.worker_app import reproduce_stored
+
+    try:
+        found = reproduce_stored(settings, model_id)
+    except DataNotKept as error:
+        print(error, file=sys.stderr)
+        return 3
+    except ServiceError as error:
+        return _failed(error.detail)
+    print(found.to_text())
+    return int(not found.is_equal)
 
 
 def _with_settings(command: Callable[[Settings], int]) -> int:

@@ -30,6 +30,7 @@ from service.worker.child_entry import train_in_child
 from service.worker.devices import check_engine, usable_gpus
 from service.worker.identity import WorkerIdTaken, locked_id, machine_id
 from service.worker.job_recorder import JobRecorder
+from service.worker.reproduction import Reproduction, reproduce
 from service.worker.telemetry import AttemptTelemetry
 
 if TYPE_CHECKING:
@@ -157,6 +158,16 @@ def preflight(settings: Settings) -> None:
         store.check_writable()
     with blaming("FORECAST_DATABASE_URL"), closing(Registry.open(settings.registry_url)) as registry:
         registry.check()
+
+
+def reproduce_stored(settings: Settings, model_id: str) -> Reproduction:
+    """Train a stored model again, see `reproduce`. Raises UnusableSetting."""
+    with blaming("FORECAST_STORE_URL"):
+        store = open_store(settings)
+    with blaming("FORECAST_DATABASE_URL"):
+        registry = Registry.open(settings.registry_url)
+    with closing(registry):
+        return reproduce(registry, store, model_id)
 
 
 def open_store(settings: Settings) -> ModelStore:

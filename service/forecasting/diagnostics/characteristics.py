@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.forecasting.series.series import FloatArray
 
@@ -14,14 +15,13 @@ _UNIT_ROOT = -3.43
 
 
 def autocorrelation(values: FloatArray, lags: int) -> FloatArray:
-    """Return the autocorrelations of (time,) at lags 1..lags; zeros if the values are constant."""
-    centred = values - values.mean()
-    variance = float(centred @ centred)
-    if variance <= 0:
-        return np.zeros(lags)
-    size = 1 << (2 * len(values) - 1).bit_length()
+    """Return the autocorrelations (..., lags) of (..., time) at lags 1..lags; zeros where the values are constant."""
+    centred = values - values.mean(axis=-1, keepdims=True)
+    variance = (centred * centred).sum(axis=-1, keepdims=True)
+    size = 1 << (2 * values.shape[-1] - 1).bit_length()
     spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
-    return np.asarray(np.fft.irfft(spectrum, size)[1 : lags + 1] / variance)
+    products = np.fft.irfft(spectrum, size)[..., 1 : lags + 1]
+    return np.asarray(np.divide(products, variance, out=np.zeros_like(products), where=variance > 0))
 
 
 def looks_like_noise(values: FloatArray, season_length: int) -> bool:
@@ -37,22 +37,24 @@ def looks_like_noise(values: FloatArray, season_length: int) -> bool:
     return bool(statistic < lags * (1 - share + NormalDist().inv_cdf(1 - _NOISE_LEVEL) * np.sqrt(share)) ** 3)
 
 
-def grows_in_proportion(values: FloatArray, block: int) -> bool:
-    """Return whether the spread of (time,) grows with its level, so that a logarithm stabilises it.
+def grows_in_proportion(values: FloatArray, block: int) -> NDArray[np.bool_]:
+    """Return whether the spread of (..., time) grows with its level, so that a logarithm stabilises it.
 
     The slope of log spread on log level over blocks, after Guerrero (1993): 0 for a constant spread, 1 for a
     proportional one.
     """
-    block = max(block, 4)
-    blocks = len(values) // block
-    if blocks < 4 or values.min() <= 0:
-        return False
-    rows = values[len(values) - blocks * block :].reshape(blocks, block)
-    level, spreads = rows.mean(axis=1), rows.std(axis=1)
-    if spreads.min() <= 0 or level.max() < 1.5 * level.min():
-        return False
-    slope, _ = np.polyfit(np.log(level), np.log(spreads), 1)
-    return bool(slope > 0.5 and np.corrcoef(np.log(level), np.log(spreads))[0, 1] > 0.5)
+    block, length = max(block, 4), values.shape[-1]
+    blocks = length // block
+    if blocks < 4:
+        return np.zeros(values.shape[:-1], np.bool_)
+    rows = values[..., length - blocks * block :].reshape(*values.shape[:-1], blocks, block)
+    level, spread = rows.mean(axis=-1), rows.std(axis=-1)
+    grows = (values.min(axis=-1) > 0) & (spread.min(axis=-1) > 0) & (level.max(axis=-1) >= 1.5 * level.min(axis=-1))
+    level, spread = (np.log(np.where(grows[..., None], one, 1.0)) for one in (level, spread))
+    level, spread = (one - one.mean(axis=-1, keepdims=True) for one in (level, spread))
+    both, squares = (level * spread).sum(axis=-1), (level**2).sum(axis=-1)
+    # The slope and the correlation.
+    return np.asarray(grows & (both > 0.5 * squares) & (both > 0.5 * np.sqrt(squares * (spread**2).sum(axis=-1))))
 
 
 def returns_to_its_mean(values: FloatArray) -> bool:

@@ -33,7 +33,7 @@ _SHORTEST = 8
 def fit(values: FloatArray, season_length: int) -> FloatArray:
     """Return whether logarithms are taken, then the packed autoregressions."""
     values = values[-max(2000, 10 * season_length) :]
-    logarithmic = grows_in_proportion(values, season_length)
+    logarithmic = bool(grows_in_proportion(values, season_length))
     values = np.log(values) if logarithmic else values
     kinds = [VALUES, CHANGES] if len(values) >= _SHORTEST else []
     if season_length > 1 and len(values) >= 3 * season_length + 4:

@@ -197,7 +197,7 @@ class _Chooser:
 
     def _transform(self, season_length: int) -> tuple[options.TransformName, str]:
         block = season_length if season_length > 1 else 12
-        if not self._most(lambda sample: grows_in_proportion(sample, block)):
+        if not self._most(lambda sample: bool(grows_in_proportion(sample, block))):
             return "none", "the spread does not grow with the level"
         # A use of values after the split: those without a logarithm could be neither scored nor forecast from.
         if self._smallest <= 0:

@@ -68,8 +68,8 @@ function setupCard(source, result, signal, before = {}) {
     heading,
     plot,
     form.node,
-    instant.node,
     element("div", { class: "row end" }, train),
+    instant.node,
   );
   // Once the card is in the page, which alone can have the focus.
   if (before.accepted) queueMicrotask(() => followed(before.accepted, form, instant, result, signal));

@@ -21,6 +21,11 @@ def test_a_forecast_is_shown_before_and_replaced_by_a_training(seen: Watched) ->
     expect(shown.locator("figcaption")).to_contain_text("The forecast for 2025-12 is")
     expect(page.get_by_text(WORDS)).to_be_visible()
     seen.picture("instant_forecast")
+    train = page.get_by_role("button", name="Train", exact=True).bounding_box()
+    forecast = shown.bounding_box()
+    assert train
+    assert forecast
+    assert train["y"] < forecast["y"]
     page.get_by_label("Steps ahead").fill("5")
     expect(shown.locator("figcaption")).to_contain_text("The forecast for 2025-05 is")
     page.get_by_role("button", name="Train", exact=True).click()

@@ -66,6 +66,9 @@ def test_names_that_are_markup_endless_or_blank(server: str, opened: Opens) -> N
         expect(page.get_by_role("heading", level=1)).to_have_text(told)
         expect(page.get_by_text("The forecast 1 step ahead is")).to_be_visible()
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 360, name
+        page = seen.go("/#/jobs")
+        expect(page.locator(f'.rows a[href="#/models/{model_id}"]')).to_have_text(told)
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 360, name
 
 
 def test_gaps_are_counted_and_a_fault_is_told_once(seen: Watched) -> None:

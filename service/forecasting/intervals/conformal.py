@@ -48,9 +48,14 @@ class Widths:
         offsets = np.asarray(self.around * error_scale)
         if least_width is None:
             return offsets
-        half = np.array([normal(level / 100) for level in self.by_level]) / normal(0.95)
-        least = np.concatenate([-half, [0.0], half[::-1]])[:, None, None, None] * least_width
+        least = self._normal * least_width
         return np.where(np.abs(offsets) < np.abs(least), least, offsets)
+
+    @cached_property
+    def _normal(self) -> FloatArray:
+        """What `around` is for a normal distribution whose 95 % interval has half-width 1: (2 levels + 1, 1, 1, 1)."""
+        half = np.array([normal(level / 100) for level in self.by_level]) / normal(0.95)
+        return np.concatenate([-half, [0.0], half[::-1]])[:, None, None, None]
 
     @cached_property
     def around(self) -> FloatArray:

@@ -11,6 +11,7 @@ from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
 from service.forecasting.covariates.incomplete_steps import incomplete_steps
 from service.forecasting.preprocessing.missing import open_end_warnings
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.series.series import Panel
 from service.storage.identifiers import unknown_model
 from service.storage.registry.entries import ModelEntry
@@ -97,10 +98,13 @@ def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: s
         if found is None:
             model = find_model(resources, tenant, model_id, None)
             found = model.attempt, model.series_revision
-    except ModelNotFound:
+    except ModelNotFound as error:
         if model_id is not None:
             resources.forecasters.forget(tenant, model_id)
-        raise
+        if (model_id or name or "").strip().lower() != ZERO_SHOT:
+            raise
+        hint = f'The pre-trained forecaster is asked for with "model_id": "{ZERO_SHOT}".'
+        raise ModelNotFound(f"{error.detail} {hint}") from None
     except Unavailable:
         # Keep serving loaded models while the registry is unavailable.
         remembered = resources.forecasters.remembered(tenant, model_id, name)

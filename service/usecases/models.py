@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import InvalidModelFile, ModelFileCorrupt, QuotaExceeded
+from service.errors import InvalidModelFile, InvalidOption, ModelFileCorrupt, QuotaExceeded
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.observations.kept_series import KeptSeries
 from service.storage.files.model_codec import (
     StoredSeries,
@@ -75,7 +76,8 @@ class Import:
 def read_import(tenant: str, data: bytes, name: str | None) -> Import:
     """Check a model file that a tenant uploads.
 
-    Its record is kept, and the lineage in it names the old ID and the checksum. Raises InvalidModelFile.
+    Its record is kept, and the lineage in it names the old ID and the checksum. Raises InvalidModelFile, and
+    InvalidOption for a name that is reserved.
     """
     file = read_model_file(data)
     model_id = new_id()
@@ -83,10 +85,14 @@ def read_import(tenant: str, data: bytes, name: str | None) -> Import:
     forecaster, observed = restore(file), observations_of(file)
     if observed is not None:
         check_series(forecaster, observed)
+    name = name if name is not None else inherited.name
+    if name == ZERO_SHOT:
+        detail = f"the model is named {ZERO_SHOT}, the ID of the pre-trained forecaster: give another name"
+        raise InvalidOption.at(("name",), detail)
     if inherited.tenant != tenant:
         # Whatever the uploaded file says, the stored one names its owner, in case the database is lost.
         data = owned_file(file, tenant)
-    return Import(model_id, name if name is not None else inherited.name, inherited.record, data, observed)
+    return Import(model_id, name, inherited.record, data, observed)
 
 
 def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:

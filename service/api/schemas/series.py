@@ -62,6 +62,7 @@ Cells = Annotated[
 TimeText = Annotated[str, Field(strict=True, max_length=64)]
 TimeNumber = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 ColumnName = Annotated[str, Field(strict=True, max_length=200)]
+TimeZone = Annotated[str, Field(max_length=64)]
 
 
 def _tag_of_times(value: Any) -> str:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES
-from service.api.schemas.series import ColumnName, SeriesInput
+from service.api.schemas.series import ColumnName, SeriesInput, TimeZone
 from service.forecasting.config.options import TrainOptions
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.series.resampling import Resample
+
+
+def _free(name: str) -> str:
+    if name == ZERO_SHOT:
+        raise ValueError(f"{ZERO_SHOT} is the ID of the pre-trained forecaster: give another name")
+    return name
+
 
 ModelName = Annotated[
     str,
@@ -20,10 +28,8 @@ ModelName = Annotated[
         description="Name for use instead of the ID; it refers to the newest ready model with this name.",
         examples=["sales"],
     ),
+    AfterValidator(_free),
 ]
-
-
-TimeZone = Annotated[str, Field(max_length=64)]
 
 
 class TrainRequest(TrainOptions):

@@ -16,7 +16,7 @@ from service.client.connection import FIELDS, MOST_RETRIES, TIMEOUT, Call, Conne
 from service.client.observations import ObservationOperations
 from service.client.problems import document
 from service.client.records import AnswerForm
-from service.client.requests import BacktestArguments, ForecastArguments, TrainArguments
+from service.client.requests import ZERO_SHOT, BacktestArguments, ForecastArguments, TrainArguments
 from service.client.waiting import model_of, progress_bar
 from service.errors import ModelNotFound, ServiceError
 
@@ -33,8 +33,6 @@ Started = TypeVar("Started")
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
 _PAGE = 500
-ZERO_SHOT = "zero-shot"
-"""The model ID of the pre-trained forecaster."""
 
 
 async def forecast_answer(
@@ -64,8 +62,8 @@ class ModelOperations(ObservationOperations, Generic[ModelT]):
         """Forecast ``horizon`` steps, by default the horizon of the training; return a frame in long format.
 
         level: central intervals in percent (80 and 95 by default); or quantiles. history: forecast from the end of this
-        data instead of the training data, of any type that `Client.train` takes; season_length: of the history, for the
-        pre-trained forecaster; items: forecast only these.
+        data instead of the training data, of any type that `Client.train` takes; season_length, time_zone, resample: of
+        the history, for the pre-trained forecaster; items: forecast only these.
         future_covariates: values of the future covariates, as a frame, a file or by name; rows that have times are
         matched with the steps by time, and other rows are ignored. num_samples, seed: return sample paths too, in
         ``frame.samples``.
@@ -289,7 +287,7 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         """Forecast data without a training, by the pre-trained forecaster; return a frame in long format.
 
         data: of any type that `train` takes. season_length: steps in a season, by default that of the frequency or
-        the one that is found. Other arguments are those of `Model.forecast`.
+        the one that is found. time_zone, resample: as in `train`. Other arguments are those of `Model.forecast`.
         """
         from service.client.frames import forecast_frame
 

@@ -21,6 +21,9 @@ from service.client.times import name_of_zone
 from service.errors import InvalidOption
 from service.tables.excel import XLSX_TYPE, is_excel
 
+ZERO_SHOT = "zero-shot"
+"""The model ID of the pre-trained forecaster."""
+
 
 class ColumnArguments(TypedDict, total=False):
     """The roles of the data's columns, and the form of its times."""
@@ -78,6 +81,8 @@ class ForecastArguments(ColumnArguments, total=False):
     quantiles: Sequence[float] | None
     history: Any
     season_length: int | None
+    time_zone: str | None
+    resample: Mapping[str, str] | None
     items: Any
     future_covariates: Any
     num_samples: int | None
@@ -92,6 +97,8 @@ class BacktestArguments(ColumnArguments, total=False):
     start: Any
     level: float | Sequence[float] | None
     season_length: int | None
+    time_zone: str | None
+    resample: Mapping[str, str] | None
     future_covariates: Names
 
 
@@ -126,7 +133,7 @@ _EXCEL = {"Content-Type": XLSX_TYPE}
 _PARQUET = {"Content-Type": "application/vnd.apache.parquet"}
 FILE = {"Content-Type": "application/octet-stream"}
 _OF_DATA = {*DataArguments.__annotations__, "static"}
-_OF_FORECAST = ("level", "quantiles", "season_length", "items", "num_samples", "seed")
+_OF_FORECAST = ("level", "quantiles", "season_length", "time_zone", "resample", "items", "num_samples", "seed")
 
 
 def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training:
@@ -147,11 +154,7 @@ def train_call(data: Any, seconds: float, arguments: TrainArguments) -> Training
     body = {name: value for name, value in arguments.items() if name not in _OF_DATA}
     if sent.roles is None:
         body["future_covariates"] = listed(arguments.get("future_covariates")) or None
-    time_zone = arguments.get("time_zone")
-    if time_zone is not None and sent.zone is not None and str(sent.zone) != time_zone:
-        cure = f"convert them with tz_convert({time_zone!r}), or leave time_zone out"
-        raise InvalidOption.at(("time_zone",), f"the times of the data are in time zone {str(sent.zone)!r}: {cure}")
-    body["time_zone"] = time_zone or name_of_zone(sent.zone)
+    body["time_zone"] = _time_zone(arguments.get("time_zone"), sent)
     validation = arguments.get("validation")
     if validation and "start" in validation:
         body["validation"] = {**validation, "start": sent.moment(validation["start"])}
@@ -178,6 +181,8 @@ def forecast_call(model: KnownModel, horizon: int | None, asked: Mapping[str, An
         of_data = {name: asked.get(name) for name in ColumnArguments.__annotations__}
         sent = series_for(model, asked["history"], **of_data)
         body["history"], style = sent.series, sent.style
+        if model.id == ZERO_SHOT:
+            body["time_zone"] = _time_zone(asked.get("time_zone"), sent)
         form = AnswerForm(sent.zone, sent.ids or model.ids)
     if asked.get("future_covariates") is not None:
         time = asked.get("time")
@@ -203,12 +208,16 @@ def backtest_call(
     start: Any = None,
     level: float | Sequence[float] | None = None,
     season_length: int | None = None,
+    time_zone: str | None = None,
+    resample: Mapping[str, str] | None = None,
     **of_data: Any,
 ) -> tuple[Call, AnswerForm]:
     """Build a backtest request; start: row or time of the first point to forecast."""
     sent = series_for(model, data, **of_data)
     body = {"model_id": model.id, "series": sent.series, "horizon": horizon, "stride": stride}
     body |= {"start": sent.moment(start), "level": _levels(level), "season_length": season_length}
+    zone = _time_zone(time_zone, sent) if model.id == ZERO_SHOT else time_zone
+    body |= {"time_zone": zone, "resample": resample}
     return json_call("POST", "/backtest", _given(body)), AnswerForm(sent.zone, sent.ids or model.ids)
 
 
@@ -234,6 +243,14 @@ def delete_call(kind: str, one: str) -> Call:
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _time_zone(asked: str | None, sent: SentSeries) -> str | None:
+    """Return the time zone of data that no model has seen: as asked, else their own."""
+    if asked is not None and sent.zone is not None and str(sent.zone) != asked:
+        cure = f"convert them with tz_convert({asked!r}), or leave time_zone out"
+        raise InvalidOption.at(("time_zone",), f"the times of the data are in time zone {str(sent.zone)!r}: {cure}")
+    return asked or name_of_zone(sent.zone)
 
 
 def _levels(level: float | Sequence[float] | None) -> list[float] | None:

@@ -44,8 +44,9 @@ _TRAINING = (
     "name",
     "horizon",
 )
-_FORECASTING = (*_READING, "level", "quantiles", "season_length", "items", "num_samples", "seed")
-_BACKTESTING = (*_READING, "horizon", "stride", "level", "season_length")
+_ZERO_SHOT = ("season_length", "time_zone", "resample")
+_FORECASTING = (*_READING, *_ZERO_SHOT, "level", "quantiles", "items", "num_samples", "seed")
+_BACKTESTING = (*_READING, *_ZERO_SHOT, "horizon", "stride", "level")
 
 
 def show_models(client: Client, asked: argparse.Namespace) -> None:

@@ -12,6 +12,10 @@ from service.command_line.exit_codes import MEANING
 # The JSON encoder supports integers of up to 64 bits.
 _LARGEST = 2**63 - 1
 
+_HORIZON = (
+    "steps ahead; by default what the model was trained for; for zero-shot one season, or a tenth of the series (of "
+    "several series, the median)"
+)
 _MODEL = "ID of a model, or its name, which selects the newest"
 _MODEL_OR_ZERO_SHOT = f"{_MODEL}; or zero-shot, the pre-trained forecaster, which needs no training"
 
@@ -86,14 +90,14 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def _add_forecasting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=_MODEL_OR_ZERO_SHOT)
-    parser.add_argument("--horizon", type=_count, help="steps ahead; by default what the model was trained for")
+    parser.add_argument("--horizon", type=_count, help=_HORIZON)
     bands = parser.add_mutually_exclusive_group()
     bands.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
     bands.add_argument("--quantiles", type=_numbers, metavar="0.1,0.9", help="quantiles instead of intervals")
     parser.add_argument(
         "--history", metavar="FILE", help="forecast from the end of this file (-: stdin), not of the model's data"
     )
-    parser.add_argument("--season-length", type=_count, help="steps in a season; only for zero-shot")
+    _add_zero_shot(parser)
     parser.add_argument("--items", type=_names, metavar="A,B", help="only these of the model's items")
     parser.add_argument(
         "--future-covariates",
@@ -113,9 +117,17 @@ def _add_backtesting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=_count, default=1, help="points from one origin to the next (default: 1)")
     parser.add_argument("--start", help="row number or time of the first point; by default as early as possible")
     parser.add_argument("--level", type=_numbers, metavar="80,95", help="central intervals in percent")
-    parser.add_argument("--season-length", type=_count, help="steps in a season; only for zero-shot")
+    _add_zero_shot(parser)
     _add_columns(parser)
     _add_files(parser, "backtest.png")
+
+
+def _add_zero_shot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--season-length", type=_count, help="steps in a season; only for zero-shot")
+    parser.add_argument("--time-zone", metavar="ZONE", help="zone of local times, Europe/Berlin; only for zero-shot")
+    parser.add_argument(
+        "--resample", type=_resample, metavar="D,mean", help="combine rows to longer steps; only for zero-shot"
+    )
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +155,13 @@ def _numbers(text: str) -> list[float]:
         return [float(one) for one in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers, such as 80,95") from None
+
+
+def _resample(text: str) -> dict[str, str]:
+    freq, comma, how = text.partition(",")
+    if not (freq and comma and how):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a step and how its rows are combined, such as 5min,mean")
+    return {"freq": freq.strip(), "how": how.strip()}
 
 
 def _names(text: str) -> list[str]:

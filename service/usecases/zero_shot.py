@@ -14,7 +14,7 @@ from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.prior.recipe import Seasonality
 from service.forecasting.prior.zero_shot import SHORTEST_HISTORY, ZERO_SHOT, ZeroShot, natural_season
-from service.forecasting.series.series import Panel
+from service.forecasting.series.series import IntArray, Panel
 from service.usecases.backtest import BacktestAnswer, first_row
 from service.usecases.forecast import ForecastAnswer
 from service.usecases.limits import Limits
@@ -49,7 +49,8 @@ def forecast_zero_shot(
     warnings = (
         *open_end_warnings(history, range(len(history.targets))),
         *_unused(history),
-        *_far_ahead(zero_shot.seasonality, horizon),
+        *_short(season_length, (zero_shot.stops - zero_shot.firsts).tolist(), "series"),
+        *_far_ahead(zero_shot.used, horizon),
     )
     return ForecastAnswer(ZERO_SHOT, horizon, zero_shot.point, forecasts, warnings)
 
@@ -92,10 +93,9 @@ def backtest_zero_shot(
 
     heads = tuple(one.head(row) for row, one in zip(first, whole.panel, strict=True))
     known = ZeroShot.of(replace(whole.panel, series=heads), season_length, "forward_fill", ("series",))
-    whole = replace(whole, seasonality=known.seasonality)
-    _check_work(
-        sum(map(len, origins)) * len(panel.targets), min(whole.seasonality.context_length, max(map(len, panel)))
-    )
+    whole = replace(whole, seasonalities=known.seasonalities)
+    context = max(one.context_length for one in _distinct(whole.seasonalities))
+    _check_work(sum(map(len, origins)) * len(panel.targets), min(context, max(map(len, panel))))
     evaluated = [
         evaluated_by_prior(one, rows, whole, before)
         for one, rows, before in zip(whole.panel, origins, dropped, strict=True)
@@ -117,7 +117,11 @@ def backtest_zero_shot(
         method,
         baseline_words(method, season, times.freq if times else None),
         skill_interval(rolled, naive),
-        (*_unused(panel), *_far_ahead(known.seasonality, horizon)),
+        (
+            *_unused(panel),
+            *_short(season_length, (np.concatenate(origins) + 1).tolist(), "forecasts"),
+            *_far_ahead(whole.used, horizon),
+        ),
     )
 
 
@@ -145,8 +149,27 @@ def _unused(history: Panel) -> Sequence[str]:
     return (f"zero-shot forecasts use no covariates: {', '.join(names)} is not used; train a model to use it",)
 
 
-def _far_ahead(seasonality: Seasonality, horizon: int) -> Sequence[str]:
-    most = seasonality.most_ahead
-    if horizon <= most:
+def _short(season_length: int | None, known: Sequence[int], what: str) -> Sequence[str]:
+    """Return a warning where some forecasts know less than two of the seasons that are asked for."""
+    if season_length is None or season_length == 1:
         return ()
+    needed = 2 * season_length
+    short = [length for length in known if length < needed]
+    if not short:
+        return ()
+    found = f"the history has {short[0]}" if len(known) == 1 else f"{len(short)} of {len(known)} {what} have fewer"
+    unused = "it is not used" if len(known) == 1 else f"with up to {season_length} it is not used"
+    effect = unused if min(short) <= season_length else "it is uncertain"
+    return (f"season_length {season_length} needs {needed} values (two seasons), {found}: {effect}",)
+
+
+def _distinct(seasonalities: IntArray) -> list[Seasonality]:
+    return [Seasonality(*one) for one in np.unique(seasonalities, axis=0).tolist()]
+
+
+def _far_ahead(seasonalities: IntArray, horizon: int) -> Sequence[str]:
+    found = {one.most_ahead for one in _distinct(seasonalities)}
+    if horizon <= min(found):
+        return ()
+    most = f"{min(found)}" if len(found) == 1 else f"{min(found)} to {max(found)}"
     return (f"beyond {most} steps ahead, zero-shot forecasts repeat the last season with wider intervals",)

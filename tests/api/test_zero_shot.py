@@ -150,6 +150,12 @@ def test_the_usual_horizon_is_a_season_or_a_tenth(application: Application, hist
     assert forecast(application, history)["horizon"] == horizon
 
 
+def test_the_usual_horizon_of_items_is_the_median(application: Application) -> None:
+    lengths = {"short": 3, "long": 96, "also": 90}
+    items = [{"id": name, "values": SEASONAL[:length]} for name, length in lengths.items()]
+    assert forecast(application, {"items": items}, season_length=12)["horizon"] == 12
+
+
 def test_the_season_may_be_given(application: Application) -> None:
     season = np.tile([10.0, 20, 30, 50, 20], 12) + NUMBERS.normal(0, 0.5, 60)
     known = array(forecast(application, season.tolist(), season_length=5, horizon=5)["forecasts"][0]["mean"])
@@ -158,6 +164,39 @@ def test_the_season_may_be_given(application: Application) -> None:
     unknown = array(forecast(application, season.tolist(), season_length=1, horizon=5)["forecasts"][0]["mean"])
     assert np.ptp(unknown) < np.ptp(known)
     forecast(application, season.tolist(), season_length=10_000, horizon=5)
+
+
+@pytest.mark.parametrize(
+    ("length", "effect"),
+    [(21, "it is uncertain"), (39, "it is uncertain"), (40, "it is not used"), (10_000, "it is not used")],
+)
+def test_a_season_that_the_history_does_not_contain_twice(application: Application, length: int, effect: str) -> None:
+    values = (100 + np.arange(40) + NUMBERS.normal(0, 3, 40)).tolist()
+    answer = forecast(application, values, season_length=length, horizon=4)
+    [warning] = answer["warnings"]
+    assert f"season_length {length} needs {2 * length} values (two seasons), the history has 40: {effect}" in warning
+    [without] = forecast(application, values, season_length=1, horizon=4)["forecasts"]
+    assert (answer["forecasts"] == [without]) == (effect == "it is not used")
+    assert not forecast(application, values, season_length=20, horizon=4)["warnings"]
+
+
+def test_items_with_fewer_values_than_a_season_are_forecast_without_one(application: Application) -> None:
+    items = [{"id": "long", "values": SEASONAL}, {"id": "short", "values": SEASONAL[:12]}]
+    answer = forecast(application, {"items": items}, season_length=12, horizon=12)
+    [warning] = answer["warnings"]
+    assert "needs 24 values (two seasons), 1 of 2 series have fewer: with up to 12 it is not used" in warning
+    [short] = forecast(application, SEASONAL[:12], season_length=1, horizon=12)["forecasts"]
+    np.testing.assert_allclose(answer["forecasts"][1]["mean"], short["mean"], rtol=1e-5)
+
+
+def test_each_item_has_a_season_of_its_own(application: Application) -> None:
+    columns = [seasonal(96, 7), seasonal(120, 12), 50 + NUMBERS.normal(0, 3, 96), np.cumsum(NUMBERS.normal(0, 1, 80))]
+    items = [{"id": str(row), "values": values.tolist()} for row, values in enumerate(columns)]
+    together = forecast(application, {"items": items}, horizon=12)["forecasts"]
+    for one, item in zip(together, items, strict=True):
+        [alone] = forecast(application, item["values"], horizon=12)["forecasts"]
+        np.testing.assert_allclose(one["mean"], alone["mean"], rtol=1e-5)
+        np.testing.assert_allclose(bounds(one), bounds(alone), rtol=1e-5)
 
 
 def test_far_steps_repeat_the_season_with_a_warning(application: Application) -> None:

@@ -39,6 +39,21 @@ def test_lists_and_their_season(client: Client) -> None:
         client.forecast([1, 2])
 
 
+def test_times_are_read_as_in_a_training(client: Client) -> None:
+    hours = pd.date_range("2024-10-25", periods=96, freq="h", tz="Europe/Berlin")
+    frame = pd.DataFrame({"ds": hours, "y": np.sin(np.arange(96) * np.pi / 12)})
+    found = client.forecast(frame, 3, season_length=24)
+    assert list(found["ds"]) == list(pd.date_range(hours[-1], periods=4, freq="h")[1:])
+    irregular = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(60) * 24 + np.arange(60) * 7 % 11, unit="h")
+    frame = pd.DataFrame({"ds": irregular, "y": np.arange(60.0) % 7})
+    with pytest.raises(InvalidInput, match="give resample"):
+        client.forecast(frame, 3)
+    daily_mean = {"freq": "D", "how": "mean"}
+    found = client.forecast(frame, 3, resample=daily_mean)
+    assert list(found["ds"]) == list(pd.date_range("2024-03-01", periods=3))
+    assert client.model("zero-shot").backtest(frame, resample=daily_mean).metrics["mae"] > 0
+
+
 def test_the_client_of_coroutines_does_the_same(client: Client, server_url: str) -> None:
     async def ask() -> pd.DataFrame:
         async with AsyncClient(server_url) as one:

@@ -169,7 +169,10 @@ def test_zero_shot(run: Run, sales: Path) -> None:
     assert run("backtest", "zero-shot", sales, "--horizon", 2)[0] == 0
     code, _, err = run("forecast", "zero-shot")
     assert code != 0
-    assert "send one" in err
+    assert "cannot be used: zero-shot forecasts a history: send one" in err
+    combined = ("--resample", "W,sum", "--time-zone", "Europe/Berlin")
+    assert len(run("forecast", "zero-shot", "--history", sales, "--horizon", 4, *combined)[1].splitlines()) > 4
+    assert run("backtest", "zero-shot", sales, "--horizon", 2, *combined)[0] == 0
 
 
 def test_zero_shot_from_stdin(run: Run, sales: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,6 +322,7 @@ def test_what_the_server_refuses_is_1(run: Run, sales: Path, name: str) -> None:
         (["train", __file__, "--option", "epochs"], "NAME=VALUE"),
         (["train", __file__, "--horizon", "0"], "whole number of at least 1"),
         (["forecast", "x", "--level", "a,b"], "not a list of numbers"),
+        (["forecast", "x", "--resample", "D"], "such as 5min,mean"),
         (["forecast", "x", "--level", "80", "--quantiles", "0.5"], "not allowed with"),
         (["train", __file__, "--horizon", "9" * 20], "whole number of at least 1"),
         (["forecast", "x", "--seed", "9" * 20], "whole number of at least 0"),

@@ -17,6 +17,7 @@ from service.api.schemas.series import (
 )
 from service.errors import InvalidSeries, Path, UnknownColumn
 from service.forecasting.preprocessing.splits import SHORTEST_SERIES
+from service.forecasting.prior.zero_shot import SHORTEST_HISTORY, ZERO_SHOT
 from service.forecasting.series.frequency import aliases_of
 from service.forecasting.series.series import LARGEST
 from service.forecasting.series.time_alignment import SentTimes
@@ -188,7 +189,7 @@ def _length(columns: dict[str, SentColumn]) -> int:
 def require_values(column: SentColumn) -> None:
     """Raise InvalidSeries if a column is empty."""
     if not column.values:
-        needed = f"training needs at least {SHORTEST_SERIES}, a forecast the model's min_history"
+        needed = f"training needs {SHORTEST_SERIES}, {ZERO_SHOT} {SHORTEST_HISTORY}, a trained model its min_history"
         raise InvalidSeries.at(column.path, f"the series has no values: {needed}")
 
 

@@ -30,9 +30,22 @@ from service.forecasting.series.time_alignment import place_items
 from service.tables.labels import label_of
 from service.usecases.limits import Limits
 
-_GAPS = "the option missing says how they are treated"
 _UNPLACED = (PlacedRows(None, np.arange(0)),)
 """Placement of rows that have no times and keep their order."""
+
+
+class Advice(NamedTuple):
+    """What warnings say of rows that were not sent, and of items with different calendars."""
+
+    gaps: str
+    calendars: str
+
+
+OF_TRAINING = Advice(
+    "the option missing says how they are treated",
+    "the record has the most frequent, and season_length is the most frequent one: give it, or train one model for "
+    "each, if others matter more",
+)
 
 
 class ReadPanel(NamedTuple):
@@ -83,6 +96,7 @@ def read_panel(
     reading: Reading = AS_SENT,
     model_targets: Sequence[str] = (),
     limits: Limits | None = None,
+    advice: Advice = OF_TRAINING,
 ) -> ReadPanel:
     """Read a validated series located at ``path`` of the request.
 
@@ -121,9 +135,9 @@ def read_panel(
     said = (*(item.warning for item in items if item.warning), *(one for rows in placed for one in rows.warnings))
     gaps, total = sum(one.gaps for one in placed), sum(map(len, rows))
     if gaps:
-        said = (*said, f"{gaps} of {total} rows were not sent and count as missing values: {_GAPS}")
+        said = (*said, f"{gaps} of {total} rows were not sent and count as missing values: {advice.gaps}")
     if len(calendars := _calendars(placed)) > 1:
-        said = (*said, _unlike_calendars(calendars))
+        said = (*said, _unlike_calendars(calendars, advice))
     warnings = tuple(dict.fromkeys(said))
     inferred = all(item.times.freq is None for item in items)
     item_columns = sent.item_columns if isinstance(sent, ItemsSeries) else None
@@ -137,13 +151,9 @@ def _calendars(placed: Sequence[PlacedRows]) -> list[Calendar | None]:
     return [found[text] for text, _ in counts.most_common()]
 
 
-def _unlike_calendars(calendars: Sequence[Calendar | None]) -> str:
+def _unlike_calendars(calendars: Sequence[Calendar | None], advice: Advice) -> str:
     some = " (some have rows at all times)" if None in calendars else ""
-    return (
-        f"the items have {len(calendars)} different calendars{some}: each keeps its own; the record has the most "
-        "frequent, and season_length is the most frequent one: give it, or train one model for each, if others matter "
-        "more"
-    )
+    return f"the items have {len(calendars)} different calendars{some}: each keeps its own; {advice.calendars}"
 
 
 def _plain(values: SentValues, path: Path) -> ReadPanel:

@@ -180,7 +180,10 @@ def from_validation(details: Sequence[ErrorDetails], sent: Any, skip: int = 0) -
         found.setdefault(_place(one["loc"][skip:], sent), []).append(text)
     faults = [Fault(path, " or ".join(dict.fromkeys(texts))) for path, texts in found.items()]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return InvalidInput(f"{pointer(faults[0].path)}: {faults[0].detail}{more}", faults[:_MOST_FAULTS])
+    place = pointer(faults[0].path)
+    # What is wrong with the whole request has no place in it.
+    where = f"{place}: " if place != "#" else ""
+    return InvalidInput(f"{where}{faults[0].detail}{more}", faults[:_MOST_FAULTS])
 
 
 def _place(location: Path, sent: Any) -> Path:

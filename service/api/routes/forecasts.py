@@ -8,16 +8,18 @@ from service.api.application import DirectRoute
 from service.api.input.body import SMALL_BODY, parse_json, read_json_body
 from service.api.input.items import SentSeries
 from service.api.input.query import check_model_in_query
-from service.api.input.series_input import ReadPanel, read_future_covariates, read_panel, refuse_values_ahead
+from service.api.input.series_input import Advice, ReadPanel, read_future_covariates, read_panel, refuse_values_ahead
 from service.api.output.openapi import MODEL_PARAMETERS, json_body, problems
 from service.api.output.responses import backtest_answer, forecast_answer, json_response
 from service.api.request_context import forget_body, in_turn, load_of, lookups_of, resources_of, tenant_of
-from service.api.schemas.forecasting import BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
+from service.api.schemas.forecasting import AskedModel, BacktestAnswer, BacktestRequest, ForecastAnswer, ForecastRequest
 from service.api.schemas.series import ItemsSeries, ValuesSeries
 from service.errors import Path
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.prior.zero_shot import ZERO_SHOT
+from service.forecasting.series.local_time import check_time_zone
+from service.forecasting.series.row_placement import Reading
 from service.usecases.backtest import backtest_model
 from service.usecases.forecast import LoadedModel, load_model, make_forecast, takes_microseconds
 from service.usecases.limits import Limits
@@ -26,6 +28,9 @@ from service.usecases.zero_shot import backtest_zero_shot, forecast_zero_shot
 
 # Zero-shot forecasts within these limits take less than a millisecond: a thread costs more than it saves.
 _AT_ONCE_VALUES, _AT_ONCE_STEPS = 1000, 100
+_CALENDARS = "the season of each is that of its own, unless season_length is given"
+_OF_FORECASTS = Advice("they are interpolated", _CALENDARS)
+_OF_BACKTESTS = Advice("they are filled with the value before them", _CALENDARS)
 
 router = APIRouter(tags=["forecasting"], route_class=DirectRoute)
 
@@ -75,6 +80,8 @@ def _is_one_of_known_season(asked: ForecastRequest) -> bool:
     history = asked.history
     if asked.num_samples is not None or (asked.horizon or 1) > _AT_ONCE_STEPS:
         return False
+    if asked.resample is not None or asked.time_zone is not None:
+        return False
     if isinstance(history, list):
         return asked.season_length is not None and len(history) <= _AT_ONCE_VALUES
     if not isinstance(history, ValuesSeries) or len(history.values) > _AT_ONCE_VALUES:
@@ -109,7 +116,7 @@ def _forecast(resources: Resources, tenant: str, asked: ForecastRequest, model: 
 def _forecast_zero_shot(resources: Resources, asked: ForecastRequest) -> Response:
     assert asked.history is not None  # noqa: S101 - the schema requires it
     bands = Bands.from_quantiles(asked.quantiles) if asked.quantiles else Bands(asked.levels)
-    read = _read_new(resources.limits, asked.history, ("history",))
+    read = _read_new(resources.limits, asked, asked.history, ("history",), _OF_FORECASTS)
     draw = Draw(asked.num_samples, asked.seed) if asked.num_samples else None
     answer = forecast_zero_shot(resources.limits, read.panel, asked.horizon, bands, asked.season_length, draw)
     resources.measured.count_forecast(None)
@@ -118,9 +125,12 @@ def _forecast_zero_shot(resources: Resources, asked: ForecastRequest) -> Respons
     return json_response(body)
 
 
-def _read_new(limits: Limits, series: SentSeries, path: Path) -> ReadPanel:
+def _read_new(limits: Limits, asked: AskedModel, series: SentSeries, path: Path, advice: Advice) -> ReadPanel:
     """Read a series that no model has seen, as a training would. Raises InvalidSeries if it is too large."""
-    read = read_panel(series, path, choose_targets=True, limits=limits)
+    if asked.time_zone is not None:
+        check_time_zone(asked.time_zone, ("time_zone",))
+    reading = Reading(asked.time_zone, asked.resample)
+    read = read_panel(series, path, choose_targets=True, reading=reading, limits=limits, advice=advice)
     limits.check_panel(read.panel, path)
     return read
 
@@ -156,7 +166,7 @@ def _backtest(request: Request, sent: bytes) -> Response:
     limits.check_horizon(asked.horizon)
     rolling = asked.horizon, asked.stride, asked.start, bands
     if asked.model_id == ZERO_SHOT:
-        read = _read_new(limits, asked.series, ("series",))
+        read = _read_new(limits, asked, asked.series, ("series",), _OF_BACKTESTS)
         answer = backtest_zero_shot(limits, read.panel, *rolling, asked.season_length)
     else:
         model = load_model(resources, tenant, asked.model_id, asked.name)

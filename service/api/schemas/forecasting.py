@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES, TIMED_COLUMNS
-from service.api.schemas.series import SeriesInput, Start, ValuesAhead, is_timed
+from service.api.schemas.series import SeriesInput, Start, TimeZone, ValuesAhead, is_timed
 from service.forecasting.config.options import Point
 from service.forecasting.prior.zero_shot import ZERO_SHOT
+from service.forecasting.series.resampling import Resample
 from service.storage.files.model_record import BaselineValues, MetricValues
 
 
@@ -21,9 +22,12 @@ def _in_percent(level: float) -> float:
 
 
 Level = Annotated[float, Field(gt=0, lt=100, json_schema_extra={"minimum": 1}), AfterValidator(_in_percent)]
-Quantile = Annotated[float, Field(gt=0, lt=1)]
+# Beyond these nothing can be estimated, and the keys of an answer become long.
+Quantile = Annotated[float, Field(ge=1e-6, le=1 - 1e-6)]
 MOST_BANDS = 99
 _DEFAULT_LEVELS = (80.0, 95.0)
+# A trained model has its own.
+_OF_ZERO_SHOT = ("season_length", "time_zone", "resample")
 
 
 def _tag_of_ahead(value: Any) -> str:
@@ -53,8 +57,13 @@ class AskedModel(BaseModel):
     level: list[Level] | None = Field(None, min_length=1, max_length=MOST_BANDS, examples=[[80, 95]])
     """Levels of the central intervals in percent, from 1 on; by default 80 and 95."""
     season_length: int | None = Field(None, ge=1, le=10_000, examples=[None])
-    """Steps in a season for `zero-shot`, 1 for none; by default that of the frequency, or the one that is found. A
-    trained model has its own."""
+    """Steps in a season for `zero-shot`, 1 for none; by default that of the frequency, or the one that is found, of
+    each series. A series needs two seasons, or there is a warning. A trained model has its own."""
+    time_zone: TimeZone | None = Field(None, examples=[None])
+    """Time zone of local times for `zero-shot`, as in `POST /train`. The series of a trained model are read as its own
+    were."""
+    resample: Resample | None = Field(None, examples=[None])
+    """Aggregate rows to a longer, regular step for `zero-shot`, as in `POST /train`."""
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -65,8 +74,9 @@ class AskedModel(BaseModel):
     def _one_model(self) -> AskedModel:
         if (self.model_id is None) == (self.name is None):
             raise ValueError("give either model_id or name")
-        if self.model_id != ZERO_SHOT and self.season_length is not None:
-            raise ValueError(f"season_length is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
+        name = next((name for name in _OF_ZERO_SHOT if getattr(self, name) is not None), None)
+        if self.model_id != ZERO_SHOT and name is not None:
+            raise ValueError(f"{name} is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
         return self
 
 

@@ -14,16 +14,14 @@ from collections.abc import Callable
 import numpy as np
 
 from service.forecasting.networks.kernels.losses import QUANTILES
-from service.forecasting.prior.recipe import Seasonality
+from service.forecasting.prior.quantile_functions import HIGH, LOW, median
 from service.forecasting.series.series import FloatArray, IntArray
 
 _ORIGINS = 4
 # The most origins of all series together, and the most steps ahead from them, which bound the time and the memory that
 # the correction takes. Where there are more series than that, there is none.
 _MOST_ORIGINS, _MOST_STEPS = 4096, 2**17
-# The quantiles that bound the 80 % interval.
-_LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
-_LEVEL = QUANTILES[_HIGH] - QUANTILES[_LOW]
+_LEVEL = QUANTILES[HIGH] - QUANTILES[LOW]
 # The errors of so many independent origins count as much as what the network says.
 _TRUST = 20.0
 _LEAST_KNOWN = 8
@@ -31,17 +29,17 @@ _TINY = 1e-12
 
 
 def rolling_rows(
-    firsts: IntArray, stops: IntArray, seasonality: Seasonality, horizon: int
+    firsts: IntArray, stops: IntArray, season_lengths: IntArray, horizon: int
 ) -> tuple[IntArray, IntArray]:
     """Return the series (N,) and the last known row (N,) of each origin before the ends of the series.
 
-    firsts, stops: (S,), the first row of each series and the row after its last one. Origins are a horizon apart,
-    closer where the series is short. Where there are many series, each has fewer, or none.
+    firsts, stops, season_lengths: (S,), the first row of each series, the row after its last one, and its season.
+    Origins are a horizon apart, closer where the series is short. Where there are many series, each has fewer, or none.
     """
     count = min(_ORIGINS, min(_MOST_ORIGINS, _MOST_STEPS // horizon) // len(firsts))
     if not count:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    least = max(_LEAST_KNOWN, 2 * seasonality.season_length + 2)
+    least = np.maximum(_LEAST_KNOWN, 2 * season_lengths + 2)
     room = stops - firsts - least
     stride = np.clip(room // count, 1, horizon)
     back = np.arange(1, count + 1) * stride[:, None]
@@ -54,23 +52,23 @@ def widening(
     values: FloatArray,
     firsts: IntArray,
     stops: IntArray,
-    seasonality: Seasonality,
+    season_lengths: IntArray,
     horizon: int,
 ) -> FloatArray:
     """Return the factor (S,) of the widths of each series' intervals.
 
     forecast: returns the quantiles (N, H, Q) from the origins of series; its arguments are those of `rolling_rows`.
     """
-    series, rows = rolling_rows(firsts, stops, seasonality, horizon)
+    series, rows = rolling_rows(firsts, stops, season_lengths, horizon)
     factors = np.ones(len(firsts))
     if not len(series):
         return factors
     quantiles = forecast(series, rows)
     ahead = rows[:, None] + np.arange(1, horizon + 1)
     known = ahead < stops[series][:, None]
-    middle = quantiles[:, :, len(QUANTILES) // 2]
+    middle = median(quantiles)
     errors = values[np.minimum(ahead, len(values) - 1)] - middle
-    side = np.where(errors > 0, quantiles[:, :, _HIGH] - middle, middle - quantiles[:, :, _LOW])
+    side = np.where(errors > 0, quantiles[:, :, HIGH] - middle, middle - quantiles[:, :, LOW])
     ratios = np.where(known, np.abs(errors) / np.maximum(side, _TINY), np.nan)
     begins = np.flatnonzero(np.append(True, np.diff(series) > 0))
     for begin, end in zip(begins, np.append(begins[1:], len(series)), strict=True):
@@ -83,7 +81,7 @@ def widening(
 
 def widened(quantiles: FloatArray, factors: FloatArray) -> FloatArray:
     """Return quantiles (S, H, Q) whose distances from the median are multiplied by the factors (S,)."""
-    middle = quantiles[:, :, len(QUANTILES) // 2, None]
+    middle = median(quantiles)[:, :, None]
     distances = quantiles - middle
     distances *= factors[:, None, None]
     distances += middle

@@ -27,8 +27,19 @@ class PriorForecaster:
         """Return the quantiles of each step ahead: (origin, horizon, quantile), ascending.
 
         values: (row,), of all series without gaps, concatenated. firsts, origins: the first row of each origin's
-        series, and its last known row.
+        series, and its last known row. Where no more values are known than a season has, it is not used.
         """
+        no_season = origins + 1 - firsts <= seasonality.season_length
+        if seasonality.season_length == 1 or not no_season.any():
+            return self._quantiles(values, firsts, origins, seasonality, horizon)
+        out = np.empty((len(origins), horizon, self._shape.outputs))
+        for chosen, one in ((no_season, Seasonality(1)), (~no_season, seasonality)):
+            out[chosen] = self._quantiles(values, firsts[chosen], origins[chosen], one, horizon)
+        return out
+
+    def _quantiles(
+        self, values: FloatArray, firsts: IntArray, origins: IntArray, seasonality: Seasonality, horizon: int
+    ) -> FloatArray:
         shape = self._shape
         out = np.empty((len(origins), horizon, shape.outputs))
         prior_quantiles(

@@ -14,9 +14,11 @@ from service.forecasting.intervals.sample_paths import Draw, generator_of
 from service.forecasting.networks.kernels.losses import QUANTILES
 from service.forecasting.series.series import FloatArray
 
+LOW, HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
+"""The places of the bounds of the 80 % interval."""
+
 _SCORES = np.array([NormalDist().inv_cdf(one) for one in QUANTILES])
 _MIDDLE = len(QUANTILES) // 2
-_LOW, _HIGH = QUANTILES.index(0.1), QUANTILES.index(0.9)
 _DEVIATION = sqrt(2 / pi) / (NormalDist().inv_cdf(0.9) - NormalDist().inv_cdf(0.1))
 # The mass around each quantile.
 _MASSES = np.diff([0.0, *((np.array(QUANTILES[1:]) + QUANTILES[:-1]) / 2), 1.0])
@@ -34,7 +36,7 @@ def mean(quantiles: FloatArray) -> FloatArray:
 
 def mean_deviation(quantiles: FloatArray) -> FloatArray:
     """Return the mean absolute deviation (...) of normal distributions whose 80 % intervals are as wide as (..., Q)."""
-    return np.asarray((quantiles[..., _HIGH] - quantiles[..., _LOW]) * _DEVIATION)
+    return np.asarray((quantiles[..., HIGH] - quantiles[..., LOW]) * _DEVIATION)
 
 
 def at_probabilities(quantiles: FloatArray, probabilities: tuple[float, ...]) -> FloatArray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from service.errors import HistoryTooShort, Path
 from service.forecasting.config.options import Missing, Point
-from service.forecasting.diagnostics.season_detection import common_season, find_season
+from service.forecasting.diagnostics.season_detection import find_seasons
 from service.forecasting.intervals.demand import demand_quantiles, demand_sizes
 from service.forecasting.intervals.error_correlation import probability
 from service.forecasting.intervals.forecast import Bands, Forecast
@@ -22,7 +22,6 @@ from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.methods.method import week_of
 from service.forecasting.networks.kernels.losses import QUANTILES
 from service.forecasting.preprocessing.missing import drop_leading, fill
-from service.forecasting.preprocessing.subsampling import evenly_spaced
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE
 from service.forecasting.prior.calibration import widened, widening
 from service.forecasting.prior.quantile_functions import at_probabilities, at_scores, mean, median, sample_scores
@@ -35,7 +34,6 @@ ZERO_SHOT = "zero-shot"
 
 SHORTEST_HISTORY = 3
 LONGEST_USUAL_HORIZON = 24
-_TESTED_ITEMS = 50
 _LONG_SEASONS = 3
 
 
@@ -43,12 +41,13 @@ _LONG_SEASONS = 3
 class ZeroShot:
     """The targets of a panel, ready to forecast.
 
-    values: (row,), of all series without gaps, concatenated. firsts, stops: (S,), the first row of each series, and the
-    row after its last one; those of an item's targets follow each other.
+    seasonalities: (S, 2), the fields of the `Seasonality` of each series. values: (row,), of all series without gaps,
+    concatenated. firsts, stops: (S,), the first row of each series, and the row after its last one; those of an item's
+    targets follow each other.
     """
 
     panel: Panel
-    seasonality: Seasonality
+    seasonalities: IntArray
     values: FloatArray
     firsts: IntArray
     stops: IntArray
@@ -78,21 +77,34 @@ class ZeroShot:
             series.append(whole)
             columns += [np.ascontiguousarray(one) for one in fill(whole.values, missing).interpolated.T]
         stops = np.cumsum([len(column) for column in columns])
-        seasonality = seasonality_of(series, columns, season_length)
+        seasonalities = seasonalities_of(series, columns, season_length)
         targets = Panel(tuple(series), panel.targets)
-        return cls(targets, seasonality, np.concatenate(columns), np.append(0, stops[:-1]), stops)
+        return cls(targets, seasonalities, np.concatenate(columns), np.append(0, stops[:-1]), stops)
+
+    @property
+    def seasonality(self) -> Seasonality:
+        """The most frequent seasonality."""
+        return Seasonality(*Counter(map(tuple, self.seasonalities.tolist())).most_common(1)[0][0])
+
+    @cached_property
+    def used(self) -> IntArray:
+        """The seasonalities (S, 2) that the series are forecast with from their ends."""
+        return known_seasonalities(self.seasonalities, self.stops - self.firsts)
 
     def quantiles(self, series: IntArray, rows: IntArray, horizon: int) -> FloatArray:
         """Return the quantiles (N, H, Q) from origins: the last known rows of some of the series; within bounds.
 
-        They depend on no value after their origin. The week is used from where three are known.
+        They depend on no value after their origin, and on no other series.
         """
         firsts = self.firsts[series]
-        has_weeks = rows + 1 - firsts >= _LONG_SEASONS * self.seasonality.long
+        known = known_seasonalities(self.seasonalities[series], rows + 1 - firsts)
+        kinds, which = np.unique(known, axis=0, return_inverse=True)
         found = np.empty((len(rows), horizon, len(QUANTILES)))
-        for chosen, seasonality in ((has_weeks, self.seasonality), (~has_weeks, self.seasonality._replace(long=0))):
-            if chosen.any():
-                found[chosen] = load_prior().quantiles(self.values, firsts[chosen], rows[chosen], seasonality, horizon)
+        for kind, seasonality in enumerate(kinds.tolist()):
+            chosen = which.ravel() == kind
+            found[chosen] = load_prior().quantiles(
+                self.values, firsts[chosen], rows[chosen], Seasonality(*seasonality), horizon
+            )
         return np.maximum(found, self.floors(rows)[:, None, None], out=found)
 
     def floors(self, rows: IntArray) -> FloatArray:
@@ -113,10 +125,11 @@ class ZeroShot:
     def sizes(self) -> list[FloatArray]:
         """The sizes of past demands of each series, empty where demand is not sporadic."""
         zeros = np.minimum.reduceat(np.abs(self.values), self.firsts) == 0
-        season_length = self.seasonality.season_length
         return [
             demand_sizes(self.values[first:stop], season_length) if zero else np.empty(0)
-            for zero, first, stop in zip(zeros, self.firsts, self.stops, strict=True)
+            for zero, first, stop, season_length in zip(
+                zeros, self.firsts, self.stops, self.seasonalities[:, 0].tolist(), strict=True
+            )
         ]
 
     @cached_property
@@ -130,7 +143,7 @@ class ZeroShot:
         quantiles = self.quantiles(every, last, horizon)
         factors = widening(
             lambda series, rows: self.quantiles(series, rows, horizon),
-            self.values, self.firsts, self.stops, self.seasonality, horizon,
+            self.values, self.firsts, self.stops, self.used[:, 0], horizon,
         )  # fmt: skip
         floors = self.floors(last)
         quantiles = widened(quantiles, factors)
@@ -172,9 +185,10 @@ class ZeroShot:
         return points, np.ascontiguousarray(np.maximum(bounds, floors[:, None]))  # for JSON
 
     def usual_horizon(self) -> int:
-        """Return the horizon that a training would choose."""
-        lengths = [len(one) for one in self.panel]
-        return usual_horizon(self.seasonality.season_length, min(lengths), min(lengths) // 3)
+        """Return the median of the horizons that each series alone would have."""
+        lengths = zip(self.used[:, 0].tolist(), (self.stops - self.firsts).tolist(), strict=True)
+        alone = [usual_horizon(season_length, length, length // 3) for season_length, length in lengths]
+        return sorted(alone)[len(alone) // 2]
 
     def _samples(self, quantiles: FloatArray, draw: Draw) -> FloatArray:
         """Draw sample paths (S, N, H)."""
@@ -195,14 +209,29 @@ def usual_horizon(season_length: int, length: int, longest: int) -> int:
     return min(max(1, length // 10), LONGEST_USUAL_HORIZON, longest)
 
 
-def seasonality_of(series: list[Series], columns: list[FloatArray], season_length: int | None) -> Seasonality:
-    """Return the seasonality of a panel: as asked, else that of most items' frequency, else the one that is found."""
-    if season_length is None:
-        season_length = natural_season(series)
-    if season_length is None:
-        tested = [columns[row] for row in evenly_spaced(len(columns), _TESTED_ITEMS)]
-        season_length = common_season([find_season(values, None) for values in tested])
-    return Seasonality(season_length, week_of([one.times.grid for one in series if one.times], season_length) or 0)
+def known_seasonalities(seasonalities: IntArray, known: IntArray) -> IntArray:
+    """Return what of seasonalities (N, 2) is used where so many values (N,) are known.
+
+    The season where a value one season earlier is known: from less the level is forecast too low. The week from three.
+    """
+    found = seasonalities.copy()
+    found[known <= found[:, 0], 0] = 1
+    found[known < _LONG_SEASONS * found[:, 1], 1] = 0
+    return found
+
+
+def seasonalities_of(series: list[Series], columns: list[FloatArray], season_length: int | None) -> IntArray:
+    """Return the seasonality of each column: as asked, else that of its frequency, else the one that is found.
+
+    Each is what it would be without the others. columns: of all series, as many of each. Returns (column, 2).
+    """
+    grids = [one.times.grid if one.times else None for one in series for _ in range(len(columns) // len(series))]
+    lengths = [season_length or (grid.season_length if grid else None) for grid in grids]
+    unknown = [row for row, length in enumerate(lengths) if length is None]
+    for row, length in zip(unknown, find_seasons([columns[row] for row in unknown]), strict=True):
+        lengths[row] = length
+    weeks = [week_of([grid] if grid else [], length or 1) for length, grid in zip(lengths, grids, strict=True)]
+    return np.array([(length or 1, week or 0) for length, week in zip(lengths, weeks, strict=True)], np.int64)
 
 
 def natural_season(series: Iterable[Series]) -> int | None:

@@ -151,7 +151,7 @@ def _one_frequency(items: Sequence[SentTimes], placed: list[PlacedRows], reading
                 for item, rows, name in zip(items, placed, names, strict=True)
             ]
     odd = next(i for i, name in enumerate(names) if name != names[0])
-    detail = f"the items have different frequencies ({', '.join(common[:4])}): train one model for each"
+    detail = f"the items have different frequencies ({', '.join(common[:4])}): send those of one frequency at a time"
     raise InvalidSeries.at(items[odd].path, detail)
 
 

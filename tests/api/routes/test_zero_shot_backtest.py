@@ -115,6 +115,17 @@ def test_the_start(application: Application, series: Any, body: Record, first: i
     assert answer["forecasts"][0]["origins"][0] == first - 1
 
 
+def test_forecasts_that_know_fewer_than_two_seasons_are_counted(application: Application) -> None:
+    answer = backtest(application, season_length=12, start=8)
+    [warning] = answer["warnings"]
+    assert "needs 24 values (two seasons), 16 of 112 forecasts have fewer: with up to 12 it is not used" in warning
+    without = backtest(application, season_length=1, start=8)
+    means = [np.array(one["forecasts"][0]["mean"]) for one in (answer, without)]
+    np.testing.assert_allclose(means[0][:5], means[1][:5], rtol=1e-5)
+    assert not np.isclose(means[0][5:], means[1][5:]).any()
+    assert backtest(application, season_length=12)["warnings"] == []
+
+
 def test_demand_that_is_often_0(application: Application) -> None:
     answer = backtest(application, DEMAND, season_length=1, horizon=3, start=60)
     assert answer["point"] == "mean"

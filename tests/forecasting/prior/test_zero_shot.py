@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_a_week_is_read_where_three_are_known() -> None:
         np.testing.assert_allclose(one.mean, two, rtol=1e-5)
     zero_shot = ZeroShot.of(panel_of(short), 24)
     assert zero_shot.seasonality == Seasonality(24, 168)
-    day = ZeroShot(zero_shot.panel, Seasonality(24), zero_shot.values, zero_shot.firsts, zero_shot.stops)
+    day = replace(zero_shot, seasonalities=np.array([[24, 0]]))
     np.testing.assert_array_equal(day.forecast(24, BANDS)[0].mean, alone[1])
 
 
@@ -62,21 +63,21 @@ def test_series_of_any_length_are_forecast(season_length: int | None) -> None:
 @pytest.mark.parametrize(("series", "horizon", "count"), [(1, 5, 4), (1024, 5, 4), (2000, 5, 2), (4097, 5, 0)])
 def test_origins_are_few_where_series_are_many(series: int, horizon: int, count: int) -> None:
     stops = 100 * (1 + np.arange(series))
-    found, rows = rolling_rows(stops - 100, stops, Seasonality(1), horizon)
+    found, rows = rolling_rows(stops - 100, stops, np.ones(series, np.int64), horizon)
     assert len(found) == len(rows) == count * series
     assert np.all((rows >= stops[found] - 100) & (rows < stops[found] - 1))
 
 
 def test_far_horizons_have_fewer_origins() -> None:
     stops = 100 * (1 + np.arange(100))
-    series, _ = rolling_rows(stops - 100, stops, Seasonality(1), 1000)
+    series, _ = rolling_rows(stops - 100, stops, np.ones(100, np.int64), 1000)
     assert len(series) == 100
 
 
 def test_without_origins_widths_stay() -> None:
     stops = np.array([5, 10])
     factors = widening(
-        lambda *_: pytest.fail("nothing is to be forecast"), noise(10), stops - 5, stops, Seasonality(1), 3
+        lambda *_: pytest.fail("nothing is to be forecast"), noise(10), stops - 5, stops, np.ones(2, np.int64), 3
     )
     quantiles = np.sort(NUMBERS.normal(size=(2, 3, 11)))
     np.testing.assert_allclose(widened(quantiles, factors), quantiles)

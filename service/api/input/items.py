@@ -189,7 +189,8 @@ def _length(columns: dict[str, SentColumn]) -> int:
 def require_values(column: SentColumn) -> None:
     """Raise InvalidSeries if a column is empty."""
     if not column.values:
-        needed = f"training needs {SHORTEST_SERIES}, {ZERO_SHOT} {SHORTEST_HISTORY}, a trained model its min_history"
+        untrained = f"{ZERO_SHOT} at least {SHORTEST_HISTORY}"
+        needed = f"training needs at least {SHORTEST_SERIES}, {untrained}, a trained model its min_history"
         raise InvalidSeries.at(column.path, f"the series has no values: {needed}")
 
 

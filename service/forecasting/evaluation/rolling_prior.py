@@ -66,7 +66,8 @@ def roll_prior(
     rows = np.concatenate([np.tile(one.origins, targets) for one in evaluated]) + whole.firsts[series]
     quantiles = whole.quantiles(series, rows, horizon)
     bands = Bands(tuple(levels))
-    points, bounds = known.points_and_bounds(quantiles, bands.probabilities, series, whole.floors(rows))
+    floors, rates = whole.floors(rows), whole.rates(series, rows)
+    points, bounds = known.points_and_bounds(quantiles, bands.probabilities, series, floors, rates)
     rolled, intervals = [], []
     stops = np.cumsum([len(one.origins) * targets for one in evaluated])
     for one, stop in zip(evaluated, stops, strict=True):

@@ -19,6 +19,7 @@ _LIMITS = (
     "It reads one series at a time: no covariates, no other items.",
     "It knows one season, and a week where the season is a day.",
     "It was trained on at most 504 values and 144 steps ahead; beyond, the last season is repeated.",
+    "It damps exponential growth: from about ten steps ahead on, or at once if it began below a fiftieth of the mean.",
     "Series that alternate between regimes, or whose future depends on events, are not in its data.",
 )
 

@@ -35,6 +35,9 @@ ZERO_SHOT = "zero-shot"
 SHORTEST_HISTORY = 3
 LONGEST_USUAL_HORIZON = 24
 _LONG_SEASONS = 3
+# The last values whose mean demand may reach; measured on demands of changing probability and season.
+_RECENT = 20
+_TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +151,9 @@ class ZeroShot:
         floors = self.floors(last)
         quantiles = widened(quantiles, factors)
         np.maximum(quantiles, floors[:, None, None], out=quantiles)
-        points, bounds = self.points_and_bounds(quantiles, bands.probabilities, every, floors)
-        samples = self._samples(quantiles, draw) if draw else None
+        rates = self.rates(every, last)
+        points, bounds = self.points_and_bounds(quantiles, bands.probabilities, every, floors, rates)
+        samples = self._samples(quantiles, rates, draw) if draw else None
         forecasts = []
         row = 0
         for one in self.panel:
@@ -165,23 +169,40 @@ class ZeroShot:
                 row += 1
         return forecasts
 
+    def rates(self, series: IntArray, rows: IntArray) -> FloatArray:
+        """Return the highest rate (N,) of demand at origins: the mean of all values, or of the last ones."""
+        sums, before = self._sums[rows], np.maximum(rows - _RECENT, 0)
+        known = rows + 1 - self.firsts[series]
+        recent = sums - np.where(known > _RECENT, self._sums[before], 0.0)
+        return np.asarray(np.maximum(sums / known, recent / np.minimum(known, _RECENT)))
+
+    @cached_property
+    def _sums(self) -> FloatArray:
+        """The sum of each series up to each row (row,)."""
+        return np.concatenate([np.cumsum(self.values[a:b]) for a, b in zip(self.firsts, self.stops, strict=True)])
+
     def points_and_bounds(
-        self, quantiles: FloatArray, probabilities: tuple[float, ...], series: IntArray, floors: FloatArray
+        self,
+        quantiles: FloatArray,
+        probabilities: tuple[float, ...],
+        series: IntArray,
+        floors: FloatArray,
+        rates: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
         """Return point forecasts (N, H), and the values (P, N, H) that are not exceeded with these probabilities.
 
-        quantiles: (N, H, Q), of forecasts of some of the series. series, floors: (N,), in ascending order, and lower
-        bounds.
+        quantiles: (N, H, Q), of forecasts of some of the series. series, floors, rates: (N,), in ascending order, lower
+        bounds, and the highest rates of demand.
         """
         points = mean(quantiles) if self.point == "mean" else median(quantiles).copy()
         bounds = at_probabilities(quantiles, probabilities)
         ends = np.searchsorted(series, np.arange(len(self.sizes) + 1))
         for sizes, begin, end in zip(self.sizes, ends, ends[1:], strict=False):
             if len(sizes):
-                expected, shares = mean(quantiles[begin:end]), np.array(probabilities)[:, None, None]
-                bounds[:, begin:end] = demand_quantiles(sizes, expected, shares)
-                if self.point == "median":
-                    points[begin:end] = demand_quantiles(sizes, expected, np.array(0.5))
+                expected, shares = _demand(quantiles[begin:end], rates[begin:end]), np.array(probabilities)
+                bounds[:, begin:end] = demand_quantiles(sizes, expected, shares[:, None, None])
+                is_mean = self.point == "mean"
+                points[begin:end] = expected if is_mean else demand_quantiles(sizes, expected, np.array(0.5))
         return points, np.ascontiguousarray(np.maximum(bounds, floors[:, None]))  # for JSON
 
     def usual_horizon(self) -> int:
@@ -190,15 +211,23 @@ class ZeroShot:
         alone = [usual_horizon(season_length, length, length // 3) for season_length, length in lengths]
         return sorted(alone)[len(alone) // 2]
 
-    def _samples(self, quantiles: FloatArray, draw: Draw) -> FloatArray:
+    def _samples(self, quantiles: FloatArray, rates: FloatArray, draw: Draw) -> FloatArray:
         """Draw sample paths (S, N, H)."""
         names = self.panel.targets if len(self.panel.targets) > 1 else ("",)
         scores = sample_scores(quantiles, draw, [f"{one.item or ''}{name}" for one in self.panel for name in names])
         samples = at_scores(quantiles, scores)
         for row, sizes in enumerate(self.sizes):
             if len(sizes):
-                samples[row] = demand_quantiles(sizes, mean(quantiles[row]), probability(scores[row]))
+                expected = _demand(quantiles[row], rates[row])
+                samples[row] = demand_quantiles(sizes, expected, probability(scores[row]))
         return np.maximum(samples, self.floors(self.stops - 1)[:, None, None])
+
+
+def _demand(quantiles: FloatArray, rates: FloatArray) -> FloatArray:
+    """Return the expected demand (..., H), at most (...,) rates on average: one demand after zeros is no new level."""
+    expected = mean(quantiles)
+    level = expected.mean(axis=-1)
+    return np.asarray(expected * np.minimum(1.0, rates / np.maximum(level, _TINY))[..., None])
 
 
 def usual_horizon(season_length: int, length: int, longest: int) -> int:

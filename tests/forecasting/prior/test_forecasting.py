@@ -66,6 +66,31 @@ def test_constants_are_forecast_to_stay() -> None:
         np.testing.assert_array_equal(found, level)
 
 
+@pytest.mark.parametrize("count", [9, 20, 40])
+def test_a_straight_line_from_near_0_is_read_as_any_other(count: int) -> None:
+    line = np.arange(3.0, 3 * count + 1, 3)
+    expected = quantiles(line + 1000, Seasonality(1)) - 1000
+    np.testing.assert_allclose(quantiles(line, Seasonality(1)), expected, rtol=1e-3, atol=0.05)
+    assert quantiles(line, Seasonality(1))[:, MIDDLE].max() < 3 * (count + 14)
+
+
+def test_exponential_growth_is_continued() -> None:
+    growth = np.exp(0.05 * np.arange(48.0))
+    found = quantiles(growth[:40], Seasonality(1), 8)[:, MIDDLE]
+    np.testing.assert_allclose(found, growth[40:], rtol=0.02)
+
+
+@pytest.mark.parametrize("season_length", [20, 21, 500])
+def test_a_season_as_long_as_the_series_is_not_used(season_length: int) -> None:
+    values = months(20)
+    known = quantiles(values, Seasonality(season_length))
+    np.testing.assert_array_equal(known, quantiles(values, Seasonality(1)))
+    firsts, origins = np.array([0, 0]), np.array([9, 19])
+    both = load_prior().quantiles(values, firsts, origins, Seasonality(15), 12)
+    np.testing.assert_allclose(both[0], quantiles(values[:10], Seasonality(1)), rtol=1e-4)
+    np.testing.assert_allclose(both[1], quantiles(values, Seasonality(15)), rtol=1e-4)
+
+
 def test_a_season_and_a_trend_are_continued() -> None:
     known, ahead = months(132)[:120], months(132)[120:]
     found = quantiles(known)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from service.forecasting.intervals.forecast import Bands
+from service.forecasting.intervals.sample_paths import Draw
 from service.forecasting.prior.calibration import rolling_rows, widened, widening
 from service.forecasting.prior.recipe import Seasonality
 from service.forecasting.prior.zero_shot import ZeroShot
@@ -58,6 +59,23 @@ def test_series_of_any_length_are_forecast(season_length: int | None) -> None:
         low, high = one.intervals[80.0]
         assert np.all(np.isfinite([low, one.mean, high]))
         assert np.all((low <= one.mean) & (one.mean <= high))
+
+
+@pytest.mark.parametrize(("zeros", "most"), [(39, 0.06), (100, 0.06), (10, 0.1)])
+def test_one_demand_after_zeros_is_no_new_level(zeros: int, most: float) -> None:
+    demand, noisy = np.append(np.zeros(zeros), 1.0), noise(40)
+    [alone] = ZeroShot.of(panel_of(demand)).forecast(6, BANDS, Draw(500, 0))
+    assert 0 < alone.mean.mean() < most
+    assert alone.samples is not None
+    assert alone.samples.mean() < 2 * most
+    among = ZeroShot.of(panel_of(1e12 * noisy, demand, 1e12 * demand)).forecast(6, BANDS)[1]
+    np.testing.assert_allclose(among.mean, alone.mean, rtol=1e-4)
+
+
+def test_demand_that_has_become_frequent_is_forecast_higher_than_before() -> None:
+    demand = np.where(NUMBERS.random(120) < np.repeat([0.1, 0.8], [90, 30]), 5.0, 0.0)
+    [found] = ZeroShot.of(panel_of(demand), 1).forecast(6, BANDS)
+    assert found.mean.mean() > 1.5 * demand.mean()
 
 
 @pytest.mark.parametrize(("series", "horizon", "count"), [(1, 5, 4), (1024, 5, 4), (2000, 5, 2), (4097, 5, 0)])

@@ -24,8 +24,9 @@ Array = Any
 Pointer = Any
 
 _TOGETHER = 8
-# Logarithms are read where no value is below this share of the mean, and there are so many values.
-_SMALLEST_SHARE, _LEAST_LOGARITHMS = 0.02, 8
+# Logarithms are read where no value is below this share of the mean, and there are so many values, unless a straight
+# line leaves so small a share of the squared errors of an exponential curve.
+_SMALLEST_SHARE, _LEAST_LOGARITHMS, _CLEARLY_LESS = 0.02, 8, 0.1
 _LARGEST_LOGARITHM = 600.0
 _REACH, _REACH_PER_STEP = 3, 2
 
@@ -81,13 +82,36 @@ def prior_quantiles(
 
 @part
 def _to_logarithms(series: Array) -> bool:
-    """Take logarithms where the values are positive and stay away from 0; return whether they do."""
-    smallest, mean = series.min(), series.mean()
-    if not (smallest > 0 and smallest > _SMALLEST_SHARE * mean and len(series) >= _LEAST_LOGARITHMS):
+    """Take logarithms where the values are positive and stay away from 0; return whether they are taken.
+
+    A straight line is read as it is: from near 0, its logarithms would be taken for growth that slows down.
+    """
+    n, smallest, mean = len(series), series.min(), series.mean()
+    if not (smallest > 0 and smallest > _SMALLEST_SHARE * mean and n >= _LEAST_LOGARITHMS):
         return False
-    for t in range(len(series)):
+    logarithms = np.empty(n)
+    for t in range(n):
+        logarithms[t] = math.log(series[t] / mean)
+    # In the same unit, as in the likelihood of Box & Cox (1964).
+    curve = _squared_errors_of_line(logarithms) * math.exp(2 * logarithms.mean())
+    if _squared_errors_of_line(series / mean) < _CLEARLY_LESS * curve:
+        return False
+    for t in range(n):
         series[t] = math.log(series[t])
     return True
+
+
+@part
+def _squared_errors_of_line(values: Array) -> float:
+    """Return the sum of the squared errors of the straight line that fits the values best."""
+    n = len(values)
+    middle, mean, spread, products, squares = (n - 1) / 2, values.mean(), 0.0, 0.0, 0.0
+    for t in range(n):
+        spread += (t - middle) ** 2
+        products += (t - middle) * (values[t] - mean)
+    for t in range(n):
+        squares += (values[t] - mean - products / spread * (t - middle)) ** 2
+    return squares
 
 
 @inlined

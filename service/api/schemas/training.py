@@ -25,7 +25,8 @@ ModelName = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="Name for use instead of the ID; it refers to the newest ready model with this name.",
+        description="Name for use instead of the ID; it refers to the newest ready model with this name. "
+        "Not `zero-shot`, which is the ID of the pre-trained forecaster.",
         examples=["sales"],
     ),
     AfterValidator(_free),

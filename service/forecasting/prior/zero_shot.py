@@ -24,6 +24,7 @@ from service.forecasting.networks.kernels.losses import QUANTILES
 from service.forecasting.preprocessing.missing import drop_leading, fill
 from service.forecasting.preprocessing.transforms import SMALLEST_SHARE
 from service.forecasting.prior.calibration import widened, widening
+from service.forecasting.prior.forecasting import shows_season
 from service.forecasting.prior.quantile_functions import at_probabilities, at_scores, mean, median, sample_scores
 from service.forecasting.prior.recipe import Seasonality
 from service.forecasting.prior.weights import load_prior
@@ -239,12 +240,9 @@ def usual_horizon(season_length: int, length: int, longest: int) -> int:
 
 
 def known_seasonalities(seasonalities: IntArray, known: IntArray) -> IntArray:
-    """Return what of seasonalities (N, 2) is used where so many values (N,) are known.
-
-    The season where a value one season earlier is known: from less the level is forecast too low. The week from three.
-    """
+    """Return what of seasonalities (N, 2) is used where so many values (N,) are known: weeks from three on."""
     found = seasonalities.copy()
-    found[known <= found[:, 0], 0] = 1
+    found[~shows_season(known, found[:, 0]), 0] = 1
     found[known < _LONG_SEASONS * found[:, 1], 1] = 0
     return found
 

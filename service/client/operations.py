@@ -286,7 +286,8 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     ) -> ForecastFrame:
         """Forecast data without a training, by the pre-trained forecaster; return a frame in long format.
 
-        data: of any type that `train` takes. season_length: steps in a season, by default that of the frequency or
+        horizon: by default one season, or a tenth of the series; of several series, the median of theirs. data: of any
+        type that `train` takes. season_length: steps in a season, by default that of the frequency or
         the one that is found. time_zone, resample: as in `train`. Other arguments are those of `Model.forecast`.
         """
         from service.client.frames import forecast_frame

@@ -85,7 +85,9 @@ class ForecastRequest(AskedModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": EXAMPLE_NAME, "horizon": 8, "level": [80, 95]}]})
 
-    horizon: int | None = Field(None, ge=1, description="Steps ahead; by default those of the training.", examples=[8])
+    horizon: int | None = Field(None, ge=1, examples=[8])
+    """Steps ahead; by default those of the training; for `zero-shot` one season, or a tenth of the series where it has
+    fewer than three; of several series the median."""
     history: SeriesInput | None = Field(None, examples=[None])
     """Series to forecast from the end of, instead of the model's own."""
     items: Annotated[list[str], Field(fail_fast=True)] | None = Field(None, min_length=1, examples=[None])

@@ -50,6 +50,8 @@ def grows_in_proportion(values: FloatArray, block: int) -> NDArray[np.bool_]:
     rows = values[..., length - blocks * block :].reshape(*values.shape[:-1], blocks, block)
     level, spread = rows.mean(axis=-1), rows.std(axis=-1)
     grows = (values.min(axis=-1) > 0) & (spread.min(axis=-1) > 0) & (level.max(axis=-1) >= 1.5 * level.min(axis=-1))
+    if not grows.any():
+        return np.asarray(grows)
     level, spread = (np.log(np.where(grows[..., None], one, 1.0)) for one in (level, spread))
     level, spread = (one - one.mean(axis=-1, keepdims=True) for one in (level, spread))
     both, squares = (level * spread).sum(axis=-1), (level**2).sum(axis=-1)

@@ -148,33 +148,27 @@ class _Evidence:
         rows = values.shape[1] - 1 - lags
         if season_length < 2 or rows < max(season_length + 4, 2 * season_length - lags):
             return None
-        growing = grows_in_proportion(values, season_length)[:, None]
-        values = np.where(growing, np.log(np.where(growing, values, 1.0)), values)
+        growing = grows_in_proportion(values, season_length)
+        if growing.any():
+            values = np.where(growing[:, None], np.log(np.where(growing[:, None], values, 1.0)), values)
         varied = np.ptp(values, axis=1) > 0
         values = values / np.where(varied, np.abs(values).max(axis=1), 1.0)[:, None]
         values = (values - values.mean(axis=1, keepdims=True)) / np.where(varied, np.ptp(values, axis=1), 1.0)[:, None]
         changes = np.diff(values)
-        common = [np.ones(rows), values[:, lags:-1], np.linspace(-1, 1, rows)]
-        earlier = [changes[:, lags - back : changes.shape[1] - back] for back in range(1, lags + 1)]
-        terms = [*common, *earlier, *_harmonics(rows, season_length).T, changes[:, lags:]]
-        columns = np.stack([np.broadcast_to(one, (len(values), rows)) for one in terms], axis=1)
-        sizes = np.linalg.norm(columns, axis=2, keepdims=True)
-        columns /= np.where(sizes > 0, sizes, 1.0)
-        products = columns @ columns.transpose(0, 2, 1) + _TINY * np.eye(len(terms))
-        counts = sorted({min(2 * count, season_length - 1) for count in _HARMONICS})
-        first, last = len(common), len(common) + lags
-        without_lags = [np.delete(np.arange(len(terms)), slice(first + used, last)) for used in range(lags + 1)]
-        found = [
-            _compared(products[:, kept[:, None], kept], first + used, counts, rows)
-            for used, kept in enumerate(without_lags)
-        ]
-        criteria, scores, gains, tests = (np.array(one) for one in zip(*found, strict=True))
-        best, series = criteria.argmin(axis=0), np.arange(len(values))
+        errors, parameters = _errors(values, changes, lags, season_length)
+        free = rows - parameters
+        tried = free >= _FREE
+        tried[:, 0] = True
+        errors = np.where(tried[:, None], errors, np.inf)
+        criteria = _criterion(errors, rows, parameters[:, None])
+        scores = _normal_deviates(errors, (parameters - parameters[:, :1])[:, None], np.maximum(free, 1)[:, None])
+        lowest = criteria.min(axis=2)
+        best, series = lowest.argmin(axis=0), np.arange(len(values))
         return cls(
-            scores[best, series],
-            np.where(varied, tests[best], 0),
+            scores.max(axis=2)[best, series],
+            np.where(varied, tried[:, 1:].sum(axis=1)[best], 0),
             rows / season_length,
-            gains[best, series],
+            (criteria[:, :, 0] - lowest)[best, series],
             np.where(varied, _repetition(changes, season_length), 0.0),
         )
 
@@ -188,29 +182,33 @@ class _Evidence:
         return np.asarray((self.repetition > repetition) | ((self.tests > 0) & (self.score > least)))
 
 
-def _compared(
-    products: FloatArray, used: int, counts: list[int], rows: int
-) -> tuple[FloatArray, FloatArray, FloatArray, int]:
-    """Return Akaike's criterion (S,) of the best regression with or without the season, score, gain and tests.
+def _errors(
+    values: FloatArray, changes: FloatArray, lags: int, season_length: int
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Return the squared errors (L, S, N) of regressions, and how many parameters (L, N) they have.
 
-    products: (S, column, column), of the columns of the regression: ``used`` ones without the season, those of the
-    season, the target. counts: the numbers of columns of the season to try.
+    values, changes: (S, time). L: the numbers of recent changes in the regression, from 0 to ``lags``; N: the numbers
+    of columns of the season, of which the first is 0.
     """
-    # In the last row of the Cholesky factor each column explains what those before it do not.
-    explained = np.cumsum(np.linalg.cholesky(products)[:, -1, :-1] ** 2, axis=1)
-    total = products[:, -1, -1]
-    without = total - explained[:, used - 1]
-    criteria, score, tests = [_criterion(without, rows, used)], np.full(len(products), -np.inf), 0
-    for count in counts:
-        free = rows - used - count
-        if free < _FREE:
-            continue
-        error = total - explained[:, used + count - 1]
-        score = np.maximum(score, _normal_deviate((without - error) / count / (error / free), count, free))
-        criteria.append(_criterion(error, rows, used + count))
-        tests += 1
-    lowest = np.min(criteria, axis=0)
-    return lowest, score, criteria[0] - lowest, tests
+    rows, harmonics = changes.shape[1] - lags, _harmonics(changes.shape[1] - lags, season_length)
+    first, last = 3, 3 + lags
+    columns = np.empty((len(values), last + len(harmonics) + 1, rows))
+    columns[:, 0], columns[:, 1], columns[:, 2] = 1.0, values[:, lags:-1], np.linspace(-1, 1, rows)
+    for back in range(1, lags + 1):
+        columns[:, first + back - 1] = changes[:, lags - back : changes.shape[1] - back]
+    columns[:, last:-1], columns[:, -1] = harmonics, changes[:, lags:]
+    products = columns @ columns.transpose(0, 2, 1)
+    sizes = np.sqrt(np.diagonal(products, axis1=1, axis2=2))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    products = products / (sizes[:, :, None] * sizes[:, None]) + _TINY * np.eye(last + len(harmonics) + 1)
+    counts = np.array([0, *sorted({min(2 * count, season_length - 1) for count in _HARMONICS})])
+    errors = []
+    for used in range(lags + 1):
+        kept = np.concatenate([np.arange(first + used), np.arange(last, products.shape[1])])
+        # In the last row of the Cholesky factor each column explains what those before it do not.
+        explained = np.cumsum(np.linalg.cholesky(products[:, kept[:, None], kept])[:, -1, :-1] ** 2, axis=1)
+        errors.append(products[:, -1, -1:] - explained[:, first + used - 1 + counts])
+    return np.array(errors), first + np.arange(lags + 1)[:, None] + counts
 
 
 def _repetition(changes: FloatArray, season_length: int) -> FloatArray:
@@ -225,23 +223,30 @@ def _repetition(changes: FloatArray, season_length: int) -> FloatArray:
 
 
 def _harmonics(rows: int, season_length: int) -> FloatArray:
-    """Return cosines and sines (row, column) of the season, as many as are tested, the slowest first."""
-    angles = 2 * np.pi * np.arange(rows) / season_length
+    """Return cosines and sines (column, row) of the season, as many as are tested, the slowest first."""
     most = min(season_length // 2, max(_HARMONICS))
-    columns = [wave(order * angles) for order in range(1, most + 1) for wave in (np.cos, np.sin)]
-    return np.stack(columns, axis=1)[:, : season_length - 1]
+    angles = np.outer(np.arange(1, most + 1), 2 * np.pi * np.arange(rows) / season_length)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).reshape(-1, rows)[: season_length - 1]
 
 
-def _criterion(error: FloatArray, rows: int, parameters: int) -> FloatArray:
+def _criterion(errors: FloatArray, rows: int, parameters: NDArray[np.intp]) -> FloatArray:
     """Return Akaike's corrected information criterion of regressions, up to a constant."""
     count = parameters + 1
-    return np.asarray(rows * np.log(error) + 2 * count + 2 * count * (count + 1) / max(rows - count - 1, 0.5))
+    return rows * np.log(errors) + 2 * count + 2 * count * (count + 1) / np.maximum(rows - count - 1, 0.5)
 
 
-def _normal_deviate(ratio: FloatArray, above: int, below: int) -> FloatArray:
-    """Map values of the F distribution to the standard normal deviates of their probabilities (Paulson 1942)."""
+def _normal_deviates(errors: FloatArray, above: NDArray[np.intp], below: NDArray[np.intp]) -> FloatArray:
+    """Return the normal deviates of the probabilities of F tests against the first regressions (Paulson 1942).
+
+    errors: (..., N), infinite where there is no test. above, below: (..., N), the degrees of freedom.
+    """
+    above, below, without, errors = above[..., 1:], below[..., 1:], errors[..., :1], errors[..., 1:]
+    is_test = np.isfinite(errors)
+    errors = np.where(is_test, errors, 1.0)
+    ratio = (without - errors) / above / (errors / below)
     root, first, second = np.cbrt(np.maximum(ratio, 0.0)), 2 / (9 * above), 2 / (9 * below)
-    return np.asarray(((1 - second) * root - (1 - first)) / np.sqrt(second * root**2 + first))
+    deviates = ((1 - second) * root - (1 - first)) / np.sqrt(second * root**2 + first)
+    return np.where(is_test, deviates, -np.inf)
 
 
 def _peaks(values: FloatArray) -> list[set[int]]:

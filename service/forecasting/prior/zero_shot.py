@@ -102,10 +102,9 @@ class ZeroShot:
         """
         firsts = self.firsts[series]
         known = known_seasonalities(self.seasonalities[series], rows + 1 - firsts)
-        kinds, which = np.unique(known, axis=0, return_inverse=True)
         found = np.empty((len(rows), horizon, len(QUANTILES)))
-        for kind, seasonality in enumerate(kinds.tolist()):
-            chosen = which.ravel() == kind
+        for seasonality in set(map(tuple, known.tolist())):
+            chosen = (known == seasonality).all(axis=1)
             found[chosen] = load_prior().quantiles(
                 self.values, firsts[chosen], rows[chosen], Seasonality(*seasonality), horizon
             )

@@ -13,7 +13,7 @@ import pytest
 SERVICE = Path(__file__).parent.parent / "service"
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "base", "core", "common", "misc"}
 FORBIDDEN_IMPORTS = {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}
-_FOR_ALL_TENANTS = {"checkpoints", "cleanup", "job_recorder", "storage_repair", "telemetry"}
+_FOR_ALL_TENANTS = {"reproduction", "checkpoints", "cleanup", "job_recorder", "storage_repair", "telemetry"}
 FILES = sorted(SERVICE.rglob("*.py"))
 
 

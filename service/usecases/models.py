@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import InvalidModelFile, InvalidOption, ModelFileCorrupt, QuotaExceeded
-from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.observations.kept_series import KeptSeries
+from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.storage.files.model_codec import (
     StoredSeries,
     observations_of,

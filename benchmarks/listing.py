@@ -101,9 +101,9 @@ def _print_times(database: str, registry: Registry, count: int, calls: int) -> N
     for label, read in rows:
         first, last = _alternating(partial(read, None), partial(read, deep), calls)
         print(f"{label:<26}{_told(first):>18}{_told(last):>18}{_median(last) / _median(first):>8.2f}")
-    model_id = registry.newest_ready(DEFAULT_TENANT, "name-7").id
+    model_id = registry.names.resolve(DEFAULT_TENANT, "name-7").id
     named, by_id = _alternating(
-        lambda: registry.newest_ready(DEFAULT_TENANT, "name-7"), lambda: registry.get_of_any_tenant(model_id), calls
+        lambda: registry.names.resolve(DEFAULT_TENANT, "name-7"), lambda: registry.get_of_any_tenant(model_id), calls
     )
     print(f"{'newest ready of a name':<26}{_told(named):>18}")
     print(f"{'a model by its ID':<26}{_told(by_id):>18}")

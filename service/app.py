@@ -23,7 +23,18 @@ from service.api.output import openapi, problems
 from service.api.output.problems import ProblemResponses
 from service.api.request_context import RequestId
 from service.api.request_metrics import RequestMetrics
-from service.api.routes import batches, forecasts, jobs, models, observations, operations, page, tables, training
+from service.api.routes import (
+    batches,
+    forecasts,
+    jobs,
+    models,
+    names,
+    observations,
+    operations,
+    page,
+    tables,
+    training,
+)
 from service.api.routes.operations import ReadinessProbe
 from service.api.security.admission import Load, LoadLimit
 from service.api.security.authentication import Authentication
@@ -50,6 +61,7 @@ from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
 from service.usecases.model_series import SeriesReader
+from service.usecases.name_watch import NameWatch
 from service.usecases.resources import Measurements, Resources
 from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.serving_engine import ServingEngine
@@ -88,12 +100,14 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
         metrics = ServiceMetrics(resources, lambda: app.state.warm.is_set() and not app.state.stopping)
         measured.registry.register(metrics)
+        name_watch = NameWatch(resources.registry.names, resources.forecasters)
         resources.queue.start()
-        watching = asyncio.create_task(watch_lag(lag))
+        watching = [asyncio.create_task(one) for one in (watch_lag(lag), name_watch.run())]
         try:
             yield
         finally:
-            watching.cancel()
+            for one in watching:
+                one.cancel()
             measured.registry.unregister(metrics)
             resources.queue.stop()
             resources.registry.close()
@@ -134,12 +148,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
-    app.include_routers(
-        [
-            routes.router
-            for routes in (training, tables, forecasts, batches, observations, models, jobs, operations, page)
-        ]
-    )
+    routers = (training, tables, forecasts, batches, observations, models, names, jobs, operations, page)
+    app.include_routers([routes.router for routes in routers])
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters=parameters)

@@ -36,6 +36,7 @@
     ├── Conflict                     valid, but not in this state
     │   ├── ModelNotReady            still training: try again later
     │   ├── ModelFailed              its training failed: train again
+    │   ├── ModelPinned              a name is pinned to it, so it cannot be deleted
     │   ├── JobFinished              nothing left to cancel
     │   └── ObservationConflict      another value is known already
     ├── TrainingFailed               our fault, not the data's
@@ -318,6 +319,12 @@ class ModelFailed(Conflict):
     """The model's training failed, so it cannot be used."""
 
     title = "The model's training failed"
+
+
+class ModelPinned(Conflict):
+    """A name is pinned to the model, so it cannot be deleted."""
+
+    title = "A name is pinned to the model"
 
 
 class JobFinished(Conflict):

@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     max_models_per_tenant: PositiveInt = Field(100_000, description="Maximum models of one tenant; beyond it 422.")
     max_bytes_per_tenant: PositiveInt = Field(10 * 2**30)
     """Maximum bytes of one tenant's models and their training data; beyond it 422."""
+    max_names_per_tenant: PositiveInt = Field(10_000)
+    """Maximum names of one tenant that are pinned to a model; beyond it 422."""
+    max_moves_per_name: PositiveInt = Field(100, description="Maximum moves in the history of a name.")
     max_requests_per_second: PositiveFloat | None = Field(None, le=1e6)
     """Maximum requests per second with one key, on one server; beyond it 429."""
     max_requests: PositiveInt = Field(1000, description="Maximum concurrent requests of a server; beyond it 503.")

@@ -20,7 +20,8 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _OF_THE_CLIENT = re.compile(
-    r"service\.client|-m service (?:train|forecast|backtest|models|jobs|delete|download|upload)\b"
+    r"service\.client|-m service "
+    r"(?:train|forecast|backtest|models|names|promote|rollback|follow|jobs|delete|download|upload)\b"
 )
 
 

@@ -15,10 +15,21 @@ import numpy as np
 import pytest
 
 from examples.server import running_server
+from service.api.output.responses import name_answer
+from service.keys import DEFAULT_TENANT
 from service.storage.files.model_file import read_model_file
 from service.storage.files.store import ModelStore
+from service.storage.registry.names import NameBounds
+from service.storage.registry.registry import Registry
 from service.worker.train_job import run_training
-from tests.fixtures.files import KEPT_FOR_GOOD, MODELS, STORE, STORE_ANSWERS
+from tests.fixtures.files import (
+    KEPT_FOR_GOOD,
+    MODELS,
+    MOVED_NAMES,
+    MOVED_NAMES_ANSWERS,
+    STORE,
+    STORE_ANSWERS,
+)
 from tests.fixtures.old_models import CASES, Json
 
 SAME = 1e-6
@@ -167,6 +178,26 @@ def ended(client: httpx.Client, job_id: str) -> Json:
             return job
         assert time.monotonic() < deadline, job
         time.sleep(0.05)
+
+
+# Names that were moved.
+
+
+def test_what_names_mean_and_meant_is_kept(tmp_path: Path) -> None:
+    shutil.copy(MOVED_NAMES, tmp_path / "registry.db")
+    registry = Registry.open(f"sqlite:///{tmp_path / 'registry.db'}")
+    try:
+        expected = read(MOVED_NAMES_ANSWERS)
+        assert [one.name for one in registry.names.list(DEFAULT_TENANT).entries] == sorted(expected)
+        for name, answer in expected.items():
+            assert differences(name_answer(*registry.names.get(DEFAULT_TENANT, name)), answer, SAME) == []
+            if answer["model_id"] is not None:
+                assert registry.names.resolve(DEFAULT_TENANT, name).id == answer["model_id"]
+            if answer["rollback_to"] is not None:
+                entry = registry.names.rollback(DEFAULT_TENANT, name, None, NameBounds(100, 100))
+                assert (entry.model_id, entry.mode) == tuple(answer["rollback_to"][one] for one in ("model_id", "mode"))
+    finally:
+        registry.close()
 
 
 # A checkpoint.

@@ -11,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -141,6 +143,41 @@ def test_what_names_no_model_goes_to_all_servers(
     body = {"model_id": models[0], "horizon": 2}
     used = [asked(client, proxy, "POST", "/forecast", json=body) for _ in range(6)]
     assert {one for [one] in used} == {server.address for server in servers}
+
+
+@needs_nginx
+@pytest.mark.parametrize("name", ["a/b", "x/promote", "..", ".", "a//b", "%2F", "50% off", "a?b#c", "a+b;c", "😀"])
+def test_a_name_is_moved_through_the_proxy_and_means_the_same_on_all_servers(
+    client: httpx.Client, models: list[str], servers: list[Process], name: str
+) -> None:
+    path = f"/names/{quote(name, safe='').replace('.', '%2E')}"
+    for model_id in models[:2]:
+        moved = client.post(f"{path}/promote", json={"model_id": model_id})
+        assert (moved.status_code, moved.json()["name"]) == (200, name), moved.text
+        for server in servers:
+            url = f"http://{server.address}"
+            assert httpx.get(f"{url}{path}").json()["model_id"] == model_id
+            answer = httpx.post(f"{url}/forecast", json={"name": name, "horizon": 2}, timeout=PATIENCE)
+            assert answer.json()["model_id"] == model_id
+    assert client.post(f"{path}/rollback").json()["model_id"] == models[0]
+    assert client.post(f"{path}/follow").json()["name"] == name
+
+
+@needs_nginx
+def test_many_moves_on_two_servers_at_once_are_all_in_the_history(models: list[str], servers: list[Process]) -> None:
+    def move(number: int) -> str:
+        server, model_id = servers[number % 2], models[number % 8]
+        url = f"http://{server.address}/names/contended/promote"
+        answer = httpx.post(url, json={"model_id": model_id}, timeout=PATIENCE)
+        assert answer.status_code == 200, answer.text
+        return model_id
+
+    with ThreadPoolExecutor(8) as pool:
+        moved = set(pool.map(move, range(40)))
+    shown = httpx.get(f"http://{servers[0].address}/names/contended", params={"limit": 500}).json()
+    assert [one["revision"] for one in shown["history"]] == list(range(shown["revision"], 0, -1))
+    assert {one["model_id"] for one in shown["history"]} == moved
+    assert httpx.get(f"http://{servers[1].address}/names/contended").json()["model_id"] == shown["model_id"]
 
 
 @needs_nginx

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.api.name_paths import keep_names_encoded
 from service.api.output.problems import error_response
 from service.errors import ServiceError
 
@@ -72,6 +73,7 @@ class Application(FastAPI):
         """Handle one connection."""
         if scope["type"] == "http":
             scope["app"] = self
+            keep_names_encoded(scope)
             await self._admitted(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "there are no websockets here"})

@@ -40,6 +40,12 @@ def tenant_of(request: Request) -> str:
     return caller.tenant
 
 
+def author_of(request: Request) -> str | None:
+    """Return who makes the request, as ``tenant:role`` of the key; None if the server has no keys."""
+    caller: Grant = request.scope["caller"]
+    return f"{caller.tenant}:{caller.role}" if caller.digest else None
+
+
 def load_of(request: Request) -> Load:
     """Return the load of the server."""
     load: Load = request.app.state.load

@@ -3,6 +3,7 @@
 try:
     from service.client.client import AsyncClient, AsyncJob, AsyncModel, Client, Job, Model
     from service.client.problems import Unreachable
+    from service.client.records import NameRecord
 except ModuleNotFoundError as error:
     if error.name and error.name.startswith("service"):
         raise
@@ -10,4 +11,4 @@ except ModuleNotFoundError as error:
         f"the client needs {error.name}: pip install '.[client]' in the service's folder", name=error.name
     ) from error
 
-__all__ = ["AsyncClient", "AsyncJob", "AsyncModel", "Client", "Job", "Model", "Unreachable"]
+__all__ = ["AsyncClient", "AsyncJob", "AsyncModel", "Client", "Job", "Model", "NameRecord", "Unreachable"]

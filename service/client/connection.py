@@ -174,7 +174,11 @@ _OF_PROXIES = (502, 504)
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
-FIELDS = {"models": ("model_id", "status"), "jobs": ("job_id", "model_id", "status")}
+FIELDS = {
+    "models": ("model_id", "status"),
+    "jobs": ("job_id", "model_id", "status"),
+    "names": ("name", "model_id", "mode"),
+}
 """The fields that every record has; an answer without them comes from another server."""
 
 
@@ -245,7 +249,7 @@ class Connection:
         return document(await self.answered(call), *names)
 
     async def record(self, kind: str, one: str) -> dict[str, Any]:
-        """Return the record of a model or job (``kind`` is ``models`` or ``jobs``)."""
+        """Return the record of a model, job or name (``kind`` is ``models``, ``jobs`` or ``names``)."""
         return await self.document(Call("GET", path_of(kind, one)), *FIELDS[kind])
 
 
@@ -257,9 +261,12 @@ def _is_url(text: str) -> bool:
         return False
 
 
+_DOTS = (".", "..")
+
+
 def path_of(*parts: str) -> str:
-    """Join parts to a path, with each part percent-encoded."""
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
+    """Join parts to a path, with each part percent-encoded, also those that would mean another folder."""
+    return "".join("/" + (part.replace(".", "%2E") if part in _DOTS else quote(part, safe="")) for part in parts)
 
 
 def is_passing(status: int | None, repeatable: bool = True) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,10 @@ from service.client.columns import Roles
 from service.client.connection import FIELDS, MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
 from service.client.observations import ObservationOperations
 from service.client.problems import document
-from service.client.records import AnswerForm
+from service.client.records import AnswerForm, NameRecord
 from service.client.requests import ZERO_SHOT, BacktestArguments, ForecastArguments, TrainArguments
 from service.client.waiting import model_of, progress_bar
-from service.errors import ModelNotFound, ServiceError
+from service.errors import ModelNotFound, RouteNotFound, ServiceError
 
 if TYPE_CHECKING:
     from service.client.frames import BacktestFrame, ForecastFrame
@@ -268,14 +268,26 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
 
     @operation
     async def model(self, id_or_name: str) -> ModelT:
-        """Return the model with this ID, or the newest with this name; "zero-shot" is the pre-trained forecaster."""
+        """Return the model with this ID, or the one that this name means; "zero-shot" is the pre-trained forecaster.
+
+        If no ready model has the name, it is the newest one in any state.
+        """
         if id_or_name == ZERO_SHOT:
             return self._zero_shot()
         if _ID.fullmatch(id_or_name):
             with suppress(ModelNotFound):
                 return self._model(await self._connection.record("models", id_or_name), connection=self._connection)
-        # Prefer a model that is ready.
-        for status in ("ready", None):
+        states: tuple[str | None, ...] = (None,)
+        try:
+            meant = (await self._connection.record("names", id_or_name))["model_id"]
+            if meant is not None:
+                return self._model(await self._connection.record("models", meant), connection=self._connection)
+        except ModelNotFound:
+            pass
+        except RouteNotFound:
+            # A server of an earlier version, on which a name means its newest ready model.
+            states = ("ready", None)
+        for status in states:
             for record in await self._listed("models", 1, name=id_or_name, status=status):
                 return self._model(record, connection=self._connection)
         raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
@@ -308,6 +320,39 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         return [self._model(one, connection=self._connection) for one in found]
 
     @operation
+    async def name(self, name: str) -> NameRecord:
+        """Return what a name means, and all its moves that the server keeps."""
+        record: Record = {}
+        async for page in self._pages(path_of("names", name), "history", {}):
+            record = {**page, "history": [*record.get("history", ()), *page["history"]]}
+        return NameRecord(record)
+
+    @operation
+    async def names(self, limit: int | None = None) -> list[NameRecord]:
+        """Return all names in alphabetical order, at most ``limit``, and what they mean."""
+        return [NameRecord(one) for one in await self._listed("names", limit)]
+
+    @operation
+    async def promote(self, name: str, model: ModelOperations[Any] | str) -> NameRecord:
+        """Pin a name to a model, or the model with this ID, whatever is trained later; return what it means now."""
+        model_id = model if isinstance(model, str) else model.id
+        call = requests.json_call("POST", path_of("names", name, "promote"), {"model_id": model_id})
+        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
+
+    @operation
+    async def rollback(self, name: str) -> NameRecord:
+        """Let a name mean what it meant before its last move; return what that is. Raises Conflict if nothing was."""
+        # Not repeatable: sending it twice would undo two moves.
+        call = Call("POST", path_of("names", name, "rollback"), repeatable=False)
+        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
+
+    @operation
+    async def follow(self, name: str) -> NameRecord:
+        """Let a name mean the newest ready model that has it, as it did before it was pinned."""
+        call = Call("POST", path_of("names", name, "follow"))
+        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
+
+    @operation
     async def job(self, job_id: str) -> JobT:
         """Return a job."""
         return self._job(await self._connection.record("jobs", job_id), connection=self._connection)
@@ -334,17 +379,24 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
 
     async def _listed(self, kind: str, limit: int | None, **only: str | None) -> list[Record]:
         found: list[Record] = []
-        seen: set[str | None] = {None}
         query = {name: value for name, value in only.items() if value is not None}
-        query["limit"] = str(_PAGE)
-        while limit is None or len(found) < limit:
-            call = Call("GET", path_of(kind), tuple(query.items()))
-            page = await self._connection.document(call, kind, "next_cursor")
+        async for page in self._pages(path_of(kind), kind, query):
             found += page[kind]
-            if page["next_cursor"] is None:
+            if limit is not None and len(found) >= limit:
                 break
-            query["cursor"] = page["next_cursor"]
-            if not isinstance(query["cursor"], str) or query["cursor"] in seen:
-                raise ServiceError(f"the list of {kind} has no end: its next_cursor leads to no new page")
-            seen.add(query["cursor"])
         return found[:limit]
+
+    async def _pages(self, path: str, kind: str, query: Mapping[str, str]) -> AsyncIterator[Record]:
+        """Yield the pages of a list, each as an object with the entries under ``kind``."""
+        seen: set[str | None] = {None}
+        asked = {**query, "limit": str(_PAGE)}
+        while True:
+            page = await self._connection.document(Call("GET", path, tuple(asked.items())), kind, "next_cursor")
+            yield page
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+            if not isinstance(cursor, str) or cursor in seen:
+                raise ServiceError(f"the list of {kind} has no end: its next_cursor leads to no new page")
+            seen.add(cursor)
+            asked["cursor"] = cursor

@@ -30,6 +30,34 @@ def skill_words(answer: Mapping[str, Any]) -> str | None:
     return f"{abs(skill):.0%} {'better' if skill > 0 else 'worse'} than {baseline}"
 
 
+@dataclass(frozen=True)
+class NameRecord:
+    """What a name means. record: as returned by `GET /names/{name}`, or without the history by other requests."""
+
+    record: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return str(self.record["name"])
+
+    @property
+    def model_id(self) -> str | None:
+        """ID of the model that it means; None if it was moved, and no ready model has it now."""
+        found: str | None = self.record["model_id"]
+        return found
+
+    @property
+    def mode(self) -> str:
+        """``newest`` or ``pinned``."""
+        return str(self.record["mode"])
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Its moves, newest first; of a name that `Client.name` returned."""
+        return list(self.record.get("history") or ())
+
+
 @dataclass(eq=False, repr=False)
 class KnownModel:
     """record: as returned by `GET /models/{id}`; roles: of the data's columns, if this client trained the model.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from service.client import Client, Unreachable
 from service.client.problems import pointer_of
-from service.command_line import model_commands
+from service.command_line import model_commands, name_commands
 from service.command_line.exit_codes import DONE, INTERRUPTED, REFUSED, UNREACHABLE, USAGE
 from service.command_line.output import plain
 from service.command_line.stdout import leave_unprinted, use_what_can_be_shown
@@ -20,6 +20,10 @@ COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
     "backtest": model_commands.backtest,
     "observe": model_commands.observe,
     "models": model_commands.show_models,
+    "names": name_commands.show_names,
+    "promote": name_commands.promote,
+    "rollback": name_commands.rollback,
+    "follow": name_commands.follow,
     "jobs": model_commands.show_jobs,
     "delete": model_commands.delete,
     "download": model_commands.download,

@@ -16,7 +16,7 @@ _HORIZON = (
     "steps ahead; by default what the model was trained for; for zero-shot one season, or a tenth of the series (of "
     "several series, the median)"
 )
-_MODEL = "ID of a model, or its name, which selects the newest"
+_MODEL = "ID of a model, or a name, which is resolved to the model that it means"
 _MODEL_OR_ZERO_SHOT = f"{_MODEL}; or zero-shot, the pre-trained forecaster, which needs no training"
 
 
@@ -49,6 +49,16 @@ def add_commands(commands: Any) -> None:
     models.add_argument("--name", help="only models of this name")
     models.add_argument("--status", choices=("training", "ready", "failed"), help="only models in this state")
     models.add_argument("--limit", type=_count, help="maximum number, newest first")
+    names = add("names", "list names and what they mean, or show one with its history")
+    names.add_argument("name", nargs="?", help="a name")
+    names.add_argument("--limit", type=_count, help="maximum number, in alphabetical order")
+    promote = add("promote", "pin a name to a model", "Let a name mean this model, whatever is trained later.")
+    promote.add_argument("name", help="the name, new or not")
+    promote.add_argument("model", help=_MODEL)
+    rollback = add("rollback", "roll a name back", "Let a name mean what it meant before its last move.")
+    rollback.add_argument("name", help="the name")
+    follow = add("follow", "let a name follow its newest model", "Let a name mean the newest ready model that has it.")
+    follow.add_argument("name", help="the name")
     jobs = add("jobs", "list jobs, wait for one, or cancel it")
     jobs.add_argument("job", nargs="?", help="ID of a job")
     doing = jobs.add_mutually_exclusive_group()

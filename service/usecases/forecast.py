@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import ModelFailed, ModelNotFound, ModelNotReady, Unavailable
+from service.errors import ModelNotFound, Unavailable
 from service.forecasting.config.options import Point
 from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
@@ -14,7 +14,6 @@ from service.forecasting.preprocessing.missing import open_end_warnings
 from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.series.series import Panel
 from service.storage.identifiers import unknown_model
-from service.storage.registry.entries import ModelEntry
 from service.usecases.limits import Limits
 from service.usecases.model_series import ObservedSeries
 from service.usecases.resources import Resources
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from service.forecasting.intervals.forecast import Bands, Forecast
     from service.forecasting.intervals.sample_paths import Draw
 
-_RETRY_SECONDS = 1
 # Each takes about half a millisecond on one core; a thread costs a tenth of that plus its wait for the interpreter.
 _AT_ONCE = 5_000_000
 _NUMBERS_AT_ONCE = 2_000
@@ -61,22 +59,6 @@ class LoadedModel(NamedTuple):
         return self.forecaster.items if self.ends is None else self.ends.by_item
 
 
-def find_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> ModelEntry:
-    """Return a tenant's ready model by its ID, or the newest ready model with that name.
-
-    Raises ModelNotFound, ModelNotReady, ModelFailed.
-    """
-    if model_id is None:
-        return resources.registry.newest_ready(tenant, name or "")
-    model = resources.registry.get(tenant, model_id)
-    if model.status == "training":
-        raise ModelNotReady(f"model {model_id} is still training; try again in a moment", retry_after=_RETRY_SECONDS)
-    if model.status == "failed":
-        reason = model.record.get("error", {}).get("detail", "unknown reason")
-        raise ModelFailed(f"the training of model {model_id} failed: train again. The reason: {reason}")
-    return model
-
-
 def load_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
     """Return a tenant's ready model, from the cache if it was confirmed recently. Raises what `fetch_model` raises."""
     if model_id is not None:
@@ -89,14 +71,14 @@ def load_model(resources: Resources, tenant: str, model_id: str | None, name: st
 def fetch_model(resources: Resources, tenant: str, model_id: str | None, name: str | None) -> LoadedModel:
     """Look up a tenant's ready model in the registry, and load it if it is not cached.
 
-    Raises what `find_model` and the cache raise.
+    Raises ModelNotFound, ModelNotReady, ModelFailed, and what the cache raises.
     """
     try:
         if model_id is None:
-            return _load_newest(resources, tenant, name)
+            return _load_named(resources, tenant, name or "")
         found = resources.registry.ready_state(tenant, model_id)
         if found is None:
-            model = find_model(resources, tenant, model_id, None)
+            model = resources.registry.get_ready(tenant, model_id)
             found = model.attempt, model.series_revision
     except ModelNotFound as error:
         if model_id is not None:
@@ -135,11 +117,11 @@ def read_series(resources: Resources, tenant: str, model: LoadedModel) -> Loaded
     return LoadedModel(model.id, *resources.forecasters.observe(tenant, model.id, model.forecaster, observed))
 
 
-def _load_newest(resources: Resources, tenant: str, name: str | None) -> LoadedModel:
-    """Return the newest ready model with a name; retry if it is deleted between the lookup and the load."""
+def _load_named(resources: Resources, tenant: str, name: str) -> LoadedModel:
+    """Return the model that a name means; retry if it is deleted between the lookup and the load."""
     gone = None
     while True:
-        model = find_model(resources, tenant, None, name)
+        model = resources.registry.names.resolve(tenant, name)
         try:
             return _load(resources, tenant, model.id, model.attempt, model.series_revision, name)
         except ModelNotFound:

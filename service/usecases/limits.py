@@ -8,6 +8,7 @@ from service.errors import HorizonTooLong, InvalidOption, InvalidSeries, Path
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
 from service.settings import Settings
+from service.storage.registry.names import NameBounds
 from service.storage.registry.quotas import Quota
 
 # Far larger than any gradient, yet finite, so that a response can contain it.
@@ -25,6 +26,11 @@ class Limits:
         """Return the quota of one tenant."""
         settings = self.settings
         return Quota(settings.max_models_per_tenant, settings.max_bytes_per_tenant, settings.max_queued_jobs_per_tenant)
+
+    @property
+    def names(self) -> NameBounds:
+        """Return the bounds of one tenant's names."""
+        return NameBounds(self.settings.max_names_per_tenant, self.settings.max_moves_per_name)
 
     def check_panel(self, panel: Panel, path: Path) -> None:
         """Raise InvalidSeries if the panel is too large."""

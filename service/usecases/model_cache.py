@@ -187,6 +187,20 @@ class ForecasterCache:
         while self._bytes > self._max_bytes and len(self._loaded) > 1:
             self._drop(next(iter(self._loaded)))
 
+    @property
+    def remembers_names(self) -> bool:
+        """Whether any model was requested by its name."""
+        return bool(self._named)
+
+    def rename(self, tenant: str, name: str, model_id: str | None) -> None:
+        """Note what a remembered name means now; None: nothing."""
+        with self._lock:
+            if (tenant, name) in self._named:
+                if model_id is None:
+                    del self._named[tenant, name]
+                else:
+                    self._named[tenant, name] = model_id
+
     def forget(self, tenant: str, model_id: str) -> None:
         """Remove a tenant's deleted model from the cache."""
         with self._lock:

@@ -19,13 +19,16 @@ from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry
-from service.usecases.forecast import find_model, load_model, read_series
+from service.usecases.forecast import load_model, read_series
 from service.usecases.model_series import check_series
 from service.usecases.resources import Resources
 
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:
-    """Delete a tenant's model, its file, its jobs and their inputs; stop a running training. Raises ModelNotFound."""
+    """Delete a tenant's model, its file, its jobs and their inputs; stop a running training.
+
+    Raises ModelNotFound, and ModelPinned if a name is pinned to it.
+    """
     model, attempts = resources.registry.delete(tenant, model_id)
     # First, because the store may be unavailable.
     resources.forecasters.forget(tenant, model_id)
@@ -45,7 +48,7 @@ def export_model(resources: Resources, tenant: str, model_id: str) -> bytes:
 
     Raises ModelNotFound, ModelNotReady, ModelFailed, and ModelFileCorrupt if the stored file is damaged.
     """
-    model = find_model(resources, tenant, model_id, None)
+    model = resources.registry.get_ready(tenant, model_id)
     data = resources.store.get_model(model.id, model.attempt)
     try:
         read_model_file(data)

@@ -117,6 +117,8 @@ class _Comparison:
         for model_id, attempt in ready:
             if not self._has_file(model_id, attempt) and self._has_model(model_id):
                 detail = "forecasts with it are impossible"
+                if pinned := self._registry.inventory.names_pinned_to(model_id):
+                    detail += f", also by the names that are pinned to it: {', '.join(map(repr, pinned))}"
                 difference = Difference("model without file", model_id, "mark failed", detail, attempt)
                 yield difference, partial(self._mark_failed, model_id, attempt)
 

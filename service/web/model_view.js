@@ -5,6 +5,7 @@ import { confirmed } from "./confirm_dialog.js";
 import { configurationCard } from "./configuration_card.js";
 import { button, element } from "./dom.js";
 import { forecastCard } from "./forecast_card.js";
+import { namesCard } from "./names_card.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { candidatesCard, headlineCard, lossCard, scoresCard, stepCard, validationCard } from "./report_cards.js";
 import { snippetsCard } from "./snippets_card.js";
@@ -40,6 +41,7 @@ async function parts(model, signal) {
     validationCard(model),
     element("div", { class: "pair" }, stepCard(model), lossCard(model)),
     element("div", { class: "pair" }, candidatesCard(model), scoresCard(model)),
+    await namesCard(model, signal),
     configurationCard(model),
     snippetsCard(model),
   ];

@@ -100,6 +100,10 @@ def attempts(model_id: str, job_id: str) -> dict[tuple[str, str], list[dict[str,
             {"json": {"series": [1.0]}, "headers": {"Idempotency-Key": "k"}},
         ],
         ("DELETE", "/models/{model_id}/observations"): [{"params": {"start": "0"}}],
+        ("GET", "/names/{name}"): [{}, {"params": {"limit": 1}}],
+        ("POST", "/names/{name}/promote"): [{"json": {"model_id": model_id}}],
+        ("POST", "/names/{name}/rollback"): [{}],
+        ("POST", "/names/{name}/follow"): [{}],
         ("GET", "/jobs/{job_id}"): [{}],
         ("GET", "/jobs/{job_id}/events"): [{}, {"headers": {"Last-Event-ID": "0"}}, {"params": {"last_event_id": 1}}],
         ("DELETE", "/jobs/{job_id}"): [{}],
@@ -107,7 +111,7 @@ def attempts(model_id: str, job_id: str) -> dict[tuple[str, str], list[dict[str,
 
 
 NOT_BY_ID = {
-    *(("GET", path) for path in ("/metrics", "/models", "/models/zero-shot", "/jobs")),
+    *(("GET", path) for path in ("/metrics", "/models", "/models/zero-shot", "/names", "/jobs")),
     *(("POST", path) for path in ("/train", "/csv", "/models", "/forecast/batch", "/observations/batch")),
 }
 
@@ -126,13 +130,14 @@ def test_what_is_anothers_is_answered_as_what_is_not_there(house: House, method:
         theirs = attempts(before["model_id"], job_id)[method, path]
         nobodys = attempts(nothing, nothing)[method, path]
         for one, none in zip(theirs, nobodys, strict=True):
-            place = path.format(model_id=before["model_id"], job_id=job_id)
+            place = path.format(model_id=before["model_id"], job_id=job_id, name=before["name"])
             refused = house.other.ask(method, place, **one)
-            absent = house.other.ask(method, path.format(model_id=nothing, job_id=nothing), **none)
+            absent = house.other.ask(method, path.format(model_id=nothing, job_id=nothing, name=nothing), **none)
             assert refused.status_code == absent.status_code == 404
             told, expected = refused.json(), absent.json()
             del told["request_id"], expected["request_id"]
             known = job_id if "{job_id}" in path else before["model_id"]
+            known = before["name"] if "{name}" in path and "json" not in one else known
             assert {name: str(value).replace(known, nothing) for name, value in told.items()} == {
                 name: str(value) for name, value in expected.items()
             }
@@ -179,6 +184,22 @@ def test_a_name_means_ones_own_model(house: House) -> None:
     assert house.other.ask("DELETE", f"/models/{own}").status_code == 204
     problem_of(house.other.forecast(name="sales"), 404, "model-not-found")
     assert house.acme.forecast(name="sales").json()["model_id"] == house.model["model_id"]
+
+
+def test_a_pinned_name_is_ones_own(house: House) -> None:
+    own = house.other.train(OPEN, name="pinned")["model_id"]
+    pinned = {"model_id": house.model["model_id"]}
+    assert house.acme.ask("POST", "/names/pinned/promote", json=pinned).json()["by"] == "acme:admin"
+    assert house.other.forecast(name="pinned").json()["model_id"] == own
+    assert house.acme.forecast(name="pinned").json()["model_id"] == house.model["model_id"]
+    assert house.other.ask("GET", "/names/pinned").json()["history"] == []
+    listed = {tenant: tenant.ask("GET", "/names").json()["names"] for tenant in (house.acme, house.other)}
+    assert {one["model_id"] for one in listed[house.other] if one["name"] == "pinned"} == {own}
+    assert own not in {one["model_id"] for one in listed[house.acme]}
+    problem = house.acme.ask("DELETE", f"/models/{house.model['model_id']}")
+    problem_of(problem, 409, "model-pinned", contains="/names/pinned/follow")
+    assert house.acme.ask("POST", "/names/pinned/follow").json()["model_id"] is None
+    assert house.other.ask("DELETE", f"/models/{own}").status_code == 204
 
 
 def test_an_idempotency_key_is_ones_own(house: House) -> None:
@@ -239,8 +260,9 @@ def test_a_loaded_model_is_not_at_hand_for_others_while_the_database_is_away(
     def away(*_: object) -> object:
         raise Unavailable("away")
 
-    for method in ("ready_state", "newest_ready", "get"):
+    for method in ("ready_state", "get"):
         monkeypatch.setattr(type(resources.registry), method, away)
+    monkeypatch.setattr(type(resources.registry.names), "resolve", away)
     assert house.acme.forecast(name="sales").status_code == 200
     problem_of(house.other.forecast(name="sales"), 503, "unavailable")
     problem_of(house.other.forecast(model_id=house.model["model_id"]), 503, "unavailable")

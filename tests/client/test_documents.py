@@ -56,6 +56,6 @@ def test_commands(
 def test_every_command_and_exit_code_is_told() -> None:
     page = (ROOT / "docs/client.md").read_text()
     for command in COMMANDS:
-        assert re.search(rf"`{command} [\[MF]", page), command
+        assert re.search(rf"`{command} [\[MFN]", page), command
     codes = {getattr(exit_codes, name) for name in dir(exit_codes) if name.isupper() and name != "MEANING"}
     assert codes == {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}

@@ -617,3 +617,36 @@ def test_a_client_that_is_not_installed_is_told(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "pip install '.[client]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_names_are_shown_and_moved(run: Run, name: str, sales: Path) -> None:
+    code, out, _ = run("train", sales, "--target", "units", "--name", "another", "--json", *QUICK)
+    model_id = json.loads(out)["model_id"]
+    code, out, _ = run("promote", "a/b", model_id)
+    values = table(out).set_index("field")["value"]
+    assert (code, values["name"], values["mode"], values["model_id"]) == (0, "a/b", "pinned", model_id)
+    code, out, _ = run("promote", "a/b", name, "--json")
+    moved = json.loads(out)
+    assert (code, moved["revision"], moved["model_id"] != model_id) == (0, 2, True)
+    code, out, _ = run("names", "a/b")
+    fields, moves = out.split("\n\n")
+    assert (code, table(fields).set_index("field")["value"]["rollback to"]) == (0, model_id)
+    assert table(moves)["model_id"].tolist() == [moved["model_id"], model_id]
+    assert table(moves)["reason"].tolist() == ["promoted", "promoted"]
+    code, out, _ = run("rollback", "a/b", "--json")
+    assert (code, json.loads(out)["model_id"]) == (0, model_id)
+    code, out, _ = run("forecast", "a/b", "--horizon", 2, "--json")
+    assert (code, json.loads(out)["model_id"]) == (0, model_id)
+    code, out, _ = run("names")
+    listed = table(out).set_index("name")["model_id"].to_dict()
+    assert (code, listed["a/b"], listed["another"]) == (0, model_id, model_id)
+    code, out, _ = run("names", "--limit", 1, "--json")
+    assert (code, len(json.loads(out))) == (0, 1)
+    code, _, err = run("delete", "a/b")
+    assert (code, "/names/a%2Fb/follow" in err) == (1, True)
+    code, _, err = run("rollback", "a/b")
+    assert (code, "nothing is known" in err) == (1, True)
+    code, out, _ = run("follow", "a/b", "--json")
+    assert (code, json.loads(out)["model_id"]) == (0, None)
+    code, _, err = run("names", "nobody")
+    assert (code, "No such model" in err) == (1, True)

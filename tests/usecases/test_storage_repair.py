@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from examples.cluster import S3Server
-from service.errors import JobNotFound, ModelFileCorrupt, ModelNotFound
+from service.errors import JobNotFound, ModelFailed, ModelFileCorrupt, ModelNotFound
 from service.forecasting.intervals.forecast import Bands
 from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.training.train import train
@@ -20,6 +20,7 @@ from service.storage.files.bucket import S3Access
 from service.storage.files.model_codec import StoredSeries, load_forecaster, model_file, series_file
 from service.storage.files.store import ModelStore
 from service.storage.identifiers import new_id
+from service.storage.registry.names import NameBounds
 from service.storage.registry.quotas import Quota
 from service.storage.registry.registry import Registry
 from service.usecases.storage_repair import Reconciliation, reconcile
@@ -100,6 +101,21 @@ def test_what_agrees_is_left_alone(kept: Kept) -> None:
     assert kept.registry.jobs.get_of_any_tenant(queued).status == "queued"
 
 
+def test_a_lost_model_is_told_with_the_names_that_are_pinned_to_it(kept: Kept) -> None:
+    model_id = kept.model(b"model")
+    kept.model(b"newer")
+    names = kept.registry.names
+    names.promote(DEFAULT_TENANT, "in/use", model_id, None, NameBounds(10, 10))
+    kept.store.delete_model(model_id)
+    [difference] = kept.found(apply=True).differences
+    assert difference.detail.endswith("by the names that are pinned to it: 'in/use'")
+    with pytest.raises(ModelFailed, match="the name 'in/use' is pinned"):
+        names.resolve(DEFAULT_TENANT, "in/use")
+    kept.store.put_model(model_id, b"model")
+    kept.reconcile(apply=True)
+    assert names.resolve(DEFAULT_TENANT, "in/use").id == model_id
+
+
 def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None:
     model_id, other = kept.model(b"model"), kept.model(b"other")
     before = kept.registry.get_of_any_tenant(model_id)
@@ -111,7 +127,7 @@ def test_model_without_its_file_fails_until_the_file_is_back(kept: Kept) -> None
     lost = kept.registry.get_of_any_tenant(model_id)
     assert (lost.status, lost.record["skill"]) == ("failed", 0.5)
     assert lost.record["error"]["slug"] == ModelFileCorrupt.slug
-    assert kept.registry.newest_ready(DEFAULT_TENANT, "sales").id == other
+    assert kept.registry.names.resolve(DEFAULT_TENANT, "sales").id == other
     assert kept.reconcile(apply=True) == []
 
     kept.store.put_model(model_id, b"model")
@@ -217,7 +233,8 @@ def test_model_that_the_database_lost_is_adopted(kept: Kept) -> None:
     with pytest.raises(ModelNotFound):
         kept.registry.get_of_any_tenant(model_id)
     assert kept.reconcile(apply=True) == expected
-    model = kept.registry.newest_ready(DEFAULT_TENANT, "sales")
+    assert kept.registry.names.resolve(DEFAULT_TENANT, "sales").id == model_id
+    model = kept.registry.get(DEFAULT_TENANT, model_id)
     assert (model.id, model.status, model.job_id, model.size_bytes) == (model_id, "ready", None, len(file))
     assert model.record["lineage"] == {"seed": 0, "parent": None}
     assert not {"model_id", "name"} & set(model.record)

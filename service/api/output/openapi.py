@@ -12,6 +12,7 @@ from service.api.output.problems import MEDIA_TYPE
 from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
 from service.api.schemas.jobs import Problem
 from service.api.schemas.models import RenameRequest
+from service.api.schemas.names import PromoteRequest
 from service.api.schemas.observations import ObservationsOfModel, ObservationsRequest
 from service.api.schemas.training import TrainRequest
 from service.api.security.permissions import is_open
@@ -25,6 +26,7 @@ _READ_BY_HAND: tuple[type[BaseModel], ...] = (
     ObservationsRequest,
     ObservationsOfModel,
     RenameRequest,
+    PromoteRequest,
     Problem,
 )
 _MEANINGS = {

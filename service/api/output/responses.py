@@ -11,10 +11,11 @@ import numpy as np
 import orjson
 from fastapi import Response
 
+from service.api.name_paths import encoded_name
 from service.api.output.problems import problem
 from service.errors import ServiceError
 from service.forecasting.intervals.conformal import level_key
-from service.storage.registry.entries import JobEntry, ModelEntry
+from service.storage.registry.entries import JobEntry, ModelEntry, NameEntry, NameMove, Page
 from service.usecases.backtest import BacktestAnswer
 from service.usecases.forecast import ForecastAnswer
 
@@ -93,6 +94,39 @@ def job_answer(job: JobEntry) -> dict[str, Any]:
             "model": f"/models/{job.model_id}",
         },
     }
+
+
+def name_state(entry: NameEntry) -> dict[str, Any]:
+    """Return what a name means."""
+    links = {"self": f"/names/{encoded_name(entry.name)}"}
+    if entry.model_id is not None:
+        links["model"] = f"/models/{entry.model_id}"
+    return {
+        "name": entry.name,
+        "model_id": entry.model_id,
+        "mode": entry.mode,
+        "since": _time(entry.since),
+        "by": entry.changed_by,
+        "revision": entry.revision,
+        "links": links,
+    }
+
+
+def name_answer(entry: NameEntry, before: NameEntry | None, moves: Page[NameMove]) -> dict[str, Any]:
+    """Return everything about a name; before: what it would mean after a rollback."""
+    history = [
+        {
+            "revision": one.revision,
+            "model_id": one.model_id,
+            "mode": one.mode,
+            "at": _time(one.moved_at),
+            "by": one.moved_by,
+            "reason": one.reason,
+        }
+        for one in moves.entries
+    ]
+    back = None if before is None else {"model_id": before.model_id, "mode": before.mode}
+    return {**name_state(entry), "rollback_to": back, "history": history, "next_cursor": moves.next_cursor}
 
 
 def forecast_answer(answer: ForecastAnswer) -> dict[str, Any]:

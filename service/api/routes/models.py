@@ -104,10 +104,13 @@ async def rename(request: Request, model_id: ModelId) -> Response:
 
 
 @router.delete(
-    "/{model_id}", status_code=204, summary="Delete a model", response_class=Response, responses=problems(404)
+    "/{model_id}", status_code=204, summary="Delete a model", response_class=Response, responses=problems(404, 409)
 )
 async def delete(request: Request, model_id: ModelId) -> None:
-    """Delete a model, its file and its training data; a running training is stopped."""
+    """Delete a model, its file and its training data; a running training is stopped.
+
+    A model to which a name is pinned is not deleted (409): promote another one, or let the name follow the newest.
+    """
     _refuse_prior(model_id, "deleted")
     await in_thread(delete_model, resources_of(request), tenant_of(request), model_id)
 

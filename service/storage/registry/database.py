@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from sqlalchemy import Connection, Engine, make_url, select
+from sqlalchemy import Connection, Engine, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -96,6 +96,13 @@ class Database:
         if self._engine.dialect.name == "sqlite":
             with _database_errors():
                 check_sqlite_writes(self._engine, _CHECK_SECONDS)
+
+    def shared_now(self, connection: Connection) -> datetime:
+        """Return the time by the clock that all servers and workers share: that of the database if it is a server."""
+        if connection.dialect.name == "sqlite" or self.clock is not utc_now:
+            return self.clock()
+        found: Any = connection.scalar(select(func.clock_timestamp()))
+        return datetime.fromtimestamp(found.timestamp(), tz=found.tzinfo)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

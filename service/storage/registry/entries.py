@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, Union
 
+from service.errors import ModelFailed, ModelNotReady
 from service.keys import DEFAULT_TENANT
 
 JSON: TypeAlias = Union[bool, int, float, str, "Sequence[JSON]", "Mapping[str, JSON]", None]
@@ -16,7 +17,13 @@ JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 QueueName = Literal["cpu", "gpu"]
 
+NameMode = Literal["newest", "pinned"]
+"""Whether a name means the newest ready model that has it, or the one model to which it is pinned."""
+MoveReason = Literal["trained", "promoted", "rolled back", "followed"]
+
 UNFINISHED: tuple[JobStatus, ...] = ("queued", "running")
+
+_RETRY_SECONDS = 1
 
 Entry = TypeVar("Entry")
 
@@ -48,6 +55,14 @@ class ModelEntry:
     series_file_revision: int = 0
     series_bytes: int = 0
     tenant: str = DEFAULT_TENANT
+
+    def check_ready(self) -> None:
+        """Raise ModelNotReady or ModelFailed unless the model is ready."""
+        if self.status == "training":
+            raise ModelNotReady(f"model {self.id} is still training; try again in a moment", retry_after=_RETRY_SECONDS)
+        if self.status == "failed":
+            reason = self.record.get("error", {}).get("detail", "unknown reason")
+            raise ModelFailed(f"the training of model {self.id} failed: train again. The reason: {reason}")
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,34 @@ class JobEntry:
     def has_ended(self) -> bool:
         """Return whether the job has ended, so that it cannot change any more."""
         return self.status not in UNFINISHED
+
+
+@dataclass(frozen=True)
+class NameEntry:
+    """What a name means.
+
+    model_id: None if the name was moved, and no ready model has it now. since: when it began to mean this model, as far
+    as is known; None if it means none. revision: number of moves; 0: it was never moved. changed_by: who moved it last.
+    """
+
+    name: str
+    mode: NameMode
+    model_id: str | None
+    since: datetime | None
+    revision: int = 0
+    changed_by: str | None = None
+
+
+@dataclass(frozen=True)
+class NameMove:
+    """One move of a name. model_id: what it meant after it; moved_by: who moved it, None for a training."""
+
+    revision: int
+    mode: NameMode
+    model_id: str | None
+    reason: MoveReason
+    moved_at: datetime | None
+    moved_by: str | None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, select, update
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, JobStatus, ModelStatus
 from service.storage.registry.jobs import set_model_status
+from service.storage.registry.name_rows import pinned_to
 from service.storage.registry.tables import jobs, models, replaced_series_files
 
 
@@ -51,6 +52,11 @@ class Inventory:
             empty = (models.c.id == model_id, models.c.status == "ready", models.c.series_revision == 0)
             change = update(models).where(*empty).values(**found, series_bytes=size_bytes)
             return bool(connection.execute(change).rowcount)
+
+    def names_pinned_to(self, model_id: str) -> list[str]:
+        """Return a few of the names that are pinned to a model."""
+        with self._database.reading() as connection:
+            return pinned_to(connection, model_id)
 
     def lose_model(self, model_id: str, error: Mapping[str, JSON]) -> bool:
         """Mark a ready model whose file is missing as failed; return False if it is not ready any more."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, delete, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.storage.identifiers import new_id
-from service.storage.registry.database import Database, utc_now
+from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, JobEntry, QueueName
 from service.storage.registry.jobs import fail_job, job_entry, move_job
 from service.storage.registry.tables import jobs, workers
@@ -54,7 +53,7 @@ class Leases:
         """Register a worker; return False if another live instance has its ID."""
         try:
             with self._database.writing() as connection:
-                now = self._now(connection)
+                now = self._database.shared_now(connection)
                 connection.execute(delete(workers).where(workers.c.alive_until < now - _REMEMBERED))
                 until, queues = now + timedelta(seconds=holder.seconds), ",".join(holder.queues)
                 row = {"id": holder.id, "instance": holder.instance, "queues": queues, "alive_until": until}
@@ -72,13 +71,15 @@ class Leases:
     def dismiss(self, holder: LeaseHolder) -> None:
         """Deregister a worker that stops."""
         with self._database.writing() as connection:
-            past = self._now(connection) - timedelta(seconds=1)
+            past = self._database.shared_now(connection) - timedelta(seconds=1)
             connection.execute(update(workers).where(holder.is_registered).values(alive_until=past))
 
     def live_workers(self) -> dict[str, set[QueueName]]:
         """Return the queues of each live worker, one that has renewed in time, by its ID."""
         with self._database.reading() as connection:
-            alive = select(workers.c.id, workers.c.queues).where(workers.c.alive_until >= self._now(connection))
+            alive = select(workers.c.id, workers.c.queues).where(
+                workers.c.alive_until >= self._database.shared_now(connection)
+            )
             return {row.id: set(row.queues.split(",")) for row in connection.execute(alive)}
 
     def served_queues(self) -> set[QueueName]:
@@ -96,7 +97,7 @@ class Leases:
                 started_at=self._database.clock(),
                 attempt=jobs.c.attempt + 1,
                 worker=worker,
-                lease_until=self._now(connection) + timedelta(seconds=seconds),
+                lease_until=self._database.shared_now(connection) + timedelta(seconds=seconds),
                 revision=jobs.c.revision + 1,
             )
             return connection.execute(claimed.returning(jobs.c.attempt)).scalar()
@@ -109,7 +110,7 @@ class Leases:
         they expire and the jobs are put back.
         """
         with self._database.writing() as connection:
-            until = self._now(connection) + timedelta(seconds=holder.seconds)
+            until = self._database.shared_now(connection) + timedelta(seconds=holder.seconds)
             if not connection.execute(update(workers).where(holder.is_registered).values(alive_until=until)).rowcount:
                 return None
             renewed = (
@@ -140,7 +141,7 @@ class Leases:
     def take_expired(self) -> list[JobEntry]:
         """Put back the jobs whose lease has expired; return them, oldest first."""
         with self._database.reading() as connection:
-            expired = or_(jobs.c.lease_until < self._now(connection), jobs.c.lease_until.is_(None))
+            expired = or_(jobs.c.lease_until < self._database.shared_now(connection), jobs.c.lease_until.is_(None))
             any_expired = select(jobs.c.id).where(jobs.c.status == "running", expired).limit(1)
             if connection.execute(any_expired).first() is None:  # the usual case: nothing to write
                 return []
@@ -173,13 +174,6 @@ class Leases:
         query = select(jobs).where(jobs.c.status == "queued").order_by(jobs.c.created_at, jobs.c.id).limit(most)
         with self._database.reading() as connection:
             return [job_entry(row) for row in connection.execute(query).mappings()]
-
-    def _now(self, connection: Connection) -> datetime:
-        """Return the time by the clock that all workers share: that of the database if it is a server."""
-        if connection.dialect.name == "sqlite" or self._database.clock is not utc_now:
-            return self._database.clock()
-        found: Any = connection.scalar(select(func.clock_timestamp()))
-        return datetime.fromtimestamp(found.timestamp(), tz=found.tzinfo)
 
 
 def _waits(job_id: str, generation: int) -> Update:

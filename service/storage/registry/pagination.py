@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table, false, literal, select, tuple_
 
-from service.errors import InvalidOption
+from service.errors import InvalidOption, ServiceError
 from service.storage.identifiers import is_id
 from service.storage.registry.entries import Entry, Page
 
@@ -20,10 +20,32 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+def encode_cursor(text: str) -> str:
+    """Return the cursor that continues after the row with this text."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Undo `encode_cursor`. Raises InvalidOption at ``("cursor",)`` if it cannot have made the cursor."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (ValueError, binascii.Error):
+        raise invalid_cursor() from None
+    if "\0" in text or encode_cursor(text) != cursor:
+        raise invalid_cursor()
+    return text
+
+
+def invalid_cursor() -> ServiceError:
+    """Return the error for a cursor that this server has not made."""
+    detail = "The cursor was not made by this server: send next_cursor of the previous page, or omit it."
+    return InvalidOption.at(("cursor",), detail)
+
+
 def write_cursor(created_at: datetime, entry_id: str) -> str:
     """Return the cursor that continues after this row."""
-    text = f"{(created_at - _EPOCH) // _MICROSECOND}:{entry_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode_cursor(f"{(created_at - _EPOCH) // _MICROSECOND}:{entry_id}")
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str]:
@@ -31,18 +53,14 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
 
     Raises InvalidOption at ``("cursor",)`` if ``write_cursor`` cannot have made the cursor.
     """
+    microseconds, _, entry_id = decode_cursor(cursor).partition(":")
     try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        microseconds, _, entry_id = text.partition(":")
         created_at = _EPOCH + int(microseconds) * _MICROSECOND
-        if is_id(entry_id) and write_cursor(created_at, entry_id) == cursor:
-            return created_at, entry_id
-    except (ValueError, OverflowError, binascii.Error):
-        pass
-    raise InvalidOption.at(
-        ("cursor",), "The cursor was not made by this server: send next_cursor of the previous page, or omit it."
-    )
+    except (ValueError, OverflowError):
+        raise invalid_cursor() from None
+    if not is_id(entry_id) or write_cursor(created_at, entry_id) != cursor:
+        raise invalid_cursor()
+    return created_at, entry_id
 
 
 def has_text(column: Column[Any], text: str) -> ColumnElement[bool]:

@@ -46,9 +46,7 @@ class Quota:
 
     def check_bytes(self, connection: Connection, tenant: str, more_bytes: int) -> int:
         """Check, as `check` does, that a tenant may have ``more_bytes`` more bytes; return how many models it has."""
-        if connection.dialect.name == "postgresql":
-            # SQLite needs no lock, as it has one writer at a time.
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))"), {"tenant": tenant})
+        lock_tenant(connection, tenant)
         bytes_of_one = func.coalesce(models.c.size_bytes, 0) + models.c.input_bytes + models.c.series_bytes
         taken = func.coalesce(func.sum(bytes_of_one), 0)
         number, total = connection.execute(select(func.count(), taken).where(models.c.tenant == tenant)).one()
@@ -58,3 +56,10 @@ class Quota:
                 f"{more_bytes} more; it may have {self.bytes}: delete models, or raise FORECAST_MAX_BYTES_PER_TENANT"
             )
         return int(number)
+
+
+def lock_tenant(connection: Connection, tenant: str) -> None:
+    """Wait until no other transaction holds this lock of a tenant, and hold it until the end of this one."""
+    if connection.dialect.name == "postgresql":
+        # SQLite needs no lock, as it has one writer at a time.
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:tenant, 0))"), {"tenant": tenant})

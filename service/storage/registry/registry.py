@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import Conflict, ModelNotFound
+from service.errors import Conflict, ModelPinned
 from service.storage.identifiers import check_id, unknown_model
 from service.storage.registry.database import Database, utc_now
 from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
+from service.storage.registry.model_rows import find_model
+from service.storage.registry.name_rows import pinned_to
+from service.storage.registry.names import Names
 from service.storage.registry.observations import Observations
-from service.storage.registry.pagination import has_text, read_page
+from service.storage.registry.pagination import read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import jobs, models
 
 
 class Registry(Database):
-    """The registry of models, with their ``jobs``, ``leases`` of workers on them, ``observations`` and ``inventory``.
+    """The registry of models, with their ``names``, ``jobs`` and ``observations``, ``leases`` and the ``inventory``.
 
     ``Registry.open(url)`` connects and migrates, ``close()`` disconnects, ``check()`` is the readiness check. All
     methods are synchronous, thread-safe and one short transaction each; all may raise Unavailable.
@@ -30,6 +34,7 @@ class Registry(Database):
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__(engine, clock)
+        self.names = Names(self)
         self.jobs = Jobs(self)
         self.leases = Leases(self)
         self.inventory = Inventory(self)
@@ -38,12 +43,18 @@ class Registry(Database):
     def get(self, tenant: str, model_id: str) -> ModelEntry:
         """Return one model of a tenant. Raises ModelNotFound, also for a model of another tenant."""
         with self.reading() as connection:
-            return _find_model(connection, model_id, tenant)
+            return find_model(connection, model_id, tenant)
+
+    def get_ready(self, tenant: str, model_id: str) -> ModelEntry:
+        """Return a tenant's ready model. Raises ModelNotFound, ModelNotReady, ModelFailed."""
+        model = self.get(tenant, model_id)
+        model.check_ready()
+        return model
 
     def get_of_any_tenant(self, model_id: str) -> ModelEntry:
         """Return one model, for callers that serve all tenants. Raises ModelNotFound."""
         with self.reading() as connection:
-            return _find_model(connection, model_id)
+            return find_model(connection, model_id)
 
     def ready_state(self, tenant: str, model_id: str) -> tuple[int, int] | None:
         """Return the attempt that wrote the file of a tenant's ready model, and the revision of its series.
@@ -56,20 +67,6 @@ class Registry(Database):
         with self.reading() as connection:
             row = connection.execute(query).first()
             return None if row is None else (row.attempt, row.series_revision)
-
-    def newest_ready(self, tenant: str, name: str) -> ModelEntry:
-        """Return the tenant's most recently created ready model with this name. Raises ModelNotFound."""
-        query = (
-            select(models)
-            .where(models.c.tenant == tenant, has_text(models.c.name, name), models.c.status == "ready")
-            .order_by(models.c.created_at.desc(), models.c.id.desc())
-            .limit(1)
-        )
-        with self.reading() as connection:
-            row = connection.execute(query).mappings().first()
-        if row is None:
-            raise ModelNotFound(f"No ready model has the name {name[:200]!r}. GET /models lists all models.")
-        return ModelEntry(**row)
 
     def list(
         self,
@@ -122,7 +119,7 @@ class Registry(Database):
                 if quota is not None:
                     quota.check(connection, tenant, size_bytes, training=False)
                 connection.execute(insert(models).values(row))
-                return _find_model(connection, model_id)
+                return find_model(connection, model_id)
         except IntegrityError as error:
             raise Conflict(f"A model with the ID {model_id} exists already.") from error
 
@@ -146,25 +143,36 @@ class Registry(Database):
         with self.writing() as connection:
             of_tenant = (models.c.id == check_id(model_id, unknown_model), models.c.tenant == tenant)
             connection.execute(update(models).where(*of_tenant).values(name=name))
-            return _find_model(connection, model_id, tenant)
+            return find_model(connection, model_id, tenant)
 
     def delete(self, tenant: str, model_id: str) -> tuple[ModelEntry, int]:
         """Delete a tenant's model with its job and idempotency keys; return it, and the number of attempts of its job.
 
-        The caller must stop the job if it still runs. Raises ModelNotFound.
+        The caller must stop the job if it still runs. Raises ModelNotFound, and ModelPinned if a name is pinned to it.
         """
-        with self.writing() as connection:
-            # Jobs are locked first, as in transactions that end a job: another order could cause a deadlock.
-            of_model = (jobs.c.model_id == check_id(model_id, unknown_model), jobs.c.tenant == tenant)
-            attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
-            model = _find_model(connection, model_id, tenant)
-            connection.execute(delete(models).where(models.c.id == model_id))
+        try:
+            with self.writing() as connection:
+                # Jobs are locked first, as in transactions that end a job: another order could cause a deadlock.
+                of_model = (jobs.c.model_id == check_id(model_id, unknown_model), jobs.c.tenant == tenant)
+                attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
+                model = find_model(connection, model_id, tenant)
+                _refuse_pinned(model_id, pinned_to(connection, model_id))
+                connection.execute(delete(models).where(models.c.id == model_id))
+        except IntegrityError:
+            # On Postgres, a name may be pinned to it between the last two statements.
+            with self.reading() as connection:
+                _refuse_pinned(model_id, pinned_to(connection, model_id))
+            raise
         return model, max(attempts, default=0)
 
 
-def _find_model(connection: Connection, model_id: str, tenant: str | None = None) -> ModelEntry:
-    """Return one model of a tenant; tenant None: of any tenant. Raises ModelNotFound."""
-    row = connection.execute(select(models).where(models.c.id == check_id(model_id, unknown_model))).mappings().first()
-    if row is None or tenant not in (None, row["tenant"]):
-        raise unknown_model(model_id)
-    return ModelEntry(**row)
+def _refuse_pinned(model_id: str, pinned: Sequence[str]) -> None:
+    """Raise ModelPinned if names, of which a few are given, are pinned to a model."""
+    if not pinned:
+        return
+    shown, path = ", ".join(map(repr, pinned)), f"/names/{quote(pinned[0], safe='')}"
+    pins = f"the name {shown} is" if len(pinned) == 1 else f"names ({shown}) are"
+    raise ModelPinned(
+        f"{pins} pinned to model {model_id}: promote another model (POST {path}/promote), or let the name follow the "
+        f"newest one (POST {path}/follow), then delete it"
+    )

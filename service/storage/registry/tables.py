@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, ForeignKey, Index, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+)
 from sqlalchemy.types import TypeDecorator
 
 from service.keys import DEFAULT_TENANT, LONGEST_TENANT
@@ -40,8 +52,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _tenant() -> Column[str]:
-    return Column("tenant", String(LONGEST_TENANT), nullable=False, server_default=DEFAULT_TENANT)
+def _tenant(primary_key: bool = False) -> Column[str]:
+    text = String(LONGEST_TENANT)
+    return Column("tenant", text, primary_key=primary_key, nullable=False, server_default=DEFAULT_TENANT)
 
 
 models = Table(
@@ -111,7 +124,7 @@ workers = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    Column("tenant", String(LONGEST_TENANT), primary_key=True, server_default=DEFAULT_TENANT),
+    _tenant(primary_key=True),
     Column("key", String, primary_key=True),
     Column("request_hash", String(128), nullable=False),
     Column("job_id", String(32), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
@@ -148,4 +161,38 @@ replaced_series_files = Table(
     Column("id", String(32), primary_key=True),
     Column("replaced_at", UtcDateTime, nullable=False),
     Index(None, "replaced_at"),
+)
+
+# Only names that were moved; each other name means its newest ready model.
+names = Table(
+    "names",
+    metadata,
+    _tenant(primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("mode", String(16), nullable=False),
+    # Without a cascade: no server, of whatever version, can delete a model to which a name is pinned.
+    Column("model_id", String(32), ForeignKey("models.id")),
+    Column("revision", Integer, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_by", String(80)),
+    Index(None, "model_id"),
+    # Without the tenant: servers watch the names of all tenants.
+    Index(None, "changed_at"),
+)
+
+# model_id: what the name meant at once after the move; a model may have been deleted since.
+name_moves = Table(
+    "name_moves",
+    metadata,
+    _tenant(primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("mode", String(16), nullable=False),
+    Column("model_id", String(32)),
+    Column("reason", String(32), nullable=False),
+    Column("moved_at", UtcDateTime),
+    Column("moved_by", String(80)),
+    Column("previous", Integer),
+    Column("following_since", UtcDateTime),
+    ForeignKeyConstraint(["tenant", "name"], ["names.tenant", "names.name"], ondelete="CASCADE"),
 )

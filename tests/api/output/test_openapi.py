@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from service.api.schemas import forecasting, jobs, models, observations, series, training
+from service.api.schemas import forecasting, jobs, models, names, observations, series, training
 from service.api.schemas.series import SeriesInput
 from service.storage.files.model_record import MetricValues
 from tests.api.application import Application, running
@@ -31,12 +31,17 @@ CONTRACT = {
     ("get", "/models/zero-shot"): ACCESS | {"200", "500", "503"},
     ("get", "/models/{model_id}"): ACCESS | {"200", "404", "500", "503"},
     ("patch", "/models/{model_id}"): ACCESS | {"200", "400", "404", "413", "415", "422", "500", "503"},
-    ("delete", "/models/{model_id}"): ACCESS | {"204", "404", "500", "503"},
+    ("delete", "/models/{model_id}"): ACCESS | {"204", "404", "409", "500", "503"},
     ("get", "/models/{model_id}/file"): ACCESS | {"200", "404", "409", "500", "503"},
     ("get", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("post", "/models/{model_id}/observations"): ACCESS
     | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("delete", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("get", "/names"): ACCESS | {"200", "422", "500", "503"},
+    ("get", "/names/{name}"): ACCESS | {"200", "404", "422", "500", "503"},
+    ("post", "/names/{name}/promote"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
+    ("post", "/names/{name}/rollback"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("post", "/names/{name}/follow"): ACCESS | {"200", "404", "422", "500", "503"},
     ("get", "/jobs"): ACCESS | {"200", "422", "500", "503"},
     ("get", "/jobs/{job_id}"): ACCESS | {"200", "404", "500", "503"},
     ("get", "/jobs/{job_id}/events"): ACCESS | {"200", "204", "404", "422", "500", "503"},
@@ -102,7 +107,7 @@ def test_every_reference_leads_somewhere(document: Document) -> None:
 
 def test_the_schemas_are_those_that_the_tests_hold_answers_to(document: Document) -> None:
     for method, path, operation in operations(document):
-        example_path = path.replace("{model_id}", "x").replace("{job_id}", "x")
+        example_path = path.replace("{model_id}", "x").replace("{job_id}", "x").replace("{name}", "x")
         for status, response in operation["responses"].items():
             content = response.get("content", {}).get("application/json")
             if int(status) < 400 and content:
@@ -112,7 +117,7 @@ def test_the_schemas_are_those_that_the_tests_hold_answers_to(document: Document
 
 
 def test_the_examples_of_fields_are_values_that_these_fields_take() -> None:
-    for module in (forecasting, jobs, models, observations, series, training):
+    for module in (forecasting, jobs, models, names, observations, series, training):
         for schema in vars(module).values():
             if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
                 continue
@@ -154,14 +159,17 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
         ("post", "/backtest", "application/json"),
         ("post", "/models/{model_id}/observations", "application/json"),
         ("patch", "/models/{model_id}", "application/json"),
+        ("post", "/names/{name}/promote", "application/json"),
     }
     # A server that is as new as the reader of the page, who goes from top to bottom.
     with running(tmp_path_factory.mktemp("examples")) as new:
         statuses = {}
         for (method, path, kind), example in examples.items():
-            model_id = new.client.get("/models").json()["models"][-1:]
-            place = path.format(model_id=model_id[0]["model_id"]) if "{" in path else path
-            statuses[path, kind] = send(new.client, method, place, kind, example).status_code
+            model_id = [one["model_id"] for one in new.client.get("/models").json()["models"]][-1:]
+            place = path.format(model_id=model_id[0], name="sales") if "{" in path else path
+            # IDs are made by the server.
+            sent = {**example, "model_id": model_id[0]} if path.startswith("/names") else example
+            statuses[path, kind] = send(new.client, method, place, kind, sent).status_code
         assert statuses == {
             ("/train", "application/json"): 201,
             ("/train", "text/csv"): 201,
@@ -169,6 +177,7 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
             ("/backtest", "application/json"): 200,
             ("/models/{model_id}/observations", "application/json"): 200,
             ("/models/{model_id}", "application/json"): 200,
+            ("/names/{name}/promote", "application/json"): 200,
         }
 
 

@@ -282,7 +282,7 @@ def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
     """Between asking what a name means and reading the file, somebody deletes the model."""
     older, newer = (application.train(seasonal(60).tolist(), name="outlives") for _ in range(2))
     resources = application.app.state.resources
-    look_up = resources.registry.newest_ready
+    look_up = resources.registry.names.resolve
 
     def deleted_meanwhile(tenant: str, name: str) -> object:
         found = look_up(tenant, name)
@@ -290,7 +290,7 @@ def test_a_name_outlives_its_newest_model_in_the_middle_of_a_forecast(
             delete_model(resources, tenant, found.id)
         return found
 
-    monkeypatch.setattr(resources.registry, "newest_ready", deleted_meanwhile)
+    monkeypatch.setattr(resources.registry.names, "resolve", deleted_meanwhile)
     assert application.forecast(name="outlives", horizon=3)["model_id"] == older["model_id"]
     assert application.client.delete(f"/models/{older['model_id']}").status_code == 204
     response = application.client.post("/forecast", json={"name": "outlives", "horizon": 3})

@@ -114,7 +114,8 @@ def test_threads_write_and_read_at_once(registry: Registry) -> None:
         assert registry.jobs.record_progress(job_id, 1, {"epoch": number})
         registry.list(DEFAULT_TENANT, limit=5)
         assert registry.publish(job_id, 1, {"number": number}, number)
-        assert registry.newest_ready(DEFAULT_TENANT, f"name-{number}").record == {"number": number}
+        assert registry.names.resolve(DEFAULT_TENANT, f"name-{number}").id == model_id
+        assert registry.get_of_any_tenant(model_id).record == {"number": number}
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(40)))
@@ -186,7 +187,7 @@ def test_lost_tables_fail_the_check(any_url: str) -> None:
     registry = Registry.open(any_url)
     registry.check()
     with registry._engine.begin() as connection:
-        for table in ("idempotency_keys", "jobs", "models"):
+        for table in ("idempotency_keys", "jobs", "name_moves", "names", "models"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
     with pytest.raises(Unavailable, match=r"no such table|does not exist"):
         registry.check()

@@ -69,14 +69,15 @@ def test_training_that_succeeds(registry: Registry, clock: Clock) -> None:
     held = JobEntry(job_id, model_id, "running", accepted, started, None, 1, progress, None, worker="here")
     assert job == replace(held, lease_until=started + timedelta(seconds=5), revision=2)
     with pytest.raises(ModelNotFound):
-        registry.newest_ready(DEFAULT_TENANT, "sales")
+        registry.names.resolve(DEFAULT_TENANT, "sales")
 
     clock.advance(seconds=1)
     assert registry.publish(job_id, 1, {"metrics": {"rmse": 1.5}}, 39_000)
     job = registry.jobs.get_of_any_tenant(job_id)
     assert job == replace(held, status="succeeded", finished_at=clock.now, revision=3)
     model = ModelEntry(model_id, "sales", "ready", job_id, accepted, clock.now, {"metrics": {"rmse": 1.5}}, 39_000, 1)
-    assert registry.get_of_any_tenant(model_id) == registry.newest_ready(DEFAULT_TENANT, "sales") == model
+    assert registry.get_of_any_tenant(model_id) == model
+    assert registry.names.resolve(DEFAULT_TENANT, "sales") == (model_id, 1, 0)
 
 
 @pytest.mark.parametrize("started", [False, True])
@@ -311,8 +312,8 @@ def test_a_tenant_cannot_reach_what_is_anothers(registry: Registry) -> None:
     assert registry.ready_state("acme", model_id) == (1, 0)
     assert registry.ready_state("other", model_id) is None
     with pytest.raises(ModelNotFound):
-        registry.newest_ready("other", "sales")
-    assert registry.newest_ready("acme", "sales").name == "sales"
+        registry.names.resolve("other", "sales")
+    assert registry.names.resolve("acme", "sales").id == model_id
     assert registry.jobs.find_idempotent("other", "key", "hash") is None
     assert registry.list("other").entries == ()
     assert registry.jobs.list("other").entries == ()

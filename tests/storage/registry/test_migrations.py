@@ -10,14 +10,17 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from service.errors import IdempotencyKeyReused, JobNotFound, ModelNotFound
 from service.keys import DEFAULT_TENANT
 from service.storage.identifiers import new_id
 from service.storage.registry.database import MIGRATIONS, utc_now
+from service.storage.registry.names import NameBounds
 from service.storage.registry.registry import Registry
 
 BEFORE_TENANTS = "0002"
+BEFORE_NAMES = "0005"
 
 
 @contextmanager
@@ -108,4 +111,40 @@ def test_the_way_back_keeps_models_and_jobs(any_url: str) -> None:
         assert [row.job_id for row in connection.execute(text("SELECT job_id FROM idempotency_keys"))] == [kept.id]
     registry = Registry.open(any_url)
     assert {one.id for one in registry.jobs.list(DEFAULT_TENANT).entries} == {kept.id, others.id}
+    registry.close()
+
+
+def test_names_of_before_mean_what_they_did(any_url: str) -> None:
+    """What the version before wrote, and writes while servers of both versions run, is found."""
+    Registry.open(any_url).close()
+    migrate(any_url, BEFORE_NAMES)
+    old, while_both_run = new_id(), new_id()
+
+    def add_as_before(model_id: str) -> None:
+        values = {"model": model_id, "now": utc_now()}
+        with connected(any_url) as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO models (id, name, status, created_at, ready_at, record)"
+                    " VALUES (:model, 'sales', 'ready', :now, :now, '{}')"
+                ),
+                values,
+            )
+
+    add_as_before(old)
+    with connected(any_url) as connection:
+        assert not inspect(connection).has_table("names")
+    registry = Registry.open(any_url)
+    try:
+        assert registry.names.resolve(DEFAULT_TENANT, "sales").id == old
+        add_as_before(while_both_run)
+        assert registry.names.resolve(DEFAULT_TENANT, "sales").id == while_both_run
+        registry.names.promote(DEFAULT_TENANT, "sales", old, None, NameBounds(1, 1))
+        with pytest.raises(IntegrityError), registry.writing() as connection:
+            connection.execute(text("DELETE FROM models WHERE id = :old"), {"old": old})
+    finally:
+        registry.close()
+    migrate(any_url, BEFORE_NAMES)
+    registry = Registry.open(any_url)
+    assert registry.names.resolve(DEFAULT_TENANT, "sales").id == while_both_run
     registry.close()

@@ -91,18 +91,18 @@ def test_name_means_its_newest_ready_model(registry: Registry, clock: Clock) -> 
     clock.advance(microseconds=1)
     add(registry, "other")
     registry.jobs.create(DEFAULT_TENANT, new_id(), new_id(), "sales", {})
-    assert registry.newest_ready(DEFAULT_TENANT, "sales").id == second
+    assert registry.names.resolve(DEFAULT_TENANT, "sales").id == second
     registry.delete(DEFAULT_TENANT, second)
-    assert registry.newest_ready(DEFAULT_TENANT, "sales").id == first
+    assert registry.names.resolve(DEFAULT_TENANT, "sales").id == first
     registry.delete(DEFAULT_TENANT, first)
     with pytest.raises(ModelNotFound, match="'sales'"):
-        registry.newest_ready(DEFAULT_TENANT, "sales")
+        registry.names.resolve(DEFAULT_TENANT, "sales")
 
 
 def test_names_made_at_the_same_moment_have_one_newest(registry: Registry) -> None:
     ids = [add(registry, "sales") for _ in range(5)]
     assert (
-        registry.newest_ready(DEFAULT_TENANT, "sales").id
+        registry.names.resolve(DEFAULT_TENANT, "sales").id
         == max(ids)
         == registry.list(DEFAULT_TENANT, name="sales").entries[0].id
     )
@@ -116,8 +116,8 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
     def ask() -> int:
         asked = 0
         while not done.is_set():
-            found = registry.newest_ready(DEFAULT_TENANT, "sales")
-            assert (found.name, found.status) == ("sales", "ready")
+            found = registry.names.resolve(DEFAULT_TENANT, "sales")
+            assert found.id
             asked += 1
         return asked
 
@@ -129,9 +129,9 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
                 model_id, job_id = new_id(), new_id()
                 registry.jobs.create(DEFAULT_TENANT, model_id, job_id, "sales", {})
                 registry.leases.claim(job_id, 0, "here", 5)
-                assert registry.newest_ready(DEFAULT_TENANT, "sales").id == held[-1], "what trains is not meant"
+                assert registry.names.resolve(DEFAULT_TENANT, "sales").id == held[-1], "what trains is not meant"
                 registry.publish(job_id, 1, {}, 1)
-                assert registry.newest_ready(DEFAULT_TENANT, "sales").id == model_id
+                assert registry.names.resolve(DEFAULT_TENANT, "sales").id == model_id
                 registry.delete(DEFAULT_TENANT, held[-1])
                 held.append(model_id)
         finally:
@@ -144,9 +144,9 @@ def test_rename_changes_the_name_only(registry: Registry) -> None:
     before = registry.get_of_any_tenant(model_id)
     entry = registry.rename(DEFAULT_TENANT, model_id, "new")
     assert entry.name == "new"
-    assert registry.newest_ready(DEFAULT_TENANT, "new") == entry
+    assert registry.names.resolve(DEFAULT_TENANT, "new").id == entry.id
     with pytest.raises(ModelNotFound):
-        registry.newest_ready(DEFAULT_TENANT, "old")
+        registry.names.resolve(DEFAULT_TENANT, "old")
     assert registry.rename(DEFAULT_TENANT, model_id, None).name is None
     assert registry.rename(DEFAULT_TENANT, model_id, "old") == before
 

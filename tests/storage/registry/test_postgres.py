@@ -202,7 +202,7 @@ def test_expired_keys_sent_twice_at_once_start_one_job_each(registry: Registry) 
 def test_names_that_postgres_cannot_hold_belong_to_nobody(registry: Registry, name: str) -> None:
     assert registry.list(DEFAULT_TENANT, name=name).entries == ()
     with pytest.raises(ModelNotFound):
-        registry.newest_ready(DEFAULT_TENANT, name)
+        registry.names.resolve(DEFAULT_TENANT, name)
 
 
 def test_times_survive_a_server_in_another_time_zone(postgres: PostgresServer) -> None:

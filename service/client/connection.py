@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from itertools import count
@@ -20,10 +20,14 @@ from httpx_sse import ServerSentEvent, aconnect_sse, connect_sse
 
 from service import __version__
 from service.client.problems import Unreachable, document, error_of
+from service.errors import ServiceError
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 Hear = Callable[[ServerSentEvent], None]
+Record = dict[str, Any]
+
+_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -247,6 +251,31 @@ class Connection:
     async def document(self, call: Call, *names: str) -> dict[str, Any]:
         """Send a call; return the JSON object of the response, which must have these names."""
         return document(await self.answered(call), *names)
+
+    async def listed(self, kind: str, limit: int | None, **only: str | None) -> list[Record]:
+        """Return the entries of a list, at most ``limit``; only: those with these values of fields."""
+        found: list[Record] = []
+        query = {name: value for name, value in only.items() if value is not None}
+        async for page in self.pages(path_of(kind), kind, query):
+            found += page[kind]
+            if limit is not None and len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def pages(self, path: str, kind: str, query: Mapping[str, str]) -> AsyncIterator[Record]:
+        """Yield the pages of a list, each as an object with the entries under ``kind``."""
+        seen: set[str | None] = {None}
+        asked = {**query, "limit": str(_PAGE)}
+        while True:
+            page = await self.document(Call("GET", path, tuple(asked.items())), kind, "next_cursor")
+            yield page
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+            if not isinstance(cursor, str) or cursor in seen:
+                raise ServiceError(f"the list of {kind} has no end: its next_cursor leads to no new page")
+            seen.add(cursor)
+            asked["cursor"] = cursor
 
     async def record(self, kind: str, one: str) -> dict[str, Any]:
         """Return the record of a model, job or name (``kind`` is ``models``, ``jobs`` or ``names``)."""

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from service.client.columns import Names
+from service.client.data.columns import Names
+from service.client.data.times import parse_times
 from service.client.records import AnswerForm, KnownModel
-from service.client.times import parse_times
 from service.tables.column_roles import ITEM
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from service.client.item_ids import ItemIds
-    from service.client.table import FloatArray
+    from service.client.data.item_ids import ItemIds
+    from service.client.data.table import FloatArray
 
 Record = Mapping[str, Any]
 

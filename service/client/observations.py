@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from service.client import requests
-from service.client.columns import Names
 from service.client.connection import Call, Connection, operation, path_of
-from service.client.item_ids import encoded_items
+from service.client.data.columns import Names
+from service.client.data.item_ids import encoded_items
 from service.client.records import AnswerForm, KnownModel
 
 if TYPE_CHECKING:

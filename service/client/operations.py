@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast, 
 from uuid import uuid4
 
 from service.client import requests
-from service.client.columns import Roles
 from service.client.connection import FIELDS, MOST_RETRIES, TIMEOUT, Call, Connection, Transport, operation, path_of
+from service.client.data.columns import Roles
+from service.client.names import NameOperations
 from service.client.observations import ObservationOperations
 from service.client.problems import document
-from service.client.records import AnswerForm, NameRecord
+from service.client.records import AnswerForm
 from service.client.requests import ZERO_SHOT, BacktestArguments, ForecastArguments, TrainArguments
 from service.client.waiting import model_of, progress_bar
-from service.errors import ModelNotFound, RouteNotFound, ServiceError
+from service.errors import ModelNotFound, RouteNotFound
 
 if TYPE_CHECKING:
     from service.client.frames import BacktestFrame, ForecastFrame
@@ -32,7 +33,6 @@ Started = TypeVar("Started")
 # Quick trainings are answered in one round trip; for others progress is shown after this many seconds.
 _FIRST_WAIT = 1.0
 _ID = re.compile(r"[0-9a-f]{32}")
-_PAGE = 500
 
 
 async def forecast_answer(
@@ -176,7 +176,7 @@ class JobOperations(Generic[JobT, ModelT]):
         await self.connection.answered(requests.delete_call("jobs", self.id))
 
 
-class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
+class ClientOperations(NameOperations, Generic[ModelT, JobT, Trained, Started]):
     """The operations of a client. Trained, Started: what `train` returns, a model or a job or their coroutines."""
 
     _model: type[ModelT]
@@ -288,7 +288,7 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
             # A server of an earlier version, on which a name means its newest ready model.
             states = ("ready", None)
         for status in states:
-            for record in await self._listed("models", 1, name=id_or_name, status=status):
+            for record in await self._connection.listed("models", 1, name=id_or_name, status=status):
                 return self._model(record, connection=self._connection)
         raise ModelNotFound(f"no model has the ID or name {id_or_name[:200]!r}")
 
@@ -316,41 +316,8 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
         self, name: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[ModelT]:
         """Return all models, newest first; optionally only those with a name or status, at most ``limit``."""
-        found = await self._listed("models", limit, name=name, status=status)
+        found = await self._connection.listed("models", limit, name=name, status=status)
         return [self._model(one, connection=self._connection) for one in found]
-
-    @operation
-    async def name(self, name: str) -> NameRecord:
-        """Return what a name means, and all its moves that the server keeps."""
-        record: Record = {}
-        async for page in self._pages(path_of("names", name), "history", {}):
-            record = {**page, "history": [*record.get("history", ()), *page["history"]]}
-        return NameRecord(record)
-
-    @operation
-    async def names(self, limit: int | None = None) -> list[NameRecord]:
-        """Return all names in alphabetical order, at most ``limit``, and what they mean."""
-        return [NameRecord(one) for one in await self._listed("names", limit)]
-
-    @operation
-    async def promote(self, name: str, model: ModelOperations[Any] | str) -> NameRecord:
-        """Pin a name to a model, or the model with this ID, whatever is trained later; return what it means now."""
-        model_id = model if isinstance(model, str) else model.id
-        call = requests.json_call("POST", path_of("names", name, "promote"), {"model_id": model_id})
-        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
-
-    @operation
-    async def rollback(self, name: str) -> NameRecord:
-        """Let a name mean what it meant before its last move; return what that is. Raises Conflict if nothing was."""
-        # Not repeatable: sending it twice would undo two moves.
-        call = Call("POST", path_of("names", name, "rollback"), repeatable=False)
-        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
-
-    @operation
-    async def follow(self, name: str) -> NameRecord:
-        """Let a name mean the newest ready model that has it, as it did before it was pinned."""
-        call = Call("POST", path_of("names", name, "follow"))
-        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
 
     @operation
     async def job(self, job_id: str) -> JobT:
@@ -360,7 +327,7 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     @operation
     async def jobs(self, status: str | None = None, limit: int | None = None) -> list[JobT]:
         """Return all jobs, newest first; optionally only those with a status, at most ``limit``."""
-        found = await self._listed("jobs", limit, status=status)
+        found = await self._connection.listed("jobs", limit, status=status)
         return [self._job(one, connection=self._connection) for one in found]
 
     @operation
@@ -376,27 +343,3 @@ class ClientOperations(Generic[ModelT, JobT, Trained, Started]):
     async def close(self) -> None:
         """Close all connections."""
         await self._connection.transport.close()
-
-    async def _listed(self, kind: str, limit: int | None, **only: str | None) -> list[Record]:
-        found: list[Record] = []
-        query = {name: value for name, value in only.items() if value is not None}
-        async for page in self._pages(path_of(kind), kind, query):
-            found += page[kind]
-            if limit is not None and len(found) >= limit:
-                break
-        return found[:limit]
-
-    async def _pages(self, path: str, kind: str, query: Mapping[str, str]) -> AsyncIterator[Record]:
-        """Yield the pages of a list, each as an object with the entries under ``kind``."""
-        seen: set[str | None] = {None}
-        asked = {**query, "limit": str(_PAGE)}
-        while True:
-            page = await self._connection.document(Call("GET", path, tuple(asked.items())), kind, "next_cursor")
-            yield page
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
-            if not isinstance(cursor, str) or cursor in seen:
-                raise ServiceError(f"the list of {kind} has no end: its next_cursor leads to no new page")
-            seen.add(cursor)
-            asked["cursor"] = cursor

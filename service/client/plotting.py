@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from service.client.item_ids import id_of
+from service.client.data.item_ids import id_of
+from service.client.data.times import parse_times
 from service.client.requests import series_for
-from service.client.times import parse_times
 from service.errors import InvalidSeries
 from service.tables.column_roles import ITEM
 

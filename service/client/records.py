@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.client.columns import Roles
-from service.client.item_ids import ItemIds
-from service.client.times import TimeStyle, Zone, is_absolute
+from service.client.data.columns import Roles
+from service.client.data.item_ids import ItemIds
+from service.client.data.times import TimeStyle, Zone, is_absolute
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import numpy as np
 
-from service.client.columns import Names, Roles, listed
 from service.client.connection import Call, path_of
-from service.client.files import is_file, is_parquet, read_bytes, read_file
-from service.client.future_covariates import ColumnsAhead, values_ahead
-from service.client.item_ids import encoded_items, item_columns_in
+from service.client.data.columns import Names, Roles, listed
+from service.client.data.files import is_file, is_parquet, read_bytes, read_file
+from service.client.data.future_covariates import ColumnsAhead, values_ahead
+from service.client.data.item_ids import encoded_items, item_columns_in
+from service.client.data.series import SentSeries, read_series, write_json
+from service.client.data.table import read_table
+from service.client.data.times import name_of_zone
 from service.client.records import AnswerForm, KnownModel
-from service.client.series import SentSeries, read_series, write_json
-from service.client.table import read_table
-from service.client.times import name_of_zone
 from service.errors import InvalidOption
 from service.tables.excel import XLSX_TYPE, is_excel
 

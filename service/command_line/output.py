@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.client.files import read_file
+from service.client.data.files import read_file
 from service.errors import ServiceError
 from service.tables.item_ids import named_columns
 

@@ -224,7 +224,7 @@ def test_files_go_out_and_in(client: Client, model: Model, tmp_path: Path) -> No
 
 
 def test_lists_are_whole(client: Client, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.client.operations._PAGE", 2)
+    monkeypatch.setattr("service.client.connection._PAGE", 2)
     models = client.models()
     assert len({one.id for one in models}) == len(models) > 2
     assert model.id in {one.id for one in models}

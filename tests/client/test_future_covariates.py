@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from service.client import AsyncClient, Client, Model
-from service.client.future_covariates import ColumnsAhead, values_ahead
-from service.client.series import write_json
-from service.client.times import TimeStyle
+from service.client.data.future_covariates import ColumnsAhead, values_ahead
+from service.client.data.series import write_json
+from service.client.data.times import TimeStyle
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, MissingValues, ServiceError, UnknownColumn
 from tests.factories import warm_months
 

@@ -57,7 +57,7 @@ def test_a_name_that_only_a_failed_model_has(client: Client) -> None:
 
 
 def test_all_pages_of_a_history(client: Client, two: tuple[Model, Model], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.client.operations._PAGE", 3)
+    monkeypatch.setattr("service.client.connection._PAGE", 3)
     for number in range(7):
         client.promote("long", two[number % 2])
     assert [one["revision"] for one in client.name("long").history] == [7, 6, 5, 4, 3, 2, 1]

@@ -15,9 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from service.client.data.series import read_series
+from service.client.data.times import parse_times
 from service.client.requests import train_call
-from service.client.series import read_series
-from service.client.times import parse_times
 from service.errors import InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from tests.client.data import panel
 

@@ -23,7 +23,7 @@ import pytest
 from examples.server import free_port
 from service.__main__ import main
 from service.client import Client
-from service.client.table import Table
+from service.client.data.table import Table
 from service.errors import AmbiguousNumbers
 from service.tables.csv_table import read_table
 from tests.client.data import ENDLESS, ROWS, daily, panel

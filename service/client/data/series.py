@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.client.columns import Names, Roles, find_roles, listed
-from service.client.item_ids import ItemIds, Rows, find_items
-from service.client.table import Table, read_table
-from service.client.times import TimeStyle, Zone
+from service.client.data.columns import Names, Roles, find_roles, listed
+from service.client.data.item_ids import ItemIds, Rows, find_items
+from service.client.data.table import Table, read_table
+from service.client.data.times import TimeStyle, Zone
 from service.errors import InvalidSeries
 
 _TIMES = "time"

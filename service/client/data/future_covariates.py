@@ -8,11 +8,11 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from service.client.columns import time_of
-from service.client.item_ids import Rows, find_items, id_of, item_columns_in
-from service.client.series import rows_of
-from service.client.table import UNNAMED, Table, read_table
-from service.client.times import TimeStyle
+from service.client.data.columns import time_of
+from service.client.data.item_ids import Rows, find_items, id_of, item_columns_in
+from service.client.data.series import rows_of
+from service.client.data.table import UNNAMED, Table, read_table
+from service.client.data.times import TimeStyle
 from service.errors import InvalidSeries, UnknownColumn
 from service.tables.column_roles import ITEM
 

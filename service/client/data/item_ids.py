@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.client.table import Table
+from service.client.data.table import Table
 from service.errors import InvalidSeries, UnknownColumn
 from service.tables.column_roles import ITEM
 from service.tables.item_ids import IdType, in_order, joined_id, split_id, text_of, too_long

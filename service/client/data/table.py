@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.client.times import TimeStyle, WrittenTimes, is_dated, write_times
+from service.client.data.times import TimeStyle, WrittenTimes, is_dated, write_times
 from service.errors import InvalidSeries, InvalidTimestamps, UnknownColumn
 from service.tables.column_roles import CELLS_TRIED
 from service.tables.labels import are_labels, label_of

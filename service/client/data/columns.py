@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from service.client.table import UNNAMED, Table
-from service.client.times import is_dated
+from service.client.data.table import UNNAMED, Table
+from service.client.data.times import is_dated
 from service.errors import InvalidSeries, InvalidTimestamps
 from service.tables.column_roles import (
     ITEM,

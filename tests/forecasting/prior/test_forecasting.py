@@ -60,6 +60,17 @@ def test_forecasts_follow_the_unit_of_the_values(factor: float, offset: float) -
     np.testing.assert_allclose(quantiles(factor * (months() + offset)) / factor, expected, atol=tolerance)
 
 
+@pytest.mark.parametrize("factor", [1e-99, 1.0, 1e99])
+def test_counts_that_come_close_to_0_vary_with_their_level(factor: float) -> None:
+    day = 50 * (1 + np.sin(2 * np.pi * np.arange(24) / 24)) ** 2
+    counts = np.random.default_rng(3).poisson(np.tile(day, 14)).astype(np.float64)
+    found = quantiles(factor * counts, Seasonality(24), 24) / factor
+    widths = found[:, -1] - found[:, 0]
+    assert found.min() >= 0
+    assert widths[day < 1].max() < 0.2 * widths[day > 150].min()
+    np.testing.assert_allclose(found[:, MIDDLE], day, atol=25)
+
+
 def test_constants_are_forecast_to_stay() -> None:
     for level in (-3.0, 0.0, 5.0, 1e12):
         found = quantiles(np.full(40, level))

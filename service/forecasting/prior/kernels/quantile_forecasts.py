@@ -28,6 +28,10 @@ _TOGETHER = 8
 # line leaves so small a share of the squared errors of an exponential curve.
 _SMALLEST_SHARE, _LEAST_LOGARITHMS, _CLEARLY_LESS = 0.02, 8, 0.1
 _LARGEST_LOGARITHM = 600.0
+# Of values that come closer to 0, as counts by the hour, roots are read: their noise grows with their level. Where more
+# than this share are 0, it is demand, which is forecast by the mean of the values themselves.
+_MOST_ZEROS = 0.2
+_VALUES, _LOGARITHMS, _ROOTS = range(3)
 _REACH, _REACH_PER_STEP = 3, 2
 
 
@@ -48,7 +52,7 @@ def prior_quantiles(
     most = read + horizon
     inputs = np.empty((most, _TOGETHER, INPUTS), np.float32)
     around, scale, sizes = np.empty((_TOGETHER, horizon)), np.empty(_TOGETHER), np.empty(_TOGETHER)
-    logarithmic = np.empty(_TOGETHER, np.bool_)
+    kinds = np.empty(_TOGETHER, np.int64)
     memory = aligned(_TOGETHER * ((most + 1) * units * 2 + most * units * (gate_count + 1) + horizon * columns), packed)
     n = 0
     while n < len(origins):
@@ -64,16 +68,17 @@ def prior_quantiles(
             first, end = max(firsts[n + b], origins[n + b] + 1 - context), origins[n + b] + 1
             series = values[first:end].copy()
             is_constant = series.min() == series.max()
-            logarithmic[b] = not is_constant and _to_logarithms(series)
+            kinds[b] = _VALUES if is_constant else _kind_read(series)
             # In units of their mean size: what the inputs add to a unit is not in proportion to the values.
-            sizes[b] = 1.0 if is_constant or logarithmic[b] else np.abs(series).mean()
+            sizes[b] = 1.0 if is_constant or kinds[b] == _LOGARITHMS else np.abs(series).mean()
             series /= sizes[b]
+            _transform(series, kinds[b])
             scale[b], _ = write_inputs(series, m, long, horizon, steps, b, batch, around[b])
             if is_constant:
                 scale[b] = 0.0
         forecasts = _run(cell, packed, size, gate_count, columns, batch, horizon, memory)
         for b in range(count):
-            _write(forecasts, b, count, columns, quantiles, around[b], scale[b], logarithmic[b], out[n + b])
+            _write(forecasts, b, count, columns, quantiles, around[b], scale[b], kinds[b], out[n + b])
             out[n + b, :horizon] *= sizes[b]
             _repeat(out[n + b], horizon, max(m, long))
             _clip(values[max(firsts[n + b], origins[n + b] + 1 - context) : origins[n + b] + 1], out[n + b])
@@ -81,24 +86,36 @@ def prior_quantiles(
 
 
 @part
-def _to_logarithms(series: Array) -> bool:
-    """Take logarithms where the values are positive and stay away from 0; return whether they are taken.
+def _kind_read(series: Array) -> int:
+    """Return whether the values are read, their logarithms or their roots.
 
     A straight line is read as it is: from near 0, its logarithms would be taken for growth that slows down.
     """
     n, smallest, mean = len(series), series.min(), series.mean()
-    if not (smallest > 0 and smallest > _SMALLEST_SHARE * mean and n >= _LEAST_LOGARITHMS):
-        return False
-    logarithms = np.empty(n)
-    for t in range(n):
-        logarithms[t] = math.log(series[t] / mean)
+    if smallest < 0 or mean <= 0 or n < _LEAST_LOGARITHMS:
+        return _VALUES
+    kind = _LOGARITHMS if smallest > _SMALLEST_SHARE * mean else _ROOTS
+    if kind == _ROOTS and (series == 0).mean() > _MOST_ZEROS:
+        return _VALUES
     # In the same unit, as in the likelihood of Box & Cox (1964).
-    curve = _squared_errors_of_line(logarithms) * math.exp(2 * logarithms.mean())
-    if _squared_errors_of_line(series / mean) < _CLEARLY_LESS * curve:
-        return False
+    curved, unit = np.empty(n), 4.0
     for t in range(n):
-        series[t] = math.log(series[t])
-    return True
+        curved[t] = math.log(series[t] / mean) if kind == _LOGARITHMS else math.sqrt(series[t] / mean)
+    if kind == _LOGARITHMS:
+        unit = math.exp(2 * curved.mean())
+    if _squared_errors_of_line(series / mean) < _CLEARLY_LESS * _squared_errors_of_line(curved) * unit:
+        return _VALUES
+    return kind
+
+
+@part
+def _transform(series: Array, kind: int) -> None:
+    """Take logarithms or roots, in place."""
+    for t in range(len(series)):
+        if kind == _LOGARITHMS:
+            series[t] = math.log(series[t])
+        elif kind == _ROOTS:
+            series[t] = math.sqrt(series[t])
 
 
 @part
@@ -145,15 +162,17 @@ def _run(
 @inlined
 def _write(
     forecasts: Pointer, b: int, rows: int, columns: int, quantiles: int, around: Array, scale: float,
-    logarithmic: bool, out: Array,
+    kind: int, out: Array,
 ) -> None:  # fmt: skip
     """Write the sorted quantiles of one origin in the units of the values."""
     for step in range(len(around)):
         place = (step * rows + b) * columns
         for q in range(quantiles):
             value = around[step] + scale * forecasts[place + q]
-            if logarithmic:
+            if kind == _LOGARITHMS:
                 value = math.exp(min(max(value, -_LARGEST_LOGARITHM), _LARGEST_LOGARITHM))
+            elif kind == _ROOTS:
+                value = max(value, 0.0) ** 2
             k = q
             while k > 0 and out[step, k - 1] > value:
                 out[step, k] = out[step, k - 1]

@@ -92,6 +92,23 @@ def test_far_horizons_have_fewer_origins() -> None:
     assert len(series) == 100
 
 
+def test_past_errors_widen_or_narrow_intervals_within_bounds() -> None:
+    values = np.append(np.zeros(60), np.ones(20))
+    stops = np.array([40, 80])
+
+    def forecast(half_width: float) -> FloatArray:
+        def of(series: Any, _: Any) -> FloatArray:
+            return np.tile(np.linspace(-1.25, 1.25, 11) * half_width, (len(series), 5, 1))
+
+        return widening(of, values, stops - 40, stops, Seasonality(1), 5)
+
+    exact, wrong = forecast(0.0)  # the second series is forecast to be 0
+    assert exact < 1 < wrong
+    assert exact > 0.4
+    assert wrong < 2
+    np.testing.assert_array_less(forecast(10.0), 1)
+
+
 def test_without_origins_widths_stay() -> None:
     stops = np.array([5, 10])
     factors = widening(

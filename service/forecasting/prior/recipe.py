@@ -16,7 +16,6 @@ from service.forecasting.prior.kernels.inputs import INPUTS
 VERSION = 1
 
 BATCH_SIZE = 64
-STEPS = 36_000
 
 SHAPE = NetworkShape("gru", INPUTS, hidden_size=96, num_layers=1, output_chunk_length=1, head_size=len(QUANTILES))
 

@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
+from service.api.input.observed_rows import addition_of
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
 from service.api.input.table import table_series
@@ -18,7 +19,6 @@ from service.api.schemas.observations import ObservationsRequest
 from service.tables.excel import XLSX_TYPE
 from service.usecases.forecast import LoadedModel, load_model
 from service.usecases.observations import Idempotency, change_series
-from service.usecases.observed_rows import addition_of
 from service.usecases.resources import Resources
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.api.input.body import CSV_TYPE, PARQUET_TYPE
 from service.api.input.observations_request import read_observations_request
+from service.api.input.observed_rows import Rows, rows_between
 from service.api.input.query import WholeNumber
 from service.api.output.openapi import parameter, problems, schema_of
 from service.api.output.responses import json_response
@@ -20,7 +21,6 @@ from service.tables.excel import XLSX_TYPE
 from service.usecases.forecast import LoadedModel, load_model, read_series
 from service.usecases.limits import Limits
 from service.usecases.observations import change_series
-from service.usecases.observed_rows import Rows, rows_between
 
 router = APIRouter(prefix="/models/{model_id}/observations", tags=["observations"])
 

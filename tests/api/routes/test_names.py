@@ -210,7 +210,7 @@ def away(application: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
     registry = application.app.state.resources.registry
     with monkeypatch.context() as patched:
-        for method in ("ready_attempt", "get"):
+        for method in ("ready_state", "get"):
             patched.setattr(type(registry), method, refuse)
         patched.setattr(type(registry.names), "resolve", refuse)
         yield

@@ -100,7 +100,7 @@ def test_past_errors_widen_or_narrow_intervals_within_bounds() -> None:
         def of(series: Any, _: Any) -> FloatArray:
             return np.tile(np.linspace(-1.25, 1.25, 11) * half_width, (len(series), 5, 1))
 
-        return widening(of, values, stops - 40, stops, Seasonality(1), 5)
+        return widening(of, values, stops - 40, stops, np.ones(2, np.int64), 5)
 
     exact, wrong = forecast(0.0)  # the second series is forecast to be 0
     assert exact < 1 < wrong

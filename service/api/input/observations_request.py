@@ -31,9 +31,9 @@ class SentObservations:
     body: bytes
     idempotency: Idempotency | None
 
-    def apply(self, resources: Resources, tenant: str, model_id: str) -> dict[str, Any]:
+    def apply(self, resources: Resources, tenant: str, model_id: str | None, name: str | None) -> dict[str, Any]:
         """Add the values to a tenant's model; return the answer. Raises what reading them and `change_series` raise."""
-        model = load_model(resources, tenant, model_id, None)
+        model = load_model(resources, tenant, model_id, name)
         asked, warnings = self._asked(model)
         answer = add_observations(resources, tenant, model, asked, self.idempotency)
         return {**answer, "warnings": [*warnings, *answer["warnings"]]}

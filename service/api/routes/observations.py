@@ -1,4 +1,4 @@
-"""Routes under /models/{model_id}/observations."""
+"""Routes under /models/{model_id}/observations, and the same for the model that a name means."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from service.api.input.body import CSV_TYPE, PARQUET_TYPE
 from service.api.input.observations_request import read_observations_request
 from service.api.input.observed_rows import Rows, rows_between
 from service.api.input.query import WholeNumber
+from service.api.name_paths import decoded_name
 from service.api.output.openapi import parameter, problems, schema_of
 from service.api.output.responses import json_response
 from service.api.request_context import forget_body, in_turn, load_of, resources_of, tenant_of
+from service.api.routes.names import InPath
 from service.api.schemas.observations import ObservationsAnswer, ObservationsList, ObservationsRequest
 from service.errors import InvalidOption
 from service.forecasting.observations.changes import Removal
@@ -22,7 +24,9 @@ from service.usecases.forecast import LoadedModel, load_model, read_series
 from service.usecases.limits import Limits
 from service.usecases.observations import change_series
 
-router = APIRouter(prefix="/models/{model_id}/observations", tags=["observations"])
+router = APIRouter(tags=["observations"])
+
+_OF_MODEL, _OF_NAME = "/models/{model_id}/observations", "/names/{name}/observations"
 
 ModelId = Annotated[str, Path(description="ID of the model.")]
 Items = Annotated[
@@ -31,6 +35,7 @@ Items = Annotated[
 Start = Annotated[
     str | None, Query(max_length=64, description="First time; without times, the number of the first row.")
 ]
+Limit = Annotated[WholeNumber, Query(ge=1, le=100_000, description="Most rows of each item, the latest.")]
 End = Annotated[str | None, Query(max_length=64, description="Last time or row, included; by default the latest.")]
 
 _TEXT = {"type": "string"}
@@ -62,7 +67,7 @@ _BODY = {
 
 
 @router.post(
-    "",
+    _OF_MODEL,
     summary="Add actual values",
     openapi_extra=_BODY,
     responses={200: {"model": ObservationsAnswer}, **problems(400, 404, 409, 413, 415, 422)},
@@ -74,30 +79,65 @@ async def observe(request: Request, model_id: ModelId) -> Response:
     request is refused with 409 and nothing of it is applied, unless `replace` is true. Rows that are skipped become
     missing values. New items are forecast like those that the model has not seen.
     """
+    return await _observe(request, model_id, None)
+
+
+@router.post(
+    _OF_NAME,
+    summary="Add actual values to the model that a name means",
+    openapi_extra=_BODY,
+    responses={200: {"model": ObservationsAnswer}, **problems(400, 404, 409, 413, 415, 422)},
+)
+async def observe_named(request: Request, name: InPath) -> Response:
+    """Append actual values to the series of the model that the name means now; see `/models/{model_id}/observations`."""
+    return await _observe(request, None, decoded_name(name))
+
+
+async def _observe(request: Request, model_id: str | None, name: str | None) -> Response:
     load_of(request).check_room()
     asked = await read_observations_request(request)
-    answer = await in_turn(request, asked.apply, resources_of(request), tenant_of(request), model_id)
+    answer = await in_turn(request, asked.apply, resources_of(request), tenant_of(request), model_id, name)
     forget_body(request)
     return json_response(answer)
 
 
-@router.get("", summary="Read observations", responses={200: {"model": ObservationsList}, **problems(404, 409, 422)})
+@router.get(
+    _OF_MODEL, summary="Read observations", responses={200: {"model": ObservationsList}, **problems(404, 409, 422)}
+)
 async def show(
     request: Request,
     model_id: ModelId,
     item: Items = None,
     start: Start = None,
     end: End = None,
-    limit: Annotated[WholeNumber, Query(ge=1, le=100_000, description="Most rows of each item, the latest.")] = 1000,
+    limit: Limit = 1000,
 ) -> Response:
     """Return the values since the training, or those that the model keeps from `start` on."""
-    return await in_turn(request, _show, request, model_id, item, start, end, limit)
+    return await in_turn(request, _show, request, model_id, None, item, start, end, limit)
+
+
+@router.get(
+    _OF_NAME,
+    summary="Read the observations of the model that a name means",
+    responses={200: {"model": ObservationsList}, **problems(404, 409, 422)},
+)
+async def show_named(
+    request: Request, name: InPath, item: Items = None, start: Start = None, end: End = None, limit: Limit = 1000
+) -> Response:
+    """Return what `/models/{model_id}/observations` does for the model that the name means now."""
+    return await in_turn(request, _show, request, None, decoded_name(name), item, start, end, limit)
 
 
 def _show(
-    request: Request, model_id: str, items: list[str] | None, start: str | None, end: str | None, limit: int
+    request: Request,
+    model_id: str | None,
+    name: str | None,
+    items: list[str] | None,
+    start: str | None,
+    end: str | None,
+    limit: int,
 ) -> Response:
-    model = _latest(request, model_id)
+    model = _latest(request, model_id, name)
     assert model.observed is not None  # noqa: S101 - it was read
     rows = rows_between(model.observed.kept, items, start, end)
     rows = [one._replace(first=max(one.first, one.stop - limit)) for one in rows]
@@ -124,7 +164,7 @@ def _written(rows: Rows, columns: tuple[str, ...], labels: Any) -> dict[str, Any
 
 
 @router.delete(
-    "",
+    _OF_MODEL,
     summary="Remove observations",
     responses={200: {"model": ObservationsAnswer}, **problems(404, 409, 422)},
 )
@@ -135,13 +175,32 @@ async def remove(
 
     Rows at the end are gone; others become missing values. Values of the training cannot be removed, only corrected.
     """
-    return await in_turn(request, _remove, request, model_id, item, start, end)
+    return await in_turn(request, _remove, request, model_id, None, item, start, end)
 
 
-def _remove(request: Request, model_id: str, items: list[str] | None, start: str | None, end: str | None) -> Response:
+@router.delete(
+    _OF_NAME,
+    summary="Remove observations from the model that a name means",
+    responses={200: {"model": ObservationsAnswer}, **problems(404, 409, 422)},
+)
+async def remove_named(
+    request: Request, name: InPath, item: Items = None, start: Start = None, end: End = None
+) -> Response:
+    """Remove what `/models/{model_id}/observations` does from the model that the name means now."""
+    return await in_turn(request, _remove, request, None, decoded_name(name), item, start, end)
+
+
+def _remove(
+    request: Request,
+    model_id: str | None,
+    name: str | None,
+    items: list[str] | None,
+    start: str | None,
+    end: str | None,
+) -> Response:
     if start is None:
         raise InvalidOption.at(("start",), "give the first time, or the number of the first row, to remove")
-    model = load_model(resources_of(request), tenant_of(request), model_id, None)
+    model = load_model(resources_of(request), tenant_of(request), model_id, name)
     answer = change_series(
         resources_of(request),
         tenant_of(request),
@@ -157,6 +216,6 @@ def _remove(request: Request, model_id: str, items: list[str] | None, start: str
     return json_response(answer._asdict())
 
 
-def _latest(request: Request, model_id: str) -> LoadedModel:
+def _latest(request: Request, model_id: str | None, name: str | None) -> LoadedModel:
     resources, tenant = resources_of(request), tenant_of(request)
-    return read_series(resources, tenant, load_model(resources, tenant, model_id, None))
+    return read_series(resources, tenant, load_model(resources, tenant, model_id, name))

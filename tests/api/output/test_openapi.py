@@ -37,6 +37,9 @@ CONTRACT = {
     ("post", "/models/{model_id}/observations"): ACCESS
     | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("delete", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("get", "/names/{name}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("post", "/names/{name}/observations"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
+    ("delete", "/names/{name}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("get", "/names"): ACCESS | {"200", "422", "500", "503"},
     ("get", "/names/{name}"): ACCESS | {"200", "404", "422", "500", "503"},
     ("post", "/names/{name}/promote"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
@@ -158,6 +161,7 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
         ("post", "/forecast", "application/json"),
         ("post", "/backtest", "application/json"),
         ("post", "/models/{model_id}/observations", "application/json"),
+        ("post", "/names/{name}/observations", "application/json"),
         ("patch", "/models/{model_id}", "application/json"),
         ("post", "/names/{name}/promote", "application/json"),
     }
@@ -176,6 +180,7 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
             ("/forecast", "application/json"): 200,
             ("/backtest", "application/json"): 200,
             ("/models/{model_id}/observations", "application/json"): 200,
+            ("/names/{name}/observations", "application/json"): 200,
             ("/models/{model_id}", "application/json"): 200,
             ("/names/{name}/promote", "application/json"): 200,
         }

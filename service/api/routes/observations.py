@@ -89,7 +89,7 @@ async def observe(request: Request, model_id: ModelId) -> Response:
     responses={200: {"model": ObservationsAnswer}, **problems(400, 404, 409, 413, 415, 422)},
 )
 async def observe_named(request: Request, name: InPath) -> Response:
-    """Append actual values to the series of the model that the name means now; see `/models/{model_id}/observations`."""
+    """Do what `/models/{model_id}/observations` does, for the model that the name means now."""
     return await _observe(request, None, decoded_name(name))
 
 
@@ -124,7 +124,7 @@ async def show(
 async def show_named(
     request: Request, name: InPath, item: Items = None, start: Start = None, end: End = None, limit: Limit = 1000
 ) -> Response:
-    """Return what `/models/{model_id}/observations` does for the model that the name means now."""
+    """Do what `/models/{model_id}/observations` does, for the model that the name means now."""
     return await in_turn(request, _show, request, None, decoded_name(name), item, start, end, limit)
 
 
@@ -186,7 +186,7 @@ async def remove(
 async def remove_named(
     request: Request, name: InPath, item: Items = None, start: Start = None, end: End = None
 ) -> Response:
-    """Remove what `/models/{model_id}/observations` does from the model that the name means now."""
+    """Do what `/models/{model_id}/observations` does, for the model that the name means now."""
     return await in_turn(request, _remove, request, None, decoded_name(name), item, start, end)
 
 

@@ -172,7 +172,7 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
             model_id = [one["model_id"] for one in new.client.get("/models").json()["models"]][-1:]
             place = path.format(model_id=model_id[0], name="sales") if "{" in path else path
             # IDs are made by the server.
-            sent = {**example, "model_id": model_id[0]} if path.startswith("/names") else example
+            sent = {**example, "model_id": model_id[0]} if path.endswith("/promote") else example
             statuses[path, kind] = send(new.client, method, place, kind, sent).status_code
         assert statuses == {
             ("/train", "application/json"): 201,

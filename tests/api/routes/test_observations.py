@@ -330,3 +330,15 @@ def test_an_empty_table_names_the_fault(application: Application, plain_model: M
         url(plain_model), content=io.BytesIO(b"value\n").getvalue(), headers={"Content-Type": "text/csv"}
     )
     assert response.status_code == 422, response.text
+
+
+def test_a_name_leads_to_the_model_that_it_means(application: Application) -> None:
+    older, newer = (application.train(VALUES[:TRAINED], name="50% \u2600") for _ in range(2))
+    place = "/names/50%25%20%E2%98%80/observations"
+    body = {"series": [1.0], "start_index": TRAINED}
+    assert application.client.post(place, json=body).json()["model_id"] == newer["model_id"]
+    [read] = application.client.get(place).json()["items"]
+    assert read["columns"] == {"value": [1.0]}
+    assert application.client.delete(place, params={"start": str(TRAINED)}).json()["removed"] == 1
+    assert application.client.get(url(older)).json()["items"][0]["columns"] == {"value": []}
+    problem_of(application.client.post("/names/nobody/observations", json=body), 404, "model-not-found")

@@ -30,21 +30,29 @@ class NameOperations:
         return [NameRecord(one) for one in await self._connection.listed("names", limit)]
 
     @operation
-    async def promote(self, name: str, model: KnownModel | str) -> NameRecord:
-        """Pin a name to a model, or the model with this ID, whatever is trained later; return what it means now."""
-        model_id = model if isinstance(model, str) else model.id
-        call = requests.json_call("POST", path_of("names", name, "promote"), {"model_id": model_id})
-        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
+    async def promote(self, name: str, model: KnownModel | str, revision: int | None = None) -> NameRecord:
+        """Pin a name to a model, or the model with this ID, whatever is trained later; return what it means now.
+
+        revision: move it only if it still has this one, else raise Conflict.
+        """
+        body = {"model_id": model if isinstance(model, str) else model.id}
+        return await self._moved(requests.move_call(name, "promote", revision, body))
 
     @operation
-    async def rollback(self, name: str) -> NameRecord:
-        """Let a name mean what it meant before its last move; return what that is. Raises Conflict if nothing was."""
-        # Not repeatable: sending it twice would undo two moves.
-        call = Call("POST", path_of("names", name, "rollback"), repeatable=False)
-        return NameRecord(await self._connection.document(call, *FIELDS["names"]))
+    async def rollback(self, name: str, revision: int | None = None) -> NameRecord:
+        """Let a name mean what it meant before its last move; return what that is. Raises Conflict if nothing was.
+
+        revision: move it only if it still has this one, else raise Conflict.
+        """
+        return await self._moved(requests.move_call(name, "rollback", revision))
 
     @operation
-    async def follow(self, name: str) -> NameRecord:
-        """Let a name mean the newest ready model that has it, as it did before it was pinned."""
-        call = Call("POST", path_of("names", name, "follow"))
+    async def follow(self, name: str, revision: int | None = None) -> NameRecord:
+        """Let a name mean the newest ready model that has it, as it did before it was pinned.
+
+        revision: move it only if it still has this one, else raise Conflict.
+        """
+        return await self._moved(requests.move_call(name, "follow", revision))
+
+    async def _moved(self, call: Call) -> NameRecord:
         return NameRecord(await self._connection.document(call, *FIELDS["names"]))

@@ -53,6 +53,11 @@ class NameRecord:
         return str(self.record["mode"])
 
     @property
+    def revision(self) -> int:
+        """Number of its moves so far; the moves of a client take it, so that none is based on what is no longer so."""
+        return int(self.record["revision"])
+
+    @property
     def history(self) -> list[dict[str, Any]]:
         """Its moves, newest first; of a name that `Client.name` returned."""
         return list(self.record.get("history") or ())

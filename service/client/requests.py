@@ -242,6 +242,15 @@ def delete_call(kind: str, one: str) -> Call:
     return Call("DELETE", path_of(kind, one), done=(404,) if kind == "models" else (404, 409))
 
 
+def move_call(name: str, move: str, revision: int | None, body: Any = None) -> Call:
+    """Build the request that moves a name, only if it still has a revision unless that is None."""
+    path, query = path_of("names", name, move), () if revision is None else (("revision", str(revision)),)
+    if body is not None:
+        return json_call("POST", path, body, query=query)
+    # A rollback that is sent twice undoes two moves.
+    return Call("POST", path, query, repeatable=move != "rollback")
+
+
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 

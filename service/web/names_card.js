@@ -32,20 +32,20 @@ async function nameBlock(name, model, signal) {
       element(
         "div",
         { class: "row" },
-        back && button("Roll back", () => move("rollback"), { title: `To model ${back.model_id.slice(0, 8)}` }),
-        here && shown.mode === "pinned" ? null : button("Promote this model", () => move("promote", { model_id: model.model_id })),
-        shown.mode === "pinned" ? button("Follow the newest", () => move("follow")) : null,
+        back && button("Roll back", () => move(shown, "rollback"), { title: `To model ${back.model_id.slice(0, 8)}` }),
+        here && shown.mode === "pinned" ? null : button("Promote this model", () => move(shown, "promote", { model_id: model.model_id })),
+        shown.mode === "pinned" ? button("Follow the newest", () => move(shown, "follow")) : null,
       ),
       said,
       ...(shown.history.length ? [historyOf(shown.history)] : []),
     );
   }
 
-  async function move(verb, content = {}) {
+  // With the revision that is shown: what somebody else has moved meanwhile is not moved unseen.
+  async function move({ revision }, verb, content = {}) {
     said.replaceChildren();
     try {
-      // Sent twice, a rollback would undo two moves.
-      await post(`${path}/${verb}`, content, { signal, lasting: verb !== "rollback" });
+      await post(`${path}/${verb}?revision=${revision}`, content, { signal, lasting: false });
       await draw();
       place.querySelector("h3").tabIndex = -1;
       place.querySelector("h3").focus();

@@ -99,6 +99,17 @@ def test_a_rollback_whose_answer_was_lost_is_not_repeated(proxy: FaultyProxy, tw
         client.model("lost answers").delete()
 
 
+def test_a_move_of_what_was_moved_meanwhile(client: Client, two: tuple[Model, Model]) -> None:
+    assert client.promote("seen", two[0], revision=0).revision == 1
+    seen = client.promote("seen", two[1], revision=1)
+    assert client.rollback("seen", revision=seen.revision).model_id == two[0].id
+    for move in (client.rollback, client.follow):
+        with pytest.raises(Conflict, match="moved since"):
+            move("seen", revision=seen.revision)
+    with pytest.raises(Conflict, match="moved since"):
+        client.promote("seen", two[1], revision=seen.revision)
+
+
 def test_nothing_to_roll_back_to(client: Client, two: tuple[Model, Model]) -> None:
     client.promote("new name", two[0])
     assert client.name("new name").record["rollback_to"] is None

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from service.api.input.body import parse_json, read_json_body
+from service.api.input.query import WholeNumber
 from service.api.name_paths import decoded_name
 from service.api.output.openapi import json_body, model_links, page_links, problems
 from service.api.output.problems import invalid
@@ -20,6 +21,14 @@ router = APIRouter(prefix="/names", tags=["names"])
 
 InPath = Annotated[
     str, Path(description="The name; each character that is not a letter or digit percent-encoded: `a%2Fb` is `a/b`.")
+]
+Revision = Annotated[
+    WholeNumber | None,
+    Query(
+        ge=0,
+        le=2**31 - 1,
+        description="Only if the name still has this `revision`, else 409: two people who send the same move it once.",
+    ),
 ]
 # Names of 200 characters, each of four bytes.
 _LONGEST_CURSOR = 1200
@@ -65,7 +74,7 @@ async def show(request: Request, name: InPath, cursor: Cursor = None, limit: Lim
     openapi_extra=json_body(PromoteRequest),
     responses={200: {"model": NameState, "links": model_links()}, **problems(400, 404, 409, 413, 415, 422)},
 )
-async def promote(request: Request, name: InPath) -> Response:
+async def promote(request: Request, name: InPath, revision: Revision = None) -> Response:
     """Let a name mean this ready model from now on, whatever is trained later; the model may have any name.
 
     Nothing changes if it does so already.
@@ -78,7 +87,7 @@ async def promote(request: Request, name: InPath) -> Response:
         raise invalid(error, lambda: {"name": sent}) from None
     names, bounds = resources.registry.names, resources.limits.names
     by = author_of(request)
-    entry = await in_thread(names.promote, tenant_of(request), checked, asked.model_id, by, bounds)
+    entry = await in_thread(names.promote, tenant_of(request), checked, asked.model_id, by, bounds, revision)
     return json_response(name_state(entry))
 
 
@@ -87,27 +96,29 @@ async def promote(request: Request, name: InPath) -> Response:
     summary="Roll a name back",
     responses={200: {"model": NameState, "links": model_links()}, **problems(404, 409, 422)},
 )
-async def rollback(request: Request, name: InPath) -> Response:
+async def rollback(request: Request, name: InPath, revision: Revision = None) -> Response:
     """Let a name mean what it meant before its last move.
 
     Each further rollback undoes one move more. If the name follows its newest model, and that has become ready since,
     the name is pinned to the one that it meant before.
     """
     names, bounds = resources_of(request).registry.names, resources_of(request).limits.names
-    entry = await in_thread(names.rollback, tenant_of(request), decoded_name(name), author_of(request), bounds)
+    moved, by = decoded_name(name), author_of(request)
+    entry = await in_thread(names.rollback, tenant_of(request), moved, by, bounds, revision)
     return json_response(name_state(entry))
 
 
 @router.post(
     "/{name}/follow",
     summary="Let a name follow its newest model",
-    responses={200: {"model": NameState, "links": model_links()}, **problems(404, 422)},
+    responses={200: {"model": NameState, "links": model_links()}, **problems(404, 409, 422)},
 )
-async def follow(request: Request, name: InPath) -> Response:
+async def follow(request: Request, name: InPath, revision: Revision = None) -> Response:
     """Let a name mean the newest ready model that has it again, as all names do by default.
 
     Nothing changes if it does so already.
     """
     names, bounds = resources_of(request).registry.names, resources_of(request).limits.names
-    entry = await in_thread(names.follow, tenant_of(request), decoded_name(name), author_of(request), bounds)
+    moved, by = decoded_name(name), author_of(request)
+    entry = await in_thread(names.follow, tenant_of(request), moved, by, bounds, revision)
     return json_response(name_state(entry))

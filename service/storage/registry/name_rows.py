@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, Subquery, func, literal, 
 from service.errors import Conflict, ModelNotFound
 from service.storage.registry.entries import NameEntry, NameMode, NameMove, Page
 from service.storage.registry.model_rows import find_model, newest_before, newest_ready, ready_at
-from service.storage.registry.pagination import decode_cursor, encode_cursor, invalid_cursor
+from service.storage.registry.pagination import decode_cursor, encode_cursor, has_text, invalid_cursor
 from service.storage.registry.tables import models, name_moves, names
 
 FROM_THE_START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ def name_state(connection: Connection, tenant: str, name: str) -> NameState:
         & (name_moves.c.name == names.c.name)
         & (name_moves.c.revision == names.c.revision)
     )
-    query = select(*columns).join(name_moves, is_last).where(names.c.tenant == tenant, names.c.name == name)
+    query = select(*columns).join(name_moves, is_last).where(names.c.tenant == tenant, has_text(names.c.name, name))
     row = connection.execute(query).first()
     return NameState() if row is None else NameState(*row)
 

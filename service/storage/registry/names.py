@@ -133,41 +133,56 @@ class Names:
         shown = tuple(map(name_entry, rows[:limit]))
         return Page(shown, encode_cursor(shown[-1].name) if len(rows) > limit else None)
 
-    def promote(self, tenant: str, name: str, model_id: str, by: str | None, bounds: NameBounds) -> NameEntry:
+    def promote(
+        self,
+        tenant: str,
+        name: str,
+        model_id: str,
+        by: str | None,
+        bounds: NameBounds,
+        revision: int | None = None,
+    ) -> NameEntry:
         """Pin a name to a ready model of the tenant; nothing changes if it is.
 
-        by: who does it. Raises ModelNotFound, ModelNotReady, ModelFailed, and QuotaExceeded for a name too many.
+        by: who does it; revision: only if the name still has this one. Raises ModelNotFound, ModelNotReady,
+        ModelFailed, Conflict for another revision, and QuotaExceeded for a name too many.
         """
         with self._database.writing() as connection:
-            lock_tenant(connection, tenant)
+            state = _locked_state(connection, tenant, name, revision)
             hold_ready(connection, model_id, tenant)
-            state = name_state(connection, tenant, name)
             if (state.mode, state.model_id) != ("pinned", model_id):
                 meant = state.revision or newest_of(connection, tenant, name)
                 pinned = NameState("pinned", model_id, state.revision, state.revision if meant else None, None)
                 self._move(connection, tenant, name, pinned, "promoted", by, bounds)
             return meaning(connection, tenant, name)
 
-    def rollback(self, tenant: str, name: str, by: str | None, bounds: NameBounds) -> NameEntry:
+    def rollback(
+        self, tenant: str, name: str, by: str | None, bounds: NameBounds, revision: int | None = None
+    ) -> NameEntry:
         """Return a name to what it meant before the last move that was not rolled back.
 
-        Raises ModelNotFound for an unknown name, and Conflict if there is nothing before, or its model is gone.
+        revision: only if the name still has this one. Raises ModelNotFound for an unknown name, and Conflict for
+        another revision, if there is nothing before, or if its model is gone.
         """
         with self._database.writing() as connection:
-            lock_tenant(connection, tenant)
+            state = _locked_state(connection, tenant, name, revision)
             meaning(connection, tenant, name)
-            before = state_before(connection, tenant, name, name_state(connection, tenant, name))
+            before = state_before(connection, tenant, name, state)
             if before.mode == "pinned" and before.model_id is not None:
                 hold_ready(connection, before.model_id, tenant)
             self._move(connection, tenant, name, before, "rolled back", by, bounds)
             return meaning(connection, tenant, name)
 
-    def follow(self, tenant: str, name: str, by: str | None, bounds: NameBounds) -> NameEntry:
-        """Let a name mean its newest ready model from now on; nothing changes if it does. Raises ModelNotFound."""
+    def follow(
+        self, tenant: str, name: str, by: str | None, bounds: NameBounds, revision: int | None = None
+    ) -> NameEntry:
+        """Let a name mean its newest ready model from now on; nothing changes if it does.
+
+        revision: only if the name still has this one. Raises ModelNotFound, and Conflict for another revision.
+        """
         with self._database.writing() as connection:
-            lock_tenant(connection, tenant)
+            state = _locked_state(connection, tenant, name, revision)
             meaning(connection, tenant, name)
-            state = name_state(connection, tenant, name)
             if state.mode != "newest":
                 now = self._database.shared_now(connection)
                 newest = newest_of(connection, tenant, name)
@@ -220,6 +235,21 @@ class Names:
             connection.execute(insert(name_moves).values({**of_name, **asdict(after), **audit}))
         old = name_moves.c.revision <= revision - bounds.moves
         connection.execute(delete(name_moves).where(name_moves.c.tenant == tenant, name_moves.c.name == name, old))
+
+
+def _locked_state(connection: Connection, tenant: str, name: str, revision: int | None) -> NameState:
+    """Return the state of a name, which nobody moves until the end of the transaction.
+
+    revision: the one that it must have; None: any. Raises Conflict if it has another one.
+    """
+    lock_tenant(connection, tenant)
+    state = name_state(connection, tenant, name)
+    if revision not in (None, state.revision):
+        raise Conflict(
+            f"the name {name[:200]!r} has revision {state.revision}, not {revision}: it was moved since you read it; "
+            "read it again"
+        )
+    return state
 
 
 def _make_room(connection: Connection, tenant: str, most: int) -> None:

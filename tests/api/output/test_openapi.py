@@ -44,7 +44,7 @@ CONTRACT = {
     ("get", "/names/{name}"): ACCESS | {"200", "404", "422", "500", "503"},
     ("post", "/names/{name}/promote"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("post", "/names/{name}/rollback"): ACCESS | {"200", "404", "409", "422", "500", "503"},
-    ("post", "/names/{name}/follow"): ACCESS | {"200", "404", "422", "500", "503"},
+    ("post", "/names/{name}/follow"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("get", "/jobs"): ACCESS | {"200", "422", "500", "503"},
     ("get", "/jobs/{job_id}"): ACCESS | {"200", "404", "500", "503"},
     ("get", "/jobs/{job_id}/events"): ACCESS | {"200", "204", "404", "422", "500", "503"},

@@ -137,6 +137,18 @@ def test_a_name_in_another_encoding(client: httpx.Client, models: list[Record]) 
     problem_of(client.post("/names/%FF/promote", json=body), 422, "invalid-option", "#/name")
 
 
+def test_a_move_of_what_was_moved_meanwhile(client: httpx.Client, models: list[Record]) -> None:
+    body = {"model_id": models[0]["model_id"]}
+    for number in (0, 1, 1):
+        body = {"model_id": models[number]["model_id"]}
+        response = client.post(place("seen", "promote"), params={"revision": number}, json=body)
+    problem_of(response, 409, "conflict", contains="has revision 2, not 1")
+    for move in ("rollback", "follow"):
+        problem_of(client.post(place("seen", move), params={"revision": 1}), 409, "conflict", contains="read it again")
+        problem_of(client.post(place("seen", move), params={"revision": -1}), 422, "invalid-request", "#/revision")
+    assert client.post(place("seen", "rollback"), params={"revision": 2}).json()["revision"] == 3
+
+
 def test_paths_that_are_no_names(client: httpx.Client) -> None:
     for path in ("/names/a/b", "/names/a%2Fb/promote/x", "/names%2Fa", "/names/a/promote%2F"):
         problem_of(client.get(path), 404, "route-not-found")

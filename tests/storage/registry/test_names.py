@@ -422,6 +422,31 @@ def test_moved_names_are_told_with_what_they_mean(registry: Registry, clock: Clo
     assert (HERE, "sales", second) in registry.names.moved_within(50)
 
 
+def test_a_move_may_depend_on_the_revision(registry: Registry, clock: Clock) -> None:
+    first, second = add(registry, clock), add(registry, clock)
+    with pytest.raises(Conflict, match="has revision 0, not 1: it was moved since you read it"):
+        registry.names.promote(HERE, "sales", first, None, WIDE, revision=1)
+    assert registry.names.promote(HERE, "sales", first, None, WIDE, revision=0).revision == 1
+    assert registry.names.promote(HERE, "sales", second, None, WIDE, revision=1).revision == 2
+    for move in (registry.names.rollback, registry.names.follow):
+        with pytest.raises(Conflict, match="has revision 2, not 1"):
+            move(HERE, "sales", None, WIDE, revision=1)
+    ready = threading.Barrier(4)
+
+    def roll_back(_: int) -> bool:
+        ready.wait()
+        try:
+            registry.names.rollback(HERE, "sales", None, WIDE, revision=2)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(roll_back, range(4))) == 1
+    assert meant(registry) == first
+    assert registry.names.follow(HERE, "sales", None, WIDE, revision=3).model_id == second
+
+
 def test_concurrent_moves_come_one_after_the_other(registry: Registry, clock: Clock) -> None:
     chosen = [add(registry, clock) for _ in range(8)]
     ready = threading.Barrier(8)

@@ -100,7 +100,7 @@ def _load(
     resources: Resources, tenant: str, model_id: str, attempt: int, revision: int, name: str | None = None
 ) -> LoadedModel:
     """Return a ready model whose series has this revision, or a later one."""
-    cached = resources.forecasters.get(tenant, model_id, attempt, name)
+    cached = resources.forecasters.get(tenant, model_id, attempt, name, revision)
     known = 0 if cached.observed is None else cached.observed.revision
     if known < revision:
         return read_series(resources, tenant, LoadedModel(model_id, *cached))

@@ -60,6 +60,7 @@ class CachedModel(NamedTuple):
 class _Loaded:
     model: CachedModel
     size: int
+    revision: int = 0
     confirmed_at: float = 0.0
     refresh_at: float = 0.0
 
@@ -67,6 +68,18 @@ class _Loaded:
     def total(self) -> int:
         """The approximate memory in bytes, with that of the series."""
         return self.size + (self.model.observed.size if self.model.observed else 0)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the series is as recent as the registry has reported."""
+        observed = self.model.observed
+        return (observed.revision if observed else 0) >= self.revision
+
+    def report(self, revision: int) -> None:
+        """Take over what the registry has reported; the model is confirmed if its series is not older."""
+        self.revision = max(self.revision, revision)
+        if self.is_current:
+            self.confirm()
 
     def confirm(self) -> None:
         """Mark the model as confirmed now."""
@@ -125,20 +138,20 @@ class ForecasterCache:
         with self._lock:
             found = model_id or self._named.get((tenant, name or ""))
             loaded = self._loaded.get((tenant, found or ""))
-            if found is None or loaded is None:
+            if found is None or loaded is None or not loaded.is_current:
                 return None
             self._hits += 1
             loaded.confirmed_at = time.monotonic() - CONFIRMED_SECONDS + _TRUSTED_SECONDS
             loaded.refresh_at = loaded.confirmed_at + CONFIRMED_SECONDS
             return found, loaded.model
 
-    def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None) -> CachedModel:
+    def get(self, tenant: str, model_id: str, attempt: int, name: str | None = None, revision: int = 0) -> CachedModel:
         """Return a model that the registry has just reported as the tenant's and ready, made by this attempt.
 
         It is loaded from the store if it is not cached.
 
-        name: the name by which it was requested. Raises ModelNotFound, and ModelFileCorrupt if the stored file is
-        damaged.
+        name: the name by which it was requested. revision: that of its series in the registry: the model is confirmed
+        once `observe` has brought it. Raises ModelNotFound, and ModelFileCorrupt if the stored file is damaged.
         """
         key = tenant, model_id
         with self._lock:
@@ -150,7 +163,7 @@ class ForecasterCache:
             if key in self._loaded:
                 self._hits += 1
                 self._loaded.move_to_end(key)
-                self._loaded[key].confirm()
+                self._loaded[key].report(revision)
                 return self._loaded[key].model
             self._misses += 1
         data = self._store.get_model(model_id, attempt)
@@ -163,7 +176,7 @@ class ForecasterCache:
         with self._lock:
             self._drop(key)
             self._loaded[key] = loaded = _Loaded(CachedModel(forecaster), size)
-            loaded.confirm()
+            loaded.report(revision)
             self._bytes += size
             self._shrink()
         return loaded.model
@@ -181,6 +194,7 @@ class ForecasterCache:
                 loaded.model = CachedModel(forecaster, observed)
                 self._bytes += loaded.total
                 self._shrink()
+            loaded.report(observed.revision)
             return loaded.model
 
     def _shrink(self) -> None:

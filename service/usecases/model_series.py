@@ -49,6 +49,13 @@ class ObservedSeries(NamedTuple):
         return 3 * 8 * self.kept.panel.points
 
 
+_UNLIMITED = 2**62
+
+
+def _apply(kept: KeptSeries, change: Addition | Removal, most_values: int) -> Applied:
+    return change.apply(kept, most_values) if isinstance(change, Addition) else change.apply(kept)
+
+
 @dataclass(frozen=True)
 class SeriesReader:
     """Reads the series of models from the store and the registry's logs."""
@@ -71,7 +78,7 @@ class SeriesReader:
             return known
         kept, items = known.kept, set[str | None]()
         for record in log.changes:
-            applied = self.apply(kept, change_of(record))
+            applied = _apply(kept, change_of(record), _UNLIMITED)  # it was within the limits when it was accepted
             kept = applied.series
             items.update(applied.items)
         if known.ends is None:
@@ -81,9 +88,8 @@ class SeriesReader:
 
     def apply(self, kept: KeptSeries, change: Addition | Removal) -> Applied:
         """Return the series after a change. Raises what the change does."""
-        if isinstance(change, Addition):
-            return change.apply(kept, self.limits.settings.max_points)
-        return change.apply(kept)
+        # More than is kept in the long run, so that values can be added to a series that is as long as that.
+        return _apply(kept, change, 2 * self.limits.settings.max_points)
 
     def _file(self, log: SeriesLog) -> KeptSeries:
         assert log.file is not None  # noqa: S101 - the caller has checked

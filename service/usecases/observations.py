@@ -78,7 +78,7 @@ def change_series(
     """
     is_latest = model.observed is None
     for _ in range(_MOST_ATTEMPTS):
-        if idempotency is not None and (found := _earlier(resources, tenant, idempotency)) is not None:
+        if idempotency is not None and (found := _earlier(resources, model.id, idempotency)) is not None:
             return found
         if is_latest:
             model = read_series(resources, tenant, model)
@@ -176,8 +176,8 @@ def _delete_replaced(resources: Resources) -> None:
         logger.warning("replaced files of observations could not be deleted: %s", reason(error))
 
 
-def _earlier(resources: Resources, tenant: str, idempotency: Idempotency) -> ObservationsAnswer | None:
-    answer = resources.registry.observations.answer_of(tenant, idempotency.key, idempotency.request_hash)
+def _earlier(resources: Resources, model_id: str, idempotency: Idempotency) -> ObservationsAnswer | None:
+    answer = resources.registry.observations.answer_of(model_id, idempotency.key, idempotency.request_hash)
     return None if answer is None else ObservationsAnswer(**{**answer, "warnings": tuple(answer["warnings"])})
 
 
@@ -189,10 +189,11 @@ def _answer(model: LoadedModel, applied: Applied) -> ObservationsAnswer:
         end = latest.times.slice(len(latest) - 1, len(latest)).written()[0]
     warnings = []
     if applied.gaps:
-        warnings.append(f"{applied.gaps} rows between were not sent and count as missing values")
+        rows = "1 row has no value" if applied.gaps == 1 else f"{applied.gaps} rows have no value"
+        warnings.append(f"{rows}: missing values")
     needed = model.forecaster.min_history
     warnings += [
-        f"{one.prefix}it is new and has {len(one)} values; it is forecast once it has {needed}"
+        f"{one.prefix}it is new; it is forecast once it has {needed} values, and has {len(one)}"
         for one in applied.panel
         if len(one) < needed and not model.forecaster.knows(one.item)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -22,6 +23,12 @@ _TRAINED: tuple[dict[str, Any], ...] = (
 )
 
 schemathesis.serializer.alias(XLSX_TYPE, "application/octet-stream")
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines_of_json(context: Any, value: Any) -> bytes:
+    """Send what is made up as the only line."""
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
 @schemathesis.hook

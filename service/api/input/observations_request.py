@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import ValidationError
 
 from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
+from service.api.input.items import SentSeries
 from service.api.input.observed_rows import addition_of
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
@@ -16,6 +17,8 @@ from service.api.input.table import table_series
 from service.api.input.training_request import idempotency_of, read_any_table
 from service.api.output.problems import invalid
 from service.api.schemas.observations import ObservationsRequest
+from service.errors import InvalidSeries
+from service.errors import Path as ErrorPath
 from service.tables.excel import XLSX_TYPE
 from service.usecases.forecast import LoadedModel, load_model
 from service.usecases.observations import Idempotency, change_series
@@ -35,7 +38,7 @@ class SentObservations:
         """Add the values to a tenant's model; return the answer. Raises what reading them and `change_series` raise."""
         model = load_model(resources, tenant, model_id, name)
         asked, warnings = self._asked(model)
-        answer = add_observations(resources, tenant, model, asked, self.idempotency)
+        answer = add_observations(resources, tenant, model, asked, self.idempotency, self.idempotency is not None)
         return {**answer, "warnings": [*warnings, *answer["warnings"]]}
 
     def _asked(self, model: LoadedModel) -> tuple[ObservationsRequest, tuple[str, ...]]:
@@ -72,23 +75,39 @@ def add_observations(
     model: LoadedModel,
     asked: ObservationsRequest,
     idempotency: Idempotency | None = None,
+    keyed: bool | None = None,
 ) -> dict[str, Any]:
-    """Read values as the rows of a model were read, and add them; return the answer. Raises as `change_series` does."""
+    """Read values as the rows of a model were read, and add them; return the answer. Raises as `change_series` does.
+
+    keyed: whether the request has an idempotency key; None: it cannot have one.
+    """
     refuse_values_ahead(asked.series, ("series",))
     forecaster, limits = model.forecaster, resources.limits
-    reading = replace(forecaster.reading, continues=True)
+    reading = replace(forecaster.reading, resample=None, continues=True)
+    if reading.known is None and (path := _path_of_times(asked.series)) is not None:
+        raise InvalidSeries.at(path, "the model's series has no times: leave them out, and send start_index")
     read = read_panel(asked.series, reading=reading, model_targets=forecaster.targets, limits=limits)
     limits.check_panel(read.panel, ("series",))
     answer = change_series(
         resources,
         tenant,
         model,
-        lambda kept: addition_of(
-            forecaster, kept, read.panel, asked.start_index, asked.replace, idempotency is not None
-        ),
+        lambda kept: addition_of(forecaster, kept, read.panel, asked.start_index, asked.replace, keyed),
         idempotency,
     )
     return {**answer._asdict(), "warnings": [*read.warnings, *answer.warnings]}
+
+
+def _path_of_times(series: SentSeries) -> ErrorPath | None:
+    """Return where the first times of a series are; None if it has none."""
+    for place, one in [
+        (("series",), series),
+        *((("series", "items", row), item) for row, item in enumerate(getattr(series, "items", ()) or ())),
+    ]:
+        for name in ("timestamps", "start"):
+            if getattr(one, name, None) is not None:
+                return (*place, name)
+    return None
 
 
 async def read_observations_request(request: Request) -> SentObservations:

@@ -25,12 +25,13 @@ def addition_of(
     sent: Panel,
     start_index: int | Mapping[str, int] | None,
     correct: bool,
-    has_key: bool,
+    has_key: bool | None,
 ) -> Addition:
     """Return the change that adds a panel to a series, as its columns are named there.
 
     start_index: the row of the first value of items without times, the same for all or by item; None: the values follow
-    the last ones, which needs a key (``has_key``). Raises UnknownColumn, InvalidOption.
+    the last ones, which needs a key. has_key: whether there is one; None: there cannot be. Raises UnknownColumn,
+    InvalidOption.
     """
     panel = _in_columns(forecaster, kept, sent)
     starts: dict[str | None, int] = {}
@@ -42,16 +43,15 @@ def addition_of(
             starts[one.item] = start_index
         elif start_index is not None:
             if one.item is None or one.item not in start_index:
-                detail = f"{one.name} has no start_index: it has {end} values"
+                detail = f"{one.name} has no start_index: send {end}, the number of its values, as start_index"
                 raise InvalidOption.at(("start_index",), detail)
             starts[one.item] = start_index[one.item]
         elif has_key:
             starts[one.item] = end
         else:
-            detail = (
-                f"values without times need start_index, which is {end} for values that follow the last ones of "
-                f"{one.name}, or an Idempotency-Key header: else a retry would add them twice"
-            )
+            detail = f"values without times need start_index, which is {end} for values that follow the last ones of "
+            cure = "" if has_key is None else ", or an Idempotency-Key header"
+            detail += f"{one.name}{cure}: else a retry would add them twice"
             raise InvalidOption.at(("start_index",), detail)
     return Addition(panel, starts, correct)
 

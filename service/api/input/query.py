@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from fastapi import Request
 from fastapi.routing import APIRoute
@@ -79,10 +79,14 @@ async def refuse_repeated(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
-    for name in (one.alias for one in route.dependant.query_params):
+    for name in (one.alias for one in route.dependant.query_params if not _is_list(one.field_info.annotation)):
         times = len(request.query_params.getlist(name))
         if times > 1:
             raise InvalidInput.at((name,), f"{name} is given {times} times: give it once")
+
+
+def _is_list(annotation: object) -> bool:
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
 
 
 _DIGITS = re.compile(r"-?[0-9]+")

@@ -30,6 +30,7 @@ router = APIRouter(tags=["batches"])
 # Lines are answered together for so long; then other requests have their turn.
 _TURN_SECONDS = 0.05
 _MOST_LINES_A_TURN = 256
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Answer = Callable[[Request, bytes], bytes]
 """Returns the answer to one line, without its end. Raises ServiceError."""
@@ -70,7 +71,7 @@ async def _answered(request: Request, answer: Answer) -> Response:
     media_type(request, NDJSON_TYPE)
     load_of(request).check_room()
     body = await read_body(request)
-    lines = [one for one in body.split(b"\n") if one.strip()]
+    lines = [one for one in body.removeprefix(_BYTE_ORDER_MARK).split(b"\n") if one.strip()]
     if not lines:
         raise InvalidInput("the body has no line: send one line of JSON for each model")
     return _Lines(_answers(request, lines, answer))

@@ -16,6 +16,7 @@ from service.api.output.openapi import parameter, problems, schema_of
 from service.api.output.responses import json_response
 from service.api.request_context import forget_body, in_turn, load_of, resources_of, tenant_of
 from service.api.routes.names import InPath
+from service.api.routes.training import TABLE_PARAMETERS
 from service.api.schemas.observations import ObservationsAnswer, ObservationsList, ObservationsRequest
 from service.errors import InvalidOption
 from service.forecasting.observations.changes import Removal
@@ -52,15 +53,11 @@ _BODY = {
     },
     "parameters": [
         parameter("Idempotency-Key", "header", _TEXT, "For 24 hours, the same request changes the series only once"),
+        parameter("start_index", "query", _TEXT, "As in JSON, a number (tables only)"),
+        parameter("replace", "query", _TEXT, "As in JSON, true or false (tables only)"),
         *(
-            parameter(name, "query", _TEXT, f"{text} (tables only)")
-            for name, text in (
-                ("time", "Column of the times; by default detected"),
-                ("item", "Column that identifies the item of a row; repeat for several"),
-                ("target", "Column of the values; by default those of the model"),
-                ("replace", "As in JSON"),
-                ("start_index", "As in JSON, a number"),
-            )
+            parameter(name, "query", schema, f"{description} (tables only)")
+            for name, (schema, description) in TABLE_PARAMETERS.items()
         ),
     ],
 }

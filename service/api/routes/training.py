@@ -39,7 +39,7 @@ _KEY = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY}
 _KEY_DESCRIPTION = (
     "Chosen by the client: for 24 hours, requests with the same key, body and query, to the byte, return the same job"
 )
-_TABLE_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
+TABLE_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     "time": (_TEXT, "Column of the times; by default detected from its name or cells"),
     "target": (
         _TEXTS,
@@ -81,7 +81,7 @@ _BODY = {
         parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION),
         *(
             parameter(name, "query", schema, f"{description} (tables only)")
-            for name, (schema, description) in _TABLE_PARAMETERS.items()
+            for name, (schema, description) in TABLE_PARAMETERS.items()
         ),
     ],
 }

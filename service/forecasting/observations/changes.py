@@ -26,8 +26,8 @@ class Applied(NamedTuple):
     """A series after a change.
 
     appended, ignored, replaced: how many values there were none of before, were equal to those there, or differed;
-    removed: how many values are gone; gaps: rows between those sent that became missing values. items: those of the
-    change, in its order.
+    removed: how many values are gone; gaps: rows between those sent that became missing values; is_shorter: whether
+    rows at the end are gone. items: those of the change, in its order.
     """
 
     series: KeptSeries
@@ -36,6 +36,7 @@ class Applied(NamedTuple):
     replaced: int = 0
     removed: int = 0
     gaps: int = 0
+    is_shorter: bool = False
     items: tuple[str | None, ...] = ()
 
     @property
@@ -48,7 +49,7 @@ class Applied(NamedTuple):
     @property
     def changes(self) -> bool:
         """Whether the series differs from the one before."""
-        return bool(self.appended or self.replaced or self.removed or self.gaps)
+        return bool(self.appended or self.replaced or self.removed or self.gaps or self.is_shorter)
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Addition:
     starts: Mapping[str | None, int]
     correct: bool = False
 
-    def apply(self, kept: KeptSeries, most_rows: int, path: Path = ("series",)) -> Applied:
-        """Return the series with these values, of at most ``most_rows`` rows an item.
+    def apply(self, kept: KeptSeries, most_values: int, path: Path = ("series",)) -> Applied:
+        """Return the series with these values, of at most ``most_values`` over all items and columns.
 
         A missing value changes no value. Raises ObservationConflict for a value that differs from the one there, and
         InvalidSeries, InvalidTimestamps or InvalidOption for values that have no place in the series.
@@ -83,12 +84,15 @@ class Addition:
                 dropped.append(0)
                 trained.append(0)
             read = np.stack([read(values) for read, values in zip(readers, sent.values.T, strict=True)], axis=1)
-            placed, rows = self._placed(series[place], dropped[place], sent, most_rows, at)
+            placed, rows = self._placed(series[place], dropped[place], sent, most_values // len(kept.panel.columns), at)
             series[place], of_item = self._merged(series[place], placed, rows, columns, read, dropped[place], at)
             counts += of_item
         panel = replace(kept.panel, series=tuple(series), labels=labels)
         appended, ignored, replaced, gaps = counts.tolist()
         after = KeptSeries(panel, tuple(dropped), tuple(trained))
+        if panel.points > most_values:
+            detail = f"the series would have {panel.points} values, missing ones included, and may have {most_values}"
+            raise InvalidSeries.at(path, f"{detail}: send fewer rows at once, or correct the times")
         return Applied(after, appended, ignored, replaced, gaps=gaps, items=tuple(one.item for one in self.panel))
 
     def _check_new(self, kept: KeptSeries, sent: Series, path: Path) -> None:
@@ -176,7 +180,7 @@ class Removal:
 
         Raises InvalidOption at ``start`` for rows of the training, which can only be corrected.
         """
-        series, removed = list(kept.panel.series), 0
+        series, removed, is_shorter = list(kept.panel.series), 0, False
         for item, (first, stop) in self.rows.items():
             place = kept.places[item]
             own, dropped = series[place], kept.dropped[place]
@@ -190,8 +194,14 @@ class Removal:
             length = len(own)
             while stop - dropped >= len(own) and length > fewest and np.isnan(values[length - 1]).all():
                 length -= 1
+            if not length and kept.trained[place]:
+                detail = f"{own.name} would have no value left: keep some, or delete the model"
+                raise InvalidOption.at(("start",), detail)
+            is_shorter |= length < len(own)
             series[place] = replace(own, values=values).head(length)
-        return Applied(_without_empty_items(kept, series), removed=removed, items=tuple(self.rows))
+        return Applied(
+            _without_empty_items(kept, series), removed=removed, is_shorter=is_shorter, items=tuple(self.rows)
+        )
 
     def to_record(self) -> dict[str, Any]:
         """Return the change as plain JSON values."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.errors import InvalidSeries, Path
 from service.forecasting.series.series import FloatArray
-from service.tables.labels import MOST_LABELS, are_booleans, canonical, number_of, too_many
+from service.tables.labels import EMPTY, are_booleans, canonical, number_of
 
 Labels = Mapping[str, tuple[str, ...]]
 Reader = Callable[[FloatArray], FloatArray]
@@ -17,8 +17,8 @@ Reader = Callable[[FloatArray], FloatArray]
 def merge_labels(kept: Labels, sent: Labels, columns: Sequence[str], path: Path) -> tuple[Labels, list[Reader]]:
     """Return the labels of both, and for each of the columns what turns values of the second into those of the first.
 
-    Labels keep their places; new ones follow them. Raises InvalidSeries for text where there are numbers, and for too
-    many labels.
+    Labels keep their places; new ones follow them. Raises InvalidSeries for text where there are numbers or booleans,
+    and for numbers where there is text.
     """
     merged, readers = dict(kept), []
     for name in columns:
@@ -34,14 +34,13 @@ def _joined(
     name: str, kept: tuple[str, ...], sent: tuple[str, ...] | None, path: Path
 ) -> tuple[tuple[str, ...], Reader]:
     if are_booleans(kept):
-        return kept, _of_numbers(name, sent, path)
+        reader = _of_numbers(name, sent, path)
+        return kept, lambda values: _require_booleans(name, reader(values), path)
     labels, places = list(kept), {canonical(label): float(place) for place, label in enumerate(kept)}
 
     def place_of(label: str) -> float:
         word = canonical(label)
         if word not in places:
-            if len(labels) >= MOST_LABELS:
-                raise InvalidSeries.at(path, too_many(name))
             places[word] = float(len(labels))
             labels.append(label)
         return places[word]
@@ -51,7 +50,20 @@ def _joined(
         return tuple(labels), lambda values: np.where(
             np.isnan(values), np.nan, table[np.nan_to_num(values).astype(int)]
         )
-    raise InvalidSeries.at(path, f"column {name[:60]!r} has text in the model's series: send text")
+    return kept, lambda values: _require_missing(name, values, path)
+
+
+def _require_booleans(name: str, values: FloatArray, path: Path) -> FloatArray:
+    wrong = values[~(np.isnan(values) | (values == 0) | (values == 1))]
+    if len(wrong):
+        raise InvalidSeries.at(path, f"column {name[:60]!r} has true and false in the model's series, got {wrong[0]:g}")
+    return values
+
+
+def _require_missing(name: str, values: FloatArray, path: Path) -> FloatArray:
+    if not np.isnan(values).all():
+        raise InvalidSeries.at(path, f"column {name[:60]!r} has text in the model's series: send text")
+    return values
 
 
 def _of_numbers(name: str, sent: tuple[str, ...] | None, path: Path) -> Reader:
@@ -59,8 +71,8 @@ def _of_numbers(name: str, sent: tuple[str, ...] | None, path: Path) -> Reader:
     if sent is None or are_booleans(sent):
         return lambda values: values
     try:
-        table = np.array([number_of(label) for label in sent])
+        table = np.array([np.nan if label == EMPTY else number_of(label) for label in sent])
     except ValueError:
-        found = next(label for label in sent if canonical(label) not in ("true", "false"))
+        found = next(label for label in sent if label != EMPTY and canonical(label) not in ("true", "false"))
         raise InvalidSeries.at(path, f"column {name[:60]!r} has numbers in the model's series, got {found!r}") from None
     return lambda values: np.where(np.isnan(values), np.nan, table[np.nan_to_num(values).astype(int)])

@@ -15,6 +15,8 @@ from service.forecasting.series.time_axis import TimeAxis
 from service.forecasting.series.time_format import TimeArray
 
 _PERIODS = ("Y", "Q", "M")
+# Of rows that are missing, where the series has fewer rows; else as many as it has.
+_LONGEST_GAP = 1000
 _WEEK_REACH = np.timedelta64(3, "D")
 
 
@@ -43,6 +45,9 @@ def merge_times(axis: TimeAxis, times: TimeArray, most_rows: int, path: Path) ->
     if len(axis) + ahead > most_rows:
         detail = f"{_written(axis, times[-1])!r} lies about {ahead} rows after the end of the model's series, which may"
         raise InvalidTimestamps.at(path, f"{detail} have {most_rows} rows: correct the time, or train a new model")
+    if ahead - len(times) > max(len(axis), _LONGEST_GAP):
+        detail = f"{_written(axis, times[-1])!r} lies about {ahead} rows after the end of the model's series, which has"
+        raise InvalidTimestamps.at(path, f"{detail} {len(axis)}: correct the time, or train a new model")
     if axis.grid.is_restricted or axis.freq == "B":
         return _merge_on_calendar(axis, times, path)
     index = np.concatenate([axis.index, _rows_until(axis, times[-1], ahead)])
@@ -82,9 +87,9 @@ def _rows_until(axis: TimeAxis, last: np.datetime64, count: int) -> TimeArray:
     if not count:
         return axis.index[:0]
     rows = axis.future(count).index
-    stop = int(np.searchsorted(rows, last))
-    near = _rows_at(axis.grid, rows[: stop + 1], np.array([last]))
-    return rows[: stop + 1] if near is None or near[0] == stop else rows[:stop]
+    # The time may lie on another day of the last row's own month, or beside the grid.
+    found = _rows_at(axis.grid, np.concatenate([axis.index[-1:], rows]), np.array([last]))
+    return rows[: int(np.searchsorted(rows, last)) + 1] if found is None else rows[: int(found[0])]
 
 
 def _rows_at(grid: Grid, index: TimeArray, times: TimeArray) -> IntArray | None:
@@ -117,4 +122,11 @@ def _beside(axis: TimeAxis, index: TimeArray, times: TimeArray) -> str:
 
 
 def _written(axis: TimeAxis, time: np.datetime64) -> str | int:
-    return axis.form.write(np.array([time]))[0]
+    """Return a time as the client writes those of the axis, or more finely if it has parts that those have not."""
+    form = axis.form if axis.form.is_absolute or axis.form.is_epoch else axis.form.at_least(_unit_of(time))
+    return form.write(np.array([time]))[0]
+
+
+def _unit_of(time: np.datetime64) -> str:
+    units = ("D", "m", "s")
+    return next((unit for unit in units if time == time.astype(f"datetime64[{unit}]")), "s")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import InvalidTimestamps, Path, ServiceError
+from service.errors import AmbiguousDates, InvalidTimestamps, Path, ServiceError
 from service.forecasting.series.frequency import aliases_of, unit_of
 from service.forecasting.series.grid import Grid, Placement
 from service.forecasting.series.grid_inference import (
@@ -98,7 +98,7 @@ def axis_from_timestamps(
     """
     freq_path = (*path[:-1], "freq")
     aliases = aliases_of(freq, freq_path) if freq is not None else ()
-    read = read or read_times(raw, date_format, path)
+    read = read or _read(raw, date_format, path, reading)
     read = read if reading.time_zone is None else in_zone(read, reading.time_zone, raw, path)
     order = np.argsort(read.times, kind="stable")
     if reading.resample is None:
@@ -133,6 +133,17 @@ def axis_from_timestamps(
     return replace(placed, positions=positions)
 
 
+def _read(raw: Sequence[RawTime], date_format: str | None, path: Path, reading: Reading) -> ReadTimes:
+    """Parse times; those that continue a model's may be ambiguous by themselves."""
+    try:
+        return read_times(raw, date_format, path)
+    except AmbiguousDates:
+        form = reading.known.form if reading.known else None
+        if not reading.continues or form is None or form.pattern[:2] not in ("%d", "%m"):
+            raise
+        return read_times(raw, f"{form.pattern}{'%z' if form.offset else ''}", path)
+
+
 def _unplaced(
     read: ReadTimes, order: NDArray[np.intp], known: Grid, aliases: Sequence[str], freq_path: Path
 ) -> PlacedRows:
@@ -140,7 +151,8 @@ def _unplaced(
     if aliases and known.freq not in aliases:
         detail = f"the rows of the model have frequency {known.freq!r}: leave freq out"
         raise InvalidTimestamps.at(freq_path, detail)
-    grid = replace(known, form=read.form.at_least(unit_of(known.freq)))
+    # Rows of a model that aggregates are sent for whole steps, aggregated already.
+    grid = replace(known, form=read.form.at_least(unit_of(known.freq)), how=None)
     positions = np.empty(len(order), np.intp)
     positions[order] = np.arange(len(order))
     return PlacedRows(TimeAxis(grid.snap(read.times, read.form.unit), grid), positions, warnings=read.warnings)

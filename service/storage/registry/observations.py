@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
@@ -100,7 +100,7 @@ class Observations:
                 return False
             row = {"model_id": model_id, "revision": revision + 1, "change": dict(change), "size_bytes": size_bytes}
             connection.execute(insert(observations).values(row))
-            self._record(connection, tenant, model_id, recorded)
+            _record(connection, model_id, recorded, self._database.clock())
             return True
 
     def fold(
@@ -131,13 +131,13 @@ class Observations:
             if before.series_file is not None:
                 row = {"id": before.series_file, "replaced_at": self._database.clock()}
                 connection.execute(insert(replaced_series_files).values(row))
-            self._record(connection, tenant, model_id, recorded)
+            _record(connection, model_id, recorded, self._database.clock())
             return True
 
-    def answer_of(self, tenant: str, key: str, request_hash: str) -> Mapping[str, Any] | None:
-        """Return the answer that is kept for a key of the last 24 hours, or None. Raises IdempotencyKeyReused."""
+    def answer_of(self, model_id: str, key: str, request_hash: str) -> Mapping[str, Any] | None:
+        """Return the answer for a model's key of the last 24 hours, or None. Raises IdempotencyKeyReused."""
         query = select(observation_keys.c.request_hash, observation_keys.c.answer).where(
-            observation_keys.c.tenant == tenant,
+            observation_keys.c.model_id == model_id,
             observation_keys.c.key == key,
             observation_keys.c.created_at > self._database.clock() - KEY_LIFETIME,
         )
@@ -175,13 +175,14 @@ class Observations:
                 raise
             raise IdempotencyKeyReused(KEY_REUSED) from error
 
-    def _record(self, connection: Connection, tenant: str, model_id: str, recorded: RecordedAnswer | None) -> None:
-        if recorded is None:
-            return
-        now = self._database.clock()
-        connection.execute(delete(observation_keys).where(observation_keys.c.created_at <= now - KEY_LIFETIME))
-        row = {"tenant": tenant, "key": recorded.key, "model_id": model_id, "request_hash": recorded.request_hash}
-        connection.execute(insert(observation_keys).values(**row, answer=dict(recorded.answer), created_at=now))
+
+def _record(connection: Connection, model_id: str, recorded: RecordedAnswer | None, now: datetime) -> None:
+    """Keep the answer of a key, and delete old ones."""
+    if recorded is None:
+        return
+    connection.execute(delete(observation_keys).where(observation_keys.c.created_at <= now - KEY_LIFETIME))
+    row = {"model_id": model_id, "key": recorded.key, "request_hash": recorded.request_hash, "created_at": now}
+    connection.execute(insert(observation_keys).values(**row, answer=dict(recorded.answer)))
 
 
 def _ready(tenant: str, model_id: str) -> tuple[ColumnElement[bool], ...]:

@@ -145,14 +145,12 @@ observations = Table(
 observation_keys = Table(
     "observation_keys",
     metadata,
-    Column("tenant", String(LONGEST_TENANT), primary_key=True, server_default=DEFAULT_TENANT),
+    Column("model_id", String(32), ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
     Column("key", String, primary_key=True),
-    Column("model_id", String(32), ForeignKey("models.id", ondelete="CASCADE"), nullable=False),
     Column("request_hash", String(128), nullable=False),
     Column("answer", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index(None, "created_at"),
-    Index(None, "model_id"),
 )
 
 replaced_series_files = Table(

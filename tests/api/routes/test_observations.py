@@ -64,7 +64,7 @@ def test_gaps_are_missing_values(application: Application) -> None:
     model = application.train({"values": SALES[:TRAINED], "timestamps": MONTHS[:TRAINED]})
     answer = observe(application, model, {"values": [SALES[50], SALES[53]], "timestamps": [MONTHS[50], MONTHS[53]]})
     assert (answer["appended"], answer["gaps"]) == (2, 4)
-    assert answer["warnings"] == ["4 rows between were not sent and count as missing values"]
+    assert answer["warnings"] == ["4 rows have no value: missing values"]
     history = [*SALES[:TRAINED], None, None, SALES[50], None, None, SALES[53]]
     assert_same_forecast(application, model, {"values": history, "timestamps": MONTHS[:54]})
     assert observe(application, model, {"values": [SALES[51]], "timestamps": [MONTHS[51]]})["gaps"] == 0
@@ -133,7 +133,7 @@ def test_items_are_observed_one_by_one_and_new_ones_arrive(application: Applicat
     history = {"items": [panel(slice(0, 48))["items"][0], panel(slice(0, 50))["items"][1]]}
     assert_same_forecast(application, model, history)
     answer = observe(application, model, panel(slice(0, 3), ("c",)))
-    assert answer["warnings"][0].startswith("item 'c': it is new and has 3 values; it is forecast once it has ")
+    assert answer["warnings"][0].endswith(f"it is forecast once it has {model['min_history']} values, and has 3")
     told = application.forecast(model_id=model["model_id"])
     assert [one["item"] for one in told["forecasts"]] == ["a", "b"]
     assert told["warnings"] == [f"item 'c' is left out: it needs {model['min_history']} values, got 3"]
@@ -342,3 +342,93 @@ def test_a_name_leads_to_the_model_that_it_means(application: Application) -> No
     assert application.client.delete(place, params={"start": str(TRAINED)}).json()["removed"] == 1
     assert application.client.get(url(older)).json()["items"][0]["columns"] == {"value": []}
     problem_of(application.client.post("/names/nobody/observations", json=body), 404, "model-not-found")
+
+
+def test_one_key_serves_each_model_once(application: Application) -> None:
+    for _ in range(2):
+        model = application.train(VALUES[:TRAINED])
+        for _ in range(2):
+            response = application.client.post(url(model), json={"series": [5.0]}, headers={"Idempotency-Key": "day"})
+            assert (response.json()["model_id"], response.json()["appended"]) == (model["model_id"], 1)
+        assert application.client.get(url(model)).json()["items"][0]["columns"] == {"value": [5.0]}
+
+
+def test_a_model_that_aggregates_takes_whole_steps(application: Application) -> None:
+    hours = [f"2024-01-{1 + hour // 24:02}T{hour % 24:02}:00" for hour in range(24 * 30)]
+    series = {"values": [float(hour % 24) for hour in range(24 * 30)], "timestamps": hours}
+    model = application.train(series, resample={"freq": "D", "how": "sum"})
+    response = application.client.post(
+        url(model), json={"series": {"values": [1.0], "timestamps": ["2024-01-31T05:00"]}}
+    )
+    problem_of(response, 422, "invalid-timestamps", contains="'2024-01-31T05:00' is not a time of the model's series")
+    observe(application, model, {"values": [300.0], "timestamps": ["2024-01-31"]})
+    [read] = application.client.get(url(model)).json()["items"]
+    assert read["columns"] == {"value": [300.0]}
+
+
+def test_booleans_stay_booleans(application: Application) -> None:
+    def part(rows: slice) -> Model:
+        columns = {"y": VALUES[rows], "x": [row % 3 == 0 for row in range(60)][rows]}
+        return {"columns": columns, "targets": ["y"], "timestamps": DAYS[rows]}
+
+    model = application.train(part(slice(0, TRAINED)))
+    wrong = {"columns": {"y": [1.0], "x": [7.0]}, "targets": ["y"], "timestamps": [DAYS[48]]}
+    response = application.client.post(url(model), json={"series": wrong})
+    problem_of(response, 422, "invalid-series", "#/series", "has true and false in the model's series, got 7")
+    observe(application, model, part(slice(48, 50)))
+    missing = {"columns": {"y": [1.0, 2.0], "x": [None, True]}, "targets": ["y"], "timestamps": DAYS[50:52]}
+    assert observe(application, model, missing)["appended"] == 3
+    assert application.client.get(url(model)).status_code == 200
+
+
+def test_a_time_far_ahead_is_refused(application: Application) -> None:
+    model = application.train({"values": SALES[:TRAINED], "timestamps": MONTHS[:TRAINED]})
+    far = {"values": [1.0], "timestamps": ["2200-01"]}
+    response = application.client.post(url(model), json={"series": far})
+    problem_of(response, 422, "invalid-timestamps", "#/series/timestamps", "rows after the end of the model's series")
+
+
+def test_days_of_a_month_that_is_known_are_that_month(application: Application) -> None:
+    model = application.train({"values": SALES[:TRAINED], "timestamps": [f"{month}-01" for month in MONTHS[:TRAINED]]})
+    for day in ("10", "11"):
+        sent = {"values": [float(day)], "timestamps": [f"{MONTHS[TRAINED]}-{day}"]}
+        answer = observe(application, model, sent, replace=True)
+        assert answer["gaps"] == 0
+        assert answer["end"].startswith(MONTHS[TRAINED])
+
+
+def test_missing_rows_at_the_end_are_removed(application: Application) -> None:
+    model = application.train(VALUES[:TRAINED])
+    client = application.client
+    response = client.post(url(model), json={"series": [5.0, None, None], "start_index": TRAINED})
+    assert response.json()["end"] == TRAINED + 3
+    assert client.delete(url(model), params={"start": str(TRAINED + 1)}).json()["end"] == TRAINED + 1
+    assert client.get(url(model)).json()["items"][0]["columns"] == {"value": [5.0]}
+
+
+def test_several_items_are_named(application: Application) -> None:
+    model = application.train(panel(slice(0, TRAINED), ("a", "b", "c")))
+    observe(application, model, panel(slice(48, 50), ("a", "b", "c")))
+    params = {"item": ["a", "c"]}
+    assert [one["item"] for one in application.client.get(url(model), params=params).json()["items"]] == ["a", "c"]
+    removed = application.client.delete(url(model), params={**params, "start": DAYS[49]})
+    assert removed.json()["removed"] == 2
+
+
+def test_ambiguous_dates_are_those_of_the_model(application: Application) -> None:
+    dates = [f"{day[8:]}.{day[5:7]}.{day[:4]}" for day in [*DAYS, "2024-03-01", "2024-03-02"]]
+    model = application.train({"values": VALUES, "timestamps": dates[:60]})
+    answer = observe(application, model, {"values": [1.0], "timestamps": [dates[60]]})
+    assert (answer["appended"], answer["gaps"], answer["end"]) == (1, 0, "01.03.2024")
+
+
+def test_a_lost_file_is_told_and_never_forecast_without(tmp_path: Path) -> None:
+    with running(tmp_path, training_processes=1) as application:
+        model = application.train(VALUES[:TRAINED])
+        observe(application, model, [float(row) for row in range(9000)], start_index=TRAINED)
+    for file in (tmp_path / "series").iterdir():
+        file.unlink()
+    with running(tmp_path, training_processes=1) as application:
+        for _ in range(3):
+            response = application.client.post("/forecast", json={"model_id": model["model_id"]})
+            problem_of(response, 500, "model-file-corrupt", contains="observations")

@@ -101,15 +101,17 @@ def test_files_count_for_the_quota(registry: Registry, model: str) -> None:
 def test_the_answer_of_a_key_is_kept_for_a_day(registry: Registry, model: str, clock: Clock) -> None:
     observations = registry.observations
     assert add(registry, model, 0, RecordedAnswer("k", "hash", {"appended": 1}))
-    assert observations.answer_of("acme", "k", "hash") == {"appended": 1}
-    assert observations.answer_of("other", "k", "hash") is None
+    assert observations.answer_of(model, "k", "hash") == {"appended": 1}
+    another = registry.add("acme", new_id(), None, {}, 10).id
+    assert observations.answer_of(another, "k", "hash") is None
+    assert add(registry, another, 0, RecordedAnswer("k", "hash", {"appended": 3}))
     with pytest.raises(IdempotencyKeyReused):
-        observations.answer_of("acme", "k", "another hash")
+        observations.answer_of(model, "k", "another hash")
     with pytest.raises(IdempotencyKeyReused):
         add(registry, model, 1, RecordedAnswer("k", "another hash", {}))
     assert values(registry, model) == [0]
     clock.advance(hours=25)
-    assert observations.answer_of("acme", "k", "hash") is None
+    assert observations.answer_of(model, "k", "hash") is None
     assert add(registry, model, 1, RecordedAnswer("k", "another hash", {"appended": 2}))
 
 
@@ -117,4 +119,4 @@ def test_nothing_is_left_of_a_deleted_model(registry: Registry, model: str) -> N
     assert add(registry, model, 0, RecordedAnswer("k", "hash", {}))
     registry.delete("acme", model)
     assert registry.observations.log("acme", model) is None
-    assert registry.observations.answer_of("acme", "k", "hash") is None
+    assert registry.observations.answer_of(model, "k", "hash") is None

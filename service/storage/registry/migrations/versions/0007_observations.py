@@ -31,19 +31,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "observation_keys",
-        sa.Column("tenant", sa.String(63), server_default="default", nullable=False),
-        sa.Column("key", sa.String(), nullable=False),
         sa.Column("model_id", sa.String(32), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
         sa.Column("request_hash", sa.String(128), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["model_id"], ["models.id"], name="fk_observation_keys_model_id_models", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("tenant", "key", name="pk_observation_keys"),
+        sa.PrimaryKeyConstraint("model_id", "key", name="pk_observation_keys"),
     )
     op.create_index("ix_observation_keys_created_at", "observation_keys", ["created_at"])
-    op.create_index("ix_observation_keys_model_id", "observation_keys", ["model_id"])
     op.create_table(
         "replaced_series_files",
         sa.Column("id", sa.String(32), nullable=False),

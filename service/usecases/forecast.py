@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import ModelNotFound, Unavailable
+from service.errors import ModelFileCorrupt, ModelNotFound, Unavailable
 from service.forecasting.config.options import Point
 from service.forecasting.covariates.categories import changes
 from service.forecasting.covariates.future_covariates import NONE_SENT, Change, FutureCovariates
@@ -109,11 +109,18 @@ def _load(
 
 def read_series(resources: Resources, tenant: str, model: LoadedModel) -> LoadedModel:
     """Return a model with its latest series. Raises ModelNotFound, ModelFileCorrupt, Conflict, Unavailable."""
-    known = model.observed
-    log = resources.registry.observations.log(tenant, model.id, known.revision if known else 0)
+    known, logs = model.observed, resources.registry.observations
+    log = logs.log(tenant, model.id, known.revision if known else 0)
+    if log is not None and known is not None and log.revision < known.revision:  # the database was restored
+        known, log = None, logs.log(tenant, model.id)
     if log is None:
         raise unknown_model(model.id)
-    observed = resources.series.read(model.forecaster, log, known)
+    try:
+        observed = resources.series.read(model.forecaster, log, known)
+    except ModelFileCorrupt:
+        if logs.log(tenant, model.id) is None:  # it was deleted meanwhile
+            raise unknown_model(model.id) from None
+        raise
     return LoadedModel(model.id, *resources.forecasters.observe(tenant, model.id, model.forecaster, observed))
 
 

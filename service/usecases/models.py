@@ -14,8 +14,9 @@ from service.storage.files.model_codec import (
     restore,
     series_file,
     with_observations,
+    without_observations,
 )
-from service.storage.files.model_file import read_model_file
+from service.storage.files.model_file import read_model_file, write_model_file
 from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry
@@ -88,6 +89,9 @@ def read_import(tenant: str, data: bytes, name: str | None) -> Import:
     forecaster, observed = restore(file), observations_of(file)
     if observed is not None:
         check_series(forecaster, observed)
+        # They are kept in a file of their own, as they change.
+        file = without_observations(file)
+        data = write_model_file(file.record, file.tensors)
     name = name if name is not None else inherited.name
     if name == ZERO_SHOT:
         detail = f"the model is named {ZERO_SHOT}, the ID of the pre-trained forecaster: give another name"
@@ -105,19 +109,15 @@ def keep_import(resources: Resources, tenant: str, taken: Import) -> ModelEntry:
     # Checked before anything is stored, and again on insertion, as concurrent requests may add models in between.
     registry.check_quota(tenant, quota, size, training=False)
     store.put_model(taken.model_id, taken.data)
+    series = None
+    if taken.observed is not None:
+        data, file = series_file(StoredSeries(taken.model_id, 1, taken.observed)), new_id()
+        store.put_series(file, data)
+        series = file, len(data)
     try:
-        model = registry.add(tenant, taken.model_id, taken.name, taken.record, size, quota)
+        return registry.add(tenant, taken.model_id, taken.name, taken.record, size, quota, series=series)
     except QuotaExceeded:
         store.delete_model(taken.model_id)
+        if series is not None:
+            store.delete_series(series[0])
         raise
-    if taken.observed is None:
-        return model
-    data, file = series_file(StoredSeries(model.id, 1, taken.observed)), new_id()
-    store.put_series(file, data)
-    try:
-        registry.observations.fold(tenant, model.id, 0, file, len(data), quota)
-    except QuotaExceeded:
-        store.delete_series(file)
-        delete_model(resources, tenant, model.id)
-        raise
-    return registry.get(tenant, model.id)

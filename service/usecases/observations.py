@@ -30,7 +30,7 @@ from service.usecases.model_series import ObservedSeries
 from service.usecases.resources import Resources
 
 if TYPE_CHECKING:
-    pass
+    from service.forecasting.forecaster.series_ends import ObservedEnds
 
 logger = logging.getLogger(__name__)
 
@@ -83,53 +83,66 @@ def change_series(
         if is_latest:
             model = read_series(resources, tenant, model)
         try:
-            done = _try(resources, tenant, model, make, idempotency)
+            answer = _try(resources, tenant, model, make, idempotency, is_latest)
         except (InvalidInput, ObservationConflict):
             # Another server may have changed the series: what is refused is refused by its latest revision.
             if is_latest:
                 raise
-            done = None
-        if done is not None and (done.changed or is_latest):
-            return done.answer
+            answer = None
+        if answer is not None:
+            return answer
         is_latest = True
     raise Overloaded("the model's series changes too often at once; try again", retry_after=_RETRY_SECONDS)
 
 
-class _Done(NamedTuple):
-    answer: ObservationsAnswer
-    changed: bool
-
-
 def _try(
-    resources: Resources, tenant: str, model: LoadedModel, make: MakeChange, idempotency: Idempotency | None
-) -> _Done | None:
-    """Apply a change to a model's series as it is known; return None if another change was faster."""
+    resources: Resources,
+    tenant: str,
+    model: LoadedModel,
+    make: MakeChange,
+    idempotency: Idempotency | None,
+    is_latest: bool,
+) -> ObservationsAnswer | None:
+    """Apply a change to a model's series as it is known.
+
+    Return None if another change was faster, or may have been where this one would change nothing.
+    """
     before = model.observed
     assert before is not None  # noqa: S101 - it was read
     change = make(before.kept)
     applied = resources.series.apply(before.kept, change)
-    answer = _answer(model, applied)
-    if not applied.changes:
-        return _Done(answer, changed=False)
-    after = _after(model, before, applied)
-    recorded = None
+    answer, recorded = _answer(model, applied), None
     if idempotency is not None:
         recorded = RecordedAnswer(idempotency.key, idempotency.request_hash, answer._asdict())
+    if not applied.changes:
+        if is_latest and recorded is not None:
+            resources.registry.observations.keep_answer(model.id, recorded)
+        return answer if is_latest else None
+    after = _after(model, before, applied)
     stored = _store(resources, tenant, model.id, before, after, change, recorded)
     if stored is None:
         return None
+    if stored.kept is not after.kept:  # without its oldest rows, as other servers read it
+        stored = stored._replace(ends=_ends(model, stored.kept))
     resources.forecasters.observe(tenant, model.id, model.forecaster, stored)
-    return _Done(answer, changed=True)
+    return answer
 
 
 def _after(model: LoadedModel, before: ObservedSeries, applied: Applied) -> ObservedSeries:
     """Return the series after a change. Raises InvalidInput if the model cannot forecast from its end."""
     from service.forecasting.forecaster.series_ends import ObservedEnds
 
-    ends = before.ends or ObservedEnds.of(model.forecaster, before.kept.panel)
+    ends = (before.ends or ObservedEnds({}, {})).updated(model.forecaster, applied.panel)
+    if before.ends is None:  # checked above, so that errors name places in the request
+        ends = _ends(model, applied.series)
     gone = set(applied.items) - applied.series.places.keys()
-    ends = ends.updated(model.forecaster, applied.panel).without(gone)
-    return ObservedSeries(before.revision + 1, before.file_revision, applied.series, ends)
+    return ObservedSeries(before.revision + 1, before.file_revision, applied.series, ends.without(gone))
+
+
+def _ends(model: LoadedModel, kept: KeptSeries) -> ObservedEnds:
+    from service.forecasting.forecaster.series_ends import ObservedEnds
+
+    return ObservedEnds.of(model.forecaster, kept.panel)
 
 
 def _store(
@@ -188,9 +201,10 @@ def _answer(model: LoadedModel, applied: Applied) -> ObservationsAnswer:
     if latest is not None and latest.times is not None:
         end = latest.times.slice(len(latest) - 1, len(latest)).written()[0]
     warnings = []
-    if applied.gaps:
-        rows = "1 row has no value" if applied.gaps == 1 else f"{applied.gaps} rows have no value"
-        warnings.append(f"{rows}: missing values")
+    if applied.gaps == 1:
+        warnings.append("1 row has no value and counts as missing")
+    elif applied.gaps:
+        warnings.append(f"{applied.gaps} rows have no value and count as missing")
     needed = model.forecaster.min_history
     warnings += [
         f"{one.prefix}it is new; it is forecast once it has {needed} values, and has {len(one)}"

@@ -203,7 +203,7 @@ class _Comparison:
                 yield Difference("observations without file", model_id, "leave", detail), lambda: True
         unknown = [one for one in files.values() if one.id not in current and one.id not in replaced]
         for one, stored in self._latest_first([one for one in unknown if self._now - one.written_at > _IMPORT]):
-            if stored is not None and not self._delete_orphans and self._has_model(stored.model_id):
+            if stored is not None and not self._delete_orphans and self._observed_nothing(stored.model_id):
                 detail = f"revision {stored.revision} of what model {stored.model_id} has observed"
                 taken = partial(self._regain, one, stored)
                 yield Difference("file of observations", one.id, "adopt", detail), taken
@@ -224,6 +224,12 @@ class _Comparison:
     def _regain(self, one: StoredFile, stored: StoredSeries) -> bool:
         found = stored.model_id, one.id, stored.revision, one.size_bytes
         return self._registry.inventory.regain_series(*found)
+
+    def _observed_nothing(self, model_id: str) -> bool:
+        try:
+            return self._registry.get_of_any_tenant(model_id).series_revision == 0
+        except ModelNotFound:
+            return False
 
     def _is_series(self, file: str) -> bool:
         current, replaced = self._registry.inventory.series_files()

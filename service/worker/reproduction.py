@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import JobNotFound, ModelFileCorrupt
+from service.errors import JobNotFound, ModelNotReady
 from service.forecasting.networks.engine_choice import FASTEST, EngineChoice
 from service.storage.files.model_file import read_model_file
 from service.storage.files.store import ModelStore
@@ -40,7 +40,7 @@ class Reproduction:
     @property
     def is_equal(self) -> bool:
         """Whether the numbers are equal, but for rounding."""
-        return max(self.differences.values(), default=0.0) <= _ROUNDING
+        return all(one <= _ROUNDING for one in self.differences.values())
 
     def to_text(self) -> str:
         """Return the result in words."""
@@ -55,11 +55,11 @@ class Reproduction:
 def reproduce(registry: Registry, store: ModelStore, model_id: str, engines: EngineChoice = FASTEST) -> Reproduction:
     """Train a ready model of any tenant again, and compare.
 
-    Raises ModelNotFound, DataNotKept, ModelFileCorrupt if the model is not ready, and Unavailable.
+    Raises ModelNotFound, ModelNotReady, DataNotKept, and Unavailable.
     """
     model = registry.get_of_any_tenant(model_id)
     if model.status != "ready":
-        raise ModelFileCorrupt(f"model {model_id} is not ready: there is nothing to compare with")
+        raise ModelNotReady(f"model {model_id} is not ready: there is nothing to compare with")
     kept = read_model_file(store.get_model(model_id, model.attempt))
     if model.job_id is None:
         raise DataNotKept(f"model {model_id} was imported: its training data is where it was trained")

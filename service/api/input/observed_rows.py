@@ -43,7 +43,7 @@ def addition_of(
             starts[one.item] = start_index
         elif start_index is not None:
             if one.item is None or one.item not in start_index:
-                detail = f"{one.name} has no start_index: send {end}, the number of its values, as start_index"
+                detail = f"{one.name} has no start_index: send {end} to follow its last value"
                 raise InvalidOption.at(("start_index",), detail)
             starts[one.item] = start_index[one.item]
         elif has_key:
@@ -92,12 +92,10 @@ class Rows(NamedTuple):
         return self.series.head(self.stop - self.dropped).tail(self.stop - self.first)
 
 
-def rows_between(
-    kept: KeptSeries, items: Sequence[str] | None, start: str | None, end: str | None, since_training: bool = True
-) -> list[Rows]:
+def rows_between(kept: KeptSeries, items: Sequence[str] | None, start: str | None, end: str | None) -> list[Rows]:
     """Return the rows of items from ``start`` to ``end``, both included: times, or row numbers without times.
 
-    start: None: the first row after the training, or the first one that is kept; end: None: the last one. Raises
+    start: None: the first row after the training; end: None: the last one. Raises
     UnknownColumn, InvalidTimestamps, InvalidOption.
     """
     chosen: Sequence[str | None] = list(kept.places) if items is None else items
@@ -107,7 +105,7 @@ def rows_between(
             raise UnknownColumn.at(("item", position), f"the model has no item {str(item)[:60]!r}")
         place = kept.places[item]
         series, dropped, trained = kept.panel.series[place], kept.dropped[place], kept.trained[place]
-        first = max(trained - dropped, 0) if since_training else 0
+        first = max(trained - dropped, 0)
         if start is not None:
             first = _row_at(series, dropped, start, "left", ("start",))
         stop = len(series) if end is None else _row_at(series, dropped, end, "right", ("end",))

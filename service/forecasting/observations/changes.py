@@ -84,7 +84,13 @@ class Addition:
                 dropped.append(0)
                 trained.append(0)
             read = np.stack([read(values) for read, values in zip(readers, sent.values.T, strict=True)], axis=1)
-            placed, rows = self._placed(series[place], dropped[place], sent, most_values // len(kept.panel.columns), at)
+            placed, rows, kept_rows = self._placed(
+                series[place], dropped[place], sent, most_values // len(kept.panel.columns), at
+            )
+            # A row that is a holiday no more moves those after it.
+            last = trained[place] - dropped[place] - 1
+            if kept_rows is not None and 0 <= last < len(kept_rows):
+                trained[place] = int(kept_rows[last]) + 1 + dropped[place]
             series[place], of_item = self._merged(series[place], placed, rows, columns, read, dropped[place], at)
             counts += of_item
         panel = replace(kept.panel, series=tuple(series), labels=labels)
@@ -107,8 +113,10 @@ class Addition:
         if np.isnan(sent.values).all():
             raise InvalidSeries.at(path, f"{sent.name} is new and has no value: leave it out, or send one")
 
-    def _placed(self, own: Series, dropped: int, sent: Series, most_rows: int, path: Path) -> tuple[Series, IntArray]:
-        """Return an item with rows for those that were sent, and their places."""
+    def _placed(
+        self, own: Series, dropped: int, sent: Series, most_rows: int, path: Path
+    ) -> tuple[Series, IntArray, IntArray | None]:
+        """Return an item with rows for those sent, their places, and the places of its own rows; None: the same."""
         if sent.times is None:
             first, end = self.starts[sent.item] - dropped, dropped + len(own)
             if first < 0:
@@ -121,18 +129,19 @@ class Addition:
             more = max(int(rows[-1]) + 1 - len(own), 0)
             if len(own) + more > most_rows:
                 raise InvalidSeries.at(path, f"{sent.name} would have more than {most_rows} rows")
-            return _with_rows(own, own.times and _longer(own.times, more), more, np.arange(len(own))), rows
+            return _with_rows(own, own.times and _longer(own.times, more), more, np.arange(len(own))), rows, None
         path = (*path, "timestamps")
         if own.times is None and len(own):
             raise InvalidSeries.at(path, "the model's series has no times: leave them out, and send start_index")
         if own.times is None:
-            return _with_rows(own, sent.times, len(sent), np.arange(0)), np.arange(len(sent))
+            return _with_rows(own, sent.times, len(sent), np.arange(0)), np.arange(len(sent)), None
         if sent.times.form.is_absolute != own.times.form.is_absolute:
             kind = "an offset from UTC" if sent.times.form.is_absolute else "no offset from UTC"
             like = own.times.slice(len(own) - 1, len(own)).written()[0]
             raise InvalidSeries.at(path, f"the times have {kind}, unlike those of the model: write them as {like!r}")
         merged = merge_times(own.times, sent.times.index, most_rows, path)
-        return _with_rows(own, merged.axis, len(merged.axis) - len(own), merged.kept), merged.added
+        placed = _with_rows(own, merged.axis, len(merged.axis) - len(own), merged.kept)
+        return placed, merged.added, merged.kept
 
     def _merged(
         self,
@@ -192,9 +201,10 @@ class Removal:
             values[first - dropped : stop - dropped] = np.nan
             removed += int((~np.isnan(own.values)).sum() - (~np.isnan(values)).sum())
             length = len(own)
-            while stop - dropped >= len(own) and length > fewest and np.isnan(values[length - 1]).all():
-                length -= 1
-            if not length and kept.trained[place]:
+            if stop - dropped >= len(own):
+                [left] = np.nonzero(~np.isnan(values).all(axis=1))
+                length = max(int(left[-1]) + 1 if len(left) else 0, fewest)
+            if not length and (kept.trained[place] or len(kept.panel) == len(self.rows)):
                 detail = f"{own.name} would have no value left: keep some, or delete the model"
                 raise InvalidOption.at(("start",), detail)
             is_shorter |= length < len(own)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from service.forecasting.series.series import LARGEST, Panel, State, panel_state, restore_panel
 
+_MOST_ROWS = 2**40
+
 
 @dataclass(frozen=True)
 class KeptSeries:
@@ -81,6 +83,10 @@ def restore_kept_series(record: Mapping[str, Any], arrays: Mapping[str, NDArray[
             raise ValueError(f"column {name!r} has values without a label")
     if len({one.item for one in panel}) < len(panel):
         raise ValueError("two items have one ID")
-    if {len(dropped), len(trained)} != {len(panel)} or not all(type(one) is int and one >= 0 for one in counts):
+    if {len(dropped), len(trained)} != {len(panel)} or not all(
+        type(one) is int and 0 <= one <= _MOST_ROWS for one in counts
+    ):
         raise ValueError("the numbers of rows do not fit the items of the series")
+    if not any(trained):
+        raise ValueError("no item was trained")
     return KeptSeries(panel, dropped, trained)

@@ -53,6 +53,14 @@ def _joined(
     return kept, lambda values: _require_missing(name, values, path)
 
 
+def _is_number(label: str) -> bool:
+    try:
+        number_of(label)
+    except ValueError:
+        return False
+    return True
+
+
 def _require_booleans(name: str, values: FloatArray, path: Path) -> FloatArray:
     wrong = values[~(np.isnan(values) | (values == 0) | (values == 1))]
     if len(wrong):
@@ -73,6 +81,6 @@ def _of_numbers(name: str, sent: tuple[str, ...] | None, path: Path) -> Reader:
     try:
         table = np.array([np.nan if label == EMPTY else number_of(label) for label in sent])
     except ValueError:
-        found = next(label for label in sent if label != EMPTY and canonical(label) not in ("true", "false"))
+        found = next(label for label in sent if label != EMPTY and not _is_number(label))
         raise InvalidSeries.at(path, f"column {name[:60]!r} has numbers in the model's series, got {found!r}") from None
     return lambda values: np.where(np.isnan(values), np.nan, table[np.nan_to_num(values).astype(int)])

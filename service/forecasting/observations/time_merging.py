@@ -73,13 +73,20 @@ def _merge_on_calendar(axis: TimeAxis, times: TimeArray, path: Path) -> MergedTi
 
 
 def _count_until(axis: TimeAxis, last: np.datetime64) -> int:
-    """Return at least the number of rows after the end of an axis up to a time; 0 if there are none."""
+    """Return about the number of rows after the end of an axis up to a time, 0 if there are none.
+
+    Without a calendar it is at least their number.
+    """
     if last <= axis.index[-1]:
         return 0
-    step = frequency.step_of(axis.freq)
+    step = frequency.DAY if axis.freq == "B" else frequency.step_of(axis.freq)
     # Months have 28 to 31 days, and their fourth Fridays are 28 to 35 days apart.
     shortest = np.timedelta64(step, "ns") if step else 3 * (axis.future(1).index[0] - axis.index[-1]) // 4
-    return int((last - axis.index[-1]) / shortest) + 2
+    count = (last - axis.index[-1]) / shortest
+    if axis.grid.is_restricted or axis.freq == "B":
+        # As many as there were in the same time.
+        count *= len(axis) / ((axis.index[-1] - axis.index[0]) / shortest + 1)
+    return int(count) + 2
 
 
 def _rows_until(axis: TimeAxis, last: np.datetime64, count: int) -> TimeArray:

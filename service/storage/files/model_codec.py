@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -92,6 +92,13 @@ def with_observations(data: bytes, kept: KeptSeries) -> bytes:
         {**file.record, "observations": record},
         {**file.tensors, **{_OBSERVATIONS + name: one for name, one in arrays.items()}},
     )
+
+
+def without_observations(file: ModelFile) -> ModelFile:
+    """Return a model's file without its series."""
+    record = {name: value for name, value in file.record.items() if name != "observations"}
+    tensors = {name: one for name, one in file.tensors.items() if not name.startswith(_OBSERVATIONS)}
+    return replace(file, record=record, tensors=tensors)
 
 
 def observations_of(file: ModelFile) -> KeptSeries | None:

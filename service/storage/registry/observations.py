@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import IdempotencyKeyReused
+from service.errors import IdempotencyKeyReused, ModelFileCorrupt
 from service.storage.identifiers import check_id, unknown_model
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON
 from service.storage.registry.jobs import KEY_LIFETIME, KEY_REUSED
-from service.storage.registry.quotas import Quota
+from service.storage.registry.quotas import Quota, lock_tenant
 from service.storage.registry.tables import models, observation_keys, observations, replaced_series_files
+
+_MOST_READS = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Observations:
         """Return the changes of a tenant's ready model after a revision; None if there is no such model."""
         row = models.c
         columns = row.attempt, row.job_id, row.series_revision, row.series_file, row.series_file_revision
-        while True:
+        for _ in range(_MOST_READS):
             with self._database.reading() as connection:
                 found = connection.execute(select(*columns).where(*_ready(tenant, model_id))).first()
                 if found is None:
@@ -79,6 +81,9 @@ class Observations:
             # On Postgres, the file may have been replaced between the two queries.
             if len(changes) == log.revision - first:
                 return log._replace(changes=changes)
+        raise ModelFileCorrupt(
+            f"observations of model {model_id} are missing in the database: restore it from a backup"
+        )
 
     def add(
         self,
@@ -118,6 +123,7 @@ class Observations:
         Raises QuotaExceeded, too.
         """
         with self._writing(recorded) as connection:
+            lock_tenant(connection, tenant)  # before the model's row, as in moves of names
             before = connection.execute(
                 select(models.c.series_file, models.c.series_bytes).where(*_ready(tenant, model_id)).with_for_update()
             ).first()
@@ -148,6 +154,11 @@ class Observations:
         if row.request_hash != request_hash:
             raise IdempotencyKeyReused(KEY_REUSED)
         return dict(row.answer)
+
+    def keep_answer(self, model_id: str, recorded: RecordedAnswer) -> None:
+        """Keep the answer of a request that changed nothing. Raises IdempotencyKeyReused as `add` does."""
+        with self._writing(recorded) as connection:
+            _record(connection, model_id, recorded, self._database.clock())
 
     def replaced_files(self, before: timedelta, most: int = 100) -> list[str]:
         """Return files that were replaced longer ago than ``before``, oldest first."""

@@ -96,11 +96,13 @@ class Registry(Database):
         quota: Quota | None = None,
         written_at: datetime | None = None,
         attempt: int = 0,
+        series: tuple[str, int] | None = None,
     ) -> ModelEntry:
         """Add a ready model that needs no training.
 
         written_at: when its file was written; None: now. attempt: the attempt that wrote the file; 0: it is imported.
-        Raises Conflict if the ID is taken, QuotaExceeded if the tenant's quota is exhausted.
+        series: ID and size of the file of what it has observed. Raises Conflict if the ID is taken, QuotaExceeded if
+        the tenant's quota is exhausted.
         """
         added_at = written_at or self.clock()
         row = {
@@ -114,10 +116,15 @@ class Registry(Database):
             "size_bytes": size_bytes,
             "attempt": attempt,
         }
+        more_bytes = size_bytes
+        if series is not None:
+            file, series_bytes = series
+            row |= {"series_revision": 1, "series_file": file, "series_file_revision": 1, "series_bytes": series_bytes}
+            more_bytes += series_bytes
         try:
             with self.writing() as connection:
                 if quota is not None:
-                    quota.check(connection, tenant, size_bytes, training=False)
+                    quota.check(connection, tenant, more_bytes, training=False)
                 connection.execute(insert(models).values(row))
                 return find_model(connection, model_id)
         except IntegrityError as error:
@@ -155,6 +162,8 @@ class Registry(Database):
                 # Jobs are locked first, as in transactions that end a job: another order could cause a deadlock.
                 of_model = (jobs.c.model_id == check_id(model_id, unknown_model), jobs.c.tenant == tenant)
                 attempts = connection.scalars(select(jobs.c.attempt).where(*of_model).with_for_update()).all()
+                # Locked, so that no change replaces the file of its observations meanwhile.
+                connection.execute(select(models.c.id).where(models.c.id == model_id).with_for_update())
                 model = find_model(connection, model_id, tenant)
                 _refuse_pinned(model_id, pinned_to(connection, model_id))
                 connection.execute(delete(models).where(models.c.id == model_id))

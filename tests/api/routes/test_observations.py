@@ -64,7 +64,7 @@ def test_gaps_are_missing_values(application: Application) -> None:
     model = application.train({"values": SALES[:TRAINED], "timestamps": MONTHS[:TRAINED]})
     answer = observe(application, model, {"values": [SALES[50], SALES[53]], "timestamps": [MONTHS[50], MONTHS[53]]})
     assert (answer["appended"], answer["gaps"]) == (2, 4)
-    assert answer["warnings"] == ["4 rows have no value: missing values"]
+    assert answer["warnings"] == ["4 rows have no value and count as missing"]
     history = [*SALES[:TRAINED], None, None, SALES[50], None, None, SALES[53]]
     assert_same_forecast(application, model, {"values": history, "timestamps": MONTHS[:54]})
     assert observe(application, model, {"values": [SALES[51]], "timestamps": [MONTHS[51]]})["gaps"] == 0
@@ -432,3 +432,15 @@ def test_a_lost_file_is_told_and_never_forecast_without(tmp_path: Path) -> None:
         for _ in range(3):
             response = application.client.post("/forecast", json={"model_id": model["model_id"]})
             problem_of(response, 500, "model-file-corrupt", contains="observations")
+
+
+def test_a_key_is_kept_where_nothing_changes(application: Application) -> None:
+    model = application.train(VALUES[:TRAINED])
+    observe(application, model, [5.0], start_index=TRAINED)
+    sent: dict[str, Any] = {"json": {"series": [5.0], "start_index": TRAINED}, "headers": {"Idempotency-Key": "again"}}
+    first = application.client.post(url(model), **sent).json()
+    assert first["ignored"] == 1
+    observe(application, model, [6.0], start_index=TRAINED, replace=True)
+    assert application.client.post(url(model), **sent).json() == first
+    other: dict[str, Any] = {"json": {"series": [7.0]}, "headers": {"Idempotency-Key": "again"}}
+    problem_of(application.client.post(url(model), **other), 422, "idempotency-key-reused")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from service.errors import InvalidOption, InvalidSeries, ObservationConflict
 from service.forecasting.observations.changes import Addition, Applied, Removal, change_of
 from service.forecasting.observations.kept_series import KeptSeries, kept_series_state, restore_kept_series
+from service.forecasting.series.row_placement import Reading, axis_from_timestamps
 from service.forecasting.series.series import Panel, Series
 
 MOST_ROWS = 1000
@@ -149,8 +150,31 @@ def test_a_kept_series_is_restored_from_its_state() -> None:
     np.testing.assert_array_equal(rows(again), rows(series))
 
 
-@pytest.mark.parametrize(("field", "value"), [("dropped", [1, 2]), ("trained", [-1]), ("dropped", ["1"])])
+def test_a_holiday_that_gets_a_value_moves_the_end_of_the_training() -> None:
+    days = [str(one) for one in np.arange("2024-01-01", "2024-03-30", dtype="datetime64[D]") if np.is_busday(one)]
+    closed = "2024-02-14"
+    known = timed([day for day in days[:-5] if day != closed])
+    series = KeptSeries.of_training(known)
+    assert len(known.series[0]) == len(days) - 6
+    after = Addition(timed([closed], known), {}).apply(series, MOST_ROWS).series
+    assert after.trained == (len(days) - 5,)
+    with pytest.raises(InvalidOption, match="can only be corrected"):
+        Removal({None: (len(days) - 6, len(days) - 5)}).apply(after)
+
+
+def timed(days: list[str], model: Panel | None = None) -> Panel:
+    """Return a series of these days, which continues that of a model."""
+    grid = None if model is None or model.series[0].times is None else model.series[0].times.grid
+    placed = axis_from_timestamps(days, None, None, (), Reading(known=grid, continues=grid is not None))
+    assert placed.axis is not None
+    return Panel((Series(np.ones((len(placed.axis), 1)), times=placed.axis),))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("dropped", [1, 2]), ("trained", [-1]), ("dropped", ["1"]), ("dropped", [2**70]), ("trained", [0])],
+)
 def test_a_damaged_state_is_refused(field: str, value: object) -> None:
     record, arrays = kept_series_state(kept())
-    with pytest.raises(ValueError, match="numbers of rows"):
+    with pytest.raises(ValueError, match=r"numbers of rows|no item was trained"):
         restore_kept_series({**record, field: value}, arrays)

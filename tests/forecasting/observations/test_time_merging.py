@@ -92,3 +92,14 @@ def test_one_by_one_or_at_once_is_the_same(freq: str) -> None:
         axis = merge(axis, [one]).axis
     np.testing.assert_array_equal(axis.index, at_once.index)
     np.testing.assert_array_equal(axis.index, axis_of(times, freq).index)
+
+
+def test_opening_hours_are_continued_over_many_days() -> None:
+    import pandas as pd
+
+    hours = pd.date_range("2024-01-01", periods=24 * 200, freq="h")
+    times = [one.isoformat() for one in hours if one.hour in range(9, 18) and one.dayofweek < 5]
+    merged = merge(axis_of(times[:200]), times[200:800])
+    assert len(merged.axis) == 800
+    with pytest.raises(InvalidTimestamps, match="rows after the end"):
+        merge(axis_of(times[:200]), ["2034-01-02T09:00:00"])

@@ -98,7 +98,7 @@ def test_opening_hours_are_continued_over_many_days() -> None:
     import pandas as pd
 
     hours = pd.date_range("2024-01-01", periods=24 * 200, freq="h")
-    times = [one.isoformat() for one in hours if one.hour in range(9, 18) and one.dayofweek < 5]
+    times = [one.isoformat() for one in hours if one.hour in range(9, 18) and one.day_of_week < 5]
     merged = merge(axis_of(times[:200]), times[200:800])
     assert len(merged.axis) == 800
     with pytest.raises(InvalidTimestamps, match="rows after the end"):

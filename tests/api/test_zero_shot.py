@@ -293,7 +293,7 @@ def test_positive_series_stay_positive(application: Application) -> None:
         ({"future_covariates": {"price": [1]}}, "invalid-request", None, "leave them out, or train a model"),
         ({"season_length": 0}, "invalid-request", "#/season_length", "greater than or equal to 1"),
         ({"season_length": 10_001}, "invalid-request", "#/season_length", "less than or equal to 10000"),
-        ({"model_id": "x", "season_length": 7}, "invalid-request", None, "season_length is an option of zero-shot"),
+        ({"model_id": "x", "season_length": 7}, "invalid-request", "#/season_length", "this is an option of zero-shot"),
         ({"horizon": 10_001}, "horizon-too-long", "#/horizon", "limit of 10000"),
         ({"horizon": 10_000, "num_samples": 1000}, "invalid-option", None, "fewer items, levels, samples"),
         ({"items": ["a"]}, "invalid-request", None, "either history or items"),

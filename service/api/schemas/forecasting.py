@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from service.api.schemas.examples import EXAMPLE_NAME, PLACEHOLDER_MODEL_ID, SEASONAL_SERIES, TIMED_COLUMNS
 from service.api.schemas.series import SeriesInput, Start, TimeZone, ValuesAhead, is_timed
@@ -74,10 +84,14 @@ class AskedModel(BaseModel):
     def _one_model(self) -> AskedModel:
         if (self.model_id is None) == (self.name is None):
             raise ValueError("give either model_id or name")
-        name = next((name for name in _OF_ZERO_SHOT if getattr(self, name) is not None), None)
-        if self.model_id != ZERO_SHOT and name is not None:
-            raise ValueError(f"{name} is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
         return self
+
+    @field_validator(*_OF_ZERO_SHOT)
+    @classmethod
+    def _of_zero_shot(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and info.data.get("model_id") != ZERO_SHOT:
+            raise ValueError(f"this is an option of {ZERO_SHOT}: a trained model has its own; leave it out")
+        return value
 
 
 class ForecastRequest(AskedModel):

@@ -12,6 +12,8 @@ import { snippetsCard } from "./snippets_card.js";
 import { TrainingPanel } from "./training_panel.js";
 import { bytesWords, momentWords, saved, statusWords, titleOf } from "./format.js";
 
+const MOST_OBSERVED = 500;
+
 export async function modelView(root, { signal, parameters: [modelId] }) {
   root.className = "stack";
   const model = await askJson(`/models/${modelId}`, { signal });
@@ -34,10 +36,11 @@ export async function modelView(root, { signal, parameters: [modelId] }) {
 }
 
 async function parts(model, signal) {
+  const observed = model.series_revision ? await askJson(`/models/${model.model_id}/observations?limit=${MOST_OBSERVED}`, { signal }) : null;
   return [
     headlineCard(model),
     warningsNotice(model.warnings),
-    await forecastCard(model, (item, target) => historyOf(model, item, target), signal),
+    await forecastCard(model, (item, target) => historyOf(model, observed?.items, item, target), signal),
     validationCard(model),
     element("div", { class: "pair" }, stepCard(model), lossCard(model)),
     element("div", { class: "pair" }, candidatesCard(model), scoresCard(model)),
@@ -47,11 +50,17 @@ async function parts(model, signal) {
   ];
 }
 
-// The end of the series is in the record for one item and target; others are drawn without.
-function historyOf(model, item, target) {
+// The end of the training is in the record for one item and target; what was observed since follows it.
+function historyOf(model, observed, item, target) {
   const shown = model.validation_forecast;
-  if (!shown || shown.item !== item || shown.target !== target) return { values: [], labels: null };
-  return { values: shown.actual, labels: shown.timestamps };
+  const since = observed?.find((one) => one.item === item);
+  const later = { values: since?.columns[target] ?? [], labels: since?.timestamps ?? null };
+  const isKnown = shown?.item === item && shown.target === target;
+  if (!isKnown || since?.start_index > since?.trained_rows) return later;
+  return {
+    values: [...shown.actual, ...later.values],
+    labels: shown.timestamps && [...shown.timestamps, ...(later.labels ?? [])],
+  };
 }
 
 function header(model, signal) {

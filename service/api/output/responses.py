@@ -72,6 +72,7 @@ def model_answer(model: ModelEntry) -> dict[str, Any]:
         "created_at": _time(model.created_at),
         "ready_at": _time(model.ready_at),
         "size_bytes": model.size_bytes,
+        "series_revision": model.series_revision,
         "links": links,
     }
 

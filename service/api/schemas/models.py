@@ -20,6 +20,7 @@ class _State(BaseModel):
     created_at: str = Field(description="When it was accepted (ISO 8601, UTC).", examples=["2026-01-01T12:00:00Z"])
     ready_at: str | None = Field(description="When it became ready.", examples=["2026-01-01T12:00:01Z"])
     size_bytes: int | None = Field(description="Size of its file.", examples=[31000])
+    series_revision: int = Field(0, description="Number of changes of its series since the training.", examples=[0])
 
 
 class ModelAnswer(ModelRecord, _State):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import Conflict, InvalidInput, InvalidModelFile, JobNotFound, ModelFileCorrupt
-from service.forecasting.observations.changes import Addition, Applied, Removal, change_of
+from service.errors import Conflict, InvalidInput, InvalidModelFile, InvalidSeries, JobNotFound, ModelFileCorrupt
+from service.forecasting.observations.changes import Applied, Change, change_of
 from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.series.series import Panel
 from service.storage.files.model_codec import read_series_file, read_training_input
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from service.forecasting.forecaster.series_ends import ObservedEnds
 
 
-def check_series(forecaster: Forecaster, kept: KeptSeries) -> None:
-    """Raise InvalidModelFile if a model cannot forecast from the end of a series that an uploaded file has."""
+def ends_of(forecaster: Forecaster, panel: Panel) -> ObservedEnds:
+    """Return the ends of all items of a panel. Raises InvalidInput if the model cannot forecast from one of them."""
     from service.forecasting.forecaster.series_ends import ObservedEnds
 
+    return ObservedEnds.of(forecaster, panel)
+
+
+def check_series(forecaster: Forecaster, kept: KeptSeries) -> None:
+    """Raise InvalidModelFile if a model cannot forecast from the end of a series that an uploaded file has."""
     try:
-        ObservedEnds.of(forecaster, kept.panel)
+        ends_of(forecaster, kept.panel)
     except InvalidInput as error:
-        raise InvalidModelFile(
-            f"the file is whole but its observations do not fit its model: {error.detail}"
-        ) from error
+        detail = f"the file is whole but its observations do not fit its model: {error.detail}"
+        raise InvalidModelFile(detail) from error
 
 
 class ObservedSeries(NamedTuple):
@@ -49,13 +53,6 @@ class ObservedSeries(NamedTuple):
         return 3 * 8 * self.kept.panel.points
 
 
-_UNLIMITED = 2**62
-
-
-def _apply(kept: KeptSeries, change: Addition | Removal, most_values: int) -> Applied:
-    return change.apply(kept, most_values) if isinstance(change, Addition) else change.apply(kept)
-
-
 @dataclass(frozen=True)
 class SeriesReader:
     """Reads the series of models from the store and the registry's logs."""
@@ -69,8 +66,6 @@ class SeriesReader:
         known: the series at the revision after which the log was read, if any. Raises ModelFileCorrupt, and Conflict
         where the series of a model from an earlier version was not kept.
         """
-        from service.forecasting.forecaster.series_ends import ObservedEnds
-
         if known is None or known.revision < log.file_revision:
             kept = self._file(log) if log.file is not None else self._training(forecaster, log)
             known = ObservedSeries(log.file_revision, log.file_revision, kept)
@@ -78,18 +73,22 @@ class SeriesReader:
             return known
         kept, items = known.kept, set[str | None]()
         for record in log.changes:
-            applied = _apply(kept, change_of(record), _UNLIMITED)  # it was within the limits when it was accepted
+            applied = change_of(record).apply(kept)
             kept = applied.series
             items.update(applied.items)
         if known.ends is None:
-            return ObservedSeries(log.revision, log.file_revision, kept, ObservedEnds.of(forecaster, kept.panel))
+            return ObservedSeries(log.revision, log.file_revision, kept, ends_of(forecaster, kept.panel))
         ends = known.ends.updated(forecaster, kept.panel_of(items)).without(items - kept.places.keys())
         return ObservedSeries(log.revision, log.file_revision, kept, ends)
 
-    def apply(self, kept: KeptSeries, change: Addition | Removal) -> Applied:
-        """Return the series after a change. Raises what the change does."""
-        # More than is kept in the long run, so that values can be added to a series that is as long as that.
-        return _apply(kept, change, 2 * self.limits.settings.max_points)
+    def apply(self, kept: KeptSeries, change: Change) -> Applied:
+        """Return the series after a new change. Raises what the change does, and InvalidSeries if it adds too much."""
+        applied = change.apply(kept)
+        most, added = self.limits.settings.max_points, applied.series.panel.points - kept.panel.points
+        if added > most:
+            detail = f"the series would grow by {added} values, missing ones included; this server takes at most {most}"
+            raise InvalidSeries.at(("series",), f"{detail}: send fewer rows at once, or correct the times")
+        return applied
 
     def _file(self, log: SeriesLog) -> KeptSeries:
         assert log.file is not None  # noqa: S101 - the caller has checked

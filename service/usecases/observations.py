@@ -1,4 +1,4 @@
-"""Add actual values to a model's series, remove them again, and read them back."""
+"""Change a model's series: add actual values to it, or remove some of them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
-from service.errors import (
-    InvalidInput,
-    ObservationConflict,
-    Overloaded,
-    ServiceError,
-    Unavailable,
-)
-from service.forecasting.observations.changes import Addition, Applied, Removal
+from service.errors import InvalidInput, ObservationConflict, Overloaded, ServiceError, Unavailable
+from service.forecasting.observations.changes import Applied, Change
 from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.series.series import Series
 from service.storage.files.model_codec import StoredSeries, series_file
@@ -26,23 +20,21 @@ from service.storage.identifiers import new_id
 from service.storage.registry.observations import RecordedAnswer
 from service.telemetry.logs import reason
 from service.usecases.forecast import LoadedModel, read_series
-from service.usecases.model_series import ObservedSeries
+from service.usecases.model_series import ObservedSeries, ends_of
 from service.usecases.resources import Resources
-
-if TYPE_CHECKING:
-    from service.forecasting.forecaster.series_ends import ObservedEnds
 
 logger = logging.getLogger(__name__)
 
-# A log of more changes, or a larger change, is folded into a file.
+# A log of more changes, a larger change, or a series with so many times the values that are kept, is folded into a file.
 _LONGEST_LOG = 256
 _LARGEST_CHANGE = 32_000
+_OVERSIZE = 2
 # A backup copies the store after the database: the files that a copy of the database names must still be there.
 REPLACED_FILES_KEPT = timedelta(hours=6)
 _MOST_ATTEMPTS = 100
 _RETRY_SECONDS = 1
 
-MakeChange = Callable[[KeptSeries], Addition | Removal]
+MakeChange = Callable[[KeptSeries], Change]
 """Returns the change of a series as it is now; called again if another request was faster."""
 
 
@@ -123,26 +115,21 @@ def _try(
     if stored is None:
         return None
     if stored.kept is not after.kept:  # without its oldest rows, as other servers read it
-        stored = stored._replace(ends=_ends(model, stored.kept))
+        stored = stored._replace(ends=ends_of(model.forecaster, stored.kept.panel))
     resources.forecasters.observe(tenant, model.id, model.forecaster, stored)
     return answer
 
 
 def _after(model: LoadedModel, before: ObservedSeries, applied: Applied) -> ObservedSeries:
     """Return the series after a change. Raises InvalidInput if the model cannot forecast from its end."""
-    from service.forecasting.forecaster.series_ends import ObservedEnds
-
-    ends = (before.ends or ObservedEnds({}, {})).updated(model.forecaster, applied.panel)
-    if before.ends is None:  # checked above, so that errors name places in the request
-        ends = _ends(model, applied.series)
+    forecaster = model.forecaster
+    if before.ends is None:
+        ends_of(forecaster, applied.panel)  # first, so that errors name places in the request
+        ends = ends_of(forecaster, applied.series.panel)
+    else:
+        ends = before.ends.updated(forecaster, applied.panel)
     gone = set(applied.items) - applied.series.places.keys()
     return ObservedSeries(before.revision + 1, before.file_revision, applied.series, ends.without(gone))
-
-
-def _ends(model: LoadedModel, kept: KeptSeries) -> ObservedEnds:
-    from service.forecasting.forecaster.series_ends import ObservedEnds
-
-    return ObservedEnds.of(model.forecaster, kept.panel)
 
 
 def _store(
@@ -151,15 +138,16 @@ def _store(
     model_id: str,
     before: ObservedSeries,
     after: ObservedSeries,
-    change: Addition | Removal,
+    change: Change,
     recorded: RecordedAnswer | None,
 ) -> ObservedSeries | None:
     """Store a change; return the series as it is kept, None if another change was faster."""
     record = change.to_record()
     size, log = len(orjson.dumps(record)), resources.registry.observations
-    if size <= _LARGEST_CHANGE and after.revision - before.file_revision <= _LONGEST_LOG:
-        return after if log.add(tenant, model_id, before.revision, record, size, recorded) else None
     settings = resources.limits.settings
+    is_short = after.revision - before.file_revision <= _LONGEST_LOG and size <= _LARGEST_CHANGE
+    if is_short and after.kept.panel.points <= _OVERSIZE * settings.max_points:
+        return after if log.add(tenant, model_id, before.revision, record, size, recorded) else None
     kept = after.kept.limited(settings.max_kept_rows, settings.max_points)
     data, file = series_file(StoredSeries(model_id, after.revision, kept)), new_id()
     resources.store.put_series(file, data)

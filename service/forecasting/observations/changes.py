@@ -64,8 +64,8 @@ class Addition:
     starts: Mapping[str | None, int]
     correct: bool = False
 
-    def apply(self, kept: KeptSeries, most_values: int, path: Path = ("series",)) -> Applied:
-        """Return the series with these values, of at most ``most_values`` over all items and columns.
+    def apply(self, kept: KeptSeries, path: Path = ("series",)) -> Applied:
+        """Return the series with these values.
 
         A missing value changes no value. Raises ObservationConflict for a value that differs from the one there, and
         InvalidSeries, InvalidTimestamps or InvalidOption for values that have no place in the series.
@@ -84,10 +84,8 @@ class Addition:
                 dropped.append(0)
                 trained.append(0)
             read = np.stack([read(values) for read, values in zip(readers, sent.values.T, strict=True)], axis=1)
-            placed, rows, kept_rows = self._placed(
-                series[place], dropped[place], sent, most_values // len(kept.panel.columns), at
-            )
-            # A row that is a holiday no more moves those after it.
+            placed, rows, kept_rows = self._placed(series[place], dropped[place], sent, at)
+            # A value on a day that counted as a holiday adds a row before later ones.
             last = trained[place] - dropped[place] - 1
             if kept_rows is not None and 0 <= last < len(kept_rows):
                 trained[place] = int(kept_rows[last]) + 1 + dropped[place]
@@ -96,9 +94,6 @@ class Addition:
         panel = replace(kept.panel, series=tuple(series), labels=labels)
         appended, ignored, replaced, gaps = counts.tolist()
         after = KeptSeries(panel, tuple(dropped), tuple(trained))
-        if panel.points > most_values:
-            detail = f"the series would have {panel.points} values, missing ones included, and may have {most_values}"
-            raise InvalidSeries.at(path, f"{detail}: send fewer rows at once, or correct the times")
         return Applied(after, appended, ignored, replaced, gaps=gaps, items=tuple(one.item for one in self.panel))
 
     def _check_new(self, kept: KeptSeries, sent: Series, path: Path) -> None:
@@ -113,9 +108,7 @@ class Addition:
         if np.isnan(sent.values).all():
             raise InvalidSeries.at(path, f"{sent.name} is new and has no value: leave it out, or send one")
 
-    def _placed(
-        self, own: Series, dropped: int, sent: Series, most_rows: int, path: Path
-    ) -> tuple[Series, IntArray, IntArray | None]:
+    def _placed(self, own: Series, dropped: int, sent: Series, path: Path) -> tuple[Series, IntArray, IntArray | None]:
         """Return an item with rows for those sent, their places, and the places of its own rows; None: the same."""
         if sent.times is None:
             first, end = self.starts[sent.item] - dropped, dropped + len(own)
@@ -127,8 +120,6 @@ class Addition:
                 raise InvalidOption.at(_START, detail)
             rows = np.arange(first, first + len(sent))
             more = max(int(rows[-1]) + 1 - len(own), 0)
-            if len(own) + more > most_rows:
-                raise InvalidSeries.at(path, f"{sent.name} would have more than {most_rows} rows")
             return _with_rows(own, own.times and _longer(own.times, more), more, np.arange(len(own))), rows, None
         path = (*path, "timestamps")
         if own.times is None and len(own):
@@ -139,7 +130,7 @@ class Addition:
             kind = "an offset from UTC" if sent.times.form.is_absolute else "no offset from UTC"
             like = own.times.slice(len(own) - 1, len(own)).written()[0]
             raise InvalidSeries.at(path, f"the times have {kind}, unlike those of the model: write them as {like!r}")
-        merged = merge_times(own.times, sent.times.index, most_rows, path)
+        merged = merge_times(own.times, sent.times.index, path)
         placed = _with_rows(own, merged.axis, len(merged.axis) - len(own), merged.kept)
         return placed, merged.added, merged.kept
 

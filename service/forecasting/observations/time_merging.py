@@ -31,20 +31,17 @@ class MergedTimes(NamedTuple):
     added: IntArray
 
 
-def merge_times(axis: TimeAxis, times: TimeArray, most_rows: int, path: Path) -> MergedTimes:
+def merge_times(axis: TimeAxis, times: TimeArray, path: Path) -> MergedTimes:
     """Place ascending ``times`` (time,) on the grid of an axis, whose last row may lie before or after them.
 
     Rows of the grid between the times become rows, too; holidays are found anew where the calendar has any.
-    most_rows: of the new axis. Raises InvalidTimestamps at ``path`` for times before the first row, beside the grid or
+    Raises InvalidTimestamps at ``path`` for times before the first row, beside the grid or
     twice in a row's period, and for times so late that the axis would have too many rows.
     """
     if times[0] < axis.index[0]:
         detail = f"{_written(axis, times[0])!r} is before {axis.written()[0]!r}, the first row that the model keeps"
         raise InvalidTimestamps.at(path, f"{detail}: send later rows only")
     ahead = _count_until(axis, times[-1])
-    if len(axis) + ahead > most_rows:
-        detail = f"{_written(axis, times[-1])!r} lies about {ahead} rows after the end of the model's series, which may"
-        raise InvalidTimestamps.at(path, f"{detail} have {most_rows} rows: correct the time, or train a new model")
     if ahead - len(times) > max(len(axis), _LONGEST_GAP):
         detail = f"{_written(axis, times[-1])!r} lies about {ahead} rows after the end of the model's series, which has"
         raise InvalidTimestamps.at(path, f"{detail} {len(axis)}: correct the time, or train a new model")

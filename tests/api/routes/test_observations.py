@@ -444,3 +444,28 @@ def test_a_key_is_kept_where_nothing_changes(application: Application) -> None:
     assert application.client.post(url(model), **sent).json() == first
     other: dict[str, Any] = {"json": {"series": [7.0]}, "headers": {"Idempotency-Key": "again"}}
     problem_of(application.client.post(url(model), **other), 422, "idempotency-key-reused")
+
+
+def test_a_series_keeps_at_most_so_many_values(limited: Application) -> None:
+    model = limited.train(VALUES[:TRAINED], context_length=8)
+    end = TRAINED
+    for _ in range(4):
+        answer = limited.client.post(url(model), json={"series": [1.0] * 3900, "start_index": end})
+        assert answer.status_code == 200, answer.text
+        end = answer.json()["end"]
+    assert end == TRAINED + 4 * 3900
+    [read] = limited.client.get(url(model), params={"start": str(end - 10)}).json()["items"]
+    assert (read["start_index"], len(read["columns"]["value"])) == (end - 10, 10)
+    old = limited.client.post(url(model), json={"series": [2.0], "start_index": TRAINED, "replace": True})
+    problem_of(old, 422, "invalid-option", "#/start_index", "is kept from row")
+
+
+def test_a_request_adds_at_most_so_many_values_with_missing_ones(limited: Application) -> None:
+    def part(days: list[str]) -> Model:
+        columns = {"a": VALUES[: len(days)], "b": OPEN[: len(days)]}
+        return {"items": [{"id": str(item), "columns": columns, "timestamps": days} for item in range(3)]}
+
+    model = limited.train(part(DAYS[:TRAINED]), context_length=8)
+    answer = limited.client.post(url(model), json={"series": part(["2026-10-01"])})
+    problem_of(answer, 422, "invalid-series", "#/series", "would grow by .* values, .* takes at most 4000")
+    assert limited.client.post(url(model), json={"series": part(DAYS[48:50])}).json()["appended"] == 12

@@ -16,7 +16,6 @@ from service.forecasting.observations.kept_series import KeptSeries, kept_series
 from service.forecasting.series.row_placement import Reading, axis_from_timestamps
 from service.forecasting.series.series import Panel, Series
 
-MOST_ROWS = 1000
 TRAINED = 5
 
 
@@ -33,7 +32,7 @@ def add(series: KeptSeries, values: list[float | None], start: int, correct: boo
     change = Addition(plain(values), {None: start}, correct)
     stored = change_of(orjson.loads(orjson.dumps(change.to_record())))
     assert isinstance(stored, Addition)
-    applied, again = change.apply(series, MOST_ROWS), stored.apply(series, MOST_ROWS)
+    applied, again = change.apply(series), stored.apply(series)
     np.testing.assert_array_equal(rows(applied.series), rows(again.series))
     return applied
 
@@ -119,28 +118,23 @@ def test_values_over_all_items_are_bounded_too() -> None:
 
 def test_a_new_item_starts_at_its_first_row() -> None:
     series = KeptSeries.of_training(plain([1.0], "a"))
-    after = Addition(plain([5.0, 6.0], "b"), {"b": 0}).apply(series, MOST_ROWS).series
+    after = Addition(plain([5.0, 6.0], "b"), {"b": 0}).apply(series).series
     assert after.trained == (1, 0)
     np.testing.assert_array_equal(rows(after, "b"), [5.0, 6.0])
     gone = Removal({"b": (0, 2)}).apply(after)
     assert list(gone.series.places) == ["a"]
     assert gone.removed == 2
     with pytest.raises(InvalidOption, match="start_index 0"):
-        Addition(plain([5.0], "b"), {"b": 3}).apply(series, MOST_ROWS)
+        Addition(plain([5.0], "b"), {"b": 3}).apply(series)
     with pytest.raises(InvalidSeries, match="no value"):
-        Addition(plain([None], "b"), {"b": 0}).apply(series, MOST_ROWS)
+        Addition(plain([None], "b"), {"b": 0}).apply(series)
 
 
 def test_items_and_a_series_without_them_do_not_mix() -> None:
     with pytest.raises(InvalidSeries, match="without an ID"):
-        Addition(plain([1.0], "a"), {"a": 0}).apply(kept(), MOST_ROWS)
+        Addition(plain([1.0], "a"), {"a": 0}).apply(kept())
     with pytest.raises(InvalidSeries, match="items"):
-        Addition(plain([1.0]), {None: 0}).apply(KeptSeries.of_training(plain([1.0], "a")), MOST_ROWS)
-
-
-def test_a_series_has_at_most_so_many_rows() -> None:
-    with pytest.raises(InvalidSeries, match="more than 1000 rows"):
-        add(kept(), [1.0] * 1000, 5)
+        Addition(plain([1.0]), {None: 0}).apply(KeptSeries.of_training(plain([1.0], "a")))
 
 
 def test_a_kept_series_is_restored_from_its_state() -> None:
@@ -156,7 +150,7 @@ def test_a_holiday_that_gets_a_value_moves_the_end_of_the_training() -> None:
     known = timed([day for day in days[:-5] if day != closed])
     series = KeptSeries.of_training(known)
     assert len(known.series[0]) == len(days) - 6
-    after = Addition(timed([closed], known), {}).apply(series, MOST_ROWS).series
+    after = Addition(timed([closed], known), {}).apply(series).series
     assert after.trained == (len(days) - 5,)
     with pytest.raises(InvalidOption, match="can only be corrected"):
         Removal({None: (len(days) - 6, len(days) - 5)}).apply(after)

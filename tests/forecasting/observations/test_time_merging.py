@@ -21,11 +21,11 @@ def axis_of(times: list[str], freq: str | None = None) -> TimeAxis:
     return axis
 
 
-def merge(axis: TimeAxis, times: list[str], most_rows: int = 10_000) -> MergedTimes:
+def merge(axis: TimeAxis, times: list[str]) -> MergedTimes:
     reading = Reading(known=axis.grid, continues=True)
     sent = axis_from_timestamps(times, None, None, PATH, reading).axis
     assert sent is not None
-    return merge_times(axis, sent.index, most_rows, PATH)
+    return merge_times(axis, sent.index, PATH)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_times_are_placed(known: list[str], sent: list[str], added: list[int], e
         (WORKDAYS, ["2024-01-27"], "not a time of the model's series"),
         (["2024-01", "2024-02", "2024-03"], ["2024-04-01", "2024-04-02"], "two of the times lie in one row"),
         (JANUARY, ["2924-01-01"], "2924"),
-        (JANUARY, ["2064-01-01"], "have 10000 rows"),
+        (JANUARY, ["2064-01-01"], "rows after the end of the model's series, which has 28"),
     ],
 )
 def test_times_without_a_place_are_refused(known: list[str], sent: list[str], words: str) -> None:

@@ -112,6 +112,7 @@ def read_series(resources: Resources, tenant: str, model: LoadedModel) -> Loaded
     known, logs = model.observed, resources.registry.observations
     log = logs.log(tenant, model.id, known.revision if known else 0)
     if log is not None and known is not None and log.revision < known.revision:  # the database was restored
+        resources.forecasters.forget(tenant, model.id)
         known, log = None, logs.log(tenant, model.id)
     if log is None:
         raise unknown_model(model.id)

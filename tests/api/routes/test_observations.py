@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import delete, update
 
 from service.storage.files.model_file import read_model_file, write_model_file
+from service.storage.registry.tables import models, observations
 from tests.api.application import Application, running
 from tests.api.contract import problem_of
 from tests.api.series import CLOSE, DAYS, OPEN, VALUES
@@ -469,3 +471,17 @@ def test_a_request_adds_at_most_so_many_values_with_missing_ones(limited: Applic
     answer = limited.client.post(url(model), json={"series": part(["2026-10-01"])})
     problem_of(answer, 422, "invalid-series", "#/series", "would grow by .* values, .* takes at most 4000")
     assert limited.client.post(url(model), json={"series": part(DAYS[48:50])}).json()["appended"] == 12
+
+
+def test_an_older_database_is_read_again(application: Application) -> None:
+    model = application.train(VALUES[:TRAINED])
+    registry = application.app.state.resources.registry
+    for row in range(3):
+        observe(application, model, [float(row)], start_index=TRAINED + row)
+    with registry.writing() as connection:  # as a restore under a running server leaves it
+        connection.execute(delete(observations).where(observations.c.revision > 1))
+        connection.execute(update(models).where(models.c.id == model["model_id"]).values(series_revision=1))
+    [read] = application.client.get(url(model)).json()["items"]
+    assert read["columns"] == {"value": [0.0]}
+    assert observe(application, model, [7.0], start_index=TRAINED + 1)["appended"] == 1
+    assert_same_forecast(application, model, [*VALUES[:TRAINED], 0.0, 7.0])

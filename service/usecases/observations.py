@@ -25,7 +25,7 @@ from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
 
-# A log of more changes, a larger change, or a series with so many times the values that are kept, is folded into a file.
+# A log of more changes, a larger change, or a series of so many times the values that are kept is folded into a file.
 _LONGEST_LOG = 256
 _LARGEST_CHANGE = 32_000
 _OVERSIZE = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zlib
@@ -16,7 +17,7 @@ from pydantic_core import from_json
 from service.api.output.problems import UNREAD, invalid
 from service.api.request_context import in_turn, load_of
 from service.api.security.admission import BodyTally
-from service.errors import BodyTooLarge, MalformedBody, UnsupportedContentType
+from service.errors import BodyTooLarge, InvalidInput, MalformedBody, UnsupportedContentType
 
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
@@ -203,3 +204,24 @@ async def read_json_body(request: Request) -> bytes:
     """Return the raw bytes of a JSON body. Raises what `media_type` and `read_body` raise."""
     media_type(request, JSON_TYPE)
     return await read_body(request)
+
+
+LONGEST_KEY = 200
+# It only says how long the client waits.
+_NOT_PART_OF_REQUEST = ("wait",)
+
+
+def idempotency_of(request: Request, body: bytes) -> tuple[str, str] | None:
+    """Return the idempotency key of a request and a hash of all of it; None without a key. Raises InvalidInput."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_KEY:
+        detail = f"the Idempotency-Key must have 1 to {LONGEST_KEY} characters, got {len(key)}"
+        raise InvalidInput.at(("Idempotency-Key",), detail)
+    digest = hashlib.sha256(request.headers.get("content-type", "").encode() + b"\0")
+    for name, value in sorted(request.query_params.multi_items()):
+        if name not in _NOT_PART_OF_REQUEST:
+            digest.update(f"{len(name)}:{name}={len(value)}:{value};".encode())
+    digest.update(b"\0" + body)
+    return key, digest.hexdigest()

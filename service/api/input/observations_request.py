@@ -8,17 +8,16 @@ from typing import Any
 from fastapi import Request
 from pydantic import ValidationError
 
-from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
+from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, idempotency_of, media_type, parse_json, read_body
 from service.api.input.items import SentSeries
 from service.api.input.observed_rows import addition_of
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
-from service.api.input.table import table_series
-from service.api.input.training_request import idempotency_of, read_any_table
+from service.api.input.table import read_any_table, table_series
 from service.api.output.problems import invalid
 from service.api.schemas.observations import ObservationsRequest
-from service.errors import InvalidSeries
-from service.errors import Path as ErrorPath
+from service.api.schemas.series import ItemsSeries
+from service.errors import InvalidSeries, Path
 from service.tables.excel import XLSX_TYPE
 from service.usecases.forecast import LoadedModel, load_model
 from service.usecases.observations import Idempotency, change_series
@@ -98,16 +97,16 @@ def add_observations(
     return {**answer._asdict(), "warnings": [*read.warnings, *answer.warnings]}
 
 
-def _path_of_times(series: SentSeries) -> ErrorPath | None:
+def _path_of_times(series: SentSeries) -> Path | None:
     """Return where the first times of a series are; None if it has none."""
-    for place, one in [
-        (("series",), series),
-        *((("series", "items", row), item) for row, item in enumerate(getattr(series, "items", ()) or ())),
-    ]:
-        for name in ("timestamps", "start"):
-            if getattr(one, name, None) is not None:
-                return (*place, name)
-    return None
+    if isinstance(series, ItemsSeries):
+        rows: list[tuple[Path, object]] = [(("series", "items", row), item) for row, item in enumerate(series.items)]
+    else:
+        rows = [(("series",), series)]
+    named = (
+        (*path, name) for path, one in rows for name in ("timestamps", "start") if getattr(one, name, None) is not None
+    )
+    return next(named, None)
 
 
 async def read_observations_request(request: Request) -> SentObservations:

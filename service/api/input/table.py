@@ -8,8 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from fastapi import Request
+
+from service.api.input.body import CSV_TYPE
+from service.api.input.excel_body import CELLS_A_VALUE, read_excel
 from service.api.input.items import listed
-from service.api.input.parquet_body import ParquetTable
+from service.api.input.parquet_body import ParquetTable, read_parquet
+from service.api.request_context import resources_of
 from service.errors import AmbiguousDates, InvalidSeries, InvalidTimestamps, ServiceError, UnknownColumn
 from service.forecasting.series.time_parsing import read_times
 from service.tables.column_roles import (
@@ -23,7 +28,8 @@ from service.tables.column_roles import (
     role_of_name,
     says_time,
 )
-from service.tables.csv_table import CsvTable
+from service.tables.csv_table import CsvTable, read_table
+from service.tables.excel import XLSX_TYPE
 from service.tables.item_ids import MOST_ID_COLUMNS, in_order, joined_id, named_columns, too_long, type_of_texts
 from service.tables.number_format import PATH
 from service.tables.time_parts import TimeParts, first_not_of_part, times_of_parts, times_with_clock
@@ -103,6 +109,16 @@ def table_series(
     units = ((name, table.unit_of(name)) for name in columns)
     said = [f"column {name!r}: the unit {unit!r} is left out of its numbers" for name, unit in units if unit]
     return TableSeries(series, tuple(ignored), time, (*table.warnings, *times.warnings, *said), cure)
+
+
+def read_any_table(request: Request, kind: str, body: bytes, form: Mapping[str, str | None]) -> Table:
+    """Return the table of a body that is not JSON. kind: its content type. Raises what its reader raises."""
+    most = resources_of(request).limits.settings.max_points
+    if kind == CSV_TYPE:
+        return read_table(body, most_rows=most, **form)
+    if kind == XLSX_TYPE:
+        return read_excel(body, most, request.app.state.max_body_bytes, **form)
+    return read_parquet(body, CELLS_A_VALUE * most, request.app.state.max_body_bytes, **form)
 
 
 class _Times(NamedTuple):

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from fastapi import Request
 from pydantic import ValidationError
 
-from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, media_type, parse_json, read_body
-from service.api.input.excel_body import CELLS_A_VALUE, read_excel
-from service.api.input.parquet_body import read_parquet
+from service.api.input.body import CSV_TYPE, JSON_TYPE, PARQUET_TYPE, idempotency_of, media_type, parse_json, read_body
 from service.api.input.query import refuse_query, table_options
 from service.api.input.series_input import read_panel, refuse_values_ahead
-from service.api.input.table import Table, TableSeries, table_series
+from service.api.input.table import TableSeries, read_any_table, table_series
 from service.api.output.problems import invalid
 from service.api.request_context import in_turn, load_of, resources_of
 from service.api.schemas.training import TrainRequest
-from service.errors import AmbiguousDates, InvalidInput, InvalidTimestamps
+from service.errors import AmbiguousDates, InvalidTimestamps
 from service.forecasting.series.local_time import check_time_zone
 from service.forecasting.series.row_placement import Reading
 from service.forecasting.training.planning import Plan
-from service.tables.csv_table import read_table
 from service.tables.excel import XLSX_TYPE
 from service.usecases.resources import Resources
 from service.usecases.train import TrainingRequest
 
 Decide = Callable[[Resources, TrainingRequest], Plan]
 
-LONGEST_KEY = 200
 # Unused columns that a warning lists.
 _SHOWN = 20
-_NOT_PART_OF_REQUEST = ("wait",)
 
 
 async def read_training_request(request: Request, decide: Decide) -> tuple[TrainingRequest, Plan]:
@@ -87,29 +81,3 @@ def _from_table(request: Request, kind: str, body: bytes) -> tuple[TrainRequest,
         return TrainRequest.model_validate(sent), table
     except ValidationError as error:
         raise invalid(error, lambda: sent) from None
-
-
-def read_any_table(request: Request, kind: str, body: bytes, form: Mapping[str, str | None]) -> Table:
-    """Return the table of a body that is not JSON. kind: its content type. Raises what its reader raises."""
-    most = resources_of(request).limits.settings.max_points
-    if kind == CSV_TYPE:
-        return read_table(body, most_rows=most, **form)
-    if kind == XLSX_TYPE:
-        return read_excel(body, most, request.app.state.max_body_bytes, **form)
-    return read_parquet(body, CELLS_A_VALUE * most, request.app.state.max_body_bytes, **form)
-
-
-def idempotency_of(request: Request, body: bytes) -> tuple[str, str] | None:
-    """Return the idempotency key of a request and a hash of all of it; None without a key. Raises InvalidInput."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= LONGEST_KEY:
-        detail = f"the Idempotency-Key must have 1 to {LONGEST_KEY} characters, got {len(key)}"
-        raise InvalidInput.at(("Idempotency-Key",), detail)
-    digest = hashlib.sha256(request.headers.get("content-type", "").encode() + b"\0")
-    for name, value in sorted(request.query_params.multi_items()):
-        if name not in _NOT_PART_OF_REQUEST:
-            digest.update(f"{len(name)}:{name}={len(value)}:{value};".encode())
-    digest.update(b"\0" + body)
-    return key, digest.hexdigest()

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 
-from fastapi.responses import StreamingResponse
-from starlette.types import Send
-
-from service.api.output.responses import job_answer, json_bytes
+from service.api.output.responses import ClosingStream, job_answer, json_bytes
 from service.errors import JobNotFound, Unavailable
 from service.storage.registry.entries import JobEntry
 from service.usecases.job_watch import JobWatch
@@ -21,18 +17,13 @@ _RETRY_MILLISECONDS = 2000
 _STOP_SECONDS = 0.5
 
 
-class EventStream(StreamingResponse):
+class EventStream(ClosingStream):
     """Sends events as they come; caches and proxies must not hold them back."""
 
     media_type = MEDIA_TYPE
 
     def __init__(self, events: AsyncIterator[bytes]) -> None:
         super().__init__(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
-
-    async def stream_response(self, send: Send) -> None:
-        """Send all events; release their resources at once if the client disconnects."""
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
-            await super().stream_response(send)
 
 
 async def job_events(

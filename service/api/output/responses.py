@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 from fastapi import Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Send
 
 from service.api.name_paths import encoded_name
 from service.api.output.problems import problem
@@ -39,6 +42,15 @@ def _contiguous(value: object) -> Any:
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+class ClosingStream(StreamingResponse):
+    """A stream whose source is closed at once if the client disconnects."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send everything that the source yields."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+            await super().stream_response(send)
 
 
 class JsonBytes(Response):

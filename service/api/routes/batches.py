@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
-from starlette.types import Send
 
 from service.api.input.body import media_type, parse_json, read_body
 from service.api.input.observations_request import add_observations
 from service.api.output.openapi import NDJSON_TYPE, answered_lines, json_lines, problems
 from service.api.output.problems import error_response
-from service.api.output.responses import json_bytes
+from service.api.output.responses import ClosingStream, json_bytes
 from service.api.request_context import forget_body, in_turn, load_of, resources_of, tenant_of
 from service.api.routes.forecasts import read_and_forecast
 from service.api.schemas.forecasting import ForecastAnswer, ForecastRequest
@@ -74,16 +71,7 @@ async def _answered(request: Request, answer: Answer) -> Response:
     lines = [one for one in body.removeprefix(_BYTE_ORDER_MARK).split(b"\n") if one.strip()]
     if not lines:
         raise InvalidInput("the body has no line: send one line of JSON for each model")
-    return _Lines(_answers(request, lines, answer))
-
-
-class _Lines(StreamingResponse):
-    media_type = NDJSON_TYPE
-
-    async def stream_response(self, send: Send) -> None:
-        """Send all lines; stop working if the client disconnects."""
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
-            await super().stream_response(send)
+    return ClosingStream(_answers(request, lines, answer), media_type=NDJSON_TYPE)
 
 
 async def _answers(request: Request, lines: Sequence[bytes], answer: Answer) -> AsyncIterator[bytes]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.input.body import PARQUET_TYPE
-from service.api.input.training_request import LONGEST_KEY, read_training_request
+from service.api.input.body import LONGEST_KEY, PARQUET_TYPE
+from service.api.input.training_request import read_training_request
 from service.api.output.openapi import job_links, model_links, parameter, problems, schema_of
 from service.api.output.problems import problem_response
 from service.api.output.responses import job_answer, json_response, model_answer

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,8 +18,26 @@ from service.storage.files.model_file import ModelFile, read_model_file, write_m
 if TYPE_CHECKING:
     from service.forecasting.forecaster.forecaster import Forecaster
 
+RetrainingStart = Literal["warm", "scratch"]
+RetrainingReason = Literal["request", "drift", "observations", "schedule"]
+
 _OBSERVATIONS = "observations."
 _UNFITTING = (KeyError, TypeError, ValueError, ValidationError, IndexError, AttributeError, OverflowError)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """Why and how a model is trained again on its series.
+
+    parent: ID of the model; attempt: the one that wrote its file; revision: of its series, on which the child is
+    trained; start: from the parent's weights ("warm") or from scratch.
+    """
+
+    parent: str
+    attempt: int
+    revision: int
+    start: RetrainingStart
+    reason: RetrainingReason
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,8 @@ class TrainingInput:
     """The input of a training job.
 
     tenant: the owner of the model;
-    series: how the series was interpreted, for the response; warnings: warnings issued while the series was read.
+    series: how the series was interpreted, for the response; warnings: warnings issued while the series was read;
+    retraining: None for a model without a parent.
     """
 
     model_id: str
@@ -37,6 +56,7 @@ class TrainingInput:
     series: dict[str, Any]
     warnings: tuple[str, ...]
     tenant: str = DEFAULT_TENANT
+    retraining: Retraining | None = None
 
 
 def model_file(forecaster: Forecaster, record: Mapping[str, Any]) -> bytes:
@@ -72,6 +92,7 @@ def training_input_file(content: TrainingInput) -> bytes:
     state, arrays = panel_state(content.panel)
     record = {field.name: getattr(content, field.name) for field in fields(content)}
     record |= {"panel": state, "options": content.options.model_dump(mode="json")}
+    record["retraining"] = content.retraining and asdict(content.retraining)
     return write_model_file(record, arrays)
 
 
@@ -81,6 +102,8 @@ def read_training_input(data: bytes) -> TrainingInput:
     record = file.record
     panel = restore_panel(record["panel"], file.tensors["values"])
     read = {"panel": panel, "options": TrainOptions.model_validate(record["options"])}
+    if (retraining := record.get("retraining")) is not None:
+        read["retraining"] = Retraining(**retraining)
     return TrainingInput(**{**record, **read, "warnings": tuple(record["warnings"])})
 
 

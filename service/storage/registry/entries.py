@@ -37,7 +37,11 @@ class ModelEntry:
     ``error``. job_id: the job that trained it; None if it was imported. ready_at, size_bytes: None until it is ready.
     attempt: the attempt of its job that wrote its file; 0 if it was imported. input_bytes: size of its training input
     in the store. series_revision: number of changes of its series since the training, of which ``series_file`` holds
-    the first ``series_file_revision``, and the registry the others; series_bytes: size of both. Times are UTC.
+    the first ``series_file_revision``, and the registry the others; series_bytes: size of both. parent_id: the model
+    that it was retrained from; root_id: the first of these; None: it was not retrained from another. beaten: its parent
+    was better, so names that follow do not mean it. adaptive: its intervals adapt to what is observed. retrain: when it
+    is retrained by itself; retrain_due_at: when next, by a schedule. monitored_revision: of the series, up to which
+    forecasts were scored. Times are UTC.
     """
 
     id: str
@@ -54,6 +58,13 @@ class ModelEntry:
     series_file: str | None = None
     series_file_revision: int = 0
     series_bytes: int = 0
+    parent_id: str | None = None
+    root_id: str | None = None
+    beaten: bool = False
+    adaptive: bool = False
+    retrain: dict[str, Any] | None = None
+    retrain_due_at: datetime | None = None
+    monitored_revision: int = 0
     tenant: str = DEFAULT_TENANT
 
     def check_ready(self) -> None:

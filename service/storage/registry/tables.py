@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -74,12 +76,22 @@ models = Table(
     Column("series_file", String(32)),
     Column("series_file_revision", Integer, nullable=False, server_default="0"),
     Column("series_bytes", BigInteger, nullable=False, server_default="0"),
+    # The model that it was retrained from, and the first of the line; without foreign keys, as these may be deleted.
+    Column("parent_id", String(32)),
+    Column("root_id", String(32)),
+    Column("beaten", Boolean, nullable=False, server_default=false()),
+    Column("adaptive", Boolean, nullable=False, server_default=false()),
+    Column("retrain", JSON(none_as_null=True)),
+    Column("retrain_due_at", UtcDateTime),
+    Column("monitored_revision", Integer, nullable=False, server_default="0"),
     _tenant(),
     # Each list contains the models of one tenant.
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "name", "created_at", "id"),
     Index(None, "tenant", "status", "created_at", "id"),
     Index(None, "tenant", "name", "status", "created_at", "id"),
+    Index(None, "root_id", "created_at", "id"),
+    Index(None, "retrain_due_at"),
     # A tenant's usage is computed from this index alone.
     Index(None, "tenant", "size_bytes", "input_bytes", "series_bytes"),
 )
@@ -159,6 +171,31 @@ replaced_series_files = Table(
     Column("id", String(32), primary_key=True),
     Column("replaced_at", UtcDateTime, nullable=False),
     Index(None, "replaced_at"),
+)
+
+# What was last found about a model whose series has changed since its training.
+monitoring = Table(
+    "monitoring",
+    metadata,
+    Column("model_id", String(32), ForeignKey("models.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("record", JSON, nullable=False),
+    Index(None, "status"),
+)
+
+# Messages that wait until they are delivered.
+webhook_messages = Table(
+    "webhook_messages",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("body", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _tenant(),
+    Index(None, "due_at"),
 )
 
 # Only names that were moved; each other name means its newest ready model.

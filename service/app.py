@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from ipaddress import ip_address
@@ -66,6 +66,8 @@ from service.usecases.resources import Measurements, Resources
 from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.serving_engine import ServingEngine
 from service.usecases.storage_repair import Reconciliation, reconcile
+from service.webhooks.delivery import WebhookDelivery, count_deliveries
+from service.webhooks.targets import WebhookTarget, read_webhooks
 from service.worker.devices import check_engine, usable_gpus
 from service.worker_app import open_store, preflight, run_local_worker
 
@@ -102,7 +104,10 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         measured.registry.register(metrics)
         name_watch = NameWatch(resources.registry.names, resources.forecasters)
         resources.queue.start()
-        watching = [asyncio.create_task(one) for one in (watch_lag(lag), name_watch.run())]
+        running = [watch_lag(lag), name_watch.run()]
+        if webhooks:
+            running.append(WebhookDelivery(resources.registry.webhook_messages, webhooks, deliveries).run())
+        watching = [asyncio.create_task(one) for one in running]
         try:
             yield
         finally:
@@ -115,6 +120,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
                 spans.stop()
 
     keys = open_keys(settings) if keys is None else keys
+    webhooks = open_webhooks(settings)
+    deliveries = count_deliveries(measured.registry) if webhooks else {}
     load = Load(settings.max_requests, settings.cores, settings.max_waiting_requests, settings.max_bodies_bytes)
     measured.registry.register(load)
     for tenant in keys.tenants_of_short_keys():
@@ -194,6 +201,14 @@ def open_keys(settings: Settings) -> Keys:
                 raise ValueError(f"a key of tenant {one.tenant} is also in FORECAST_API_KEYS: remove one of the two")
             grants.append(one)
     return Keys(grants)
+
+
+def open_webhooks(settings: Settings) -> Mapping[str, WebhookTarget]:
+    """Return the webhooks of tenants in the file of the settings. Raises UnusableSetting."""
+    if settings.webhooks_file is None:
+        return {}
+    with blaming("FORECAST_WEBHOOKS_FILE"):
+        return read_webhooks(Path(settings.webhooks_file))
 
 
 def _require_loopback(sockets: Sequence[socket]) -> None:

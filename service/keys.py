@@ -134,7 +134,7 @@ def new_key() -> str:
 
 def key_line(tenant: str, role: Role, key: str) -> str:
     """Return the line for a key in the key file. Raises ValueError for an invalid tenant name."""
-    _check_tenant(tenant)
+    check_tenant(tenant)
     return f"{tenant}:{role}:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
@@ -159,7 +159,7 @@ def _read_entry(entry: str) -> Grant:
     if len(parts) not in (2, 3):
         raise ValueError(f"it has {len(parts)} parts between colons: {_CURE}; a key itself has no comma and no colon")
     tenant, *roles, key = parts
-    _check_tenant(tenant)
+    check_tenant(tenant)
     role = _role(roles[0], _CURE) if roles else DEFAULT_ROLE
     if not key or (not roles and key in ROLES):
         raise ValueError(f"its key is missing: {_CURE}")
@@ -173,14 +173,15 @@ def _read_line(entry: str) -> Grant:
     if len(parts) != 3:
         raise ValueError(f"it has {len(parts)} parts between colons: {_FILE_CURE}")
     tenant, role, digest = parts
-    _check_tenant(tenant)
+    check_tenant(tenant)
     if not _DIGEST.fullmatch(digest):
         raise ValueError(f"its last part is not a SHA-256 digest in 64 lower hex digits: {_FILE_CURE}")
     return Grant(tenant, _role(role, _FILE_CURE), bytes.fromhex(digest))
 
 
 # Invalid values are not repeated: a value in the wrong place may be a key.
-def _check_tenant(tenant: str) -> None:
+def check_tenant(tenant: str) -> None:
+    """Raise ValueError if this is no name of a tenant."""
     if not _TENANT.fullmatch(tenant):
         raise ValueError(
             "its tenant is not a valid name: use 1 to 63 of a-z, 0-9, - and _, the first a letter or a digit"

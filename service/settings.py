@@ -17,6 +17,7 @@ from pydantic import (
     AliasGenerator,
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -128,6 +129,12 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(0.0, ge=0, le=3600)
     """Seconds that a server continues to serve after SIGTERM, while /readyz fails, so that a proxy can remove it
     first."""
+    webhooks_file: str | None = Field(None)
+    """TOML file with the webhooks of tenants, which are told when models begin or cease to drift."""
+    monitoring: bool = Field(True)
+    """Whether this server scores what is observed in the background, and retrains models by their policies."""
+    min_retrain_seconds: NonNegativeFloat = Field(3600)
+    """Fewest seconds between two trainings of a model by its policy."""
     store_url: str = Field("models_store", description="Folder or S3 bucket of the model files.")
     database_url: str | None = Field(None, repr=False)
     """URL of the registry's database; by default an SQLite file beside the models."""

@@ -13,7 +13,7 @@ PAGE = b"<html><body>There is nothing here.</body></html>"
 class AnsweringServer(ThreadingHTTPServer):
     """Answers with a status and a body, which may be changed.
 
-    requests: the methods and paths so far.
+    requests: the methods and paths so far; received: the headers, in lower case, and bodies.
     """
 
     def __init__(self, status: int, body: bytes) -> None:
@@ -21,6 +21,7 @@ class AnsweringServer(ThreadingHTTPServer):
         self.status = status
         self.body = body
         self.requests: list[tuple[str, str]] = []
+        self.received: list[tuple[dict[str, str], bytes]] = []
 
     @property
     def url(self) -> str:
@@ -31,7 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: AnsweringServer
 
     def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.received.append(({name.lower(): value for name, value in self.headers.items()}, body))
         self.server.requests.append((self.command, self.path))
         self.send_response(self.server.status)
         self.send_header("Content-Type", "text/html")

@@ -1,9 +1,9 @@
-"""Delete, export and import models."""
+"""Change, delete, export and import models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from service.errors import InvalidModelFile, InvalidOption, ModelFileCorrupt, QuotaExceeded
 from service.forecasting.observations.kept_series import KeptSeries
@@ -21,8 +21,25 @@ from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry
 from service.usecases.forecast import load_model, read_series
+from service.usecases.maintenance.retraining_policy import RetrainPolicy, policy_columns
 from service.usecases.model_series import check_series
 from service.usecases.resources import Resources
+
+
+class ModelChanges(TypedDict, total=False):
+    """What shall change of a model."""
+
+    name: str | None
+    adaptive: bool
+    retrain: RetrainPolicy | None
+
+
+def change_model(resources: Resources, tenant: str, model_id: str, changes: ModelChanges) -> ModelEntry:
+    """Change a tenant's model; return it. Raises ModelNotFound."""
+    columns: dict[str, Any] = {**changes}
+    if "retrain" in changes:
+        columns |= policy_columns(changes["retrain"], resources.registry.clock())
+    return resources.registry.change(tenant, model_id, **columns)
 
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:

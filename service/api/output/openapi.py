@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from service.api.output.problems import MEDIA_TYPE
 from service.api.schemas.forecasting import BacktestRequest, ForecastRequest
 from service.api.schemas.jobs import Problem
-from service.api.schemas.models import RenameRequest
+from service.api.schemas.models import ChangeRequest
 from service.api.schemas.names import PromoteRequest
 from service.api.schemas.observations import ObservationsOfModel, ObservationsRequest
 from service.api.schemas.training import TrainRequest
@@ -25,7 +25,7 @@ _READ_BY_HAND: tuple[type[BaseModel], ...] = (
     BacktestRequest,
     ObservationsRequest,
     ObservationsOfModel,
-    RenameRequest,
+    ChangeRequest,
     PromoteRequest,
     Problem,
 )

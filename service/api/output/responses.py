@@ -85,6 +85,8 @@ def model_answer(model: ModelEntry) -> dict[str, Any]:
         "ready_at": _time(model.ready_at),
         "size_bytes": model.size_bytes,
         "series_revision": model.series_revision,
+        "adaptive": model.adaptive,
+        "retrain": model.retrain,
         "links": links,
     }
 

@@ -11,13 +11,13 @@ from service.api.input.query import WholeNumber
 from service.api.output.openapi import json_body, model_links, page_links, problems
 from service.api.output.responses import json_response, model_answer
 from service.api.request_context import in_thread, in_turn, resources_of, tenant_of
-from service.api.schemas.models import ModelAnswer, ModelList, PriorCard, RenameRequest
+from service.api.schemas.models import ChangeRequest, ModelAnswer, ModelList, PriorCard
 from service.api.schemas.training import ModelName
 from service.errors import ModelNotFound
 from service.forecasting.prior.weights import read_card
 from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.storage.registry.entries import ModelStatus
-from service.usecases.models import delete_model, export_model, keep_import, read_import
+from service.usecases.models import change_model, delete_model, export_model, keep_import, read_import
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -91,15 +91,17 @@ async def show(request: Request, model_id: ModelId) -> Response:
 
 @router.patch(
     "/{model_id}",
-    summary="Rename a model",
-    openapi_extra=json_body(RenameRequest),
+    summary="Change a model",
+    # The name that it had when it only renamed: generated clients call it by this.
+    operation_id="rename_models__model_id__patch",
+    openapi_extra=json_body(ChangeRequest),
     responses={200: {"model": ModelAnswer}, **problems(400, 404, 413, 415, 422)},
 )
-async def rename(request: Request, model_id: ModelId) -> Response:
-    """Rename a model; null removes its name."""
-    _refuse_prior(model_id, "renamed")
-    asked = await in_turn(request, parse_json, RenameRequest, await read_json_body(request))
-    model = await in_thread(resources_of(request).registry.rename, tenant_of(request), model_id, asked.name)
+async def change(request: Request, model_id: ModelId) -> Response:
+    """Rename a model, let its intervals adapt to observed values, or say when it is retrained by itself."""
+    _refuse_prior(model_id, "changed")
+    asked = await in_turn(request, parse_json, ChangeRequest, await read_json_body(request))
+    model = await in_thread(change_model, resources_of(request), tenant_of(request), model_id, asked.changes())
     return json_response(model_answer(model))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_ID
 from service.api.schemas.training import ModelName
 from service.forecasting.config.options import Cell
 from service.storage.files.model_record import ModelRecord
+from service.usecases.maintenance.retraining_policy import RetrainPolicy
+from service.usecases.models import ModelChanges
 
 
 class _State(BaseModel):
@@ -21,6 +23,8 @@ class _State(BaseModel):
     ready_at: str | None = Field(description="When it became ready.", examples=["2026-01-01T12:00:01Z"])
     size_bytes: int | None = Field(description="Size of its file.", examples=[31000])
     series_revision: int = Field(0, description="Number of changes of its series since the training.", examples=[0])
+    adaptive: bool = Field(False, description="Whether its intervals adapt to observed values.", examples=[False])
+    retrain: RetrainPolicy | None = Field(None, description="When it is retrained by itself.", examples=[None])
 
 
 class ModelAnswer(ModelRecord, _State):
@@ -64,9 +68,26 @@ class ModelList(BaseModel):
     next_cursor: str | None = Field(description="Send as `cursor` for the next page.", examples=[None])
 
 
-class RenameRequest(BaseModel):
-    """A new name, or null to remove the name."""
+class ChangeRequest(BaseModel):
+    """What shall change of a model; what is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "sales-2026"}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"minProperties": 1, "examples": [{"name": "sales-2026"}, {"retrain": {"when": "drift"}}]},
+    )
 
-    name: ModelName | None = Field(description="The new name.", examples=["sales-2026"])
+    name: ModelName | None = Field(None, description="The new name; null removes the name.", examples=["sales-2026"])
+    adaptive: bool = Field(False, description="Whether later intervals adapt to observed values.", examples=[True])
+    retrain: RetrainPolicy | None = Field(
+        None, description="When the model is retrained by itself; null: never.", examples=[{"when": "drift"}]
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("nothing is to be changed: send name, adaptive or retrain")
+        return self
+
+    def changes(self) -> ModelChanges:
+        """Return what was sent."""
+        return cast(ModelChanges, {name: getattr(self, name) for name in self.model_fields_set})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Engine, delete, insert, select, update
@@ -16,6 +17,9 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
+from service.storage.registry.maintenance.monitoring import MonitoringResults
+from service.storage.registry.maintenance.policies import Policies
+from service.storage.registry.maintenance.webhook_messages import WebhookMessages
 from service.storage.registry.model_rows import find_model
 from service.storage.registry.name_rows import pinned_to
 from service.storage.registry.names import Names
@@ -28,6 +32,8 @@ from service.storage.registry.tables import jobs, models
 class Registry(Database):
     """The registry of models, with their ``names``, ``jobs`` and ``observations``, ``leases`` and the ``inventory``.
 
+    Also the results of their ``monitoring``, the ``policies`` of their retraining, and ``webhook_messages``.
+
     ``Registry.open(url)`` connects and migrates, ``close()`` disconnects, ``check()`` is the readiness check. All
     methods are synchronous, thread-safe and one short transaction each; all may raise Unavailable.
     """
@@ -39,6 +45,9 @@ class Registry(Database):
         self.leases = Leases(self)
         self.inventory = Inventory(self)
         self.observations = Observations(self)
+        self.monitoring = MonitoringResults(self)
+        self.policies = Policies(self)
+        self.webhook_messages = WebhookMessages(self)
 
     def get(self, tenant: str, model_id: str) -> ModelEntry:
         """Return one model of a tenant. Raises ModelNotFound, also for a model of another tenant."""
@@ -145,11 +154,11 @@ class Registry(Database):
             connection.execute(update(models).where(models.c.id == model_id).values(**ready, record=dict(record)))
             return True
 
-    def rename(self, tenant: str, model_id: str, name: str | None) -> ModelEntry:
-        """Change or remove the name of a tenant's model. Raises ModelNotFound."""
+    def change(self, tenant: str, model_id: str, **columns: Any) -> ModelEntry:
+        """Change what may be changed of a tenant's model, such as its name, given by columns. Raises ModelNotFound."""
         with self.writing() as connection:
             of_tenant = (models.c.id == check_id(model_id, unknown_model), models.c.tenant == tenant)
-            connection.execute(update(models).where(*of_tenant).values(name=name))
+            connection.execute(update(models).where(*of_tenant).values(columns))
             return find_model(connection, model_id, tenant)
 
     def delete(self, tenant: str, model_id: str) -> tuple[ModelEntry, int]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     false,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -55,9 +56,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def _tenant(primary_key: bool = False) -> Column[str]:
-    text = String(LONGEST_TENANT)
-    return Column("tenant", text, primary_key=primary_key, nullable=False, server_default=DEFAULT_TENANT)
+    name = String(LONGEST_TENANT)
+    return Column("tenant", name, primary_key=primary_key, nullable=False, server_default=DEFAULT_TENANT)
 
+
+_UNMONITORED = text("series_revision > monitored_revision AND status = 'ready'")
 
 models = Table(
     "models",
@@ -92,6 +95,8 @@ models = Table(
     Index(None, "tenant", "name", "status", "created_at", "id"),
     Index(None, "root_id", "created_at", "id"),
     Index(None, "retrain_due_at"),
+    # Models of which something was observed that was not scored yet.
+    Index("ix_models_unmonitored", "id", sqlite_where=_UNMONITORED, postgresql_where=_UNMONITORED),
     # A tenant's usage is computed from this index alone.
     Index(None, "tenant", "size_bytes", "input_bytes", "series_bytes"),
 )
@@ -182,7 +187,7 @@ monitoring = Table(
     Column("status", String(16), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("record", JSON, nullable=False),
-    Index(None, "status"),
+    Index(None, "status", "changed_at"),
 )
 
 # Messages that wait until they are delivered.

@@ -98,7 +98,7 @@ def test_a_model_is_renamed(application: Application) -> None:
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({}, "#/name"),
+        ({}, "#"),
         ({"name": ""}, "#/name"),
         ({"name": 3}, "#/name"),
         ({"name": "a\nb"}, "#/name"),
@@ -109,6 +109,35 @@ def test_a_model_is_renamed(application: Application) -> None:
 )
 def test_a_name_that_cannot_be(client: httpx.Client, plain_model: Record, body: Any, pointer: str) -> None:
     problem_of(client.patch(plain_model["links"]["self"], json=body), 422, "invalid-request", pointer)
+
+
+def test_what_a_model_does_by_itself_is_changed_and_shown(client: httpx.Client, plain_model: Record) -> None:
+    path, policy = plain_model["links"]["self"], {"when": "drift", "every": 500, "start": "scratch"}
+    before = client.get(path).json()
+    assert (before["adaptive"], before["retrain"]) == (False, None)
+    assert client.patch(path, json={"retrain": policy, "adaptive": True}).json()["retrain"] == policy
+    assert client.patch(path, json={"name": "a name"}).json()["retrain"] == policy
+    shown = client.get(path).json()
+    assert (shown["name"], shown["adaptive"], shown["retrain"]) == ("a name", True, policy)
+    client.patch(path, json={"retrain": None, "adaptive": False, "name": before["name"]})
+    assert client.get(path).json() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "cure"),
+    [
+        ({"retrain": {}}, "#/retrain", "every"),
+        ({"retrain": {"when": "always"}}, "#/retrain/when", "drift"),
+        ({"retrain": {"every": 0}}, "#/retrain/every", "1"),
+        ({"retrain": {"every": 2.5}}, "#/retrain/every", "integer"),
+        ({"retrain": {"schedule": "0 25 * * *"}}, "#/retrain/schedule", "Mondays"),
+        ({"retrain": "drift"}, "#/retrain", "object"),
+        ({"adaptive": None}, "#/adaptive", "boolean"),
+        ({"adaptive": "yes"}, "#/adaptive", "boolean"),
+    ],
+)
+def test_a_policy_that_cannot_be(client: httpx.Client, plain_model: Record, body: Any, pointer: str, cure: str) -> None:
+    problem_of(client.patch(plain_model["links"]["self"], json=body), 422, "invalid-request", pointer, cure)
 
 
 def test_an_unknown_model(client: httpx.Client) -> None:

@@ -70,7 +70,7 @@ def test_no_model_may_have_its_id_as_a_name(application: Application, plain_mode
 def test_a_model_that_has_the_name_keeps_working(application: Application, plain_model: dict[str, Any]) -> None:
     client, registry = application.client, application.app.state.resources.registry
     model = application.take(plain_model, application)
-    registry.rename(DEFAULT_TENANT, model["model_id"], "zero-shot")
+    registry.change(DEFAULT_TENANT, model["model_id"], name="zero-shot")
     assert client.get(model["links"]["self"]).json()["name"] == "zero-shot"
     assert application.forecast(model_id=model["model_id"], horizon=2)["model_id"] == model["model_id"]
     assert client.delete(model["links"]["self"]).status_code == 204

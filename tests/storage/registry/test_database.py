@@ -187,7 +187,16 @@ def test_lost_tables_fail_the_check(any_url: str) -> None:
     registry = Registry.open(any_url)
     registry.check()
     with registry._engine.begin() as connection:
-        for table in ("idempotency_keys", "jobs", "name_moves", "names", "observations", "observation_keys", "models"):
+        for table in (
+            "idempotency_keys",
+            "jobs",
+            "name_moves",
+            "names",
+            "observations",
+            "observation_keys",
+            "monitoring",
+            "models",
+        ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
     with pytest.raises(Unavailable, match=r"no such table|does not exist"):
         registry.check()

@@ -305,7 +305,7 @@ def test_a_tenant_cannot_reach_what_is_anothers(registry: Registry) -> None:
         with pytest.raises(ModelNotFound):
             refused_model("other", model_id)
     with pytest.raises(ModelNotFound):
-        registry.rename("other", model_id, "taken")
+        registry.change("other", model_id, name="taken")
     assert registry.jobs.get("acme", job_id) == job
     assert registry.leases.claim(job_id, 0, "here", 5) == 1
     assert registry.publish(job_id, 1, {}, 1)

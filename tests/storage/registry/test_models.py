@@ -78,7 +78,7 @@ def test_unknown_model(registry: Registry, model_id: str) -> None:
     with pytest.raises(ModelNotFound):
         registry.get_of_any_tenant(model_id)
     with pytest.raises(ModelNotFound):
-        registry.rename(DEFAULT_TENANT, model_id, "name")
+        registry.change(DEFAULT_TENANT, model_id, name="name")
     with pytest.raises(ModelNotFound):
         registry.delete(DEFAULT_TENANT, model_id)
     assert len(registry.list(DEFAULT_TENANT).entries) == 1
@@ -142,13 +142,13 @@ def test_name_never_points_to_nothing_while_one_is_ready(registry: Registry, clo
 def test_rename_changes_the_name_only(registry: Registry) -> None:
     model_id = add(registry, "old")
     before = registry.get_of_any_tenant(model_id)
-    entry = registry.rename(DEFAULT_TENANT, model_id, "new")
+    entry = registry.change(DEFAULT_TENANT, model_id, name="new")
     assert entry.name == "new"
     assert registry.names.resolve(DEFAULT_TENANT, "new").id == entry.id
     with pytest.raises(ModelNotFound):
         registry.names.resolve(DEFAULT_TENANT, "old")
-    assert registry.rename(DEFAULT_TENANT, model_id, None).name is None
-    assert registry.rename(DEFAULT_TENANT, model_id, "old") == before
+    assert registry.change(DEFAULT_TENANT, model_id, name=None).name is None
+    assert registry.change(DEFAULT_TENANT, model_id, name="old") == before
 
 
 def test_delete_takes_jobs_and_keys_along(registry: Registry) -> None:

@@ -90,7 +90,7 @@ def test_a_pinned_name_keeps_its_model(registry: Registry, clock: Clock) -> None
     assert back.mode == "newest"
     promote(registry, clock, other)
     assert meant(registry) == other
-    registry.rename(HERE, other, "another name")
+    registry.change(HERE, other, name="another name")
     assert meant(registry) == other
     assert history(registry) == [
         NameMove(2, "pinned", other, "promoted", clock.now, "acme:train"),

@@ -143,10 +143,10 @@ def test_lock_held_too_long_is_unavailable(url: str, monkeypatch: pytest.MonkeyP
         with psycopg.connect(url) as other:
             other.execute("UPDATE models SET name = 'held'")
             with pytest.raises(Unavailable, match="timeout") as caught:
-                registry.rename(DEFAULT_TENANT, model_id, "after")
+                registry.change(DEFAULT_TENANT, model_id, name="after")
             assert caught.value.retry_after
             assert registry.get_of_any_tenant(model_id).name == "before", "readers go on while somebody writes"
-        assert registry.rename(DEFAULT_TENANT, model_id, "after").name == "after"
+        assert registry.change(DEFAULT_TENANT, model_id, name="after").name == "after"
 
 
 def test_statements_have_a_limit(registry: Registry) -> None:

@@ -21,6 +21,8 @@ def upgrade() -> None:
     op.add_column("models", sa.Column("monitored_revision", sa.Integer(), nullable=False, server_default="0"))
     op.create_index("ix_models_root_id_created_at_id", "models", ["root_id", "created_at", "id"])
     op.create_index("ix_models_retrain_due_at", "models", ["retrain_due_at"])
+    unmonitored = sa.text("series_revision > monitored_revision AND status = 'ready'")
+    op.create_index("ix_models_unmonitored", "models", ["id"], sqlite_where=unmonitored, postgresql_where=unmonitored)
     op.create_table(
         "monitoring",
         sa.Column("model_id", sa.String(32), nullable=False),
@@ -31,7 +33,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["model_id"], ["models.id"], name="fk_monitoring_model_id_models", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("model_id", name="pk_monitoring"),
     )
-    op.create_index("ix_monitoring_status", "monitoring", ["status"])
+    op.create_index("ix_monitoring_status_changed_at", "monitoring", ["status", "changed_at"])
     op.create_table(
         "webhook_messages",
         sa.Column("id", sa.String(32), nullable=False),
@@ -48,6 +50,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("webhook_messages")
     op.drop_table("monitoring")
+    op.drop_index("ix_models_unmonitored", "models")
     op.drop_index("ix_models_retrain_due_at", "models")
     op.drop_index("ix_models_root_id_created_at_id", "models")
     for column in (

@@ -1,0 +1,1 @@
+"""What keeps models good after their training."""

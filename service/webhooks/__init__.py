@@ -1,0 +1,1 @@
+"""Messages to the webhooks of tenants."""

@@ -121,7 +121,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
 
     keys = open_keys(settings) if keys is None else keys
     webhooks = open_webhooks(settings)
-    deliveries = count_deliveries(measured.registry) if webhooks else {}
+    deliveries = count_deliveries(measured.registry)
     load = Load(settings.max_requests, settings.cores, settings.max_waiting_requests, settings.max_bodies_bytes)
     measured.registry.register(load)
     for tenant in keys.tenants_of_short_keys():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -14,6 +15,7 @@ from service.errors import Unavailable
 from service.queue.tickets import CPU, GPU
 from service.storage.registry.database import utc_now
 from service.storage.registry.jobs import QueueMetrics
+from service.storage.registry.maintenance.monitoring import Found, MonitoringStatus
 from service.usecases.resources import Resources
 
 _NO_WORKER = "no worker is alive: trainings are accepted and wait for one; forecasts are served"
@@ -55,14 +57,21 @@ def own_worker_warning(resources: Resources) -> str | None:
 
 
 _PROBE_SECONDS = 5.0
+# Each has a label of its own, and Prometheus keeps a time series for every label.
+_SHOWN_DRIFTING = 20
 
 
 @dataclass(frozen=True)
 class _State:
-    """The result of one query of the database; queues and trainers are None if the query failed."""
+    """The result of one query of the database; queues, trainers and monitored are None if the query failed.
+
+    monitored: number of models by status; drifting: those that began to drift last.
+    """
 
     queues: dict[str, QueueMetrics] | None = None
     trainers: int | None = None
+    monitored: dict[str, int] | None = None
+    drifting: Sequence[Found] = ()
     ready: bool = False
 
 
@@ -88,6 +97,8 @@ class ServiceMetrics(Collector):
             yield GaugeMetricFamily("forecast_trainers_alive", "Workers that are alive.", state.trainers)
         if state.queues is not None:
             yield from _queue_metrics(state.queues)
+        if state.monitored is not None:
+            yield from _monitoring_metrics(state.monitored, state.drifting)
         meaning = "1 for each engine that makes the forecasts of this server, with its device."
         engines = GaugeMetricFamily("forecast_engine_info", meaning, labels=["engine", "device"])
         for place in self._resources.engine.engines:
@@ -111,14 +122,29 @@ class ServiceMetrics(Collector):
 
     def _probe(self) -> _State:
         registry = self._resources.registry
-        queues = trainers = None
+        state = _State()
         try:
-            queues = registry.jobs.queue_metrics()
-            trainers = len(registry.leases.live_workers())
+            state = replace(state, queues=registry.jobs.queue_metrics())
+            state = replace(state, trainers=len(registry.leases.live_workers()))
+            drifting = registry.monitoring.latest("drifting", _SHOWN_DRIFTING)
+            state = replace(state, monitored=registry.monitoring.counts(), drifting=drifting)
             check_readiness(self._resources)
         except Unavailable:
-            return _State(queues, trainers)
-        return _State(queues, trainers, ready=True)
+            return state
+        return replace(state, ready=True)
+
+
+def _monitoring_metrics(monitored: Mapping[str, int], drifting: Sequence[Found]) -> Iterator[Metric]:
+    meaning = "Models whose forecasts were compared with observed values, by the status that was found last."
+    models = GaugeMetricFamily("forecast_monitored_models", meaning, labels=["status"])
+    for status in get_args(MonitoringStatus):
+        models.add_metric([status], monitored.get(status, 0))
+    meaning = f"Seconds since a model began to drift, for the {_SHOWN_DRIFTING} that did last."
+    since = GaugeMetricFamily("forecast_drifting_model_since_seconds", meaning, labels=["model_id"])
+    now = utc_now()
+    for one in drifting:
+        since.add_metric([one.model_id], max(0.0, (now - one.changed_at).total_seconds()))
+    yield from (models, since)
 
 
 def _queue_metrics(queues: dict[str, QueueMetrics]) -> Iterator[Metric]:

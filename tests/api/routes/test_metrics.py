@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from ruamel.yaml import YAML
 from sqlalchemy import event
 
+from service.storage.registry.maintenance.monitoring import Finding
 from service.telemetry.metrics import OUTCOMES
 from tests.api.application import ENDLESS, Application, running
 from tests.factories import QUICK, seasonal
@@ -201,6 +203,37 @@ def test_the_event_loop_is_measured(application: Application) -> None:
     until(application, lambda found: value(found, "forecast_event_loop_lag_seconds_count") >= 2)
 
 
+@pytest.fixture
+def drifting(application: Application) -> Iterator[str]:
+    """A model that drifts, as far as the registry knows; nothing else has the metric that names it."""
+    model_id = application.take(application.train(SERIES), application)["model_id"]
+    registry = application.app.state.resources.registry
+    with registry.writing() as connection:
+        assert registry.monitoring.keep(connection, model_id, Finding(1, "drifting", {"rows": 1}))
+    until(application, lambda found: value(found, "forecast_monitored_models", status="drifting") == 1)
+    yield model_id
+    application.client.delete(f"/models/{model_id}")
+
+
+def test_drifting_models_are_counted_and_named(application: Application, drifting: str) -> None:
+    samples = scraped(application)
+    assert 0 <= value(samples, "forecast_drifting_model_since_seconds", model_id=drifting) < 60
+    assert value(samples, "forecast_monitored_models", status="stable") == 0
+
+
+@pytest.mark.usefixtures("drifting")
+def test_the_alerts_are_about_what_there_is(application: Application) -> None:
+    there = {name for name, _ in scraped(application)}
+    rules = YAML(typ="safe").load(ROOT / "deploy" / "alerts.yml")["groups"][0]["rules"]
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    for rule in rules:
+        named = set(re.findall(r"\b(?:forecast|http_server)_[a-z_]+\b", rule["expr"]))
+        assert named, rule
+        assert named <= there, rule
+        assert rule["annotations"].keys() == {"summary", "description"}
+
+
+@pytest.mark.usefixtures("drifting")
 def test_the_dashboard_shows_what_there_is(application: Application, plain_model: dict[str, Any]) -> None:
     application.forecast(model_id=plain_model["model_id"], horizon=3)
     there = {name for name, _ in scraped(application)}
@@ -221,6 +254,7 @@ def test_the_dashboard_shows_what_there_is(application: Application, plain_model
     assert ours == {re.sub(r"_(bucket|count|sum)$", "", name) for name in named if not name.startswith(("pr", "py"))}
 
 
+@pytest.mark.usefixtures("drifting")
 def test_the_page_lists_every_metric_and_no_other(application: Application) -> None:
     there = {re.sub(r"_(bucket|count|sum)$", "", name) for name, _ in scraped(application)}
     page = (ROOT / "docs" / "observability.md").read_text().partition("## Traces")[0]

@@ -18,6 +18,7 @@ from service.storage.files.model_codec import TrainingInput, training_input_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry, QueueName
 from service.telemetry import context
+from service.usecases.maintenance.retraining_policy import RetrainPolicy, policy_columns
 from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ def choose_queue(served: AbstractSet[QueueName], plan: Plan) -> QueueName:
 class TrainingRequest:
     """A parsed series, and how to train on it.
 
-    series: how the series was interpreted; idempotency: the client's key and a hash of the whole request.
+    series: how the series was interpreted; idempotency: the client's key and a hash of the whole request; adaptive:
+    whether intervals adapt to observed values; retrain: when the model is retrained by itself.
     """
 
     panel: Panel
@@ -63,6 +65,8 @@ class TrainingRequest:
     series: dict[str, Any]
     warnings: tuple[str, ...]
     idempotency: tuple[str, str] | None = None
+    adaptive: bool = False
+    retrain: RetrainPolicy | None = None
 
 
 def plan(resources: Resources, request: TrainingRequest) -> Plan:
@@ -126,6 +130,7 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
             context.traceparent.get(),
             len(file),
             resources.limits.quota,
+            {"adaptive": request.adaptive, **policy_columns(request.retrain, resources.registry.clock())},
         )
     except Unavailable as error:
         job = _job_after_all(resources, tenant, job_id, error)

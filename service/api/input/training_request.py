@@ -62,7 +62,14 @@ def _read_and_plan(request: Request, kind: str, body: bytes, decide: Decide) -> 
         raise type(error).at(error.faults[0].path, f"column {time[:60]!r}: {error.detail}{cure}") from None
     warnings += read.warnings
     asked = TrainingRequest(
-        read.panel, sent.options(), sent.name, read.summary, warnings, idempotency_of(request, body)
+        read.panel,
+        sent.options(),
+        sent.name,
+        read.summary,
+        warnings,
+        idempotency_of(request, body),
+        sent.adaptive,
+        sent.retrain,
     )
     return asked, decide(resources_of(request), asked)
 

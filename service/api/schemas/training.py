@@ -11,6 +11,7 @@ from service.api.schemas.series import ColumnName, SeriesInput, TimeZone
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.series.resampling import Resample
+from service.usecases.maintenance.retraining_policy import RetrainPolicy
 
 
 def _free(name: str) -> str:
@@ -53,6 +54,13 @@ class TrainRequest(TrainOptions):
     resample: Resample | None = Field(None, examples=[None])
     """Aggregate rows to a longer, regular step: irregular readings to minutes, daily values to weeks. An incomplete
     first or last step is left out. Later histories and backtests are aggregated alike."""
+
+    adaptive: bool = Field(False, examples=[False])
+    """Whether the intervals of later forecasts adapt to how well they held the values that were observed since the
+    training."""
+    retrain: RetrainPolicy | None = Field(None, examples=[None])
+    """When the model is retrained by itself on what was observed: on drift, after so many rows, on a schedule; null:
+    never."""
 
     def options(self) -> TrainOptions:
         """Return the options without the series."""

@@ -69,14 +69,16 @@ class Jobs:
         traceparent: str | None = None,
         input_bytes: int = 0,
         quota: Quota | None = None,
+        columns: Mapping[str, Any] | None = None,
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
-        input_bytes: size of the training input in the store; idempotency: if the key was used in the last 24 hours,
+        input_bytes: size of the training input in the store; columns: further columns of the model; idempotency: if the key was used in the last 24 hours,
         return the job it started, whose ID is not ``job_id``, and add nothing. Raises IdempotencyKeyReused if the key
         was used with another request, and QuotaExceeded or TooManyJobs if the tenant's quota is exhausted.
         """
         model = {"id": check_id(model_id, unknown_model), "name": name, "input_bytes": input_bytes, "job_id": job_id}
+        model |= columns or {}
         job = {"id": check_id(job_id, unknown_job), "model_id": model_id, "queue": queue, "traceparent": traceparent}
         try:
             with self._database.writing() as connection:

@@ -27,6 +27,8 @@ from tests.fixtures.files import (
     MODELS,
     MOVED_NAMES,
     MOVED_NAMES_ANSWERS,
+    OBSERVED,
+    OBSERVED_ANSWERS,
     STORE,
     STORE_ANSWERS,
 )
@@ -198,6 +200,25 @@ def test_what_names_mean_and_meant_is_kept(tmp_path: Path) -> None:
                 assert (entry.model_id, entry.mode) == tuple(answer["rollback_to"][one] for one in ("model_id", "mode"))
     finally:
         registry.close()
+
+
+# Observations.
+
+
+@pytest.mark.process
+def test_observations_are_kept_and_continued(tmp_path: Path) -> None:
+    shutil.copytree(OBSERVED, tmp_path / "store")
+    with (
+        running_server(tmp_path / "store", KEPT_FOR_GOOD) as url,
+        httpx.Client(base_url=url, timeout=PATIENCE) as client,
+    ):
+        for old in read(OBSERVED_ANSWERS):
+            path = f"/models/{old['answer']['model_id']}/observations"
+            kept = client.get(path).json()
+            assert differences(kept, old["observations"], SAME) == []
+            check_forecast(client, old["answer"]["model_id"], old)
+            answer = client.post(path, json={"series": [1.0]}, headers={"Idempotency-Key": path})
+            assert answer.json()["appended"] == 1, answer.text
 
 
 # A checkpoint.

@@ -73,9 +73,10 @@ class Jobs:
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
-        input_bytes: size of the training input in the store; columns: further columns of the model; idempotency: if the key was used in the last 24 hours,
-        return the job it started, whose ID is not ``job_id``, and add nothing. Raises IdempotencyKeyReused if the key
-        was used with another request, and QuotaExceeded or TooManyJobs if the tenant's quota is exhausted.
+        input_bytes: size of the training input in the store; columns: further columns of the model; idempotency: if the
+        key was used in the last 24 hours, return the job it started, whose ID is not ``job_id``, and add nothing.
+        Raises IdempotencyKeyReused if the key was used with another request, and QuotaExceeded or TooManyJobs if the
+        tenant's quota is exhausted.
         """
         model = {"id": check_id(model_id, unknown_model), "name": name, "input_bytes": input_bytes, "job_id": job_id}
         model |= columns or {}

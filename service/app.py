@@ -32,6 +32,7 @@ from service.api.routes import (
     observations,
     operations,
     page,
+    retraining,
     tables,
     training,
 )
@@ -155,7 +156,7 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
-    routers = (training, tables, forecasts, batches, observations, models, names, jobs, operations, page)
+    routers = (training, retraining, tables, forecasts, batches, observations, models, names, jobs, operations, page)
     app.include_routers([routes.router for routes in routers])
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}

@@ -327,6 +327,12 @@ class ModelPinned(Conflict):
     title = "A name is pinned to the model"
 
 
+class RetrainingRunning(Conflict):
+    """A model is retrained only once at a time."""
+
+    title = "The model is being retrained"
+
+
 class JobFinished(Conflict):
     """The job has already ended and cannot be cancelled."""
 

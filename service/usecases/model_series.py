@@ -103,7 +103,8 @@ class SeriesReader:
         """Return the series that a model was trained on; where it is not kept, what the model itself remembers."""
         if log.job_id is not None:
             try:
-                return KeptSeries.of_training(read_training_input(self.store.get_training_input(log.job_id)).panel)
+                trained = read_training_input(self.store.get_training_input(log.job_id))
+                return KeptSeries.of_training(trained.panel, trained.retraining.dropped if trained.retraining else ())
             except JobNotFound:
                 pass
         if forecaster.common is not None or forecaster.specification.categories:

@@ -8,13 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import JobNotFound, Overloaded, QuotaExceeded, ServiceError, TooManyJobs, Unavailable
+from service.errors import (
+    JobNotFound,
+    Overloaded,
+    QuotaExceeded,
+    RetrainingRunning,
+    ServiceError,
+    TooManyJobs,
+    Unavailable,
+)
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.series.series import Panel
 from service.forecasting.training.planning import Plan, plan_training
 from service.queue.tickets import ticket_of
 from service.storage.files.cleanup import clear_away
-from service.storage.files.model_codec import TrainingInput, training_input_file
+from service.storage.files.model_codec import Retraining, TrainingInput, training_input_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry, QueueName
 from service.telemetry import context
@@ -56,7 +64,8 @@ class TrainingRequest:
     """A parsed series, and how to train on it.
 
     series: how the series was interpreted; idempotency: the client's key and a hash of the whole request; adaptive:
-    whether intervals adapt to observed values; retrain: when the model is retrained by itself.
+    whether intervals adapt to observed values; retrain: when the model is retrained by itself; retraining: None unless
+    the model is retrained from another.
     """
 
     panel: Panel
@@ -67,6 +76,7 @@ class TrainingRequest:
     idempotency: tuple[str, str] | None = None
     adaptive: bool = False
     retrain: RetrainPolicy | None = None
+    retraining: Retraining | None = None
 
 
 def plan(resources: Resources, request: TrainingRequest) -> Plan:
@@ -90,7 +100,8 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest,
     """Accept a tenant's training: store its input, register the model and the job, and queue the job.
 
     If the tenant has already used the idempotency key, return the job that it started. planned: the result of `plan`.
-    Raises IdempotencyKeyReused, QuotaExceeded, TooManyJobs, Overloaded, Unavailable.
+    Raises IdempotencyKeyReused, QuotaExceeded, TooManyJobs, Overloaded, Unavailable, and for a retraining what
+    `open_line` raises.
     """
 
     def earlier() -> JobEntry | None:
@@ -99,7 +110,7 @@ def submit_training(resources: Resources, tenant: str, request: TrainingRequest,
 
     try:
         return earlier() or _submit(resources, tenant, request, planned)
-    except (Overloaded, QuotaExceeded, TooManyJobs):
+    except (Overloaded, QuotaExceeded, TooManyJobs, RetrainingRunning):
         # The same request may have arrived twice at once, and the other one may have taken the last place.
         if (found := earlier()) is not None:
             return found
@@ -111,7 +122,14 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
         raise Overloaded("too many trainings are waiting; try again later", retry_after=_RETRY_SECONDS)
     model_id, job_id = new_id(), new_id()
     content = TrainingInput(
-        model_id, request.name, request.panel, request.options, request.series, request.warnings, tenant
+        model_id,
+        request.name,
+        request.panel,
+        request.options,
+        request.series,
+        request.warnings,
+        tenant,
+        request.retraining,
     )
     file = training_input_file(content)
     # Checked before anything is stored, and again on insertion, as concurrent requests may add jobs in between.
@@ -131,6 +149,7 @@ def _submit(resources: Resources, tenant: str, request: TrainingRequest, planned
             len(file),
             resources.limits.quota,
             {"adaptive": request.adaptive, **policy_columns(request.retrain, resources.registry.clock())},
+            None if request.retraining is None else request.retraining.parent,
         )
     except Unavailable as error:
         job = _job_after_all(resources, tenant, job_id, error)

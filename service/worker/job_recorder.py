@@ -12,10 +12,12 @@ from service.errors import Conflict, JobNotFound, ServiceError, TrainingFailed
 from service.queue.tickets import JobListener, Outcome, Progress, Ticket, ticket_of
 from service.storage.files.cleanup import clear_away
 from service.storage.files.store import ModelStore
+from service.storage.registry.entries import JobEntry
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
 from service.telemetry.logs import reason
 from service.worker.checkpoints import keep_checkpoint
+from service.worker.publication import publish
 from service.worker.retry import RETRY_SECONDS, Result, retry
 
 logger = logging.getLogger(__name__)
@@ -55,7 +57,7 @@ class JobRecorder:
         except JobNotFound:
             return
         if job.attempt == attempt and job.status == "running":
-            self._publish(job_id, job.model_id, attempt, outcome)
+            self._publish(job, attempt, outcome)
         elif job.attempt != attempt or job.status != "succeeded":
             # An earlier call that raised may have left the file.
             self.store.delete_model(job.model_id, attempt)
@@ -81,15 +83,15 @@ class JobRecorder:
         # Afterwards, so that clients waiting for the model do not wait for this.
         clear_away(self.registry, self.store, job_id)
 
-    def _publish(self, job_id: str, model_id: str, attempt: int, outcome: Outcome) -> None:
+    def _publish(self, job: JobEntry, attempt: int, outcome: Outcome) -> None:
         # An earlier call that raised may have left the file; nothing else writes files of this attempt.
         with suppress(Conflict):
-            self.store.put_model(model_id, outcome.file, attempt)
-        if self.registry.publish(job_id, attempt, outcome.record, len(outcome.file)):
-            logger.info("job %s: model %s is ready", job_id, model_id)
+            self.store.put_model(job.model_id, outcome.file, attempt)
+        if publish(self.registry, self.store, job, attempt, outcome):
+            logger.info("job %s: model %s is ready", job.id, job.model_id)
         else:
-            self.store.delete_model(model_id, attempt)
-            logger.info("job %s: the result of attempt %d is discarded", job_id, attempt)
+            self.store.delete_model(job.model_id, attempt)
+            logger.info("job %s: the result of attempt %d is discarded", job.id, attempt)
 
 
 @dataclass(frozen=True)

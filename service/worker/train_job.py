@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from service import __version__
-from service.errors import JobNotFound
+from service.errors import JobNotFound, ModelNotFound
 from service.forecasting.evaluation.rolling import Score
 from service.forecasting.evaluation.validation_forecast import ValidationForecast
 from service.forecasting.intervals.conformal import level_key
-from service.forecasting.networks.engine import EngineName
 from service.forecasting.networks.engine_choice import FASTEST, EngineChoice
-from service.forecasting.series.series import FloatArray, Panel
+from service.forecasting.series.series import FloatArray
+from service.forecasting.training.comparison import Comparison, Parent
 from service.forecasting.training.train import Trained, train
 from service.queue.tickets import Keep, Outcome, Report
 from service.storage.files import model_record as records
-from service.storage.files.model_codec import load_forecaster, model_file, read_training_input
+from service.storage.files.model_codec import TrainingInput, load_forecaster, model_file, read_training_input
 from service.storage.files.store import ModelStore
 from service.telemetry.logs import reason
 from service.worker.checkpoints import CHECKPOINT_SECONDS, StoredCheckpoints
@@ -63,8 +63,9 @@ def run_training(
     """
     content = read_training_input(stored_input(store, job_id))
     checkpoints = StoredCheckpoints(store, job_id, keep, checkpoint_seconds)
-    trained = train(content.panel, content.options, report, engines, time.monotonic, checkpoints)
-    lineage = _lineage(content.panel, content.options.training.seed, trained.engine)
+    parent = _parent(store, content)
+    trained = train(content.panel, content.options, report, engines, time.monotonic, checkpoints, parent)
+    lineage = _lineage(content, trained)
     record = trained_record(trained, content.series, content.warnings, lineage)
     owner = {"model_id": content.model_id, "name": content.name, "tenant": content.tenant}
     file = model_file(trained.forecaster, {**owner, **record})
@@ -142,17 +143,54 @@ def _score(score: Score) -> dict[str, Any]:
 _version = cache(version)
 
 
-def _lineage(panel: Panel, seed: int, engine: tuple[EngineName, str] | None) -> dict[str, Any]:
+def _parent(store: ModelStore, content: TrainingInput) -> Parent | None:
+    """Return the model that is retrained; None if there is none, or it was deleted."""
+    retraining = content.retraining
+    if retraining is None:
+        return None
+
+    def failed(error: Exception) -> None:
+        logger.warning("model %s could not be read and will be retried: %s", retraining.parent, reason(error))
+
+    try:
+        data = retry(lambda: store.get_model(retraining.parent, retraining.attempt), failed, final=(ModelNotFound,))
+    except ModelNotFound:
+        return None
+    return Parent(load_forecaster(data), retraining.seen)
+
+
+def _lineage(content: TrainingInput, trained: Trained) -> dict[str, Any]:
     digest = hashlib.sha256()
-    for one in panel:
+    for one in content.panel:
         digest.update(np.ascontiguousarray(one.values).tobytes())
-    name, device = engine or (None, None)
+    name, device = trained.engine or (None, None)
     libraries = (*_LIBRARIES, "torch") if name == "torch" else _LIBRARIES
-    return {
+    lineage = {
         "data_hash": f"sha256:{digest.hexdigest()}",
-        "seed": seed,
+        "seed": content.options.training.seed,
         "engine": name,
         "device": device,
         "libraries": {"forecast-service": __version__, **{name: _version(name) for name in libraries}},
         "parent": None,
+    }
+    if (retraining := content.retraining) is not None:
+        lineage |= {
+            "parent": retraining.parent,
+            "revision": retraining.revision,
+            "reason": retraining.reason,
+            "start": retraining.start,
+            "verdict": _verdict(trained.comparison),
+        }
+    return lineage
+
+
+def _verdict(comparison: Comparison | None) -> dict[str, Any]:
+    if comparison is None:
+        return {"champion": "child", "rows": 0, "reason": "the parent was deleted"}
+    scores = {name: getattr(comparison, name) for name in ("child", "parent")}
+    return {
+        "champion": comparison.champion,
+        "rows": comparison.rows,
+        "reason": comparison.reason,
+        **{name: one and {"mae": one.mae, "rmse": one.rmse} for name, one in scores.items()},
     }

@@ -14,7 +14,7 @@ from service.api.schemas.jobs import Problem
 from service.api.schemas.models import ChangeRequest
 from service.api.schemas.names import PromoteRequest
 from service.api.schemas.observations import ObservationsOfModel, ObservationsRequest
-from service.api.schemas.training import TrainRequest
+from service.api.schemas.training import RetrainRequest, TrainRequest
 from service.api.security.permissions import is_open
 
 NDJSON_TYPE = "application/x-ndjson"
@@ -26,6 +26,7 @@ _READ_BY_HAND: tuple[type[BaseModel], ...] = (
     ObservationsRequest,
     ObservationsOfModel,
     ChangeRequest,
+    RetrainRequest,
     PromoteRequest,
     Problem,
 )
@@ -53,9 +54,9 @@ def problems(*statuses: int, needs_key: bool = True) -> dict[int | str, dict[str
     return {status: {"description": _MEANINGS[status], "content": content} for status in (*statuses, *of_all)}
 
 
-def json_body(model: type[BaseModel]) -> dict[str, Any]:
+def json_body(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
     """Document a JSON body that the route parses from the raw bytes."""
-    return {"requestBody": {"required": True, "content": {"application/json": schema_of(model)}}}
+    return {"requestBody": {"required": required, "content": {"application/json": schema_of(model)}}}
 
 
 def json_lines(model: type[BaseModel]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from service.usecases.train import plan, submit_training, try_out
 router = APIRouter(tags=["training"])
 
 LONGEST_WAIT = 300
+Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the model.")]
 # How soon a waiting request notices that the server is stopping.
 _STOP_SECONDS = 0.2
 _LINKS = {**model_links(), **job_links()}
@@ -63,6 +64,7 @@ TABLE_PARAMETERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 
+KEY_PARAMETER = parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION)
 
 _BODY = {
     "requestBody": {
@@ -78,7 +80,7 @@ _BODY = {
         },
     },
     "parameters": [
-        parameter("Idempotency-Key", "header", _KEY, _KEY_DESCRIPTION),
+        KEY_PARAMETER,
         *(
             parameter(name, "query", schema, f"{description} (tables only)")
             for name, (schema, description) in TABLE_PARAMETERS.items()
@@ -101,7 +103,7 @@ _BODY = {
 )
 async def train(
     request: Request,
-    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the model.")] = 30,
+    wait: Wait = 30,
     dry_run: Annotated[bool, Query(description="Return the options that would be used, without training.")] = False,
 ) -> Response:
     """Train on the series in the body and wait for the model up to `wait` seconds; then return 202.
@@ -122,6 +124,12 @@ async def train(
         return json_response(answer.model_dump())
     submitted = await in_thread(submit_training, resources, tenant, *await read_training_request(request, plan))
     forget_body(request)
+    return await answer_of(request, submitted, wait)
+
+
+async def answer_of(request: Request, submitted: JobEntry, wait: float) -> Response:
+    """Wait for a training up to ``wait`` seconds; return the model, the job that continues, or why it failed."""
+    resources, tenant = resources_of(request), tenant_of(request)
     job = await _wait_for(request, submitted, wait)
     if not job.has_ended:
         return await _accepted(resources, job)

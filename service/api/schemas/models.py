@@ -25,6 +25,12 @@ class _State(BaseModel):
     series_revision: int = Field(0, description="Number of changes of its series since the training.", examples=[0])
     adaptive: bool = Field(False, description="Whether its intervals adapt to observed values.", examples=[False])
     retrain: RetrainPolicy | None = Field(None, description="When it is retrained by itself.", examples=[None])
+    champion: str | None = Field(
+        None,
+        description="The best model of its line, in which each was retrained from the one before: its own ID, if it "
+        "was never retrained. Null in lists and if none is ready.",
+        examples=[PLACEHOLDER_MODEL_ID],
+    )
 
 
 class ModelAnswer(ModelRecord, _State):

@@ -11,6 +11,7 @@ from service.api.schemas.series import ColumnName, SeriesInput, TimeZone
 from service.forecasting.config.options import TrainOptions
 from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.series.resampling import Resample
+from service.storage.files.model_codec import RetrainingStart
 from service.usecases.maintenance.retraining_policy import RetrainPolicy
 
 
@@ -65,6 +66,18 @@ class TrainRequest(TrainOptions):
     def options(self) -> TrainOptions:
         """Return the options without the series."""
         return TrainOptions.model_construct(**{name: getattr(self, name) for name in TrainOptions.model_fields})
+
+
+class RetrainRequest(BaseModel):
+    """How a model is retrained."""
+
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, json_schema_extra={"examples": [{"start": "warm"}]}
+    )
+
+    start: RetrainingStart = Field("warm", examples=["warm"])
+    """Whether networks start from the weights that they have (`warm`), or from scratch. Simple methods are fitted anew
+    in either case."""
 
 
 class AcceptedTraining(BaseModel):

@@ -55,6 +55,8 @@ NEEDED: MappingProxyType[tuple[str, str], Role] = MappingProxyType(
         ("POST", "/csv"): "train",
         ("POST", "/models"): "train",
         ("PATCH", "/models/{model_id}"): "train",
+        ("POST", "/models/{model_id}/retrain"): "train",
+        ("POST", "/names/{name}/retrain"): "train",
         ("POST", "/names/{name}/promote"): "train",
         ("POST", "/names/{name}/rollback"): "train",
         ("POST", "/names/{name}/follow"): "train",

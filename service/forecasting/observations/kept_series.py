@@ -22,8 +22,8 @@ _MOST_ROWS = 2**40
 class KeptSeries:
     """The rows of a model's items, with all columns of the training.
 
-    dropped: for each item, how many of the oldest rows are no longer kept; trained: how many rows the training had, 0
-    for items that arrived later.
+    dropped: for each item, how many of the oldest rows are no longer kept; trained: the number of the row after the
+    training, 0 for items that arrived later.
     """
 
     panel: Panel
@@ -31,9 +31,10 @@ class KeptSeries:
     trained: tuple[int, ...]
 
     @classmethod
-    def of_training(cls, panel: Panel) -> KeptSeries:
-        """Return the series of a model without observations."""
-        return cls(panel, (0,) * len(panel), tuple(len(one) for one in panel))
+    def of_training(cls, panel: Panel, dropped: tuple[int, ...] = ()) -> KeptSeries:
+        """Return the series of a model without observations; dropped: earlier rows of each item that it never had."""
+        dropped = dropped or (0,) * len(panel)
+        return cls(panel, dropped, tuple(first + len(one) for first, one in zip(dropped, panel, strict=True)))
 
     @cached_property
     def places(self) -> Mapping[str | None, int]:

@@ -46,6 +46,7 @@ from service.forecasting.networks.engine_choice import FASTEST, EngineChoice
 from service.forecasting.networks.fitting import LossCurve
 from service.forecasting.series.series import FloatArray, Panel
 from service.forecasting.training.checkpoint import Checkpoints
+from service.forecasting.training.comparison import Comparison, Parent, compare
 from service.forecasting.training.covariate_selection import select_covariates
 from service.forecasting.training.fitter import Fitter
 from service.forecasting.training.planning import NOISE, WALK, Plan, plan_training
@@ -70,7 +71,8 @@ class Trained:
     """A forecaster, and the scores of the same specification on the part after the split.
 
     curve, best_epochs: of the networks, None and empty where there is none. engine: its name and device; None without
-    a network. skill_by_step: (horizon,). skill_interval: see the module of that name.
+    a network. skill_by_step: (horizon,). skill_interval: see the module of that name. comparison: with the parent, if
+    there is one.
     """
 
     forecaster: Forecaster
@@ -86,6 +88,7 @@ class Trained:
     skill_by_step: tuple[float | None, ...]
     validation_forecast: ValidationForecast | None
     warnings: tuple[str, ...]
+    comparison: Comparison | None = None
 
     @property
     def skill(self) -> float | None:
@@ -105,22 +108,29 @@ def train(
     engines: EngineChoice = FASTEST,
     clock: Clock | None = None,
     checkpoints: Checkpoints | None = None,
+    parent: Parent | None = None,
 ) -> Trained:
     """Train, score and refit a forecaster; see the module for the three fits. Raises what `plan_training` raises.
 
     engines: what may fit and score networks; the returned forecaster runs in compiled kernels in either case. clock:
     for estimates of the time left. checkpoints: what to resume from, and to store; in compiled kernels a resumed
-    training gives a bit-identical model.
+    training gives a bit-identical model. parent: the model that is retrained.
     """
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
     plan = select_covariates(plan, progress)
-    trained = _train(plan, progress, Fitter(plan, progress, engines, checkpoints))
+    trained, scored = _train(plan, progress, Fitter(plan, progress, engines, checkpoints))
+    if parent is not None:
+        # Rows in front may have been left out.
+        firsts = [len(one) - split.length + split.test for one, split in zip(panel, plan.splits, strict=True)]
+        compared = compare(scored, firsts, parent, panel, plan.choice.specification.horizon)
+        trained = replace(trained, comparison=compared)
     progress.finish()
     return trained
 
 
-def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
+def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> tuple[Trained, Forecaster]:
+    """Return what was trained, and the forecaster that was fitted on the rows before the test part."""
     specification = plan.choice.specification
     horizon, season_length = specification.horizon, specification.season_length
     stopping, test, end = zip(*map(astuple, plan.splits), strict=True)
@@ -149,7 +159,7 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
     fitted = fitter.refit("refit", end, blend, fits) if specification.refit else scored
     interval = skill_interval(after, naive)
     served = fitter.served(fitted, calibration, end if specification.refit else test)
-    return Trained(
+    trained = Trained(
         replace(served, baseline=method),
         plan,
         total,
@@ -167,6 +177,7 @@ def _train(plan: Plan, progress: TrainingProgress, fitter: Fitter) -> Trained:
             *_score_warnings(plan, total, baseline, _words(plan, method), interval, before, after, calibration.errors),
         ),
     )
+    return trained, scored
 
 
 def _words(plan: Plan, method: BaselineMethod) -> str:

@@ -30,7 +30,8 @@ class Retraining:
     """Why and how a model is trained again on its series.
 
     parent: ID of the model; attempt: the one that wrote its file; revision: of its series, on which the child is
-    trained; start: from the parent's weights ("warm") or from scratch.
+    trained; start: from the parent's weights ("warm") or from scratch. For each item of the series, seen: how many of
+    its first rows the parent was trained on; dropped: how many earlier ones are no longer kept.
     """
 
     parent: str
@@ -38,6 +39,8 @@ class Retraining:
     revision: int
     start: RetrainingStart
     reason: RetrainingReason
+    seen: tuple[int, ...]
+    dropped: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def read_training_input(data: bytes) -> TrainingInput:
     panel = restore_panel(record["panel"], file.tensors["values"])
     read = {"panel": panel, "options": TrainOptions.model_validate(record["options"])}
     if (retraining := record.get("retraining")) is not None:
-        read["retraining"] = Retraining(**retraining)
+        both = {name: tuple(retraining[name]) for name in ("seen", "dropped")}
+        read["retraining"] = Retraining(**{**retraining, **both})
     return TrainingInput(**{**record, **read, "warnings": tuple(record["warnings"])})
 
 

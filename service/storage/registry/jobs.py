@@ -24,8 +24,9 @@ from service.errors import IdempotencyKeyReused, JobFinished, ModelFailed, Quota
 from service.storage.identifiers import check_id, unknown_job, unknown_model
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, UNFINISHED, JobEntry, JobStatus, ModelStatus, Page, QueueName
+from service.storage.registry.maintenance.lines import open_line
 from service.storage.registry.pagination import read_page
-from service.storage.registry.quotas import Quota
+from service.storage.registry.quotas import Quota, lock_tenant
 from service.storage.registry.tables import idempotency_keys, jobs, models
 
 Idempotency = tuple[str, str]
@@ -70,13 +71,15 @@ class Jobs:
         input_bytes: int = 0,
         quota: Quota | None = None,
         columns: Mapping[str, Any] | None = None,
+        parent: str | None = None,
     ) -> JobEntry:
         """Add a model in training and its queued job; return the job.
 
-        input_bytes: size of the training input in the store; columns: further columns of the model; idempotency: if the
-        key was used in the last 24 hours, return the job it started, whose ID is not ``job_id``, and add nothing.
-        Raises IdempotencyKeyReused if the key was used with another request, and QuotaExceeded or TooManyJobs if the
-        tenant's quota is exhausted.
+        input_bytes: size of the training input in the store; columns: further columns of the model; parent: the model
+        that it is retrained from; idempotency: if the key was used in the last 24 hours, return the job it started,
+        whose ID is not ``job_id``, and add nothing. Raises IdempotencyKeyReused if the key was used with another
+        request, QuotaExceeded or TooManyJobs if the tenant's quota is exhausted, and for a parent what `open_line`
+        raises.
         """
         model = {"id": check_id(model_id, unknown_model), "name": name, "input_bytes": input_bytes, "job_id": job_id}
         model |= columns or {}
@@ -87,6 +90,10 @@ class Jobs:
                     return earlier
                 if quota is not None:
                     quota.check(connection, tenant, input_bytes, training=True)
+                if parent is not None:
+                    lock_tenant(connection, tenant)
+                    opened = open_line(connection, tenant, parent)
+                    model |= {"parent_id": parent, "root_id": opened.root_id or parent}
                 both = {"tenant": tenant, "created_at": self._database.clock()}
                 connection.execute(insert(models).values(**both, **model, status="training", record=dict(record)))
                 connection.execute(insert(jobs).values(**both, **job, status="queued", attempt=0, progress={}))

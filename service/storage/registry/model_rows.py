@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, false, func, literal, select, tuple_
 
 from service.storage.identifiers import check_id, unknown_model
 from service.storage.registry.entries import ModelEntry
@@ -38,8 +38,11 @@ def ready_at() -> ColumnElement[datetime]:
 
 
 def newest_ready(*which: ColumnElement[bool]) -> ScalarSelect[str | None]:
-    """Return the subquery for the ID of the newest ready model for which the conditions hold."""
-    query = select(models.c.id).where(*which, models.c.status == "ready")
+    """Return the subquery for the ID of the newest ready model for which the conditions hold.
+
+    Models that were beaten by the one they were retrained from do not count.
+    """
+    query = select(models.c.id).where(*which, models.c.status == "ready", models.c.beaten.is_(false()))
     return query.order_by(*_NEWEST_FIRST).limit(1).scalar_subquery()
 
 

@@ -17,6 +17,7 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
+from service.storage.registry.maintenance.lines import ChildSeries, champion, inherit_series, keep_a_champion
 from service.storage.registry.maintenance.monitoring import MonitoringResults
 from service.storage.registry.maintenance.policies import Policies
 from service.storage.registry.maintenance.webhook_messages import WebhookMessages
@@ -27,6 +28,10 @@ from service.storage.registry.observations import Observations
 from service.storage.registry.pagination import read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import jobs, models
+
+
+class SeriesFolded(Exception):
+    """Changes of the parent's series were folded into a file before they could be copied: read the file."""
 
 
 class Registry(Database):
@@ -59,6 +64,11 @@ class Registry(Database):
         model = self.get(tenant, model_id)
         model.check_ready()
         return model
+
+    def champion_of(self, model: ModelEntry) -> str | None:
+        """Return the ID of the champion of a model's line; None if none of its models is ready."""
+        with self.reading() as connection:
+            return champion(connection, model.root_id or model.id)
 
     def get_of_any_tenant(self, model_id: str) -> ModelEntry:
         """Return one model, for callers that serve all tenants. Raises ModelNotFound."""
@@ -139,19 +149,31 @@ class Registry(Database):
         except IntegrityError as error:
             raise Conflict(f"A model with the ID {model_id} exists already.") from error
 
-    def publish(self, job_id: str, attempt: int, record: Mapping[str, JSON], size_bytes: int) -> bool:
+    def publish(
+        self,
+        job_id: str,
+        attempt: int,
+        record: Mapping[str, JSON],
+        size_bytes: int,
+        series: ChildSeries | None = None,
+        beaten: bool = False,
+    ) -> bool:
         """Make the model of a running job ready, with its record; return False if this attempt does not run any more.
 
         The file of this attempt must already be in the store. False means that the job was cancelled, deleted, or taken
-        over by another worker meanwhile, so the caller must delete the file.
+        over by another worker meanwhile, so the caller must delete the file. series, beaten: of a model that was
+        retrained from another; raises SeriesFolded, and publishes nothing, if later changes of the parent's series are
+        in a file now.
         """
         now = self.clock()
-        ready = {"status": "ready", "ready_at": now, "size_bytes": size_bytes, "attempt": attempt}
+        ready = {"status": "ready", "ready_at": now, "size_bytes": size_bytes, "attempt": attempt, "beaten": beaten}
         with self.writing() as connection:
             model_id = move_job(connection, job_id, ("running",), "succeeded", attempt, finished_at=now)
             if model_id is None:
                 return False
             connection.execute(update(models).where(models.c.id == model_id).values(**ready, record=dict(record)))
+            if series is not None and not inherit_series(connection, model_id, series):
+                raise SeriesFolded
             return True
 
     def change(self, tenant: str, model_id: str, **columns: Any) -> ModelEntry:
@@ -176,6 +198,7 @@ class Registry(Database):
                 model = find_model(connection, model_id, tenant)
                 _refuse_pinned(model_id, pinned_to(connection, model_id))
                 connection.execute(delete(models).where(models.c.id == model_id))
+                keep_a_champion(connection, model)
         except IntegrityError:
             # On Postgres, a name may be pinned to it between the last two statements.
             with self.reading() as connection:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import false, func, or_, select, update
+from sqlalchemy import select, update
 
 from service.storage.registry.database import Database
 from service.storage.registry.entries import ModelEntry
+from service.storage.registry.maintenance.lines import champion, last_accepted
 from service.storage.registry.tables import models
 
 
@@ -41,13 +42,9 @@ class Policies:
     def state(self, model: ModelEntry) -> PolicyState:
         """Return the state of a model's line."""
         root = model.root_id or model.id
-        of_line = or_(models.c.id == root, models.c.root_id == root)
-        newest = models.c.created_at.desc(), models.c.id.desc()
-        candidates = select(models.c.id).where(of_line, models.c.status == "ready", models.c.beaten.is_(false()))
         with self._database.reading() as connection:
-            last = connection.scalar(select(func.max(models.c.created_at)).where(of_line))
-            champion = connection.scalar(candidates.order_by(*newest).limit(1))
-            return PolicyState(self._database.shared_now(connection), last or model.created_at, champion == model.id)
+            last = last_accepted(connection, root) or model.created_at
+            return PolicyState(self._database.shared_now(connection), last, champion(connection, root) == model.id)
 
     def set_due(self, model_id: str, known: datetime | None, due_at: datetime | None) -> bool:
         """Set when the retraining of a model is due next; return False if it is not due when it was known to be."""

@@ -36,6 +36,7 @@ SHORT = {
     "against": Short(". --rounds 1 --rows import train-rnn forecast load", 5),
     "costs": Short("--rounds 1 --doublings 1", 8),
     "demand": Short("--series 1", 13),
+    "drift": Short("--series 4 --processes 1", 6),
     "engines": Short("--items 4 --length 60 --hidden 64 --rounds 1 --tables step rollout one panel", 21),
     "first_minute": Short("", 15),
     "http": Short("--seconds 1 --rounds 1", 4),

@@ -137,10 +137,7 @@ class Forecaster:
     def _forecast_from_ends(
         self, ends: Sequence[SeriesEnd], horizon: int, bands: Bands, future: FutureCovariates, draw: Draw | None
     ) -> list[Forecast]:
-        if any(one.is_new for one in ends):
-            fitted = self._stacked([one.item for one in ends])
-        else:
-            fitted = self._fitted.chosen([self._rows[one.item.item] for one in ends])
+        fitted = self._fitted_at(ends)
         # Soft bounds are those of all series of a request.
         transform = next((one.transform for one in ends if one.transform is not self.transform), self.transform)
         forecasts = self._forecast_from(fitted, [one.tail for one in ends], horizon, bands, future, draw, transform)
@@ -149,6 +146,25 @@ class Forecaster:
         none = (None,) * len(self.targets)
         shifted = [text for one in ends for text in one.shifted or none]
         return [one._replace(shifted=text) for one, text in zip(forecasts, shifted, strict=True)]
+
+    def _fitted_at(self, ends: Sequence[SeriesEnd]) -> FittedItems:
+        if any(one.is_new for one in ends):
+            return self._stacked([one.item for one in ends])
+        return self._fitted.chosen([self._rows[one.item.item] for one in ends])
+
+    def around_ends(
+        self, ends: Sequence[SeriesEnd], horizon: int, levels: Sequence[float], effects: FloatArray | None = None
+    ) -> FloatArray:
+        """Return transformed forecasts with the bounds around them (2 levels + 1, end, target, horizon), see `banded`.
+
+        effects: those of future covariates on transformed forecasts (end, horizon, target); None: there are none.
+        """
+        fitted = self._fitted_at(ends)
+        origins = ForecastOrigins.at_ends(fitted, [one.tail for one in ends])
+        transformed, _ = origins.forecast(self.specification, self._predictor, horizon)
+        if effects is not None:
+            transformed += effects
+        return self._around(fitted, np.ascontiguousarray(transformed.swapaxes(1, 2)), levels)
 
     def _forecast_from(
         self,

@@ -74,10 +74,11 @@ def read_ends(model: TrainedModel, panel: Panel, path: Path) -> list[SeriesEnd]:
 
     Raises UnknownColumn, HistoryTooShort, MissingValues, InvalidSeries.
     """
-    return [_end(model, one) for one in model.align(panel, path)]
+    return [end_of(model, one) for one in model.align(panel, path)]
 
 
-def _end(model: TrainedModel, aligned: AlignedSeries) -> SeriesEnd:
+def end_of(model: TrainedModel, aligned: AlignedSeries) -> SeriesEnd:
+    """Return the end of an aligned series."""
     levelled = _levelled(model, aligned.series)
     series, shifted = (levelled.series, levelled.warnings) if levelled else (aligned.series, ())
     transform = model.transform.for_values([series.values[:, : len(model.targets)]])

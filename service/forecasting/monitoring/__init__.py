@@ -1,0 +1,1 @@
+"""How good a model's forecasts were since its training, and whether its series has changed."""

@@ -60,6 +60,7 @@ from service.telemetry.traces import Spans
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.model_cache import ForecasterCache
+from service.usecases.maintenance.monitoring_watch import MonitoringWatch
 from service.usecases.model_lookups import ModelLookups
 from service.usecases.model_series import SeriesReader
 from service.usecases.name_watch import NameWatch
@@ -108,6 +109,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
         running = [watch_lag(lag), name_watch.run()]
         if webhooks:
             running.append(WebhookDelivery(resources.registry.webhook_messages, webhooks, deliveries).run())
+        if settings.monitoring:
+            running.append(MonitoringWatch(resources, webhooks).run())
         watching = [asyncio.create_task(one) for one in running]
         try:
             yield

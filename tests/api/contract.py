@@ -27,6 +27,8 @@ _SCHEMAS: tuple[tuple[str, str, int, type[BaseModel]], ...] = (
     ("POST", r"/train", 200, DryRun),
     ("POST", r"/train", 201, ModelAnswer),
     ("POST", r"/train", 202, AcceptedTraining),
+    ("POST", r"/(models|names)/[^/]+/retrain", 201, ModelAnswer),
+    ("POST", r"/(models|names)/[^/]+/retrain", 202, AcceptedTraining),
     ("POST", r"/forecast", 200, ForecastAnswer),
     ("POST", r"/backtest", 200, BacktestAnswer),
     ("GET", r"/models", 200, ModelList),

@@ -144,10 +144,10 @@ def media_type(request: Request, *accepted: str) -> str:
     return sent
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, required: bool = True) -> bytes:
     """Return the whole body, decompressed if it was sent compressed.
 
-    Raises BodyTooLarge as soon as the size is known to exceed the limit, Overloaded if there are too many bodies at
+    required: it must not be empty. Raises BodyTooLarge as soon as the size is known to exceed the limit, Overloaded if there are too many bodies at
     once, MalformedBody if it is empty or truncated, UnsupportedContentType if its compression is not supported.
     """
     most: int = request.app.state.max_body_bytes
@@ -166,7 +166,7 @@ async def read_body(request: Request) -> bytes:
         body = await in_turn(request, decompressed, body, coding, most)
         tally.forget()
         tally.count(len(body))
-    if not body:
+    if required and not body:
         raise MalformedBody("the body is empty")
     return body
 

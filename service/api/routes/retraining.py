@@ -59,7 +59,7 @@ async def retrain_named(request: Request, name: InPath, wait: Wait = 30) -> Resp
 
 async def _retrain(request: Request, model_id: str | None, name: str | None, wait: float) -> Response:
     load_of(request).check_room()
-    body = await read_body(request)
+    body = await read_body(request, required=False)
     if body:
         media_type(request, JSON_TYPE)
     asked, key = parse_json(RetrainRequest, body or b"{}"), idempotency_of(request, body)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -19,6 +20,8 @@ from service.storage.files.model_codec import RetrainingReason, RetrainingStart
 from service.storage.registry.entries import JSON, ModelEntry
 from service.storage.registry.maintenance.monitoring import Finding
 from service.telemetry.logs import reason
+from service.usecases.forecast import load_model, read_series
+from service.usecases.maintenance.retraining import submit_retraining
 from service.usecases.maintenance.retraining_policy import RetrainPolicy
 from service.usecases.resources import Resources
 
@@ -38,13 +41,34 @@ Retrain = Callable[[Resources, ModelEntry, RetrainingStart, RetrainingReason], o
 """Submits a retraining of a model. Raises what `submit_retraining` raises."""
 
 
+def find(resources: Resources, model: ModelEntry) -> Finding:
+    """Return how good a model's forecasts were since its training. Raises what `read_series` raises."""
+    from service.forecasting.monitoring.monitoring import monitor
+
+    loaded = read_series(resources, model.tenant, load_model(resources, model.tenant, model.id, None))
+    observed = loaded.observed
+    assert observed is not None  # noqa: S101 - it was read
+    found, kept = monitor(loaded.forecaster, observed.kept), observed.kept
+    rows = max(kept.end(one.item) - trained for one, trained in zip(kept.panel, kept.trained, strict=True))
+    scores = {str(one.rows or "all"): asdict(one.overall) for one in found.windows}
+    record = {"rows": rows, "since": found.since, "reason": found.reason, "scored": found.rows, "scores": scores}
+    return Finding(observed.revision, found.status, record)
+
+
+def retrain(resources: Resources, model: ModelEntry, start: RetrainingStart, why: RetrainingReason) -> None:
+    """Submit a retraining of a model. Raises what `submit_retraining` raises."""
+    submit_retraining(resources, model.tenant, model.id, None, start, why)
+
+
 class MonitoringWatch:
     """Monitors and retrains the models of all tenants in the background of a server.
 
     told: the tenants that have a webhook.
     """
 
-    def __init__(self, resources: Resources, told: Collection[str], monitor: Monitor, retrain: Retrain) -> None:
+    def __init__(
+        self, resources: Resources, told: Collection[str], monitor: Monitor = find, retrain: Retrain = retrain
+    ) -> None:
         self._resources, self._told = resources, told
         self._monitor, self._retrain = monitor, retrain
         self._pauses: dict[str, float] = {}

@@ -88,7 +88,7 @@ def test_the_same_request_trains_once(application: Application, parent: Record) 
     assert [one.status_code for one in answers] == [201, 201]
     assert answers[0].json()["model_id"] == answers[1].json()["model_id"]
     other = application.client.post(f"/models/{parent['model_id']}/retrain", headers=headers)
-    problem_of(other, 409, "idempotency-key-reused")
+    problem_of(other, 422, "idempotency-key-reused")
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ from service.telemetry.metrics import new_lag, watch_lag
 from service.telemetry.traces import Spans
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
-from service.usecases.model_cache import ForecasterCache
 from service.usecases.maintenance.monitoring_watch import MonitoringWatch
+from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
 from service.usecases.model_series import SeriesReader
 from service.usecases.name_watch import NameWatch

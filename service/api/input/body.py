@@ -147,8 +147,9 @@ def media_type(request: Request, *accepted: str) -> str:
 async def read_body(request: Request, required: bool = True) -> bytes:
     """Return the whole body, decompressed if it was sent compressed.
 
-    required: it must not be empty. Raises BodyTooLarge as soon as the size is known to exceed the limit, Overloaded if there are too many bodies at
-    once, MalformedBody if it is empty or truncated, UnsupportedContentType if its compression is not supported.
+    required: it must not be empty. Raises BodyTooLarge as soon as the size is known to exceed the limit, Overloaded if
+    there are too many bodies at once, MalformedBody if it is empty or truncated, UnsupportedContentType if its
+    compression is not supported.
     """
     most: int = request.app.state.max_body_bytes
     headers = dict(request.scope["headers"])

@@ -5,6 +5,7 @@ import { confirmed } from "./confirm_dialog.js";
 import { configurationCard } from "./configuration_card.js";
 import { button, element } from "./dom.js";
 import { forecastCard } from "./forecast_card.js";
+import { monitoringCard } from "./monitoring_card.js";
 import { namesCard } from "./names_card.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
 import { candidatesCard, headlineCard, lossCard, scoresCard, stepCard, validationCard } from "./report_cards.js";
@@ -41,6 +42,7 @@ async function parts(model, signal) {
     headlineCard(model),
     warningsNotice(model.warnings),
     await forecastCard(model, (item, target) => historyOf(model, observed?.items, item, target), signal),
+    await monitoringCard(model, signal),
     validationCard(model),
     element("div", { class: "pair" }, stepCard(model), lossCard(model)),
     element("div", { class: "pair" }, candidatesCard(model), scoresCard(model)),

@@ -28,6 +28,7 @@ from service.api.routes import (
     forecasts,
     jobs,
     models,
+    monitoring,
     names,
     observations,
     operations,
@@ -159,7 +160,9 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
-    routers = (training, retraining, tables, forecasts, batches, observations, models, names, jobs, operations, page)
+    routers = (
+        training, retraining, tables, forecasts, batches, observations, monitoring, models, names, jobs, operations, page,
+    )  # fmt: skip
     app.include_routers([routes.router for routes in routers])
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}

@@ -66,6 +66,19 @@ class ObservationOperations(KnownModel):
         return observations_frame(answer, AnswerForm(self.time_zone, self.ids))
 
     @operation
+    async def monitoring(self, *, item: Any = None, target: str | None = None, limit: int | None = None) -> Record:
+        """Return how good the forecasts since the training were, and whether the series has changed.
+
+        The result has the ``status``, ``since``, ``reason``, the scores of ``windows`` and ``items``, and the
+        ``recent`` forecasts of one ``item`` and ``target``, at most ``limit`` rows, 100 by default.
+        """
+        named = (self.ids.encoded if self.ids else encoded_items)(item)
+        chosen = {"target": target, "limit": limit}
+        query = [("item", one) for one in named] + [(key, str(one)) for key, one in chosen.items() if one is not None]
+        call = Call("GET", path_of("models", self.id, "monitoring"), tuple(query))
+        return await self.connection.document(call, "status")
+
+    @operation
     async def remove_observations(self, start: Any, end: Any = None, *, items: Any = None) -> Record:
         """Remove observations from ``start`` to ``end``, both included; return what was changed."""
         return await self.connection.document(

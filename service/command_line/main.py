@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
     "forecast": model_commands.forecast,
     "backtest": model_commands.backtest,
     "observe": model_commands.observe,
+    "monitor": model_commands.monitor,
     "models": model_commands.show_models,
     "names": name_commands.show_names,
     "promote": name_commands.promote,

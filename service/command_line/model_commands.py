@@ -222,6 +222,28 @@ def observe(client: Client, asked: argparse.Namespace) -> None:
         print_notes(done["warnings"])
 
 
+_SCORES = ("mae", "rmse", "mase", "skill", "bias")
+
+
+def monitor(client: Client, asked: argparse.Namespace) -> None:
+    """Print whether a model's series has changed, and the scores of what was observed beside those of the training."""
+    found = client.model(asked.model).monitoring()
+    names = ("status", "since", "reason", "rows")
+    print_fields(asked.json, found, {"model_id": found["model_id"], **{name: found[name] for name in names}})
+    if asked.json or not found["windows"]:
+        return
+    training = found["training"] or {}
+    columns = {f"newest {one['rows']}" if one["rows"] else "all": one["overall"] for one in found["windows"]}
+    columns["training"] = training
+    rows = [(name, *(one.get(name) for one in columns.values())) for name in _SCORES]
+    rows += [
+        (f"coverage {level}", *(one.get("coverage", {}).get(level) for one in columns.values()))
+        for level in ("80", "95")
+    ]
+    print()
+    print_table(("score", *columns), rows)
+
+
 def _wants_frame(asked: argparse.Namespace, answer: dict[str, Any]) -> bool:
     """Print the answer if it is wanted as JSON; return whether more than that is wanted."""
     if asked.json:

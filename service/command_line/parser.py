@@ -44,6 +44,12 @@ def add_commands(commands: Any) -> None:
         help="row of the first value, without times; by default the next one",
     )
     _add_columns(observe)
+    monitor = add(
+        "monitor",
+        "show how good a model's forecasts were",
+        "Show how good the forecasts of observed values were, and whether the series has changed.",
+    )
+    monitor.add_argument("model", help=_MODEL)
     models = add("models", "list models, or show one")
     models.add_argument("model", nargs="?", help=_MODEL)
     models.add_argument("--name", help="only models of this name")

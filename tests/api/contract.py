@@ -14,6 +14,7 @@ from service.api.output.problems import TYPE_PREFIX
 from service.api.schemas.forecasting import BacktestAnswer, ForecastAnswer
 from service.api.schemas.jobs import Alive, JobAnswer, JobList, Problem, Ready
 from service.api.schemas.models import ModelAnswer, ModelList, PriorCard
+from service.api.schemas.monitoring import MonitoringAnswer
 from service.api.schemas.names import NameAnswer, NameList, NameState
 from service.api.schemas.observations import ObservationsAnswer, ObservationsList
 from service.api.schemas.training import AcceptedTraining, DryRun
@@ -37,6 +38,7 @@ _SCHEMAS: tuple[tuple[str, str, int, type[BaseModel]], ...] = (
     ("GET|PATCH", r"/models/\w+", 200, ModelAnswer),
     ("POST|DELETE", r"/(models|names)/[^/]+/observations", 200, ObservationsAnswer),
     ("GET", r"/(models|names)/[^/]+/observations", 200, ObservationsList),
+    ("GET", r"/(models|names)/[^/]+/monitoring", 200, MonitoringAnswer),
     ("GET", r"/names", 200, NameList),
     ("POST", r"/names/.+/(promote|rollback|follow)", 200, NameState),
     ("GET", r"/names/.+", 200, NameAnswer),

@@ -85,3 +85,33 @@ def test_the_asynchronous_client_observes(server_url: str) -> None:
     read = asyncio.run(observe())
     assert len(read) == len(daily()) - TRAINED
     assert np.isnan(read["units"].iloc[0])
+
+
+def test_observations_are_monitored(client: Client) -> None:
+    frame = daily()
+    model = client.train(frame[:TRAINED], target="units", **QUICK)
+    assert model.monitoring()["status"] == "too_few"
+    model.observe(frame[TRAINED:])
+    found = model.monitoring(target="units", limit=3)
+    assert found["rows"] == len(frame) - TRAINED
+    assert found["recent"]["actual"] == frame["units"][-3:].tolist()
+
+
+def test_an_item_of_a_panel_is_monitored(client: Client) -> None:
+    frame = panel().rename(columns={"unique_id": "store"})
+    start = frame["ds"].sort_values().unique()[TRAINED]
+    model = client.train(frame[frame["ds"] < start], item="store", target="y", **QUICK)
+    model.observe(frame[frame["ds"] >= start])
+    assert model.monitoring(item="store-2")["recent"]["item"] == "store-2"
+
+
+def test_monitoring_without_blocking(client: Client) -> None:
+    frame = daily()
+    model = client.train(frame[:TRAINED], target="units", **QUICK)
+
+    async def status() -> str:
+        async with AsyncClient(client.url) as other:
+            found = await (await other.model(model.id)).monitoring()
+            return str(found["status"])
+
+    assert asyncio.run(status()) == "too_few"

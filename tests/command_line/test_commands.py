@@ -619,6 +619,25 @@ def test_a_client_that_is_not_installed_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_observed_values_are_monitored(run: Run, tmp_path: Path) -> None:
+    known, later = tmp_path / "known.csv", tmp_path / "later.csv"
+    daily()[:70].to_csv(known, index=False)
+    daily().to_csv(later, index=False)
+    run("train", known, "--target", "units", "--name", "monitored", *QUICK)
+    code, out, _ = run("monitor", "monitored")
+    assert (code, table(out).set_index("field")["value"]["status"]) == (0, "too_few")
+    run("observe", "monitored", later)
+    code, out, _ = run("monitor", "monitored")
+    fields, scores = out.split("\n\n")
+    assert (code, table(fields).set_index("field")["value"]["rows"]) == (0, str(len(daily()) - 70))
+    assert table(scores)["score"].tolist() == [
+        "mae", "rmse", "mase", "skill", "bias", "coverage 80", "coverage 95",
+    ]  # fmt: skip
+    assert list(table(scores).columns) == ["score", "newest 25", "newest 100", "all", "training"]
+    code, out, _ = run("monitor", "monitored", "--json")
+    assert (code, len(json.loads(out)["windows"])) == (0, 3)
+
+
 def test_names_are_shown_and_moved(run: Run, name: str, sales: Path) -> None:
     code, out, _ = run("train", sales, "--target", "units", "--name", "another", "--json", *QUICK)
     model_id = json.loads(out)["model_id"]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from service.api.schemas import forecasting, jobs, models, names, observations, series, training
+from service.api.schemas import forecasting, jobs, models, monitoring, names, observations, series, training
 from service.api.schemas.series import SeriesInput
 from service.storage.files.model_record import MetricValues
 from tests.api.application import Application, running
@@ -37,6 +37,8 @@ CONTRACT = {
     ("post", "/models/{model_id}/observations"): ACCESS
     | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("delete", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("get", "/models/{model_id}/monitoring"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("get", "/names/{name}/monitoring"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("get", "/names/{name}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("post", "/names/{name}/observations"): ACCESS | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("delete", "/names/{name}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
@@ -120,7 +122,7 @@ def test_the_schemas_are_those_that_the_tests_hold_answers_to(document: Document
 
 
 def test_the_examples_of_fields_are_values_that_these_fields_take() -> None:
-    for module in (forecasting, jobs, models, names, observations, series, training):
+    for module in (forecasting, jobs, models, monitoring, names, observations, series, training):
         for schema in vars(module).values():
             if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
                 continue

@@ -140,7 +140,9 @@ class Forecaster:
         fitted = self._fitted_at(ends)
         # Soft bounds are those of all series of a request.
         transform = next((one.transform for one in ends if one.transform is not self.transform), self.transform)
-        forecasts = self._forecast_from(fitted, [one.tail for one in ends], horizon, bands, future, draw, transform)
+        factors = self._factors(ends, horizon, bands.levels)
+        tails = [one.tail for one in ends]
+        forecasts = self._forecast_from(fitted, tails, horizon, bands, future, draw, transform, factors)
         if not any(one.shifted for one in ends):
             return forecasts
         none = (None,) * len(self.targets)
@@ -175,6 +177,7 @@ class Forecaster:
         future: FutureCovariates = NONE_SENT,
         draw: Draw | None = None,
         transform: Transform | None = None,
+        factors: FloatArray | None = None,
     ) -> list[Forecast]:
         transform = transform or self.transform
         origins = ForecastOrigins.at_ends(fitted, tails)
@@ -184,7 +187,7 @@ class Forecaster:
             effects, changes = self._effects_ahead(fitted, tails, horizon, future)
             transformed += effects
         ahead = np.ascontiguousarray(transformed.swapaxes(1, 2))  # JSON is written from contiguous rows
-        mean, intervals, quantiles = banded(bands, self._around(fitted, ahead, bands.levels), transform)
+        mean, intervals, quantiles = banded(bands, self._around(fitted, ahead, bands.levels, factors), transform)
         if not math.isfinite(largest(mean)) or not math.isfinite(smallest(mean)):
             raise ForecastTooLarge("numbers of the model and of what was sent are too large for each other")
         samples = None if draw is None else self._samples(fitted, ahead, draw, transform)
@@ -209,13 +212,27 @@ class Forecaster:
                 )
         return forecasts
 
-    def _around(self, fitted: FittedItems, ahead: FloatArray, levels: Sequence[float]) -> FloatArray:
-        """Return bounds around transformed forecasts (item, target, horizon), see `banded`."""
+    def _factors(self, ends: Sequence[SeriesEnd], horizon: int, levels: Sequence[float]) -> FloatArray | None:
+        """Return the factors (level, item, target, horizon) of half-widths; None: no interval adapts."""
+        if not levels or all(one.adapted is None for one in ends):
+            return None
+        widths = self.errors.widths(levels, horizon)
+        half = np.stack(list(widths.by_level.values()))
+        factors = [np.ones(half.shape) if one.adapted is None else one.adapted.factors(levels, half) for one in ends]
+        return np.stack(factors, axis=1).swapaxes(2, 3)
+
+    def _around(
+        self, fitted: FittedItems, ahead: FloatArray, levels: Sequence[float], factors: FloatArray | None = None
+    ) -> FloatArray:
+        """Return bounds around transformed forecasts (item, target, horizon), see `banded`; factors: see `_factors`."""
         if not levels:
             return ahead[None]
         widths = self.errors.widths(levels, ahead.shape[2])
         least_width = None if fitted.least_width is None else fitted.least_width[:, :, None]
-        bounds = ahead + widths.offsets(fitted.error_scale[:, :, None], least_width)
+        offsets = widths.offsets(fitted.error_scale[:, :, None], least_width)
+        if factors is not None:
+            offsets *= np.concatenate([factors, np.ones_like(factors[:1]), factors[::-1]])
+        bounds = ahead + offsets
         for row, item in enumerate(fitted.items if self._is_mean else ()):
             set_demand_bounds(bounds[:, row], item.sizes, levels)
         return bounds

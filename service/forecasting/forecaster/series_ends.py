@@ -14,6 +14,7 @@ from service.forecasting.covariates.effects import without_effects
 from service.forecasting.forecaster.alignment import AlignedSeries
 from service.forecasting.forecaster.items import FittedItem
 from service.forecasting.forecaster.new_items import UnseenItems
+from service.forecasting.intervals.adaptive import AdaptedWidths
 from service.forecasting.preprocessing.level_shift import Levelled, without_shifts
 from service.forecasting.preprocessing.missing import fill
 from service.forecasting.preprocessing.transforms import Transform
@@ -59,7 +60,7 @@ class SeriesEnd(NamedTuple):
 
     item: what is known of it; is_new: the model has not seen it. tail: its last rows, without gaps and effects of
     future covariates. transform: with the bounds of its forecasts. shifted: for each target, the warning about a late
-    level shift, or None; empty: there is none.
+    level shift, or None; empty: there is none. adapted: the factors of its intervals; None: they do not adapt.
     """
 
     item: FittedItem
@@ -67,6 +68,7 @@ class SeriesEnd(NamedTuple):
     tail: Series
     transform: Transform
     shifted: tuple[str | None, ...] = ()
+    adapted: AdaptedWidths | None = None
 
 
 def read_ends(model: TrainedModel, panel: Panel, path: Path) -> list[SeriesEnd]:

@@ -61,10 +61,10 @@ from service.telemetry.traces import Spans
 from service.usecases.job_watch import JobWatch
 from service.usecases.limits import Limits
 from service.usecases.maintenance.monitoring_watch import MonitoringWatch
+from service.usecases.maintenance.name_watch import NameWatch
 from service.usecases.model_cache import ForecasterCache
 from service.usecases.model_lookups import ModelLookups
 from service.usecases.model_series import SeriesReader
-from service.usecases.name_watch import NameWatch
 from service.usecases.resources import Measurements, Resources
 from service.usecases.service_metrics import ServiceMetrics
 from service.usecases.serving_engine import ServingEngine
@@ -160,9 +160,8 @@ def create_app(settings: Settings, devices: Sequence[str] | None = None, keys: K
     # Set by the server when it is stopped.
     app.state.stopping = False
     app.state.load = load
-    routers = (
-        training, retraining, tables, forecasts, batches, observations, monitoring, models, names, jobs, operations, page,
-    )  # fmt: skip
+    of_models = (models, names, observations, monitoring, retraining)
+    routers = (training, tables, forecasts, batches, *of_models, jobs, operations, page)
     app.include_routers([routes.router for routes in routers])
     # Overrides the package's defaults: a browser must not store a key for its next user.
     parameters = {"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True}

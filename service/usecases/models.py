@@ -21,9 +21,9 @@ from service.storage.files.model_record import inherited_record, owned_file
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import ModelEntry
 from service.usecases.forecast import load_model, read_series
-from service.usecases.maintenance.retraining_policy import RetrainPolicy, policy_columns
 from service.usecases.model_series import check_series
 from service.usecases.resources import Resources
+from service.usecases.retraining_policy import RetrainPolicy, policy_columns
 
 
 class ModelChanges(TypedDict, total=False):

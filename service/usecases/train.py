@@ -26,8 +26,8 @@ from service.storage.files.model_codec import Retraining, TrainingInput, trainin
 from service.storage.identifiers import new_id
 from service.storage.registry.entries import JobEntry, QueueName
 from service.telemetry import context
-from service.usecases.maintenance.retraining_policy import RetrainPolicy, policy_columns
 from service.usecases.resources import Resources
+from service.usecases.retraining_policy import RetrainPolicy, policy_columns
 
 logger = logging.getLogger(__name__)
 

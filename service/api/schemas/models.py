@@ -10,8 +10,8 @@ from service.api.schemas.examples import PLACEHOLDER_JOB_ID, PLACEHOLDER_MODEL_I
 from service.api.schemas.training import ModelName
 from service.forecasting.config.options import Cell
 from service.storage.files.model_record import ModelRecord
-from service.usecases.maintenance.retraining_policy import RetrainPolicy
 from service.usecases.models import ModelChanges
+from service.usecases.retraining_policy import RetrainPolicy
 
 
 class _State(BaseModel):

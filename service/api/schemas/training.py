@@ -12,7 +12,7 @@ from service.forecasting.config.options import TrainOptions
 from service.forecasting.prior.zero_shot import ZERO_SHOT
 from service.forecasting.series.resampling import Resample
 from service.storage.files.model_codec import RetrainingStart
-from service.usecases.maintenance.retraining_policy import RetrainPolicy
+from service.usecases.retraining_policy import RetrainPolicy
 
 
 def _free(name: str) -> str:

@@ -22,8 +22,8 @@ from service.storage.registry.maintenance.monitoring import Finding
 from service.telemetry.logs import reason
 from service.usecases.forecast import load_model, read_series
 from service.usecases.maintenance.retraining import submit_retraining
-from service.usecases.maintenance.retraining_policy import RetrainPolicy
 from service.usecases.resources import Resources
+from service.usecases.retraining_policy import RetrainPolicy
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from service.storage.files.model_codec import (
 )
 from service.storage.registry.entries import JobEntry, ModelEntry
 from service.usecases.forecast import load_model, read_series
-from service.usecases.maintenance.retraining_policy import RetrainPolicy
 from service.usecases.resources import Resources
+from service.usecases.retraining_policy import RetrainPolicy
 from service.usecases.train import TrainingRequest, plan, submit_training
 
 

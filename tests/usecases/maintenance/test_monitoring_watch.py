@@ -17,8 +17,8 @@ from service.storage.registry.maintenance.monitoring import Finding, MonitoringS
 from service.storage.registry.registry import Registry
 from service.usecases.limits import Limits
 from service.usecases.maintenance.monitoring_watch import MonitoringWatch
-from service.usecases.maintenance.retraining_policy import RetrainPolicy, policy_columns
 from service.usecases.resources import Resources
+from service.usecases.retraining_policy import RetrainPolicy, policy_columns
 from tests.storage.conftest import Clock
 
 HOUR = 3600.0

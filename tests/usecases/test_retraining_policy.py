@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service.usecases.maintenance.retraining_policy import RetrainPolicy, policy_columns
+from service.usecases.retraining_policy import RetrainPolicy, policy_columns
 
 NOW = datetime(2026, 3, 2, 3, 30, tzinfo=UTC)  # a Monday
 

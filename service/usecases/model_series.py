@@ -26,6 +26,15 @@ def ends_of(forecaster: Forecaster, panel: Panel) -> ObservedEnds:
     return ObservedEnds.of(forecaster, panel)
 
 
+def adapted(forecaster: Forecaster, observed: ObservedSeries) -> ObservedSeries:
+    """Return a series from whose ends the model's intervals are adapted to what was observed, if they adapt at all."""
+    if not observed.adaptive or observed.ends is None:
+        return observed
+    from service.forecasting.monitoring.adaptation import adapted_ends
+
+    return observed._replace(ends=adapted_ends(forecaster, observed.kept, observed.ends))
+
+
 def check_series(forecaster: Forecaster, kept: KeptSeries) -> None:
     """Raise InvalidModelFile if a model cannot forecast from the end of a series that an uploaded file has."""
     try:
@@ -39,13 +48,14 @@ class ObservedSeries(NamedTuple):
     """A model's series at a revision.
 
     file_revision: that of the file which holds the earlier changes. ends: from which the model forecasts; None: those
-    of the model itself, as nothing was observed.
+    of the model itself, as nothing was observed. adaptive: whether intervals adapt to what was observed.
     """
 
     revision: int
     file_revision: int
     kept: KeptSeries
     ends: ObservedEnds | None = None
+    adaptive: bool = False
 
     @property
     def size(self) -> int:
@@ -68,7 +78,7 @@ class SeriesReader:
         """
         if known is None or known.revision < log.file_revision:
             kept = self._file(log) if log.file is not None else self._training(forecaster, log)
-            known = ObservedSeries(log.file_revision, log.file_revision, kept)
+            known = ObservedSeries(log.file_revision, log.file_revision, kept, adaptive=log.adaptive)
         if not log.revision or (known.ends is not None and known.revision == log.revision):
             return known
         kept, items = known.kept, set[str | None]()
@@ -77,9 +87,10 @@ class SeriesReader:
             kept = applied.series
             items.update(applied.items)
         if known.ends is None:
-            return ObservedSeries(log.revision, log.file_revision, kept, ends_of(forecaster, kept.panel))
-        ends = known.ends.updated(forecaster, kept.panel_of(items)).without(items - kept.places.keys())
-        return ObservedSeries(log.revision, log.file_revision, kept, ends)
+            ends = ends_of(forecaster, kept.panel)
+        else:
+            ends = known.ends.updated(forecaster, kept.panel_of(items)).without(items - kept.places.keys())
+        return adapted(forecaster, ObservedSeries(log.revision, log.file_revision, kept, ends, log.adaptive))
 
     def apply(self, kept: KeptSeries, change: Change) -> Applied:
         """Return the series after a new change. Raises what the change does, and InvalidSeries if it adds too much."""

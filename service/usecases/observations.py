@@ -20,7 +20,7 @@ from service.storage.identifiers import new_id
 from service.storage.registry.observations import RecordedAnswer
 from service.telemetry.logs import reason
 from service.usecases.forecast import LoadedModel, read_series
-from service.usecases.model_series import ObservedSeries, ends_of
+from service.usecases.model_series import ObservedSeries, adapted, ends_of
 from service.usecases.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _try(
         return None
     if stored.kept is not after.kept:  # without its oldest rows, as other servers read it
         stored = stored._replace(ends=ends_of(model.forecaster, stored.kept.panel))
-    resources.forecasters.observe(tenant, model.id, model.forecaster, stored)
+    resources.forecasters.observe(tenant, model.id, model.forecaster, adapted(model.forecaster, stored))
     return answer
 
 
@@ -129,7 +129,8 @@ def _after(model: LoadedModel, before: ObservedSeries, applied: Applied) -> Obse
     else:
         ends = before.ends.updated(forecaster, applied.panel)
     gone = set(applied.items) - applied.series.places.keys()
-    return ObservedSeries(before.revision + 1, before.file_revision, applied.series, ends.without(gone))
+    revisions = before.revision + 1, before.file_revision
+    return ObservedSeries(*revisions, applied.series, ends.without(gone), before.adaptive)
 
 
 def _store(

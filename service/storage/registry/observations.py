@@ -40,8 +40,9 @@ class SeriesLog(NamedTuple):
     """A model's series in the registry.
 
     attempt: of the model's file. job_id: the job whose input is the series before the first change; None: the model was
-    imported. revision: the latest. file: holds the first ``file_revision`` changes; None: there is none. changes: those
-    after the file's revision, or after the one that was asked for, if that is later.
+    imported. revision: the latest. file: holds the first ``file_revision`` changes; None: there is none. adaptive:
+    whether the model's intervals adapt to the series. changes: those after the file's revision, or after the one that
+    was asked for, if that is later.
     """
 
     attempt: int
@@ -49,6 +50,7 @@ class SeriesLog(NamedTuple):
     revision: int
     file: str | None
     file_revision: int
+    adaptive: bool = False
     changes: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -61,7 +63,9 @@ class Observations:
     def log(self, tenant: str, model_id: str, after: int = 0) -> SeriesLog | None:
         """Return the changes of a tenant's ready model after a revision; None if there is no such model."""
         row = models.c
-        columns = row.attempt, row.job_id, row.series_revision, row.series_file, row.series_file_revision
+        columns = (
+            row.attempt, row.job_id, row.series_revision, row.series_file, row.series_file_revision, row.adaptive,
+        )  # fmt: skip
         for _ in range(_MOST_READS):
             with self._database.reading() as connection:
                 found = connection.execute(select(*columns).where(*_ready(tenant, model_id))).first()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
-from tests.api.application import Application
+from service.storage.registry.tables import models
+from tests.api.application import Application, running
 from tests.api.contract import problem_of
 
 TRAINED = 120
@@ -124,3 +127,24 @@ def test_the_pre_trained_forecaster_keeps_no_series(application: Application, pa
 def test_an_unknown_model_or_name(application: Application) -> None:
     for path in ("/models/nothing", "/names/nothing"):
         assert application.client.get(f"{path}/monitoring").status_code == 404
+
+
+def test_intervals_of_an_adaptive_model_adapt_also_after_a_restart(tmp_path: Path) -> None:
+    values = [50 + (one - 50) * (3 if row >= TRAINED else 1) for row, one in enumerate(VALUES)]
+    with running(tmp_path, training_processes=1) as application:
+        model = trained(application, {"values": values[:TRAINED], "timestamps": DAYS[:TRAINED]})
+        with application.app.state.resources.registry.writing() as connection:
+            connection.execute(update(models).where(models.c.id == model["model_id"]).values(adaptive=True))
+        series = {"values": values[TRAINED:], "timestamps": DAYS[TRAINED:200]}
+        answer = application.client.post(f"/models/{model['model_id']}/observations", json={"series": series})
+        assert answer.status_code == 200, answer.text
+        asked = {"model_id": model["model_id"], "horizon": 4, "level": [80]}
+        own = application.forecast(**asked)["forecasts"][0]
+        sent = application.forecast(**asked, history={"values": values, "timestamps": DAYS[:200]})["forecasts"][0]
+    assert own["mean"] == pytest.approx(sent["mean"], rel=1e-9)
+    width, plain = (
+        np.subtract(one["intervals"]["80"]["upper"], one["intervals"]["80"]["lower"]) for one in (own, sent)
+    )
+    assert (width > 1.5 * plain).all()
+    with running(tmp_path, training_processes=1) as application:
+        assert application.forecast(**asked)["forecasts"][0]["intervals"] == own["intervals"]

@@ -50,6 +50,7 @@ SHORT = {
     "prior": Short("--seconds 1 --rounds 1 --items 200", 5),
     "quick": Short("--seeds 1 --rounds 1 --seconds 1 --epochs 2", 14),
     "regimes": Short("--series 1", 4),
+    "retraining": Short("--series 1 --recipes default", 16),
     "round_trip": Short("--rounds 1 --epochs 2", 6),
     "scale": Short("--jobs 12 --calls 2 --trainers 1", 17),
     "soak": Short("--minutes 0.3 --clients 2 --no-goals", 8),

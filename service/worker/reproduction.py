@@ -67,11 +67,17 @@ def reproduce(registry: Registry, store: ModelStore, model_id: str, engines: Eng
         outcome = run_training(store, model.job_id, lambda _progress: None, lambda _data: None, engines)
     except JobNotFound as error:
         raise DataNotKept(f"the data that model {model_id} was trained on is not in the store any more") from error
+    if _start(model.record) == "warm" != _start(outcome.record):
+        raise DataNotKept(f"the model from whose weights model {model_id} started is not in the store any more")
     again = read_model_file(outcome.file)
     names = {**kept.tensors, **again.tensors}
     differences = {name: _difference(kept.tensors.get(name), again.tensors.get(name)) for name in names}
     versions = _versions(model.record, outcome.record)
     return Reproduction(model_id, len(names), {name: one for name, one in differences.items() if one}, versions)
+
+
+def _start(record: Mapping[str, Any]) -> Any:
+    return (record.get("lineage") or {}).get("start")
 
 
 def _difference(one: NDArray[Any] | None, two: NDArray[Any] | None) -> float:

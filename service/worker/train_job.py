@@ -156,7 +156,7 @@ def _parent(store: ModelStore, content: TrainingInput) -> Parent | None:
         data = retry(lambda: store.get_model(retraining.parent, retraining.attempt), failed, final=(ModelNotFound,))
     except ModelNotFound:
         return None
-    return Parent(load_forecaster(data), retraining.seen)
+    return Parent(load_forecaster(data), retraining.seen, retraining.start == "warm")
 
 
 def _lineage(content: TrainingInput, trained: Trained) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _lineage(content: TrainingInput, trained: Trained) -> dict[str, Any]:
             "parent": retraining.parent,
             "revision": retraining.revision,
             "reason": retraining.reason,
-            "start": retraining.start,
+            "start": "warm" if trained.is_warm else "scratch",
             "verdict": _verdict(trained.comparison),
         }
     return lineage

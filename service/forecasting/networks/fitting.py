@@ -36,6 +36,8 @@ _AVERAGED_SHARE = 0.1
 # Shares of the first fit's epochs and learning rate with which `refit_network` continues it.
 CONTINUED_EPOCHS = 0.3
 _CONTINUED_RATE = 0.5
+# The share of the epochs with which a retrained model continues its parent's networks.
+WARM_EPOCHS = 0.2
 # One-cycle (Smith & Topin 2018): the rate rises from a 25th over a quarter of the steps, then falls to nothing.
 _WARM_UP = 0.25
 _FIRST_RATE = 0.04
@@ -120,32 +122,48 @@ class FitRun:
 
 
 def fit_network(
-    specification: Specification, sequences: TrainingSequences, validation: TrainingSequences, run: FitRun
+    specification: Specification,
+    sequences: TrainingSequences,
+    validation: TrainingSequences,
+    run: FitRun,
+    start: Network | None = None,
 ) -> Fit:
     """Train one network, with early stopping where the validation set has any value.
 
+    start: a network that is trained already, to continue at a share of the rate and epochs; None: random weights.
     Raises InvalidOption where the loss is not finite.
     """
     validation = validation.thinned(_VALIDATION_SEQUENCES)
+    if start is not None:
+        specification = _continued(specification, specification.training.epochs, WARM_EPOCHS)
     if not validation.has_targets:
-        return _ResumableFit(specification, sequences, run).averaged(specification.training.epochs)
-    return _ResumableFit(specification, sequences, run, validation).best()
+        return _ResumableFit(specification, sequences, run, start=start).averaged(specification.training.epochs)
+    return _ResumableFit(specification, sequences, run, validation, start).best()
 
 
-def refit_network(specification: Specification, sequences: TrainingSequences, first: Fit, run: FitRun) -> Fit:
+def refit_network(
+    specification: Specification, sequences: TrainingSequences, first: Fit, run: FitRun, is_warm: bool = False
+) -> Fit:
     """Fit the recipe on more data than ``first`` had, without a validation set: the mean weights of the last epochs.
 
     With the objective "windows" the network is trained anew, for as many epochs as the first fit needed. With "chunks"
     training continues from the first fit's weights, at a share of its rate and epochs: as accurate in our trials as
-    training anew, in a third of the time. Raises what `fit_network` raises.
+    training anew, in a third of the time. So it does where the first fit continued another network (``is_warm``): from
+    random weights, its few epochs would not do. Raises what `fit_network` raises.
     """
-    training, start = specification.training, None
+    start = None
     epochs = first.epochs_to_repeat
-    if training.objective != "windows":
-        epochs, start = max(1, round(epochs * CONTINUED_EPOCHS)), first.network
-        training = replace(training, epochs=epochs, learning_rate=training.learning_rate * _CONTINUED_RATE)
-        specification = replace(specification, training=training)
+    if is_warm or specification.training.objective != "windows":
+        specification, start = _continued(specification, epochs, CONTINUED_EPOCHS), first.network
+        epochs = specification.training.epochs
     return _ResumableFit(specification, sequences, run, start=start).averaged(epochs)
+
+
+def _continued(specification: Specification, epochs: int, share: float) -> Specification:
+    """Return a recipe to continue a trained network with, for a share of the epochs."""
+    training, fewer = specification.training, max(1, round(epochs * share))
+    rate = training.learning_rate * _CONTINUED_RATE
+    return replace(specification, training=replace(training, epochs=fewer, learning_rate=rate))
 
 
 class _ResumableFit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
@@ -64,11 +64,12 @@ class TrainingState:
 class ResumableTraining:
     """Skips the fits that an earlier run has finished, and resumes the one that was under way.
 
-    A checkpoint of another plan, or an invalid one, is ignored and logged. checkpoints: None: nothing is stored.
+    A checkpoint of another plan, or an invalid one, is ignored and logged. checkpoints: None: nothing is stored. start:
+    the networks that the training starts from, if any.
     """
 
-    def __init__(self, plan: Plan, checkpoints: Checkpoints | None) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, checkpoints: Checkpoints | None, start: Sequence[Network] = ()) -> None:
+        self._plan, self._start = plan, start
         self._checkpoints = checkpoints
         self._resumed = self._resume()
         self._finished = dict(self._resumed.finished)
@@ -102,22 +103,25 @@ class ResumableTraining:
 
     @cached_property
     def _fingerprint(self) -> str:
-        return fingerprint(self._plan)
+        return fingerprint(self._plan, self._start)
 
     def _resume(self) -> TrainingState:
         found = None if self._checkpoints is None else self._checkpoints.resume()
         if found is None:
             return TrainingState({})
         try:
-            return read_checkpoint(found, self._plan)
+            return read_checkpoint(found, self._plan, self._start)
         except (ValueError, KeyError, TypeError) as error:
             # The error's message may quote the checkpoint.
             logger.warning("a checkpoint is ignored, the training starts anew: %s", type(error).__qualname__)
             return TrainingState({})
 
 
-def fingerprint(plan: Plan) -> str:
-    """Return 64 hex digits over all that a network's training depends on, and the format of checkpoints."""
+def fingerprint(plan: Plan, start: Sequence[Network] = ()) -> str:
+    """Return 64 hex digits over all that a network's training depends on, and the format of checkpoints.
+
+    start: the networks that the training starts from, if any.
+    """
     splits = [(one.stopping, one.test, one.length) for one in plan.splits]
     recipe = {**plan.choice.specification.to_record()}
     del recipe["point"]  # it decides on the loss, which is here, and on what comes after the networks
@@ -128,6 +132,8 @@ def fingerprint(plan: Plan) -> str:
             digest.update(json.dumps([one.item, None if rows is None else rows.shape]).encode())
             if rows is not None:
                 digest.update(np.ascontiguousarray(rows).tobytes())
+    for network in start:
+        digest.update(network.weights.tobytes())
     return digest.hexdigest()
 
 
@@ -175,10 +181,10 @@ def _named(name: str, curve: LossCurve, others: _Arrays) -> _Arrays:
     return {f"{name}.{field}": array for field, array in (losses | others).items()}
 
 
-def read_checkpoint(checkpoint: Checkpoint, plan: Plan) -> TrainingState:
+def read_checkpoint(checkpoint: Checkpoint, plan: Plan, start: Sequence[Network] = ()) -> TrainingState:
     """Undo `write_checkpoint`. Raises ValueError or KeyError where the checkpoint is invalid or of another training."""
     record = _CheckpointRecord.model_validate(checkpoint.record)
-    if record.fingerprint != fingerprint(plan):
+    if record.fingerprint != fingerprint(plan, start):
         raise ValueError("it belongs to other data, options or another version")
     arrays = dict(checkpoint.arrays)
     specification = plan.choice.specification

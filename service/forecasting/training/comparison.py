@@ -27,10 +27,14 @@ _MARGIN = 0.0
 
 @dataclass(frozen=True)
 class Parent:
-    """The model that is retrained; seen: how many of the first rows of each item it was fitted on."""
+    """The model that is retrained.
+
+    seen: how many of the first rows of each item it was fitted on. warm: whether to start from its weights.
+    """
 
     forecaster: Forecaster
     seen: tuple[int, ...]
+    warm: bool = False
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Fitter:
     """Fits the specification of a plan; all ends are row numbers, one for each item of its panel.
 
     engine: what networks are fitted and forecast with, as ``engines`` chooses it. checkpoints: what to resume from, and
-    to store.
+    to store. start: the networks that the ensemble starts from; empty: random weights.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class Fitter:
         progress: TrainingProgress,
         engines: EngineChoice = FASTEST,
         checkpoints: Checkpoints | None = None,
+        start: tuple[Network, ...] = (),
     ) -> None:
-        self._plan, self._progress = plan, progress
-        self._resumable = ResumableTraining(plan, checkpoints)
+        self._plan, self._progress, self._start = plan, progress, start
+        self._resumable = ResumableTraining(plan, checkpoints, start)
         self._panel, self._specification = plan.panel, plan.choice.specification
         self.engine = engine_for("numba")
         if "network" in self._specification.candidates:
@@ -82,8 +83,8 @@ class Fitter:
             self._progress.begin("select", "network")
             sequences, validation = self._sequences(items, ends), self._sequences(items, ends, validation_ends)
             fits = [
-                self._fit("select", member, partial(fit_network, specification, sequences, validation))
-                for member in range(specification.training.ensemble_size)
+                self._fit("select", member, partial(fit_network, specification, sequences, validation, start=start))
+                for member, start in enumerate(self._start or (None,) * specification.training.ensemble_size)
             ]
         use = np.array([[name != "network" or long for name in specification.candidates] for long in plan.long])
         blend = Blend(specification.candidates, use / use.sum(axis=1, keepdims=True))
@@ -96,8 +97,9 @@ class Fitter:
         if "network" in blend.candidates:
             self._progress.begin(stage, "network")
             sequences = self._sequences(items, ends)
+            refit = partial(refit_network, is_warm=bool(self._start))
             networks = [
-                self._fit(stage, member, partial(refit_network, self._specification, sequences, fit)).network
+                self._fit(stage, member, partial(refit, self._specification, sequences, fit)).network
                 for member, fit in enumerate(fits)
             ]
         return self._forecaster(items, networks, blend, common)

@@ -41,6 +41,7 @@ from service.forecasting.evaluation.validation_forecast import ValidationForecas
 from service.forecasting.forecaster.blend import Blend
 from service.forecasting.forecaster.forecaster import Forecaster, blended
 from service.forecasting.intervals.conformal import ConformalErrors, level_key
+from service.forecasting.networks.architecture import Network
 from service.forecasting.networks.engine import EngineName
 from service.forecasting.networks.engine_choice import FASTEST, EngineChoice
 from service.forecasting.networks.fitting import LossCurve
@@ -51,6 +52,7 @@ from service.forecasting.training.covariate_selection import select_covariates
 from service.forecasting.training.fitter import Fitter
 from service.forecasting.training.planning import NOISE, WALK, Plan, plan_training
 from service.forecasting.training.progress import Clock, Report, TrainingProgress
+from service.forecasting.training.warm_start import warm_started
 
 # A model that is worse than the baseline by less than this is as good as it.
 _WORTH_WARNING = 0.01
@@ -72,7 +74,7 @@ class Trained:
 
     curve, best_epochs: of the networks, None and empty where there is none. engine: its name and device; None without
     a network. skill_by_step: (horizon,). skill_interval: see the module of that name. comparison: with the parent, if
-    there is one.
+    there is one. is_warm: whether networks started from the parent's weights.
     """
 
     forecaster: Forecaster
@@ -89,6 +91,7 @@ class Trained:
     validation_forecast: ValidationForecast | None
     warnings: tuple[str, ...]
     comparison: Comparison | None = None
+    is_warm: bool = False
 
     @property
     def skill(self) -> float | None:
@@ -114,17 +117,21 @@ def train(
 
     engines: what may fit and score networks; the returned forecaster runs in compiled kernels in either case. clock:
     for estimates of the time left. checkpoints: what to resume from, and to store; in compiled kernels a resumed
-    training gives a bit-identical model. parent: the model that is retrained.
+    training gives a bit-identical model. parent: the model that is retrained; see `warm_start` for when its weights are
+    used.
     """
     plan = plan_training(panel, options)
     progress = TrainingProgress(plan, report, clock)
     plan = select_covariates(plan, progress)
-    trained, scored = _train(plan, progress, Fitter(plan, progress, engines, checkpoints))
+    start: tuple[Network, ...] = ()
+    if parent is not None and parent.warm:
+        plan, start = warm_started(plan, parent, panel)
+    trained, scored = _train(plan, progress, Fitter(plan, progress, engines, checkpoints, start))
     if parent is not None:
         # Rows in front may have been left out.
         firsts = [len(one) - split.length + split.test for one, split in zip(panel, plan.splits, strict=True)]
         compared = compare(scored, firsts, parent, panel, plan.choice.specification.horizon)
-        trained = replace(trained, comparison=compared)
+        trained = replace(trained, comparison=compared, is_warm=bool(start))
     progress.finish()
     return trained
 

@@ -18,6 +18,7 @@ from service.forecasting.networks.fitting import generator_state, set_generator_
 from service.forecasting.networks.kernels.training import seed_dropout
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from service.forecasting.training.comparison import Parent
 from service.forecasting.training.planning import plan_training
 from service.forecasting.training.progress import TrainingProgress
 from service.forecasting.training.train import Trained, train
@@ -54,10 +55,12 @@ class Memory:
             raise Interrupted
 
 
-def interrupted(data: Panel, asked: TrainOptions, at: int, found: Checkpoint | None = None) -> Checkpoint:
+def interrupted(
+    data: Panel, asked: TrainOptions, at: int, found: Checkpoint | None = None, parent: Parent | None = None
+) -> Checkpoint:
     memory = Memory(at, found)
     with pytest.raises(Interrupted):
-        train(data, asked, checkpoints=memory)
+        train(data, asked, checkpoints=memory, parent=parent)
     assert memory.kept is not None
     return memory.kept
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from service.errors import Conflict, InvalidInput, InvalidModelFile, InvalidSeries, JobNotFound, ModelFileCorrupt
+from service.errors import Conflict, InvalidInput, InvalidModelFile, InvalidSeries
 from service.forecasting.observations.changes import Applied, Change, change_of
 from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.series.series import Panel
-from service.storage.files.model_codec import read_series_file, read_training_input
+from service.storage.files.series_reading import series_at_file
 from service.storage.files.store import ModelStore
 from service.storage.registry.observations import SeriesLog
 from service.usecases.limits import Limits
@@ -77,7 +77,7 @@ class SeriesReader:
         where the series of a model from an earlier version was not kept.
         """
         if known is None or known.revision < log.file_revision:
-            kept = self._file(log) if log.file is not None else self._training(forecaster, log)
+            kept = series_at_file(self.store, log) or _remembered(forecaster)
             known = ObservedSeries(log.file_revision, log.file_revision, kept, adaptive=log.adaptive)
         if not log.revision or (known.ends is not None and known.revision == log.revision):
             return known
@@ -101,27 +101,13 @@ class SeriesReader:
             raise InvalidSeries.at(("series",), f"{detail}: send fewer rows at once, or correct the times")
         return applied
 
-    def _file(self, log: SeriesLog) -> KeptSeries:
-        assert log.file is not None  # noqa: S101 - the caller has checked
-        try:
-            return read_series_file(self.store.get_series(log.file)).kept
-        except InvalidModelFile as error:
-            raise ModelFileCorrupt(
-                f"the stored observations are damaged: restore their file from a backup ({error})"
-            ) from error
 
-    def _training(self, forecaster: Forecaster, log: SeriesLog) -> KeptSeries:
-        """Return the series that a model was trained on; where it is not kept, what the model itself remembers."""
-        if log.job_id is not None:
-            try:
-                trained = read_training_input(self.store.get_training_input(log.job_id))
-                return KeptSeries.of_training(trained.panel, trained.retraining.dropped if trained.retraining else ())
-            except JobNotFound:
-                pass
-        if forecaster.common is not None or forecaster.specification.categories:
-            raise Conflict(
-                "the model's training data is not kept, as the model was imported, and it has covariates: "
-                "train it here to add observations"
-            )
-        tails = tuple(item.tail for item in forecaster.items)
-        return KeptSeries.of_training(Panel(tails, forecaster.targets, forecaster.covariates))
+def _remembered(forecaster: Forecaster) -> KeptSeries:
+    """Return what a model itself remembers of its training. Raises Conflict if that is too little."""
+    if forecaster.common is not None or forecaster.specification.categories:
+        raise Conflict(
+            "the model's training data is not kept, as the model was imported, and it has covariates: "
+            "train it here to add observations"
+        )
+    tails = tuple(item.tail for item in forecaster.items)
+    return KeptSeries.of_training(Panel(tails, forecaster.targets, forecaster.covariates))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import orjson
@@ -19,7 +19,7 @@ from service.storage.files.model_codec import StoredSeries, series_file
 from service.storage.identifiers import new_id
 from service.storage.registry.observations import RecordedAnswer
 from service.telemetry.logs import reason
-from service.usecases.forecast import LoadedModel, read_series
+from service.usecases.forecast import LoadedModel, load_model, read_series
 from service.usecases.model_series import ObservedSeries, adapted, ends_of
 from service.usecases.resources import Resources
 
@@ -34,6 +34,7 @@ REPLACED_FILES_KEPT = timedelta(hours=6)
 _MOST_ATTEMPTS = 100
 _RETRY_SECONDS = 1
 
+Answer = TypeVar("Answer")
 MakeChange = Callable[[KeptSeries], Change]
 """Returns the change of a series as it is now; called again if another request was faster."""
 
@@ -85,6 +86,24 @@ def change_series(
             return answer
         is_latest = True
     raise Overloaded("the model's series changes too often at once; try again", retry_after=_RETRY_SECONDS)
+
+
+def change_meant(
+    resources: Resources, tenant: str, model_id: str | None, name: str | None, change: Callable[[LoadedModel], Answer]
+) -> Answer:
+    """Change the series of a model, or of the one that a name means; return the answer of ``change``.
+
+    Raises what that and `load_model` raise. If a retrained model has replaced it meanwhile, that may have been
+    published without the change, and is changed too: values that it has already are ignored.
+    """
+    while True:
+        model = load_model(resources, tenant, model_id, name)
+        answer = change(model)
+        if name is None:
+            return answer
+        now = resources.registry.names.resolve(tenant, name).id
+        if now == model.id or resources.registry.get(tenant, now).parent_id != model.id:
+            return answer
 
 
 def _try(

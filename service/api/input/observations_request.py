@@ -19,8 +19,8 @@ from service.api.schemas.observations import ObservationsRequest
 from service.api.schemas.series import ItemsSeries
 from service.errors import InvalidSeries, Path
 from service.tables.excel import XLSX_TYPE
-from service.usecases.forecast import LoadedModel, load_model
-from service.usecases.observations import Idempotency, change_series
+from service.usecases.forecast import LoadedModel
+from service.usecases.observations import Idempotency, change_meant, change_series
 from service.usecases.resources import Resources
 
 
@@ -35,10 +35,13 @@ class SentObservations:
 
     def apply(self, resources: Resources, tenant: str, model_id: str | None, name: str | None) -> dict[str, Any]:
         """Add the values to a tenant's model; return the answer. Raises what reading them and `change_series` raise."""
-        model = load_model(resources, tenant, model_id, name)
-        asked, warnings = self._asked(model)
-        answer = add_observations(resources, tenant, model, asked, self.idempotency, self.idempotency is not None)
-        return {**answer, "warnings": [*warnings, *answer["warnings"]]}
+
+        def add(model: LoadedModel) -> dict[str, Any]:
+            asked, warnings = self._asked(model)
+            answer = add_observations(resources, tenant, model, asked, self.idempotency, self.idempotency is not None)
+            return {**answer, "warnings": [*warnings, *answer["warnings"]]}
+
+        return change_meant(resources, tenant, model_id, name, add)
 
     def _asked(self, model: LoadedModel) -> tuple[ObservationsRequest, tuple[str, ...]]:
         query = self.request.query_params

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,7 +19,8 @@ from service.api.routes.forecasts import read_and_forecast
 from service.api.schemas.forecasting import ForecastAnswer, ForecastRequest
 from service.api.schemas.observations import ObservationsAnswer, ObservationsOfModel
 from service.errors import InvalidInput, Overloaded, ServiceError
-from service.usecases.forecast import load_model
+from service.usecases.forecast import LoadedModel
+from service.usecases.observations import change_meant
 
 logger = logging.getLogger(__name__)
 
@@ -115,5 +117,8 @@ def _forecast_line(request: Request, line: bytes) -> bytes:
 def _observe_line(request: Request, line: bytes) -> bytes:
     asked = parse_json(ObservationsOfModel, line)
     resources, tenant = resources_of(request), tenant_of(request)
-    model = load_model(resources, tenant, asked.model_id, asked.name)
-    return json_bytes(add_observations(resources, tenant, model, asked))
+
+    def add(model: LoadedModel) -> dict[str, Any]:
+        return add_observations(resources, tenant, model, asked)
+
+    return json_bytes(change_meant(resources, tenant, asked.model_id, asked.name, add))

@@ -36,6 +36,22 @@ class KeptSeries:
         dropped = dropped or (0,) * len(panel)
         return cls(panel, dropped, tuple(first + len(one) for first, one in zip(dropped, panel, strict=True)))
 
+    def retrained(self, trained: KeptSeries) -> KeptSeries:
+        """Return this series as that of a model that was retrained on an earlier state of it.
+
+        A row that has a time may have another number now.
+        """
+        ends = [0] * len(self.panel)
+        for one in trained.panel:
+            place = self.places.get(one.item)
+            if place is None:
+                continue
+            own, dropped, end = self.panel.series[place], self.dropped[place], trained.end(one.item)
+            if one.times is not None and own.times is not None:
+                end = dropped + int(np.searchsorted(own.times.index, one.times.index[-1], side="right"))
+            ends[place] = min(end, dropped + len(own))
+        return replace(self, trained=tuple(ends))
+
     @cached_property
     def places(self) -> Mapping[str | None, int]:
         """The place of each item in the panel."""

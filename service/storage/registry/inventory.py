@@ -12,6 +12,8 @@ from sqlalchemy import ColumnElement, select, update
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, JobStatus, ModelStatus
 from service.storage.registry.jobs import set_model_status
+from service.storage.registry.maintenance.lines import keep_a_champion
+from service.storage.registry.model_rows import find_model
 from service.storage.registry.name_rows import pinned_to
 from service.storage.registry.tables import jobs, models, replaced_series_files
 
@@ -62,7 +64,10 @@ class Inventory:
         """Mark a ready model whose file is missing as failed; return False if it is not ready any more."""
         with self._database.writing() as connection:
             ready = (models.c.id == model_id, models.c.status == "ready")
-            return set_model_status(connection, "failed", error, *ready)
+            if not set_model_status(connection, "failed", error, *ready):
+                return False
+            keep_a_champion(connection, find_model(connection, model_id))
+            return True
 
     def is_lost(self, model_id: str, attempt: int) -> bool:
         """Return whether a model, trained by this attempt, was ready before its file was lost."""

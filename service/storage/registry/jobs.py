@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from service.errors import IdempotencyKeyReused, JobFinished, ModelFailed, QuotaExceeded, TooManyJobs
+from service.errors import IdempotencyKeyReused, JobFinished, ModelFailed, QuotaExceeded, RetrainingRunning, TooManyJobs
 from service.storage.identifiers import check_id, unknown_job, unknown_model
 from service.storage.registry.database import Database
 from service.storage.registry.entries import JSON, UNFINISHED, JobEntry, JobStatus, ModelStatus, Page, QueueName
@@ -99,7 +99,7 @@ class Jobs:
                 connection.execute(insert(jobs).values(**both, **job, status="queued", attempt=0, progress={}))
                 self._store_key(connection, tenant, idempotency, job_id)
                 return find_job(connection, job_id)
-        except (IntegrityError, QuotaExceeded, TooManyJobs):
+        except (IntegrityError, QuotaExceeded, TooManyJobs, RetrainingRunning):
             # On Postgres, writers do not wait for each other, so another request may have stored the key in between.
             with self._database.reading() as connection:
                 earlier = self._job_of_key(connection, tenant, idempotency)

@@ -37,12 +37,21 @@ def ready_at() -> ColumnElement[datetime]:
     return func.coalesce(models.c.ready_at, models.c.created_at, type_=models.c.created_at.type)
 
 
-def newest_ready(*which: ColumnElement[bool]) -> ScalarSelect[str | None]:
-    """Return the subquery for the ID of the newest ready model for which the conditions hold.
+def newest_ready(*which: ColumnElement[bool]) -> ColumnElement[str | None]:
+    """Return the expression for the ID of the newest ready model for which the conditions hold.
 
-    Models that were beaten by the one they were retrained from do not count.
+    One that was beaten by its parent counts only where there is no other, as after a change of the parent's name.
     """
-    query = select(models.c.id).where(*which, models.c.status == "ready", models.c.beaten.is_(false()))
+    return func.coalesce(newest_unbeaten(*which), _newest(*which), type_=models.c.id.type)
+
+
+def newest_unbeaten(*which: ColumnElement[bool]) -> ScalarSelect[str | None]:
+    """Return the subquery for the newest of these that was not beaten by its parent."""
+    return _newest(*which, models.c.beaten.is_(false()))
+
+
+def _newest(*which: ColumnElement[bool]) -> ScalarSelect[str | None]:
+    query = select(models.c.id).where(*which, models.c.status == "ready")
     return query.order_by(*_NEWEST_FIRST).limit(1).scalar_subquery()
 
 
@@ -56,4 +65,4 @@ def newest_before(connection: Connection, tenant: str, name: str, model_id: str)
         tuple_(models.c.created_at, models.c.id) < tuple_(created, literal(model_id)),
         ready_at() <= ready,
     )
-    return connection.scalar(select(newest_ready(*earlier)))
+    return connection.scalar(select(newest_unbeaten(*earlier)))

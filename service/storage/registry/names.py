@@ -35,7 +35,7 @@ from service.storage.registry.name_rows import (
 )
 from service.storage.registry.pagination import decode_cursor, encode_cursor, has_text
 from service.storage.registry.quotas import lock_tenant
-from service.storage.registry.tables import models, name_moves, names
+from service.storage.registry.tables import jobs, models, name_moves, names
 
 _Moves = list[tuple[NameState, MoveReason, datetime | None, str | None]]
 """States after moves, with the reason, the time and the author of each."""
@@ -191,11 +191,16 @@ class Names:
             return meaning(connection, tenant, name)
 
     def moved_within(self, seconds: float) -> Sequence[tuple[str, str, str | None]]:
-        """Return tenant, name and present model of the names that were moved in the last seconds."""
+        """Return tenant, name and present model of the names that may mean another model since so many seconds.
+
+        They were moved, or a model of this name has become ready.
+        """
         with self._database.reading() as connection:
             since = self._database.shared_now(connection) - timedelta(seconds=seconds)
-            moved = select(names.c.tenant, names.c.name).where(names.c.changed_at >= since).subquery()
-            rows = connection.execute(meanings(moved)).mappings()
+            moved = select(names.c.tenant, names.c.name).where(names.c.changed_at >= since)
+            trained = select(models.c.tenant, models.c.name).join(jobs, jobs.c.model_id == models.c.id)
+            trained = trained.where(jobs.c.finished_at >= since, models.c.status == "ready", models.c.name.is_not(None))
+            rows = connection.execute(meanings(union(moved, trained).subquery())).mappings()
             return [(row["tenant"], row["name"], row["model_id"]) for row in rows]
 
     def _move(

@@ -17,7 +17,7 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
-from service.storage.registry.maintenance.lines import ChildSeries, champion, inherit_series, keep_a_champion
+from service.storage.registry.maintenance.lines import Child, champion, join_line, keep_a_champion
 from service.storage.registry.maintenance.monitoring import MonitoringResults
 from service.storage.registry.maintenance.policies import Policies
 from service.storage.registry.maintenance.webhook_messages import WebhookMessages
@@ -28,10 +28,6 @@ from service.storage.registry.observations import Observations
 from service.storage.registry.pagination import read_page
 from service.storage.registry.quotas import Quota
 from service.storage.registry.tables import jobs, models
-
-
-class SeriesFolded(Exception):
-    """Changes of the parent's series were folded into a file before they could be copied: read the file."""
 
 
 class Registry(Database):
@@ -155,25 +151,25 @@ class Registry(Database):
         attempt: int,
         record: Mapping[str, JSON],
         size_bytes: int,
-        series: ChildSeries | None = None,
-        beaten: bool = False,
+        child: Child | None = None,
     ) -> bool:
         """Make the model of a running job ready, with its record; return False if this attempt does not run any more.
 
         The file of this attempt must already be in the store. False means that the job was cancelled, deleted, or taken
-        over by another worker meanwhile, so the caller must delete the file. series, beaten: of a model that was
-        retrained from another; raises SeriesFolded, and publishes nothing, if later changes of the parent's series are
-        in a file now.
+        over by another worker meanwhile, so the caller must delete the file. child: of a model that was retrained from
+        another; raises Conflict, and publishes nothing, if the parent's series has changed.
         """
         now = self.clock()
-        ready = {"status": "ready", "ready_at": now, "size_bytes": size_bytes, "attempt": attempt, "beaten": beaten}
+        ready: dict[str, Any] = {"status": "ready", "ready_at": now, "size_bytes": size_bytes, "attempt": attempt}
         with self.writing() as connection:
             model_id = move_job(connection, job_id, ("running",), "succeeded", attempt, finished_at=now)
             if model_id is None:
                 return False
+            if child is not None:
+                ready |= join_line(connection, model_id, child)
             connection.execute(update(models).where(models.c.id == model_id).values(**ready, record=dict(record)))
-            if series is not None and not inherit_series(connection, model_id, series):
-                raise SeriesFolded
+            if child is not None:
+                keep_a_champion(connection, find_model(connection, model_id))
             return True
 
     def change(self, tenant: str, model_id: str, **columns: Any) -> ModelEntry:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from service.errors import Conflict, InvalidInput, JobNotFound
+from service.errors import Conflict, InvalidInput
 from service.forecasting.observations.kept_series import KeptSeries
-from service.storage.files.model_codec import (
-    Retraining,
-    RetrainingReason,
-    RetrainingStart,
-    TrainingInput,
-    read_training_input,
-)
+from service.forecasting.series.series import Panel
+from service.forecasting.training.planning import Plan
+from service.storage.files.model_codec import Retraining, RetrainingReason, RetrainingStart, TrainingInput
+from service.storage.files.series_reading import training_input
 from service.storage.registry.entries import JobEntry, ModelEntry
 from service.usecases.forecast import load_model, read_series
 from service.usecases.resources import Resources
@@ -51,42 +49,68 @@ def submit_retraining(
             f"nothing was observed since the training of model {model_id}: send values first "
             f"(POST /models/{model_id}/observations)"
         )
-    kept = observed.kept
-    seen = tuple(max(0, trained - dropped) for trained, dropped in zip(kept.trained, kept.dropped, strict=True))
-    retraining = Retraining(model_id, model.attempt, observed.revision, start, reason, seen, kept.dropped)
     policy = None if model.retrain is None else RetrainPolicy.model_validate(model.retrain)
     asked = TrainingRequest(
-        kept.panel, content.options, model.name, _described(content, kept), (), idempotency, model.adaptive, policy,
-        retraining,
+        content.panel, content.options, model.name, content.series, (), idempotency, model.adaptive, policy,
+        Retraining(model_id, model.attempt, observed.revision, start, reason, (), ()),
     )  # fmt: skip
-    try:
-        planned = plan(resources, asked)
-    except InvalidInput as error:
-        detail = f"the options of model {model_id} cannot be used with what was observed: {error.detail}"
-        raise Conflict(f"{detail}; train a new model") from error
-    return submit_training(resources, tenant, asked, planned)
+    return submit_training(resources, tenant, *_planned(resources, asked, observed.kept))
+
+
+def _planned(resources: Resources, asked: TrainingRequest, kept: KeptSeries) -> tuple[TrainingRequest, Plan]:
+    """Return the training on a series, without new items that are too short yet, and its plan. Raises Conflict."""
+    left_out: set[str | None] = set()
+    while True:
+        places = [place for place, one in enumerate(kept.panel) if one.item not in left_out]
+        panel = kept.panel_of([kept.panel.series[place].item for place in places])
+        assert asked.retraining is not None  # noqa: S101 - the caller gives it
+        retraining = replace(
+            asked.retraining,
+            seen=tuple(max(0, kept.trained[place] - kept.dropped[place]) for place in places),
+            dropped=tuple(kept.dropped[place] for place in places),
+        )
+        warnings = (f"new items that are too short to be trained on: {len(left_out)}",) if left_out else ()
+        series = {**asked.series, **_counts(panel)}
+        request = replace(asked, panel=panel, series=series, warnings=warnings, retraining=retraining)
+        try:
+            return request, plan(resources, request)
+        except InvalidInput as error:
+            more = _short_ones(panel, error, kept)
+            if not more:
+                detail = f"the options of model {asked.retraining.parent} cannot be used with what was observed"
+                raise Conflict(f"{detail}: {error.detail}; train a new model") from error
+            left_out |= more
+
+
+def _short_ones(panel: Panel, error: InvalidInput, kept: KeptSeries) -> set[str | None]:
+    """Return the new items that are no longer than the new one that an error is about; none if it is about another."""
+    new = {one.item for one, trained in zip(kept.panel, kept.trained, strict=True) if not trained}
+    for fault in error.faults:
+        if fault.path[:2] == ("series", "items") and len(fault.path) > 2:
+            one = panel.series[int(fault.path[2])]
+            if one.item in new:
+                return {other.item for other in panel if other.item in new and len(other) <= len(one)}
+    return set()
 
 
 def _trained_on(resources: Resources, model: ModelEntry) -> TrainingInput:
-    try:
-        if model.job_id is not None:
-            return read_training_input(resources.store.get_training_input(model.job_id))
-    except JobNotFound:
-        pass
-    raise Conflict(
-        f"the training data of model {model.id} is not here, as with models that were imported: train a model on this "
-        "server to retrain it"
-    )
+    content = training_input(resources.store, model.job_id)
+    if content is None:
+        raise Conflict(
+            f"the training data of model {model.id} is not here, as with models that were imported: train a model on "
+            "this server to retrain it"
+        )
+    return content
 
 
-def _described(content: TrainingInput, kept: KeptSeries) -> dict[str, Any]:
-    """Return how the series was interpreted, with the numbers of what is kept of it now."""
-    lengths = [len(one) for one in kept.panel]
-    longest = [one.times for one in kept.panel if one.times is not None]
-    found: dict[str, Any] = {"items": len(kept.panel), "rows": sum(lengths), "points": kept.panel.points}
+def _counts(panel: Panel) -> dict[str, Any]:
+    """Return how many rows a series has, and from when to when, as in the record of a training."""
+    lengths = [len(one) for one in panel]
+    axes = [one.times for one in panel if one.times is not None]
+    found: dict[str, Any] = {"items": len(panel), "rows": sum(lengths), "points": panel.points}
     if len(lengths) > 1:
         found["rows_per_item"] = {"min": min(lengths), "max": max(lengths)}
-    if longest:
-        first, last = min(longest, key=lambda axis: axis.index[0]), max(longest, key=lambda axis: axis.index[-1])
+    if axes:
+        first, last = min(axes, key=lambda axis: axis.index[0]), max(axes, key=lambda axis: axis.index[-1])
         found |= {"start": first.slice(0, 1).written()[0], "end": last.slice(len(last) - 1, len(last)).written()[0]}
-    return {**content.series, **found}
+    return found

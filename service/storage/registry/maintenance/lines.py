@@ -6,30 +6,28 @@ models, so there is never a second one, and there is one as long as the line has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, or_, select, update
 
 from service.errors import Conflict, RetrainingRunning
 from service.storage.registry.entries import UNFINISHED, ModelEntry
-from service.storage.registry.model_rows import find_model, newest_ready
-from service.storage.registry.tables import jobs, models, observations
+from service.storage.registry.model_rows import find_model, newest_unbeaten
+from service.storage.registry.tables import jobs, models, observation_keys
 
 
-@dataclass(frozen=True)
-class ChildSeries:
-    """What the series of a child begins with.
+class Child(NamedTuple):
+    """What becomes of a retrained model when it is published.
 
-    parent: the model that it was retrained from; revision: of the parent's series, on which it was trained, or which
-    ``file`` has, a file of ``size_bytes`` bytes with later changes.
+    parent_revision: of the parent's series, all of which the child has; None: the parent is gone. beaten: the parent
+    is better. series: ID and size of the file of the child's series; None: that is what it was trained on.
     """
 
-    parent: str
-    revision: int
-    file: str | None = None
-    size_bytes: int = 0
+    parent_id: str
+    parent_revision: int | None
+    beaten: bool
+    series: tuple[str, int] | None = None
 
 
 def of_line(root: str) -> ColumnElement[bool]:
@@ -39,7 +37,7 @@ def of_line(root: str) -> ColumnElement[bool]:
 
 def champion(connection: Connection, root: str) -> str | None:
     """Return the ID of the champion of a line; None if none of its models is ready."""
-    return connection.scalar(select(newest_ready(of_line(root))))
+    return connection.scalar(select(newest_unbeaten(of_line(root))))
 
 
 def last_accepted(connection: Connection, root: str) -> datetime | None:
@@ -69,34 +67,34 @@ def open_line(connection: Connection, tenant: str, parent_id: str) -> ModelEntry
     return parent
 
 
-def inherit_series(connection: Connection, child_id: str, series: ChildSeries) -> bool:
-    """Give a child the changes of its parent's series that were made after the revision on which it was trained.
+def join_line(connection: Connection, model_id: str, child: Child) -> dict[str, Any]:
+    """Prepare the publication of a child, in the caller's transaction; return the columns that it gets.
 
-    Return False, and change nothing, if these are no longer in the log but in a file. If the parent is gone, so are the
-    changes.
+    The parent's policy becomes its own, as it is now, and repeated requests with the parent's keys change nothing.
+    Raises Conflict if the parent's series has another revision.
     """
-    row = models.c
-    columns = row.series_revision, row.series_file_revision
-    parent = connection.execute(select(*columns).where(row.id == series.parent).with_for_update()).first()
-    if parent is not None and parent.series_file_revision > series.revision:
-        return False
-    kept = 0 if series.file is None else 1
-    after = observations.c.model_id == series.parent, observations.c.revision > series.revision
-    revision = observations.c.revision - series.revision + kept
-    copied = select(observations.c.change, observations.c.size_bytes, revision).where(*after)
-    found: Sequence[tuple[object, int, int]] = connection.execute(copied).all() if parent is not None else []
-    for change, size_bytes, number in found:
-        values = {"model_id": child_id, "revision": number, "change": change, "size_bytes": size_bytes}
-        connection.execute(insert(observations).values(values))
-    first = {"series_file": series.file, "series_file_revision": kept, "series_revision": kept + len(found)}
-    size = series.size_bytes + sum(one[1] for one in found)
-    connection.execute(update(models).where(row.id == child_id).values(**first, series_bytes=size))
-    return True
+    columns = models.c.series_revision, models.c.adaptive, models.c.retrain
+    is_parent = (models.c.id == child.parent_id, models.c.status == "ready")
+    # Locked, as no value may be added to the parent alone before the child is published.
+    parent = connection.execute(select(*columns).where(*is_parent).with_for_update()).mappings().first()
+    if (parent and parent["series_revision"]) != child.parent_revision:
+        raise Conflict("the series of the parent has changed: read it again")
+    published: dict[str, Any] = {"beaten": child.beaten}
+    if parent is not None:
+        published |= {name: parent[name] for name in ("adaptive", "retrain")}
+        keys = observation_keys.c
+        copied = [one for one in keys if one is not keys.model_id]
+        of_parent = select(literal(model_id), *copied).where(keys.model_id == child.parent_id)
+        connection.execute(insert(observation_keys).from_select([keys.model_id, *copied], of_parent))
+    if child.series is not None:
+        file, size = child.series
+        published |= {"series_revision": 1, "series_file": file, "series_file_revision": 1, "series_bytes": size}
+    return published
 
 
-def keep_a_champion(connection: Connection, deleted: ModelEntry) -> None:
-    """After a model was deleted, let a beaten model of its line be the champion if no other is left."""
-    root = deleted.root_id or deleted.id
+def keep_a_champion(connection: Connection, model: ModelEntry) -> None:
+    """Let a beaten model of a line be its champion if no other is left, as after the deletion of this model."""
+    root = model.root_id or model.id
     if champion(connection, root) is not None:
         return
     beaten = select(models.c.id).where(of_line(root), models.c.status == "ready")

@@ -39,7 +39,11 @@ def change_model(resources: Resources, tenant: str, model_id: str, changes: Mode
     columns: dict[str, Any] = {**changes}
     if "retrain" in changes:
         columns |= policy_columns(changes["retrain"], resources.registry.clock())
-    return resources.registry.change(tenant, model_id, **columns)
+    model = resources.registry.change(tenant, model_id, **columns)
+    if "adaptive" in changes:
+        # Its ends are formed anew; on other servers, with the next value that is observed.
+        resources.forecasters.forget(tenant, model_id)
+    return model
 
 
 def delete_model(resources: Resources, tenant: str, model_id: str) -> None:

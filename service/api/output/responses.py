@@ -67,8 +67,8 @@ class JsonBytes(Response):
             self.raw_headers = [(b"content-length", length), (b"content-type", b"application/json")]
 
 
-def model_answer(model: ModelEntry, champion: str | None = None) -> dict[str, Any]:
-    """Return everything about a model; champion: the ID of the best model of its line, where that was looked up."""
+def model_answer(model: ModelEntry) -> dict[str, Any]:
+    """Return everything about a model."""
     record = {**model.record}
     if "error" in record:
         record["error"] = _error(record["error"])
@@ -87,7 +87,7 @@ def model_answer(model: ModelEntry, champion: str | None = None) -> dict[str, An
         "series_revision": model.series_revision,
         "adaptive": model.adaptive,
         "retrain": model.retrain,
-        "champion": champion,
+        "champion": model.champion,
         "links": links,
     }
 

@@ -85,9 +85,8 @@ async def show_prior() -> Response:
 )
 async def show(request: Request, model_id: ModelId) -> Response:
     """Return everything about a model, in any state."""
-    registry = resources_of(request).registry
-    model = await in_thread(registry.get, tenant_of(request), model_id)
-    return json_response(model_answer(model, await in_thread(registry.champion_of, model)))
+    model = await in_thread(resources_of(request).registry.get, tenant_of(request), model_id)
+    return json_response(model_answer(model))
 
 
 @router.patch(

@@ -135,8 +135,7 @@ async def answer_of(request: Request, submitted: JobEntry, wait: float) -> Respo
         return await _accepted(resources, job)
     if job.status == "succeeded":
         model = await in_thread(resources.registry.get, tenant, job.model_id)
-        champion = await in_thread(resources.registry.champion_of, model)
-        return json_response(model_answer(model, champion), 201, {"Location": f"/models/{model.id}"})
+        return json_response(model_answer(model), 201, {"Location": f"/models/{model.id}"})
     error = ServiceError.from_record(job.error) if job.error else ModelFailed("the training was cancelled")
     return problem_response(error, request, job_id=job.id, model_id=job.model_id)
 

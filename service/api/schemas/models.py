@@ -28,7 +28,7 @@ class _State(BaseModel):
     champion: str | None = Field(
         None,
         description="The best model of its line, in which each was retrained from the one before: its own ID, if it "
-        "was never retrained. Null in lists and if none is ready.",
+        "was never retrained, or if none is ready.",
         examples=[PLACEHOLDER_MODEL_ID],
     )
 

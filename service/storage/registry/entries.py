@@ -41,7 +41,8 @@ class ModelEntry:
     that it was retrained from; root_id: the first of these; None: it was not retrained from another. beaten: its parent
     was better, so names that follow do not mean it. adaptive: its intervals adapt to what is observed. retrain: when it
     is retrained by itself; retrain_due_at: when next, by a schedule. monitored_revision: of the series, up to which
-    forecasts were scored. Times are UTC.
+    forecasts were scored. champion: ID of the best model of its line, see `lines`; None where it was not read. Times
+    are UTC.
     """
 
     id: str
@@ -65,6 +66,7 @@ class ModelEntry:
     retrain: dict[str, Any] | None = None
     retrain_due_at: datetime | None = None
     monitored_revision: int = 0
+    champion: str | None = None
     tenant: str = DEFAULT_TENANT
 
     def check_ready(self) -> None:

@@ -133,7 +133,7 @@ class Jobs:
         """Return a page of a tenant's jobs, newest first. Raises InvalidOption for an invalid cursor."""
         with self._database.reading() as connection:
             texts = {"tenant": tenant, "status": status, "model_id": model_id}
-            return read_page(connection, jobs, job_entry, cursor, limit, **texts)
+            return read_page(connection, jobs, job_entry, cursor, limit, (), **texts)
 
     def changed(self, known: Mapping[str, int]) -> dict[str, JobEntry | None]:
         """Return the jobs whose revision differs from the known one; None for deleted jobs.

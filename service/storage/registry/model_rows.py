@@ -14,9 +14,31 @@ from service.storage.registry.tables import models
 _NEWEST_FIRST = (models.c.created_at.desc(), models.c.id.desc())
 
 
+_line = models.alias("line")
+
+
+def _champion() -> ColumnElement[str]:
+    """Return the expression for the champion of the line of a row of the models; where none is ready, the row's own."""
+    root = func.coalesce(models.c.root_id, models.c.id)
+    query = select(_line.c.id).where(_line.c.status == "ready").order_by(_line.c.created_at.desc(), _line.c.id.desc())
+    # The root comes last, as the oldest of its line; each part is read from an index.
+    conditions = (
+        (_line.c.root_id == root, _line.c.beaten.is_(false())),
+        (_line.c.id == root,),
+        (_line.c.root_id == root,),
+    )
+    found = [query.where(*one).limit(1).correlate(models).scalar_subquery() for one in conditions]
+    return func.coalesce(*found, models.c.id, type_=models.c.id.type)
+
+
+COMPUTED = (_champion().label("champion"),)
+"""Columns of a `ModelEntry` that are no columns of the table."""
+
+
 def find_model(connection: Connection, model_id: str, tenant: str | None = None) -> ModelEntry:
     """Return one model of a tenant; tenant None: of any tenant. Raises ModelNotFound."""
-    row = connection.execute(select(models).where(models.c.id == check_id(model_id, unknown_model))).mappings().first()
+    query = select(models, *COMPUTED).where(models.c.id == check_id(model_id, unknown_model))
+    row = connection.execute(query).mappings().first()
     if row is None or tenant not in (None, row["tenant"]):
         raise unknown_model(model_id)
     return ModelEntry(**row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,16 +75,20 @@ def read_page(
     entry_of: Callable[[RowMapping], Entry],
     cursor: str | None,
     limit: int,
+    computed: Sequence[ColumnElement[Any]] = (),
     **texts: str | None,
 ) -> Page[Entry]:
     """Return the first ``limit`` rows after the cursor whose columns have these texts, None: any text.
 
-    Rows are ordered by (created_at, id), which also orders rows created at the same time.
+    computed: further columns of the rows. Rows are ordered by (created_at, id), which also orders rows created at the
+    same time.
     Raises InvalidOption for an invalid cursor or a limit below 1.
     """
     if limit < 1:
         raise InvalidOption.at(("limit",), f"limit must be at least 1, got {limit}.")
-    query = select(table).where(*(has_text(table.c[name], text) for name, text in texts.items() if text is not None))
+    query = select(table, *computed).where(
+        *(has_text(table.c[name], text) for name, text in texts.items() if text is not None)
+    )
     if cursor is not None:
         created_at, entry_id = read_cursor(cursor)
         last = tuple_(literal(created_at, table.c.created_at.type), literal(entry_id))

@@ -17,11 +17,11 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
-from service.storage.registry.maintenance.lines import Child, champion, join_line, keep_a_champion
+from service.storage.registry.maintenance.lines import Child, join_line, keep_a_champion
 from service.storage.registry.maintenance.monitoring import MonitoringResults
 from service.storage.registry.maintenance.policies import Policies
 from service.storage.registry.maintenance.webhook_messages import WebhookMessages
-from service.storage.registry.model_rows import find_model
+from service.storage.registry.model_rows import COMPUTED, find_model
 from service.storage.registry.name_rows import pinned_to
 from service.storage.registry.names import Names
 from service.storage.registry.observations import Observations
@@ -61,11 +61,6 @@ class Registry(Database):
         model.check_ready()
         return model
 
-    def champion_of(self, model: ModelEntry) -> str | None:
-        """Return the ID of the champion of a model's line; None if none of its models is ready."""
-        with self.reading() as connection:
-            return champion(connection, model.root_id or model.id)
-
     def get_of_any_tenant(self, model_id: str) -> ModelEntry:
         """Return one model, for callers that serve all tenants. Raises ModelNotFound."""
         with self.reading() as connection:
@@ -94,7 +89,7 @@ class Registry(Database):
         """Return a page of a tenant's models, newest first. Raises InvalidOption for an invalid cursor."""
         with self.reading() as connection:
             texts = {"tenant": tenant, "name": name, "status": status}
-            return read_page(connection, models, lambda row: ModelEntry(**row), cursor, limit, **texts)
+            return read_page(connection, models, lambda row: ModelEntry(**row), cursor, limit, COMPUTED, **texts)
 
     def check_quota(self, tenant: str, quota: Quota, more_bytes: int, training: bool) -> None:
         """Check that a tenant may have one more model, see `Quota.check`. Raises QuotaExceeded, TooManyJobs."""

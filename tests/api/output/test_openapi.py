@@ -37,6 +37,9 @@ CONTRACT = {
     ("post", "/models/{model_id}/observations"): ACCESS
     | {"200", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("delete", "/models/{model_id}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
+    ("post", "/models/{model_id}/retrain"): ACCESS
+    | {"201", "202", "400", "404", "409", "413", "415", "422", "500", "503"},
+    ("post", "/names/{name}/retrain"): ACCESS | {"201", "202", "400", "404", "409", "413", "415", "422", "500", "503"},
     ("get", "/models/{model_id}/monitoring"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("get", "/names/{name}/monitoring"): ACCESS | {"200", "404", "409", "422", "500", "503"},
     ("get", "/names/{name}/observations"): ACCESS | {"200", "404", "409", "422", "500", "503"},
@@ -166,6 +169,8 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
         ("post", "/names/{name}/observations", "application/json"),
         ("patch", "/models/{model_id}", "application/json"),
         ("post", "/names/{name}/promote", "application/json"),
+        ("post", "/models/{model_id}/retrain", "application/json"),
+        ("post", "/names/{name}/retrain", "application/json"),
     }
     # A server that is as new as the reader of the page, who goes from top to bottom.
     with running(tmp_path_factory.mktemp("examples")) as new:
@@ -185,6 +190,9 @@ def test_the_examples_of_bodies_run_as_they_stand(document: Document, tmp_path_f
             ("/names/{name}/observations", "application/json"): 200,
             ("/models/{model_id}", "application/json"): 200,
             ("/names/{name}/promote", "application/json"): 200,
+            ("/models/{model_id}/retrain", "application/json"): 201,
+            # Nothing was observed since.
+            ("/names/{name}/retrain", "application/json"): 409,
         }
 
 

@@ -53,7 +53,7 @@ def test_accepted_training(registry: Registry, clock: Clock) -> None:
         == registry.jobs.get_of_any_tenant(job_id)
         == JobEntry(job_id, model_id, "queued", clock.now, None, None, 0, {}, None)
     )
-    model = ModelEntry(model_id, "sales", "training", job_id, clock.now, None, {"options": {}}, None)
+    model = ModelEntry(model_id, "sales", "training", job_id, clock.now, None, {"options": {}}, None, champion=model_id)
     assert registry.get_of_any_tenant(model_id) == model
 
 
@@ -75,7 +75,18 @@ def test_training_that_succeeds(registry: Registry, clock: Clock) -> None:
     assert registry.publish(job_id, 1, {"metrics": {"rmse": 1.5}}, 39_000)
     job = registry.jobs.get_of_any_tenant(job_id)
     assert job == replace(held, status="succeeded", finished_at=clock.now, revision=3)
-    model = ModelEntry(model_id, "sales", "ready", job_id, accepted, clock.now, {"metrics": {"rmse": 1.5}}, 39_000, 1)
+    model = ModelEntry(
+        model_id,
+        "sales",
+        "ready",
+        job_id,
+        accepted,
+        clock.now,
+        {"metrics": {"rmse": 1.5}},
+        39_000,
+        1,
+        champion=model_id,
+    )
     assert registry.get_of_any_tenant(model_id) == model
     assert registry.names.resolve(DEFAULT_TENANT, "sales") == (model_id, 1, 0)
 

@@ -60,7 +60,9 @@ def test_imported_model_is_ready(registry: Registry, clock: Clock) -> None:
     model_id = new_id()
     entry = registry.add(DEFAULT_TENANT, model_id, "a name", RECORD, 2**40)
     assert entry == registry.get_of_any_tenant(model_id)
-    assert entry == ModelEntry(model_id, "a name", "ready", None, clock.now, clock.now, RECORD, 2**40)
+    assert entry == ModelEntry(
+        model_id, "a name", "ready", None, clock.now, clock.now, RECORD, 2**40, champion=model_id
+    )
     assert entry.created_at.utcoffset() == timedelta(0)
     assert entry.created_at.microsecond == 123456
 

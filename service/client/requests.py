@@ -52,6 +52,8 @@ class TrainArguments(DataArguments, total=False):
     thousands: str | None
     time_zone: str | None
     resample: Mapping[str, str] | None
+    adaptive: bool
+    retrain: Mapping[str, Any] | None
     name: str | None
     horizon: int | None
     candidates: Sequence[str] | None

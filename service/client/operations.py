@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack, cast, overload
 from uuid import uuid4
@@ -96,6 +96,30 @@ class ModelOperations(ObservationOperations, Generic[ModelT]):
         call = requests.json_call("PATCH", path_of("models", self.id), {"name": name})
         self.record = await self.connection.document(call, *FIELDS["models"])
         return cast(ModelT, self)
+
+    @operation
+    async def retrain(
+        self,
+        start: Literal["warm", "scratch"] = "warm",
+        *,
+        timeout: float | None = None,
+        progress: bool | None = None,
+    ) -> ModelT:
+        """Train a child on everything that was observed, wait for it and return it, whether it is better or not.
+
+        ``child.record["champion"]`` is the ID of the better one, and ``child.record["lineage"]["verdict"]`` says why.
+        start: from this model's weights, or from scratch. timeout, progress: as in `Client.train`.
+        """
+        call = requests.retrain_call(self.id, start, _FIRST_WAIT)
+        with progress_bar(progress, "retraining") as show:
+            answer = await self.connection.answered(call)
+            if answer.status_code == 201:
+                record = document(answer, *FIELDS["models"])
+                show({"status": "succeeded"})
+            else:
+                job = {"progress": {}, **document(answer, *FIELDS["jobs"])}
+                record = await model_of(self.connection, job, show, timeout)
+        return cast(ModelT, replace(self, record=record))
 
     @operation
     async def delete(self) -> None:

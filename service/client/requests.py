@@ -238,6 +238,13 @@ def json_call(method: str, path: str, body: Any, **options: Any) -> Call:
     return Call(method, path, content=write_json(body), **{"headers": _JSON, **options})
 
 
+def retrain_call(model_id: str, start: str, seconds: float) -> Call:
+    """Build a request that retrains a model, and returns the child if it is ready within ``seconds``."""
+    headers = {**_JSON, "Idempotency-Key": str(uuid4())}
+    path, wait = path_of("models", model_id, "retrain"), ("wait", f"{seconds:g}")
+    return json_call("POST", path, {"start": start}, query=(wait,), headers=headers)
+
+
 def delete_call(kind: str, one: str) -> Call:
     """Build the request that deletes a model, or cancels a job."""
     # A model that cannot be deleted is 409 as well.

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Callable[[Client, argparse.Namespace], None]] = {
     "backtest": model_commands.backtest,
     "observe": model_commands.observe,
     "monitor": model_commands.monitor,
+    "retrain": model_commands.retrain,
     "models": model_commands.show_models,
     "names": name_commands.show_names,
     "promote": name_commands.promote,

@@ -244,6 +244,20 @@ def monitor(client: Client, asked: argparse.Namespace) -> None:
     print_table(("score", *columns), rows)
 
 
+def retrain(client: Client, asked: argparse.Namespace) -> None:
+    """Retrain a model, and print the child and which of the two is better."""
+    child = client.model(asked.model).retrain(asked.start, progress=False if asked.json else None)
+    lineage, champion = child.record["lineage"], child.record["champion"]
+    shown = {
+        "model_id": child.id,
+        "parent": lineage["parent"],
+        "champion": champion,
+        "start": lineage["start"],
+        "reason": lineage["verdict"]["reason"],
+    }
+    print_fields(asked.json, child.record, shown)
+
+
 def _wants_frame(asked: argparse.Namespace, answer: dict[str, Any]) -> bool:
     """Print the answer if it is wanted as JSON; return whether more than that is wanted."""
     if asked.json:

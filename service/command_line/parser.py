@@ -50,6 +50,18 @@ def add_commands(commands: Any) -> None:
         "Show how good the forecasts of observed values were, and whether the series has changed.",
     )
     monitor.add_argument("model", help=_MODEL)
+    retrain = add(
+        "retrain",
+        "retrain a model on what was observed",
+        "Train a child of a model on everything that was observed, and say which of the two is better.",
+    )
+    retrain.add_argument("model", help=_MODEL)
+    retrain.add_argument(
+        "--start",
+        choices=("warm", "scratch"),
+        default="warm",
+        help="networks start from the weights that they have (warm, the default), or from scratch",
+    )
     models = add("models", "list models, or show one")
     models.add_argument("model", nargs="?", help=_MODEL)
     models.add_argument("--name", help="only models of this name")

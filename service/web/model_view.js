@@ -5,6 +5,7 @@ import { confirmed } from "./confirm_dialog.js";
 import { configurationCard } from "./configuration_card.js";
 import { button, element } from "./dom.js";
 import { forecastCard } from "./forecast_card.js";
+import { lineageNote } from "./lineage_note.js";
 import { monitoringCard } from "./monitoring_card.js";
 import { namesCard } from "./names_card.js";
 import { problemNotice, warningsNotice } from "./problem_notice.js";
@@ -40,6 +41,7 @@ async function parts(model, signal) {
   const observed = model.series_revision ? await askJson(`/models/${model.model_id}/observations?limit=${MOST_OBSERVED}`, { signal }) : null;
   return [
     headlineCard(model),
+    lineageNote(model),
     warningsNotice(model.warnings),
     await forecastCard(model, (item, target) => historyOf(model, observed?.items, item, target), signal),
     await monitoringCard(model, signal),

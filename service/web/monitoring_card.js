@@ -1,9 +1,10 @@
 // How good the forecasts of observed values were: the status, a chart of the newest ones as they came, and scores.
 
-import { askJson } from "./api.js";
-import { element, section, table } from "./dom.js";
+import { askJson, isAbort, post } from "./api.js";
+import { button, element, section, table } from "./dom.js";
 import { compact, percent } from "./format.js";
 import { Plot } from "./plot.js";
+import { problemNotice } from "./problem_notice.js";
 
 const SHOWN = 200;
 const STATUSES = { stable: ["Stable", "good"], drifting: ["Drifting", "bad"], too_few: ["Too few values yet", ""] };
@@ -16,10 +17,25 @@ export async function monitoringCard(model, signal) {
     "Forecasts of observed values",
     {},
     element("p", {}, element("strong", { class: `tone ${tone}` }, word), ` – ${found.reason}.`),
+    model.champion === model.model_id ? retrainingOf(model, signal) : null,
     found.recent && chartOf(found.recent).node,
     found.windows.length ? scoresOf(found) : null,
     found.items_scored > 1 ? itemsOf(found) : null,
   );
+}
+
+function retrainingOf(model, signal) {
+  const said = element("div", { role: "status" });
+  async function retrain() {
+    said.replaceChildren();
+    try {
+      const child = await post(`/models/${model.model_id}/retrain?wait=0`, {}, { signal });
+      location.hash = `#/models/${child.model_id}`;
+    } catch (error) {
+      if (!isAbort(error)) said.replaceChildren(problemNotice(error));
+    }
+  }
+  return element("div", {}, element("div", { class: "row" }, button("Retrain on what was observed", retrain)), said);
 }
 
 function chartOf(recent) {

@@ -30,3 +30,19 @@ def test_the_forecast_follows_what_was_observed(seen: Watched) -> None:
         assert f"{month}\t{value:g}" in table, table
     assert MONTHS[57] in table
     expect(page.locator("h1")).to_be_visible()
+
+
+def test_forecasts_of_observed_values_are_judged_and_the_model_is_retrained(seen: Watched) -> None:
+    with httpx.Client(base_url=seen.url, timeout=120) as client:
+        model = client.post("/train?wait=120", json={**QUICK, "series": SALES[:30]}).json()
+        place = f"/models/{model['model_id']}/observations"
+        assert client.post(place, json={"series": SALES[30:], "start_index": 30}).status_code == 200
+    page = seen.go(f"/#/models/{model['model_id']}")
+    card = page.locator("section", has=page.get_by_role("heading", name="Forecasts of observed values"))
+    expect(card.get_by_text("Newest 25", exact=True)).to_be_visible()
+    expect(card.locator("canvas").first).to_be_visible()
+    card.get_by_role("button", name="Retrain on what was observed").click()
+    page.wait_for_url(lambda url: model["model_id"] not in url)
+    expect(page.get_by_text("Retrained from", exact=False)).to_be_visible(timeout=120_000)
+    page.get_by_role("link", name=f"model {model['model_id'][:8]}").first.click()
+    page.wait_for_url(lambda url: model["model_id"] in url)

@@ -115,3 +115,23 @@ def test_monitoring_without_blocking(client: Client) -> None:
             return str(found["status"])
 
     assert asyncio.run(status()) == "too_few"
+
+
+def test_a_model_is_retrained(client: Client) -> None:
+    frame = daily()
+    model = client.train(frame[:TRAINED], target="units", **QUICK)
+    model.observe(frame[TRAINED:])
+    child = model.retrain("scratch")
+    assert child.record["lineage"]["parent"] == model.id
+    assert child.record["series"]["rows"] == len(frame)
+    assert child.record["champion"] in (child.id, model.id)
+    assert child.forecast(2)["mean"].notna().all()
+
+    async def again() -> str:
+        async with AsyncClient(client.url) as other:
+            best = await other.model(child.record["champion"])
+            later = frame[-1:].assign(day=frame["day"].iloc[-1:] + pd.Timedelta(days=1))
+            await best.observe(later)
+            return str((await best.retrain()).record["lineage"]["parent"])
+
+    assert asyncio.run(again()) == child.record["champion"]

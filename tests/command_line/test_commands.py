@@ -670,3 +670,19 @@ def test_names_are_shown_and_moved(run: Run, name: str, sales: Path) -> None:
     assert (code, json.loads(out)["model_id"]) == (0, None)
     code, _, err = run("names", "nobody")
     assert (code, "No such model" in err) == (1, True)
+
+
+def test_a_model_is_retrained(run: Run, tmp_path: Path) -> None:
+    known, later = tmp_path / "known.csv", tmp_path / "later.csv"
+    daily()[:70].to_csv(known, index=False)
+    daily().to_csv(later, index=False)
+    run("train", known, "--target", "units", "--name", "retrained", *QUICK)
+    code, _, told = run("retrain", "retrained")
+    assert code != 0
+    assert "nothing was observed" in told
+    run("observe", "retrained", later)
+    code, out, _ = run("retrain", "retrained", "--start", "scratch")
+    fields = table(out).set_index("field")["value"]
+    assert (code, fields["start"]) == (0, "scratch")
+    assert fields["champion"] in (fields["model_id"], fields["parent"])
+    assert "neither was fitted on" in fields["reason"]

@@ -26,7 +26,7 @@ def test_the_card_says_what_the_prior_is(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "done"),
     [
-        ("PATCH", PATH, {"name": "mine"}, "renamed"),
+        ("PATCH", PATH, {"name": "mine"}, "changed"),
         ("DELETE", PATH, None, "deleted"),
         ("GET", f"{PATH}/file", None, "downloaded"),
     ],

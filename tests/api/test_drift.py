@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pytest
 
 from tests.answering_server import answering_server
 from tests.api.application import Application, running
 from tests.factories import seasonal
+
+pytestmark = pytest.mark.slow
 
 SERIES = seasonal(240).tolist()
 PATIENCE = 90.0

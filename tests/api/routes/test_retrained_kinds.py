@@ -15,6 +15,8 @@ from tests.api.routes.test_observations import MONTHS, SALES, TRAINED, observe
 from tests.api.series import CLOSE, DAYS, OPEN, VALUES
 from tests.factories import QUICK, seasonal
 
+pytestmark = pytest.mark.slow
+
 Model = dict[str, Any]
 MORE = {"values": SALES[TRAINED:60], "timestamps": MONTHS[TRAINED:60]}
 

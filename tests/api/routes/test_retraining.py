@@ -114,6 +114,7 @@ def test_what_cannot_be_retrained(application: Application, plain_model: Record)
     problem_of(response, 415, "unsupported-content-type")
 
 
+@pytest.mark.slow
 def test_a_model_is_retrained_once_at_a_time(tmp_path: Path) -> None:
     with running(tmp_path) as one:
         model = one.train(SERIES)
@@ -146,6 +147,7 @@ def test_a_model_is_retrained_once_at_a_time(tmp_path: Path) -> None:
         np.testing.assert_allclose(forecasts[0][0]["mean"], forecasts[1][0]["mean"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_few_later_observations_are_those_of_the_child(tmp_path: Path) -> None:
     with running(tmp_path) as one:
         model = one.train(SERIES)
@@ -163,6 +165,7 @@ def test_a_few_later_observations_are_those_of_the_child(tmp_path: Path) -> None
         assert observe(one, child_id, [5.0], len(SERIES) + len(LATER) + 5)["appended"] == 1
 
 
+@pytest.mark.slow
 def test_a_child_of_a_deleted_parent_is_the_champion(tmp_path: Path) -> None:
     with running(tmp_path) as one:
         model = one.train(SERIES, name="sales")

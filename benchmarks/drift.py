@@ -6,7 +6,8 @@ Changes come after 250 observed values: the level moves by two standard deviatio
 the standard deviation doubles, or the pattern of the season is replaced. A delay is the number of values from the
 change up to the one with which it was noticed; it is missed if it was not noticed in 250. Series with an alarm before
 the change count as false alarms, not among delays. ``--real`` adds series of the peers' packages (make .venv-peers),
-whose second half is observed; they may really change.
+whose second half is observed; they may really change: a model that is trained again when its series had an alarm is
+compared with the old one on the values that follow.
 
 For a doubled variance no test can do much better: with normal errors of known variance, the best one (Moustakides 1986)
 has the median delay of the row "bound", at 5 % false alarms.
@@ -31,6 +32,7 @@ from service.forecasting.monitoring.monitoring import monitor
 from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.series.row_placement import axis_from_timestamps
 from service.forecasting.series.series import FloatArray, Panel, Series
+from service.forecasting.training.comparison import Parent, compare
 from service.forecasting.training.train import train
 
 TRAINED, OBSERVED, BEFORE = 300, 500, 250
@@ -39,6 +41,8 @@ KINDS = ("white", "ar", "seasonal", "trend")
 CHANGES = ("none", "level", "variance", "deviation", "season")
 # Seeds below are those that thresholds were chosen with.
 FIRST_SEED = 1000
+# Too few to compare two models on.
+_FEWEST_LATER = 10
 GROUPS = {"m3-monthly": 13, "tourism-monthly": 13, "hourly": 12, "daily": 12}
 
 
@@ -157,9 +161,21 @@ def noticed_in(panel: Panel, cut: int, models: dict[bool, Forecaster] | None = N
     return None if item.alarm is None else item.alarm.at + 1
 
 
-def noticed_in_half(panel: Panel) -> int | None:
-    """Return with which value of the second half a change was noticed by a model of the first half."""
-    return noticed_in(panel, len(panel.series[0]) // 2)
+def noticed_in_half(panel: Panel) -> tuple[int | None, float | None]:
+    """Return with which value of the second half a model of the first half noticed a change; and `_retrained`."""
+    cut, models = len(panel.series[0]) // 2, dict[bool, Forecaster]()
+    noticed = noticed_in(panel, cut, models)
+    return noticed, None if noticed is None else _retrained(panel, cut + noticed, models[False])
+
+
+def _retrained(panel: Panel, known: int, parent: Forecaster) -> float | None:
+    """Return the later mean absolute error of a model of all values that are known, over its parent's."""
+    child = train(replace(panel, series=(panel.series[0].head(known),)), TrainOptions()).forecaster
+    horizon = parent.specification.horizon
+    judged = compare(child, (known,), Parent(parent, (known,)), panel, horizon)
+    if judged.rows < _FEWEST_LATER or judged.child is None or judged.parent is None:
+        return None
+    return (judged.child.mae or np.nan) / (judged.parent.mae or np.nan)
 
 
 def variance_bound(series: int = 1000) -> float:
@@ -186,10 +202,15 @@ def real_series(group: str, count: int) -> list[Panel]:
     return found
 
 
-def print_real(group: str, noticed: Sequence[int | None]) -> None:
-    """Print which share of real series changed, and when it was noticed."""
-    rows = sorted(one for one in noticed if one is not None)
-    print(f"real {group:<15} changed {len(rows)} of {len(noticed)}, noticed after {rows} values", flush=True)
+def print_real(group: str, found: Sequence[tuple[int | None, float | None]]) -> None:
+    """Print in how many real series a change was noticed, when, and what a training at that time was worth."""
+    rows = sorted(one for one, _ in found if one is not None)
+    ratios = sorted(round(one, 3) for _, one in found if one is not None)
+    print(
+        f"real {group:<15} changed {len(rows)} of {len(found)}, noticed after {rows} values; "
+        f"errors when retrained then, over those without: {ratios}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

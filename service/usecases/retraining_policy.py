@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from service.storage.files.model_codec import RetrainingReason, RetrainingStart
 from service.storage.registry.maintenance.monitoring import MonitoringStatus
+from service.storage.registry.maintenance.policies import PolicyState
 
 _FIELDS = 5
 
@@ -60,22 +61,19 @@ class RetrainPolicy(BaseModel):
         found: datetime = croniter(self.schedule, after.astimezone(ZoneInfo("UTC"))).get_next(datetime)
         return found
 
-    def reason(
-        self, status: MonitoringStatus | None, rows: int, last: datetime, now: datetime
-    ) -> RetrainingReason | None:
+    def reason(self, status: MonitoringStatus | None, rows: int, state: PolicyState) -> RetrainingReason | None:
         """Return why a model is to be retrained now, or None.
 
-        status: of its monitoring; rows: observed since its training; last: when it or a model retrained from it was
-        accepted last.
+        status: of its monitoring; rows: observed since its training.
         """
         if not rows:
             return None
         if self.when is not None and status == "drifting":
             return "drift"
-        if self.every is not None and rows >= self.every:
+        if self.every is not None and rows >= self.every * (1 + state.lost):
             return "observations"
-        scheduled = self.next_time(last)
-        return "schedule" if scheduled is not None and scheduled <= now else None
+        scheduled = self.next_time(state.last)
+        return "schedule" if scheduled is not None and scheduled <= state.now else None
 
 
 def policy_columns(policy: RetrainPolicy | None, now: datetime) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from service.storage.registry.maintenance.policies import PolicyState
 from service.usecases.retraining_policy import RetrainPolicy, policy_columns
 
 NOW = datetime(2026, 3, 2, 3, 30, tzinfo=UTC)  # a Monday
@@ -35,7 +36,14 @@ def policy(**fields: Any) -> RetrainPolicy:
     ],
 )
 def test_reason(fields: dict[str, Any], status: Any, rows: int, last: float, reason: str | None) -> None:
-    assert policy(**fields).reason(status, rows, NOW - timedelta(hours=last), NOW) == reason
+    state = PolicyState(NOW, NOW - timedelta(hours=last), is_champion=True)
+    assert policy(**fields).reason(status, rows, state) == reason
+
+
+def test_rows_count_from_the_last_retraining_that_lost() -> None:
+    state = PolicyState(NOW, NOW - timedelta(hours=1), is_champion=True, lost=2)
+    assert policy(every=10).reason("stable", 29, state) is None
+    assert policy(every=10).reason("stable", 30, state) == "observations"
 
 
 def test_next_time_is_in_utc() -> None:

@@ -34,6 +34,7 @@ _SLICE_SECONDS, _REST = 0.5, 4.0
 _PAUSE_SECONDS, _PAUSE_TIMES = 2.0, 20.0
 _AT_ONCE = 100
 _RETRY_SECONDS = 60.0
+_MOST_DOUBLINGS = 8
 
 Monitor = Callable[[Resources, ModelEntry], Finding]
 """Returns what is found about a model. Raises ModelNotFound, Unavailable."""
@@ -140,13 +141,15 @@ class MonitoringWatch:
         if policy is None or not state.is_champion:
             policies.set_due(model.id, due_at, None)
             return
-        why = None if found is None else policy.reason(found.status, int(found.record["rows"]), state.last, state.now)
+        why = None if found is None else policy.reason(found.status, int(found.record["rows"]), state)
         if why is None:
             policies.set_due(model.id, due_at, policy.next_time(state.now))
             return
         pause = timedelta(seconds=self._resources.limits.settings.min_retrain_seconds)
-        if state.now < state.last + pause:
-            policies.set_due(model.id, due_at, state.last + pause)
+        # A model that drifts and is still better than one retrained from it would be retrained for ever.
+        times = 2 ** min(state.lost, _MOST_DOUBLINGS) if why == "drift" else 1
+        if state.now < state.last + times * pause:
+            policies.set_due(model.id, due_at, state.last + times * pause)
             return
         # First, so that of several servers one submits it; if this one is killed, it is tried again.
         retry_at = state.now + timedelta(seconds=_RETRY_SECONDS)

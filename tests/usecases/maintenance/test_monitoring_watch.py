@@ -166,6 +166,20 @@ def test_drift_retrains_after_the_shortest_pause(registry: Registry, clock: Cloc
     assert model.submitted == [("scratch", "drift")]
 
 
+def test_pauses_of_a_model_that_drifts_and_is_never_beaten_double(registry: Registry, clock: Clock, look: Look) -> None:
+    model = Model(registry, when="drift")
+    model.status = "drifting"
+    model.observe()
+    hours = []
+    for hour in range(1, 33):
+        clock.advance(hours=1)
+        before = len(model.submitted)
+        look(model)
+        if len(model.submitted) > before:
+            hours.append(hour)
+    assert hours == [1, 3, 7, 15, 31]
+
+
 def test_rows_retrain(registry: Registry, clock: Clock, look: Look) -> None:
     model = Model(registry, every=10)
     clock.advance(hours=2)
@@ -202,6 +216,7 @@ def test_of_servers_that_see_it_due_one_retrains(registry: Registry, clock: Cloc
 
 def test_what_is_refused_is_tried_again_after_the_pause(registry: Registry, clock: Clock, look: Look) -> None:
     model = Model(registry, every=1)
+    model.rows = 2
     clock.advance(hours=2)
     model.observe()
     look(model)

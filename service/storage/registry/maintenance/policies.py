@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from service.storage.registry.database import Database
 from service.storage.registry.entries import ModelEntry
@@ -18,12 +18,14 @@ class PolicyState:
     """What a policy is applied to.
 
     now: by the clock that all servers share; last: when the newest model of the line was accepted; is_champion: whether
-    the model is the best of its line, so that it is the one to be retrained.
+    the model is the best of its line, so that it is the one to be retrained; lost: how many models that were retrained
+    from it are worse.
     """
 
     now: datetime
     last: datetime
     is_champion: bool
+    lost: int = 0
 
 
 class Policies:
@@ -44,7 +46,10 @@ class Policies:
         root = model.root_id or model.id
         with self._database.reading() as connection:
             last = last_accepted(connection, root) or model.created_at
-            return PolicyState(self._database.shared_now(connection), last, champion(connection, root) == model.id)
+            is_champion = champion(connection, root) == model.id
+            has_lost = (models.c.root_id == root, models.c.parent_id == model.id, models.c.beaten)
+            lost = connection.scalar(select(func.count()).select_from(models).where(*has_lost)) or 0
+            return PolicyState(self._database.shared_now(connection), last, is_champion, lost)
 
     def set_due(self, model_id: str, known: datetime | None, due_at: datetime | None) -> bool:
         """Set when the retraining of a model is due next; return False if it is not due when it was known to be."""

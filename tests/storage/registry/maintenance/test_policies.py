@@ -56,7 +56,8 @@ def test_champion_is_the_newest_model_of_the_line_that_was_not_beaten(
     clock.advance(hours=1)
     champions = {one: registry.policies.state(registry.get("acme", one)).is_champion for one in (model, beaten)}
     assert champions == {model: True, beaten: False}
-    assert registry.policies.state(registry.get("acme", model)).last == began + timedelta(hours=1)
+    state = registry.policies.state(registry.get("acme", model))
+    assert (state.last, state.lost) == (began + timedelta(hours=1), 1)
     better = child(registry, model)
     champions = {one: registry.policies.state(registry.get("acme", one)).is_champion for one in (model, beaten, better)}
     assert champions == {model: False, beaten: False, better: True}

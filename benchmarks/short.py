@@ -33,6 +33,7 @@ class Short:
 
 
 SHORT = {
+    "adaptive": Short("--series 2 --changes deviation --processes 1", 4),
     "against": Short(". --rounds 1 --rows import train-rnn forecast load", 5),
     "costs": Short("--rounds 1 --doublings 1", 8),
     "demand": Short("--series 1", 13),

@@ -36,7 +36,8 @@ _AVERAGED_SHARE = 0.1
 # Shares of the first fit's epochs and learning rate with which `refit_network` continues it.
 CONTINUED_EPOCHS = 0.3
 _CONTINUED_RATE = 0.5
-# The share of the epochs with which a retrained model continues its parent's networks.
+# The share of the epochs with which a retrained model continues its parent's networks, at the full rate: at a lower one
+# they do not learn a new season in time.
 WARM_EPOCHS = 0.2
 # One-cycle (Smith & Topin 2018): the rate rises from a 25th over a quarter of the steps, then falls to nothing.
 _WARM_UP = 0.25
@@ -130,12 +131,12 @@ def fit_network(
 ) -> Fit:
     """Train one network, with early stopping where the validation set has any value.
 
-    start: a network that is trained already, to continue at a share of the rate and epochs; None: random weights.
+    start: a network that is trained already, to continue for a share of the epochs; None: random weights.
     Raises InvalidOption where the loss is not finite.
     """
     validation = validation.thinned(_VALIDATION_SEQUENCES)
     if start is not None:
-        specification = _continued(specification, specification.training.epochs, WARM_EPOCHS)
+        specification = _continued(specification, specification.training.epochs, WARM_EPOCHS, rate=1.0)
     if not validation.has_targets:
         return _ResumableFit(specification, sequences, run, start=start).averaged(specification.training.epochs)
     return _ResumableFit(specification, sequences, run, validation, start).best()
@@ -154,16 +155,16 @@ def refit_network(
     start = None
     epochs = first.epochs_to_repeat
     if is_warm or specification.training.objective != "windows":
-        specification, start = _continued(specification, epochs, CONTINUED_EPOCHS), first.network
+        specification, start = _continued(specification, epochs, CONTINUED_EPOCHS, _CONTINUED_RATE), first.network
         epochs = specification.training.epochs
     return _ResumableFit(specification, sequences, run, start=start).averaged(epochs)
 
 
-def _continued(specification: Specification, epochs: int, share: float) -> Specification:
-    """Return a recipe to continue a trained network with, for a share of the epochs."""
+def _continued(specification: Specification, epochs: int, share: float, rate: float) -> Specification:
+    """Return a recipe to continue a trained network with, for a share of the epochs, at a share of the rate."""
     training, fewer = specification.training, max(1, round(epochs * share))
-    rate = training.learning_rate * _CONTINUED_RATE
-    return replace(specification, training=replace(training, epochs=fewer, learning_rate=rate))
+    continued = replace(training, epochs=fewer, learning_rate=training.learning_rate * rate)
+    return replace(specification, training=continued)
 
 
 class _ResumableFit:

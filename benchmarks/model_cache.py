@@ -1,6 +1,8 @@
 """POST /forecast for 10,000 stored models chosen at random with 1,000 in the cache, against a single model.
 
-Run ``python -m benchmarks.model_cache``; needs wrk (Debian's package). The server runs on one core, wrk on the other.
+Then one POST /forecast/batch of all models, against single requests on one connection for a tenth of them; and the same
+with models that are in the cache. Run ``python -m benchmarks.model_cache``; needs wrk (Debian's package). The server
+runs on one core, wrk on the other.
 The models are a small trained one, downloaded and uploaded again under 10,000 IDs: to the server they are all
 different.
 """
@@ -12,12 +14,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import orjson
 
 from benchmarks.cores import CLIENT_CORE, SERVER_CORE, pin, resident_megabytes, server_process
 from benchmarks.served_models import HORIZON, MODELS
@@ -25,7 +28,7 @@ from benchmarks.wrk import MISSING, Load, forecast_body, is_installed, load, ran
 from examples.server import running_server
 from service.usecases.model_cache import room_of
 
-GOAL = 0.5
+GOAL, BATCH_GOAL = 0.5, 5.0
 # They saturate a server with one core, which never refuses so few however long a miss takes.
 _CONNECTIONS = 4
 _UPLOADS_AT_ONCE = 4
@@ -47,6 +50,10 @@ def main() -> int:
         room = stored_models(folder / "models", asked.models)
         with small_cache(folder / "models", asked.cached * room) as url:
             compare(url, folder, asked.seconds, asked.rounds)
+            ids = list(model_ids(url))
+            compare_batch(url, "all", ids, asked.rounds)
+            # Fewer than the cache holds.
+            compare_batch(url, "cached", ids[: max(asked.cached // 2, 1)] * 10, asked.rounds)
     return 0
 
 
@@ -96,6 +103,32 @@ def compare(url: str, folder: Path, seconds: int, rounds: int) -> None:
             memory.append(resident_megabytes(server))
             runs.append((at_random, load(url, sides[1], seconds, _CONNECTIONS)))
         print(line(length, runs), "  ", " ".join(f"{one:.0f}" for one in memory), flush=True)
+
+
+def compare_batch(url: str, which: str, ids: Sequence[str], rounds: int) -> None:
+    """Print how many models are forecast in a second in one request, and in single requests."""
+    some = ids[::10]
+    lines = b"".join(orjson.dumps({"model_id": one, "horizon": HORIZON}) + b"\n" for one in ids)
+    rates: list[tuple[float, float]] = []
+    with httpx.Client(base_url=url, timeout=600) as client:
+        for _ in range(rounds):
+            started = time.perf_counter()
+            answer = client.post("/forecast/batch", content=lines, headers={"Content-Type": "application/x-ndjson"})
+            batch = time.perf_counter() - started
+            answered = answer.raise_for_status().content.splitlines()
+            assert len(answered) == len(ids)
+            assert all(b'"forecasts"' in one for one in answered)
+            started = time.perf_counter()
+            for one in some:
+                client.post("/forecast", json={"model_id": one, "horizon": HORIZON}).raise_for_status()
+            rates.append((len(ids) / batch, len(some) / (time.perf_counter() - started)))
+    together, alone = (statistics.median(pair[side] for pair in rates) for side in (0, 1))
+    ratio = statistics.median(batch / single for batch, single in rates)
+    print(
+        f"batch of {len(ids)} models, {which}: {together:.0f} a second, single requests {alone:.0f}, ratio {ratio:.1f} "
+        f"(goal {BATCH_GOAL:.0f})",
+        flush=True,
+    )
 
 
 def model_ids(url: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import orjson
 
-from service.errors import InvalidInput, ObservationConflict, Overloaded, ServiceError, Unavailable
+from service.errors import InvalidInput, ModelNotFound, ObservationConflict, Overloaded, ServiceError, Unavailable
 from service.forecasting.observations.changes import Applied, Change
 from service.forecasting.observations.kept_series import KeptSeries
 from service.forecasting.series.series import Series
@@ -93,16 +93,21 @@ def change_meant(
 ) -> Answer:
     """Change the series of a model, or of the one that a name means; return the answer of ``change``.
 
-    Raises what that and `load_model` raise. If a retrained model has replaced it meanwhile, that may have been
-    published without the change, and is changed too: values that it has already are ignored.
+    A model that the name means by the time of the answer is changed, too: a retrained one may have been published
+    without the change. Values that it has already are ignored. Raises what ``change`` and `load_model` raise.
     """
+    gone = None
     while True:
         model = load_model(resources, tenant, model_id, name)
-        answer = change(model)
-        if name is None:
-            return answer
-        now = resources.registry.names.resolve(tenant, name).id
-        if now == model.id or resources.registry.get(tenant, now).parent_id != model.id:
+        try:
+            answer = change(model)
+        except ModelNotFound:
+            # It was deleted meanwhile; the name may mean another one.
+            if name is None or model.id == gone:
+                raise
+            gone = model.id
+            continue
+        if name is None or resources.registry.names.resolve(tenant, name).id == model.id:
             return answer
 
 

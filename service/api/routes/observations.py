@@ -20,10 +20,11 @@ from service.api.routes.training import TABLE_PARAMETERS
 from service.api.schemas.observations import ObservationsAnswer, ObservationsList, ObservationsRequest
 from service.errors import InvalidOption
 from service.forecasting.observations.changes import Removal
+from service.forecasting.observations.kept_series import KeptSeries
 from service.tables.excel import XLSX_TYPE
 from service.usecases.forecast import LoadedModel, load_model, read_series
 from service.usecases.limits import Limits
-from service.usecases.observations import change_series
+from service.usecases.observations import change_meant, change_series
 
 router = APIRouter(tags=["observations"])
 
@@ -197,18 +198,14 @@ def _remove(
 ) -> Response:
     if start is None:
         raise InvalidOption.at(("start",), "give the first time, or the number of the first row, to remove")
-    model = load_model(resources_of(request), tenant_of(request), model_id, name)
-    answer = change_series(
-        resources_of(request),
-        tenant_of(request),
-        model,
-        lambda kept: Removal(
-            {
-                one.series.item: (one.first, one.stop)
-                for one in rows_between(kept, items, start, end)
-                if one.first < one.stop
-            }
-        ),
+    resources, tenant = resources_of(request), tenant_of(request)
+
+    def removal(kept: KeptSeries) -> Removal:
+        rows = rows_between(kept, items, start, end)
+        return Removal({one.series.item: (one.first, one.stop) for one in rows if one.first < one.stop})
+
+    answer = change_meant(
+        resources, tenant, model_id, name, lambda model: change_series(resources, tenant, model, removal)
     )
     return json_response(answer._asdict())
 

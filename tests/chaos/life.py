@@ -51,27 +51,27 @@ class Life:
         self._running = [self._threads.submit(self._until_it_ends, part) for part in parts]
         return first
 
-    def check(self) -> None:
-        """Raise what a thread has raised."""
+    def goes_on(self) -> bool:
+        """Raise what a thread has raised; return true."""
         for one in self._running:
             if one.done():
                 one.result()
+        return True
 
     def end(self) -> None:
         """Stop all threads; raise what one has raised."""
         self._ended.set()
         self._threads.shutdown()
-        self.check()
+        self.goes_on()
 
     def wait_for_values(self) -> None:
         """Return when both lines have taken a value from now on."""
         before = self.confirmed.copy()
 
-        def both_went_on() -> bool:
-            self.check()
-            return all(self.confirmed[name] > before[name] for name in (BY_ROW, BY_KEY))
+        def both_are_longer() -> bool:
+            return self.goes_on() and all(self.confirmed[name] > before[name] for name in (BY_ROW, BY_KEY))
 
-        until(both_went_on, lambda: f"no values are taken: {self.confirmed}", pause=0.01)
+        until(both_are_longer, lambda: f"no values are taken: {self.confirmed}", pause=0.01)
 
     def _until_it_ends(self, part: Callable[[], None]) -> None:
         while not self._ended.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -14,14 +14,12 @@ from examples.cluster import PostgresServer
 from tests.chaos.cluster import Cluster
 from tests.chaos.conftest import SEED
 from tests.chaos.life import BY_KEY, BY_ROW, MOVED, TRAINED, Life
-from tests.chaos.process import Process
+from tests.chaos.process import Process, until
 
 pytestmark = pytest.mark.chaos
 
 _OFTEN = 4
-_LATER, _AFTER_A_FILE = 0.7, 0.04
-# A bound on waiting, not on this machine: nothing may be retrained just then.
-_MOST_WAITING = 30.0
+_SHORT, _LONG, _AFTER_A_FILE = 0.7, 3.0, 0.04
 _AWAY = 1.0
 
 
@@ -32,7 +30,7 @@ def test_a_server_that_is_killed_amid_retrainings_loses_no_value(
     with living(single) as (life, first):
         for number in range(max(kills // _OFTEN, 2)):
             life.wait_for_values()
-            _wait_for_a_moment(single, numbers, number + 1)
+            _sleep_into_something(single, life, numbers, number)
             server.kill()
             server.wait_until_gone()
             server = single.server(wait=False)
@@ -49,7 +47,7 @@ def test_killed_servers_trainers_and_databases_lose_no_value(
     with living(cluster) as (life, first):
         for number in range(max(kills // _OFTEN, 3)):
             life.wait_for_values()
-            _wait_for_a_moment(cluster, numbers, number // 3 + 1)
+            _sleep_into_something(cluster, life, numbers, number)
             victim = ("postgres", "server", "trainer")[number % 3]
             if victim == "postgres":
                 _kill_postgres(postgres, numbers)
@@ -75,26 +73,18 @@ def living(cluster: Cluster) -> Iterator[tuple[Life, list[str]]]:
         life.end()
 
 
-def _wait_for_a_moment(cluster: Cluster, numbers: random.Random, number: int) -> None:
-    """Sleep for a while; or, every other time, into the publication of a model; or into a training."""
+def _sleep_into_something(cluster: Cluster, life: Life, numbers: random.Random, number: int) -> None:
+    """Sleep for a while; every other time into the publication of a model, which must come."""
     if number % 2:
-        _wait_for_a_job(lambda: _has_unpublished_file(cluster))
+        before = _stored(cluster)
+        until(lambda: life.goes_on() and bool(_stored(cluster) - before), lambda: "nothing is retrained", pause=0.002)
         time.sleep(numbers.uniform(0, _AFTER_A_FILE))
     else:
-        if number % 4:
-            _wait_for_a_job(lambda: "running" in cluster.registry.inventory.job_statuses().values())
-        time.sleep(numbers.uniform(0, _LATER))
+        time.sleep(numbers.uniform(0, _SHORT if number % 4 else _LONG))
 
 
-def _wait_for_a_job(met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _MOST_WAITING
-    while not met() and time.monotonic() < deadline:
-        time.sleep(0.002)
-
-
-def _has_unpublished_file(cluster: Cluster) -> bool:
-    statuses = cluster.registry.inventory.model_statuses()
-    return any(statuses.get(one.id, ("",))[0] == "training" for one in cluster.store.models())
+def _stored(cluster: Cluster) -> set[tuple[str, int]]:
+    return {(one.id, one.attempt) for one in cluster.store.models()}
 
 
 def _kill_postgres(postgres: PostgresServer, numbers: random.Random) -> None:

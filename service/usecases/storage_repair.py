@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from service.errors import Conflict, InvalidModelFile, ModelFileCorrupt, ModelNotFound, TrainingFailed
 from service.settings import UnusableSetting
@@ -19,6 +19,7 @@ from service.storage.files.model_codec import StoredSeries, read_series_file, re
 from service.storage.files.model_file import read_model_file
 from service.storage.files.model_record import Inherited, inherited_record
 from service.storage.files.store import ModelStore, StoredFile
+from service.storage.identifiers import is_id
 from service.storage.registry.entries import UNFINISHED, ModelStatus
 from service.storage.registry.registry import Registry
 
@@ -99,6 +100,8 @@ def reconcile(
         *comparison.series_files(),
     ]
     differences = tuple(difference for difference, repair in found if not apply or repair())
+    if any(one.action == "adopt" for one in differences) and apply:
+        registry.inventory.keep_champions()
     return Reconciliation(len(later), len(files), apply, differences)
 
 
@@ -167,8 +170,9 @@ class _Comparison:
         except (InvalidModelFile, ModelNotFound):
             return False
         tenant, stored = inherited.tenant, (one.size_bytes, None, one.written_at, one.attempt)
+        child_of = _child_of(one.id, inherited.record)
         try:
-            self._registry.add(tenant, one.id, inherited.name, inherited.record, *stored)
+            self._registry.add(tenant, one.id, inherited.name, inherited.record, *stored, child_of=child_of)
         except Conflict:
             return False
         if not self._has_file(one.id, one.attempt):  # it was deleted concurrently
@@ -275,6 +279,15 @@ class _Comparison:
 
     def _is_unfinished(self, job_id: str) -> bool:
         return self._registry.inventory.job_statuses().get(job_id) in UNFINISHED
+
+
+def _child_of(model_id: str, record: Mapping[str, Any]) -> tuple[str, bool] | None:
+    """Return the model from which one was retrained, and whether that was better; None if it was not retrained."""
+    lineage = record.get("lineage") or {}
+    parent, verdict = lineage.get("parent"), lineage.get("verdict")
+    if not isinstance(parent, str) or not is_id(parent) or parent == model_id:
+        return None
+    return parent, isinstance(verdict, Mapping) and verdict.get("champion") == "parent"
 
 
 def _exists(look_up: Callable[[], object]) -> bool:

@@ -69,6 +69,13 @@ class Inventory:
             keep_a_champion(connection, find_model(connection, model_id))
             return True
 
+    def keep_champions(self) -> None:
+        """Give lines of which only beaten models are left a champion, as models are added again one by one."""
+        beaten = select(models.c.id).where(models.c.status == "ready", models.c.beaten)
+        with self._database.writing() as connection:
+            for model_id in connection.scalars(beaten).all():
+                keep_a_champion(connection, find_model(connection, model_id))
+
     def is_lost(self, model_id: str, attempt: int) -> bool:
         """Return whether a model, trained by this attempt, was ready before its file was lost."""
         query = select(models.c.id).where(*_lost(model_id), models.c.attempt == attempt)

@@ -17,7 +17,7 @@ from service.storage.registry.entries import JSON, ModelEntry, ModelStatus, Page
 from service.storage.registry.inventory import Inventory
 from service.storage.registry.jobs import Jobs, move_job
 from service.storage.registry.leases import Leases
-from service.storage.registry.maintenance.lines import Child, join_line, keep_a_champion
+from service.storage.registry.maintenance.lines import Child, join_line, keep_a_champion, rejoin_line
 from service.storage.registry.maintenance.monitoring import MonitoringResults
 from service.storage.registry.maintenance.policies import Policies
 from service.storage.registry.maintenance.webhook_messages import WebhookMessages
@@ -107,12 +107,13 @@ class Registry(Database):
         written_at: datetime | None = None,
         attempt: int = 0,
         series: tuple[str, int] | None = None,
+        child_of: tuple[str, bool] | None = None,
     ) -> ModelEntry:
         """Add a ready model that needs no training.
 
         written_at: when its file was written; None: now. attempt: the attempt that wrote the file; 0: it is imported.
-        series: ID and size of the file of what it has observed. Raises Conflict if the ID is taken, QuotaExceeded if
-        the tenant's quota is exhausted.
+        series: ID and size of the file of what it has observed. child_of: the model from which it was retrained, and
+        whether that is better. Raises Conflict if the ID is taken, QuotaExceeded if the tenant's quota is exhausted.
         """
         added_at = written_at or self.clock()
         row = {
@@ -135,6 +136,8 @@ class Registry(Database):
             with self.writing() as connection:
                 if quota is not None:
                     quota.check(connection, tenant, more_bytes, training=False)
+                if child_of is not None:
+                    row |= rejoin_line(connection, tenant, model_id, *child_of)
                 connection.execute(insert(models).values(row))
                 return find_model(connection, model_id)
         except IntegrityError as error:

@@ -92,6 +92,20 @@ def join_line(connection: Connection, model_id: str, child: Child) -> dict[str, 
     return published
 
 
+def rejoin_line(connection: Connection, tenant: str, model_id: str, parent_id: str, beaten: bool) -> dict[str, Any]:
+    """Return the columns of a retrained model that the database had lost, and is added again.
+
+    Models that were added before their parents, in whatever order, are of one line in the end.
+    """
+    is_parent = (models.c.id == parent_id, models.c.tenant == tenant)
+    root = connection.scalar(select(func.coalesce(models.c.root_id, models.c.id)).where(*is_parent)) or parent_id
+    if root == model_id:  # of a record that names its own child
+        return {}
+    of_child = (models.c.root_id == model_id, models.c.tenant == tenant)
+    connection.execute(update(models).where(*of_child).values(root_id=root))
+    return {"parent_id": parent_id, "root_id": root, "beaten": beaten}
+
+
 def keep_a_champion(connection: Connection, model: ModelEntry) -> None:
     """Let a beaten model of a line be its champion if no other is left, as after the deletion of this model."""
     root = model.root_id or model.id

@@ -95,7 +95,10 @@ def training_input_file(content: TrainingInput) -> bytes:
     state, arrays = panel_state(content.panel)
     record = {field.name: getattr(content, field.name) for field in fields(content)}
     record |= {"panel": state, "options": content.options.model_dump(mode="json")}
-    record["retraining"] = content.retraining and asdict(content.retraining)
+    # Left out of other trainings, as workers of earlier versions cannot read an input that has it.
+    del record["retraining"]
+    if content.retraining is not None:
+        record["retraining"] = asdict(content.retraining)
     return write_model_file(record, arrays)
 
 

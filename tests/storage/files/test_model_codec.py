@@ -18,13 +18,14 @@ from service.forecasting.series.row_placement import axis_from_start
 from service.forecasting.series.series import Panel, Series
 from service.forecasting.training.train import Trained, train
 from service.storage.files.model_codec import (
+    Retraining,
     TrainingInput,
     load_forecaster,
     model_file,
     read_training_input,
     training_input_file,
 )
-from service.storage.files.model_file import write_model_file
+from service.storage.files.model_file import read_model_file, write_model_file
 from tests.factories import items, noisy_sine, options, panel
 
 BANDS = Bands((80.0,))
@@ -127,6 +128,13 @@ def test_a_forecast_that_is_no_number_is_refused(trained: Trained) -> None:
     spoiled = replace(item, scaler=replace(item.scaler, scale=item.scaler.scale * np.inf))
     with pytest.raises(ForecastTooLarge):
         replace(trained.forecaster, items=(spoiled,)).forecast(3, BANDS)
+
+
+def test_workers_of_earlier_versions_can_read_the_input_of_a_training_without_a_parent() -> None:
+    content = TrainingInput("m", "sales", panel(noisy_sine(50)), options(), {}, ())
+    assert "retraining" not in read_model_file(training_input_file(content)).record
+    retraining = Retraining("p", 1, 3, "warm", "request", (40,), (0,))
+    assert read_training_input(training_input_file(replace(content, retraining=retraining))).retraining == retraining
 
 
 def test_a_training_input_comes_back_the_same() -> None:

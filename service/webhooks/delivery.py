@@ -79,10 +79,14 @@ class WebhookDelivery:
         body = orjson.dumps(message.body)
         headers = {"content-type": "application/json", **signed(message.id, body, target.secret, int(time.time()))}
         try:
-            # Only the status is read: a long body must not fill the memory.
-            async with client.stream("POST", target.url, content=body, headers=headers) as answer:
+            # The client's own limit counts anew with each byte. Only the status is read: a long body must not fill
+            # the memory.
+            async with (
+                asyncio.timeout(_TIMEOUT_SECONDS),
+                client.stream("POST", target.url, content=body, headers=headers) as answer,
+            ):
                 failure = None if answer.is_success else f"status {answer.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             failure = type(error).__name__
         if failure is None:
             self._counted["delivered"].inc()

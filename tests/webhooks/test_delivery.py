@@ -7,6 +7,8 @@ import base64
 import hashlib
 import hmac
 import logging
+import socket
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from service.storage.registry.entries import JSON
 from service.storage.registry.registry import Registry
+from service.webhooks import delivery as deliveries
 from service.webhooks.delivery import WebhookDelivery, count_deliveries, signed
 from service.webhooks.targets import WebhookTarget
 from tests.answering_server import AnsweringServer, answering_server
@@ -128,3 +131,29 @@ def test_redirects_are_failures(registry: Registry, receiver: AnsweringServer) -
 def test_message_of_a_tenant_whose_webhook_is_gone_is_deleted(registry: Registry, receiver: AnsweringServer) -> None:
     send(registry, receiver.url, tenant="other")
     assert (receiver.requests, registry.webhook_messages.count()) == ([], 0)
+
+
+def test_answer_that_comes_byte_by_byte_is_not_awaited(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte would renew a limit on reading, and the messages of all tenants would wait for this one."""
+    monkeypatch.setattr(deliveries, "_TIMEOUT_SECONDS", 0.3)
+    ended = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            # Ten seconds in all, so that the test ends in any case.
+            for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 80 + b"\r\n\r\n":
+                try:
+                    connection.sendall(bytes([byte]))
+                except OSError:
+                    return
+                if ended.wait(0.1):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        receiver = threading.Thread(target=trickle, args=(listener,))
+        receiver.start()
+        send(registry, f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        ended.set()
+        receiver.join()
+    assert registry.webhook_messages.count() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -14,6 +15,9 @@ from service.storage.registry.maintenance.monitoring import MonitoringStatus
 from service.storage.registry.maintenance.policies import PolicyState
 
 _FIELDS = 5
+# croniter also takes R and H, which mean another time at each call.
+_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat"
+_SYNTAX = re.compile(rf"[\d\s*/,\-#?LW]|{_NAMES}", re.IGNORECASE | re.ASCII)
 
 
 def _cron(text: str) -> str:
@@ -21,6 +25,8 @@ def _cron(text: str) -> str:
     cure = 'give minute, hour, day, month and weekday, such as "0 3 * * 1" for Mondays at 3:00'
     if len(text.split()) != _FIELDS:
         raise ValueError(f"a schedule has {_FIELDS} parts: {cure}")
+    if unknown := _SYNTAX.sub("", text):
+        raise ValueError(f"a schedule does not have {unknown[:20]!r}: {cure}")
     try:
         croniter(text, datetime(2000, 1, 1, tzinfo=UTC)).get_next(datetime)
     except CroniterError as error:

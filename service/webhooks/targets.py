@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+import httpx
 
 from service.keys import check_tenant
 
 _PREFIX = "whsec_"
 _LARGEST_FILE = 2**20
+_LARGEST_PORT = 65_535
 _LEAST_SECRET, _LARGEST_SECRET = 24, 64
 _SECRET_CURE = (
     f"write {_PREFIX} and the base64 of {_LEAST_SECRET} to {_LARGEST_SECRET} random bytes, as "
@@ -62,9 +64,14 @@ def _target(tenant: str, table: Any) -> WebhookTarget:
 
 
 def _url(text: Any) -> str:
-    parts = urlsplit(text) if isinstance(text, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("url must be an http or https URL")
+    try:
+        # As what sends the messages reads it: ports, hosts and characters that it refuses are refused here.
+        url = httpx.URL(text if isinstance(text, str) else "")
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    is_web = url.scheme in ("http", "https") and url.host and (url.port or 1) <= _LARGEST_PORT
+    if not is_web or not str(text).isprintable() or " " in str(text):
+        raise ValueError("url must be an http or https URL, with spaces and special characters percent-encoded")
     return str(text)
 
 

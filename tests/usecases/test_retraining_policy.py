@@ -63,6 +63,8 @@ def test_next_time_is_in_utc() -> None:
         ({"schedule": "0 3 * *"}, "a schedule has 5 parts"),
         ({"schedule": "* * * * * *"}, "a schedule has 5 parts"),
         ({"schedule": "@daily"}, "a schedule has 5 parts"),
+        ({"schedule": "R R * * *"}, "does not have 'RR': give minute"),
+        ({"schedule": "H 3 * * *"}, "does not have 'H'"),
         ({"schedule": "61 * * * *"}, "out of range: give minute, hour"),
         ({"schedule": "0 0 31 2 *"}, "failed to find next date"),
         ({"schedule": "0 0 * * *" + " " * 100}, "at most 100"),
@@ -72,6 +74,11 @@ def test_next_time_is_in_utc() -> None:
 def test_invalid_policies_are_refused_with_a_cure(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         policy(**fields)
+
+
+@pytest.mark.parametrize("schedule", ["*/5 8-18 1,15 Jan-Mar MON-FRI", "0 0 L * *", "0 9 * * 1#2"])
+def test_usual_schedules_are_taken(schedule: str) -> None:
+    assert policy(schedule=schedule).next_time(NOW) is not None
 
 
 def test_columns_of_a_model() -> None:

@@ -32,8 +32,18 @@ def test_one_webhook_for_each_tenant(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ('[acme]\nurl = "https://x"\n', r"^\[acme\]: it must have url and secret"),
-        (f'[acme]\nurl = "ftp://x"\nsecret = "{SECRET}"', r"^\[acme\]: url must be an http or https URL$"),
+        (f'[acme]\nurl = "ftp://x"\nsecret = "{SECRET}"', r"^\[acme\]: url must be an http or https URL"),
         (f'[acme]\nurl = "https://"\nsecret = "{SECRET}"', "url must be an http or https URL"),
+        *(
+            (f'[acme]\nurl = "{url}"\nsecret = "{SECRET}"', "url must be an http or https URL")
+            for url in (
+                "http://x:abc/",
+                "http://x:99999/",
+                "http://ex ample/",
+                "http://x/a b",
+                r"http://x/\n",
+            )
+        ),
         (f'[acme]\nurl = 7\nsecret = "{SECRET}"', "url must be"),
         ('[acme]\nurl = "https://x"\nsecret = "hunter2"', r"^\[acme\]: secret: write whsec_"),
         ('[acme]\nurl = "https://x"\nsecret = "whsec_aHVudGVyMg=="', "24 to 64 random bytes"),

@@ -103,7 +103,15 @@ class MonitoringWatch:
         else:
             self._after = due[-1].id if len(due) == _AT_ONCE else ""
         for model in registry.policies.due(_AT_ONCE):
-            self._check_policy(model, registry.monitoring.last(model.id))
+            try:
+                self._check_policy(model, registry.monitoring.last(model.id))
+            except Unavailable:
+                raise
+            except Exception as error:
+                # Of one model only; others must not wait for it.
+                logger.warning("the policy of model %s cannot be followed: %s", model.id, reason(error), exc_info=True)
+                later = registry.clock() + timedelta(seconds=_RETRY_SECONDS)
+                registry.policies.set_due(model.id, model.retrain_due_at, later)
 
     def _monitor_one(self, model: ModelEntry) -> None:
         began = time.monotonic()

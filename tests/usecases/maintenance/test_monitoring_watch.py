@@ -241,3 +241,15 @@ def test_a_policy_that_was_removed_is_forgotten(registry: Registry, clock: Clock
     look(model)
     assert model.submitted == []
     assert registry.get("acme", model.id).retrain_due_at is None
+
+
+def test_a_policy_that_cannot_be_followed_does_not_stop_others(registry: Registry, clock: Clock, look: Look) -> None:
+    broken, other = Model(registry, every=1), Model(registry, schedule="0 * * * *")
+    registry.change("acme", broken.id, retrain={"every": "often"})
+    clock.advance(hours=2)
+    registry.observations.add("acme", other.id, 0, {}, 1)
+    look(other)
+    assert other.submitted == [("warm", "schedule")]
+    assert broken.id not in [one.id for one in registry.policies.due(5)]
+    clock.advance(minutes=2)
+    assert broken.id in [one.id for one in registry.policies.due(5)]

@@ -19,7 +19,7 @@ from tests.chaos.process import Process, until
 pytestmark = pytest.mark.chaos
 
 _OFTEN = 4
-_SHORT, _LONG, _AFTER_A_FILE = 0.7, 3.0, 0.04
+_SHORT, _LONG, _AFTER_A_FILE = 0.7, 3.0, 0.2
 _AWAY = 1.0
 
 

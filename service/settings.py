@@ -17,7 +17,6 @@ from pydantic import (
     AliasGenerator,
     BeforeValidator,
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -133,7 +132,7 @@ class Settings(BaseSettings):
     """TOML file with the webhooks of tenants, which are told when models begin or cease to drift."""
     monitoring: bool = Field(True)
     """Whether this server scores what is observed in the background, and retrains models by their policies."""
-    min_retrain_seconds: NonNegativeFloat = Field(3600)
+    min_retrain_seconds: float = Field(3600, ge=0, le=31_536_000)
     """Fewest seconds between two trainings of a model by its policy."""
     store_url: str = Field("models_store", description="Folder or S3 bucket of the model files.")
     database_url: str | None = Field(None, repr=False)

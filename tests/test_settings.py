@@ -61,6 +61,12 @@ def test_hosts_are_names_without_anything_around_them(text: str) -> None:
         Settings(allowed_hosts=text)
 
 
+@pytest.mark.parametrize("seconds", [-1.0, 1e12, float("inf"), float("nan")])
+def test_pauses_between_retrainings_can_be_added_to_a_time(seconds: float) -> None:
+    with pytest.raises(ValidationError, match="min_retrain_seconds"):
+        Settings(min_retrain_seconds=seconds)
+
+
 def test_a_bucket_needs_a_database() -> None:
     with pytest.raises(ValidationError, match="FORECAST_DATABASE_URL must be set"):
         Settings(store_url="s3://bucket")

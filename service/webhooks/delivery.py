@@ -36,7 +36,7 @@ _PAUSES = (5, 30, 120, 600, 3600, 6 * 3600, 14 * 3600)
 
 def count_deliveries(registry: CollectorRegistry) -> Mapping[str, Counter]:
     """Return a counter of deliveries for each outcome, exposed by a registry."""
-    meaning = "Attempts to deliver a message to a webhook, by outcome; given_up: the last one failed, too."
+    meaning = "Attempts to deliver a message to a webhook, by outcome; given_up: none is left, or the webhook is gone."
     counter = Counter("forecast_webhook_deliveries", meaning, ("outcome",), registry=registry)
     return {name: counter.labels(name) for name in ("delivered", "failed", "given_up")}
 
@@ -68,11 +68,16 @@ class WebhookDelivery:
     async def send_due(self, client: httpx.AsyncClient) -> None:
         """Send the messages that are due. Raises Unavailable."""
         claimed = await asyncio.to_thread(self._messages.claim, _CLAIM_SECONDS, _AT_ONCE)
-        await asyncio.gather(*(self._send(client, one) for one in claimed))
+        ended = await asyncio.gather(*(self._send(client, one) for one in claimed), return_exceptions=True)
+        # After all have ended, so that none goes on unobserved.
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _send(self, client: httpx.AsyncClient, message: WebhookMessage) -> None:
         target = self._targets.get(message.tenant)
         if target is None:
+            self._counted["given_up"].inc()
             logger.warning("message %s is given up: tenant %s has no webhook any more", message.id, message.tenant)
             await asyncio.to_thread(self._messages.delete, message)
             return

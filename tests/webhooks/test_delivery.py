@@ -129,8 +129,10 @@ def test_redirects_are_failures(registry: Registry, receiver: AnsweringServer) -
 
 
 def test_message_of_a_tenant_whose_webhook_is_gone_is_deleted(registry: Registry, receiver: AnsweringServer) -> None:
-    send(registry, receiver.url, tenant="other")
+    metrics = CollectorRegistry()
+    send(registry, receiver.url, count_deliveries(metrics), tenant="other")
     assert (receiver.requests, registry.webhook_messages.count()) == ([], 0)
+    assert metrics.get_sample_value("forecast_webhook_deliveries_total", {"outcome": "given_up"}) == 1
 
 
 def test_answer_that_comes_byte_by_byte_is_not_awaited(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

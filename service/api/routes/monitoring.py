@@ -17,7 +17,7 @@ from service.api.routes.observations import ModelId
 from service.api.schemas.monitoring import MonitoringAnswer as Answer
 from service.forecasting.intervals.conformal import level_key
 from service.tables.item_ids import LONGEST_ID
-from service.usecases.monitoring.monitor_model import MOST_CHART_ROWS, MonitoringAnswer, RecentForecasts, monitor_model
+from service.usecases.maintenance.monitor_model import MOST_CHART_ROWS, MonitoringAnswer, RecentForecasts, monitor_model
 
 router = APIRouter(tags=["observations"])
 

@@ -88,7 +88,7 @@ class MonitoringAnswer(BaseModel):
     model_id: str = Field(description="ID of the model.", examples=[PLACEHOLDER_MODEL_ID])
     series_revision: int = Field(description="Number of changes of the series, up to which it is scored.", examples=[2])
     status: Literal["stable", "drifting", "too_few"] = Field(examples=["stable"])
-    """`drifting`: the errors are no longer like those of the training; `too_few`: fewer than ten rows can be scored."""
+    """`drifting`: the errors are no longer like those of the training; `too_few`: fewer than ten values are scored."""
     since: str | int | None = Field(
         description="Time, or number of the row, of the estimated change; null unless it is `drifting`.",
         examples=[None],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -43,6 +42,8 @@ logger = logging.getLogger(__name__)
 _TORCH = ("service.forecasting.networks.torch_engine",)
 # On one machine a lock shows at once whether a process is alive, and each renewal is a write to its disk.
 _LEASE_SECONDS, _LEASE_SECONDS_ALONE = 5.0, 30.0
+# How often a worker looks whether it is to stop.
+_POLL_SECONDS = 0.2
 
 
 def run_local_worker(settings: Settings, devices: Sequence[str], processes: int, server: ServerConnection) -> None:
@@ -120,23 +121,31 @@ def train(settings: Settings) -> NoReturn:
     with blaming("OpenTelemetry"):
         spans = Spans.export(settings.trace_exporters, "trainer")
     measured = _metrics(settings)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    signals = catch_stop_signals()
     # Store and tables were checked above; errors left are of the queue or of another worker with the same ID.
     with blaming("FORECAST_DATABASE_URL"):
         try:
             worker = start_worker(settings, devices, processes, lambda _: None, measured, spans)
         except WorkerIdTaken as error:
             raise UnusableSetting(f"FORECAST_EXECUTOR_ID: {error}") from error
-    while not stopping.wait(0.2) and not worker.lost.is_set():
+    while not signals and not worker.lost.wait(_POLL_SECONDS):
         pass
     worker.stop()
     if spans is not None:
         spans.stop()
     # A thread that still waits for a store must not keep a process alive that has no work left.
     logging.shutdown()
-    os._exit(0 if stopping.is_set() else 1)
+    os._exit(0 if signals else 1)
+
+
+def catch_stop_signals() -> list[int]:
+    """Return a list to which SIGTERM and SIGINT are appended from now on, as often as they arrive."""
+    caught: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A handler runs in the main thread, between any two of its steps. It must not set an event: if the main thread
+        # is just waiting for that, it may hold the event's lock, and neither would go on.
+        signal.signal(number, lambda number, _: caught.append(number))
+    return caught
 
 
 def _metrics(settings: Settings) -> Measured:

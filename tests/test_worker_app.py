@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from examples.cluster import PostgresServer
 from service.settings import Settings, UnusableSetting
 from service.storage.registry.leases import LeaseHolder
 from service.storage.registry.registry import Registry
-from service.worker_app import _folder, train
+from service.worker_app import _folder, catch_stop_signals, train
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,24 @@ def test_the_second_trainer_with_one_id_is_told_so(
         train(settings)
     registry.close()
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Restores the handlers of the signals that stop a worker."""
+    numbers = signal.SIGTERM, signal.SIGINT
+    before = [signal.getsignal(one) for one in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_that_stops_a_worker_waits_for_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main thread may hold any lock when it arrives: one trainer in some hundred never ended."""
+    caught = catch_stop_signals()
+    monkeypatch.setattr(threading.Condition, "__enter__", lambda _: pytest.fail("a handler waits for a lock"))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        signal.raise_signal(number)
+    monkeypatch.undo()
+    assert caught == [signal.SIGTERM, signal.SIGINT, signal.SIGTERM]
